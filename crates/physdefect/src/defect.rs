@@ -1,0 +1,71 @@
+//! What a mechanism returns, before any light falls on it.
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array2, Array3};
+use rand_chacha::ChaCha8Rng;
+
+use crate::{Bbox, Domain, Error};
+
+/// The family a defect belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub enum Mechanism {
+    /// FL: a crack.
+    FractureLine,
+    /// PL: corrosion pits.
+    PittingLoss,
+    /// PW: a dent, crease or warp.
+    PlasticWarpage,
+    /// Not physics: a control arm.
+    Control,
+}
+
+/// Named physical measures of one defect; the key ends in its unit (`length_px`, `volume_px3`, `strain`).
+pub type Measures = BTreeMap<String, f64>;
+
+/// A change of reflectance: inside `weight` the albedo moves towards `color`.
+#[derive(Debug, Clone)]
+pub struct Tint {
+    /// `(h, w)` in \[0, 1\].
+    pub weight: Array2<f32>,
+    /// Linear-light reflectance factor of red, green and blue (other channel counts use their mean).
+    pub color: [f32; 3],
+}
+
+/// One defect's geometry in its own box. All arrays have the box's shape `(h, w)`.
+#[derive(Debug, Clone)]
+pub struct Defect {
+    /// Where the arrays lie in the photo.
+    pub bbox: Bbox,
+    /// Relief in px; negative is loss of material.
+    pub height: Array2<f32>,
+    /// In-plane shift `(h, w, 2)` in px: the rendered pixel p shows what was at p - shift; (dy, dx). `None` for no shift.
+    pub displacement: Option<Array3<f32>>,
+    /// Soft support in \[0, 1\]: 0 leaves the pixel alone.
+    pub opacity: Array2<f32>,
+    /// Deposit or stain.
+    pub tint: Option<Tint>,
+    /// Resolved parameters and physical size.
+    pub measures: Measures,
+}
+
+/// A mechanism with parameters in units: draws one defect's geometry.
+///
+/// Object-safe: compose `Box<dyn DefectModel>` at run time.
+pub trait DefectModel: std::fmt::Debug + Send + Sync {
+    /// Stable name, used in records and tables (for example `fracture-line`).
+    fn name(&self) -> &'static str;
+    /// Family.
+    fn mechanism(&self) -> Mechanism;
+    /// Draws one defect inside `domain`.
+    ///
+    /// `severity` in \[0, 1\] maps monotonically to the mechanism's physical size: with the same generator state a larger
+    /// severity never gives a smaller [`Self::size_measure`].
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a severity outside \[0, 1\], [`Error::DomainTooSmall`] if the defect cannot fit.
+    fn generate(&self, domain: &Domain, severity: f64, rng: &mut ChaCha8Rng) -> Result<Defect, Error>;
+    /// Key in [`Defect::measures`] that severity is monotone in.
+    fn size_measure(&self) -> &'static str;
+}

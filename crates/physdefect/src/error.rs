@@ -1,0 +1,73 @@
+//! What can go wrong, said with the parameter's name, its value and its range.
+
+/// Every failure of this crate.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A parameter is NaN, infinite or outside its range.
+    #[error("{model}: parameter `{name}` is {value}, but must be {expected}")]
+    Parameter {
+        /// Model or step the parameter belongs to.
+        model: &'static str,
+        /// Field name as written in code.
+        name: &'static str,
+        /// Offending value.
+        value: f64,
+        /// Range in words, with the unit.
+        expected: &'static str,
+    },
+    /// The domain holds no pixel.
+    #[error("the domain ({height}x{width}) holds no pixel: give a foreground mask with at least one true pixel")]
+    EmptyDomain {
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
+    /// The domain is too small for the defect.
+    #[error(
+        "{model}: the domain holds {found} px, but the defect needs {needed} px: lower the severity or enlarge the domain"
+    )]
+    DomainTooSmall {
+        /// Model that refused.
+        model: &'static str,
+        /// Pixels in the domain.
+        found: usize,
+        /// Pixels needed.
+        needed: usize,
+    },
+    /// Two arrays that must agree in shape do not.
+    #[error("{what} has shape {found:?}, expected {expected:?}")]
+    Shape {
+        /// Which array.
+        what: &'static str,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The required shape.
+        expected: Vec<usize>,
+    },
+    /// The photo holds a value that is not finite.
+    #[error("the photo holds a value that is not finite at row {row}, column {column}, channel {channel}")]
+    NotFinite {
+        /// Row.
+        row: usize,
+        /// Column.
+        column: usize,
+        /// Channel.
+        channel: usize,
+    },
+    /// No visible change could be made (for example a saturated black photo).
+    #[error("{model}: the defect stays invisible on this photo ({reason}): choose another place, light or severity")]
+    Invisible {
+        /// Model that refused.
+        model: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
+    /// The foreground could not be told from the background.
+    #[error("no foreground found: {reason}; pass a mask or use the whole frame")]
+    NoForeground {
+        /// Why.
+        reason: &'static str,
+    },
+}

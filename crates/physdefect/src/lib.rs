@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod defect;
+mod domain;
+mod error;
+mod sample;
+
+pub use defect::{Defect, DefectModel, Measures, Mechanism, Tint};
+pub use domain::{Bbox, Domain};
+pub use error::Error;
+pub use sample::{Record, Sample, SampleKey, Synthesize};

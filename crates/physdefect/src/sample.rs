@@ -1,0 +1,111 @@
+//! One synthetic sample: a pure function of `(seed, index)`.
+
+use ndarray::{Array2, Array3, ArrayView3, s};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::{Bbox, Domain, Error, Measures, Mechanism};
+
+/// Names one sample: the same key gives the same bytes on any thread count, in any order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct SampleKey {
+    /// Run seed.
+    pub seed: u64,
+    /// Sample number.
+    pub index: u64,
+}
+
+impl SampleKey {
+    /// The sample's own generator: ChaCha8 keyed by `seed`, stream `index`.
+    pub fn rng(&self) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(self.index);
+        rng
+    }
+}
+
+/// What was made: enough to make it again and to weigh it.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Record {
+    /// Synthesiser's name.
+    pub model: String,
+    /// Family.
+    pub mechanism: Mechanism,
+    /// Key.
+    pub key: SampleKey,
+    /// Severity in \[0, 1\].
+    pub severity: f64,
+    /// Contrast-to-noise ratio of the change against the surround.
+    pub contrast_to_noise: f64,
+    /// Changed pixels over all pixels of the photo.
+    pub area_fraction: f64,
+    /// Physical measures, named with their unit.
+    pub measures: Measures,
+}
+
+/// A defect rendered into its box of the photo.
+///
+/// **Mask contract**: outside `mask` the patch equals the photo bit for bit; inside it at least 95 % of the pixels
+/// differ by one 8-bit level or more.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// Where the patch lies.
+    pub bbox: Bbox,
+    /// Rendered pixels of the box `(h, w, C)`, in \[0, 1\].
+    pub patch: Array3<f32>,
+    /// Exact mask of the box `(h, w)`.
+    pub mask: Array2<bool>,
+    /// How it was made.
+    pub record: Record,
+}
+
+impl Sample {
+    /// The photo with the defect: `(H, W, C)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the photo is not the one the sample was made for.
+    pub fn paste(&self, photo: ArrayView3<'_, f32>) -> Result<Array3<f32>, Error> {
+        let (h, w, c) = photo.dim();
+        if self.bbox.y1 > h || self.bbox.x1 > w || self.patch.dim().2 != c {
+            return Err(Error::Shape {
+                what: "photo",
+                found: vec![h, w, c],
+                expected: vec![self.bbox.y1, self.bbox.x1, self.patch.dim().2],
+            });
+        }
+        let mut out = photo.to_owned();
+        out.slice_mut(s![self.bbox.y0..self.bbox.y1, self.bbox.x0..self.bbox.x1, ..]).assign(&self.patch);
+        Ok(out)
+    }
+
+    /// The mask in a frame of `height` x `width`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the box does not fit.
+    pub fn full_mask(&self, height: usize, width: usize) -> Result<Array2<bool>, Error> {
+        if self.bbox.y1 > height || self.bbox.x1 > width {
+            return Err(Error::Shape {
+                what: "frame",
+                found: vec![height, width],
+                expected: vec![self.bbox.y1, self.bbox.x1],
+            });
+        }
+        let mut out = Array2::from_elem((height, width), false);
+        out.slice_mut(s![self.bbox.y0..self.bbox.y1, self.bbox.x0..self.bbox.x1]).assign(&self.mask);
+        Ok(out)
+    }
+}
+
+/// Anything that puts a defect on a photo: a rendered mechanism or a control arm. Object-safe, so that an ablation swaps
+/// one word.
+pub trait Synthesize: std::fmt::Debug + Send + Sync {
+    /// Stable name (for example `fracture-line`, `cutpaste-scar`).
+    fn name(&self) -> &'static str;
+    /// Family.
+    fn mechanism(&self) -> Mechanism;
+    /// Makes sample `key` on `photo` `(H, W, C)`, f32 in \[0, 1\], inside `domain`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if photo and domain differ in size, [`Error::DomainTooSmall`], [`Error::Invisible`].
+    fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error>;
+}
