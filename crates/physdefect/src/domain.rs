@@ -1,6 +1,6 @@
 //! Where a defect may lie.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis, Slice};
 use rand::Rng;
 
 use crate::Error;
@@ -26,6 +26,14 @@ impl Bbox {
     /// Columns.
     pub fn width(&self) -> usize {
         self.x1 - self.x0
+    }
+    /// The box as a slice of one axis, for `slice_each_axis` (rows, columns, then everything).
+    pub fn slice_of(&self, axis: Axis) -> Slice {
+        match axis.index() {
+            0 => Slice::from(self.y0..self.y1),
+            1 => Slice::from(self.x0..self.x1),
+            _ => Slice::from(..),
+        }
     }
     /// Grown by `margin` on each side and clipped to an image of `height` x `width`.
     #[must_use]

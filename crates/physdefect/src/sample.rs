@@ -1,6 +1,6 @@
 //! One synthetic sample: a pure function of `(seed, index)`.
 
-use ndarray::{Array2, Array3, ArrayView3, s};
+use ndarray::{Array2, Array3, ArrayView3};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -74,7 +74,7 @@ impl Sample {
             });
         }
         let mut out = photo.to_owned();
-        out.slice_mut(s![self.bbox.y0..self.bbox.y1, self.bbox.x0..self.bbox.x1, ..]).assign(&self.patch);
+        out.slice_each_axis_mut(|axis| self.bbox.slice_of(axis.axis)).assign(&self.patch);
         Ok(out)
     }
 
@@ -91,7 +91,7 @@ impl Sample {
             });
         }
         let mut out = Array2::from_elem((height, width), false);
-        out.slice_mut(s![self.bbox.y0..self.bbox.y1, self.bbox.x0..self.bbox.x1]).assign(&self.mask);
+        out.slice_each_axis_mut(|axis| self.bbox.slice_of(axis.axis)).assign(&self.mask);
         Ok(out)
     }
 }
