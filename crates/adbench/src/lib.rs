@@ -1,2 +1,19 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+
+pub mod dataset;
+pub mod file;
+pub mod finding;
+pub mod image_io;
+pub mod loaders;
+pub mod metrics;
+pub mod report;
+pub mod split;
+
+pub use dataset::{Dataset, Policy};
+pub use finding::{DatasetError, Finding, Severity};
+pub use image_io::{MaskFile, Photo, ReadError, read_mask, read_photo};
+pub use loaders::mvtec::Mvtec;
+pub use metrics::{MetricError, PixelPool, Reducer, auroc, average_precision, f1_max};
+pub use report::{Report, ReportBuilder};
+pub use split::{Sample, Split, Test, Train, Validation};

@@ -1,0 +1,148 @@
+//! A dataset's index, whatever its layout: what every loader returns.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use crate::finding::{DatasetError, Finding, Severity};
+use crate::image_io::{Photo, ReadError};
+use crate::split::{Sample, Split, SplitName, Test, Train};
+
+/// What to do with samples whose files are not as they should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// Refuse the dataset, listing every finding.
+    #[default]
+    Strict,
+    /// Leave the samples out and list them in [`Dataset::findings`]; no other sample takes their place.
+    Skip,
+}
+
+/// One category of a dataset: its training and test samples, in byte order of their ids.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    name: String,
+    root: PathBuf,
+    train: Split<Train>,
+    test: Split<Test>,
+    findings: Vec<Finding>,
+    policy: Policy,
+}
+
+impl Dataset {
+    /// A dataset from the parts a loader found.
+    ///
+    /// # Errors
+    /// [`DatasetError::Findings`] when the policy is strict and any finding is an error.
+    pub fn new(
+        name: String,
+        root: PathBuf,
+        train: Split<Train>,
+        test: Split<Test>,
+        findings: Vec<Finding>,
+        policy: Policy,
+    ) -> Result<Self, DatasetError> {
+        refuse(&root, &findings, policy)?;
+        Ok(Self { name, root, train, test, findings, policy })
+    }
+
+    /// The category's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The category's folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The training samples.
+    #[must_use]
+    pub fn train(&self) -> &Split<Train> {
+        &self.train
+    }
+
+    /// The test samples.
+    #[must_use]
+    pub fn test(&self) -> &Split<Test> {
+        &self.test
+    }
+
+    /// Warnings, and under [`Policy::Skip`] also what was left out.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// The defect kinds of the test samples, in byte order.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<&str> {
+        self.test.samples().iter().filter_map(Sample::kind).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Decodes every image and mask, in parallel, and checks sizes and whether masks fit their labels.
+    ///
+    /// # Errors
+    /// [`DatasetError::Findings`], listing everything found, when the policy is strict and any finding is an error.
+    /// Under [`Policy::Skip`] the samples concerned are left out and listed in [`Dataset::findings`].
+    pub fn validate(mut self) -> Result<Self, DatasetError> {
+        let (found, bad_train) = check(&self.train);
+        self.findings.extend(found);
+        let (found, bad_test) = check(&self.test);
+        self.findings.extend(found);
+        refuse(&self.root, &self.findings, self.policy)?;
+        self.train.retain(|s| !bad_train.contains(s.id()));
+        self.test.retain(|s| !bad_test.contains(s.id()));
+        Ok(self)
+    }
+}
+
+fn refuse(root: &Path, findings: &[Finding], policy: Policy) -> Result<(), DatasetError> {
+    if policy == Policy::Strict && findings.iter().any(|f| f.severity() == Severity::Error) {
+        return Err(DatasetError::findings(root, findings.to_vec()));
+    }
+    Ok(())
+}
+
+/// The findings of a split, in the order of its samples, and the ids of the samples that cannot be used.
+fn check<S: SplitName + Sync>(split: &Split<S>) -> (Vec<Finding>, BTreeSet<String>) {
+    let per_sample: Vec<Vec<Finding>> = split.samples().par_iter().map(check_sample).collect();
+    let is_error = |f: &Finding| f.severity() == Severity::Error;
+    let pairs = split.samples().iter().zip(&per_sample);
+    let bad = pairs.filter(|(_, found)| found.iter().any(is_error)).map(|(s, _)| s.id().to_owned()).collect();
+    (per_sample.into_iter().flatten().collect(), bad)
+}
+
+fn check_sample(sample: &Sample) -> Vec<Finding> {
+    let image = sample.read_image().map_err(Finding::from_read_error);
+    let image_size = image.as_ref().ok().map(|photo: &Photo| photo.dim());
+    let mut found: Vec<Finding> = image.err().into_iter().collect();
+    let Some(mask_path) = sample.mask_path() else { return found };
+    let mask_file = match sample.read_mask(0.0) {
+        Ok(mask_file) => mask_file,
+        Err(error) => {
+            let error: ReadError = error;
+            found.push(Finding::from_read_error(error));
+            return found;
+        }
+    };
+    let (image, mask) = (sample.image_path().to_owned(), mask_path.to_owned());
+    let (height, width) = mask_file.mask.dim();
+    if let Some((h, w, _)) = image_size.filter(|&(h, w, _)| (h, w) != (height, width)) {
+        let (image, mask) = (image.clone(), mask.clone());
+        found.push(Finding::SizeMismatch { image, mask, image_size: (w, h), mask_size: (width, height) });
+    }
+    if mask_file.grey_pixels > 0 {
+        found.push(Finding::GreyMask { mask: mask.clone(), pixels: mask_file.grey_pixels });
+    }
+    let pixels = mask_file.mask.iter().filter(|&&m| m).count();
+    if sample.is_anomalous() && pixels == 0 {
+        found.push(Finding::EmptyMaskForAnomalous { image, mask });
+    } else if !sample.is_anomalous() && pixels > 0 {
+        found.push(Finding::NonEmptyMaskForNormal { image, mask, pixels });
+    }
+    found
+}

@@ -1,0 +1,42 @@
+//! Writing result files so that a reader never sees half of one.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// A result file could not be written.
+#[derive(Debug, Error)]
+#[error("{}: cannot be written ({source}); check that its folder exists and that you may write there", .path.display())]
+pub struct WriteError {
+    /// The file asked for.
+    pub path: PathBuf,
+    /// The operating system's reason.
+    pub source: io::Error,
+}
+
+/// Writes `text` to `path` by way of a temporary file in the same folder, then renames it over `path`.
+///
+/// A reader finds the old file or the new one, never a part; after an error the old file is untouched.
+///
+/// # Errors
+/// [`WriteError`] when the temporary file cannot be written or renamed.
+pub fn write_atomic(path: impl AsRef<Path>, text: &str) -> Result<(), WriteError> {
+    let path = path.as_ref();
+    let fail = |source| WriteError { path: path.into(), source };
+    let name = path.file_name().ok_or_else(|| fail(io::Error::from(io::ErrorKind::InvalidInput)))?;
+    let mut temporary_name = std::ffi::OsString::from(".");
+    temporary_name.push(name);
+    temporary_name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(temporary_name);
+    let written = File::create(&temporary).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written.and_then(|()| fs::rename(&temporary, path)).map_err(|source| {
+        // The rename failed or the disk is full: the leftover is of no use, and removing it may fail for the same reason.
+        let _ = fs::remove_file(&temporary);
+        fail(source)
+    })
+}

@@ -1,0 +1,219 @@
+//! What is wrong with a dataset's files: findings are collected and listed all at once.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::image_io::ReadError;
+
+/// How grave a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The sample cannot be used as it is: refused under [`Policy::Strict`](crate::Policy::Strict), skipped otherwise.
+    Error,
+    /// Worth knowing; nothing is refused or skipped.
+    Warning,
+}
+
+/// One thing wrong with a dataset's files. `Display` gives one line: path, what is wrong, what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Finding {
+    /// An anomalous image has no mask.
+    #[error("{}: no mask {} or {}; add the mask or remove the image", .image.display(), .expected.display(), .alternative.display())]
+    MissingMask {
+        /// The image.
+        image: PathBuf,
+        /// Where the mask was looked for first.
+        expected: PathBuf,
+        /// Where the mask was looked for next.
+        alternative: PathBuf,
+    },
+    /// A whole folder of masks is missing.
+    #[error("{}: no such folder of masks, for {images} anomalous images; add it", .folder.display())]
+    MissingMaskFolder {
+        /// The folder looked for.
+        folder: PathBuf,
+        /// Anomalous images that are left without a mask.
+        images: usize,
+    },
+    /// A mask has no image.
+    #[error("{}: a mask without an image; add the image or remove the mask", .mask.display())]
+    OrphanMask {
+        /// The mask.
+        mask: PathBuf,
+    },
+    /// Two files claim the same stem, so that it is unclear which mask belongs to which image.
+    #[error("{} and {}: same stem, so that image and mask cannot be paired; rename or remove one", .first.display(), .second.display())]
+    AmbiguousStem {
+        /// One file.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// A mask's size is not its image's.
+    #[error("{}: mask of {}x{} for an image of {}x{} ({}); export the mask at the image's size", .mask.display(), .mask_size.0, .mask_size.1, .image_size.0, .image_size.1, .image.display())]
+    SizeMismatch {
+        /// The image.
+        image: PathBuf,
+        /// The mask.
+        mask: PathBuf,
+        /// Width and height of the image.
+        image_size: (usize, usize),
+        /// Width and height of the mask.
+        mask_size: (usize, usize),
+    },
+    /// An anomalous image's mask marks nothing.
+    #[error("{}: mask of an anomalous image marks no pixel; correct the mask or move the image to good", .mask.display())]
+    EmptyMaskForAnomalous {
+        /// The image.
+        image: PathBuf,
+        /// The mask.
+        mask: PathBuf,
+    },
+    /// A good image's mask marks something.
+    #[error("{}: mask of a good image marks {pixels} pixels; empty the mask or move the image to its defect kind", .mask.display())]
+    NonEmptyMaskForNormal {
+        /// The image.
+        image: PathBuf,
+        /// The mask.
+        mask: PathBuf,
+        /// Pixels marked.
+        pixels: usize,
+    },
+    /// A file cannot be decoded.
+    #[error("{}: cannot be decoded ({reason}); restore the file", .path.display())]
+    Undecodable {
+        /// The file.
+        path: PathBuf,
+        /// The decoder's reason.
+        reason: String,
+    },
+    /// A file's pixels are of an unsupported type.
+    #[error("{}: unsupported pixels ({pixel}); convert to grey or RGB with 8 or 16 bits a channel", .path.display())]
+    UnsupportedPixel {
+        /// The file.
+        path: PathBuf,
+        /// The pixel type.
+        pixel: String,
+    },
+    /// The training folder holds a folder besides `good`.
+    #[error("{}: {images} images in a training folder other than good; move them to test", .folder.display())]
+    AnomalyInTrain {
+        /// The folder.
+        folder: PathBuf,
+        /// Images in it.
+        images: usize,
+    },
+    /// A folder of a defect kind holds no image.
+    #[error("{}: no image in the folder; add images or remove it", .folder.display())]
+    EmptyFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Warning: a mask holds grey levels, so that the threshold matters.
+    #[error("{}: mask holds {pixels} pixels neither black nor white; check the threshold", .mask.display())]
+    GreyMask {
+        /// The mask.
+        mask: PathBuf,
+        /// Pixels neither black nor white.
+        pixels: usize,
+    },
+    /// Warning: a file among the images has no image's extension and was ignored.
+    #[error("{}: not a .png, .jpg, .jpeg or .bmp file; ignored", .path.display())]
+    IgnoredFile {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl Finding {
+    /// Whether the finding forbids the use of the sample.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::GreyMask { .. } | Self::IgnoredFile { .. } => Severity::Warning,
+            _ => Severity::Error,
+        }
+    }
+
+    /// The finding for a file that could not be read.
+    #[must_use]
+    pub fn from_read_error(error: ReadError) -> Self {
+        match error {
+            ReadError::UnsupportedPixel { path, pixel } => Self::UnsupportedPixel { path, pixel },
+            ReadError::Undecodable { path, reason } | ReadError::Io { path, reason } => {
+                Self::Undecodable { path, reason }
+            }
+            ReadError::Missing { path } => Self::Undecodable { path, reason: "the file is gone".to_owned() },
+        }
+    }
+}
+
+/// Why a dataset could not be indexed or validated.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DatasetError {
+    /// A folder of the layout is missing.
+    #[error("{}: no such folder; {advice}", .path.display())]
+    MissingFolder {
+        /// The folder looked for.
+        path: PathBuf,
+        /// What to do.
+        advice: String,
+    },
+    /// A folder that must hold images holds none.
+    #[error("{}: no image in the folder; {advice}", .path.display())]
+    EmptyFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What to do.
+        advice: String,
+    },
+    /// The operating system refused to list a folder.
+    #[error("{}: cannot be listed ({source}); check that it is a folder and that you may read it", .path.display())]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// The files are not as they should be: a heading line, then one line for each finding.
+    #[error("{0}")]
+    Findings(FindingList),
+}
+
+impl DatasetError {
+    pub(crate) fn findings(root: &Path, findings: Vec<Finding>) -> Self {
+        Self::Findings(FindingList { root: root.into(), findings })
+    }
+}
+
+/// All findings of one dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindingList {
+    root: PathBuf,
+    findings: Vec<Finding>,
+}
+
+impl FindingList {
+    /// The findings.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Finding] {
+        &self.findings
+    }
+}
+
+impl fmt::Display for FindingList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let errors = self.findings.iter().filter(|x| x.severity() == Severity::Error).count();
+        let warnings = self.findings.len() - errors;
+        write!(
+            f,
+            "{}: {errors} errors and {warnings} warnings; mend them, or skip them with Policy::Skip",
+            self.root.display()
+        )?;
+        self.findings.iter().try_for_each(|finding| write!(f, "\n  {finding}"))
+    }
+}

@@ -1,0 +1,233 @@
+//! Photographs and ground-truth masks from PNG, JPEG and BMP files, at the depth they were stored in.
+//!
+//! The format is recognised by the file's content, not by its name.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use image::{DynamicImage, ImageError, ImageReader};
+use ndarray::{Array2, Array3};
+use thiserror::Error;
+
+/// Why an image file could not be read. Every message is one line: the path, what is wrong, what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// There is no file at the path.
+    #[error("{}: no such file; check the path", .path.display())]
+    Missing {
+        /// The file asked for.
+        path: PathBuf,
+    },
+    /// The operating system refused to read the path.
+    #[error("{}: cannot be read ({reason}); check that it is a file and that you may read it", .path.display())]
+    Io {
+        /// The file asked for.
+        path: PathBuf,
+        /// The operating system's reason.
+        reason: String,
+    },
+    /// The content is not a whole PNG, JPEG or BMP image.
+    #[error("{}: cannot be decoded ({reason}); restore the file or save it again as PNG, JPEG or BMP", .path.display())]
+    Undecodable {
+        /// The file asked for.
+        path: PathBuf,
+        /// The decoder's reason.
+        reason: String,
+    },
+    /// The image decodes, or would, but its pixels are neither grey nor RGB of 8 or 16 bits.
+    #[error("{}: unsupported pixels ({pixel}); convert to grey or RGB with 8 or 16 bits a channel", .path.display())]
+    UnsupportedPixel {
+        /// The file asked for.
+        path: PathBuf,
+        /// The pixel type found.
+        pixel: String,
+    },
+}
+
+impl ReadError {
+    /// The file the error is about.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Missing { path }
+            | Self::Io { path, .. }
+            | Self::Undecodable { path, .. }
+            | Self::UnsupportedPixel { path, .. } => path,
+        }
+    }
+}
+
+/// An image as stored: height x width x channels, one channel (grey) or three (RGB), 8 or 16 bits.
+///
+/// Alpha is dropped: colour values stay as the file holds them, neither multiplied by alpha nor laid over a background.
+/// Palettes are expanded to RGB, and grey of fewer than 8 bits is scaled to 0..=255.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Photo {
+    /// 8 bits a channel.
+    U8(Array3<u8>),
+    /// 16 bits a channel.
+    U16(Array3<u16>),
+}
+
+impl Photo {
+    /// Height, width and channels.
+    #[must_use]
+    pub fn dim(&self) -> (usize, usize, usize) {
+        match self {
+            Self::U8(pixels) => pixels.dim(),
+            Self::U16(pixels) => pixels.dim(),
+        }
+    }
+
+    /// Bits a channel: 8 or 16.
+    #[must_use]
+    pub fn bits(&self) -> u32 {
+        match self {
+            Self::U8(_) => 8,
+            Self::U16(_) => 16,
+        }
+    }
+
+    /// The image in `[0, 1]`: 8-bit values divided by 255, 16-bit values by 65535. Shape height x width x channels.
+    ///
+    /// ```
+    /// use adbench::Photo;
+    /// use ndarray::arr3;
+    /// let grey = Photo::U16(arr3(&[[[0_u16], [65535]]]));
+    /// assert_eq!(grey.to_f32(), arr3(&[[[0.0_f32], [1.0]]]));
+    /// ```
+    #[must_use]
+    pub fn to_f32(&self) -> Array3<f32> {
+        match self {
+            Self::U8(pixels) => pixels.mapv(|v| f32::from(v) / 255.0),
+            Self::U16(pixels) => pixels.mapv(|v| f32::from(v) / 65535.0),
+        }
+    }
+}
+
+/// A ground-truth mask, and whether its file held grey levels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MaskFile {
+    /// `true` where the luma exceeds the threshold; height x width.
+    pub mask: Array2<bool>,
+    /// Pixels that were neither black nor white. Zero for a clean mask; more means that the threshold matters.
+    pub grey_pixels: usize,
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn io_error(path: &Path, error: &io::Error) -> ReadError {
+    if error.kind() == io::ErrorKind::NotFound {
+        ReadError::Missing { path: path.into() }
+    } else {
+        ReadError::Io { path: path.into(), reason: one_line(&error.to_string()) }
+    }
+}
+
+fn decode_error(path: &Path, error: ImageError) -> ReadError {
+    match error {
+        // A truncated file surfaces as an I/O error while decoding, although the file itself can be read.
+        ImageError::IoError(e) => ReadError::Undecodable { path: path.into(), reason: one_line(&e.to_string()) },
+        ImageError::Unsupported(e) if matches!(e.kind(), image::error::UnsupportedErrorKind::Color(_)) => {
+            ReadError::UnsupportedPixel { path: path.into(), pixel: one_line(&e.to_string()) }
+        }
+        other => ReadError::Undecodable { path: path.into(), reason: one_line(&other.to_string()) },
+    }
+}
+
+fn decode(path: &Path) -> Result<DynamicImage, ReadError> {
+    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(|e| io_error(path, &e))?;
+    if reader.format().is_none() {
+        let reason = "the content is no known image format".to_owned();
+        return Err(ReadError::Undecodable { path: path.into(), reason });
+    }
+    reader.decode().map_err(|e| decode_error(path, e))
+}
+
+fn array<T: Copy>(path: &Path, width: u32, height: u32, channels: usize, raw: Vec<T>) -> Result<Array3<T>, ReadError> {
+    Array3::from_shape_vec((height as usize, width as usize, channels), raw)
+        .map_err(|e| ReadError::Undecodable { path: path.into(), reason: one_line(&e.to_string()) })
+}
+
+/// The raw samples without their last channel out of `channels`.
+fn without_alpha<T: Copy>(raw: &[T], channels: usize) -> Vec<T> {
+    raw.chunks_exact(channels).flat_map(|p| p[..channels - 1].iter().copied()).collect()
+}
+
+/// Reads an image, keeping its depth and its grey or RGB channels. See [`Photo`] for what becomes of alpha and palettes.
+///
+/// # Errors
+/// [`ReadError`] when the file is missing, unreadable, not an image, or of an unsupported pixel type.
+pub fn read_photo(path: impl AsRef<Path>) -> Result<Photo, ReadError> {
+    let path = path.as_ref();
+    let image = decode(path)?;
+    let (w, h) = (image.width(), image.height());
+    Ok(match image {
+        DynamicImage::ImageLuma8(b) => Photo::U8(array(path, w, h, 1, b.into_raw())?),
+        DynamicImage::ImageLumaA8(b) => Photo::U8(array(path, w, h, 1, without_alpha(b.as_raw(), 2))?),
+        DynamicImage::ImageRgb8(b) => Photo::U8(array(path, w, h, 3, b.into_raw())?),
+        DynamicImage::ImageRgba8(b) => Photo::U8(array(path, w, h, 3, without_alpha(b.as_raw(), 4))?),
+        DynamicImage::ImageLuma16(b) => Photo::U16(array(path, w, h, 1, b.into_raw())?),
+        DynamicImage::ImageLumaA16(b) => Photo::U16(array(path, w, h, 1, without_alpha(b.as_raw(), 2))?),
+        DynamicImage::ImageRgb16(b) => Photo::U16(array(path, w, h, 3, b.into_raw())?),
+        DynamicImage::ImageRgba16(b) => Photo::U16(array(path, w, h, 3, without_alpha(b.as_raw(), 4))?),
+        other => {
+            let pixel = format!("{:?}", other.color());
+            return Err(ReadError::UnsupportedPixel { path: path.into(), pixel });
+        }
+    })
+}
+
+/// Width and height of an image file from its header, without decoding the pixels.
+///
+/// # Errors
+/// [`ReadError`] when the file is missing, unreadable or not an image.
+pub fn read_size(path: impl AsRef<Path>) -> Result<(u32, u32), ReadError> {
+    let path = path.as_ref();
+    ImageReader::open(path)
+        .and_then(ImageReader::with_guessed_format)
+        .map_err(|e| io_error(path, &e))?
+        .into_dimensions()
+        .map_err(|e| decode_error(path, e))
+}
+
+/// Reads a mask of any pixel type: `true` where luma > `threshold`, luma on the scale 0..=255 whatever the depth.
+///
+/// Luma is 0.2126 R + 0.7152 G + 0.0722 B, not rounded, so with the customary threshold 0 every pixel that is not
+/// black is part of the defect. [`MaskFile::grey_pixels`] counts the pixels that are neither black nor white.
+///
+/// # Errors
+/// [`ReadError`] as for [`read_photo`].
+pub fn read_mask(path: impl AsRef<Path>, threshold: f32) -> Result<MaskFile, ReadError> {
+    let photo = read_photo(path)?;
+    Ok(match &photo {
+        Photo::U8(pixels) => binarise(pixels, |v| f64::from(v), threshold),
+        Photo::U16(pixels) => binarise(pixels, |v| f64::from(v) / 257.0, threshold),
+    })
+}
+
+fn binarise<T: Copy>(pixels: &Array3<T>, level: impl Fn(T) -> f64, threshold: f32) -> MaskFile {
+    let (height, width, channels) = pixels.dim();
+    let threshold = f64::from(threshold);
+    let mut grey_pixels = 0;
+    let mask = Array2::from_shape_fn((height, width), |(y, x)| {
+        let at = |c| level(pixels[(y, x, c)]);
+        // Black and white are compared per channel: the weights' sum is rounded.
+        let (black, white, luma) = if channels == 1 {
+            let v = at(0);
+            (v == 0.0, v == 255.0, v)
+        } else {
+            let (r, g, b) = (at(0), at(1), at(2));
+            let all = |v: f64| r == v && g == v && b == v;
+            (all(0.0), all(255.0), 0.2126 * r + 0.7152 * g + 0.0722 * b)
+        };
+        grey_pixels += usize::from(!black && !white);
+        luma > threshold
+    });
+    MaskFile { mask, grey_pixels }
+}

@@ -1,0 +1,159 @@
+//! Pixel metrics, pooled over the images of a test set.
+
+use ndarray::ArrayView2;
+
+use super::au_pro::{Regions, area};
+use super::components::label_components;
+use super::keys::key;
+use super::precision::{F1Max, average_precision_from_ranked, f1_max_from_ranked};
+use super::rank::Ranked;
+use super::{MetricError, auroc};
+
+/// Collects score maps and masks of one image after another, for metrics over all their pixels.
+///
+/// Push **every** test image, the good ones (with an all-`false` mask) included: leaving them out, or averaging a figure
+/// for each image, gives another quantity. Maps may differ in size. Memory: 4 bytes a normal pixel and 12 an anomalous
+/// one; ranking takes 4 more a pixel for its time.
+///
+/// ```
+/// use adbench::PixelPool;
+/// use ndarray::arr2;
+/// let mut pool = PixelPool::new();
+/// pool.push(arr2(&[[0.1, 0.9], [0.2, 0.3]]).view(), arr2(&[[false, true], [false, false]]).view())?;
+/// pool.push(arr2(&[[0.1, 0.2]]).view(), arr2(&[[false, false]]).view())?;
+/// let ranked = pool.rank()?;
+/// assert_eq!(ranked.auroc(), 1.0);
+/// assert_eq!(ranked.au_pro(0.3)?, 1.0);
+/// # Ok::<(), adbench::MetricError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct PixelPool {
+    normal: Vec<u32>,
+    regions: Regions,
+}
+
+impl PixelPool {
+    /// An empty pool.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes room for this many more pixels, so that pushing them does not move what is there.
+    pub fn reserve(&mut self, pixels: usize) {
+        self.normal.reserve(pixels);
+    }
+
+    /// Normal pixels pushed so far.
+    #[must_use]
+    pub fn normal(&self) -> usize {
+        self.normal.len()
+    }
+
+    /// Anomalous pixels pushed so far.
+    #[must_use]
+    pub fn anomalous(&self) -> usize {
+        self.regions.pixels.len()
+    }
+
+    /// Adds an image: its score map and its mask (`true` where anomalous), both height x width.
+    ///
+    /// # Errors
+    /// [`MetricError::ShapeMismatch`], [`MetricError::NonFinite`]; the pool is then as it was.
+    pub fn push(&mut self, map: ArrayView2<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<(), MetricError> {
+        if map.dim() != mask.dim() {
+            return Err(MetricError::ShapeMismatch { map: map.dim(), mask: mask.dim() });
+        }
+        if let Some((index, &value)) = map.iter().enumerate().find(|(_, s)| !s.is_finite()) {
+            return Err(MetricError::NonFinite { index, value });
+        }
+        if !mask.iter().any(|&m| m) {
+            self.normal.extend(map.iter().map(|&s| key(s)));
+            return Ok(());
+        }
+        let components = label_components(mask);
+        for (&score, &label) in map.iter().zip(&components.labels) {
+            match label {
+                0 => self.normal.push(key(score)),
+                number => self.regions.push(key(score), number - 1),
+            }
+        }
+        self.regions.close_image(components.sizes);
+        Ok(())
+    }
+
+    /// Adds all that another pool holds.
+    pub fn append(&mut self, other: &Self) {
+        self.normal.extend_from_slice(&other.normal);
+        self.regions.append(&other.regions);
+    }
+
+    /// Sorts the pixels.
+    ///
+    /// # Errors
+    /// [`MetricError::MissingClass`] when no pixel is anomalous or none is normal.
+    pub fn rank(self) -> Result<RankedPixels, MetricError> {
+        let anomalous = self.regions.pixels.iter().map(|p| p.key).collect();
+        Ok(RankedPixels { ranked: Ranked::from_keys(self.normal, anomalous)?, regions: self.regions })
+    }
+}
+
+/// The ranked pixels of a test set, from [`PixelPool::rank`].
+#[derive(Debug, Clone)]
+pub struct RankedPixels {
+    ranked: Ranked,
+    regions: Regions,
+}
+
+impl RankedPixels {
+    /// Normal pixels.
+    #[must_use]
+    pub fn normal(&self) -> usize {
+        self.ranked.normal()
+    }
+
+    /// Anomalous pixels.
+    #[must_use]
+    pub fn anomalous(&self) -> usize {
+        self.ranked.anomalous()
+    }
+
+    /// Connected anomalous regions.
+    #[must_use]
+    pub fn regions(&self) -> usize {
+        self.regions.count()
+    }
+
+    /// The share of anomalous pixels: what [`RankedPixels::average_precision`] of an uninformative detector tends to.
+    #[must_use]
+    pub fn prevalence(&self) -> f64 {
+        self.anomalous() as f64 / (self.normal() + self.anomalous()) as f64
+    }
+
+    /// The exact area under the ROC curve of all pixels. See [`auroc`](super::auroc()).
+    #[must_use]
+    pub fn auroc(&self) -> f64 {
+        auroc::from_ranked(&self.ranked)
+    }
+
+    /// The average precision of all pixels. See [`average_precision`](super::average_precision).
+    #[must_use]
+    pub fn average_precision(&self) -> f64 {
+        average_precision_from_ranked(&self.ranked)
+    }
+
+    /// The best F1 of all pixels. See [`f1_max`](super::f1_max).
+    #[must_use]
+    pub fn f1_max(&self) -> F1Max {
+        f1_max_from_ranked(&self.ranked)
+    }
+
+    /// The area under the per-region-overlap curve up to a false-positive rate, divided by it. See
+    /// [`au_pro`](super::au_pro()).
+    ///
+    /// # Errors
+    /// [`MetricError::InvalidParameter`] when `limit` is outside `(0, 1]`.
+    pub fn au_pro(&self, limit: f64) -> Result<f64, MetricError> {
+        area(&self.ranked, &self.regions, limit)
+    }
+}

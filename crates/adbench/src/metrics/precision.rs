@@ -1,0 +1,72 @@
+//! Metrics of precision and recall.
+
+use super::MetricError;
+use super::rank::Ranked;
+
+/// Average precision: the sum over distinct thresholds of (R_i - R_{i-1}) P_i, from the highest threshold down.
+///
+/// This is the step-wise sum, not the trapezoid, which is too optimistic between thresholds: scores that are all equal
+/// give the prevalence. Precision and recall are those of the prediction `score >= threshold`.
+///
+/// # Errors
+/// [`MetricError::LengthMismatch`], [`MetricError::NonFinite`], [`MetricError::MissingClass`].
+///
+/// ```
+/// let labels = [false, false, false, true];
+/// assert_eq!(adbench::average_precision(&[1.0; 4], &labels), Ok(0.25));
+/// ```
+pub fn average_precision(scores: &[f32], labels: &[bool]) -> Result<f64, MetricError> {
+    Ok(average_precision_from_ranked(&Ranked::new(scores, labels)?))
+}
+
+pub(super) fn average_precision_from_ranked(ranked: &Ranked) -> f64 {
+    // Recall rises only at thresholds that are anomalous scores.
+    let mut found = 0;
+    let mut sum = 0.0;
+    for group in ranked.groups() {
+        found += group.anomalous;
+        let called = found + group.normal_above + group.normal_equal;
+        sum += group.anomalous as f64 * (found as f64 / called as f64);
+    }
+    sum / ranked.anomalous() as f64
+}
+
+/// The best F1 and the threshold that reaches it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct F1Max {
+    /// The harmonic mean of precision and recall.
+    pub f1: f64,
+    /// The score to compare with: anomalous means `score >= threshold`.
+    pub threshold: f32,
+}
+
+/// The largest F1 over all distinct scores taken as thresholds, with the prediction `score >= threshold`.
+///
+/// Of several thresholds that reach it, the highest is returned. The threshold is chosen with the labels in hand, so
+/// that the figure is an upper bound of what a threshold fixed beforehand gives.
+///
+/// # Errors
+/// [`MetricError::LengthMismatch`], [`MetricError::NonFinite`], [`MetricError::MissingClass`].
+///
+/// ```
+/// let best = adbench::f1_max(&[0.1, 0.4, 0.35, 0.8], &[false, false, true, true]).unwrap();
+/// assert_eq!((best.f1, best.threshold), (0.8, 0.35));
+/// ```
+pub fn f1_max(scores: &[f32], labels: &[bool]) -> Result<F1Max, MetricError> {
+    Ok(f1_max_from_ranked(&Ranked::new(scores, labels)?))
+}
+
+pub(super) fn f1_max_from_ranked(ranked: &Ranked) -> F1Max {
+    // A threshold at a normal score calls more normal scores than the next anomalous score above, and finds no more.
+    let mut found = 0;
+    let mut best = F1Max { f1: 0.0, threshold: f32::INFINITY };
+    for group in ranked.groups() {
+        found += group.anomalous;
+        let called = found + group.normal_above + group.normal_equal;
+        let f1 = 2.0 * found as f64 / (called + ranked.anomalous()) as f64;
+        if f1 > best.f1 {
+            best = F1Max { f1, threshold: group.score() };
+        }
+    }
+    best
+}

@@ -1,0 +1,25 @@
+//! The real `bottle` category, where it is at hand: counts against the dataset's own.
+
+use std::path::Path;
+
+use adbench::Mvtec;
+
+#[test]
+fn bottle_has_the_published_counts() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/mvtec/bottle");
+    if !root.is_dir() {
+        println!("skipped: no {}", root.display());
+        return;
+    }
+    let bottle = Mvtec::index(&root).unwrap().validate().unwrap();
+    let test = bottle.test();
+    assert_eq!((bottle.train().len(), test.len() - test.anomalous(), test.anomalous()), (209, 20, 63));
+    assert_eq!(bottle.kinds(), ["broken_large", "broken_small", "contamination"]);
+    assert_eq!(bottle.findings(), []);
+    let first = &test.samples()[0];
+    assert_eq!(first.id(), "test/broken_large/000.png");
+    assert_eq!(first.read_image().unwrap().dim(), (288, 288, 3));
+    let mask = first.read_mask(0.0).unwrap().mask;
+    assert_eq!(mask.dim(), (288, 288));
+    assert!(mask.iter().any(|&m| m) && !mask.iter().all(|&m| m));
+}
