@@ -1,0 +1,72 @@
+//! Features against PyTorch's, frozen by `scripts/convert.py` (torch 2.15.0, efficientnet_lite_pytorch 0.1.0).
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test may panic, and prints its figures
+
+use std::collections::HashMap;
+
+use candle_core::{Device, Tensor};
+use frozen_backbone::{Backbone, EfficientNetLite0};
+use ndarray::Array3;
+
+/// The input of `scripts/convert.py`.
+fn pattern(height: usize, width: usize) -> Array3<f32> {
+    Array3::from_shape_fn((height, width, 3), |(y, x, c)| {
+        let noise = ((y * 7919 + x * 104_729 + c * 1_299_709) % 1009) as f64 / 1008.0;
+        let stripes = ((x / 5 + y / 7 + c) % 4) as f64 / 3.0;
+        (0.4 * noise + 0.6 * stripes) as f32
+    })
+}
+
+fn golden() -> HashMap<String, Tensor> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/features.safetensors");
+    candle_core::safetensors::load(path, &Device::Cpu).unwrap()
+}
+
+/// Largest absolute difference and relative L2 error over all sizes and taps.
+fn worst(set: &str) -> (f64, f64) {
+    let net = EfficientNetLite0::pretrained().unwrap();
+    let golden = golden();
+    let (mut absolute, mut relative) = (0.0f64, 0.0f64);
+    for (height, width) in [(64, 64), (96, 80), (50, 71)] {
+        let pyramid = net.extract(pattern(height, width).view()).unwrap();
+        for (features, block) in pyramid.iter().zip([2, 4, 7, 10]) {
+            let want = &golden[&format!("{set}/{height}x{width}.block{block}")];
+            assert_eq!(want.dims3().unwrap(), features.dim());
+            let want: Vec<f32> = want.flatten_all().unwrap().to_vec1().unwrap();
+            let (mut square, mut norm) = (0.0f64, 0.0f64);
+            for (got, want) in features.iter().zip(&want) {
+                let difference = f64::from(got - want);
+                absolute = absolute.max(difference.abs());
+                square += difference * difference;
+                norm += f64::from(want * want);
+            }
+            relative = relative.max((square / norm).sqrt());
+        }
+    }
+    println!("{set}: largest absolute difference {absolute:.2e}, largest relative L2 error {relative:.2e}");
+    (absolute, relative)
+}
+
+#[test]
+fn equal_pytorch_on_the_shipped_weights_to_1e_3() {
+    let (absolute, relative) = worst("shipped");
+    assert!(absolute < 1e-3, "{absolute}");
+    assert!(relative < 1e-5, "{relative}");
+}
+
+/// What rounding the weights to f16 costs against the published f32 model.
+#[test]
+fn stay_within_the_rounding_of_f16_weights_of_the_published_model() {
+    let (_, relative) = worst("published");
+    assert!(relative < 3e-3, "{relative}");
+}
+
+#[test]
+fn do_not_depend_on_the_thread_count() {
+    let net = EfficientNetLite0::pretrained().unwrap();
+    let image = pattern(64, 80);
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| net.extract(image.view()).unwrap())
+    };
+    assert_eq!(run(1), run(3));
+}
