@@ -1,0 +1,324 @@
+//! The published recipe for corrosion, as a comparison model.
+
+use std::f32::consts::TAU;
+
+use ndarray::Array2;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::pitting::noise::{Perlin, uniform};
+use crate::pitting::{Product, require};
+use crate::{Bbox, Defect, DefectModel, Domain, Error, Measures, Mechanism, Tint};
+
+const MODEL: &str = "paper-polygon";
+const LEAST_AREA: usize = 64;
+
+/// Random polygons inside the foreground, grown by boundary expansions and modulated by Perlin noise: what is publicly known
+/// of the paper's corrosion masks (arXiv 2504.12970, from secondary summaries; numbers and the relief are ours).
+///
+/// Each expansion adds a pixel next to the blob with probability p (1 + c nu), nu the Perlin noise at that pixel. A pixel's
+/// depth grows with the number of expansions since it joined, modulated by the same noise. **Severity is the number of
+/// expansions**; the lost volume (`volume_px3`) never falls with it.
+///
+/// Measures: `volume_px3`, `max_depth_px`, `area_px2`, `polygon_count`, `expansions`.
+///
+/// ```
+/// use physdefect::{DefectModel, Domain, SampleKey, pitting::PaperPolygon};
+/// let domain = Domain::full(128, 128)?;
+/// let defect = PaperPolygon::default().generate(&domain, 0.5, &mut SampleKey { seed: 1, index: 0 }.rng())?;
+/// assert!(defect.measures["area_px2"] > 0.0);
+/// # Ok::<(), physdefect::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PaperPolygon {
+    polygons: usize,
+    radius: f64,
+    growth: f64,
+    probability: f64,
+    noise_scale: f64,
+    noise_contrast: f64,
+    depth: f64,
+    product: Product,
+}
+
+impl Default for PaperPolygon {
+    fn default() -> Self {
+        Self {
+            polygons: 4,
+            radius: 0.014,
+            growth: 0.075,
+            probability: 0.5,
+            noise_scale: 0.06,
+            noise_contrast: 0.8,
+            depth: 0.02,
+            product: Product::IronOxides,
+        }
+    }
+}
+
+impl PaperPolygon {
+    /// The defaults: see each setter.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn checked(self) -> Result<Self, Error> {
+        self.validate()?;
+        Ok(self)
+    }
+
+    /// Number of polygons (1..=1000; default 4) and their mean radius, fraction of the domain's scale ((0, 0.5\]; default
+    /// 0.014).
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] outside the ranges.
+    pub fn with_polygons(mut self, count: usize, radius: f64) -> Result<Self, Error> {
+        self.polygons = count;
+        self.radius = radius;
+        self.checked()
+    }
+
+    /// How far expansions move a boundary at severity 1 where every pixel joins, fraction of the scale (\[0, 1\]; default
+    /// 0.075), and the mean probability that a boundary pixel joins in one expansion ((0, 1\]; default 0.5).
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] outside the ranges.
+    pub fn with_growth(mut self, reach: f64, probability: f64) -> Result<Self, Error> {
+        self.growth = reach;
+        self.probability = probability;
+        self.checked()
+    }
+
+    /// Wavelength of the Perlin noise, fraction of the scale ((0, 1\]; default 0.06), and its contrast c (\[0, 1\]; default 0.8).
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] outside the ranges.
+    pub fn with_noise(mut self, wavelength: f64, contrast: f64) -> Result<Self, Error> {
+        self.noise_scale = wavelength;
+        self.noise_contrast = contrast;
+        self.checked()
+    }
+
+    /// Depth of the oldest pixels at severity 1, fraction of the scale ((0, 1\]; default 0.02).
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] outside the range.
+    pub fn with_depth(mut self, depth: f64) -> Result<Self, Error> {
+        self.depth = depth;
+        self.checked()
+    }
+
+    /// Corrosion product; default iron oxides.
+    #[must_use]
+    pub fn with_product(mut self, product: Product) -> Self {
+        self.product = product;
+        self
+    }
+
+    fn validate(&self) -> Result<(), Error> {
+        let fraction = |name, v: f64| require(v > 0.0 && v <= 1.0, MODEL, name, v, "in (0, 1] domain scales");
+        require((1..=1000).contains(&self.polygons), MODEL, "polygons", self.polygons as f64, "in 1..=1000")?;
+        require(self.radius > 0.0 && self.radius <= 0.5, MODEL, "radius", self.radius, "in (0, 0.5] domain scales")?;
+        require((0.0..=1.0).contains(&self.growth), MODEL, "growth", self.growth, "in [0, 1] domain scales")?;
+        let p = self.probability;
+        require(p > 0.0 && p <= 1.0, MODEL, "probability", p, "in (0, 1]")?;
+        fraction("noise_scale", self.noise_scale)?;
+        let c = self.noise_contrast;
+        require((0.0..=1.0).contains(&c), MODEL, "noise_contrast", c, "in [0, 1]")?;
+        fraction("depth", self.depth)
+    }
+}
+
+/// Vertices of a star-shaped polygon about a pixel: sorted angles with jittered radii.
+struct Polygon {
+    y: f32,
+    x: f32,
+    radii: Vec<f32>,
+    turn: f32,
+}
+
+impl Polygon {
+    fn draw(centre: (usize, usize), radius: f32, rng: &mut ChaCha8Rng) -> Self {
+        let corners = rng.random_range(5..=9);
+        let radii = (0..corners).map(|_| radius * rng.random_range(0.6..1.4)).collect();
+        Self { y: centre.0 as f32, x: centre.1 as f32, radii, turn: rng.random_range(0.0..TAU) }
+    }
+
+    fn reach(&self) -> f32 {
+        self.radii.iter().fold(0.0, |a, &r| a.max(r))
+    }
+
+    /// Whether a point lies inside: in its sector, on the centre's side of the chord between two corners.
+    fn contains(&self, y: f32, x: f32) -> bool {
+        let (dy, dx) = (y - self.y, x - self.x);
+        let sector = TAU / self.radii.len() as f32;
+        let angle = (dy.atan2(dx) - self.turn).rem_euclid(TAU);
+        let i = ((angle / sector) as usize).min(self.radii.len() - 1);
+        let (p, q) = (self.radii[i], self.radii[(i + 1) % self.radii.len()]);
+        // Chord between (p, 0) and (q, sector) in polar form, met at `angle - i sector`.
+        let a = angle - i as f32 * sector;
+        let chord = p * q * sector.sin() / (p * a.sin() + q * (sector - a).sin());
+        dy.hypot(dx) <= chord
+    }
+}
+
+impl DefectModel for PaperPolygon {
+    fn name(&self) -> &'static str {
+        MODEL
+    }
+
+    fn mechanism(&self) -> Mechanism {
+        Mechanism::PittingLoss
+    }
+
+    fn size_measure(&self) -> &'static str {
+        "volume_px3"
+    }
+
+    fn generate(&self, domain: &Domain, severity: f64, rng: &mut ChaCha8Rng) -> Result<Defect, Error> {
+        self.validate()?;
+        require((0.0..=1.0).contains(&severity), MODEL, "severity", severity, "in [0, 1]")?;
+        if domain.area() < LEAST_AREA {
+            return Err(Error::DomainTooSmall { model: MODEL, found: domain.area(), needed: LEAST_AREA });
+        }
+        let scale = domain.scale();
+        let noise = Perlin::new(rng.random(), self.noise_scale * scale);
+        let chance_key: u64 = rng.random();
+        let (height, width) = domain.dim();
+        // The blobs aggregate: every polygon after the first lies within a few radii of an earlier one.
+        let mut polygons: Vec<Polygon> = Vec::with_capacity(self.polygons);
+        for i in 0..self.polygons {
+            let mut centre = domain.pick(rng);
+            if i > 0 {
+                let near = &polygons[rng.random_range(0..i)];
+                let reach = 0.12 * scale as f32;
+                let (y, x) = (near.y + rng.random_range(-reach..=reach), near.x + rng.random_range(-reach..=reach));
+                if domain.contains(f64::from(y), f64::from(x)) {
+                    centre = (y as usize, x as usize);
+                } else {
+                    centre = (near.y as usize, near.x as usize);
+                }
+            }
+            let radius = (self.radius * scale).max(1.0) as f32;
+            polygons.push(Polygon::draw(centre, radius, rng));
+        }
+        let most = (self.growth * scale / self.probability).ceil().max(1.0);
+        let steps = (severity * most).round() as usize;
+        let mut b = Bbox { y0: height, x0: width, y1: 0, x1: 0 };
+        for p in &polygons {
+            let r = p.reach() as usize + 1 + steps;
+            let (y, x) = (p.y as usize, p.x as usize);
+            let one = Bbox { y0: y, x0: x, y1: y + 1, x1: x + 1 }.grown(r, height, width);
+            b = Bbox { y0: b.y0.min(one.y0), x0: b.x0.min(one.x0), y1: b.y1.max(one.y1), x1: b.x1.max(one.x1) };
+        }
+        let joined = self.grow(domain, &polygons, b, steps, &noise, chance_key);
+        Ok(self.relief(&joined, b, (steps, most), self.depth * scale, &noise))
+    }
+}
+
+const NEVER: u32 = u32::MAX;
+
+impl PaperPolygon {
+    /// The expansion at which each pixel of the box joined; [`NEVER`] if it did not.
+    fn grow(
+        &self,
+        domain: &Domain,
+        polygons: &[Polygon],
+        b: Bbox,
+        steps: usize,
+        noise: &Perlin,
+        key: u64,
+    ) -> Array2<u32> {
+        let mask = domain.mask();
+        let mut joined = Array2::from_elem((b.height(), b.width()), NEVER);
+        let mut frontier: Vec<(usize, usize)> = Vec::new();
+        for p in polygons {
+            let r = p.reach() as usize + 1;
+            let one = Bbox { y0: p.y as usize, x0: p.x as usize, y1: p.y as usize + 1, x1: p.x as usize + 1 };
+            let one = one.grown(r, domain.dim().0, domain.dim().1);
+            for y in one.y0..one.y1 {
+                for x in one.x0..one.x1 {
+                    let cell = &mut joined[[y - b.y0, x - b.x0]];
+                    if *cell == NEVER && mask[[y, x]] && p.contains(y as f32, x as f32) {
+                        *cell = 0;
+                        frontier.push((y, x));
+                    }
+                }
+            }
+        }
+        for step in 1..=steps as u32 {
+            let mut next = Vec::with_capacity(frontier.len() + 16);
+            for &(y, x) in &frontier {
+                let mut open = false;
+                for (dy, dx) in [(-1i64, 0i64), (0, -1), (0, 1), (1, 0)] {
+                    let (v, u) = (y as i64 + dy, x as i64 + dx);
+                    if v < b.y0 as i64 || u < b.x0 as i64 || v >= b.y1 as i64 || u >= b.x1 as i64 {
+                        continue;
+                    }
+                    let (v, u) = (v as usize, u as usize);
+                    let cell = &mut joined[[v - b.y0, u - b.x0]];
+                    if *cell != NEVER || !mask[[v, u]] {
+                        continue;
+                    }
+                    let nu = noise.value(v as f32, u as f32);
+                    let p = self.probability as f32 * (1.0 + self.noise_contrast as f32 * nu);
+                    if uniform(key ^ (u64::from(step) << 40), v as i64, u as i64) < p {
+                        *cell = step;
+                        next.push((v, u));
+                    } else {
+                        open = true;
+                    }
+                }
+                if open {
+                    next.push((y, x));
+                }
+            }
+            frontier = next;
+        }
+        joined
+    }
+
+    fn relief(&self, joined: &Array2<u32>, b: Bbox, (steps, most): (usize, f64), full: f64, noise: &Perlin) -> Defect {
+        let mut tight = Bbox { y0: b.y1, x0: b.x1, y1: b.y0, x1: b.x0 };
+        for ((y, x), &j) in joined.indexed_iter() {
+            if j != NEVER {
+                let (y, x) = (y + b.y0, x + b.x0);
+                tight.y0 = tight.y0.min(y);
+                tight.x0 = tight.x0.min(x);
+                tight.y1 = tight.y1.max(y + 1);
+                tight.x1 = tight.x1.max(x + 1);
+            }
+        }
+        let dim = (tight.height(), tight.width());
+        let (mut height, mut opacity) = (Array2::<f32>::zeros(dim), Array2::<f32>::zeros(dim));
+        let mut weight = Array2::<f32>::zeros(dim);
+        let (mut volume, mut deepest, mut area) = (0.0f64, 0.0f64, 0usize);
+        for y in 0..dim.0 {
+            for x in 0..dim.1 {
+                let j = joined[[y + tight.y0 - b.y0, x + tight.x0 - b.x0]];
+                if j == NEVER {
+                    continue;
+                }
+                let nu = noise.value((y + tight.y0) as f32, (x + tight.x0) as f32).clamp(-1.0, 1.0);
+                // Expansions since it joined, over the most there can be; the first already counts.
+                let age = (steps as f64 + 1.0 - f64::from(j)) / (most + 1.0);
+                let depth = full * age.sqrt() * (1.0 + 0.4 * f64::from(nu));
+                height[[y, x]] = -depth as f32;
+                opacity[[y, x]] = 1.0;
+                weight[[y, x]] = 0.6 + 0.3 * nu;
+                volume += depth;
+                deepest = deepest.max(depth);
+                area += 1;
+            }
+        }
+        let mut measures = Measures::new();
+        measures.insert("volume_px3".into(), volume);
+        measures.insert("max_depth_px".into(), deepest);
+        measures.insert("area_px2".into(), area as f64);
+        measures.insert("polygon_count".into(), self.polygons as f64);
+        measures.insert("expansions".into(), steps as f64);
+        let tint = self.product.reflectance().map(|color| Tint { weight, color });
+        Defect { bbox: tight, height, displacement: None, opacity, tint, measures }
+    }
+}

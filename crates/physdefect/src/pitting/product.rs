@@ -1,0 +1,39 @@
+//! Corrosion products: what colours the rim and the surround of a pit.
+
+use crate::pitting::Metal;
+
+/// A family of corrosion products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub enum Product {
+    /// Bare metal: no deposit.
+    None,
+    /// Haematite, goethite and lepidocrocite on iron and steel: red-brown.
+    IronOxides,
+    /// Hydrated alumina on aluminium: white bloom.
+    Aluminium,
+    /// Basic copper carbonates and chlorides: green-blue patina.
+    Copper,
+}
+
+impl Product {
+    /// Linear-light reflectance of red, green and blue: an appearance preset, chosen by eye after the minerals' usual
+    /// colour, not a measurement.
+    pub fn reflectance(self) -> Option<[f32; 3]> {
+        match self {
+            Self::None => None,
+            Self::IronOxides => Some([0.24, 0.085, 0.03]),
+            Self::Aluminium => Some([0.74, 0.74, 0.70]),
+            Self::Copper => Some([0.14, 0.36, 0.27]),
+        }
+    }
+
+    /// The metal it comes from, for Faraday's law; iron where there is no product.
+    pub fn metal(self) -> Metal {
+        match self {
+            Self::None | Self::IronOxides => Metal::IRON,
+            Self::Aluminium => Metal::ALUMINIUM,
+            Self::Copper => Metal::COPPER,
+        }
+    }
+}

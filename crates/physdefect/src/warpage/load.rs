@@ -1,0 +1,95 @@
+//! What bends the plate.
+
+use std::f64::consts::{PI, TAU};
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+/// Kind of load. Each acts on the middle of the plate and is as wide as the defect's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub enum Load {
+    /// An indenter's patch, an irregular ellipse under Hertz's pressure sqrt(1 - (r/a)^2): a dent.
+    Indenter,
+    /// A slightly bowed line: a crease.
+    Line,
+    /// Pressure on one side of a straight line, the edge of a tool pressed in.
+    PressedEdge,
+    /// A heated spot whose free curvature alpha dT / h the cold rest resists: a warp.
+    HotSpot,
+}
+
+/// A load's random outline, drawn before its strength is known.
+#[derive(Debug, Clone)]
+pub(crate) struct Footprint {
+    load: Load,
+    /// Direction of the long axis, line or edge.
+    turn: f64,
+    /// Short over long axis.
+    aspect: f64,
+    /// Bow of a line: sagitta over length.
+    bow: f64,
+    /// Amplitude and phase of the outline's harmonics 2.. over the radius.
+    lumps: [(f64, f64); 4],
+}
+
+impl Footprint {
+    pub(crate) fn draw(load: Load, irregularity: f64, rng: &mut ChaCha8Rng) -> Self {
+        let turn = rng.random_range(0.0..PI);
+        let aspect = rng.random_range(0.55..1.0);
+        let bow = rng.random_range(-0.12..0.12);
+        let mut lumps = [(0.0, 0.0); 4];
+        for (k, lump) in lumps.iter_mut().enumerate() {
+            *lump = (irregularity * rng.random_range(-1.0..1.0) / (k + 1) as f64, rng.random_range(0.0..TAU));
+        }
+        Self { load, turn, aspect, bow, lumps }
+    }
+
+    pub(crate) fn load(&self) -> Load {
+        self.load
+    }
+
+    /// Load intensity (any scale) on the `n` x `n` interior nodes of the unit plate; `fill` is the footprint's width over
+    /// the plate's.
+    pub(crate) fn field(&self, n: usize, fill: f64) -> Vec<f64> {
+        let h = 1.0 / (n + 1) as f64;
+        let (sin, cos) = self.turn.sin_cos();
+        let half = 0.5 * fill;
+        let mut q = Vec::with_capacity(n * n);
+        for j in 0..n {
+            let y = (j + 1) as f64 * h - 0.5;
+            for i in 0..n {
+                let x = (i + 1) as f64 * h - 0.5;
+                let (along, across) = (cos * x + sin * y, cos * y - sin * x);
+                q.push(match self.load {
+                    Load::Indenter | Load::HotSpot => self.patch(along, across, half),
+                    Load::PressedEdge => {
+                        // One cell of smoothing keeps the edge's place below the grid's spacing.
+                        let side = (0.5 + across / (2.0 * h)).clamp(0.0, 1.0);
+                        side * self.patch(along, across, half)
+                    }
+                    Load::Line => {
+                        let s = along / half;
+                        let off = (across - self.bow * fill * (1.0 - s * s)) / (1.2 * h);
+                        let lumps: f64 =
+                            self.lumps.iter().zip(1..).map(|(l, k)| l.0 * (k as f64 * PI * s + l.1).sin()).sum();
+                        if s.abs() < 1.0 {
+                            (1.0 + lumps) * (1.0 - s * s).sqrt() * (-0.5 * off * off).exp()
+                        } else {
+                            0.0
+                        }
+                    }
+                });
+            }
+        }
+        q
+    }
+
+    fn patch(&self, along: f64, across: f64, half: f64) -> f64 {
+        let (u, v) = (along / half, across / (half * self.aspect));
+        let angle = v.atan2(u);
+        let lumps: f64 = self.lumps.iter().zip(2..).map(|(l, k)| l.0 * (f64::from(k) * angle + l.1).cos()).sum();
+        let r = u.hypot(v) / (1.0 + lumps).max(0.3);
+        (1.0 - r * r).max(0.0).sqrt()
+    }
+}

@@ -1,0 +1,434 @@
+//! PW, plastic warpage: what a plate keeps of a bend after the load is gone.
+//!
+//! The paper names the mechanism and publishes nothing on it; all of this is this project's own formulation from plate
+//! theory and plasticity.
+
+mod load;
+mod plastic;
+mod plate;
+
+use std::f64::consts::{PI, TAU};
+
+use ndarray::{Array2, Array3};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+pub use load::Load;
+pub use plastic::{Residual, Tolerance, section_moment};
+pub use plate::Plate;
+
+use crate::pitting::require;
+use crate::{Bbox, Defect, DefectModel, Domain, Error, Measures, Mechanism};
+use load::Footprint;
+use plate::matmul;
+
+const MODEL: &str = "plastic-warpage";
+/// Interior nodes a side of the plate's grid.
+const NODES: usize = 32;
+/// Smallest domain on which a plate means anything.
+const LEAST_AREA: usize = 64;
+/// Fewest visible pixels of a defect.
+const LEAST_VISIBLE: usize = 16;
+/// Residual deflection over its peak where the support starts and where it is full.
+const SUPPORT: (f32, f32) = (0.02, 0.10);
+
+/// Elastic-plastic bending of a thin plate and its permanent shape after unloading.
+///
+/// A square piece of plate around the place of loading, on an elastic foundation, is loaded to a multiple of its first-yield
+/// load, yields, and is unloaded ([`Plate::load_and_unload`]); the residual deflection is the relief.
+///
+/// **Severity** sets both the size (width of the load's footprint) and the load over the yield load, linearly between their
+/// two ends; `peak_residual_px`, the size measure, grows with both.
+///
+/// Lengths are fractions of the domain's scale (square root of its area). With D = E h^3 / (12 (1 - nu^2)) and first-yield
+/// moment sigma_y h^2 / 6, the deflection in px is the unit plate's times 2 (1 - nu^2) (sigma_y / E) B^2 / h, B being the
+/// plate's side and h its thickness.
+///
+/// The picture shifts by w (v_x, v_y) / v_z for the view direction v.
+///
+/// Measures: `peak_residual_px` (largest residual deflection of the plate, at the grid's nodes), `peak_loaded_px`,
+/// `plastic_strain` (largest, at the plate's surface), `yielded_fraction`, `load_ratio`, `size_px`, `thickness_px`,
+/// `area_px2` (support above one half), `max_slope`, `max_shift_px`, `iterations`.
+///
+/// ```
+/// use physdefect::{DefectModel, Domain, SampleKey, warpage::{Load, PlasticWarpage}};
+/// let domain = Domain::full(256, 256)?;
+/// let model = PlasticWarpage::default().with_loads(&[Load::Line])?;
+/// let defect = model.generate(&domain, 0.5, &mut SampleKey { seed: 1, index: 0 }.rng())?;
+/// assert!(defect.measures["peak_residual_px"] > 0.0);
+/// # Ok::<(), physdefect::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PlasticWarpage {
+    loads: Vec<Load>,
+    size: (f64, f64),
+    load_ratio: (f64, f64),
+    thickness: f64,
+    yield_strain: f64,
+    poisson: f64,
+    foundation_length: f64,
+    irregularity: f64,
+    outward: bool,
+    view: Option<[f64; 3]>,
+}
+
+impl Default for PlasticWarpage {
+    /// Dents and creases of cold-rolled steel sheet, 15 % to 45 % of the domain's scale across.
+    fn default() -> Self {
+        Self {
+            loads: vec![Load::Indenter, Load::Line],
+            size: (0.15, 0.45),
+            load_ratio: (2.5, 4.0),
+            thickness: 0.01,
+            yield_strain: 0.003,
+            poisson: 0.3,
+            foundation_length: 0.5,
+            irregularity: 0.25,
+            outward: false,
+            view: None,
+        }
+    }
+}
+
+impl PlasticWarpage {
+    /// The defaults: see each setter.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn checked(self) -> Result<Self, Error> {
+        self.validate()?;
+        Ok(self)
+    }
+
+    /// Loads to draw from with equal chance; default indenter and line.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if there is none.
+    pub fn with_loads(mut self, loads: &[Load]) -> Result<Self, Error> {
+        self.loads = loads.to_vec();
+        self.checked()
+    }
+
+    /// Footprint's width at severity 0 and 1, fraction of the scale; default 0.15 to 0.45.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless 0 < first <= last <= 1.
+    pub fn with_size(mut self, first: f64, last: f64) -> Result<Self, Error> {
+        self.size = (first, last);
+        self.checked()
+    }
+
+    /// Load over first-yield load at severity 0 and 1; default 2.5 to 4.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless 1 < first <= last <= 10: at or below 1 nothing stays.
+    pub fn with_load_ratio(mut self, first: f64, last: f64) -> Result<Self, Error> {
+        self.load_ratio = (first, last);
+        self.checked()
+    }
+
+    /// Plate thickness, fraction of the scale, in (0, 0.5\]. Default 0.01.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] outside the range.
+    pub fn with_thickness(mut self, fraction: f64) -> Result<Self, Error> {
+        self.thickness = fraction;
+        self.checked()
+    }
+
+    /// Yield strain sigma_y / E in (0, 0.1\] and Poisson's ratio in \[0, 0.5\]. Default 0.003 and 0.3 (600 MPa over 200 GPa,
+    /// cold-rolled steel); about 0.02 and 0.4 for a polymer.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] outside the ranges.
+    pub fn with_material(mut self, yield_strain: f64, poisson: f64) -> Result<Self, Error> {
+        self.yield_strain = yield_strain;
+        self.poisson = poisson;
+        self.checked()
+    }
+
+    /// Elastic foundation's length (D / K)^(1/4) over the footprint's width, in \[0.1, 100\]; it decides how far the bend reaches
+    /// beyond the footprint. Default 0.5.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] outside the range.
+    pub fn with_foundation_length(mut self, widths: f64) -> Result<Self, Error> {
+        self.foundation_length = widths;
+        self.checked()
+    }
+
+    /// Irregularity of the footprint's outline, in \[0, 0.5\]. Default 0.25.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] outside the range.
+    pub fn with_irregularity(mut self, amount: f64) -> Result<Self, Error> {
+        self.irregularity = amount;
+        self.checked()
+    }
+
+    /// Bends towards the viewer instead of away. Default away.
+    #[must_use]
+    pub fn with_outward(mut self, outward: bool) -> Self {
+        self.outward = outward;
+        self
+    }
+
+    /// Direction to the viewer `[v_x, v_y, v_z]` (x right, y down, z out of the surface). Default: 20 degrees off the normal,
+    /// towards a random side.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless v_z > 0 and the slant |v_x|, |v_y| <= 10 v_z.
+    pub fn with_view(mut self, view: [f64; 3]) -> Result<Self, Error> {
+        self.view = Some(view);
+        self.checked()
+    }
+
+    fn validate(&self) -> Result<(), Error> {
+        require(!self.loads.is_empty(), MODEL, "loads", 0.0, "at least one load")?;
+        let (a, b) = self.size;
+        require(a > 0.0 && a <= 1.0, MODEL, "size.0", a, "in (0, 1] domain scales")?;
+        require(b >= a && b <= 1.0, MODEL, "size.1", b, "at least the first and at most 1 domain scale")?;
+        let (a, b) = self.load_ratio;
+        require(a > 1.0 && a <= 10.0, MODEL, "load_ratio.0", a, "in (1, 10] first-yield loads")?;
+        require(b >= a && b <= 10.0, MODEL, "load_ratio.1", b, "at least the first and at most 10")?;
+        require(
+            self.thickness > 0.0 && self.thickness <= 0.5,
+            MODEL,
+            "thickness",
+            self.thickness,
+            "in (0, 0.5] domain scales",
+        )?;
+        let e = self.yield_strain;
+        require(e > 0.0 && e <= 0.1, MODEL, "yield_strain", e, "in (0, 0.1]")?;
+        require((0.0..=0.5).contains(&self.poisson), MODEL, "poisson", self.poisson, "in [0, 0.5]")?;
+        let f = self.foundation_length;
+        require((0.1..=100.0).contains(&f), MODEL, "foundation_length", f, "in [0.1, 100] footprint widths")?;
+        let i = self.irregularity;
+        require((0.0..=0.5).contains(&i), MODEL, "irregularity", i, "in [0, 0.5]")?;
+        if let Some([x, y, z]) = self.view {
+            require(z > 0.0, MODEL, "view[2]", z, "greater than 0: the viewer is in front of the surface")?;
+            require(x.abs() <= 10.0 * z, MODEL, "view[0]", x, "at most 10 view[2] in size")?;
+            require(y.abs() <= 10.0 * z, MODEL, "view[1]", y, "at most 10 view[2] in size")?;
+        }
+        Ok(())
+    }
+}
+
+/// Footprint's width over the plate's side: the plate's edges are far enough not to be seen.
+const FILL: f64 = 0.42;
+
+impl DefectModel for PlasticWarpage {
+    fn name(&self) -> &'static str {
+        MODEL
+    }
+
+    fn mechanism(&self) -> Mechanism {
+        Mechanism::PlasticWarpage
+    }
+
+    fn size_measure(&self) -> &'static str {
+        "peak_residual_px"
+    }
+
+    fn generate(&self, domain: &Domain, severity: f64, rng: &mut ChaCha8Rng) -> Result<Defect, Error> {
+        self.validate()?;
+        require((0.0..=1.0).contains(&severity), MODEL, "severity", severity, "in [0, 1]")?;
+        if domain.area() < LEAST_AREA {
+            return Err(Error::DomainTooSmall { model: MODEL, found: domain.area(), needed: LEAST_AREA });
+        }
+        let scale = domain.scale();
+        let load = self.loads[rng.random_range(0..self.loads.len())];
+        let footprint = Footprint::draw(load, self.irregularity, rng);
+        let azimuth: f64 = rng.random_range(0.0..TAU);
+        let centre = roomiest(domain, 0.5 * self.size.1 * scale, rng);
+        let tilt = (20.0 * PI / 180.0).tan();
+        let [vx, vy, vz] = self.view.unwrap_or([tilt * azimuth.cos(), tilt * azimuth.sin(), 1.0]);
+
+        let mix = |(a, b): (f64, f64)| a + severity * (b - a);
+        let (width, ratio) = (mix(self.size) * scale, mix(self.load_ratio));
+        let side = width / FILL;
+        let bent = self.bend(&footprint, ratio)?;
+        let thickness = self.thickness * scale;
+        let unit = 2.0 * (1.0 - self.poisson * self.poisson) * self.yield_strain * side * side / thickness;
+        let sign = if self.outward { unit } else { -unit };
+
+        let plate = &bent.plate;
+        let grid = |c: usize| (c as f64 + 0.5 - 0.5 * side, c as f64 + 0.5 + 0.5 * side);
+        let b = domain.bbox();
+        let within = |c: usize, lo: usize, hi: usize| {
+            let (a, z) = grid(c);
+            ((a.floor().max(lo as f64)) as usize, (z.ceil().min(hi as f64)) as usize)
+        };
+        let ((y0, y1), (x0, x1)) = (within(centre.0, b.y0, b.y1), within(centre.1, b.x0, b.x1));
+        let reach = Bbox { y0, x0, y1, x1 };
+        let coefficients = plate.coefficients(&bent.residual.residual);
+        let field = series(&coefficients, reach, (grid(centre.0).0, grid(centre.1).0), side);
+
+        let peak = bent.residual.residual.iter().fold(0.0f64, |a, w| a.max(w.abs()));
+        let shift = [(vy / vz) as f32, (vx / vz) as f32];
+        let defect = surface(domain, &field, reach, sign, peak, shift)?;
+        let mut defect = defect;
+        let peak_loaded = bent.residual.loaded.iter().fold(0.0f64, |a, w| a.max(w.abs()));
+        let m = &mut defect.measures;
+        m.insert("peak_residual_px".into(), peak * unit);
+        m.insert("peak_loaded_px".into(), peak_loaded * unit);
+        m.insert("plastic_strain".into(), self.yield_strain * (bent.residual.peak_curvature_ratio - 1.0).max(0.0));
+        m.insert("yielded_fraction".into(), bent.residual.yielded_fraction);
+        m.insert("load_ratio".into(), ratio);
+        m.insert("size_px".into(), width);
+        m.insert("thickness_px".into(), thickness);
+        m.insert("iterations".into(), bent.residual.iterations as f64);
+        Ok(defect)
+    }
+}
+
+/// The unit plate (side 1, D = 1, first-yield moment 1) after its load cycle.
+struct Bent {
+    plate: Plate,
+    residual: Residual,
+}
+
+impl PlasticWarpage {
+    fn bend(&self, footprint: &Footprint, ratio: f64) -> Result<Bent, Error> {
+        let foundation = (self.foundation_length * FILL).powi(-4);
+        let plate = Plate::new(NODES, NODES, 1.0, 1.0, 1.0, self.poisson, foundation)?;
+        let mut field = footprint.field(NODES, FILL);
+        let none = Vec::new();
+        let hot = footprint.load() == Load::HotSpot;
+        let first_yield = if hot {
+            plate.load_and_unload(&none, &field, f64::INFINITY, Tolerance { change: 0.0, iterations: 1 })
+        } else {
+            plate.load_and_unload(&field, &none, f64::INFINITY, Tolerance { change: 0.0, iterations: 1 })
+        };
+        let peak = plate.peak_equivalent_moment(&first_yield.loaded, if hot { &field } else { &none });
+        let factor = if peak > 0.0 { ratio / peak } else { 0.0 };
+        field.iter_mut().for_each(|f| *f *= factor);
+        let residual = if hot {
+            plate.load_and_unload(&none, &field, 1.0, Tolerance::default())
+        } else {
+            plate.load_and_unload(&field, &none, 1.0, Tolerance::default())
+        };
+        Ok(Bent { plate, residual })
+    }
+}
+
+/// The one of eight random places with most of a disc of `radius` px inside the domain; the first that holds nine tenths.
+fn roomiest(domain: &Domain, radius: f64, rng: &mut ChaCha8Rng) -> (usize, usize) {
+    let places: [(usize, usize); 8] = std::array::from_fn(|_| domain.pick(rng));
+    let mut best = (0, places[0]);
+    for place in places {
+        let mut inside = 0;
+        for ring in [0.4, 0.7, 1.0] {
+            for k in 0..12 {
+                let (sin, cos) = (TAU * f64::from(k) / 12.0).sin_cos();
+                let (dy, dx) = (ring * radius * sin, ring * radius * cos);
+                inside += usize::from(domain.contains(place.0 as f64 + dy, place.1 as f64 + dx));
+            }
+        }
+        if inside > best.0 {
+            best = (inside, place);
+        }
+        if inside * 10 >= 36 * 9 {
+            break;
+        }
+    }
+    best.1
+}
+
+/// Evaluates the sine series of a unit plate at the pixels of `reach`: exact interpolation of the nodes, and smooth.
+fn series(coefficients: &[f64], reach: Bbox, origin: (f64, f64), side: f64) -> Vec<f64> {
+    let n = NODES;
+    let (h, w) = (reach.height(), reach.width());
+    // sin(k a) for k = 1..n by the three-term recurrence; zero outside the plate.
+    let sines = |p: f64, out: &mut dyn FnMut(usize, f64)| {
+        if p <= 0.0 || p >= 1.0 {
+            return;
+        }
+        let (s1, c1) = (PI * p).sin_cos();
+        let (mut before, mut now) = (0.0, s1);
+        for k in 0..n {
+            out(k, now);
+            (before, now) = (now, 2.0 * c1 * now - before);
+        }
+    };
+    let mut sy = vec![0.0; h * n];
+    for y in 0..h {
+        sines(((reach.y0 + y) as f64 + 0.5 - origin.0) / side, &mut |k, v| sy[y * n + k] = v);
+    }
+    let mut sx = vec![0.0; n * w];
+    for x in 0..w {
+        sines(((reach.x0 + x) as f64 + 0.5 - origin.1) / side, &mut |k, v| sx[k * w + x] = v);
+    }
+    let mut half = vec![0.0; n * w];
+    let mut field = vec![0.0; h * w];
+    pulp::Arch::new().dispatch(|| {
+        matmul(coefficients, &sx, &mut half, n, n, w);
+        matmul(&sy, &half, &mut field, h, n, w);
+    });
+    field
+}
+
+/// Relief, shift and support of the domain's pixels, in their tight box.
+fn surface(
+    domain: &Domain,
+    field: &[f64],
+    reach: Bbox,
+    unit: f64,
+    peak: f64,
+    shift: [f32; 2],
+) -> Result<Defect, Error> {
+    let width = reach.width();
+    let mask = domain.mask();
+    let support = |w: f64| {
+        let s = ((w.abs() / peak) as f32 - SUPPORT.0) / (SUPPORT.1 - SUPPORT.0);
+        let s = s.clamp(0.0, 1.0);
+        s * s * (3.0 - 2.0 * s)
+    };
+    let mut tight = Bbox { y0: reach.y1, x0: reach.x1, y1: reach.y0, x1: reach.x0 };
+    let mut visible = 0;
+    for y in reach.y0..reach.y1 {
+        for x in reach.x0..reach.x1 {
+            if mask[[y, x]] && support(field[(y - reach.y0) * width + x - reach.x0]) > 0.0 {
+                tight =
+                    Bbox { y0: tight.y0.min(y), x0: tight.x0.min(x), y1: tight.y1.max(y + 1), x1: tight.x1.max(x + 1) };
+                visible += 1;
+            }
+        }
+    }
+    if visible < LEAST_VISIBLE {
+        return Err(Error::DomainTooSmall { model: MODEL, found: visible, needed: LEAST_VISIBLE });
+    }
+    let dim = (tight.height(), tight.width());
+    let (mut height, mut opacity) = (Array2::<f32>::zeros(dim), Array2::<f32>::zeros(dim));
+    let mut displacement = Array3::<f32>::zeros((dim.0, dim.1, 2));
+    let (mut area, mut steepest, mut farthest) = (0usize, 0.0f64, 0.0f32);
+    let at = |y: usize, x: usize| field[(y + tight.y0 - reach.y0) * width + x + tight.x0 - reach.x0];
+    for y in 0..dim.0 {
+        for x in 0..dim.1 {
+            let w = at(y, x);
+            let z = (unit * w) as f32;
+            height[[y, x]] = z;
+            displacement[[y, x, 0]] = z * shift[0];
+            displacement[[y, x, 1]] = z * shift[1];
+            if !mask[[y + tight.y0, x + tight.x0]] {
+                continue;
+            }
+            let s = support(w);
+            opacity[[y, x]] = s;
+            area += usize::from(s > 0.5);
+            if s > 0.0 {
+                farthest = farthest.max(z.abs() * shift[0].hypot(shift[1]));
+                if y > 0 && x > 0 {
+                    steepest = steepest.max(unit.abs() * (w - at(y - 1, x)).hypot(w - at(y, x - 1)));
+                }
+            }
+        }
+    }
+    let mut measures = Measures::new();
+    measures.insert("area_px2".into(), area as f64);
+    measures.insert("max_slope".into(), steepest);
+    measures.insert("max_shift_px".into(), f64::from(farthest));
+    Ok(Defect { bbox: tight, height, displacement: Some(displacement), opacity, tint: None, measures })
+}
