@@ -4,7 +4,9 @@
 mod defect;
 mod domain;
 mod error;
+pub mod pitting;
 mod sample;
+pub mod warpage;
 
 pub use defect::{Defect, DefectModel, Measures, Mechanism, Tint};
 pub use domain::{Bbox, Domain};
