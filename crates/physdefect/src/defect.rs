@@ -69,3 +69,18 @@ pub trait DefectModel: std::fmt::Debug + Send + Sync {
     /// Key in [`Defect::measures`] that severity is monotone in.
     fn size_measure(&self) -> &'static str;
 }
+
+impl<M: DefectModel + ?Sized> DefectModel for Box<M> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+    fn mechanism(&self) -> Mechanism {
+        (**self).mechanism()
+    }
+    fn generate(&self, domain: &Domain, severity: f64, rng: &mut ChaCha8Rng) -> Result<Defect, Error> {
+        (**self).generate(domain, severity, rng)
+    }
+    fn size_measure(&self) -> &'static str {
+        (**self).size_measure()
+    }
+}

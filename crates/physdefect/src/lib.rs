@@ -1,9 +1,14 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod appearance;
+mod contract;
 mod defect;
 mod domain;
 mod error;
+pub mod fracture;
+pub mod noise;
+mod params;
 pub mod pitting;
 mod sample;
 pub mod warpage;

@@ -1,0 +1,57 @@
+//! How a surface answers light.
+
+use crate::{Error, params};
+
+const NAME: &str = "material";
+
+/// Reflectance of the surface around a defect.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Material {
+    /// Diffuse share, in \[0, 1\].
+    pub diffuse: f64,
+    /// Specular share (Blinn-Phong), in \[0, 2\].
+    pub specular: f64,
+    /// log2 of the specular exponent, in \[0, 8\]: 3 is a broad sheen, 6 a sharp highlight.
+    pub gloss: u8,
+    /// How far a cavity darkens, in \[0, 1\]: 1 lets only the visible share of the sky in; light that is scattered inside
+    /// the material lowers it.
+    pub cavity: f64,
+    /// Gain of the lit lip of a cavity, in \[0, 2\].
+    pub rim: f64,
+    /// Typical diffuse reflectance in linear light, in \[0.02, 1\]: turns the surround's brightness into an illumination for
+    /// tints.
+    pub albedo: f64,
+}
+
+impl Material {
+    /// Paint, stone, unglazed ceramic, rubber.
+    pub const MATTE: Self = Self { diffuse: 1.0, specular: 0.0, gloss: 3, cavity: 0.9, rim: 0.1, albedo: 0.4 };
+    /// Machined or ground metal.
+    pub const METAL: Self = Self { diffuse: 0.35, specular: 0.9, gloss: 4, cavity: 0.95, rim: 0.6, albedo: 0.5 };
+    /// Moulded or lacquered parts, glass.
+    pub const GLOSSY_PLASTIC: Self =
+        Self { diffuse: 0.8, specular: 0.5, gloss: 6, cavity: 0.8, rim: 0.4, albedo: 0.45 };
+    /// Wood and other fibrous, translucent materials.
+    pub const WOOD: Self = Self { diffuse: 0.95, specular: 0.08, gloss: 3, cavity: 0.8, rim: 0.15, albedo: 0.35 };
+    /// Textiles: light is scattered between fibres, cavities stay shallow.
+    pub const FABRIC: Self = Self { diffuse: 1.0, specular: 0.0, gloss: 3, cavity: 0.65, rim: 0.0, albedo: 0.35 };
+
+    /// Refuses values out of range.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`].
+    pub fn validate(&self) -> Result<(), Error> {
+        params::within(NAME, "diffuse", self.diffuse, (0.0, 1.0), "in [0, 1]")?;
+        params::within(NAME, "specular", self.specular, (0.0, 2.0), "in [0, 2]")?;
+        params::within(NAME, "gloss", f64::from(self.gloss), (0.0, 8.0), "in [0, 8]")?;
+        params::within(NAME, "cavity", self.cavity, (0.0, 1.0), "in [0, 1]")?;
+        params::within(NAME, "rim", self.rim, (0.0, 2.0), "in [0, 2]")?;
+        params::within(NAME, "albedo", self.albedo, (0.02, 1.0), "in [0.02, 1]")
+    }
+}
+
+impl Default for Material {
+    fn default() -> Self {
+        Self::MATTE
+    }
+}

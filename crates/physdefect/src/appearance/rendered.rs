@@ -1,0 +1,254 @@
+//! A mechanism with an appearance: something that can be put on a photo.
+
+use ndarray::ArrayView3;
+use rand::Rng;
+
+use super::shade::{Relief, Scratch, Shader};
+use super::srgb::Tables;
+use super::{Light, LightSource, Material, warp};
+use crate::contract::{self, Draft, Label};
+use crate::{Defect, DefectModel, Domain, Error, Mechanism, Sample, SampleKey, Synthesize, params};
+
+/// Tries before a defect is given up as invisible.
+const ATTEMPTS: u32 = 6;
+
+/// Light and material.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Appearance {
+    /// Reflectance of the surface.
+    pub material: Material,
+    /// Where the light comes from.
+    pub light: LightSource,
+}
+
+impl Appearance {
+    /// A material under a light that is estimated from each photo.
+    pub fn new(material: Material) -> Self {
+        Self { material, light: LightSource::Estimated }
+    }
+
+    /// Under a known light.
+    #[must_use]
+    pub fn lit(self, light: Light) -> Self {
+        Self { light: LightSource::Given(light), ..self }
+    }
+
+    /// Refuses values out of range.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`].
+    pub fn validate(&self) -> Result<(), Error> {
+        self.material.validate()?;
+        if let LightSource::Given(light) = self.light { light.validate() } else { Ok(()) }
+    }
+
+    /// Renders `defect` on `photo`; `boost` scales the relief. Changes only pixels with opacity inside the domain.
+    fn draft(&self, photo: ArrayView3<'_, f32>, domain: &Domain, defect: &Defect, boost: f32) -> Result<Draft, Error> {
+        let (h, w) = (defect.bbox.height(), defect.bbox.width());
+        check_defect(defect, domain)?;
+        let mut patch = contract::crop(photo, defect.bbox)?;
+        let channels = patch.dim().2;
+        if let Some(shift) = &defect.displacement {
+            warp::warp(photo, defect.bbox, shift.view(), defect.opacity.view(), &mut patch);
+        }
+        let light = match self.light {
+            LightSource::Given(light) => light,
+            LightSource::Estimated => Light::estimate(photo, domain),
+        };
+        let shader = Shader::new(&light, &self.material);
+        let relief = Relief::new(defect.height.view(), boost);
+        let tables = Tables::get();
+        let tint = defect.tint.as_ref().map(|tint| {
+            let mean = patch.iter().map(|&v| tables.linear(v)).sum::<f32>() / patch.len().max(1) as f32;
+            let illumination = (mean / self.material.albedo as f32).clamp(0.02, 1.0);
+            let grey = (tint.color[0] + tint.color[1] + tint.color[2]) / 3.0;
+            let color: Vec<f32> =
+                (0..channels).map(|k| illumination * if channels == 3 { tint.color[k] } else { grey }).collect();
+            (&tint.weight, color)
+        });
+        let opacity = defect.opacity.as_standard_layout();
+        let domain_mask = domain.mask();
+        let mut support = ndarray::Array2::from_elem((h, w), false);
+        let mut scratch = Scratch::default();
+        let Some(pixels) = patch.as_slice_mut() else {
+            return Err(Error::Invisible { model: "appearance", reason: "the patch is not contiguous" });
+        };
+        pulp::Arch::new().dispatch(|| {
+            for y in 0..h {
+                let row = opacity.row(y);
+                let Some(first) = row.iter().position(|&a| a > 0.0) else { continue };
+                let last = row.iter().rposition(|&a| a > 0.0).unwrap_or(first);
+                shader.row(&relief, y, first, last + 1 - first, &mut scratch);
+                for (x, &factor) in (first..=last).zip(&scratch.factor) {
+                    let a = row[x].min(1.0);
+                    if !(a > 0.0) || !domain_mask[[defect.bbox.y0 + y, defect.bbox.x0 + x]] {
+                        continue;
+                    }
+                    support[[y, x]] = true;
+                    let at = (y * w + x) * channels;
+                    let gain = 1.0 + a * (factor - 1.0);
+                    let stain = tint.as_ref().map(|(weight, color)| (weight[[y, x]].clamp(0.0, 1.0), color));
+                    for (k, v) in pixels[at..at + channels].iter_mut().enumerate() {
+                        let mut light = tables.linear(*v) * gain;
+                        if let Some((t, color)) = &stain {
+                            light += t * (color[k] * gain - light);
+                        }
+                        *v = tables.encoded(light);
+                    }
+                }
+            }
+        });
+        Ok(Draft { bbox: defect.bbox, patch, support })
+    }
+}
+
+/// Refuses a defect whose arrays disagree with its box or whose box leaves the photo.
+fn check_defect(defect: &Defect, domain: &Domain) -> Result<(), Error> {
+    let ((height, width), b) = (domain.dim(), defect.bbox);
+    let shape = |what, found: &[usize], expected: &[usize]| {
+        Err(Error::Shape { what, found: found.to_vec(), expected: expected.to_vec() })
+    };
+    if b.y0 >= b.y1 || b.x0 >= b.x1 || b.y1 > height || b.x1 > width {
+        return shape("defect box (y0, x0, y1, x1)", &[b.y0, b.x0, b.y1, b.x1], &[0, 0, height, width]);
+    }
+    let size = [b.height(), b.width()];
+    for (what, found) in [("defect height", defect.height.shape()), ("defect opacity", defect.opacity.shape())] {
+        if found != size {
+            return shape(what, found, &size);
+        }
+    }
+    if let Some(shift) = &defect.displacement
+        && shift.shape() != [size[0], size[1], 2]
+    {
+        return shape("defect displacement", shift.shape(), &[size[0], size[1], 2]);
+    }
+    match &defect.tint {
+        Some(tint) if tint.weight.shape() != size => shape("defect tint", tint.weight.shape(), &size),
+        _ => Ok(()),
+    }
+}
+
+/// A mechanism rendered onto photos: `M` draws the geometry, the [`Appearance`] lights it.
+///
+/// The severity of each sample is drawn uniformly from a range (default 0 to 1). A defect that stays invisible is drawn
+/// again at another place with a relief that is half as deep again, at most six times; then [`Error::Invisible`].
+///
+/// ```
+/// use ndarray::Array3;
+/// use physdefect::{Domain, SampleKey, Synthesize};
+/// use physdefect::appearance::{Appearance, Material, Rendered};
+/// use physdefect::fracture::FractureLine;
+///
+/// # fn main() -> Result<(), physdefect::Error> {
+/// let photo = Array3::from_elem((128, 128, 3), 0.6f32);
+/// let crack = Rendered::new(FractureLine::default(), Appearance::new(Material::METAL))?.with_severity(0.3, 0.6)?;
+/// let sample = crack.synthesize(photo.view(), &Domain::full(128, 128)?, SampleKey { seed: 1, index: 0 })?;
+/// let image = sample.paste(photo.view())?;
+/// let mask = sample.full_mask(128, 128)?;
+/// assert!(mask.iter().any(|&m| m) && image.dim() == (128, 128, 3));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Rendered<M> {
+    model: M,
+    name: &'static str,
+    appearance: Appearance,
+    severity: (f64, f64),
+}
+
+impl<M: DefectModel> Rendered<M> {
+    /// Renders `model` with `appearance`, severities from 0 to 1.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] from [`Appearance::validate`].
+    pub fn new(model: M, appearance: Appearance) -> Result<Self, Error> {
+        appearance.validate()?;
+        let name = model.name();
+        Ok(Self { model, name, appearance, severity: (0.0, 1.0) })
+    }
+
+    /// Draws severities from `low..=high`, within \[0, 1\].
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if a bound is outside \[0, 1\] or `low > high`.
+    pub fn with_severity(mut self, low: f64, high: f64) -> Result<Self, Error> {
+        params::severity(self.name, low)?;
+        params::within(self.name, "severity", high, (low, 1.0), "at least the lower bound and at most 1")?;
+        self.severity = (low, high);
+        Ok(self)
+    }
+
+    /// Another name in records, for example to tell two parameter sets apart.
+    #[must_use]
+    pub fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// The mechanism.
+    pub fn model(&self) -> &M {
+        &self.model
+    }
+
+    /// Light and material.
+    pub fn appearance(&self) -> Appearance {
+        self.appearance
+    }
+
+    /// Renders a given defect, without retries.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if photo, domain and defect do not fit, [`Error::NotFinite`], [`Error::Invisible`].
+    pub fn render(
+        &self,
+        photo: ArrayView3<'_, f32>,
+        domain: &Domain,
+        defect: Defect,
+        severity: f64,
+        key: SampleKey,
+    ) -> Result<Sample, Error> {
+        contract::check_photo(photo, domain)?;
+        self.render_boosted(photo, domain, defect, severity, key, 1.0)
+    }
+
+    fn render_boosted(
+        &self,
+        photo: ArrayView3<'_, f32>,
+        domain: &Domain,
+        defect: Defect,
+        severity: f64,
+        key: SampleKey,
+        boost: f32,
+    ) -> Result<Sample, Error> {
+        let draft = self.appearance.draft(photo, domain, &defect, boost)?;
+        let mut measures = defect.measures;
+        measures.insert("relief_gain".to_owned(), f64::from(boost));
+        let mechanism = self.model.mechanism();
+        contract::settle(photo, draft, Label { name: self.name, mechanism, key, severity, measures })
+    }
+}
+
+impl<M: DefectModel> Synthesize for Rendered<M> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn mechanism(&self) -> Mechanism {
+        self.model.mechanism()
+    }
+    fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
+        contract::check_photo(photo, domain)?;
+        let mut rng = key.rng();
+        let severity = self.severity.0 + (self.severity.1 - self.severity.0) * rng.random::<f64>();
+        let mut failure = Error::Invisible { model: self.name, reason: "no attempt was made" };
+        for attempt in 0..ATTEMPTS {
+            let defect = self.model.generate(domain, severity, &mut rng)?;
+            let boost = 1.0 + 0.5 * attempt as f32;
+            match self.render_boosted(photo, domain, defect, severity, key, boost) {
+                Err(error @ Error::Invisible { .. }) => failure = error,
+                done => return done,
+            }
+        }
+        Err(failure)
+    }
+}

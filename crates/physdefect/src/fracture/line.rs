@@ -1,0 +1,380 @@
+//! The FractureLine model.
+
+use std::f64::consts::{PI, TAU};
+
+use rand::{Rng, RngCore};
+use rand_chacha::ChaCha8Rng;
+
+use super::lefm::{self, RemoteStress};
+use super::relief::{self, Branch};
+use super::toughness::{Toughness, ToughnessField};
+use super::walk::{Arm, Medium, Start, grow};
+use crate::noise::{hash2, unit};
+use crate::{Defect, DefectModel, Domain, Error, Measures, Mechanism, params};
+
+const NAME: &str = "fracture-line";
+/// Fewest domain pixels.
+const MIN_AREA: usize = 64;
+/// Candidate sites for the weakest link, and whole tries for a site with room.
+const SITES: usize = 8;
+const TRIES: usize = 6;
+/// Branch generations and branches in all.
+const MAX_GENERATION: u32 = 2;
+const MAX_BRANCHES: usize = 12;
+/// An arm may outrun the homogeneous solid's arrest length by this factor where grains are weak.
+const OVERRUN: f64 = 1.5;
+
+/// Parameters of [`FractureLine`]; lengths relative to the domain's scale sqrt(area).
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct FractureParams {
+    /// Tip-to-tip length of the arrested crack in the homogeneous solid at severity 0 and 1, share of the domain's scale
+    /// (geometric between them), in \[0.01, 1\]. Default (0.05, 0.60).
+    pub length: (f64, f64),
+    /// Largest opening at severity 0 and 1, share of the scale, in \[0.001, 0.1\]; at least 0.8 px. Default (1/256, 6/256).
+    pub opening: (f64, f64),
+    /// Direction of the largest principal stress, radians; `None` draws it. A crack runs across it. Default `None`.
+    pub stress_angle: Option<f64>,
+    /// s2/s1 in \[-1, 0.95\]. 0 is uniaxial tension, 0.95 leaves the direction almost free. Default 0.
+    pub stress_ratio: f64,
+    /// Half-width of the loaded zone over the half-length of the arrested crack at severity 0, in \[0.01, 1\] (a local
+    /// load; see [`lefm::zone_factor`]). Default 0.5.
+    pub zone: f64,
+    /// Largest angle between the initial flaw and the plane normal to s1, radians in \[0, 1.2\]. Default 0.5.
+    pub flaw_tilt: f64,
+    /// Probability that the crack starts at the domain's edge, in \[0, 1\]. Default 0.3.
+    pub edge_start: f64,
+    /// Grain size over the scale, in \[0.002, 0.2\]; at least 2 px. Default 3/256.
+    pub grain: f64,
+    /// Toughness statistics.
+    pub toughness: Toughness,
+    /// Half-angle of the cone of directions, radians in \[0.05, 1.4\]. Default 0.9.
+    pub cone: f64,
+    /// Chance per step to branch while G >= 2 G_c (1 + noise), in \[0, 1\]. Default 0.06.
+    pub branching: f64,
+    /// Full angle between two branches, radians, low and high bound in \[0.1, 2\]. Default 25 and 60 degrees.
+    pub branch_angle: (f64, f64),
+    /// Share of K that a branch keeps in the shadow of the main tip, in \[0, 1\]. Default 0.75.
+    pub shielding: f64,
+    /// Depth of the V-groove over its opening, in \[0.1, 20\]. Default 3.
+    pub aspect: f64,
+}
+
+impl Default for FractureParams {
+    fn default() -> Self {
+        Self {
+            length: (0.05, 0.60),
+            opening: (1.0 / 256.0, 6.0 / 256.0),
+            stress_angle: None,
+            stress_ratio: 0.0,
+            zone: 0.5,
+            flaw_tilt: 0.5,
+            edge_start: 0.3,
+            grain: 3.0 / 256.0,
+            toughness: Toughness::default(),
+            cone: 0.9,
+            branching: 0.06,
+            branch_angle: (25f64.to_radians(), 60f64.to_radians()),
+            shielding: 0.75,
+            aspect: 3.0,
+        }
+    }
+}
+
+/// FL: a quasi-static crack in a heterogeneous elastic solid.
+///
+/// A flaw sits at the weakest of some random sites. Its tips see `K = (s_n, t) F(a)` with the traction on the chord from
+/// the centre to the tip and [`lefm::zone_factor`] F; a step goes where `G(theta)/G_c` is largest in a cone around the
+/// direction of maximum tangential stress, with [`lefm::kinked`] factors. The load is the one that a crack of the wanted
+/// length in the homogeneous solid (K_c = 1) just balances; growth stops where no direction has G >= G_c or at the domain's
+/// edge. Where G >= 2 G_c (1 + noise) a tip may branch: the dominant branch turns by half the branch angle to one side, a
+/// shielded one by half to the other. The opening is elliptic along each arm, the relief a V-groove.
+///
+/// The path does not depend on the load's magnitude, only how far it is driven does; so a larger severity extends the same
+/// crack.
+#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "FractureParams", into = "FractureParams")]
+pub struct FractureLine {
+    params: FractureParams,
+}
+
+impl TryFrom<FractureParams> for FractureLine {
+    type Error = Error;
+    fn try_from(params: FractureParams) -> Result<Self, Error> {
+        Self::new(params)
+    }
+}
+
+impl From<FractureLine> for FractureParams {
+    fn from(model: FractureLine) -> Self {
+        model.params
+    }
+}
+
+/// A grown crack before it is drawn.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Crack {
+    /// First the one or two arms of the main crack, then branches.
+    pub branches: Vec<Branch>,
+    /// How many of them are arms of the main crack.
+    pub arms: usize,
+    /// Resolved load, px and radians.
+    pub measures: Measures,
+}
+
+impl FractureLine {
+    /// A model with checked parameters.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] naming the first value out of range.
+    pub fn new(params: FractureParams) -> Result<Self, Error> {
+        let p = &params;
+        let check = |name, value, range, expected| params::within(NAME, name, value, range, expected);
+        check("length.0", p.length.0, (0.01, 1.0), "in [0.01, 1] of the domain's scale")?;
+        check("length.1", p.length.1, (p.length.0, 1.0), "in [length.0, 1] of the domain's scale")?;
+        check("opening.0", p.opening.0, (0.001, 0.1), "in [0.001, 0.1] of the domain's scale")?;
+        check("opening.1", p.opening.1, (p.opening.0, 0.1), "in [opening.0, 0.1] of the domain's scale")?;
+        check("stress_angle", p.stress_angle.unwrap_or(0.0), (-TAU, TAU), "in [-2 pi, 2 pi] radians")?;
+        check("stress_ratio", p.stress_ratio, (-1.0, 0.95), "in [-1, 0.95]")?;
+        check("zone", p.zone, (0.01, 1.0), "in [0.01, 1]")?;
+        check("flaw_tilt", p.flaw_tilt, (0.0, 1.2), "in [0, 1.2] radians")?;
+        check("edge_start", p.edge_start, (0.0, 1.0), "in [0, 1]")?;
+        check("grain", p.grain, (0.002, 0.2), "in [0.002, 0.2] of the domain's scale")?;
+        check("cone", p.cone, (0.05, 1.4), "in [0.05, 1.4] radians")?;
+        check("branching", p.branching, (0.0, 1.0), "in [0, 1]")?;
+        check("branch_angle.0", p.branch_angle.0, (0.1, 2.0), "in [0.1, 2] radians")?;
+        check("branch_angle.1", p.branch_angle.1, (p.branch_angle.0, 2.0), "in [branch_angle.0, 2] radians")?;
+        check("shielding", p.shielding, (0.0, 1.0), "in [0, 1]")?;
+        check("aspect", p.aspect, (0.1, 20.0), "in [0.1, 20]")?;
+        p.toughness.validate()?;
+        Ok(Self { params })
+    }
+
+    /// The parameters.
+    pub fn params(&self) -> &FractureParams {
+        &self.params
+    }
+
+    /// Grows a crack without drawing it.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for the severity, [`Error::DomainTooSmall`] if the domain has fewer than 64 px or no site has
+    /// room for a crack of 4 px.
+    pub fn trace(&self, domain: &Domain, severity: f64, rng: &mut ChaCha8Rng) -> Result<Crack, Error> {
+        params::severity(NAME, severity)?;
+        let p = &self.params;
+        let scale = domain.scale();
+        let small = Err(Error::DomainTooSmall { model: NAME, found: domain.area(), needed: MIN_AREA });
+        if domain.area() < MIN_AREA {
+            return small;
+        }
+        let half = |s: f64| (0.5 * scale * p.length.0 * (p.length.1 / p.length.0).powf(s)).max(3.0);
+        let (target, shortest, longest) = (half(severity), half(0.0), half(1.0));
+        let grain = (p.grain * scale).max(2.0);
+        let step = (0.5 * grain).min(0.25 * longest);
+        let field = ToughnessField::new(p.toughness, grain, rng.next_u64());
+
+        let mut best: Option<(f64, Vec<Arm>, Seed)> = None;
+        for _ in 0..TRIES {
+            let seed = self.seed(domain, &field, rng);
+            let medium = self.medium(domain, &field, seed.angle, p.zone * shortest, step);
+            // The strongest load decides where a tip may branch, so that the path is the same at every severity.
+            let top = load(longest, &medium);
+            let mut arms: Vec<Arm> = Vec::with_capacity(2);
+            for side in 0..2u64 {
+                let heading = seed.heading + if side == 0 { 0.0 } else { PI };
+                let max_length = OVERRUN * longest;
+                let start = Start { at: seed.at, heading, behind: 0.0, flaw: 0.3 * shortest, max_length };
+                arms.push(grow(&medium, start, |i, drive| {
+                    self.event(seed.hash ^ side, i, drive * top * top).map(|e| -e.side * 0.5 * e.angle)
+                }));
+            }
+            let room: f64 = arms.iter().map(|a| (a.points.len() - 1) as f64 * step).sum();
+            if best.as_ref().is_none_or(|b| room > b.0) {
+                best = Some((room, arms, seed));
+            }
+            if room >= longest {
+                break;
+            }
+        }
+        let Some((room, arms, seed)) = best else { return small };
+        if room < 4.0 {
+            return small;
+        }
+        let medium = self.medium(domain, &field, seed.angle, p.zone * shortest, step);
+        let load = load(target, &medium);
+        let width = (scale * p.opening.0 * (p.opening.1 / p.opening.0).powf(severity)).max(0.8);
+
+        let mut branches = Vec::new();
+        let mut pending = Vec::new();
+        for (side, arm) in arms.iter().enumerate() {
+            let reached = arm.reach(load);
+            if reached > 1 {
+                branches.push(opened(arm, reached, width, &field, p.toughness));
+            }
+            pending.push((arm.clone(), reached, width, seed.hash ^ side as u64, 0u32, 0.0));
+        }
+        let main = branches.len();
+        if main == 0 {
+            return small;
+        }
+        let mut next = 0;
+        while next < pending.len() && branches.len() < MAX_BRANCHES {
+            let (arm, reached, width, hash, generation, behind) = pending[next].clone();
+            next += 1;
+            if generation >= MAX_GENERATION {
+                continue;
+            }
+            let total = (reached - 1) as f64 * step;
+            for i in 1..reached {
+                let shade = if generation == 0 { 1.0 } else { p.shielding };
+                let Some(event) = self.event(hash, i, arm.drive[i] * (load * shade).powi(2)) else { continue };
+                let run = i as f64 * step;
+                let left = (total - run).max(0.0);
+                let start = Start {
+                    at: arm.points[i - 1],
+                    heading: arm.headings[i] + event.side * event.angle * if generation == 0 { 1.0 } else { 0.5 },
+                    behind: behind + run,
+                    flaw: 0.0,
+                    max_length: left,
+                };
+                let child = grow(&medium, start, |_, _| None);
+                let reached = child.reach(load * p.shielding);
+                // A branch opens no wider than the crack behind it leaves room for.
+                let open = 0.7 * width * (1.0 - (run / total.max(step)).powi(2)).max(0.0).sqrt();
+                if reached > 2 && branches.len() < MAX_BRANCHES {
+                    branches.push(opened(&child, reached, open, &field, p.toughness));
+                    pending.push((child, reached, open, hash2(hash, i as i64, 1), generation + 1, behind + run));
+                }
+            }
+        }
+        let lengths: Vec<f64> = branches.iter().map(Branch::length).collect();
+        let length: f64 = lengths[..main].iter().sum();
+        let area: f64 = branches.iter().map(Branch::area).sum();
+        let measures = Measures::from([
+            ("length_px".to_owned(), length),
+            ("total_length_px".to_owned(), lengths.iter().sum()),
+            ("max_opening_px".to_owned(), width),
+            ("area_px2".to_owned(), area),
+            ("depth_px".to_owned(), width * p.aspect),
+            ("branches".to_owned(), (branches.len() - main) as f64),
+            ("grain_px".to_owned(), grain),
+            ("stress_angle_rad".to_owned(), seed.angle),
+            ("load_over_toughness".to_owned(), load),
+            ("elastic_strain".to_owned(), width / (2.0 * length.max(step))),
+        ]);
+        Ok(Crack { branches, arms: main, measures })
+    }
+
+    fn medium<'a>(
+        &self,
+        domain: &'a Domain,
+        field: &'a ToughnessField,
+        angle: f64,
+        zone: f64,
+        step: f64,
+    ) -> Medium<'a> {
+        let p = &self.params;
+        let stress = RemoteStress { s1: 1.0, s2: p.stress_ratio, angle };
+        Medium { domain, field, stress, zone, step, cone: p.cone, turn: 1.0 }
+    }
+
+    /// The weakest of some sites, inside or at the edge, with the load's direction.
+    fn seed(&self, domain: &Domain, field: &ToughnessField, rng: &mut ChaCha8Rng) -> Seed {
+        let p = &self.params;
+        let at_edge = rng.random::<f64>() < p.edge_start;
+        let mut site = ([0.0; 2], f64::INFINITY);
+        for _ in 0..SITES {
+            let (y, x) = domain.pick(rng);
+            let toughness = field.at(y as f64, x as f64);
+            if toughness < site.1 {
+                site = ([y as f64, x as f64], toughness);
+            }
+        }
+        let march = rng.random_range(-PI..PI);
+        let mut angle = rng.random_range(-PI..PI);
+        let tilt = p.flaw_tilt * rng.random_range(-1.0..=1.0);
+        let hash = rng.next_u64();
+        let mut at = site.0;
+        if at_edge {
+            let (s, c) = march.sin_cos();
+            while domain.contains(at[0] + s + 0.5, at[1] + c + 0.5) {
+                at = [at[0] + s, at[1] + c];
+            }
+            // A free edge carries only stress along itself, so the crack runs inward: across the edge, up to a lean.
+            angle = march + 0.5 * PI + 0.35 * (unit(hash) * 2.0 - 1.0);
+        }
+        let angle = p.stress_angle.unwrap_or(angle);
+        Seed { at, angle, heading: angle + 0.5 * PI + tilt, hash }
+    }
+
+    /// Whether a tip branches at step `i`, given `ratio` = G/G_c there.
+    fn event(&self, hash: u64, i: usize, ratio: f64) -> Option<Event> {
+        let p = &self.params;
+        let draw = |k| unit(hash2(hash, i as i64, k));
+        if i < 3 || draw(2) >= p.branching || ratio < 2.0 * (1.0 + 0.2 * (2.0 * draw(3) - 1.0)) {
+            return None;
+        }
+        let angle = p.branch_angle.0 + (p.branch_angle.1 - p.branch_angle.0) * draw(4);
+        Some(Event { angle, side: if draw(5) < 0.5 { -1.0 } else { 1.0 } })
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seed {
+    at: [f64; 2],
+    angle: f64,
+    heading: f64,
+    hash: u64,
+}
+
+struct Event {
+    angle: f64,
+    side: f64,
+}
+
+/// Load (stress over K_c0, px^-1/2) that a straight crack of half-length `a` in the homogeneous solid just balances.
+fn load(a: f64, medium: &Medium<'_>) -> f64 {
+    1.0 / lefm::zone_factor(a, medium.zone)
+}
+
+/// The first `reached` vertices with the elliptic opening, roughened by the toughness field.
+fn opened(arm: &Arm, reached: usize, width: f64, field: &ToughnessField, toughness: Toughness) -> Branch {
+    let points = arm.points[..reached].to_vec();
+    let arcs: Vec<f64> = std::iter::once(0.0)
+        .chain(points.windows(2).scan(0.0, |sum, p| {
+            *sum += (p[1][0] - p[0][0]).hypot(p[1][1] - p[0][1]);
+            Some(*sum)
+        }))
+        .collect();
+    let a = arcs.last().copied().unwrap_or(0.0).max(1e-9);
+    let rough = toughness != Toughness::Gaussian { disorder: 0.0 };
+    let opening = points
+        .iter()
+        .zip(&arcs)
+        .map(|(p, &s)| {
+            let smooth = lefm::opening(s, a, width / (4.0 * a));
+            // Weak grains crumble: the mouth is wider there.
+            if rough { smooth * (1.6 - 0.6 * field.at(p[0], p[1])).clamp(0.5, 1.5) } else { smooth }
+        })
+        .collect();
+    Branch { points, opening }
+}
+
+impl DefectModel for FractureLine {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+    fn mechanism(&self) -> Mechanism {
+        Mechanism::FractureLine
+    }
+    fn size_measure(&self) -> &'static str {
+        "length_px"
+    }
+    fn generate(&self, domain: &Domain, severity: f64, rng: &mut ChaCha8Rng) -> Result<Defect, Error> {
+        let crack = self.trace(domain, severity, rng)?;
+        let small = Error::DomainTooSmall { model: NAME, found: domain.area(), needed: MIN_AREA };
+        let (bbox, height, opacity) = relief::rasterise(&crack.branches, self.params.aspect, domain).ok_or(small)?;
+        Ok(Defect { bbox, height, displacement: None, opacity, tint: None, measures: crack.measures })
+    }
+}

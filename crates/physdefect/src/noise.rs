@@ -1,0 +1,126 @@
+//! Counter-hashed noise: every value is a pure function of a seed and a place, so a field is evaluated only where it is
+//! needed and never stored for the whole photo.
+
+use std::sync::LazyLock;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+
+/// SplitMix64's finaliser: a good 64-bit mix (Steele, Lea, Flood 2014).
+#[inline(always)]
+pub(crate) fn mix(mut z: u64) -> u64 {
+    z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Hash of a lattice site.
+#[inline(always)]
+pub(crate) fn hash2(seed: u64, iy: i64, ix: i64) -> u64 {
+    mix(seed ^ (iy as u64).wrapping_mul(0xa24b_aed4_963e_e407) ^ (ix as u64).wrapping_mul(0x9fb2_1c65_1e98_df25))
+}
+
+/// Uniform in \[0, 1) from a hash.
+#[inline(always)]
+pub(crate) fn unit(hash: u64) -> f64 {
+    (hash >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+}
+
+/// 4 096 standard normal numbers, fixed for ever; a hash picks one.
+static NORMALS: LazyLock<Vec<f32>> = LazyLock::new(|| {
+    let mut rng = ChaCha8Rng::seed_from_u64(0x6e6f_726d_616c);
+    (0..4096).map(|_| StandardNormal.sample(&mut rng)).collect()
+});
+
+#[inline(always)]
+fn quintic(t: f64) -> f64 {
+    t * t * t * (t * (t * 6.0 - 15.0) + 10.0)
+}
+
+/// A unit Gaussian random field whose correlation length is one lattice cell.
+///
+/// At each point the four lattice neighbours' independent normal numbers are blended with quintic weights and divided by
+/// the root of the weights' squared sum, so mean 0 and variance 1 hold at *every* point, not only at the sites.
+#[derive(Debug, Clone, Copy)]
+pub struct GaussianField {
+    seed: u64,
+}
+
+impl GaussianField {
+    /// A field of its own for each seed.
+    pub fn new(seed: u64) -> Self {
+        Self { seed: mix(seed) }
+    }
+
+    /// Value at (row, column) in lattice cells.
+    #[inline]
+    pub fn at(&self, y: f64, x: f64) -> f64 {
+        let (fy, fx) = (y.floor(), x.floor());
+        let (iy, ix) = (fy as i64, fx as i64);
+        let (ty, tx) = (quintic(y - fy), quintic(x - fx));
+        let normals = &NORMALS[..];
+        let value = |dy: i64, dx: i64| f64::from(normals[(hash2(self.seed, iy + dy, ix + dx) & 4095) as usize]);
+        let (w00, w01, w10, w11) = ((1.0 - ty) * (1.0 - tx), (1.0 - ty) * tx, ty * (1.0 - tx), ty * tx);
+        let sum = w00 * value(0, 0) + w01 * value(0, 1) + w10 * value(1, 0) + w11 * value(1, 1);
+        sum / (w00 * w00 + w01 * w01 + w10 * w10 + w11 * w11).sqrt()
+    }
+}
+
+/// Gradient noise after Perlin (2002): zero at the lattice sites, about \[-1, 1\] between them.
+#[derive(Debug, Clone, Copy)]
+pub struct Perlin {
+    seed: u64,
+}
+
+/// Sixteen unit gradients.
+static GRADIENTS: LazyLock<[[f32; 2]; 16]> = LazyLock::new(|| {
+    std::array::from_fn(|k| {
+        let a = std::f64::consts::TAU * (k as f64 + 0.5) / 16.0;
+        [a.sin() as f32, a.cos() as f32]
+    })
+});
+
+impl Perlin {
+    /// Noise of its own for each seed.
+    pub fn new(seed: u64) -> Self {
+        Self { seed: mix(seed ^ 0x7065_726c_696e) }
+    }
+
+    /// Noise drawn from a generator.
+    pub fn draw(rng: &mut impl RngCore) -> Self {
+        Self::new(rng.next_u64())
+    }
+
+    /// Value at (row, column) in lattice cells.
+    #[inline]
+    pub fn at(&self, y: f64, x: f64) -> f64 {
+        let (fy, fx) = (y.floor(), x.floor());
+        let (iy, ix) = (fy as i64, fx as i64);
+        let (dy, dx) = (y - fy, x - fx);
+        let gradients = &*GRADIENTS;
+        let corner = |oy: i64, ox: i64| {
+            let g = gradients[(hash2(self.seed, iy + oy, ix + ox) & 15) as usize];
+            f64::from(g[0]) * (dy - oy as f64) + f64::from(g[1]) * (dx - ox as f64)
+        };
+        let (ty, tx) = (quintic(dy), quintic(dx));
+        let top = corner(0, 0) * (1.0 - tx) + corner(0, 1) * tx;
+        let bottom = corner(1, 0) * (1.0 - tx) + corner(1, 1) * tx;
+        // A two-dimensional gradient field with unit gradients stays within +-1/sqrt(2).
+        (top * (1.0 - ty) + bottom * ty) * std::f64::consts::SQRT_2
+    }
+
+    /// `octaves` layers, each of half the amplitude and twice the frequency, divided by the sum of amplitudes.
+    pub fn fractal(&self, y: f64, x: f64, octaves: u32) -> f64 {
+        let (mut sum, mut total, mut amplitude, mut frequency) = (0.0, 0.0, 1.0, 1.0);
+        for k in 0..octaves.max(1) {
+            let layer = Self { seed: self.seed.wrapping_add(u64::from(k)) };
+            sum += amplitude * layer.at(y * frequency, x * frequency);
+            total += amplitude;
+            amplitude *= 0.5;
+            frequency *= 2.0;
+        }
+        sum / total
+    }
+}
