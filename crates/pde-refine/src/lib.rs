@@ -1,2 +1,24 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+
+mod coarse;
+mod diagnostics;
+mod distance;
+mod error;
+mod fine;
+mod pipeline;
+mod refine;
+mod region;
+
+pub use coarse::{Diffusivity, Guidance, Npcf, NpcfParams, Screening, SolveStats};
+pub use diagnostics::{band_energy_ratio, seam_index};
+pub use distance::{distance, distance_squared, half_width};
+pub use error::Error;
+pub use fine::{Atrous, NpcfPlus, NpcfPlusParams};
+pub use pipeline::{CoarseToFine, Stages};
+pub use refine::{Refine, RefineStats, Refined};
+
+/// The screened Poisson problem and its solvers, over plain arrays.
+pub mod poisson {
+    pub use crate::coarse::{MgCg, Multigrid, Solve, SolveStats, Stopping, System};
+}

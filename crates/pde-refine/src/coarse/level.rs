@@ -1,0 +1,234 @@
+//! One grid of the hierarchy: a symmetric five- or nine-point operator on a padded rectangle, and its row kernels.
+//!
+//! Cells outside the region have zero couplings and a zero inverse diagonal, so every kernel runs over whole rows
+//! without a branch and leaves those cells alone.
+
+use pulp::Arch;
+
+/// A grid with one ring of padding. Cell `(y, x)` lives at `(y + 1) * stride + x + 1`.
+#[derive(Debug, Clone)]
+pub(crate) struct Level {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    pub(crate) stride: usize,
+    /// Diagonal of the operator; 0 outside the region.
+    pub(crate) diag: Vec<f32>,
+    /// Its inverse; 0 outside the region.
+    pub(crate) inv: Vec<f32>,
+    /// Finest level only: what the diagonal holds beyond the couplings, the screening and the Dirichlet faces. The f64
+    /// residual is formed from it and from differences, so that rounding of the diagonal does not act as screening.
+    pub(crate) excess: Vec<f32>,
+    /// Coupling (minus the off-diagonal entry) to the cell on the right.
+    pub(crate) east: Vec<f32>,
+    /// Coupling to the cell below.
+    pub(crate) south: Vec<f32>,
+    /// Coupling to the cell below and right; empty on a five-point level.
+    pub(crate) south_east: Vec<f32>,
+    /// Coupling to the cell below and left; empty on a five-point level.
+    pub(crate) south_west: Vec<f32>,
+    /// Beyond the last column lies the frame's edge (zero flux), not the region's boundary.
+    pub(crate) frame_right: bool,
+    /// Beyond the last row lies the frame's edge.
+    pub(crate) frame_bottom: bool,
+}
+
+impl Level {
+    pub(crate) fn zeros(height: usize, width: usize, nine_point: bool) -> Self {
+        let stride = width + 4;
+        let n = stride * (height + 3);
+        let diagonals = if nine_point { n } else { 0 };
+        Level {
+            width,
+            height,
+            stride,
+            diag: vec![0.0; n],
+            inv: vec![0.0; n],
+            excess: vec![0.0; n - diagonals],
+            east: vec![0.0; n],
+            south: vec![0.0; n],
+            south_east: vec![0.0; diagonals],
+            south_west: vec![0.0; diagonals],
+            frame_right: true,
+            frame_bottom: true,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn len(&self) -> usize {
+        self.diag.len()
+    }
+
+    #[inline(always)]
+    pub(crate) fn at(&self, y: usize, x: usize) -> usize {
+        (y + 1) * self.stride + x + 1
+    }
+
+    #[inline(always)]
+    pub(crate) fn active(&self, i: usize) -> bool {
+        self.inv[i] > 0.0
+    }
+
+    #[inline(always)]
+    pub(crate) fn nine_point(&self) -> bool {
+        !self.south_east.is_empty()
+    }
+
+    /// Sets the inverse diagonal from the diagonal and says whether any cell is active.
+    pub(crate) fn invert_diagonal(&mut self) -> bool {
+        let mut any = false;
+        for (inv, &d) in self.inv.iter_mut().zip(&self.diag) {
+            *inv = if d > 0.0 { 1.0 / d } else { 0.0 };
+            any |= d > 0.0;
+        }
+        any
+    }
+
+    /// `out[x] = b - A u` along the row whose first cell is `i`.
+    #[inline(always)]
+    fn residual_row(&self, i: usize, u: &[f32], b: &[f32], out: &mut [f32]) {
+        let (n, s) = (self.width, self.stride);
+        let out = &mut out[..n];
+        let (mid, left, right) = (&u[i..][..n], &u[i - 1..][..n], &u[i + 1..][..n]);
+        let (up, down) = (&u[i - s..][..n], &u[i + s..][..n]);
+        let (we, ww) = (&self.east[i..][..n], &self.east[i - 1..][..n]);
+        let (ws, wn) = (&self.south[i..][..n], &self.south[i - s..][..n]);
+        let (d, b) = (&self.diag[i..][..n], &b[i..][..n]);
+        for x in 0..n {
+            out[x] = (b[x] - d[x] * mid[x]) + (ww[x] * left[x] + we[x] * right[x]) + (wn[x] * up[x] + ws[x] * down[x]);
+        }
+        if self.nine_point() {
+            let (nw, ne) = (&u[i - s - 1..][..n], &u[i - s + 1..][..n]);
+            let (sw, se) = (&u[i + s - 1..][..n], &u[i + s + 1..][..n]);
+            let (wnw, wne) = (&self.south_east[i - s - 1..][..n], &self.south_west[i - s + 1..][..n]);
+            let (wsw, wse) = (&self.south_west[i..][..n], &self.south_east[i..][..n]);
+            for x in 0..n {
+                out[x] += (wnw[x] * nw[x] + wne[x] * ne[x]) + (wsw[x] * sw[x] + wse[x] * se[x]);
+            }
+        }
+    }
+
+    /// `r = b - A u`.
+    pub(crate) fn residual(&self, u: &[f32], b: &[f32], r: &mut [f32]) {
+        Arch::new().dispatch(|| {
+            for y in 0..self.height {
+                let i = self.at(y, 0);
+                self.residual_row(i, u, b, &mut r[i..]);
+            }
+        });
+    }
+
+    /// One red-black Gauss-Seidel sweep. `backward` runs it in the opposite order, which makes it the adjoint of the
+    /// forward sweep.
+    pub(crate) fn smooth(&self, u: &mut [f32], b: &[f32], scratch: &mut Scratch, backward: bool) {
+        let Scratch { row, parity } = scratch;
+        Arch::new().dispatch(|| {
+            for half in 0..2 {
+                let colour = if backward { 1 - half } else { half };
+                for k in 0..self.height {
+                    let y = if backward { self.height - 1 - k } else { k };
+                    let i = self.at(y, 0);
+                    self.residual_row(i, u, b, row);
+                    let n = self.width;
+                    let (u, inv) = (&mut u[i..][..n], &self.inv[i..][..n]);
+                    let (row, chosen) = (&row[..n], &parity[(y + colour) & 1..][..n]);
+                    for x in 0..n {
+                        u[x] += chosen[x] * inv[x] * row[x];
+                    }
+                }
+            }
+        });
+    }
+
+    /// `r = b - A x` in f64, written as f32; returns `||r||^2`. Only five-point levels.
+    pub(crate) fn residual_f64(&self, x: &[f64], b: &[f64], r: &mut [f32]) -> f64 {
+        let mut sum = [0.0f64; 8];
+        let mut row = vec![0.0f64; self.width];
+        Arch::new().dispatch(|| {
+            for y in 0..self.height {
+                let i = self.at(y, 0);
+                self.residual_row_f64(i, x, b, &mut row);
+                for (r, &v) in r[i..][..self.width].iter_mut().zip(&row) {
+                    *r = v as f32;
+                }
+                add_squares(&mut sum, &row);
+            }
+        });
+        sum.iter().sum()
+    }
+
+    /// `y = A x` in f64. Only five-point levels.
+    pub(crate) fn apply_f64(&self, x: &[f64], zero: &[f64], out: &mut [f64]) {
+        Arch::new().dispatch(|| {
+            for y in 0..self.height {
+                let i = self.at(y, 0);
+                self.residual_row_f64(i, x, zero, &mut out[i..]);
+                for v in &mut out[i..][..self.width] {
+                    *v = -*v;
+                }
+            }
+        });
+    }
+
+    #[inline(always)]
+    fn residual_row_f64(&self, i: usize, u: &[f64], b: &[f64], out: &mut [f64]) {
+        let (n, s) = (self.width, self.stride);
+        let out = &mut out[..n];
+        let (mid, left, right) = (&u[i..][..n], &u[i - 1..][..n], &u[i + 1..][..n]);
+        let (up, down) = (&u[i - s..][..n], &u[i + s..][..n]);
+        let (we, ww) = (&self.east[i..][..n], &self.east[i - 1..][..n]);
+        let (ws, wn) = (&self.south[i..][..n], &self.south[i - s..][..n]);
+        let (d, b) = (&self.excess[i..][..n], &b[i..][..n]);
+        for x in 0..n {
+            let m = mid[x];
+            out[x] = (b[x] - f64::from(d[x]) * m)
+                + (f64::from(ww[x]) * (left[x] - m) + f64::from(we[x]) * (right[x] - m))
+                + (f64::from(wn[x]) * (up[x] - m) + f64::from(ws[x]) * (down[x] - m));
+        }
+    }
+}
+
+/// Adds the squares of `row` to eight running sums, in an order fixed by the code.
+#[inline(always)]
+fn add_squares(sum: &mut [f64; 8], row: &[f64]) {
+    let chunks = row.chunks_exact(8);
+    for (s, v) in sum.iter_mut().zip(chunks.remainder()) {
+        *s += v * v;
+    }
+    for chunk in chunks {
+        for k in 0..8 {
+            sum[k] += chunk[k] * chunk[k];
+        }
+    }
+}
+
+/// Dot product with eight running sums.
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut sum = [0.0f64; 8];
+    Arch::new().dispatch(|| {
+        let (ca, cb) = (a.chunks_exact(8), b.chunks_exact(8));
+        for (k, (x, y)) in ca.remainder().iter().zip(cb.remainder()).enumerate() {
+            sum[k] += x * y;
+        }
+        for (x, y) in ca.zip(cb) {
+            for k in 0..8 {
+                sum[k] += x[k] * y[k];
+            }
+        }
+    });
+    sum.iter().sum()
+}
+
+/// Row buffers of the smoother.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    row: Vec<f32>,
+    /// 1, 0, 1, 0, ...: picks the cells of one colour.
+    parity: Vec<f32>,
+}
+
+impl Scratch {
+    pub(crate) fn new(width: usize) -> Self {
+        let parity = (0..width + 1).map(|x| if x % 2 == 0 { 1.0 } else { 0.0 }).collect();
+        Scratch { row: vec![0.0; width], parity }
+    }
+}

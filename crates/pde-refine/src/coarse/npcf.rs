@@ -1,0 +1,276 @@
+//! The coarse stage: a composite becomes coherent with the image around it.
+
+use super::solver::{Multigrid, Solve};
+use super::system::System;
+use crate::distance::{distance, half_width};
+use crate::error::{Error, check};
+use crate::refine::{Refine, RefineStats, Refined, check_finite, check_inputs};
+use crate::region::{Rect, boxes};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
+use std::sync::Arc;
+
+/// The field `v` whose differences the result should have, inside the mask.
+///
+/// On the faces between the mask and the pixels around it the composite's own difference is the seam to be removed, so
+/// `v` is there always the normal image's.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[non_exhaustive]
+pub enum Guidance {
+    /// `grad c`: all of the composite's structure (the default).
+    #[default]
+    Import,
+    /// On each face and channel the stronger of `grad c` and `grad I`: the normal image's texture shows through.
+    Mixed,
+    /// `alpha grad c + (1 - alpha) grad I`, `alpha` in `[0, 1]`.
+    Blend(f32),
+}
+
+/// The diffusivity `D` in `(0, 1]`, from the gradient magnitude `|grad I|` of the normal image (central differences,
+/// root mean square over the channels).
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[non_exhaustive]
+pub enum Diffusivity {
+    /// `D = 1` (the default).
+    #[default]
+    Constant,
+    /// `D = 1 / sqrt(1 + (|grad I| / kappa)^2)`, `kappa > 0` in image units a pixel.
+    Charbonnier {
+        /// Contrast at which an edge begins to stop diffusion.
+        kappa: f32,
+    },
+    /// `D = 1 / (1 + (|grad I| / kappa)^2)` (Perona and Malik, 1990).
+    PeronaMalik {
+        /// Contrast at which an edge begins to stop diffusion.
+        kappa: f32,
+    },
+}
+
+/// The screening `lambda`, which ties the result to the composite: a correction that starts at the seam decays over
+/// `1 / sqrt(lambda)` pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Screening {
+    /// The same `lambda >= 0`, in 1 / pixel^2, everywhere. 0 is pure Poisson compositing.
+    Uniform(f32),
+    /// The decay length is `ratio` times the local half-width of the mask (at most `max_half_width` pixels):
+    /// `lambda = (ratio * min(half-width, max_half_width))^-2`.
+    ///
+    /// The share of a flat-bottomed defect's contrast that survives is then the same at every size: the screened
+    /// equation in a disc of radius R keeps `1 - 2 k I1(1/k) / I0(1/k)` of the mean contrast and
+    /// `1 - 1 / I0(1/k)` at the centre, `k` the ratio: 0.72 and 0.99 at `k = 0.15`.
+    Proportional {
+        /// Decay length over half-width, > 0.
+        ratio: f32,
+        /// Half-width, in pixels, beyond which the decay length stops growing, >= 1.
+        max_half_width: f32,
+    },
+}
+
+impl Default for Screening {
+    /// `Proportional` with ratio 0.15 and at most 40 pixels.
+    fn default() -> Self {
+        Screening::Proportional { ratio: 0.15, max_half_width: 40.0 }
+    }
+}
+
+/// Parameters of [`Npcf`].
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct NpcfParams {
+    /// The guidance field.
+    pub guidance: Guidance,
+    /// The diffusivity.
+    pub diffusivity: Diffusivity,
+    /// The screening.
+    pub screening: Screening,
+}
+
+/// npcF, the coarse stage: minimises, per channel,
+/// `1/2 Int D |grad u - v|^2 + 1/2 Int lambda (u - c)^2` over the mask with `u = I` around it, that is, solves
+/// `-div(D grad u) + lambda u = -div(D v) + lambda c`.
+///
+/// `I` is the normal image, `c` the composite, `v` the [`Guidance`], `D` the [`Diffusivity`], `lambda` the
+/// [`Screening`]. The edge of the frame is a zero-flux boundary. The result is clamped to `[0, 1]`. The model is this
+/// project's own; the abstract of arXiv 2504.12970 says only that npcF enforces a PDE-based consistency.
+///
+/// Work is proportional to the bounding boxes of the mask's groups of pixels.
+///
+/// ```
+/// use ndarray::{Array2, Array3};
+/// use pde_refine::{Npcf, Refine};
+///
+/// let normal = Array3::from_elem((64, 64, 3), 0.6f32);
+/// let mask = Array2::from_shape_fn((64, 64), |(y, x)| (20..44).contains(&y) && (20..44).contains(&x));
+/// let mut composite = normal.clone();
+/// for ((y, x), _) in mask.indexed_iter().filter(|(_, m)| **m) {
+///     for c in 0..3 { composite[(y, x, c)] = 0.3; }
+/// }
+/// let refined = Npcf::default().refine(normal.view(), composite.view(), mask.view())?;
+/// assert_eq!(refined.image[(19, 30, 0)], 0.6);                // outside: the normal image
+/// assert!((refined.image[(32, 32, 0)] - 0.3).abs() < 0.01);   // the middle keeps its contrast
+/// assert!(refined.image[(20, 32, 0)] > 0.35);                 // the seam's step has become a ramp
+/// # Ok::<(), pde_refine::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Npcf {
+    params: NpcfParams,
+    solver: Arc<dyn Solve>,
+}
+
+impl Default for Npcf {
+    /// Import guidance, `D = 1`, proportional screening, multigrid to 1e-6.
+    fn default() -> Self {
+        Npcf { params: NpcfParams::default(), solver: Arc::new(Multigrid::default()) }
+    }
+}
+
+impl Npcf {
+    /// Checks the parameters; solves by [`Multigrid`].
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if a parameter is outside the range its type documents (NaN included).
+    pub fn new(params: NpcfParams) -> Result<Self, Error> {
+        if let Guidance::Blend(alpha) = params.guidance {
+            check("alpha", alpha.into(), (0.0..=1.0).contains(&alpha), "0 to 1")?;
+        }
+        match params.diffusivity {
+            Diffusivity::Constant => {}
+            Diffusivity::Charbonnier { kappa } | Diffusivity::PeronaMalik { kappa } => {
+                check("kappa", kappa.into(), (1e-4..=1e4).contains(&kappa), "1e-4 to 1e4")?;
+            }
+        }
+        match params.screening {
+            Screening::Uniform(lambda) => {
+                check("lambda", lambda.into(), (0.0..=1e6).contains(&lambda), "0 to 1e6")?;
+            }
+            Screening::Proportional { ratio, max_half_width } => {
+                check("ratio", ratio.into(), (1e-3..=1e6).contains(&ratio), "1e-3 to 1e6")?;
+                let ok = (1.0..=1e6).contains(&max_half_width);
+                check("max_half_width", max_half_width.into(), ok, "1 to 1e6")?;
+            }
+        }
+        Ok(Npcf { params, ..Npcf::default() })
+    }
+
+    /// Uses another solver.
+    #[must_use]
+    pub fn with_solver(mut self, solver: impl Solve + 'static) -> Self {
+        self.solver = Arc::new(solver);
+        self
+    }
+
+    /// The parameters.
+    pub fn params(&self) -> NpcfParams {
+        self.params
+    }
+
+    fn lambda(&self, mask: ArrayView2<'_, bool>) -> Array2<f32> {
+        match self.params.screening {
+            Screening::Uniform(lambda) => Array2::from_elem(mask.dim(), lambda),
+            Screening::Proportional { ratio, max_half_width } => {
+                let width = half_width(distance(mask).view(), max_half_width);
+                width.mapv(|t| (ratio * t.max(1.0)).powi(-2))
+            }
+        }
+    }
+
+    fn solve_box(
+        &self,
+        normal: ArrayView3<'_, f32>,
+        composite: ArrayView3<'_, f32>,
+        mask: ArrayView2<'_, bool>,
+    ) -> Result<(Array3<f64>, super::SolveStats), Error> {
+        let (h, w, channels) = normal.dim();
+        let lambda = self.lambda(mask);
+        let diffusivity = diffusivity(self.params.diffusivity, normal);
+        let system = System::new(mask, diffusivity.view(), lambda.view())?;
+        let mut rhs = Array3::zeros((channels, h, w));
+        let mut guess = Array3::zeros((channels, h, w));
+        for k in 0..channels {
+            let (i, c) = (normal.index_axis(Axis(2), k), composite.index_axis(Axis(2), k));
+            let difference = |a: &ArrayView2<'_, f32>, y, x, ny, nx| f64::from(a[(ny, nx)]) - f64::from(a[(y, x)]);
+            let mut source = system.minus_divergence(|y, x, ny, nx| {
+                let outside = difference(&i, y, x, ny, nx);
+                if !mask[(ny, nx)] {
+                    return outside;
+                }
+                let inside = difference(&c, y, x, ny, nx);
+                match self.params.guidance {
+                    Guidance::Import => inside,
+                    Guidance::Mixed if outside.abs() > inside.abs() => outside,
+                    Guidance::Mixed => inside,
+                    Guidance::Blend(alpha) => f64::from(alpha) * inside + f64::from(1.0 - alpha) * outside,
+                }
+            });
+            ndarray::Zip::from(&mut source)
+                .and(&lambda)
+                .and(&c)
+                .for_each(|s, &l, &c| *s += f64::from(l) * f64::from(c));
+            rhs.index_axis_mut(Axis(0), k).assign(&system.rhs(i, source.view())?);
+            guess.index_axis_mut(Axis(0), k).assign(&c.mapv(f64::from));
+        }
+        self.solver.solve(&system, rhs.view(), guess.view())
+    }
+}
+
+impl Refine for Npcf {
+    fn refine(
+        &self,
+        normal: ArrayView3<'_, f32>,
+        composite: ArrayView3<'_, f32>,
+        mask: ArrayView2<'_, bool>,
+    ) -> Result<Refined, Error> {
+        check_inputs(&normal, &composite, &mask)?;
+        let mut image = normal.to_owned();
+        let mut stats = RefineStats { strength: 1.0, ..RefineStats::default() };
+        for rect in boxes(mask) {
+            let rect = rect.grow(1, mask.dim());
+            check_finite("normal", &normal, rect)?;
+            check_finite("composite", &composite, rect)?;
+            let mask = rect.crop(mask);
+            let (u, solve) = self.solve_box(rect.crop(normal), rect.crop(composite), mask)?;
+            stats.boxes += 1;
+            stats.solve.merge(&solve);
+            write_box(&mut image, rect, mask, |y, x, k| u[(k, y, x)] as f32);
+        }
+        Ok(Refined { image, stats })
+    }
+}
+
+/// Writes the pixels of a box that lie in its mask, clamped to `[0, 1]`.
+pub(crate) fn write_box(
+    image: &mut Array3<f32>,
+    rect: Rect,
+    mask: ArrayView2<'_, bool>,
+    value: impl Fn(usize, usize, usize) -> f32,
+) {
+    let channels = image.dim().2;
+    for ((y, x), _) in mask.indexed_iter().filter(|(_, m)| **m) {
+        for k in 0..channels {
+            image[(rect.top + y, rect.left + x, k)] = value(y, x, k).clamp(0.0, 1.0);
+        }
+    }
+}
+
+fn diffusivity(kind: Diffusivity, normal: ArrayView3<'_, f32>) -> Array2<f32> {
+    let (h, w, channels) = normal.dim();
+    let squared = |kappa: f32, y: usize, x: usize| {
+        let (up, down) = (y.saturating_sub(1), (y + 1).min(h - 1));
+        let (left, right) = (x.saturating_sub(1), (x + 1).min(w - 1));
+        let mut sum = 0.0;
+        for k in 0..channels {
+            let gy = (normal[(down, x, k)] - normal[(up, x, k)]) / (down - up).max(1) as f32;
+            let gx = (normal[(y, right, k)] - normal[(y, left, k)]) / (right - left).max(1) as f32;
+            sum += gy * gy + gx * gx;
+        }
+        sum / (channels as f32 * kappa * kappa)
+    };
+    match kind {
+        Diffusivity::Constant => Array2::from_elem((h, w), 1.0),
+        Diffusivity::Charbonnier { kappa } => {
+            Array2::from_shape_fn((h, w), |(y, x)| (1.0 + squared(kappa, y, x)).sqrt().recip())
+        }
+        Diffusivity::PeronaMalik { kappa } => {
+            Array2::from_shape_fn((h, w), |(y, x)| (1.0 + squared(kappa, y, x)).recip())
+        }
+    }
+}

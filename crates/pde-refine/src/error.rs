@@ -1,0 +1,67 @@
+//! The crate's one error type.
+
+/// What can go wrong. Every variant says what was wrong, where, and what to do about it.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Two arrays that must agree in shape do not.
+    #[error("{what} has shape {found:?}, expected {expected:?}: crop or resize it to match")]
+    Shape {
+        /// The array at fault.
+        what: &'static str,
+        /// The shape it should have.
+        expected: Vec<usize>,
+        /// The shape it has.
+        found: Vec<usize>,
+    },
+    /// A parameter is outside its range (NaN included).
+    #[error("parameter `{name}` is {value}, allowed: {allowed}")]
+    Parameter {
+        /// The parameter.
+        name: &'static str,
+        /// The value given.
+        value: f64,
+        /// The range allowed, in words.
+        allowed: &'static str,
+    },
+    /// An array holds a NaN or an infinity where the computation needs a number.
+    #[error("{what} is not finite at row {row}, column {column}: clean the array first")]
+    NonFinite {
+        /// The array at fault.
+        what: &'static str,
+        /// The row of the first bad value.
+        row: usize,
+        /// The column of the first bad value.
+        column: usize,
+    },
+    /// The mask covers the whole frame and the screening is zero, so the solution is known only up to a constant.
+    #[error("the mask covers the whole frame and lambda is 0: leave a pixel outside the mask or set lambda > 0")]
+    NoBoundary,
+    /// The solver stopped before it reached its tolerance.
+    #[error(
+        "no convergence: residual {residual:.3e} after {iterations} iterations, tolerance {tolerance:.1e}: \
+         allow more iterations, a looser tolerance, or use `MgCg`"
+    )]
+    NotConverged {
+        /// Iterations made.
+        iterations: usize,
+        /// The true relative residual reached.
+        residual: f64,
+        /// The tolerance asked for.
+        tolerance: f64,
+    },
+}
+
+/// Refuses a parameter for which `ok` is false; NaN must make `ok` false.
+pub(crate) fn check(name: &'static str, value: f64, ok: bool, allowed: &'static str) -> Result<(), Error> {
+    if ok { Ok(()) } else { Err(Error::Parameter { name, value, allowed }) }
+}
+
+/// Refuses `found` unless it equals `expected`.
+pub(crate) fn check_shape(what: &'static str, expected: &[usize], found: &[usize]) -> Result<(), Error> {
+    if expected == found {
+        Ok(())
+    } else {
+        Err(Error::Shape { what, expected: expected.to_vec(), found: found.to_vec() })
+    }
+}

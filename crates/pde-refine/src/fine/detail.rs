@@ -1,0 +1,86 @@
+//! Detail matching: the grain inside the mask takes on the scale of the grain around it.
+
+/// Most samples a robust scale is taken from; larger sets are thinned evenly.
+const SAMPLES: usize = 2048;
+
+/// Fewest samples inside the mask for which a band is matched at all.
+pub(crate) const FEWEST: usize = 32;
+
+/// 1.4826 times the median of `|v|`: the standard deviation of zero-mean Gaussian noise, insensitive to a minority of
+/// edges. 0 for an empty set.
+pub(crate) fn robust_scale(values: impl Iterator<Item = f32>) -> f32 {
+    // Non-negative floats order as their bits do.
+    let mut bits: Vec<u32> = values.map(|v| v.abs().to_bits()).collect();
+    if bits.is_empty() {
+        return 0.0;
+    }
+    let middle = bits.len() / 2;
+    1.4826 * f32::from_bits(*bits.select_nth_unstable(middle).1)
+}
+
+/// At most [`SAMPLES`] of the values at `indices`, evenly spread.
+pub(crate) fn thin<'a>(indices: &'a [usize]) -> impl Iterator<Item = usize> + 'a {
+    indices.iter().copied().step_by(indices.len().div_ceil(SAMPLES).max(1))
+}
+
+/// What to do to one band inside the mask.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Match {
+    /// The defect owns the band, or nothing is known of it.
+    Keep,
+    /// Add `gain` times the normal image's detail, clamped to `limit`.
+    Transplant { gain: f32, limit: f32 },
+    /// Scale details up to `limit` by `factor`, and shift larger ones by what is taken at the limit.
+    Shrink { factor: f32, limit: f32 },
+}
+
+impl Match {
+    /// Compares the band's scale inside (`band` at `inside`) with that of the normal image around the mask
+    /// (`normal` at `outside`). A band whose scale exceeds `own` times the surround's is the defect's.
+    pub(crate) fn find(band: &[f32], normal: &[f32], inside: &[usize], outside: &[usize], own: f32) -> Match {
+        let target = robust_scale(thin(outside).map(|i| normal[i]));
+        let scale = robust_scale(thin(inside).map(|i| band[i]));
+        if inside.len() < FEWEST || outside.len() < FEWEST || target <= 0.0 || scale > own * target {
+            return Match::Keep;
+        }
+        if scale > target {
+            return Match::Shrink { factor: target / scale, limit: 3.0 * scale };
+        }
+        let limit = 3.0 * target;
+        let pairs: Vec<(f32, f32)> = thin(inside).map(|i| (band[i], normal[i].clamp(-limit, limit))).collect();
+        let after = |gain: f32| robust_scale(pairs.iter().map(|(a, n)| a + gain * n));
+        // The scale after a transplant is continuous in the gain: close in on the target by the regula falsi.
+        let (mut low, mut high) = ((0.0, scale - target), (1.0, after(1.0) - target));
+        while high.1 < 0.0 && high.0 < 4.0 {
+            low = high;
+            high = (2.0 * high.0, after(2.0 * high.0) - target);
+        }
+        if high.1 < 0.0 {
+            return Match::Transplant { gain: high.0, limit };
+        }
+        let mut gain = high.0;
+        for _ in 0..4 {
+            let slope = high.1 - low.1;
+            if slope <= 0.01 * target {
+                break;
+            }
+            gain = low.0 - low.1 * (high.0 - low.0) / slope;
+            let error = after(gain) - target;
+            if error.abs() <= 0.01 * target {
+                break;
+            }
+            if error < 0.0 { low = (gain, error) } else { high = (gain, error) }
+        }
+        Match::Transplant { gain, limit }
+    }
+
+    /// The matched detail for a detail `v` where the normal image has `n`.
+    #[inline(always)]
+    pub(crate) fn apply(self, v: f32, n: f32) -> f32 {
+        match self {
+            Match::Keep => v,
+            Match::Transplant { gain, limit } => v + gain * n.clamp(-limit, limit),
+            Match::Shrink { factor, limit } => v - (1.0 - factor) * v.clamp(-limit, limit),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Splits a mask into boxes that can be worked on independently.
+
+use ndarray::{ArrayView, ArrayView2, Axis, Dimension, Slice};
+
+/// A half-open rectangle of pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rect {
+    pub(crate) top: usize,
+    pub(crate) left: usize,
+    pub(crate) bottom: usize,
+    pub(crate) right: usize,
+}
+
+impl Rect {
+    /// Grows by `margin` on every side, within an image of `dim`.
+    pub(crate) fn grow(self, margin: usize, dim: (usize, usize)) -> Self {
+        Rect {
+            top: self.top.saturating_sub(margin),
+            left: self.left.saturating_sub(margin),
+            bottom: (self.bottom + margin).min(dim.0),
+            right: (self.right + margin).min(dim.1),
+        }
+    }
+
+    fn union(self, o: Self) -> Self {
+        Rect {
+            top: self.top.min(o.top),
+            left: self.left.min(o.left),
+            bottom: self.bottom.max(o.bottom),
+            right: self.right.max(o.right),
+        }
+    }
+
+    /// Whether fewer than [`GAP`] rows and columns lie between the two.
+    fn touches(self, o: Self) -> bool {
+        let near = |a: usize, b: usize| a < b + GAP;
+        near(self.top, o.bottom) && near(o.top, self.bottom) && near(self.left, o.right) && near(o.left, self.right)
+    }
+
+    /// Crops the first two axes of an array.
+    pub(crate) fn crop<'a, A, D: Dimension>(&self, mut a: ArrayView<'a, A, D>) -> ArrayView<'a, A, D> {
+        a.slice_axis_inplace(Axis(0), Slice::from(self.top..self.bottom));
+        a.slice_axis_inplace(Axis(1), Slice::from(self.left..self.right));
+        a
+    }
+}
+
+/// Rows or columns that must lie between two boxes: a stencil of four pixels across one's edge reaches two beyond it.
+const GAP: usize = 2;
+
+/// Side of the tiles that group mask pixels.
+const TILE: usize = 16;
+
+/// Bounding boxes of groups of mask pixels. The boxes keep [`GAP`] rows or columns apart, so each
+/// pixel of the mask lies in exactly one of them and has no neighbour in another.
+pub(crate) fn boxes(mask: ArrayView2<'_, bool>) -> Vec<Rect> {
+    let (h, w) = mask.dim();
+    let (th, tw) = (h.div_ceil(TILE), w.div_ceil(TILE));
+    // the box of the pixels in each tile
+    let mut tiles: Vec<Option<Rect>> = vec![None; th * tw];
+    for (y, row) in mask.outer_iter().enumerate() {
+        for (x, _) in row.iter().enumerate().filter(|(_, m)| **m) {
+            let pixel = Rect { top: y, left: x, bottom: y + 1, right: x + 1 };
+            let tile = &mut tiles[(y / TILE) * tw + x / TILE];
+            *tile = Some(tile.map_or(pixel, |t| t.union(pixel)));
+        }
+    }
+    // flood over neighbouring occupied tiles
+    let mut groups: Vec<Rect> = Vec::new();
+    let mut stack = Vec::new();
+    for start in 0..tiles.len() {
+        let Some(mut group) = tiles[start].take() else { continue };
+        stack.push(start);
+        while let Some(t) = stack.pop() {
+            let (ty, tx) = (t / tw, t % tw);
+            for ny in ty.saturating_sub(1)..(ty + 2).min(th) {
+                for nx in tx.saturating_sub(1)..(tx + 2).min(tw) {
+                    if let Some(pixels) = tiles[ny * tw + nx].take() {
+                        group = group.union(pixels);
+                        stack.push(ny * tw + nx);
+                    }
+                }
+            }
+        }
+        groups.push(group);
+    }
+    merge(groups)
+}
+
+/// Unites boxes until none touch.
+fn merge(mut groups: Vec<Rect>) -> Vec<Rect> {
+    let mut merged: Vec<Rect> = Vec::new();
+    while let Some(mut group) = groups.pop() {
+        let mut k = 0;
+        while k < merged.len() {
+            if merged[k].touches(group) {
+                group = group.union(merged.swap_remove(k));
+                k = 0;
+            } else {
+                k += 1;
+            }
+        }
+        merged.push(group);
+    }
+    merged.sort_by_key(|r| (r.top, r.left));
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    #[test]
+    fn every_pixel_lies_in_one_box_and_boxes_keep_apart() {
+        let mut state = 1u64;
+        for density in [1, 3, 10, 60] {
+            let mask = Array2::from_shape_fn((97, 131), |_| {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                (state >> 33) % 1000 < density
+            });
+            let rects = boxes(mask.view());
+            for ((y, x), _) in mask.indexed_iter().filter(|(_, m)| **m) {
+                let holds = |r: &&Rect| (r.top..r.bottom).contains(&y) && (r.left..r.right).contains(&x);
+                assert_eq!(rects.iter().filter(holds).count(), 1);
+            }
+            for (k, a) in rects.iter().enumerate() {
+                assert!(rects[k + 1..].iter().all(|b| !a.touches(*b)));
+            }
+        }
+        let two = Array2::from_shape_fn((100, 100), |i| i == (5, 5) || i == (80, 80));
+        assert_eq!(boxes(two.view()).len(), 2);
+    }
+}
