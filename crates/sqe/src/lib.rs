@@ -1,2 +1,17 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+
+mod descriptors;
+mod error;
+mod evidence;
+mod file;
+mod network;
+mod ranking;
+mod warm_start;
+
+pub use descriptors::{DESCRIPTORS, Descriptors};
+pub use error::Error;
+pub use evidence::Evidence;
+pub use network::{Head, Sqe};
+pub use ranking::{pair_accuracy, ranking_loss, spearman};
+pub use warm_start::{Ladder, WarmStart, WarmStartParams};

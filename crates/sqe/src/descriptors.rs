@@ -1,0 +1,176 @@
+//! Cheap, named numbers that go with every score: no opaque quality.
+
+use ndarray::{ArrayView2, ArrayView3, Axis, Slice};
+
+use crate::Error;
+
+/// Names of the descriptors, in the order the head reads them.
+///
+/// - `seam_index`: mean jump of the normal derivative across the mask's edge over that of the surround, log(1 + x).
+/// - `band_ratio_0..2`: energy of the three finest wavelet bands inside over around, log.
+/// - `contrast_to_noise`: |mean luma inside - around| over the surround's standard deviation, log(1 + x).
+/// - `area_fraction`: share of the image's pixels in the mask.
+/// - `saturation`: share of the masked values at 0 or 1.
+pub const DESCRIPTORS: [&str; 7] =
+    ["seam_index", "band_ratio_0", "band_ratio_1", "band_ratio_2", "contrast_to_noise", "area_fraction", "saturation"];
+
+/// Pixels around the mask's bounding box that count as its surround.
+const SURROUND: usize = 12;
+/// Smallest standard deviation of the surround: a quarter of an 8-bit level.
+const NOISE_FLOOR: f64 = 1e-3;
+
+/// One number per name in [`DESCRIPTORS`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Descriptors([f64; DESCRIPTORS.len()]);
+
+impl Descriptors {
+    /// From values in the order of [`DESCRIPTORS`].
+    pub fn from_values(values: [f64; DESCRIPTORS.len()]) -> Self {
+        Self(values)
+    }
+
+    /// Values in the order of [`DESCRIPTORS`], as the head reads them.
+    pub fn values(&self) -> impl Iterator<Item = f32> + '_ {
+        self.0.iter().map(|&v| v as f32)
+    }
+
+    /// The value called `name`.
+    ///
+    /// ```
+    /// let d = sqe::Descriptors::from_values([0.5, 0.0, 0.0, 0.0, 1.0, 0.02, 0.0]);
+    /// assert_eq!(d.get("area_fraction"), Some(0.02));
+    /// assert_eq!(d.get("beauty"), None);
+    /// ```
+    pub fn get(&self, name: &str) -> Option<f64> {
+        DESCRIPTORS.iter().position(|n| *n == name).map(|i| self.0[i])
+    }
+
+    /// Measures `image` `(H, W, C)` in \[0, 1\] by `mask` `(H, W)`.
+    ///
+    /// # Errors
+    /// [`Error::EmptyMask`], [`Error::Shape`].
+    pub fn measure(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<Self, Error> {
+        let (h, w, _) = image.dim();
+        let shape = || Error::Shape { image: (h, w), mask: mask.dim() };
+        if mask.dim() != (h, w) {
+            return Err(shape());
+        }
+        let marked = |axis: Axis| -> Option<(usize, usize)> {
+            let any = |i: usize| mask.index_axis(axis, i).iter().any(|&m| m);
+            let first = (0..mask.len_of(axis)).find(|&i| any(i))?;
+            let last = (first..mask.len_of(axis)).rev().find(|&i| any(i))?;
+            Some((first.saturating_sub(SURROUND), (last + 1 + SURROUND).min(mask.len_of(axis))))
+        };
+        let (Some(rows), Some(columns)) = (marked(Axis(0)), marked(Axis(1))) else { return Err(Error::EmptyMask) };
+        let cut = |axis: Axis| match axis.index() {
+            0 => Slice::from(rows.0..rows.1),
+            1 => Slice::from(columns.0..columns.1),
+            _ => Slice::from(..),
+        };
+        let image_box = image.slice_each_axis(|a| cut(a.axis));
+        let mask_box = mask.slice_each_axis(|a| cut(a.axis));
+
+        let (mut inside, mut around) = (Moments::default(), Moments::default());
+        let (mut clipped, mut values, mut area) = (0usize, 0usize, 0usize);
+        for (line, marks) in image_box.outer_iter().zip(mask_box.outer_iter()) {
+            for (pixel, &marked) in line.outer_iter().zip(marks) {
+                let luma = f64::from(pixel.mean().unwrap_or(0.0));
+                if marked {
+                    inside.add(luma);
+                    area += 1;
+                    values += pixel.len();
+                    clipped += pixel.iter().filter(|&&v| v <= 0.0 || v >= 1.0).count();
+                } else {
+                    around.add(luma);
+                }
+            }
+        }
+        let contrast = if around.count > 0.0 {
+            (inside.mean() - around.mean()).abs() / around.deviation().max(NOISE_FLOOR)
+        } else {
+            0.0
+        };
+        let foreign = |_| shape();
+        let seam = f64::from(pde_refine::seam_index(image, mask).map_err(foreign)?);
+        let bands = pde_refine::band_energy_ratio(image, mask, 3).map_err(foreign)?;
+        let band = |i: usize| bands.index_axis(Axis(0), i).mean().map_or(0.0, |r| f64::from(r.max(1e-4)).ln());
+        Ok(Self([
+            seam.ln_1p(),
+            band(0),
+            band(1),
+            band(2),
+            contrast.ln_1p(),
+            area as f64 / (h * w) as f64,
+            clipped as f64 / values.max(1) as f64,
+        ]))
+    }
+}
+
+#[derive(Default)]
+struct Moments {
+    count: f64,
+    sum: f64,
+    square: f64,
+}
+
+impl Moments {
+    fn add(&mut self, value: f64) {
+        self.count += 1.0;
+        self.sum += value;
+        self.square += value * value;
+    }
+    fn mean(&self) -> f64 {
+        self.sum / self.count.max(1.0)
+    }
+    fn deviation(&self) -> f64 {
+        (self.square / self.count.max(1.0) - self.mean().powi(2)).max(0.0).sqrt()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, Array3};
+
+    fn square() -> Array2<bool> {
+        Array2::from_shape_fn((64, 64), |(y, x)| (24..40).contains(&y) && (24..40).contains(&x))
+    }
+
+    #[test]
+    fn a_flat_step_has_the_contrast_that_was_put_in() {
+        // surround alternates 0.4 and 0.6: mean 0.5, deviation 0.1; inside 1.0: contrast to noise 5, all saturated
+        let mask = square();
+        let image = Array3::from_shape_fn((64, 64, 1), |(y, x, _)| {
+            if mask[[y, x]] {
+                1.0
+            } else if (y + x) % 2 == 0 {
+                0.4
+            } else {
+                0.6
+            }
+        });
+        let d = Descriptors::measure(image.view(), mask.view()).unwrap();
+        assert!((d.get("contrast_to_noise").unwrap() - 6.0f64.ln()).abs() < 1e-5);
+        assert_eq!(d.get("area_fraction"), Some(256.0 / 4096.0));
+        assert_eq!(d.get("saturation"), Some(1.0));
+        assert!(d.get("seam_index").unwrap() > 0.5);
+    }
+
+    #[test]
+    fn an_untouched_texture_shows_nothing() {
+        let mask = square();
+        let image = Array3::from_shape_fn((64, 64, 3), |(y, x, c)| {
+            0.2 + 0.6 * ((y * y * 31 + x * x * 17 + y * x + c * 5) % 13) as f32 / 13.0
+        });
+        let d = Descriptors::measure(image.view(), mask.view()).unwrap();
+        assert!(d.get("contrast_to_noise").unwrap() < 0.2);
+        assert!((d.get("seam_index").unwrap() - 2.0f64.ln()).abs() < 0.15);
+        assert!(d.get("band_ratio_0").unwrap().abs() < 0.2);
+    }
+
+    #[test]
+    fn an_empty_mask_is_refused() {
+        let empty = Array2::from_elem((8, 8), false);
+        assert!(matches!(Descriptors::measure(Array3::zeros((8, 8, 1)).view(), empty.view()), Err(Error::EmptyMask)));
+    }
+}
