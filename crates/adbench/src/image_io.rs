@@ -206,7 +206,7 @@ pub fn read_size(path: impl AsRef<Path>) -> Result<(u32, u32), ReadError> {
 pub fn read_mask(path: impl AsRef<Path>, threshold: f32) -> Result<MaskFile, ReadError> {
     let photo = read_photo(path)?;
     Ok(match &photo {
-        Photo::U8(pixels) => binarise(pixels, |v| f64::from(v), threshold),
+        Photo::U8(pixels) => binarise(pixels, f64::from, threshold),
         Photo::U16(pixels) => binarise(pixels, |v| f64::from(v) / 257.0, threshold),
     })
 }

@@ -1,6 +1,6 @@
 //! Folder listings that every loader shares: sorted, without dotfiles, by stem.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +32,7 @@ pub(super) fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>, DatasetEr
 #[derive(Debug, Default)]
 pub(super) struct ImageFiles {
     by_stem: BTreeMap<String, PathBuf>,
+    ambiguous: BTreeSet<String>,
     files: usize,
 }
 
@@ -49,20 +50,28 @@ impl ImageFiles {
             by_stem.entry(stem).or_default().push(path);
         }
         let files = by_stem.values().map(Vec::len).sum();
-        let mut single = BTreeMap::new();
+        let (mut single, mut ambiguous) = (BTreeMap::new(), BTreeSet::new());
         for (stem, paths) in by_stem {
             match paths.as_slice() {
                 [path] => drop(single.insert(stem, path.clone())),
-                [first, rest @ ..] => findings
-                    .extend(rest.iter().map(|p| Finding::AmbiguousStem { first: first.clone(), second: p.clone() })),
+                [first, rest @ ..] => {
+                    let of = |second: &PathBuf| Finding::AmbiguousStem { first: first.clone(), second: second.clone() };
+                    findings.extend(rest.iter().map(of));
+                    ambiguous.insert(stem);
+                }
                 [] => {}
             }
         }
-        Ok(Self { by_stem: single, files })
+        Ok(Self { by_stem: single, ambiguous, files })
     }
 
     pub(super) fn get(&self, stem: &str) -> Option<&PathBuf> {
         self.by_stem.get(stem)
+    }
+
+    /// Whether several files share this stem, so that none was kept.
+    pub(super) fn is_ambiguous(&self, stem: &str) -> bool {
+        self.ambiguous.contains(stem)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &PathBuf)> {

@@ -150,6 +150,9 @@ fn pair(
     let mut pairs = Vec::new();
     for (stem, image) in images.iter() {
         let suffixed = format!("{stem}_mask");
+        if masks.is_ambiguous(&suffixed) || masks.is_ambiguous(stem) {
+            continue; // Listed already; which mask is meant is unknown.
+        }
         let candidates = [masks.get(&suffixed), masks.get(stem)];
         if let [Some(first), Some(second)] = candidates {
             findings.push(Finding::AmbiguousStem { first: first.clone(), second: second.clone() });
@@ -178,7 +181,11 @@ fn pair(
         }
         pairs.push((image.as_path(), mask));
     }
-    let orphans = masks.iter().filter(|(_, mask)| !used.contains_key(mask.as_path()));
+    let is_orphan = |stem: &str, mask: &Path| {
+        let image_stem = stem.strip_suffix("_mask").unwrap_or(stem);
+        !used.contains_key(mask) && !images.is_ambiguous(image_stem) && !images.is_ambiguous(stem)
+    };
+    let orphans = masks.iter().filter(|(stem, mask)| is_orphan(stem, mask));
     findings.extend(orphans.map(|(_, mask)| Finding::OrphanMask { mask: mask.clone() }));
     pairs.retain(|(image, _)| !ambiguous.contains(image));
     pairs.into_iter().map(|(image, mask)| sample(root, image, mask.cloned(), kind)).collect()

@@ -74,21 +74,20 @@ impl Regions {
     }
 }
 
-/// The area up to `limit`, divided by it.
+/// The area up to `limit`, divided by it. The regions' pixels must be sorted.
 pub(super) fn area(ranked: &Ranked, regions: &Regions, limit: f64) -> Result<f64, MetricError> {
     if !(limit > 0.0 && limit <= 1.0) {
         return Err(MetricError::InvalidParameter { name: "limit", value: limit, allowed: "above 0 and at most 1" });
     }
-    let mut pixels = regions.pixels.clone();
-    pixels.sort_unstable_by(|a, b| b.cmp(a));
     let mut curve = Curve { end: limit * ranked.normal() as f64, false_positives: 0.0, overlap: 0.0, area: 0.0 };
-    let mut rest = pixels.as_slice();
+    let mut rest = regions.pixels.as_slice();
     let mut overlap = 0.0;
     let mut carry = 0.0;
-    for group in ranked.groups() {
+    for group in ranked.groups().iter().rev() {
         // Down to this score only normal pixels are added: the overlap stays.
-        curve.line_to(group.normal_above as f64, overlap);
-        let (same, lower) = rest.split_at(group.anomalous);
+        let false_positives = ranked.normal_from(group);
+        curve.line_to((false_positives - group.normal_equal) as f64, overlap);
+        let (lower, same) = rest.split_at(rest.len() - group.anomalous);
         rest = lower;
         for pixel in same {
             // Kahan's sum: millions of small terms would otherwise cost digits.
@@ -97,7 +96,7 @@ pub(super) fn area(ranked: &Ranked, regions: &Regions, limit: f64) -> Result<f64
             carry = (sum - overlap) - term;
             overlap = sum;
         }
-        curve.line_to((group.normal_above + group.normal_equal) as f64, overlap);
+        curve.line_to(false_positives as f64, overlap);
         if curve.false_positives >= curve.end {
             break;
         }

@@ -16,44 +16,54 @@ pub(super) fn score(key: u32) -> f32 {
     f32::from_bits(bits)
 }
 
-const DIGIT: u32 = 11;
-const BUCKETS: usize = 1 << DIGIT;
-/// Below this many keys a comparison sort is faster than three passes over the buckets.
+/// Below this many keys a comparison sort is faster than passes over the buckets.
 const SMALL: usize = 4096;
+/// Up to this many keys stay in the second-level cache during the passes, where wide digits are fast.
+pub(super) const CACHED: usize = 1 << 17;
 
-#[inline(always)]
-fn digit(key: u32, pass: u32) -> usize {
-    (key >> (pass * DIGIT)) as usize & (BUCKETS - 1)
-}
-
-/// Sorts keys in ascending order: least-significant-digit radix sort, three passes of 11 bits, or fewer when a digit is
-/// the same in all keys. Takes as much memory again as the keys, for the time of the sort.
-pub(super) fn sort(keys: &mut Vec<u32>) {
+/// Sorts keys in ascending order: least-significant-digit radix sort. `scratch` grows to the keys' length.
+pub(super) fn sort(keys: &mut [u32], scratch: &mut Vec<u32>) {
     if keys.len() < SMALL {
         keys.sort_unstable();
         return;
     }
-    let mut counts = vec![[0_usize; BUCKETS]; 3];
+    if scratch.len() < keys.len() {
+        scratch.resize(keys.len(), 0);
+    }
+    let scratch = &mut scratch[..keys.len()];
+    // Few passes while the buckets' ends fit the caches together; else few buckets.
+    if keys.len() <= 8 * CACHED { radix::<11, 2048, 3>(keys, scratch) } else { radix::<8, 256, 4>(keys, scratch) }
+}
+
+/// `BUCKETS` is two to the power `BITS`; `PASSES * BITS` is 32 at least.
+fn radix<const BITS: u32, const BUCKETS: usize, const PASSES: usize>(keys: &mut [u32], scratch: &mut [u32]) {
+    let digit = |key: u32, pass: u32| (key >> (pass * BITS)) as usize & (BUCKETS - 1);
+    let mut counts = vec![[0_usize; BUCKETS]; PASSES];
     for &k in keys.iter() {
         for (pass, count) in (0..).zip(counts.iter_mut()) {
             count[digit(k, pass)] += 1;
         }
     }
-    let mut scratch = vec![0_u32; keys.len()];
+    let (mut from, mut to) = (keys, scratch);
+    let mut is_swapped = false;
     for (pass, count) in (0..).zip(counts.iter_mut()) {
-        if count.contains(&keys.len()) {
-            continue;
+        if count.contains(&from.len()) {
+            continue; // All keys share this digit.
         }
         let mut start = 0;
         for c in count.iter_mut() {
             start += std::mem::replace(c, start);
         }
-        for &k in keys.iter() {
+        for &k in from.iter() {
             let next = &mut count[digit(k, pass)];
-            scratch[*next] = k;
+            to[*next] = k;
             *next += 1;
         }
-        std::mem::swap(keys, &mut scratch);
+        std::mem::swap(&mut from, &mut to);
+        is_swapped = !is_swapped;
+    }
+    if is_swapped {
+        to.copy_from_slice(from);
     }
 }
 
@@ -76,11 +86,11 @@ mod tests {
     #[test]
     fn sorts_like_the_standard_library() {
         // Multiplication by an odd constant permutes the integers, so all digits take many values.
-        for bits in [8, 20, 32] {
-            let mut keys: Vec<u32> = (0..50_000_u32).map(|i| i.wrapping_mul(2_654_435_761) >> (32 - bits)).collect();
+        for (bits, count) in [(8, 50_000), (20, 50_000), (32, 50_000), (32, 8 * CACHED as u32 + 1), (9, 100)] {
+            let mut keys: Vec<u32> = (0..count).map(|i| i.wrapping_mul(2_654_435_761) >> (32 - bits)).collect();
             let mut expected = keys.clone();
             expected.sort_unstable();
-            sort(&mut keys);
+            sort(&mut keys, &mut Vec::new());
             assert_eq!(keys, expected);
         }
     }

@@ -76,8 +76,14 @@ pub enum MetricError {
 /// # Errors
 /// [`MetricError::NonFinite`] for the first score that is NaN or infinite.
 pub(crate) fn check_finite(scores: &[f32]) -> Result<(), MetricError> {
-    match scores.iter().position(|s| !s.is_finite()) {
-        Some(index) => Err(MetricError::NonFinite { index, value: scores[index] }),
-        None => Ok(()),
+    // Whole blocks at a time, without a branch for each score.
+    for (block, chunk) in scores.chunks(1024).enumerate() {
+        if chunk.iter().fold(true, |all, s| all & s.is_finite()) {
+            continue;
+        }
+        if let Some((i, &value)) = chunk.iter().enumerate().find(|(_, s)| !s.is_finite()) {
+            return Err(MetricError::NonFinite { index: block * 1024 + i, value });
+        }
     }
+    Ok(())
 }

@@ -23,9 +23,9 @@ pub(super) fn average_precision_from_ranked(ranked: &Ranked) -> f64 {
     // Recall rises only at thresholds that are anomalous scores.
     let mut found = 0;
     let mut sum = 0.0;
-    for group in ranked.groups() {
+    for group in ranked.groups().iter().rev() {
         found += group.anomalous;
-        let called = found + group.normal_above + group.normal_equal;
+        let called = found + ranked.normal_from(group);
         sum += group.anomalous as f64 * (found as f64 / called as f64);
     }
     sum / ranked.anomalous() as f64
@@ -60,9 +60,9 @@ pub(super) fn f1_max_from_ranked(ranked: &Ranked) -> F1Max {
     // A threshold at a normal score calls more normal scores than the next anomalous score above, and finds no more.
     let mut found = 0;
     let mut best = F1Max { f1: 0.0, threshold: f32::INFINITY };
-    for group in ranked.groups() {
+    for group in ranked.groups().iter().rev() {
         found += group.anomalous;
-        let called = found + group.normal_above + group.normal_equal;
+        let called = found + ranked.normal_from(group);
         let f1 = 2.0 * found as f64 / (called + ranked.anomalous()) as f64;
         if f1 > best.f1 {
             best = F1Max { f1, threshold: group.score() };

@@ -1,23 +1,30 @@
 //! Where the anomalous scores stand among the normal ones: all that AUROC, AP, F1 and AU-PRO depend on.
 
-use super::MetricError;
-use super::keys::{key, score, sort};
+use rayon::prelude::*;
 
-/// Sorted keys of the normal and the anomalous scores.
+use super::keys::{CACHED, key, score, sort};
+use super::{MetricError, check_finite};
+
+/// The distinct anomalous scores and the number of normal scores around each.
+///
+/// Between two neighbouring anomalous scores the order of the normal ones does not matter, so that they need not be
+/// sorted altogether: runs are sorted on their own, each in the cache, and their counts added.
 #[derive(Debug, Clone)]
 pub(super) struct Ranked {
-    normal: Vec<u32>,
-    anomalous: Vec<u32>,
+    /// By ascending score.
+    groups: Vec<Group>,
+    normal: usize,
+    anomalous: usize,
 }
 
-/// The anomalous scores of one value, and the normal scores above and at it.
+/// The anomalous scores of one value, and the normal scores below and at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Group {
-    pub(super) key: u32,
+    key: u32,
     /// Anomalous scores of this value.
     pub(super) anomalous: usize,
-    /// Normal scores above this value.
-    pub(super) normal_above: usize,
+    /// Normal scores below this value.
+    pub(super) normal_below: usize,
     /// Normal scores of this value.
     pub(super) normal_equal: usize,
 }
@@ -33,81 +40,85 @@ impl Ranked {
         if scores.len() != labels.len() {
             return Err(MetricError::LengthMismatch { scores: scores.len(), labels: labels.len() });
         }
-        let (mut normal, mut anomalous) = (Vec::new(), Vec::new());
-        split_keys(scores.iter().copied().zip(labels.iter().copied()), scores.len(), &mut normal, &mut anomalous)?;
-        Self::from_keys(normal, anomalous)
+        check_finite(scores)?;
+        let count = labels.iter().filter(|&&l| l).count();
+        // Every key is written to both ends, and only the end of its class moves on: no branch to mispredict. Hence one
+        // place more than needed.
+        let (mut normal, mut anomalous) = (vec![0; scores.len() - count + 1], vec![0; count + 1]);
+        let (mut n, mut a) = (0, 0);
+        for (&score, &label) in scores.iter().zip(labels) {
+            let key = key(score);
+            normal[n] = key;
+            anomalous[a] = key;
+            n += usize::from(!label);
+            a += usize::from(label);
+        }
+        normal.truncate(n);
+        anomalous.truncate(a);
+        sort(&mut anomalous, &mut Vec::new());
+        Self::from_keys(normal, anomalous.into_iter())
     }
 
-    /// Sorts the keys.
-    pub(super) fn from_keys(mut normal: Vec<u32>, mut anomalous: Vec<u32>) -> Result<Self, MetricError> {
-        let count = normal.len() + anomalous.len();
+    /// From the keys of the normal scores in any order and those of the anomalous ones in ascending order.
+    pub(super) fn from_keys(
+        mut normal: Vec<u32>,
+        ascending: impl ExactSizeIterator<Item = u32>,
+    ) -> Result<Self, MetricError> {
+        let anomalous = ascending.len();
+        let count = normal.len() + anomalous;
         if normal.is_empty() {
             return Err(MetricError::MissingClass { class: "normal", count });
         }
-        if anomalous.is_empty() {
+        if anomalous == 0 {
             return Err(MetricError::MissingClass { class: "anomalous", count });
         }
-        sort(&mut normal);
-        sort(&mut anomalous);
-        Ok(Self { normal, anomalous })
+        let mut groups: Vec<Group> = Vec::new();
+        for key in ascending {
+            match groups.last_mut() {
+                Some(last) if last.key == key => last.anomalous += 1,
+                _ => groups.push(Group { key, anomalous: 1, normal_below: 0, normal_equal: 0 }),
+            }
+        }
+        // Each run is compared with every group; runs much longer than that keep the comparison cheap beside the sort.
+        let run = CACHED.max(4 * groups.len());
+        normal.par_chunks_mut(run).for_each_init(Vec::new, |scratch, run| sort(run, scratch));
+        for run in normal.chunks(run) {
+            add_counts(&mut groups, run);
+        }
+        Ok(Self { groups, normal: normal.len(), anomalous })
     }
 
     pub(super) fn normal(&self) -> usize {
-        self.normal.len()
+        self.normal
     }
 
     pub(super) fn anomalous(&self) -> usize {
-        self.anomalous.len()
+        self.anomalous
     }
 
-    /// The distinct anomalous scores, from the highest.
-    pub(super) fn groups(&self) -> impl Iterator<Item = Group> + '_ {
-        let mut above = self.normal.len();
-        let chunks = self.anomalous.chunk_by(|a, b| a == b).rev();
-        chunks.map(move |chunk| {
-            let key = chunk[0];
-            above = last_run(&self.normal[..above], |&n| n > key);
-            let normal_above = self.normal.len() - above;
-            above = last_run(&self.normal[..above], |&n| n >= key);
-            let normal_equal = self.normal.len() - above - normal_above;
-            Group { key, anomalous: chunk.len(), normal_above, normal_equal }
-        })
+    /// Normal scores at or above a group's.
+    pub(super) fn normal_from(&self, group: &Group) -> usize {
+        self.normal - group.normal_below
+    }
+
+    /// The distinct anomalous scores, ascending.
+    pub(super) fn groups(&self) -> &[Group] {
+        &self.groups
     }
 }
 
-/// The start of the longest tail of a sorted slice whose members satisfy `is_high`: a search in doubling steps from the
-/// end, so that its cost is the logarithm of the tail's length.
-fn last_run(sorted: &[u32], is_high: impl Fn(&u32) -> bool) -> usize {
-    let mut step = 1;
-    let mut high = sorted.len();
-    while high >= step && is_high(&sorted[high - step]) {
-        high -= step;
-        step *= 2;
-    }
-    let low = high.saturating_sub(step);
-    low + sorted[low..high].partition_point(|n| !is_high(n))
-}
-
-/// Appends the keys of the scores to those of their class.
-///
-/// # Errors
-/// [`MetricError::NonFinite`]; the vectors then hold a part of the keys.
-pub(super) fn split_keys(
-    pairs: impl Iterator<Item = (f32, bool)>,
-    count: usize,
-    normal: &mut Vec<u32>,
-    anomalous: &mut Vec<u32>,
-) -> Result<(), MetricError> {
-    normal.reserve(count);
-    for (index, (value, is_anomalous)) in pairs.enumerate() {
-        if !value.is_finite() {
-            return Err(MetricError::NonFinite { index, value });
+/// Adds the counts of a sorted run of normal keys.
+fn add_counts(groups: &mut [Group], run: &[u32]) {
+    let mut i = 0;
+    for group in groups {
+        while i < run.len() && run[i] < group.key {
+            i += 1;
         }
-        if is_anomalous {
-            anomalous.push(key(value));
-        } else {
-            normal.push(key(value));
+        group.normal_below += i;
+        let start = i;
+        while i < run.len() && run[i] == group.key {
+            i += 1;
         }
+        group.normal_equal += i - start;
     }
-    Ok(())
 }

@@ -1,0 +1,59 @@
+//! Metrics against scikit-learn and a direct reading of the AU-PRO definition, frozen by `golden/make.py`.
+
+use adbench::metrics::label_components;
+use adbench::{PixelPool, auroc, average_precision, f1_max};
+use ndarray::Array2;
+use serde_json::Value;
+
+const TOLERANCE: f64 = 1e-13;
+
+fn golden() -> Value {
+    serde_json::from_str(include_str!("golden/metrics.json")).unwrap()
+}
+
+fn floats(value: &Value) -> Vec<f32> {
+    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect()
+}
+
+fn close(ours: f64, theirs: &Value, what: &str) {
+    let theirs = theirs.as_f64().unwrap();
+    assert!((ours - theirs).abs() <= TOLERANCE, "{what}: {ours} but {theirs}");
+}
+
+#[test]
+fn ranked_scores_agree_with_scikit_learn() {
+    for case in golden()["ranked"].as_array().unwrap() {
+        let scores = floats(&case["scores"]);
+        let labels: Vec<bool> = case["labels"].as_array().unwrap().iter().map(|v| v.as_bool().unwrap()).collect();
+        close(auroc(&scores, &labels).unwrap(), &case["auroc"], "AUROC");
+        close(average_precision(&scores, &labels).unwrap(), &case["average_precision"], "AP");
+        let best = f1_max(&scores, &labels).unwrap();
+        close(best.f1, &case["f1_max"], "F1-max");
+        // The threshold, applied as documented, gives the figure.
+        let called: Vec<bool> = scores.iter().map(|&s| s >= best.threshold).collect();
+        let hits = called.iter().zip(&labels).filter(|(c, l)| **c && **l).count();
+        let sum = called.iter().chain(&labels).filter(|&&x| x).count();
+        assert_eq!(best.f1, 2.0 * hits as f64 / sum as f64);
+    }
+}
+
+#[test]
+fn pixels_agree_with_scikit_learn_and_the_definition() {
+    for case in golden()["overlap"].as_array().unwrap() {
+        let shape = (case["height"].as_u64().unwrap() as usize, case["width"].as_u64().unwrap() as usize);
+        let mut pool = PixelPool::new();
+        let mut regions = 0;
+        for (map, mask) in case["maps"].as_array().unwrap().iter().zip(case["masks"].as_array().unwrap()) {
+            let map = Array2::from_shape_vec(shape, floats(map)).unwrap();
+            let mask = Array2::from_shape_vec(shape, floats(mask)).unwrap().mapv(|v| v > 0.0);
+            regions += label_components(mask.view()).sizes.len();
+            pool.push(map.view(), mask.view()).unwrap();
+        }
+        assert_eq!(regions as u64, case["regions"].as_u64().unwrap());
+        let ranked = pool.rank().unwrap();
+        close(ranked.auroc(), &case["auroc"], "pixel AUROC");
+        for (limit, value) in case["au_pro"].as_object().unwrap() {
+            close(ranked.au_pro(limit.parse().unwrap()).unwrap(), value, &format!("AU-PRO@{limit}"));
+        }
+    }
+}

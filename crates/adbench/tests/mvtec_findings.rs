@@ -1,0 +1,299 @@
+//! The MVTec loader on folders made for each finding, and reading of images of every kind.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use adbench::{DatasetError, Finding, Mvtec, Photo, Policy, ReadError, Severity, read_mask, read_photo};
+use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
+use tempfile::TempDir;
+
+fn save(path: &Path, image: impl Into<DynamicImage>) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    image.into().save(path).unwrap();
+}
+
+fn photo(side: u32) -> RgbImage {
+    RgbImage::from_pixel(side, side, Rgb([90, 120, 150]))
+}
+
+/// A mask with one pixel of this level.
+fn mask(side: u32, level: u8) -> GrayImage {
+    let mut mask = GrayImage::new(side, side);
+    mask.put_pixel(1, 2, Luma([level]));
+    mask
+}
+
+/// A category without fault: two training images, a good one and two cracked ones to test.
+fn category() -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let root = folder.path().join("widget");
+    for name in ["train/good/000", "train/good/001", "test/good/000", "test/crack/000", "test/crack/001"] {
+        save(&root.join(name).with_extension("png"), photo(8));
+    }
+    save(&root.join("ground_truth/crack/000_mask.png"), mask(8, 255));
+    save(&root.join("ground_truth/crack/001_mask.png"), mask(8, 255));
+    (folder, root)
+}
+
+/// What both policies say of a category that is expected to have exactly one error: strict lists it, skipping leaves
+/// `left` test samples.
+fn only_finding(root: &Path, left: usize, validate: bool) -> Finding {
+    let finish = |d: adbench::Dataset| if validate { d.validate() } else { Ok(d) };
+    let strict = Mvtec::index(root).and_then(finish).unwrap_err();
+    let text = strict.to_string();
+    let DatasetError::Findings(list) = strict else { panic!("{strict:?}") };
+    let [finding] = list.as_slice() else { panic!("{list}") };
+    assert_eq!(finding.severity(), Severity::Error);
+    assert_eq!(text.lines().count(), 2, "{text}");
+    let skipped = Mvtec::index_with(root, Policy::Skip).and_then(finish).unwrap();
+    assert_eq!(skipped.findings(), std::slice::from_ref(finding));
+    assert_eq!(skipped.test().len(), left);
+    finding.clone()
+}
+
+#[test]
+fn a_sound_category_is_indexed_in_order() {
+    let (_folder, root) = category();
+    // None of these belongs to the layout, and none is in the way.
+    fs::write(root.join("license.txt"), "text").unwrap();
+    fs::write(root.join("test/readme.txt"), "text").unwrap();
+    fs::write(root.join("test/crack/.DS_Store"), "text").unwrap();
+    fs::create_dir(root.join("test/.hidden")).unwrap();
+    let data = Mvtec::index(&root).unwrap().validate().unwrap();
+    assert_eq!(data.name(), "widget");
+    assert_eq!(data.findings(), []);
+    let ids: Vec<&str> = data.test().samples().iter().map(|s| s.id()).collect();
+    assert_eq!(ids, ["test/crack/000.png", "test/crack/001.png", "test/good/000.png"]);
+    let kinds: Vec<_> = data.test().samples().iter().map(|s| s.kind()).collect();
+    assert_eq!(kinds, [Some("crack"), Some("crack"), None]);
+    assert_eq!(data.train().len(), 2);
+    let crack = data.test().samples()[1].read_mask(0.0).unwrap().mask;
+    assert_eq!(crack.indexed_iter().filter(|x| *x.1).map(|x| x.0).collect::<Vec<_>>(), [(2, 1)]);
+    let good = data.test().samples()[2].read_mask(0.0).unwrap().mask;
+    assert_eq!((good.dim(), good.iter().any(|&m| m)), ((8, 8), false));
+    assert_eq!(Mvtec::categories(root.parent().unwrap()).unwrap(), ["widget"]);
+}
+
+#[test]
+fn a_missing_mask_does_not_shift_the_others() {
+    let (_folder, root) = category();
+    fs::remove_file(root.join("ground_truth/crack/000_mask.png")).unwrap();
+    let finding = only_finding(&root, 2, false);
+    assert!(matches!(&finding, Finding::MissingMask { image, .. } if image.ends_with("test/crack/000.png")));
+    let data = Mvtec::index_with(&root, Policy::Skip).unwrap();
+    let crack = &data.test().samples()[0];
+    assert_eq!(crack.id(), "test/crack/001.png");
+    assert!(crack.mask_path().unwrap().ends_with("001_mask.png"));
+}
+
+#[test]
+fn a_mask_may_lack_the_suffix_and_have_another_format() {
+    let (_folder, root) = category();
+    let folder = root.join("ground_truth/crack");
+    fs::rename(folder.join("000_mask.png"), folder.join("000.png")).unwrap();
+    fs::remove_file(folder.join("001_mask.png")).unwrap();
+    save(&folder.join("001_mask.BMP"), mask(8, 255));
+    assert!(Mvtec::index(&root).unwrap().validate().is_ok());
+}
+
+#[test]
+fn a_missing_folder_of_masks_is_one_finding() {
+    let (_folder, root) = category();
+    fs::remove_dir_all(root.join("ground_truth")).unwrap();
+    let finding = only_finding(&root, 1, false);
+    assert!(matches!(finding, Finding::MissingMaskFolder { images: 2, .. }));
+}
+
+#[test]
+fn an_orphan_mask_is_found() {
+    let (_folder, root) = category();
+    save(&root.join("ground_truth/crack/007_mask.png"), mask(8, 255));
+    assert!(matches!(only_finding(&root, 3, false), Finding::OrphanMask { mask } if mask.ends_with("007_mask.png")));
+    fs::remove_file(root.join("ground_truth/crack/007_mask.png")).unwrap();
+    save(&root.join("ground_truth/scratch/000_mask.png"), mask(8, 255));
+    assert!(matches!(only_finding(&root, 3, false), Finding::OrphanMask { .. }));
+}
+
+#[test]
+fn two_files_of_one_stem_are_ambiguous() {
+    let (_folder, root) = category();
+    save(&root.join("test/crack/000.bmp"), photo(8));
+    assert!(matches!(only_finding(&root, 2, false), Finding::AmbiguousStem { .. }));
+
+    let (_folder, root) = category();
+    save(&root.join("ground_truth/crack/000.png"), mask(8, 255));
+    assert!(matches!(only_finding(&root, 2, false), Finding::AmbiguousStem { .. }));
+
+    let (_folder, root) = category();
+    save(&root.join("ground_truth/crack/000_mask.bmp"), mask(8, 255));
+    assert!(matches!(only_finding(&root, 2, false), Finding::AmbiguousStem { .. }));
+
+    // The images 000 and 000_mask both claim 000_mask.png.
+    let (_folder, root) = category();
+    save(&root.join("test/crack/000_mask.png"), photo(8));
+    assert!(matches!(only_finding(&root, 2, false), Finding::AmbiguousStem { .. }));
+}
+
+#[test]
+fn a_mask_of_another_size_is_found() {
+    let (_folder, root) = category();
+    save(&root.join("ground_truth/crack/000_mask.png"), mask(9, 255));
+    let finding = only_finding(&root, 2, true);
+    assert!(matches!(finding, Finding::SizeMismatch { image_size: (8, 8), mask_size: (9, 9), .. }));
+}
+
+#[test]
+fn masks_that_contradict_their_label_are_found() {
+    let (_folder, root) = category();
+    save(&root.join("ground_truth/crack/000_mask.png"), GrayImage::new(8, 8));
+    assert!(matches!(only_finding(&root, 2, true), Finding::EmptyMaskForAnomalous { .. }));
+
+    let (_folder, root) = category();
+    save(&root.join("ground_truth/good/000_mask.png"), mask(8, 255));
+    assert!(matches!(only_finding(&root, 2, true), Finding::NonEmptyMaskForNormal { pixels: 1, .. }));
+}
+
+#[test]
+fn broken_files_are_found() {
+    let (_folder, root) = category();
+    fs::write(root.join("test/good/000.png"), "no image").unwrap();
+    assert!(matches!(only_finding(&root, 2, true), Finding::Undecodable { .. }));
+
+    let (_folder, root) = category();
+    let path = root.join("train/good/001.png");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() - 20]).unwrap();
+    assert!(matches!(only_finding(&root, 3, true), Finding::Undecodable { .. }));
+    let skipped = Mvtec::index_with(&root, Policy::Skip).unwrap().validate().unwrap();
+    assert_eq!(skipped.train().len(), 1);
+}
+
+#[test]
+fn anomalies_in_training_are_found() {
+    let (_folder, root) = category();
+    save(&root.join("train/crack/000.png"), photo(8));
+    assert!(matches!(only_finding(&root, 3, false), Finding::AnomalyInTrain { images: 1, .. }));
+}
+
+#[test]
+fn an_empty_kind_is_found() {
+    let (_folder, root) = category();
+    fs::create_dir_all(root.join("test/stain")).unwrap();
+    assert!(matches!(only_finding(&root, 3, false), Finding::EmptyFolder { .. }));
+}
+
+#[test]
+fn warnings_refuse_nothing() {
+    let (_folder, root) = category();
+    save(&root.join("ground_truth/crack/000_mask.png"), mask(8, 7));
+    fs::write(root.join("test/crack/notes.txt"), "text").unwrap();
+    let data = Mvtec::index(&root).unwrap().validate().unwrap();
+    assert_eq!(data.test().len(), 3);
+    let [Finding::IgnoredFile { .. }, Finding::GreyMask { pixels: 1, .. }] = data.findings() else {
+        panic!("{:?}", data.findings())
+    };
+}
+
+#[test]
+fn all_findings_are_listed_at_once() {
+    let (_folder, root) = category();
+    fs::remove_file(root.join("ground_truth/crack/000_mask.png")).unwrap();
+    save(&root.join("ground_truth/crack/008_mask.png"), mask(8, 255));
+    save(&root.join("train/crack/000.png"), photo(8));
+    let error = Mvtec::index(&root).unwrap_err();
+    assert_eq!(error.to_string().lines().count(), 4, "{error}");
+    assert!(error.to_string().contains("3 errors and 0 warnings"));
+}
+
+#[test]
+fn missing_and_empty_folders_say_what_to_do() {
+    let (_folder, root) = category();
+    let message = |root: &Path| {
+        let error = Mvtec::index(root).unwrap_err();
+        assert_eq!(error.to_string().lines().count(), 1, "{error}");
+        error
+    };
+    let absent = message(&root.join("absent"));
+    assert!(matches!(absent, DatasetError::MissingFolder { .. }));
+    // The root of all categories instead of one.
+    let parent = message(root.parent().unwrap());
+    assert!(parent.to_string().contains("give one of them"), "{parent}");
+
+    fs::remove_dir_all(root.join("train/good")).unwrap();
+    assert!(matches!(message(&root), DatasetError::MissingFolder { path, .. } if path.ends_with("train/good")));
+    fs::create_dir(root.join("train/good")).unwrap();
+    assert!(matches!(message(&root), DatasetError::EmptyFolder { path, .. } if path.ends_with("train/good")));
+    save(&root.join("train/good/000.png"), photo(8));
+    fs::remove_dir_all(root.join("test")).unwrap();
+    assert!(matches!(message(&root), DatasetError::MissingFolder { path, .. } if path.ends_with("test")));
+    fs::create_dir(root.join("test")).unwrap();
+    fs::remove_dir_all(root.join("ground_truth")).unwrap();
+    assert!(matches!(message(&root), DatasetError::EmptyFolder { path, .. } if path.ends_with("test")));
+}
+
+#[test]
+fn photos_keep_their_depth_and_lose_their_alpha() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    save(&path("grey.png"), GrayImage::from_pixel(3, 2, Luma([51])));
+    let grey = read_photo(path("grey.png")).unwrap();
+    assert_eq!((grey.dim(), grey.bits()), ((2, 3, 1), 8));
+    assert_eq!(grey.to_f32()[(1, 2, 0)], 0.2);
+
+    let deep = image::ImageBuffer::<Luma<u16>, _>::from_fn(2, 1, |x, _| Luma([if x == 0 { 1 } else { 65535 }]));
+    save(&path("deep.png"), deep);
+    let deep = read_photo(path("deep.png")).unwrap();
+    assert!(matches!(&deep, Photo::U16(p) if p[(0, 0, 0)] == 1));
+    assert_eq!(deep.to_f32().as_slice().unwrap(), [1.0 / 65535.0, 1.0]);
+
+    // Colour under zero alpha stays as stored.
+    save(&path("clear.png"), image::RgbaImage::from_pixel(1, 1, image::Rgba([10, 20, 30, 0])));
+    assert!(matches!(read_photo(path("clear.png")).unwrap(), Photo::U8(p) if p.as_slice() == Some(&[10, 20, 30])));
+    save(&path("veil.png"), image::GrayAlphaImage::from_pixel(1, 1, image::LumaA([40, 0])));
+    assert!(matches!(read_photo(path("veil.png")).unwrap(), Photo::U8(p) if p.as_slice() == Some(&[40])));
+
+    // The content decides, not the name.
+    save(&path("photo.jpg"), photo(4));
+    fs::rename(path("photo.jpg"), path("photo.png")).unwrap();
+    assert_eq!(read_photo(path("photo.png")).unwrap().dim(), (4, 4, 3));
+}
+
+#[test]
+fn masks_of_any_pixel_type_are_read() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("mask.png");
+    // Blue weighs least; its lowest level still counts as part of the defect.
+    let mut rgb = RgbImage::new(3, 1);
+    rgb.put_pixel(1, 0, Rgb([0, 0, 1]));
+    rgb.put_pixel(2, 0, Rgb([255, 255, 255]));
+    save(&path, rgb);
+    let read = read_mask(&path, 0.0).unwrap();
+    assert_eq!(read.mask.as_slice().unwrap(), [false, true, true]);
+    assert_eq!(read.grey_pixels, 1);
+    assert_eq!(read_mask(&path, 127.0).unwrap().mask.as_slice().unwrap(), [false, false, true]);
+
+    let deep = image::ImageBuffer::<Luma<u16>, _>::from_fn(3, 1, |x, _| Luma([[0, 1, 65535][x as usize]]));
+    save(&path, deep);
+    let read = read_mask(&path, 0.0).unwrap();
+    assert_eq!((read.mask.as_slice().unwrap(), read.grey_pixels), ([false, true, true].as_slice(), 1));
+}
+
+#[test]
+fn unreadable_images_are_typed_errors_of_one_line() {
+    let folder = TempDir::new().unwrap();
+    let line = |path: &Path| {
+        let error = read_photo(path).unwrap_err();
+        let text = error.to_string();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains(&path.display().to_string()), "{text}");
+        assert_eq!(error.path(), path);
+        error
+    };
+    assert!(matches!(line(&folder.path().join("absent.png")), ReadError::Missing { .. }));
+    assert!(matches!(line(folder.path()), ReadError::Io { .. }));
+    let text = folder.path().join("text.png");
+    fs::write(&text, "no image").unwrap();
+    assert!(matches!(line(&text), ReadError::Undecodable { .. }));
+    fs::write(&text, "").unwrap();
+    assert!(matches!(line(&text), ReadError::Undecodable { .. }));
+}
