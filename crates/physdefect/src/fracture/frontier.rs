@@ -21,11 +21,11 @@ pub struct FrontierParams {
     /// Steps of the first frontier at severity 0 and 1, px, as a share of the domain's scale in \[0.01, 1\]. Default
     /// (0.05, 0.60).
     pub length: (f64, f64),
-    /// Chance per step that a frontier branches, in \[0, 0.5\]. Default 0.02.
+    /// Chance per step that a frontier branches, in \[0, 0.5\]. Default 0.012.
     pub branch: f64,
     /// Branch angle bounds, radians in \[0, 2\]; the sign is drawn. Default (0.35, 1.05).
     pub branch_angle: (f64, f64),
-    /// Standard deviation of the heading's change per step, radians in \[0, 1\]. Default 0.25.
+    /// Standard deviation of the heading's change per step, radians in \[0, 1\]. Default 0.12.
     pub wander: f64,
     /// Thickness `w0` of `w_t = w0 exp(-alpha dist) + eps`, px at a scale of 256, in \[0.1, 20\]. Default 4.
     pub w0: f64,
@@ -45,9 +45,9 @@ impl Default for FrontierParams {
     fn default() -> Self {
         Self {
             length: (0.05, 0.60),
-            branch: 0.02,
+            branch: 0.012,
             branch_angle: (0.35, 1.05),
-            wander: 0.25,
+            wander: 0.12,
             w0: 4.0,
             alpha: 0.35,
             eps: 0.8,

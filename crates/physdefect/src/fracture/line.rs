@@ -50,7 +50,7 @@ pub struct FractureParams {
     pub toughness: Toughness,
     /// Half-angle of the cone of directions, radians in \[0.05, 1.4\]. Default 0.9.
     pub cone: f64,
-    /// Chance per step to branch while G >= 2 G_c (1 + noise), in \[0, 1\]. Default 0.06.
+    /// Chance per step to branch while G >= 2 G_c (1 + noise), in \[0, 1\]. Default 0.08.
     pub branching: f64,
     /// Full angle between two branches, radians, low and high bound in \[0.1, 2\]. Default 25 and 60 degrees.
     pub branch_angle: (f64, f64),
@@ -73,7 +73,7 @@ impl Default for FractureParams {
             grain: 3.0 / 256.0,
             toughness: Toughness::default(),
             cone: 0.9,
-            branching: 0.06,
+            branching: 0.08,
             branch_angle: (25f64.to_radians(), 60f64.to_radians()),
             shielding: 0.75,
             aspect: 3.0,
@@ -179,11 +179,11 @@ impl FractureLine {
             let seed = self.seed(domain, &field, rng);
             let medium = self.medium(domain, &field, seed.angle, p.zone * shortest, step);
             // The strongest load decides where a tip may branch, so that the path is the same at every severity.
-            let top = load(longest, &medium);
+            let top = load(longest * seed.reach, &medium);
             let mut arms: Vec<Arm> = Vec::with_capacity(2);
             for side in 0..2u64 {
                 let heading = seed.heading + if side == 0 { 0.0 } else { PI };
-                let max_length = OVERRUN * longest;
+                let max_length = OVERRUN * longest * seed.reach;
                 let start = Start { at: seed.at, heading, behind: 0.0, flaw: 0.3 * shortest, max_length };
                 arms.push(grow(&medium, start, |i, drive| {
                     self.event(seed.hash ^ side, i, drive * top * top).map(|e| -e.side * 0.5 * e.angle)
@@ -202,8 +202,10 @@ impl FractureLine {
             return small;
         }
         let medium = self.medium(domain, &field, seed.angle, p.zone * shortest, step);
-        let load = load(target, &medium);
-        let width = (scale * p.opening.0 * (p.opening.1 / p.opening.0).powf(severity)).max(0.8);
+        let load = load(target * seed.reach, &medium);
+        // A crack that the domain cuts short opens less, by its share of the length it would have had.
+        let room = (room / (2.0 * longest)).clamp(0.4, 1.0);
+        let width = (room * scale * p.opening.0 * (p.opening.1 / p.opening.0).powf(severity)).max(0.8);
 
         let mut branches = Vec::new();
         let mut pending = Vec::new();
@@ -305,7 +307,9 @@ impl FractureLine {
             angle = march + 0.5 * PI + 0.35 * (unit(hash) * 2.0 - 1.0);
         }
         let angle = p.stress_angle.unwrap_or(angle);
-        Seed { at, angle, heading: angle + 0.5 * PI + tilt, hash }
+        // An edge crack is the half of a symmetric one: its single arm has the whole length.
+        let reach = if at_edge { 2.0 } else { 1.0 };
+        Seed { at, angle, heading: angle + 0.5 * PI + tilt, hash, reach }
     }
 
     /// Whether a tip branches at step `i`, given `ratio` = G/G_c there.
@@ -326,6 +330,8 @@ struct Seed {
     angle: f64,
     heading: f64,
     hash: u64,
+    /// Arm length over half-length.
+    reach: f64,
 }
 
 struct Event {
