@@ -5,6 +5,7 @@
 use image::{Rgb, RgbImage};
 use ndarray::Array3;
 use physdefect::appearance::{Appearance, Material, Rendered};
+use physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
 use physdefect::fracture::{FractureLine, PaperFrontier};
 use physdefect::{Domain, SampleKey, Synthesize};
 
@@ -22,6 +23,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Box::new(Rendered::new(FractureLine::default(), metal)?.with_severity(0.1, 0.4)?),
         Box::new(Rendered::new(FractureLine::default(), metal)?.with_severity(0.5, 1.0)?),
         Box::new(Rendered::new(PaperFrontier::default(), metal)?),
+        Box::new(CutPaste::default()),
+        Box::new(CutPasteScar::default()),
+        Box::new(PerlinBlend::default()),
+        Box::new(PatchClone::default()),
     ];
     let columns = 5;
     let mut sheet = RgbImage::new((columns * (w + 4)) as u32, (rows.len() * (2 * h + 8)) as u32);

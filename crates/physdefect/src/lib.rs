@@ -3,6 +3,7 @@
 
 pub mod appearance;
 mod contract;
+pub mod control;
 mod defect;
 mod domain;
 mod error;

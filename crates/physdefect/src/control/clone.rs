@@ -1,0 +1,104 @@
+//! Cloning a patch.
+
+use ndarray::{Array3, ArrayView3};
+use rand::Rng;
+
+use super::{Severity, attempt, bilinear, channel_means, check_finite, check_texture, clipped, support};
+use crate::contract::{self, Draft};
+use crate::{Bbox, Domain, Error, Measures, Mechanism, Sample, SampleKey, Synthesize};
+
+/// A resized patch cloned elsewhere (after NSA): a superellipse of 4 to 30 % of the domain's scale (by severity), resized
+/// by 0.7 to 1.3, its channel means shifted to those of its new place, its rim feathered.
+///
+/// The patch comes from the photo itself or from supplied photos.
+#[derive(Debug, Clone, Default)]
+pub struct PatchClone {
+    severity: Severity,
+    sources: Vec<Array3<f32>>,
+}
+
+const NAME: &str = "patch-clone";
+
+impl PatchClone {
+    /// Draws severities from `low..=high`.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if a bound is outside \[0, 1\] or `low > high`.
+    pub fn with_severity(self, low: f64, high: f64) -> Result<Self, Error> {
+        Ok(Self { severity: Severity::new(NAME, low, high)?, ..self })
+    }
+
+    /// Takes patches from these photos `(H, W, C)` instead of the photo itself.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`].
+    pub fn with_sources(self, sources: Vec<Array3<f32>>) -> Result<Self, Error> {
+        check_finite(&sources)?;
+        Ok(Self { sources, ..self })
+    }
+}
+
+impl Synthesize for PatchClone {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+    fn mechanism(&self) -> Mechanism {
+        Mechanism::Control
+    }
+    fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
+        attempt(NAME, self.severity, photo, domain, key, |severity, boost, rng| {
+            let scale = domain.scale();
+            let size = scale * (0.04 + 0.26 * severity);
+            let (h, w) = (size * rng.random_range(0.6..=1.0), size * rng.random_range(0.6..=1.0));
+            let (h, w) = (h.max(4.0) as usize, w.max(4.0) as usize);
+            let zoom: f64 = rng.random_range(0.7..=1.3);
+            let exponent = rng.random_range(1.5..=4.0);
+            let to = domain.pick(rng);
+            let bbox = clipped(to, h, w, domain);
+            let source = if self.sources.is_empty() {
+                photo
+            } else {
+                self.sources[rng.random_range(0..self.sources.len())].view()
+            };
+            check_texture(source, photo.dim().2)?;
+            let (sh, sw, _) = source.dim();
+            let from = if self.sources.is_empty() {
+                domain.pick(rng)
+            } else {
+                (rng.random_range(0..sh), rng.random_range(0..sw))
+            };
+            let reach = |n: usize| ((n as f64 / zoom).ceil() as usize).max(1);
+            let y0 = from.0.min(sh.saturating_sub(reach(h)));
+            let x0 = from.1.min(sw.saturating_sub(reach(w)));
+            let window = Bbox { y0, x0, y1: (y0 + reach(h)).min(sh), x1: (x0 + reach(w)).min(sw) };
+            contract::crop(source, window)?;
+            let (source_means, means) = (channel_means(source, window), channel_means(photo, bbox));
+            let mut patch = contract::crop(photo, bbox)?;
+            let weight = |y: usize, x: usize| {
+                let v = 2.0 * (y as f64 - to.0 as f64).abs() / h as f64;
+                let u = 2.0 * (x as f64 - to.1 as f64).abs() / w as f64;
+                let r = (v.powf(exponent) + u.powf(exponent)).powf(1.0 / exponent);
+                // Full inside 70 % of the radius, then a linear fall.
+                ((1.0 - r) / 0.3).clamp(0.0, 1.0) as f32
+            };
+            for ((y, x, k), v) in patch.indexed_iter_mut() {
+                let a = weight(bbox.y0 + y, bbox.x0 + x);
+                if a > 0.0 {
+                    let sy = y0 as f32 + y as f32 / zoom as f32;
+                    let sx = x0 as f32 + x as f32 / zoom as f32;
+                    let cloned = (bilinear(source, sy, sx, k) - source_means[k]) * boost as f32 + means[k];
+                    *v += a * (cloned - *v);
+                    *v = v.clamp(0.0, 1.0);
+                }
+            }
+            let inside = support(domain, bbox, |y, x| weight(y, x) > 0.0);
+            let measures = Measures::from([
+                ("height_px".to_owned(), h as f64),
+                ("width_px".to_owned(), w as f64),
+                ("zoom".to_owned(), zoom),
+                ("contrast_gain".to_owned(), boost),
+            ]);
+            Ok((Draft { bbox, patch, support: inside }, measures))
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! CutPaste and its scar.
+
+use ndarray::ArrayView3;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Drawn, Jitter, Severity, attempt, bilinear, channel_means, clipped, support};
+use crate::contract::{self, Draft};
+use crate::{Bbox, Domain, Error, Measures, Mechanism, Sample, SampleKey, Synthesize};
+
+/// A jittered rectangle of the photo pasted elsewhere (Li et al. 2021): area 2 to 15 % of the domain's (by severity),
+/// aspect ratio 0.3 to 3.3, colour jitter 0.1.
+#[derive(Debug, Clone, Default)]
+pub struct CutPaste {
+    severity: Severity,
+}
+
+impl CutPaste {
+    /// Draws severities from `low..=high`.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if a bound is outside \[0, 1\] or `low > high`.
+    pub fn with_severity(self, low: f64, high: f64) -> Result<Self, Error> {
+        Ok(Self { severity: Severity::new("cutpaste", low, high)? })
+    }
+}
+
+impl Synthesize for CutPaste {
+    fn name(&self) -> &'static str {
+        "cutpaste"
+    }
+    fn mechanism(&self) -> Mechanism {
+        Mechanism::Control
+    }
+    fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
+        attempt(self.name(), self.severity, photo, domain, key, |severity, boost, rng| {
+            let area = domain.area() as f64 * (0.02 + 0.13 * severity);
+            let aspect = log_uniform(0.3, 3.3, rng);
+            let (h, w) = ((area * aspect).sqrt().max(2.0) as usize, (area / aspect).sqrt().max(2.0) as usize);
+            paste(photo, domain, Rectangle { h, w, angle: 0.0 }, boost, rng)
+        })
+    }
+}
+
+/// A thin rotated rectangle of the photo pasted elsewhere (Li et al. 2021): 2 to 16 px by 10 to 25 px at a scale of 256 (by
+/// severity), rotated by -45 to 45 degrees, colour jitter 0.1.
+#[derive(Debug, Clone, Default)]
+pub struct CutPasteScar {
+    severity: Severity,
+}
+
+impl CutPasteScar {
+    /// Draws severities from `low..=high`.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if a bound is outside \[0, 1\] or `low > high`.
+    pub fn with_severity(self, low: f64, high: f64) -> Result<Self, Error> {
+        Ok(Self { severity: Severity::new("cutpaste-scar", low, high)? })
+    }
+}
+
+impl Synthesize for CutPasteScar {
+    fn name(&self) -> &'static str {
+        "cutpaste-scar"
+    }
+    fn mechanism(&self) -> Mechanism {
+        Mechanism::Control
+    }
+    fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
+        attempt(self.name(), self.severity, photo, domain, key, |severity, boost, rng| {
+            let zoom = domain.scale() / 256.0;
+            let w = ((2.0 + 14.0 * severity) * zoom).max(2.0) as usize;
+            let h = ((10.0 + 15.0 * severity) * zoom).max(4.0) as usize;
+            let angle = rng.random_range(-45f64..=45.0).to_radians();
+            paste(photo, domain, Rectangle { h, w, angle }, boost, rng)
+        })
+    }
+}
+
+struct Rectangle {
+    h: usize,
+    w: usize,
+    angle: f64,
+}
+
+fn paste(photo: ArrayView3<'_, f32>, domain: &Domain, r: Rectangle, boost: f64, rng: &mut ChaCha8Rng) -> Drawn {
+    let (height, width, _) = photo.dim();
+    let (h, w) = (r.h.min(height), r.w.min(width));
+    let (from, to) = (domain.pick(rng), domain.pick(rng));
+    let jitter = Jitter::draw((0.1 * boost).min(0.6), rng);
+    // The source rectangle lies wholly in the photo.
+    let source = clipped((from.0.min(height - h + h / 2), from.1.min(width - w + w / 2)), h, w, domain);
+    let means = channel_means(photo, source);
+    contract::crop(photo, source)?;
+    let (s, c) = r.angle.sin_cos();
+    let reach_y = (h as f64 * c.abs() + w as f64 * s.abs()).ceil() as usize;
+    let reach_x = (h as f64 * s.abs() + w as f64 * c.abs()).ceil() as usize;
+    let bbox: Bbox = clipped(to, reach_y, reach_x, domain);
+    // Place in the rectangle's own axes, from its centre.
+    let local = |y: usize, x: usize| {
+        let (dy, dx) = (y as f64 - to.0 as f64, x as f64 - to.1 as f64);
+        (dy * c - dx * s, dy * s + dx * c)
+    };
+    let inside = support(domain, bbox, |y, x| {
+        let (v, u) = local(y, x);
+        v.abs() <= 0.5 * h as f64 && u.abs() <= 0.5 * w as f64
+    });
+    let mut patch = contract::crop(photo, bbox)?;
+    for ((y, x), &on) in inside.indexed_iter() {
+        if on {
+            let (v, u) = local(bbox.y0 + y, bbox.x0 + x);
+            let sy = source.y0 as f64 + (v + 0.5 * h as f64).clamp(0.0, (h - 1) as f64);
+            let sx = source.x0 as f64 + (u + 0.5 * w as f64).clamp(0.0, (w - 1) as f64);
+            for (k, mean) in means.iter().enumerate() {
+                patch[[y, x, k]] = jitter.apply(bilinear(photo, sy as f32, sx as f32, k), *mean);
+            }
+        }
+    }
+    let measures = Measures::from([
+        ("height_px".to_owned(), h as f64),
+        ("width_px".to_owned(), w as f64),
+        ("angle_rad".to_owned(), r.angle),
+    ]);
+    Ok((Draft { bbox, patch, support: inside }, measures))
+}
+
+fn log_uniform(low: f64, high: f64, rng: &mut ChaCha8Rng) -> f64 {
+    rng.random_range(low.ln()..=high.ln()).exp()
+}

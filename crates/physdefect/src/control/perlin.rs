@@ -1,0 +1,133 @@
+//! Perlin-threshold blending.
+
+use ndarray::{Array2, Array3, ArrayView3};
+use rand::seq::SliceRandom;
+use rand::{Rng, RngCore};
+
+use super::{Jitter, Severity, attempt, bilinear, channel_means, check_finite, check_texture};
+use crate::contract::{self, Draft};
+use crate::noise::Perlin;
+use crate::{Bbox, Domain, Error, Measures, Mechanism, Sample, SampleKey, Synthesize};
+
+/// A texture blended in where rotated Perlin noise exceeds a threshold (after DRAEM): 2 to 64 cells per axis, rotation
+/// -90 to 90 degrees, `(1 - b) texture + b photo` with b in \[0, 0.8\].
+///
+/// DRAEM's threshold is 0.5; here it falls from 0.6 to 0.3 as the severity rises. The texture is the photo itself, its 8 x 8
+/// tiles shuffled and jittered, or a supplied one resized to the domain's box.
+#[derive(Debug, Clone, Default)]
+pub struct PerlinBlend {
+    severity: Severity,
+    textures: Vec<Array3<f32>>,
+}
+
+const NAME: &str = "perlin-blend";
+const TILES: usize = 8;
+
+impl PerlinBlend {
+    /// Draws severities from `low..=high`.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if a bound is outside \[0, 1\] or `low > high`.
+    pub fn with_severity(self, low: f64, high: f64) -> Result<Self, Error> {
+        Ok(Self { severity: Severity::new(NAME, low, high)?, ..self })
+    }
+
+    /// Blends these textures `(H, W, C)` in instead of the shuffled photo.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`].
+    pub fn with_textures(self, textures: Vec<Array3<f32>>) -> Result<Self, Error> {
+        check_finite(&textures)?;
+        Ok(Self { textures, ..self })
+    }
+}
+
+impl Synthesize for PerlinBlend {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+    fn mechanism(&self) -> Mechanism {
+        Mechanism::Control
+    }
+    fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
+        attempt(NAME, self.severity, photo, domain, key, |severity, boost, rng| {
+            let frame = domain.bbox();
+            // Later tries lower the threshold: a coarse noise may stay below it everywhere.
+            let threshold = (0.6 - 0.3 * severity) / boost.sqrt();
+            let cells: [f64; 2] = std::array::from_fn(|_| f64::from(1u32 << rng.random_range(1..=6u32)));
+            let (s, c) = rng.random_range(-90f64..=90.0).to_radians().sin_cos();
+            let perlin = Perlin::new(rng.next_u64());
+            let photo_share = (0.8 * rng.random::<f64>() / boost) as f32;
+            let jitter = Jitter::draw((0.2 * boost).min(0.6), rng);
+            let mut tiles: Vec<usize> = (0..TILES * TILES).collect();
+            tiles.shuffle(rng);
+            let texture = match self.textures.len() {
+                0 => None,
+                n => Some(self.textures[rng.random_range(0..n)].view()),
+            };
+            if let Some(texture) = texture {
+                check_texture(texture, photo.dim().2)?;
+            }
+            let (fh, fw) = (frame.height() as f64, frame.width() as f64);
+            let mask = domain.mask();
+            let mut inside = Array2::from_elem((frame.height(), frame.width()), false);
+            let mut tight: Option<Bbox> = None;
+            for ((y, x), on) in inside.indexed_iter_mut() {
+                if !mask[[frame.y0 + y, frame.x0 + x]] {
+                    continue;
+                }
+                let (v, u) = ((y as f64 + 0.5) / fh - 0.5, (x as f64 + 0.5) / fw - 0.5);
+                if perlin.at((v * c - u * s) * cells[0], (v * s + u * c) * cells[1]) > threshold {
+                    *on = true;
+                    let b = tight.get_or_insert(Bbox { y0: y, x0: x, y1: y + 1, x1: x + 1 });
+                    *b = Bbox { y0: b.y0, x0: b.x0.min(x), y1: y + 1, x1: b.x1.max(x + 1) };
+                }
+            }
+            let Some(inner) = tight else {
+                return Err(Error::Invisible { model: NAME, reason: "the noise stays below its threshold" });
+            };
+            let bbox = Bbox {
+                y0: frame.y0 + inner.y0,
+                x0: frame.x0 + inner.x0,
+                y1: frame.y0 + inner.y1,
+                x1: frame.x0 + inner.x1,
+            };
+            let support = inside.slice_each_axis(|axis| inner.slice_of(axis.axis)).to_owned();
+            let means = channel_means(photo, frame);
+            let mut patch = contract::crop(photo, bbox)?;
+            for ((y, x), &on) in support.indexed_iter() {
+                if !on {
+                    continue;
+                }
+                let (fy, fx) = (inner.y0 + y, inner.x0 + x);
+                let own = shuffled(fy, fx, frame, &tiles);
+                for (k, &mean) in means.iter().enumerate() {
+                    let foreign = match texture {
+                        Some(t) => {
+                            let (th, tw, _) = t.dim();
+                            bilinear(t, (fy as f64 / fh * th as f64) as f32, (fx as f64 / fw * tw as f64) as f32, k)
+                        }
+                        None => photo[[frame.y0 + own.0, frame.x0 + own.1, k]],
+                    };
+                    let foreign = if foreign.is_finite() { jitter.apply(foreign, mean) } else { mean };
+                    let v = &mut patch[[y, x, k]];
+                    *v = (photo_share * *v + (1.0 - photo_share) * foreign).clamp(0.0, 1.0);
+                }
+            }
+            let measures = Measures::from([
+                ("threshold".to_owned(), threshold),
+                ("cells_y".to_owned(), cells[0]),
+                ("cells_x".to_owned(), cells[1]),
+                ("photo_share".to_owned(), f64::from(photo_share)),
+            ]);
+            Ok((Draft { bbox, patch, support }, measures))
+        })
+    }
+}
+
+/// Where the shuffled frame takes pixel (y, x) from, relative to the frame.
+fn shuffled(y: usize, x: usize, frame: Bbox, tiles: &[usize]) -> (usize, usize) {
+    let (th, tw) = (frame.height().div_ceil(TILES), frame.width().div_ceil(TILES));
+    let tile = tiles[(y / th).min(TILES - 1) * TILES + (x / tw).min(TILES - 1)];
+    ((tile / TILES * th + y % th) % frame.height(), (tile % TILES * tw + x % tw) % frame.width())
+}
