@@ -8,6 +8,7 @@ pub mod image_io;
 pub mod loaders;
 pub mod metrics;
 pub mod report;
+pub mod resize;
 pub mod split;
 
 pub use dataset::{Dataset, Policy};

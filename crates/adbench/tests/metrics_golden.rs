@@ -1,5 +1,7 @@
 //! Metrics against scikit-learn and a direct reading of the AU-PRO definition, frozen by `golden/make.py`.
 
+#![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
+
 use adbench::metrics::label_components;
 use adbench::{PixelPool, auroc, average_precision, f1_max};
 use ndarray::Array2;

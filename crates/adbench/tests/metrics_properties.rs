@@ -1,5 +1,7 @@
 //! What must hold for any scores: invariances, the definitions by brute force, and the refusal of bad input.
 
+#![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
+
 use adbench::metrics::au_pro;
 use adbench::{MetricError, PixelPool, Reducer, auroc, average_precision, f1_max};
 use ndarray::{Array2, ArrayView2, arr2};
@@ -99,6 +101,9 @@ fn views(images: &[(Array2<f32>, Array2<bool>)]) -> (Vec<ArrayView2<'_, f32>>, V
 }
 
 proptest! {
+    // Failures are printed with their input; no file of them is kept.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn auroc_is_the_share_of_pairs((scores, labels) in labelled()) {
         prop_assert!((auroc(&scores, &labels).unwrap() - auroc_by_pairs(&scores, &labels)).abs() < 1e-12);

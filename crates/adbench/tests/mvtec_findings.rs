@@ -1,5 +1,7 @@
 //! The MVTec loader on folders made for each finding, and reading of images of every kind.
 
+#![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

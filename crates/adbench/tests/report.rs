@@ -1,5 +1,7 @@
 //! The report's figures against hand-derived ones, its table and its file.
 
+#![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
+
 use std::fs;
 
 use adbench::file::write_atomic;

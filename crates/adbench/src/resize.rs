@@ -1,0 +1,91 @@
+//! Resizing of images and score maps, with the kernel named.
+//!
+//! Which kernel resizes a map or an image moves the metrics, so it is part of a result. Both kernels here are
+//! separable and normalised: the weights of each output pixel sum to one, and outside the image nothing is counted.
+//! When an image shrinks by a factor s, the kernel widens by s, so that every input pixel counts (antialiasing); this is
+//! how PIL resizes, and not how `cv2.INTER_LINEAR` or torch's default do, which sample four pixels and alias.
+
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::F32;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
+use thiserror::Error;
+
+/// The weights of the input pixels, by their distance d from the output pixel's centre, in output pixels when the image
+/// shrinks and in input pixels when it grows. Centres lie at half-integers, so that the borders of input and output meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Kernel {
+    /// Triangle: 1 - |d| for |d| < 1. PIL's `BILINEAR`.
+    #[default]
+    Bilinear,
+    /// Box: 1 for -1/2 < d <= 1/2. PIL's `BOX`: the mean over each output pixel's area when the factor is an integer.
+    Area,
+}
+
+/// An image cannot be resized.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ResizeError {
+    /// A side of the input or of the output is 0, or larger than 2^32 - 1.
+    #[error("cannot resize {}x{} to {}x{} (height x width); give sides of at least 1 pixel", .from.0, .from.1, .to.0, .to.1)]
+    Size {
+        /// Height and width of the input.
+        from: (usize, usize),
+        /// Height and width asked for.
+        to: (usize, usize),
+    },
+}
+
+/// Resizes a score map to `(height, width)`.
+///
+/// # Errors
+/// [`ResizeError::Size`] when a side is 0.
+///
+/// ```
+/// use adbench::resize::{Kernel, resize_map};
+/// use ndarray::arr2;
+/// let map = arr2(&[[0.0, 2.0], [4.0, 6.0]]);
+/// assert_eq!(resize_map(map.view(), (1, 1), Kernel::Area)?, arr2(&[[3.0]]));
+/// # Ok::<(), adbench::resize::ResizeError>(())
+/// ```
+pub fn resize_map(map: ArrayView2<'_, f32>, to: (usize, usize), kernel: Kernel) -> Result<Array2<f32>, ResizeError> {
+    let from = map.dim();
+    let fail = || ResizeError::Size { from, to };
+    let side = |n: usize| u32::try_from(n).ok().filter(|&n| n > 0).ok_or_else(fail);
+    let (height, width) = (side(from.0)?, side(from.1)?);
+    let (to_height, to_width) = (side(to.0)?, side(to.1)?);
+    if from == to {
+        return Ok(map.to_owned());
+    }
+    let pixels: Vec<F32> = map.iter().map(|&v| F32::new(v)).collect();
+    let source = TypedImageRef::new(width, height, &pixels).map_err(|_| fail())?;
+    let mut target = TypedImage::<F32>::new(to_width, to_height);
+    let filter = match kernel {
+        Kernel::Bilinear => FilterType::Bilinear,
+        Kernel::Area => FilterType::Box,
+    };
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false);
+    Resizer::new().resize_typed(&source, &mut target, &options).map_err(|_| fail())?;
+    Array2::from_shape_vec(to, target.pixels().iter().map(|p| p.0).collect()).map_err(|_| fail())
+}
+
+/// Resizes an image (height x width x channels) to `(height, width)`, each channel on its own.
+///
+/// # Errors
+/// [`ResizeError::Size`] when a side is 0.
+///
+/// ```
+/// use adbench::resize::{Kernel, resize};
+/// use ndarray::Array3;
+/// let image = Array3::from_elem((900, 900, 3), 0.5);
+/// assert_eq!(resize(image.view(), (256, 256), Kernel::Bilinear)?.dim(), (256, 256, 3));
+/// # Ok::<(), adbench::resize::ResizeError>(())
+/// ```
+pub fn resize(image: ArrayView3<'_, f32>, to: (usize, usize), kernel: Kernel) -> Result<Array3<f32>, ResizeError> {
+    let mut resized = Array3::zeros((to.0, to.1, image.dim().2));
+    for (channel, mut target) in image.axis_iter(Axis(2)).zip(resized.axis_iter_mut(Axis(2))) {
+        target.assign(&resize_map(channel, to, kernel)?);
+    }
+    Ok(resized)
+}
