@@ -76,7 +76,7 @@ impl Metal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum PitShape {
-    /// The growth law itself applied to the local arrival time: depth k (t - T)^n; as deep as its radius at the end.
+    /// The growth law itself applied to the local arrival time: depth k (t - T)^n; half as deep as a hemisphere at the end.
     Front,
     /// Half a sphere: depth over width 1/2.
     Hemispherical,
@@ -94,7 +94,8 @@ impl PitShape {
     /// Depth over full width of a pit born at the start, at the longest exposure.
     pub fn aspect(self) -> f64 {
         match self {
-            Self::Front | Self::Hemispherical => 0.5,
+            Self::Front => 0.25,
+            Self::Hemispherical => 0.5,
             Self::NarrowDeep => 1.5,
             Self::Elliptical => 1.0,
             Self::WideShallow => 0.15,

@@ -109,8 +109,8 @@ impl Default for PittingLoss {
             rate_spread: 0.35,
             shape: PitShape::Front,
             product: Product::IronOxides,
-            deposit: 0.7,
-            stain: 0.006,
+            deposit: 0.8,
+            stain: 0.003,
             pixel_pitch_mm: None,
         }
     }
@@ -191,8 +191,8 @@ impl PittingLoss {
         self
     }
 
-    /// Corrosion product, tint weight of the rim deposit (\[0, 1\]; default 0.7) and length over which the stain fades outside
-    /// the pit (fraction of the scale, \[0, 0.5\]; default 0.006). Default iron oxides.
+    /// Corrosion product, tint weight of the rim deposit (\[0, 1\]; default 0.8) and length over which the stain fades outside
+    /// the pit (fraction of the scale, \[0, 0.5\]; default 0.003). Default iron oxides.
     ///
     /// # Errors
     /// [`Error::Parameter`] outside the ranges.
@@ -340,7 +340,7 @@ impl PittingLoss {
         let mut weight = Array2::<f32>::zeros(dim);
         let color = self.product.reflectance();
         let stain_px = self.stain / self.spread_rate * speed;
-        let (mut volume, mut deepest, mut area, mut stained) = (0.0f64, 0.0f64, 0usize, 0usize);
+        let (mut volume, mut area, mut stained) = (0.0f64, 0usize, 0usize);
         let mut alive = vec![false; pits.len()];
         for y in 0..dim.0 {
             for x in 0..dim.1 {
@@ -358,18 +358,17 @@ impl PittingLoss {
                     let depth = pit.depth * self.shape.profile(u, pit.law.exponent);
                     height[[y, x]] = -depth as f32;
                     volume += depth;
-                    deepest = deepest.max(depth);
                     area += 1;
                     alive[owner as usize] = true;
                     support = inside_px.min(1.0) as f32;
-                    deposit = (self.deposit * (1.0 - 0.55 * u)) as f32;
+                    deposit = (self.deposit * (1.0 - 0.4 * u)) as f32;
                 } else if stain_px > 0.0 {
                     let d = -inside_px / stain_px;
                     deposit = (self.deposit * (-d).exp() * (1.0 - d / STAIN_REACH).max(0.0)) as f32;
                 }
                 if color.is_some() {
                     let (py, px) = ((y + tight.y0) as f32, (x + tight.x0) as f32);
-                    deposit *= 0.7 + 0.3 * mottle.value(py, px).clamp(-1.0, 1.0);
+                    deposit *= 0.8 + 0.2 * mottle.value(py, px).clamp(-1.0, 1.0);
                     weight[[y, x]] = deposit;
                     support = support.max((deposit / VISIBLE_WEIGHT).min(1.0));
                     stained += usize::from(deposit >= VISIBLE_WEIGHT);
@@ -377,6 +376,8 @@ impl PittingLoss {
                 opacity[[y, x]] = support;
             }
         }
+        relax_seams(&mut height, |y, x| front.owner[[y + oy, x + ox]]);
+        let deepest = height.iter().fold(0.0f64, |a, &z| a.max(-f64::from(z)));
         let mut measures = Measures::new();
         let hidden = volume * self.shape.hidden_volume_ratio();
         measures.insert("volume_px3".into(), volume);
@@ -395,6 +396,57 @@ impl PittingLoss {
         }
         let tint = color.map(|color| Tint { weight, color });
         Defect { bbox: tight, height, displacement: None, opacity, tint, measures }
+    }
+}
+
+/// Rounds the steps where pits of different depth met: the sharp edge between two pits dissolves first.
+///
+/// Depth flows between neighbouring pitted pixels near a seam, a few explicit diffusion steps; what one loses the other
+/// gains, so the volume stays, and a pit that met no other keeps its depth exactly.
+fn relax_seams(height: &mut Array2<f32>, owner: impl Fn(usize, usize) -> u32) {
+    const STEPS: usize = 4;
+    let (h, w) = height.dim();
+    let mut near = vec![false; h * w];
+    let mut any = false;
+    let pitted = |height: &Array2<f32>, y: usize, x: usize| height[[y, x]] < 0.0;
+    for y in 0..h {
+        for x in 0..w {
+            if !pitted(height, y, x) {
+                continue;
+            }
+            for (v, u) in [(y + 1, x), (y, x + 1)] {
+                if v < h && u < w && pitted(height, v, u) && owner(v, u) != owner(y, x) {
+                    any = true;
+                    for (cy, cx) in [(y, x), (v, u)] {
+                        for ny in cy.saturating_sub(1)..(cy + 2).min(h) {
+                            near[ny * w + cx.saturating_sub(1)..ny * w + (cx + 2).min(w)].fill(true);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    if !any {
+        return;
+    }
+    let mut edges = Vec::new();
+    for y in 0..h {
+        for x in 0..w {
+            if near[y * w + x] && pitted(height, y, x) {
+                for (v, u) in [(y + 1, x), (y, x + 1)] {
+                    if v < h && u < w && near[v * w + u] && pitted(height, v, u) {
+                        edges.push(((y, x), (v, u)));
+                    }
+                }
+            }
+        }
+    }
+    for _ in 0..STEPS {
+        for &(p, q) in &edges {
+            let flow = 0.25 * (height[p] - height[q]);
+            height[p] -= flow;
+            height[q] += flow;
+        }
     }
 }
 

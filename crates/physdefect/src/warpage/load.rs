@@ -49,6 +49,22 @@ impl Footprint {
         self.load
     }
 
+    /// Footprint's width over the plate's side.
+    pub(crate) fn fill(&self) -> f64 {
+        match self.load {
+            Load::Line => 0.56,
+            _ => 0.36,
+        }
+    }
+
+    /// Length that the foundation's length refers to, over the plate's side: a line has no width, so half its length.
+    pub(crate) fn transverse(&self) -> f64 {
+        match self.load {
+            Load::Line => 0.5 * self.fill(),
+            _ => self.fill(),
+        }
+    }
+
     /// Load intensity (any scale) on the `n` x `n` interior nodes of the unit plate; `fill` is the footprint's width over
     /// the plate's.
     pub(crate) fn field(&self, n: usize, fill: f64) -> Vec<f64> {
@@ -70,11 +86,11 @@ impl Footprint {
                     }
                     Load::Line => {
                         let s = along / half;
-                        let off = (across - self.bow * fill * (1.0 - s * s)) / (1.2 * h);
+                        let off = (across - self.bow * fill * (1.0 - s * s)) / (1.8 * h);
                         let lumps: f64 =
                             self.lumps.iter().zip(1..).map(|(l, k)| l.0 * (k as f64 * PI * s + l.1).sin()).sum();
                         if s.abs() < 1.0 {
-                            (1.0 + lumps) * (1.0 - s * s).sqrt() * (-0.5 * off * off).exp()
+                            (1.0 + lumps) * (1.0 - s.powi(8)).sqrt() * (-0.5 * off * off).exp()
                         } else {
                             0.0
                         }

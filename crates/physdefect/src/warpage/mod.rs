@@ -29,8 +29,12 @@ const NODES: usize = 32;
 const LEAST_AREA: usize = 64;
 /// Fewest visible pixels of a defect.
 const LEAST_VISIBLE: usize = 16;
-/// Residual deflection over its peak where the support starts and where it is full.
-const SUPPORT: (f32, f32) = (0.02, 0.10);
+/// Where the support starts and where it is full, of the larger of slope over steepest slope and half of deflection over
+/// peak: what shading and shift can show. The wide, flat uplift around a dent stays out.
+const SUPPORT: (f64, f64) = (0.08, 0.2);
+/// Width over which the support fades towards the plate's edge, over its side: that edge is a cut through the part, not
+/// something to be seen.
+const FADE: f64 = 0.15;
 
 /// Elastic-plastic bending of a thin plate and its permanent shape after unloading.
 ///
@@ -79,11 +83,11 @@ impl Default for PlasticWarpage {
         Self {
             loads: vec![Load::Indenter, Load::Line],
             size: (0.15, 0.45),
-            load_ratio: (2.5, 4.0),
-            thickness: 0.01,
+            load_ratio: (5.5, 6.0),
+            thickness: 0.007,
             yield_strain: 0.003,
             poisson: 0.3,
-            foundation_length: 0.5,
+            foundation_length: 0.37,
             irregularity: 0.25,
             outward: false,
             view: None,
@@ -111,7 +115,8 @@ impl PlasticWarpage {
         self.checked()
     }
 
-    /// Footprint's width at severity 0 and 1, fraction of the scale; default 0.15 to 0.45.
+    /// Width of the visible bend at severity 0 and 1, fraction of the scale; default 0.15 to 0.45. The load's footprint is half
+    /// as wide.
     ///
     /// # Errors
     /// [`Error::Parameter`] unless 0 < first <= last <= 1.
@@ -120,7 +125,7 @@ impl PlasticWarpage {
         self.checked()
     }
 
-    /// Load over first-yield load at severity 0 and 1; default 2.5 to 4.
+    /// Load over first-yield load at severity 0 and 1; default 5.5 to 6.
     ///
     /// # Errors
     /// [`Error::Parameter`] unless 1 < first <= last <= 10: at or below 1 nothing stays.
@@ -129,7 +134,7 @@ impl PlasticWarpage {
         self.checked()
     }
 
-    /// Plate thickness, fraction of the scale, in (0, 0.5\]. Default 0.01.
+    /// Plate thickness, fraction of the scale, in (0, 0.5\]. Default 0.007 (1.8 px on 256 px).
     ///
     /// # Errors
     /// [`Error::Parameter`] outside the range.
@@ -150,7 +155,7 @@ impl PlasticWarpage {
     }
 
     /// Elastic foundation's length (D / K)^(1/4) over the footprint's width, in \[0.1, 100\]; it decides how far the bend reaches
-    /// beyond the footprint. Default 0.5.
+    /// beyond the footprint. Default 0.37, for which the visible bend is about as wide as the stated size.
     ///
     /// # Errors
     /// [`Error::Parameter`] outside the range.
@@ -216,8 +221,8 @@ impl PlasticWarpage {
     }
 }
 
-/// Footprint's width over the plate's side: the plate's edges are far enough not to be seen.
-const FILL: f64 = 0.42;
+/// Side of the plate over the defect's size: its supported edges are far enough not to be seen.
+const SIDE: f64 = 1.6;
 
 impl DefectModel for PlasticWarpage {
     fn name(&self) -> &'static str {
@@ -248,7 +253,7 @@ impl DefectModel for PlasticWarpage {
 
         let mix = |(a, b): (f64, f64)| a + severity * (b - a);
         let (width, ratio) = (mix(self.size) * scale, mix(self.load_ratio));
-        let side = width / FILL;
+        let side = width * SIDE;
         let bent = self.bend(&footprint, ratio)?;
         let thickness = self.thickness * scale;
         let unit = 2.0 * (1.0 - self.poisson * self.poisson) * self.yield_strain * side * side / thickness;
@@ -263,13 +268,14 @@ impl DefectModel for PlasticWarpage {
         };
         let ((y0, y1), (x0, x1)) = (within(centre.0, b.y0, b.y1), within(centre.1, b.x0, b.x1));
         let reach = Bbox { y0, x0, y1, x1 };
-        let coefficients = plate.coefficients(&bent.residual.residual);
-        let field = series(&coefficients, reach, (grid(centre.0).0, grid(centre.1).0), side);
+        let (coefficients, kept) = plate.smoothed(&bent.residual.residual);
+        let origin = (grid(centre.0).0, grid(centre.1).0);
+        let frame = Frame { reach, origin, side };
+        let field = series(&coefficients, frame);
 
-        let peak = bent.residual.residual.iter().fold(0.0f64, |a, w| a.max(w.abs()));
+        let peak = kept.iter().fold(0.0f64, |a, w| a.max(w.abs()));
         let shift = [(vy / vz) as f32, (vx / vz) as f32];
-        let defect = surface(domain, &field, reach, sign, peak, shift)?;
-        let mut defect = defect;
+        let mut defect = surface(domain, &field, frame, (sign, peak), shift)?;
         let peak_loaded = bent.residual.loaded.iter().fold(0.0f64, |a, w| a.max(w.abs()));
         let m = &mut defect.measures;
         m.insert("peak_residual_px".into(), peak * unit);
@@ -292,9 +298,10 @@ struct Bent {
 
 impl PlasticWarpage {
     fn bend(&self, footprint: &Footprint, ratio: f64) -> Result<Bent, Error> {
-        let foundation = (self.foundation_length * FILL).powi(-4);
+        let fill = footprint.fill();
+        let foundation = (self.foundation_length * footprint.transverse()).powi(-4);
         let plate = Plate::new(NODES, NODES, 1.0, 1.0, 1.0, self.poisson, foundation)?;
-        let mut field = footprint.field(NODES, FILL);
+        let mut field = footprint.field(NODES, fill);
         let none = Vec::new();
         let hot = footprint.load() == Load::HotSpot;
         let first_yield = if hot {
@@ -337,8 +344,24 @@ fn roomiest(domain: &Domain, radius: f64, rng: &mut ChaCha8Rng) -> (usize, usize
     best.1
 }
 
+/// Where the plate lies: pixels in sight, its first corner (row, column) and its side, px.
+#[derive(Clone, Copy)]
+struct Frame {
+    reach: Bbox,
+    origin: (f64, f64),
+    side: f64,
+}
+
+impl Frame {
+    /// Plate coordinate in (0, 1) of a pixel's centre.
+    fn at(&self, pixel: usize, origin: f64) -> f64 {
+        (pixel as f64 + 0.5 - origin) / self.side
+    }
+}
+
 /// Evaluates the sine series of a unit plate at the pixels of `reach`: exact interpolation of the nodes, and smooth.
-fn series(coefficients: &[f64], reach: Bbox, origin: (f64, f64), side: f64) -> Vec<f64> {
+fn series(coefficients: &[f64], frame: Frame) -> Vec<f64> {
+    let Frame { reach, origin, .. } = frame;
     let n = NODES;
     let (h, w) = (reach.height(), reach.width());
     // sin(k a) for k = 1..n by the three-term recurrence; zero outside the plate.
@@ -355,11 +378,11 @@ fn series(coefficients: &[f64], reach: Bbox, origin: (f64, f64), side: f64) -> V
     };
     let mut sy = vec![0.0; h * n];
     for y in 0..h {
-        sines(((reach.y0 + y) as f64 + 0.5 - origin.0) / side, &mut |k, v| sy[y * n + k] = v);
+        sines(frame.at(reach.y0 + y, origin.0), &mut |k, v| sy[y * n + k] = v);
     }
     let mut sx = vec![0.0; n * w];
     for x in 0..w {
-        sines(((reach.x0 + x) as f64 + 0.5 - origin.1) / side, &mut |k, v| sx[k * w + x] = v);
+        sines(frame.at(reach.x0 + x, origin.1), &mut |k, v| sx[k * w + x] = v);
     }
     let mut half = vec![0.0; n * w];
     let mut field = vec![0.0; h * w];
@@ -370,29 +393,53 @@ fn series(coefficients: &[f64], reach: Bbox, origin: (f64, f64), side: f64) -> V
     field
 }
 
+fn smooth(t: f64) -> f64 {
+    t * t * (3.0 - 2.0 * t)
+}
+
 /// Relief, shift and support of the domain's pixels, in their tight box.
 fn surface(
     domain: &Domain,
     field: &[f64],
-    reach: Bbox,
-    unit: f64,
-    peak: f64,
+    frame: Frame,
+    (unit, peak): (f64, f64),
     shift: [f32; 2],
 ) -> Result<Defect, Error> {
-    let width = reach.width();
+    let reach = frame.reach;
+    let (h, w) = (reach.height(), reach.width());
     let mask = domain.mask();
-    let support = |w: f64| {
-        let s = ((w.abs() / peak) as f32 - SUPPORT.0) / (SUPPORT.1 - SUPPORT.0);
-        let s = s.clamp(0.0, 1.0);
-        s * s * (3.0 - 2.0 * s)
-    };
+    // Slope by central differences, one-sided at the border of the box.
+    let mut slope = vec![0.0f64; field.len()];
+    let mut steepest = 0.0f64;
+    for y in 0..h {
+        let (up, down) = (y.saturating_sub(1), (y + 1).min(h - 1));
+        for x in 0..w {
+            let (left, right) = (x.saturating_sub(1), (x + 1).min(w - 1));
+            let dy = (field[down * w + x] - field[up * w + x]) / (down - up).max(1) as f64;
+            let dx = (field[y * w + right] - field[y * w + left]) / (right - left).max(1) as f64;
+            let s = (dy * dy + dx * dx).sqrt();
+            slope[y * w + x] = s;
+            steepest = steepest.max(s);
+        }
+    }
+    let (per_peak, per_slope) = (0.5 / peak.max(f64::MIN_POSITIVE), 1.0 / steepest.max(f64::MIN_POSITIVE));
     let mut tight = Bbox { y0: reach.y1, x0: reach.x1, y1: reach.y0, x1: reach.x0 };
     let mut visible = 0;
-    for y in reach.y0..reach.y1 {
-        for x in reach.x0..reach.x1 {
-            if mask[[y, x]] && support(field[(y - reach.y0) * width + x - reach.x0]) > 0.0 {
-                tight =
-                    Bbox { y0: tight.y0.min(y), x0: tight.x0.min(x), y1: tight.y1.max(y + 1), x1: tight.x1.max(x + 1) };
+    let mut support = slope;
+    for y in 0..h {
+        for x in 0..w {
+            let i = y * w + x;
+            let seen = (support[i] * per_slope).max(field[i].abs() * per_peak);
+            let s = ((seen - SUPPORT.0) / (SUPPORT.1 - SUPPORT.0)).clamp(0.0, 1.0);
+            let (py, px) = (y + reach.y0, x + reach.x0);
+            let (v, u) = (frame.at(py, frame.origin.0), frame.at(px, frame.origin.1));
+            let edge = (v.min(1.0 - v).min(u).min(1.0 - u) / FADE).clamp(0.0, 1.0);
+            support[i] = if mask[[py, px]] { smooth(s) * smooth(edge) } else { 0.0 };
+            if support[i] > 0.0 {
+                tight.y0 = tight.y0.min(py);
+                tight.x0 = tight.x0.min(px);
+                tight.y1 = tight.y1.max(py + 1);
+                tight.x1 = tight.x1.max(px + 1);
                 visible += 1;
             }
         }
@@ -401,34 +448,14 @@ fn surface(
         return Err(Error::DomainTooSmall { model: MODEL, found: visible, needed: LEAST_VISIBLE });
     }
     let dim = (tight.height(), tight.width());
-    let (mut height, mut opacity) = (Array2::<f32>::zeros(dim), Array2::<f32>::zeros(dim));
-    let mut displacement = Array3::<f32>::zeros((dim.0, dim.1, 2));
-    let (mut area, mut steepest, mut farthest) = (0usize, 0.0f64, 0.0f32);
-    let at = |y: usize, x: usize| field[(y + tight.y0 - reach.y0) * width + x + tight.x0 - reach.x0];
-    for y in 0..dim.0 {
-        for x in 0..dim.1 {
-            let w = at(y, x);
-            let z = (unit * w) as f32;
-            height[[y, x]] = z;
-            displacement[[y, x, 0]] = z * shift[0];
-            displacement[[y, x, 1]] = z * shift[1];
-            if !mask[[y + tight.y0, x + tight.x0]] {
-                continue;
-            }
-            let s = support(w);
-            opacity[[y, x]] = s;
-            area += usize::from(s > 0.5);
-            if s > 0.0 {
-                farthest = farthest.max(z.abs() * shift[0].hypot(shift[1]));
-                if y > 0 && x > 0 {
-                    steepest = steepest.max(unit.abs() * (w - at(y - 1, x)).hypot(w - at(y, x - 1)));
-                }
-            }
-        }
-    }
+    let at = |y: usize, x: usize| (y + tight.y0 - reach.y0) * w + x + tight.x0 - reach.x0;
+    let height = Array2::from_shape_fn(dim, |(y, x)| (unit * field[at(y, x)]) as f32);
+    let opacity = Array2::from_shape_fn(dim, |(y, x)| support[at(y, x)] as f32);
+    let displacement = Array3::from_shape_fn((dim.0, dim.1, 2), |(y, x, c)| height[[y, x]] * shift[c]);
+    let lift = height.iter().zip(&opacity).filter(|(_, o)| **o > 0.0).fold(0.0f32, |a, (z, _)| a.max(z.abs()));
     let mut measures = Measures::new();
-    measures.insert("area_px2".into(), area as f64);
-    measures.insert("max_slope".into(), steepest);
-    measures.insert("max_shift_px".into(), f64::from(farthest));
+    measures.insert("area_px2".into(), opacity.iter().filter(|&&o| o > 0.5).count() as f64);
+    measures.insert("max_slope".into(), unit.abs() * steepest);
+    measures.insert("max_shift_px".into(), f64::from(lift * shift[0].hypot(shift[1])));
     Ok(Defect { bbox: tight, height, displacement: Some(displacement), opacity, tint: None, measures })
 }

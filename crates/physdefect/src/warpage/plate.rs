@@ -137,14 +137,25 @@ impl Plate {
         matmul(&self.sine_y, scratch, field, self.ny, self.ny, self.nx);
     }
 
-    /// Sine coefficients c of a deflection: w(y, x) = sum c\[j, i\] sin(pi (j+1) y / Ly) sin(pi (i+1) x / Lx).
-    pub(crate) fn coefficients(&self, w: &[f64]) -> Vec<f64> {
+    /// Sine coefficients c of a deflection, w(y, x) = sum c\[j, i\] sin(pi (j+1) y / Ly) sin(pi (i+1) x / Lx), with Lanczos'
+    /// sigma factors against ringing at plastic kinks, and the deflection they give at the nodes.
+    pub(crate) fn smoothed(&self, w: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let sigma = |k: usize, n: usize| {
+            let t = PI * (k + 1) as f64 / (n + 1) as f64;
+            t.sin() / t
+        };
         let mut c = w.to_vec();
         let mut scratch = vec![0.0; c.len()];
         self.transform(&mut c, &mut scratch);
         let norm = 4.0 / ((self.ny + 1) * (self.nx + 1)) as f64;
-        c.iter_mut().for_each(|v| *v *= norm);
-        c
+        for (j, row) in c.chunks_exact_mut(self.nx).enumerate() {
+            for (i, v) in row.iter_mut().enumerate() {
+                *v *= norm * sigma(j, self.ny) * sigma(i, self.nx);
+            }
+        }
+        let mut nodes = c.clone();
+        self.transform(&mut nodes, &mut scratch);
+        (c, nodes)
     }
 
     /// Curvatures at the nodes (central differences; odd continuation past the edges) and twist at the cell corners, of
