@@ -1,8 +1,8 @@
-//! Metrics against scikit-learn and a direct reading of the AU-PRO definition, frozen by `golden/make.py`.
+//! Metrics against scikit-learn and a direct reading of the AU-PRO and AUPIMO definitions, frozen by `golden/make.py`.
 
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
 
-use adbench::metrics::label_components;
+use adbench::metrics::{aupimo, label_components};
 use adbench::{PixelPool, auroc, average_precision, f1_max};
 use ndarray::Array2;
 use serde_json::Value;
@@ -56,6 +56,31 @@ fn pixels_agree_with_scikit_learn_and_the_definition() {
         close(ranked.auroc(), &case["auroc"], "pixel AUROC");
         for (limit, value) in case["au_pro"].as_object().unwrap() {
             close(ranked.au_pro(limit.parse().unwrap()).unwrap(), value, &format!("AU-PRO@{limit}"));
+        }
+    }
+}
+
+fn shaped(shape: &Value, values: &Value) -> Array2<f32> {
+    let side = |i: usize| shape[i].as_u64().unwrap() as usize;
+    Array2::from_shape_vec((side(0), side(1)), floats(values)).unwrap()
+}
+
+#[test]
+fn low_rates_agree_with_the_definition() {
+    for case in golden()["low_rate"].as_array().unwrap() {
+        let list = |name: &str| case[name].as_array().unwrap();
+        let good: Vec<_> = list("good").iter().map(|g| shaped(&g["shape"], &g["map"])).collect();
+        let maps: Vec<_> = list("maps").iter().map(|m| shaped(&case["shape"], m)).collect();
+        let masks: Vec<_> = list("masks").iter().map(|m| shaped(&case["shape"], m).mapv(|v| v > 0.0)).collect();
+        let bounds = (case["bounds"][0].as_f64().unwrap(), case["bounds"][1].as_f64().unwrap());
+        let ours = aupimo(
+            &good.iter().map(|m| m.view()).collect::<Vec<_>>(),
+            &maps.iter().map(|m| m.view()).collect::<Vec<_>>(),
+            &masks.iter().map(|m| m.view()).collect::<Vec<_>>(),
+            bounds,
+        );
+        for (ours, theirs) in ours.unwrap().into_iter().zip(list("aupimo")) {
+            assert!((ours - theirs.as_f64().unwrap()).abs() < 1e-12, "{ours} but {theirs}");
         }
     }
 }

@@ -164,17 +164,23 @@ proptest! {
     }
 }
 
-/// Enough scores for the radix sort, and for counts that single precision cannot hold.
+/// Enough scores for the radix sort and for several runs of normal scores.
 #[test]
 fn large_inputs_are_exact() {
-    // Score i for i in 0..n, anomalous every fourth: the pairs can be counted by hand.
-    let n = 1_u64 << 16;
-    let scores: Vec<f32> = (0..n).map(|i| (i as f32 - 20_000.0) * 0.25).collect();
-    let labels: Vec<bool> = (0..n).map(|i| i % 4 == 3).collect();
-    // The anomalous score 4j + 3 exceeds 3j + 3 normal ones.
-    let won: u64 = (0..n / 4).map(|j| 3 * j + 3).sum();
-    let expected = won as f64 / ((n / 4) * (3 * n / 4)) as f64;
-    assert_eq!(auroc(&scores, &labels), Ok(expected));
+    // Score i for i in 0..n, every k-th anomalous: the pairs can be counted by hand.
+    let n = 1_u64 << 20;
+    for k in [4, 4096] {
+        let scores: Vec<f32> = (0..n).map(|i| (i.wrapping_mul(387_559) % n) as f32 * 0.25 - 5000.0).collect();
+        let labels: Vec<bool> = (0..n).map(|i| i.wrapping_mul(387_559) % n % k == k - 1).collect();
+        // The anomalous score number j, from 0, exceeds (k - 1) (j + 1) normal ones.
+        let won: u64 = (0..n / k).map(|j| (k - 1) * (j + 1)).sum();
+        let expected = won as f64 / ((n / k) * (n - n / k)) as f64;
+        assert_eq!(auroc(&scores, &labels), Ok(expected), "every {k}th");
+        // Of the k m highest scores, m are anomalous, the lowest of which stands k (m - 1) + 1 from the top.
+        let precisions = (1..=n / k).map(|m| m as f64 / (k * (m - 1) + 1) as f64);
+        let expected = precisions.sum::<f64>() / (n / k) as f64;
+        assert!((average_precision(&scores, &labels).unwrap() - expected).abs() < 1e-12, "every {k}th");
+    }
 }
 
 /// A sigmoid in single precision makes these scores equal; the order is all that counts.

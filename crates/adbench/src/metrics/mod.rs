@@ -5,22 +5,28 @@
 //! whatever the number of pixels. A missing class is an error, never 0, 0.5 or 1.
 
 mod au_pro;
+mod aupimo;
 mod auroc;
+mod bootstrap;
 mod components;
 mod keys;
 mod pixels;
 mod precision;
 mod rank;
 mod reducer;
+mod separation;
 
 use thiserror::Error;
 
 pub use au_pro::au_pro;
+pub use aupimo::aupimo;
 pub use auroc::auroc;
+pub use bootstrap::{Bootstrap, Interval, bootstrap};
 pub use components::{Components, label_components};
 pub use pixels::{PixelPool, RankedPixels};
 pub use precision::{F1Max, average_precision, f1_max};
 pub use reducer::Reducer;
+pub use separation::{pb, pg};
 
 /// Why a metric cannot be computed.
 #[derive(Debug, Clone, PartialEq, Error)]

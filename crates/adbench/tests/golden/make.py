@@ -1,4 +1,4 @@
-"""Makes metrics.json: what scikit-learn and a direct reading of the AU-PRO definition say about seeded scores.
+"""Makes metrics.json: what scikit-learn and a direct reading of the AU-PRO and AUPIMO definitions say about seeded scores.
 
 Run: python make.py  (numpy, scipy, scikit-learn; the versions are written into the file)
 """
@@ -53,6 +53,27 @@ def au_pro(maps, masks, limit):
     return float(np.trapezoid(ys, xs) / limit)
 
 
+def aupimo(good, maps, masks, low, high):
+    """The definition by quadrature: overlap at the shared rate z, averaged over ln z."""
+    thresholds = np.unique(np.concatenate([m.ravel() for m in good + maps]))[::-1]
+    rate = np.array([0.0] + [np.mean([np.mean(g >= t) for g in good]) for t in thresholds])
+    edges = np.unique(np.concatenate([[low, high], rate[(rate > low) & (rate < high)]]))
+    nodes, weights = np.polynomial.legendre.leggauss(24)
+    values = []
+    for m, g in zip(maps, masks):
+        overlap = np.array([0.0] + [np.mean(m[g] >= t) for t in thresholds])
+        total = 0.0
+        for a, b in zip(np.log(edges[:-1]), np.log(edges[1:])):
+            z = np.exp((a + b) / 2 + (b - a) / 2 * nodes)
+            # At equal rates the curve rises vertically: take the segment between the last point left of z and the
+            # first right of it.
+            left = np.searchsorted(rate, z, side="left") - 1
+            w = (z - rate[left]) / (rate[left + 1] - rate[left])
+            total += (b - a) / 2 * np.sum(weights * (overlap[left] + w * (overlap[left + 1] - overlap[left])))
+        values.append(total / np.log(high / low))
+    return values
+
+
 def images(rng, count, height, width, levels):
     maps, masks = [], []
     yy, xx = np.mgrid[:height, :width]
@@ -92,9 +113,19 @@ def main():
             "auroc": float(roc_auc_score(truth, flat)),
             "au_pro": {str(limit): au_pro(maps, masks, limit) for limit in (0.3, 0.05, 0.01, 1.0)},
         })
+    low_rate = []
+    for bounds, levels in [((1e-3, 1e-2), 1000), ((1e-4, 1e-1), 3), ((2e-2, 0.7), 8)]:
+        good = [np.round(rng.normal(size=(h, w)) * levels).astype(np.float32) / np.float32(levels) for h, w in [(20, 15), (9, 12), (14, 14)]]
+        maps, masks = images(rng, 4, 12, 10, levels)
+        maps, masks = maps[1:], masks[1:]
+        low_rate.append({
+            "bounds": bounds, "good": [{"shape": g.shape, "map": g.astype(np.float64).ravel().tolist()} for g in good],
+            "shape": maps[0].shape, "maps": [m.astype(np.float64).ravel().tolist() for m in maps],
+            "masks": [g.astype(int).ravel().tolist() for g in masks], "aupimo": aupimo(good, maps, masks, *bounds),
+        })
     versions = {"python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__,
                 "scikit-learn": sklearn.__version__}
-    text = json.dumps({"versions": versions, "ranked": ranked, "overlap": overlap}, separators=(",", ":"))
+    text = json.dumps({"versions": versions, "ranked": ranked, "overlap": overlap, "low_rate": low_rate}, separators=(",", ":"))
     Path(__file__).with_name("metrics.json").write_text(text + "\n")
 
 
