@@ -40,7 +40,7 @@ pub struct RefineStats {
     /// The coarse stage's solves, the worst over boxes and channels; all zero for the fine stage.
     pub solve: SolveStats,
     /// Share of the fine stage's change that was kept, the least over boxes: 1 unless the full change would have
-    /// raised the seam index. 1 for the coarse stage.
+    /// raised the seam. 1 for the coarse stage.
     pub strength: f32,
 }
 

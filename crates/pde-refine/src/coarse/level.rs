@@ -73,6 +73,16 @@ impl Level {
         !self.south_east.is_empty()
     }
 
+    /// What the diagonal of an active cell holds beyond its couplings: screening and ties to the boundary.
+    pub(crate) fn diagonal_excess(&self, i: usize) -> f32 {
+        let s = self.stride;
+        let mut sum = (self.east[i - 1] + self.east[i]) + (self.south[i - s] + self.south[i]);
+        if self.nine_point() {
+            sum += self.south_east[i - s - 1] + self.south_west[i - s + 1] + self.south_west[i] + self.south_east[i];
+        }
+        self.diag[i] - sum
+    }
+
     /// Sets the inverse diagonal from the diagonal and says whether any cell is active.
     pub(crate) fn invert_diagonal(&mut self) -> bool {
         let mut any = false;

@@ -262,7 +262,7 @@ fn diffusivity(kind: Diffusivity, normal: ArrayView3<'_, f32>) -> Array2<f32> {
             let gx = (normal[(y, right, k)] - normal[(y, left, k)]) / (right - left).max(1) as f32;
             sum += gy * gy + gx * gx;
         }
-        sum / (channels as f32 * kappa * kappa)
+        sum / (channels.max(1) as f32 * kappa * kappa)
     };
     match kind {
         Diffusivity::Constant => Array2::from_elem((h, w), 1.0),

@@ -193,6 +193,10 @@ impl Solve for Multigrid {
 
 /// Conjugate gradients in f64, preconditioned by one symmetric multigrid cycle in f32: for strongly varying `D`.
 ///
+/// Jumps of `D` by 10^4 cost little (a mean factor of 0.12 to 0.15 an iteration) along straight interfaces and around
+/// weak inclusions; around strong inclusions with jagged edges, and on checkerboards, convergence slows as the grid
+/// grows.
+///
 /// The direction update is the flexible one (Polak-Ribiere), which tolerates the rounding of the preconditioner.
 ///
 /// ```

@@ -31,6 +31,9 @@ impl Default for NpcfPlusParams {
     }
 }
 
+/// Jumps along the edge that are this much above the normal image's own are not a seam yet.
+const SLACK: f64 = 1.1;
+
 /// npcF++, the fine stage: local fidelity of texture and edge. Takes the normal image and the coarse stage's result.
 ///
 /// Both images are decomposed by the undecimated B3-spline wavelet transform ([`crate::Atrous`]).
@@ -41,8 +44,8 @@ impl Default for NpcfPlusParams {
 /// 2. *Boundary*: per band, the result fades into the normal image towards the mask's edge, over a width that doubles
 ///    from band to band, follows the local blur of the image, and is bounded by the mask's local half-width.
 ///
-/// All of it happens inside the mask. If the [`seam index`](crate::seam_index) of a box would rise, the change is
-/// halved until it does not. The method is this project's own; version 1 of arXiv 2504.12970 says only that npcF++
+/// All of it happens inside the mask. If the jumps that [`crate::seam_index`] measures would rise above both the
+/// coarse result's and 1.1 times the normal image's own along the same edge, the change is halved until they do not. The method is this project's own; version 1 of arXiv 2504.12970 says only that npcF++
 /// uses wavelet transforms and boundary synergy blocks.
 ///
 /// ```
@@ -151,9 +154,11 @@ impl Refine for NpcfPlus {
             }
             let mut after = self.candidate(normal, before.view(), own.view());
             after.mapv_inplace(|v| v.clamp(0.0, 1.0));
-            let bound = seam_sums(before.view(), own.view()).edge;
+            // Adding grain to a patch without any raises its edge towards the normal image's, rightly.
+            let jumps = |image: ArrayView3<'_, f32>| seam_sums(image, own.view()).edge;
+            let bound = jumps(before.view()).max(SLACK * jumps(normal));
             let mut strength = 1.0f32;
-            while seam_sums(after.view(), own.view()).edge > bound {
+            while jumps(after.view()) > bound {
                 strength = if strength > 0.1 { strength / 2.0 } else { 0.0 };
                 if strength == 0.0 {
                     after.assign(&before);

@@ -1,0 +1,64 @@
+//! Time of both stages on one RGB defect, and of the solver alone.
+#![allow(missing_docs)]
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use ndarray::{Array2, Array3};
+use pde_refine::poisson::{Multigrid, Solve, System};
+use pde_refine::{CoarseToFine, Npcf, NpcfParams, NpcfPlus, Refine, Screening};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::hint::black_box;
+
+/// A grainy image, a disc over `share` of it, and a composite with another patch in the disc.
+fn scene(n: usize, share: f64) -> (Array3<f32>, Array3<f32>, Array2<bool>) {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let normal = Array3::from_shape_fn((n, n, 3), |(y, x, _)| {
+        0.5 + 0.1 * ((x + y) as f32 / 40.0).sin() + 0.02 * (rng.random::<f32>() - 0.5)
+    });
+    let radius = (share / std::f64::consts::PI).sqrt() * n as f64;
+    let c = n as f64 / 2.0;
+    let mask = Array2::from_shape_fn((n, n), |(y, x)| (y as f64 - c).hypot(x as f64 - c) < radius);
+    let composite = Array3::from_shape_fn((n, n, 3), |(y, x, k)| {
+        if mask[(y, x)] { 0.3 + 0.1 * (x as f32 / 9.0).cos() } else { normal[(y, x, k)] }
+    });
+    (normal, composite, mask)
+}
+
+fn stages(c: &mut Criterion) {
+    let (normal, composite, mask) = scene(256, 0.1);
+    let poisson = NpcfParams { screening: Screening::Uniform(0.0), ..NpcfParams::default() };
+    let cases: [(&str, &dyn Refine); 4] = [
+        ("npcF 256 10%", &Npcf::default()),
+        ("npcF 256 10% lambda 0", &Npcf::new(poisson).unwrap_or_default()),
+        ("npcF++ 256 10%", &NpcfPlus::default()),
+        ("both 256 10%", &CoarseToFine::default()),
+    ];
+    for (name, stage) in cases {
+        c.bench_function(name, |b| {
+            b.iter(|| stage.refine(black_box(normal.view()), black_box(composite.view()), mask.view()))
+        });
+    }
+}
+
+fn solver(c: &mut Criterion) {
+    for (n, share) in [(256, 0.1), (512, 0.5), (1024, 0.5)] {
+        let (normal, composite, mask) = scene(n, share);
+        let poisson = NpcfParams { screening: Screening::Uniform(0.0), ..NpcfParams::default() };
+        let npcf = Npcf::new(poisson).unwrap_or_default();
+        let mut group = c.benchmark_group("poisson");
+        group.sample_size(10);
+        group.bench_function(format!("compose {n} {share}"), |b| {
+            b.iter(|| npcf.refine(normal.view(), composite.view(), mask.view()))
+        });
+        let one = Array2::from_elem((n, n), 1.0);
+        group.bench_function(format!("solve {n} {share}"), |b| {
+            b.iter(|| {
+                let system = System::new(mask.view(), one.view(), Array2::zeros((n, n)).view())?;
+                Multigrid::default().solve(&system, Array3::ones((3, n, n)).view(), Array3::zeros((3, n, n)).view())
+            })
+        });
+    }
+}
+
+criterion_group!(benches, stages, solver);
+criterion_main!(benches);
