@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod appearance;
+mod compose;
 mod contract;
 pub mod control;
 mod defect;
@@ -15,6 +16,7 @@ pub mod pitting;
 mod sample;
 pub mod warpage;
 
+pub use compose::{Composite, compose};
 pub use defect::{Defect, DefectModel, Measures, Mechanism, Tint};
 pub use domain::{Bbox, Domain};
 pub use error::Error;

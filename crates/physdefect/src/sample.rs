@@ -65,17 +65,54 @@ impl Sample {
     /// # Errors
     /// [`Error::Shape`] if the photo is not the one the sample was made for.
     pub fn paste(&self, photo: ArrayView3<'_, f32>) -> Result<Array3<f32>, Error> {
-        let (h, w, c) = photo.dim();
-        if self.bbox.y1 > h || self.bbox.x1 > w || self.patch.dim().2 != c {
-            return Err(Error::Shape {
-                what: "photo",
-                found: vec![h, w, c],
-                expected: vec![self.bbox.y1, self.bbox.x1, self.patch.dim().2],
-            });
-        }
+        self.check_fits(photo.dim())?;
         let mut out = photo.to_owned();
         out.slice_each_axis_mut(|axis| self.bbox.slice_of(axis.axis)).assign(&self.patch);
         Ok(out)
+    }
+
+    /// [`Self::paste`] for 8-bit photos: only masked pixels are quantised, all others keep their bytes. `photo / 255` must be
+    /// the photo the sample was made for.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the photo is not the one the sample was made for.
+    pub fn paste_u8(&self, photo: ArrayView3<'_, u8>) -> Result<Array3<u8>, Error> {
+        self.paste_quantised(photo, |v| (v.clamp(0.0, 1.0) * 255.0).round() as u8)
+    }
+
+    /// [`Self::paste`] for 16-bit photos: only masked pixels are quantised, all others keep their bytes. `photo / 65535`
+    /// must be the photo the sample was made for.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the photo is not the one the sample was made for.
+    pub fn paste_u16(&self, photo: ArrayView3<'_, u16>) -> Result<Array3<u16>, Error> {
+        self.paste_quantised(photo, |v| (v.clamp(0.0, 1.0) * 65535.0).round() as u16)
+    }
+
+    fn paste_quantised<T: Copy>(
+        &self,
+        photo: ArrayView3<'_, T>,
+        quantise: impl Fn(f32) -> T,
+    ) -> Result<Array3<T>, Error> {
+        self.check_fits(photo.dim())?;
+        let mut out = photo.to_owned();
+        for ((y, x), &masked) in self.mask.indexed_iter() {
+            if masked {
+                for k in 0..self.patch.dim().2 {
+                    out[[self.bbox.y0 + y, self.bbox.x0 + x, k]] = quantise(self.patch[[y, x, k]]);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn check_fits(&self, (h, w, c): (usize, usize, usize)) -> Result<(), Error> {
+        let channels = self.patch.dim().2;
+        if self.bbox.y1 > h || self.bbox.x1 > w || channels != c {
+            let expected = vec![self.bbox.y1, self.bbox.x1, channels];
+            return Err(Error::Shape { what: "photo", found: vec![h, w, c], expected });
+        }
+        Ok(())
     }
 
     /// The mask in a frame of `height` x `width`.

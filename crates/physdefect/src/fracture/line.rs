@@ -48,8 +48,11 @@ pub struct FractureParams {
     pub grain: f64,
     /// Toughness statistics.
     pub toughness: Toughness,
-    /// Half-angle of the cone of directions, radians in \[0.05, 1.4\]. Default 0.9.
+    /// Half-angle of the cone of directions, radians in \[0.05, 1.4\]. Default 0.35.
     pub cone: f64,
+    /// Length over which a tip keeps its heading (the process zone averages the driving direction), grains, in \[0, 20\].
+    /// Default 1.5.
+    pub process_zone: f64,
     /// Chance per step to branch while G >= 2 G_c (1 + noise), in \[0, 1\]. Default 0.08.
     pub branching: f64,
     /// Full angle between two branches, radians, low and high bound in \[0.1, 2\]. Default 25 and 60 degrees.
@@ -72,7 +75,8 @@ impl Default for FractureParams {
             edge_start: 0.3,
             grain: 3.0 / 256.0,
             toughness: Toughness::default(),
-            cone: 0.9,
+            cone: 0.35,
+            process_zone: 1.5,
             branching: 0.08,
             branch_angle: (25f64.to_radians(), 60f64.to_radians()),
             shielding: 0.75,
@@ -141,6 +145,7 @@ impl FractureLine {
         check("edge_start", p.edge_start, (0.0, 1.0), "in [0, 1]")?;
         check("grain", p.grain, (0.002, 0.2), "in [0.002, 0.2] of the domain's scale")?;
         check("cone", p.cone, (0.05, 1.4), "in [0.05, 1.4] radians")?;
+        check("process_zone", p.process_zone, (0.0, 20.0), "in [0, 20] grains")?;
         check("branching", p.branching, (0.0, 1.0), "in [0, 1]")?;
         check("branch_angle.0", p.branch_angle.0, (0.1, 2.0), "in [0.1, 2] radians")?;
         check("branch_angle.1", p.branch_angle.1, (p.branch_angle.0, 2.0), "in [branch_angle.0, 2] radians")?;
@@ -278,7 +283,9 @@ impl FractureLine {
     ) -> Medium<'a> {
         let p = &self.params;
         let stress = RemoteStress { s1: 1.0, s2: p.stress_ratio, angle };
-        Medium { domain, field, stress, zone, step, cone: p.cone, turn: 1.0 }
+        // Steps are half a grain (shorter only in domains a few grains wide).
+        let keep = if p.process_zone > 0.0 { (-0.5 / p.process_zone).exp() } else { 0.0 };
+        Medium { domain, field, stress, zone, step, cone: p.cone, keep, turn: 1.0 }
     }
 
     /// The weakest of some sites, inside or at the edge, with the load's direction.

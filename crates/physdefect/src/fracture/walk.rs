@@ -18,6 +18,8 @@ pub(super) struct Medium<'a> {
     pub(super) step: f64,
     /// Half-angle of the cone around the maximum-tangential-stress direction, radians.
     pub(super) cone: f64,
+    /// Share of the tip's heading that survives a step: exp(-step / process zone).
+    pub(super) keep: f64,
     /// Largest turn per step from the tip's own heading, radians.
     pub(super) turn: f64,
 }
@@ -82,8 +84,12 @@ pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize
         let factor = lefm::zone_factor((start.behind + run).max(0.5 * medium.step), medium.zone);
         let (normal, shear) = medium.stress.traction(chord);
         let (k1, k2) = (normal * factor, shear * factor);
-        let axis = lefm::kink_angle(k1.max(0.0), k2);
-        let (axis_s, axis_c) = (0.5 * axis).sin_cos();
+        let kink_axis = lefm::kink_angle(k1.max(0.0), k2);
+        // A tip that has grown keeps part of its heading; one that leaves the flaw kinks at once.
+        let keep = if i > flawed + 1 { medium.keep } else { 0.0 };
+        let axis = kink_axis + keep * wrapped(heading - chord - kink_axis);
+        // Memory turns the frame; within it the kink factors are those of a kink by kink_axis + delta.
+        let (axis_s, axis_c) = (0.5 * kink_axis).sin_cos();
         let (abs_s, abs_c) = (0.5 * (chord + axis)).sin_cos();
         let mut best: Option<(f64, f64, [f64; 2])> = None;
         for j in 0..fan.len() {

@@ -1,0 +1,86 @@
+//! Several defects on one photo.
+
+use ndarray::{Array2, Array3, ArrayView3};
+
+use crate::contract::LEVEL;
+use crate::noise::mix;
+use crate::{Domain, Error, Record, SampleKey, Synthesize};
+
+/// A photo with several defects.
+#[derive(Debug, Clone)]
+pub struct Composite {
+    /// The photo with all defects `(H, W, C)`.
+    pub image: Array3<f32>,
+    /// 0 where the photo is untouched, else one more than the index into `records` `(H, W)`; the later defect wins where
+    /// two overlap.
+    pub instances: Array2<u16>,
+    /// One record per defect, in order.
+    pub records: Vec<Record>,
+}
+
+/// Puts one defect of each synthesiser on `photo`, each on top of the former ones.
+///
+/// Defect k has the key (seed mixed with k, index). The mask contract holds for the whole: where `instances` is 0 the image
+/// equals the photo bit for bit, elsewhere it differs from it by an 8-bit level or more. A defect that later ones cover
+/// wholly keeps its record but has no pixels.
+///
+/// # Errors
+/// Those of [`Synthesize::synthesize`]; [`Error::Parameter`] for more than 65 535 synthesisers.
+///
+/// ```
+/// use ndarray::Array3;
+/// use physdefect::appearance::{Appearance, Material, Rendered};
+/// use physdefect::control::CutPasteScar;
+/// use physdefect::fracture::FractureLine;
+/// use physdefect::{Domain, SampleKey, compose};
+///
+/// let photo = Array3::from_elem((96, 96, 3), 0.5f32);
+/// let crack = Rendered::new(FractureLine::default(), Appearance::new(Material::MATTE))?;
+/// let scar = CutPasteScar::default();
+/// let key = SampleKey { seed: 7, index: 3 };
+/// let all = compose(photo.view(), &Domain::full(96, 96)?, &[&crack, &crack, &scar], key)?;
+/// assert_eq!(all.records.len(), 3);
+/// # Ok::<(), physdefect::Error>(())
+/// ```
+pub fn compose(
+    photo: ArrayView3<'_, f32>,
+    domain: &Domain,
+    synthesisers: &[&dyn Synthesize],
+    key: SampleKey,
+) -> Result<Composite, Error> {
+    if synthesisers.len() > usize::from(u16::MAX) {
+        let value = synthesisers.len() as f64;
+        return Err(Error::Parameter { model: "compose", name: "synthesisers", value, expected: "at most 65535" });
+    }
+    let (h, w, c) = photo.dim();
+    let mut image = photo.to_owned();
+    let mut instances = Array2::zeros((h, w));
+    let mut records = Vec::with_capacity(synthesisers.len());
+    let mut touched = Vec::with_capacity(synthesisers.len());
+    for (k, synthesiser) in synthesisers.iter().enumerate() {
+        let own = SampleKey { seed: mix(key.seed ^ mix(k as u64)), index: key.index };
+        let sample = synthesiser.synthesize(image.view(), domain, own)?;
+        let b = sample.bbox;
+        image.slice_each_axis_mut(|axis| b.slice_of(axis.axis)).assign(&sample.patch);
+        for ((y, x), &masked) in sample.mask.indexed_iter() {
+            if masked {
+                instances[[b.y0 + y, b.x0 + x]] = k as u16 + 1;
+            }
+        }
+        touched.push(b);
+        records.push(sample.record);
+    }
+    // A later defect may have brought a pixel back to where the photo had it.
+    for b in touched {
+        for y in b.y0..b.y1 {
+            for x in b.x0..b.x1 {
+                let changed = (0..c).any(|k| (image[[y, x, k]] - photo[[y, x, k]]).abs() >= LEVEL);
+                if !changed {
+                    instances[[y, x]] = 0;
+                    (0..c).for_each(|k| image[[y, x, k]] = photo[[y, x, k]]);
+                }
+            }
+        }
+    }
+    Ok(Composite { image, instances, records })
+}

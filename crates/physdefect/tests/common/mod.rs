@@ -1,0 +1,80 @@
+//! Photos and synthesisers for the integration tests.
+#![allow(dead_code, unreachable_pub)]
+
+use ndarray::{Array2, Array3};
+use physdefect::appearance::{Appearance, Light, Material, Rendered};
+use physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
+use physdefect::fracture::{FractureLine, PaperFrontier};
+use physdefect::noise::Perlin;
+use physdefect::pitting::{PaperPolygon, PittingLoss};
+use physdefect::warpage::PlasticWarpage;
+use physdefect::{DefectModel, Domain, Synthesize};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+/// Every mechanism.
+pub fn models() -> Vec<Box<dyn DefectModel>> {
+    vec![
+        Box::new(FractureLine::default()),
+        Box::new(PaperFrontier::default()),
+        Box::new(PittingLoss::default()),
+        Box::new(PaperPolygon::default()),
+        Box::new(PlasticWarpage::default()),
+    ]
+}
+
+/// Every synthesiser, the mechanisms each with another material and light.
+pub fn synthesisers() -> Vec<Box<dyn Synthesize>> {
+    let looks = [
+        Appearance::new(Material::METAL),
+        Appearance::new(Material::MATTE).lit(Light::default()),
+        Appearance::new(Material::GLOSSY_PLASTIC),
+        Appearance::new(Material::WOOD),
+        Appearance::new(Material::FABRIC),
+    ];
+    let mut all: Vec<Box<dyn Synthesize>> = models()
+        .into_iter()
+        .zip(looks)
+        .map(|(model, look)| Box::new(Rendered::new(model, look).unwrap()) as Box<dyn Synthesize>)
+        .collect();
+    all.push(Box::new(CutPaste::default()));
+    all.push(Box::new(CutPasteScar::default()));
+    all.push(Box::new(PerlinBlend::default()));
+    all.push(Box::new(PatchClone::default()));
+    all
+}
+
+/// An 8-bit photo: noise, gradient, flat, texture or stripes.
+pub fn photo(kind: u32, h: usize, w: usize, c: usize, rng: &mut ChaCha8Rng) -> Array3<u8> {
+    let base: f64 = rng.random_range(0.15..0.85);
+    let (gy, gx): (f64, f64) = (rng.random_range(-0.3..0.3), rng.random_range(-0.3..0.3));
+    let perlin = Perlin::draw(rng);
+    Array3::from_shape_fn((h, w, c), |(y, x, k)| {
+        let (v, u) = (y as f64 / h as f64, x as f64 / w as f64);
+        let value = match kind % 5 {
+            0 => base + rng.random_range(-0.1..0.1),
+            1 => base + gy * (v - 0.5) + gx * (u - 0.5),
+            2 => base,
+            3 => base + 0.2 * perlin.fractal(v * 12.0, u * 12.0 + 50.0 * k as f64, 4),
+            _ => base + 0.1 * (u * 60.0).sin() + 0.02 * k as f64,
+        };
+        (value.clamp(0.0, 1.0) * 255.0).round() as u8
+    })
+}
+
+/// The whole frame or a disc.
+pub fn domain(h: usize, w: usize, disc: bool) -> Domain {
+    if !disc {
+        return Domain::full(h, w).unwrap();
+    }
+    let (ry, rx) = (h as f64 * 0.42, w as f64 * 0.42);
+    Domain::from_mask(Array2::from_shape_fn((h, w), |(y, x)| {
+        ((y as f64 - h as f64 / 2.0) / ry).powi(2) + ((x as f64 - w as f64 / 2.0) / rx).powi(2) < 1.0
+    }))
+    .unwrap()
+}
+
+/// 8-bit to \[0, 1\].
+pub fn to_float(photo: &Array3<u8>) -> Array3<f32> {
+    photo.mapv(|v| f32::from(v) / 255.0)
+}

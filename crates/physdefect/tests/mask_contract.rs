@@ -1,0 +1,152 @@
+//! The mask contract, over 1 000 random samples of each synthesiser and on bytes.
+
+mod common;
+
+use ndarray::Array3;
+use physdefect::{Domain, Error, SampleKey, Synthesize, compose};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Draws photo and domain number `index`.
+fn scene(index: u64) -> (Array3<u8>, Domain) {
+    let mut rng = ChaCha8Rng::seed_from_u64(index);
+    // Mostly small photos, every tenth a large one: sizes 32..=512, odd ones among them.
+    let top = if index % 10 == 0 { 512 } else { 128 };
+    let (h, w) = (rng.random_range(32..=top), rng.random_range(32..=top));
+    let c = if index % 3 == 0 { 1 } else { 3 };
+    let photo = common::photo(index as u32, h, w, c, &mut rng);
+    (photo, common::domain(h, w, index % 2 == 1))
+}
+
+fn holds(synth: &dyn Synthesize, samples: u64) {
+    let (mut refused, mut flat) = (0, 0);
+    for index in 0..samples {
+        let (bytes, domain) = scene(index);
+        let photo = common::to_float(&bytes);
+        let (h, w, c) = photo.dim();
+        let sample = match synth.synthesize(photo.view(), &domain, SampleKey { seed: 99, index }) {
+            Ok(sample) => sample,
+            Err(Error::Invisible { .. } | Error::DomainTooSmall { .. }) => {
+                // A cloned patch of a uniform photo, its mean shifted, is the same uniform photo.
+                let uniform = index % 5 == 2 && synth.name() == "patch-clone";
+                *(if uniform { &mut flat } else { &mut refused }) += 1;
+                continue;
+            }
+            Err(other) => panic!("{} #{index} ({h}x{w}x{c}): {other}", synth.name()),
+        };
+        let image = sample.paste(photo.view()).unwrap();
+        let pasted = sample.paste_u8(bytes.view()).unwrap();
+        let mask = sample.full_mask(h, w).unwrap();
+        let (mut inside, mut visible, mut visible_bytes, mut outside) = (0u64, 0u64, 0u64, 0u64);
+        for ((y, x), &masked) in mask.indexed_iter() {
+            let changed = (0..c).any(|k| image[[y, x, k]].to_bits() != photo[[y, x, k]].to_bits());
+            let byte_change = (0..c).map(|k| image_step(&pasted, &bytes, y, x, k)).max().unwrap();
+            if masked {
+                inside += 1;
+                visible += u64::from((0..c).any(|k| (image[[y, x, k]] - photo[[y, x, k]]).abs() >= 1.0 / 255.0));
+                visible_bytes += u64::from(byte_change >= 1);
+                assert!(domain.mask()[[y, x]], "{} #{index}: mask leaves the domain at {y},{x}", synth.name());
+            } else {
+                outside += u64::from(changed || byte_change > 0);
+            }
+            for k in 0..c {
+                assert!((0.0..=1.0).contains(&image[[y, x, k]]), "{} #{index}: value out of range", synth.name());
+            }
+        }
+        assert_eq!(outside, 0, "{} #{index} ({h}x{w}x{c}): pixels changed outside the mask", synth.name());
+        assert!(inside >= 4);
+        for (what, n) in [("f32", visible), ("u8", visible_bytes)] {
+            let share = n as f64 / inside as f64;
+            assert!(share >= 0.95, "{} #{index} ({h}x{w}x{c}): {what} visible share {share}", synth.name());
+        }
+        let record = &sample.record;
+        assert!((record.area_fraction - inside as f64 / (h * w) as f64).abs() < 1e-12);
+        assert!(record.contrast_to_noise.is_finite() && record.contrast_to_noise > 0.0);
+    }
+    println!("{}: {refused} of {samples} refused, and {flat} on uniform photos", synth.name());
+    assert!(refused * 20 <= samples, "{}: {refused} of {samples} refused", synth.name());
+}
+
+fn image_step(a: &Array3<u8>, b: &Array3<u8>, y: usize, x: usize, k: usize) -> u8 {
+    a[[y, x, k]].abs_diff(b[[y, x, k]])
+}
+
+macro_rules! contract {
+    ($($name:ident: $at:expr),* $(,)?) => {$(
+        #[test]
+        fn $name() {
+            let all = common::synthesisers();
+            holds(&*all[$at], 1000);
+        }
+    )*};
+}
+
+contract! {
+    fracture_line: 0,
+    paper_frontier: 1,
+    pitting_loss: 2,
+    paper_polygon: 3,
+    plastic_warpage: 4,
+    cutpaste: 5,
+    cutpaste_scar: 6,
+    perlin_blend: 7,
+    patch_clone: 8,
+}
+
+#[test]
+fn sixteen_bits() {
+    let synths = common::synthesisers();
+    let photo = Array3::from_shape_fn((64, 80, 1), |(y, x, _)| (20_000 + 300 * y + 77 * x) as u16);
+    let float = photo.mapv(|v| f32::from(v) / 65535.0);
+    let domain = Domain::full(64, 80).unwrap();
+    for synth in &synths {
+        let Ok(sample) = synth.synthesize(float.view(), &domain, SampleKey { seed: 4, index: 0 }) else { continue };
+        let out = sample.paste_u16(photo.view()).unwrap();
+        let mask = sample.full_mask(64, 80).unwrap();
+        let mut visible = 0;
+        for ((y, x), &masked) in mask.indexed_iter() {
+            let change = out[[y, x, 0]].abs_diff(photo[[y, x, 0]]);
+            assert!(masked || change == 0);
+            // One 8-bit level is 257 16-bit levels.
+            visible += usize::from(masked && change >= 256);
+        }
+        assert!(visible as f64 >= 0.95 * mask.iter().filter(|&&m| m).count() as f64, "{}", synth.name());
+    }
+}
+
+#[test]
+fn composites_keep_the_contract() {
+    let synths = common::synthesisers();
+    let refs: Vec<&dyn Synthesize> = synths.iter().map(|s| &**s).collect();
+    let mut done = 0;
+    for index in 0..40 {
+        let (bytes, domain) = scene(index);
+        let photo = common::to_float(&bytes);
+        let Ok(all) = compose(photo.view(), &domain, &refs, SampleKey { seed: 1, index }) else { continue };
+        done += 1;
+        assert_eq!(all.records.len(), refs.len());
+        for ((y, x), &id) in all.instances.indexed_iter() {
+            let change = (0..photo.dim().2).map(|k| (all.image[[y, x, k]] - photo[[y, x, k]]).abs()).fold(0.0, f32::max);
+            assert!(usize::from(id) <= refs.len());
+            assert!(if id == 0 { change == 0.0 } else { change >= 1.0 / 255.0 }, "#{index} {y},{x}: {id} {change}");
+        }
+    }
+    assert!(done >= 30, "{done} of 40 composites");
+}
+
+#[test]
+fn impossible_photos_are_refused() {
+    let domain = Domain::full(64, 64).unwrap();
+    let black = Array3::zeros((64, 64, 3));
+    let key = SampleKey { seed: 0, index: 0 };
+    let crack = &common::synthesisers()[0];
+    // Nothing can be darker than black.
+    assert!(matches!(crack.synthesize(black.view(), &domain, key), Err(Error::Invisible { .. })));
+    let mut broken = Array3::from_elem((64, 64, 3), 0.5);
+    broken.fill(f32::NAN);
+    for synth in common::synthesisers() {
+        assert!(matches!(synth.synthesize(broken.view(), &domain, key), Err(Error::NotFinite { .. })), "{}", synth.name());
+        let wrong = Array3::from_elem((64, 63, 3), 0.5);
+        assert!(matches!(synth.synthesize(wrong.view(), &domain, key), Err(Error::Shape { .. })), "{}", synth.name());
+    }
+}
