@@ -131,7 +131,8 @@ impl PittingLoss {
     /// the default severities cover 0.2 % to 6 % of the domain).
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a negative rate, a decay, radius or spread that is not positive, or a length above 1.
+    /// [`Error::Parameter`] for a negative rate or one that gives more than 10 000 births, a decay outside \[1e-6, 1e6\]
+    /// years, or a length outside \[0.0001, 1\].
     pub fn with_nucleation(mut self, nucleation: Nucleation) -> Result<Self, Error> {
         self.nucleation = nucleation;
         self.checked()
@@ -140,13 +141,13 @@ impl PittingLoss {
     /// Exposure at severity 0 and at severity 1, years; between them it grows geometrically. Default 1 to 4.
     ///
     /// # Errors
-    /// [`Error::Parameter`] unless 0 < first <= last <= 1000.
+    /// [`Error::Parameter`] unless 0.001 <= first <= last <= 1000.
     pub fn with_exposure_years(mut self, first: f64, last: f64) -> Result<Self, Error> {
         self.exposure_years = (first, last);
         self.checked()
     }
 
-    /// F0, speed of the outline, domain scales a year, in (0, 1\]. Default 0.012 (3 px a year on 256 px).
+    /// F0, speed of the outline, domain scales a year, in \[1e-6, 1\]. Default 0.012 (3 px a year on 256 px).
     ///
     /// # Errors
     /// [`Error::Parameter`] outside the range.
@@ -155,7 +156,7 @@ impl PittingLoss {
         self.checked()
     }
 
-    /// Mean grain diameter (fraction of the scale, (0, 1\]; default 0.018) and d, the standard deviation of the speed
+    /// Mean grain diameter (fraction of the scale, \[0.0001, 1\]; default 0.018) and d, the standard deviation of the speed
     /// between grains over its mean (\[0, 0.55\]; default 0.4): every grain keeps a positive speed.
     ///
     /// # Errors
@@ -213,25 +214,34 @@ impl PittingLoss {
     }
 
     fn validate(&self) -> Result<(), Error> {
-        let fraction = |name, v: f64| require(v > 0.0 && v <= 1.0, MODEL, name, v, "in (0, 1] domain scales");
+        let fraction = |name, v: f64| require((1e-4..=1.0).contains(&v), MODEL, name, v, "in [0.0001, 1] domain scales");
         let n = &self.nucleation;
         require((0.0..=1e6).contains(&n.rate), MODEL, "nucleation.rate", n.rate, "in [0, 1e6] births a year")?;
-        require(n.decay > 0.0 && n.decay <= 1e6, MODEL, "nucleation.decay", n.decay, "in (0, 1e6] years")?;
+        require((1e-6..=1e6).contains(&n.decay), MODEL, "nucleation.decay", n.decay, "in [1e-6, 1e6] years")?;
         if let Susceptibility::Patch { radius } = n.susceptibility {
             fraction("nucleation.susceptibility.radius", radius)?;
         }
         match n.interaction {
             Interaction::Independent => {}
             Interaction::Thomas { pits_per_cluster: p, spread } => {
-                require(p > 0.0 && p <= 1e4, MODEL, "nucleation.interaction.pits_per_cluster", p, "in (0, 1e4]")?;
+                require((1e-3..=1e4).contains(&p), MODEL, "nucleation.interaction.pits_per_cluster", p, "in [0.001, 1e4]")?;
                 fraction("nucleation.interaction.spread", spread)?;
             }
             Interaction::Inhibition { radius } => fraction("nucleation.interaction.radius", radius)?,
         }
         let (first, last) = self.exposure_years;
-        require(first > 0.0 && first <= 1e3, MODEL, "exposure_years.0", first, "in (0, 1000] years")?;
+        require((1e-3..=1e3).contains(&first), MODEL, "exposure_years.0", first, "in [0.001, 1000] years")?;
         require(last >= first && last <= 1e3, MODEL, "exposure_years.1", last, "at least the first and at most 1000")?;
-        fraction("spread_rate", self.spread_rate)?;
+        let births = n.expected(last);
+        require(
+            births <= nucleation::MOST_PITS,
+            MODEL,
+            "nucleation.rate",
+            n.rate,
+            "low enough for at most 10000 births in the longest exposure",
+        )?;
+        let f = self.spread_rate;
+        require((1e-6..=1.0).contains(&f), MODEL, "spread_rate", f, "in [1e-6, 1] domain scales a year")?;
         fraction("grain_size", self.grain_size)?;
         let d = self.grain_contrast;
         require((0.0..=0.55).contains(&d), MODEL, "grain_contrast", d, "in [0, 0.55]")?;

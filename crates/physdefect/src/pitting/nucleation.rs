@@ -25,7 +25,7 @@ pub enum Susceptibility {
     Uniform,
     /// A wetted or damaged patch: s(x) = exp(-|x - c|^2 / (2 r^2)) around a random place c.
     Patch {
-        /// r, as a fraction of the domain's scale, in (0, 1\].
+        /// r, as a fraction of the domain's scale, in \[0.0001, 1\].
         radius: f64,
     },
 }
@@ -38,14 +38,14 @@ pub enum Interaction {
     Independent,
     /// Thomas process: Poisson parents (not pits themselves), each with a Poisson number of pits, Gaussian about it.
     Thomas {
-        /// Mean pits of a parent (> 0).
+        /// Mean pits of a parent, in \[0.001, 10000\].
         pits_per_cluster: f64,
-        /// Standard deviation of a pit about its parent, fraction of the domain's scale, in (0, 1\].
+        /// Standard deviation of a pit about its parent, fraction of the domain's scale, in \[0.0001, 1\].
         spread: f64,
     },
     /// Cathodic protection: no pit is born within this distance of an older one.
     Inhibition {
-        /// Radius, fraction of the domain's scale, in (0, 1\].
+        /// Radius, fraction of the domain's scale, in \[0.0001, 1\].
         radius: f64,
     },
 }
@@ -67,7 +67,7 @@ pub struct Nucleation {
 }
 
 /// More births than this never matter on a photo and would only burn time.
-const MOST_PITS: f64 = 100_000.0;
+pub(super) const MOST_PITS: f64 = 10_000.0;
 
 impl Nucleation {
     /// Expected births in `years`, not counting the first.
@@ -94,7 +94,7 @@ impl Nucleation {
         let mut sites = Vec::new();
         match self.interaction {
             Interaction::Thomas { pits_per_cluster, spread } => {
-                let offspring = pits_per_cluster.clamp(1e-6, MOST_PITS);
+                let offspring = pits_per_cluster.clamp(1e-3, MOST_PITS);
                 for _ in 0..poisson((mean / offspring).min(MOST_PITS), rng) {
                     let parent = place(rng);
                     for _ in 0..poisson(offspring, rng) {

@@ -80,7 +80,7 @@ impl PaperPolygon {
     }
 
     /// How far expansions move a boundary at severity 1 where every pixel joins, fraction of the scale (\[0, 1\]; default
-    /// 0.075), and the mean probability that a boundary pixel joins in one expansion ((0, 1\]; default 0.5).
+    /// 0.075), and the mean probability that a boundary pixel joins in one expansion (\[0.01, 1\]; default 0.5).
     ///
     /// # Errors
     /// [`Error::Parameter`] outside the ranges.
@@ -90,7 +90,7 @@ impl PaperPolygon {
         self.checked()
     }
 
-    /// Wavelength of the Perlin noise, fraction of the scale ((0, 1\]; default 0.06), and its contrast c (\[0, 1\]; default 0.8).
+    /// Wavelength of the Perlin noise, fraction of the scale (\[0.0001, 1\]; default 0.06), and its contrast c (\[0, 1\]; default 0.8).
     ///
     /// # Errors
     /// [`Error::Parameter`] outside the ranges.
@@ -100,7 +100,7 @@ impl PaperPolygon {
         self.checked()
     }
 
-    /// Depth of the oldest pixels at severity 1, fraction of the scale ((0, 1\]; default 0.02).
+    /// Depth of the oldest pixels at severity 1, fraction of the scale (\[0.0001, 1\]; default 0.02).
     ///
     /// # Errors
     /// [`Error::Parameter`] outside the range.
@@ -117,12 +117,12 @@ impl PaperPolygon {
     }
 
     fn validate(&self) -> Result<(), Error> {
-        let fraction = |name, v: f64| require(v > 0.0 && v <= 1.0, MODEL, name, v, "in (0, 1] domain scales");
+        let fraction = |name, v: f64| require((1e-4..=1.0).contains(&v), MODEL, name, v, "in [0.0001, 1] domain scales");
         require((1..=1000).contains(&self.polygons), MODEL, "polygons", self.polygons as f64, "in 1..=1000")?;
         require(self.radius > 0.0 && self.radius <= 0.5, MODEL, "radius", self.radius, "in (0, 0.5] domain scales")?;
         require((0.0..=1.0).contains(&self.growth), MODEL, "growth", self.growth, "in [0, 1] domain scales")?;
         let p = self.probability;
-        require(p > 0.0 && p <= 1.0, MODEL, "probability", p, "in (0, 1]")?;
+        require((0.01..=1.0).contains(&p), MODEL, "probability", p, "in [0.01, 1]")?;
         fraction("noise_scale", self.noise_scale)?;
         let c = self.noise_contrast;
         require((0.0..=1.0).contains(&c), MODEL, "noise_contrast", c, "in [0, 1]")?;

@@ -1,0 +1,620 @@
+//! Pitting loss against closed forms, published tables and independent simulation.
+
+use ndarray::Array2;
+use physdefect::pitting::{
+    Front, Interaction, Metal, Nucleation, Nucleus, PaperPolygon, PitShape, PittingLoss, PowerLaw, Product, Seed,
+    Susceptibility, fast_march,
+};
+use physdefect::{Defect, DefectModel, Domain, Error, SampleKey};
+use proptest::prelude::*;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+fn rng(seed: u64) -> ChaCha8Rng {
+    SampleKey { seed, index: 0 }.rng()
+}
+
+fn seed(y: f64, x: f64, time: f64) -> Seed {
+    Seed { y, x, time, speed_factor: 1.0 }
+}
+
+/// One pit and no other, on grains of equal speed.
+fn lone_pit() -> PittingLoss {
+    let nucleation = Nucleation {
+        rate: 0.0,
+        decay: 1.0,
+        susceptibility: Susceptibility::Uniform,
+        interaction: Interaction::Independent,
+    };
+    PittingLoss::default()
+        .with_nucleation(nucleation)
+        .and_then(|m| m.with_grains(0.02, 0.0))
+        .and_then(|m| m.with_rate_spread(0.0))
+        .and_then(|m| m.with_product(Product::None, 0.0, 0.0))
+        .unwrap()
+}
+
+/// Largest error, as a fraction of the unit square's side, of the distance from a disc of radius 0.1 in its middle.
+fn distance_error(n: usize) -> f64 {
+    let middle = (n - 1) as f64 / 2.0;
+    let h = 1.0 / (n - 1) as f64;
+    let radius = |y: usize, x: usize| (y as f64 - middle).hypot(x as f64 - middle);
+    let mut seeds = Vec::new();
+    for y in 0..n {
+        for x in 0..n {
+            if radius(y, x) * h <= 0.1 {
+                seeds.push(seed(y as f64, x as f64, radius(y, x)));
+            }
+        }
+    }
+    let front = fast_march((n, n), &seeds, f64::INFINITY, |_, _| 1.0);
+    front.time.indexed_iter().map(|((y, x), &t)| (f64::from(t) - radius(y, x)).abs() * h).fold(0.0, f64::max)
+}
+
+#[test]
+fn eikonal_with_unit_speed_is_the_euclidean_distance_to_first_order() {
+    let errors = [41, 81, 161, 321].map(distance_error);
+    for pair in errors.windows(2) {
+        let order = (pair[0] / pair[1]).log2();
+        assert!((0.75..1.5).contains(&order), "order {order}, errors {errors:?}");
+    }
+    assert!(errors[3] < 3e-3, "{errors:?}");
+    // A lone point loses a logarithm but stays a distance.
+    let front = fast_march((201, 201), &[seed(100.0, 100.0, 0.0)], f64::INFINITY, |_, _| 1.0);
+    for ((y, x), &t) in front.time.indexed_iter() {
+        let d = (y as f64 - 100.0).hypot(x as f64 - 100.0);
+        assert!((f64::from(t) - d).abs() < 1.6, "{t} for {d} at {y}, {x}");
+    }
+}
+
+#[test]
+fn eikonal_merges_fronts_by_the_earlier_arrival_and_stops_in_time() {
+    let (a, b) = (seed(30.0, 20.0, 0.0), seed(30.0, 60.0, 8.0));
+    let solve = |seeds: &[Seed], stop| fast_march((61, 81), seeds, stop, |_, _| 1.0);
+    let (one, two, both) = (solve(&[a], 1e9), solve(&[b], 1e9), solve(&[a, b], 1e9));
+    for ((y, x), &t) in both.time.indexed_iter() {
+        let earlier = one.time[[y, x]].min(two.time[[y, x]]);
+        // Upwind from both sides can only bring a meeting pixel forward, by less than half a pixel.
+        assert!(t <= earlier && t > earlier - 0.5, "{t} against {earlier}");
+        let lead = two.time[[y, x]] - one.time[[y, x]];
+        if lead.abs() > 3.0 {
+            assert_eq!(both.owner[[y, x]], u32::from(lead < 0.0));
+        }
+    }
+    let cut = solve(&[a, b], 12.0);
+    for ((y, x), &t) in cut.time.indexed_iter() {
+        assert_eq!(t.is_finite(), both.time[[y, x]] <= 12.0);
+        assert!(!t.is_finite() || t == both.time[[y, x]]);
+        assert_eq!(cut.owner[[y, x]] == Front::UNREACHED, !t.is_finite());
+    }
+}
+
+#[test]
+fn eikonal_obeys_snells_law_for_a_plane_front() {
+    // A plane front at 35 degrees meets a straight jump of speed: the trace along the interface is kept,
+    // sin(a1) / F1 = sin(a2) / F2.
+    let (f1, f2) = (1.0f64, 1.6f64);
+    let (h, w, jump) = (420usize, 120usize, 50usize);
+    let angle = 35f64.to_radians();
+    let mut seeds = Vec::new();
+    for y in 0..h {
+        seeds.push(seed(y as f64, 0.0, y as f64 * angle.sin() / f1));
+    }
+    let speed = |_, x: usize| if x < jump { f1 as f32 } else { f2 as f32 };
+    let front = fast_march((h, w), &seeds, f64::INFINITY, speed);
+    let t = |y: usize, x: usize| f64::from(front.time[[y, x]]);
+    // That far down the grid's upper edge, where the front enters wrongly, is not felt.
+    let (y, x) = (400, 100);
+    let along = (t(y, x) - t(y - 40, x)) / 40.0;
+    let into = (t(y, x) - t(y, x - 40)) / 40.0;
+    let refracted = along.atan2(into);
+    assert!((refracted.sin() / f2 - angle.sin() / f1).abs() < 1e-3, "{} degrees", refracted.to_degrees());
+    assert!((along.hypot(into) * f2 - 1.0).abs() < 1e-3, "{}", along.hypot(into) * f2);
+}
+
+#[test]
+fn eikonal_obeys_fermats_principle_across_a_speed_jump() {
+    // Least time from a point through the interface, by brute force over the crossing.
+    let (f1, f2) = (1.0f64, 2.0f64);
+    let (n, jump) = (201usize, 60usize);
+    let source = (100.0, 20.0);
+    let front =
+        fast_march((n, n), &[seed(source.0, source.1, 0.0)], f64::INFINITY, |_, x| if x < jump { 1.0 } else { 2.0 });
+    let interface = jump as f64 - 0.5;
+    for target in [(100usize, 180usize), (60, 150), (20, 120), (150, 190), (180, 80)] {
+        let (ty, tx) = (target.0 as f64, target.1 as f64);
+        let time = |c: f64| (c - source.0).hypot(interface - source.1) / f1 + (ty - c).hypot(tx - interface) / f2;
+        let least = (0..=40_000).map(|k| time(f64::from(k) * 0.005)).fold(f64::INFINITY, f64::min);
+        let found = f64::from(front.time[[target.0, target.1]]);
+        assert!((found / least - 1.0).abs() < 0.02, "{found} for {least} at {target:?}");
+    }
+}
+
+#[test]
+fn logarithm_of_depth_rises_by_the_growth_exponent() {
+    let domain = Domain::full(200, 200).unwrap();
+    for n in [1.0 / 3.0, 0.4, 0.5] {
+        let model = lone_pit().with_exponent(n).unwrap();
+        let points: Vec<(f64, f64)> = (0..=10)
+            .map(|k| {
+                let m = model.generate(&domain, f64::from(k) / 10.0, &mut rng(5)).unwrap().measures;
+                (m["exposure_years"].ln(), m["max_depth_px"].ln())
+            })
+            .collect();
+        let mean = |f: fn(&(f64, f64)) -> f64| points.iter().map(f).sum::<f64>() / points.len() as f64;
+        let (mx, my) = (mean(|p| p.0), mean(|p| p.1));
+        let top: f64 = points.iter().map(|p| (p.0 - mx) * (p.1 - my)).sum();
+        let slope = top / points.iter().map(|p| (p.0 - mx).powi(2)).sum::<f64>();
+        assert!((slope - n).abs() < 1e-4, "slope {slope} for n = {n}");
+    }
+}
+
+#[test]
+fn depth_field_is_the_growth_law_at_the_local_arrival_time() {
+    let domain = Domain::full(300, 300).unwrap();
+    let model = lone_pit().with_spread_rate(0.03).and_then(|m| m.with_exponent(0.4)).unwrap();
+    let defect = model.generate(&domain, 1.0, &mut rng(1)).unwrap();
+    let (k, years, speed) = (model.median_law(300.0).rate, 4.0, 0.03 * 300.0);
+    let ((cy, cx), _) = deepest(&defect);
+    let mut seen = 0;
+    for ((y, x), &z) in defect.height.indexed_iter() {
+        let r = (y as f64 - cy).hypot(x as f64 - cx);
+        let age = years - r / speed;
+        if age > 0.3 {
+            // Arrival is first-order accurate: allow a shift of the front by 1.2 px.
+            let (late, early) = (k * (age - 1.2 / speed).powf(0.4), k * (age + 1.2 / speed).powf(0.4));
+            assert!((late..=early).contains(&f64::from(-z)), "{z} at {r} px");
+            seen += 1;
+        }
+    }
+    assert!(seen > 2000);
+}
+
+fn deepest(defect: &Defect) -> ((f64, f64), f32) {
+    let mut best = ((0.0, 0.0), 0.0);
+    for ((y, x), &z) in defect.height.indexed_iter() {
+        if z < best.1 {
+            best = ((y as f64, x as f64), z);
+        }
+    }
+    best
+}
+
+#[test]
+fn pit_shapes_have_their_stated_aspect() {
+    let domain = Domain::full(256, 256).unwrap();
+    let shapes = [
+        (PitShape::Hemispherical, 0.5),
+        (PitShape::NarrowDeep, 1.5),
+        (PitShape::Elliptical, 1.0),
+        (PitShape::WideShallow, 0.15),
+        (PitShape::Undercut, 0.6),
+    ];
+    for (shape, aspect) in shapes {
+        let model = lone_pit().with_shape(shape).with_spread_rate(0.02).unwrap();
+        let defect = model.generate(&domain, 1.0, &mut rng(1)).unwrap();
+        let ((cy, _), z) = deepest(&defect);
+        let width = defect.height.row(cy as usize).iter().filter(|&&z| z < 0.0).count() as f64;
+        let found = f64::from(-z) / width;
+        assert!((found / aspect - 1.0).abs() < 0.04, "{shape:?}: {found}");
+        // Half a sphere holds 2/3 of its cylinder, a cone 1/3: the profile, not only its end points.
+        let m = &defect.measures;
+        let fill = m["volume_px3"] / (m["area_px2"] * m["max_depth_px"]);
+        let expected = match shape {
+            PitShape::Hemispherical | PitShape::Elliptical => 2.0 / 3.0,
+            PitShape::NarrowDeep => 1.0 / 3.0,
+            PitShape::WideShallow => 2.0 / 3.0, // 1 - r^4 over the disc
+            _ => 0.6 + 0.4 * 2.0 / 3.0,
+        };
+        assert!((fill - expected).abs() < 0.025, "{shape:?}: {fill} for {expected}");
+    }
+}
+
+/// L(r) - r of Ripley's K at 20 distances, no edge correction: the envelope is simulated with the same edges.
+fn ripley(points: &[(f64, f64)], side: f64) -> Vec<f64> {
+    let n = points.len() as f64;
+    (1..=20)
+        .map(|k| {
+            let r = 2.0 * f64::from(k);
+            let mut pairs = 0usize;
+            for (i, p) in points.iter().enumerate() {
+                pairs += points[..i].iter().filter(|q| (p.0 - q.0).hypot(p.1 - q.1) <= r).count();
+            }
+            let k = side * side * 2.0 * pairs as f64 / (n * (n - 1.0));
+            (k / std::f64::consts::PI).sqrt() - r
+        })
+        .collect()
+}
+
+/// Largest departures upward and downward from the mean of 199 simulated uniform patterns of the same number, in units of
+/// the second largest simulated departure: above 1 is a rejection at 1 % (one-sided, Monte Carlo).
+fn departure(nuclei: &[Nucleus], side: usize) -> (f64, f64) {
+    let points: Vec<(f64, f64)> = nuclei.iter().map(|n| (n.y as f64, n.x as f64)).collect();
+    let mut random = ChaCha8Rng::seed_from_u64(99);
+    let simulated: Vec<Vec<f64>> = (0..199)
+        .map(|_| {
+            let uniform: Vec<(f64, f64)> = (0..points.len())
+                .map(|_| (random.random_range(0..side) as f64, random.random_range(0..side) as f64))
+                .collect();
+            ripley(&uniform, side as f64)
+        })
+        .collect();
+    let mean: Vec<f64> = (0..20).map(|k| simulated.iter().map(|s| s[k]).sum::<f64>() / 199.0).collect();
+    let extremes = |l: &[f64]| {
+        let up = l.iter().zip(&mean).map(|(a, m)| a - m).fold(f64::MIN, f64::max);
+        let down = l.iter().zip(&mean).map(|(a, m)| m - a).fold(f64::MIN, f64::max);
+        (up, down)
+    };
+    let mut ups: Vec<f64> = simulated.iter().map(|s| extremes(s).0).collect();
+    let mut downs: Vec<f64> = simulated.iter().map(|s| extremes(s).1).collect();
+    ups.sort_by(f64::total_cmp);
+    downs.sort_by(f64::total_cmp);
+    let (up, down) = extremes(&ripley(&points, side as f64));
+    (up / ups[197], down / downs[197])
+}
+
+fn pattern(interaction: Interaction, seed: u64) -> (f64, f64) {
+    let process = Nucleation { rate: 90.0, decay: 2.0, susceptibility: Susceptibility::Uniform, interaction };
+    let domain = Domain::full(256, 256).unwrap();
+    let nuclei = process.sample(&domain, 10.0, &mut rng(seed));
+    assert!(nuclei.len() > 60, "{}", nuclei.len());
+    departure(&nuclei, 256)
+}
+
+#[test]
+fn ripley_accepts_independent_pits_as_completely_random() {
+    let rejected = (0..8)
+        .filter(|&s| {
+            let (up, down) = pattern(Interaction::Independent, s);
+            up > 1.0 || down > 1.0
+        })
+        .count();
+    // Two one-sided tests at 1 % on eight patterns: more than one rejection has a chance of 1 %.
+    assert!(rejected <= 1, "{rejected} of 8 rejected");
+}
+
+#[test]
+fn ripley_rejects_clusters_upward() {
+    for s in 0..4 {
+        let (up, down) = pattern(Interaction::Thomas { pits_per_cluster: 6.0, spread: 0.03 }, s);
+        assert!(up > 1.5 && down < 1.0, "{up} {down}");
+    }
+}
+
+#[test]
+fn ripley_rejects_inhibition_downward() {
+    for s in 0..4 {
+        let (up, down) = pattern(Interaction::Inhibition { radius: 0.05 }, s);
+        assert!(down > 1.5 && up < 1.0, "{up} {down}");
+    }
+}
+
+#[test]
+fn births_are_poisson_in_number_and_exponential_in_time() {
+    let process = Nucleation {
+        rate: 11.0,
+        decay: 2.5,
+        susceptibility: Susceptibility::Uniform,
+        interaction: Interaction::Independent,
+    };
+    let domain = Domain::full(64, 64).unwrap();
+    let (years, runs) = (4.0, 2000);
+    let mut counts = Vec::new();
+    let mut times = Vec::new();
+    for s in 0..runs {
+        let nuclei = process.sample(&domain, years, &mut rng(s));
+        assert_eq!(nuclei[0].time, 0.0);
+        assert!(nuclei.windows(2).all(|p| p[0].time <= p[1].time));
+        counts.push((nuclei.len() - 1) as f64);
+        times.extend(nuclei[1..].iter().map(|n| n.time));
+    }
+    // r0 tau (1 - exp(-t / tau)) = 21.948.
+    let expected = 11.0 * 2.5 * (1.0 - (-4.0f64 / 2.5).exp());
+    let mean = counts.iter().sum::<f64>() / runs as f64;
+    let variance = counts.iter().map(|c| (c - mean).powi(2)).sum::<f64>() / (runs - 1) as f64;
+    assert!((mean - expected).abs() < 4.0 * (expected / runs as f64).sqrt(), "{mean} for {expected}");
+    assert!((variance / mean - 1.0).abs() < 4.0 * (2.0 / runs as f64).sqrt(), "dispersion {}", variance / mean);
+    times.sort_by(f64::total_cmp);
+    let law = |t: f64| (1.0 - (-t / 2.5).exp()) / (1.0 - (-4.0f64 / 2.5).exp());
+    assert!(kolmogorov(&times, law) < 1.628, "{}", kolmogorov(&times, law)); // 1 %, no parameter fitted
+}
+
+/// sqrt(n) D of sorted values against a distribution function.
+fn kolmogorov(sorted: &[f64], law: impl Fn(f64) -> f64) -> f64 {
+    let n = sorted.len() as f64;
+    let gap = |(i, &x): (usize, &f64)| (law(x) - i as f64 / n).abs().max((law(x) - (i + 1) as f64 / n).abs());
+    sorted.iter().enumerate().map(gap).fold(0.0, f64::max) * n.sqrt()
+}
+
+/// sqrt(n) D against the Gumbel law fitted by maximum likelihood.
+fn gumbel_departure(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let spread = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
+    let low = values[0];
+    // Scale b solves b = mean - sum(x e^(-x/b)) / sum(e^(-x/b)): bisection, the difference rises with b.
+    let excess = |b: f64| {
+        let w = |x: f64| (-(x - low) / b).exp();
+        b - mean + values.iter().map(|&x| x * w(x)).sum::<f64>() / values.iter().map(|&x| w(x)).sum::<f64>()
+    };
+    let (mut lo, mut hi) = (1e-3 * spread, 10.0 * spread);
+    for _ in 0..100 {
+        let mid = 0.5 * (lo + hi);
+        if excess(mid) > 0.0 { hi = mid } else { lo = mid }
+    }
+    let b = 0.5 * (lo + hi);
+    let place = low - b * (values.iter().map(|x| (-(x - low) / b).exp()).sum::<f64>() / n).ln();
+    kolmogorov(&values, |x| (-(-(x - place) / b).exp()).exp())
+}
+
+/// 1 % point of sqrt(n) D for a Gumbel law with both parameters fitted (Chandra, Singpurwalla and Stephens, JASA 76 (1981)
+/// 729).
+const GUMBEL_ONE_PERCENT: f64 = 1.007;
+
+#[test]
+fn deepest_pits_of_many_areas_follow_a_gumbel_law() {
+    let nucleation = Nucleation {
+        rate: 30.0,
+        decay: 2.5,
+        susceptibility: Susceptibility::Uniform,
+        interaction: Interaction::Independent,
+    };
+    let model = PittingLoss::default()
+        .with_nucleation(nucleation)
+        .and_then(|m| m.with_spread_rate(0.004))
+        .and_then(|m| m.with_product(Product::None, 0.0, 0.0))
+        .unwrap();
+    let domain = Domain::full(128, 128).unwrap();
+    let maxima: Vec<f64> =
+        (0..300).map(|s| model.generate(&domain, 1.0, &mut rng(s)).unwrap().measures["max_depth_px"]).collect();
+    let found = gumbel_departure(maxima.clone());
+    assert!(found < GUMBEL_ONE_PERCENT, "{found}");
+    // The same test has the power to see a law of the wrong skew.
+    let mirrored = gumbel_departure(maxima.iter().map(|m| -m).collect());
+    assert!(mirrored > 1.5 * GUMBEL_ONE_PERCENT, "{mirrored}");
+}
+
+#[test]
+fn faradays_law_gives_the_handbook_penetration_rates() {
+    // mm a year at 1 mA/cm^2: iron 11.6, aluminium 10.9, copper (divalent) 11.6; Fontana, "Corrosion Engineering", 3rd ed.
+    assert!((Metal::IRON.penetration_mm_per_year(1.0) - 11.6).abs() < 0.02);
+    assert!((Metal::ALUMINIUM.penetration_mm_per_year(1.0) - 10.9).abs() < 0.05);
+    assert!((Metal::COPPER.penetration_mm_per_year(1.0) - 11.6).abs() < 0.05);
+    assert!((Metal::IRON.charge_c(Metal::IRON.mass_g(123.0)) - 123.0).abs() < 1e-9);
+    // One ampere hour dissolves 1.042 g of iron.
+    assert!((Metal::IRON.mass_g(3600.0) - 1.042).abs() < 1e-3);
+}
+
+#[test]
+fn mass_follows_from_the_lost_volume_and_the_pixel_pitch() {
+    let domain = Domain::full(128, 128).unwrap();
+    for shape in [PitShape::Hemispherical, PitShape::Undercut] {
+        let model = PittingLoss::default().with_shape(shape).with_pixel_pitch_mm(0.05).unwrap();
+        let m = model.generate(&domain, 0.6, &mut rng(2)).unwrap().measures;
+        let mm3 = (m["volume_px3"] + m["hidden_volume_px3"]) * 0.05f64.powi(3);
+        assert!((m["mass_loss_mg"] / (mm3 * 7.874) - 1.0).abs() < 1e-12);
+        assert!((m["charge_c"] / (mm3 * 7.874e-3 * 2.0 * 96485.332 / 55.845) - 1.0).abs() < 1e-8);
+        assert_eq!(m["hidden_volume_px3"] > 0.0, shape == PitShape::Undercut);
+    }
+}
+
+#[test]
+fn volume_is_the_sum_of_the_relief() {
+    let domain = Domain::full(256, 256).unwrap();
+    for s in 0..6 {
+        let defect = PittingLoss::default().generate(&domain, 1.0, &mut rng(s)).unwrap();
+        let sum: f64 = defect.height.iter().map(|&z| -f64::from(z)).sum();
+        assert!((sum / defect.measures["volume_px3"] - 1.0).abs() < 1e-5);
+        assert!(defect.measures["pit_count"] >= 1.0);
+    }
+}
+
+#[test]
+fn default_severities_cover_two_thousandths_to_six_hundredths() {
+    let domain = Domain::full(256, 256).unwrap();
+    let models: [Box<dyn DefectModel>; 2] = [Box::new(PittingLoss::default()), Box::new(PaperPolygon::default())];
+    for model in models {
+        let median = |severity: f64| {
+            let mut areas: Vec<f64> = (0..41)
+                .map(|s| model.generate(&domain, severity, &mut rng(s)).unwrap().measures["area_px2"] / 65536.0)
+                .collect();
+            areas.sort_by(f64::total_cmp);
+            areas[20]
+        };
+        let (small, large) = (median(0.0), median(1.0));
+        assert!((0.001..0.004).contains(&small), "{} {small}", model.name());
+        assert!((0.04..0.08).contains(&large), "{} {large}", model.name());
+    }
+}
+
+fn stripes(h: usize, w: usize, width: usize) -> Domain {
+    Domain::from_mask(Array2::from_shape_fn((h, w), |(y, x)| (x / width + y / (3 * width)) % 2 == 0)).unwrap()
+}
+
+fn assert_inside(defect: &Defect, domain: &Domain) {
+    let (h, w) = (defect.bbox.height(), defect.bbox.width());
+    assert_eq!(defect.height.dim(), (h, w));
+    assert_eq!(defect.opacity.dim(), (h, w));
+    for ((y, x), &o) in defect.opacity.indexed_iter() {
+        assert!((0.0..=1.0).contains(&o) && defect.height[[y, x]].is_finite());
+        if !domain.mask()[[y + defect.bbox.y0, x + defect.bbox.x0]] {
+            assert_eq!((o, defect.height[[y, x]]), (0.0, 0.0));
+            assert!(defect.tint.as_ref().is_none_or(|t| t.weight[[y, x]] == 0.0));
+        }
+    }
+    if let Some(tint) = &defect.tint {
+        assert_eq!(tint.weight.dim(), (h, w));
+        assert!(tint.weight.iter().all(|w| (0.0..=1.0).contains(w)));
+    }
+    assert!(defect.opacity.iter().any(|&o| o > 0.0));
+}
+
+#[test]
+fn nothing_leaves_the_domain() {
+    let domain = stripes(96, 128, 7);
+    for s in 0..20 {
+        assert_inside(&PittingLoss::default().generate(&domain, 1.0, &mut rng(s)).unwrap(), &domain);
+        assert_inside(&PaperPolygon::default().generate(&domain, 1.0, &mut rng(s)).unwrap(), &domain);
+    }
+}
+
+#[test]
+fn one_generator_state_gives_one_defect() {
+    let domain = Domain::full(200, 150).unwrap();
+    let models: [Box<dyn DefectModel>; 2] = [Box::new(PittingLoss::default()), Box::new(PaperPolygon::default())];
+    for model in models {
+        let make = |s| model.generate(&domain, 0.8, &mut rng(s)).unwrap();
+        let (a, b, c) = (make(1), make(1), make(2));
+        assert_eq!((a.bbox, &a.height, &a.opacity, &a.measures), (b.bbox, &b.height, &b.opacity, &b.measures));
+        assert_ne!(a.measures, c.measures);
+    }
+}
+
+#[test]
+fn a_domain_too_small_is_a_typed_error() {
+    for n in 1..8 {
+        let domain = Domain::full(n, n).unwrap();
+        let expected = Error::DomainTooSmall { model: "pitting-loss", found: n * n, needed: 64 };
+        assert_eq!(PittingLoss::default().generate(&domain, 0.5, &mut rng(0)).unwrap_err(), expected);
+        let found = PaperPolygon::default().generate(&domain, 0.5, &mut rng(0)).unwrap_err();
+        assert!(matches!(found, Error::DomainTooSmall { .. }));
+    }
+    // A line is thin, but a pit can creep along it.
+    let line = Domain::full(1, 400).unwrap();
+    assert_inside(&PittingLoss::default().generate(&line, 1.0, &mut rng(0)).unwrap(), &line);
+    assert_inside(&PaperPolygon::default().generate(&line, 1.0, &mut rng(0)).unwrap(), &line);
+}
+
+#[test]
+fn parameters_outside_their_range_are_refused_by_name() {
+    let name = |e: Result<PittingLoss, Error>| match e.unwrap_err() {
+        Error::Parameter { name, .. } => name,
+        other => panic!("{other}"),
+    };
+    let p = PittingLoss::default;
+    for bad in [f64::NAN, f64::INFINITY, -1.0] {
+        assert_eq!(name(p().with_exponent(bad)), "exponent");
+        assert_eq!(name(p().with_spread_rate(bad)), "spread_rate");
+        assert_eq!(name(p().with_rate_spread(bad)), "rate_spread");
+        assert_eq!(name(p().with_grains(bad, 0.1)), "grain_size");
+        assert_eq!(name(p().with_grains(0.1, bad)), "grain_contrast");
+        assert_eq!(name(p().with_exposure_years(bad, 2.0)), "exposure_years.0");
+        assert_eq!(name(p().with_exposure_years(1.0, bad)), "exposure_years.1");
+        assert_eq!(name(p().with_product(Product::Copper, bad, 0.1)), "deposit");
+        assert_eq!(name(p().with_product(Product::Copper, 0.1, bad)), "stain");
+        assert_eq!(name(p().with_pixel_pitch_mm(bad)), "pixel_pitch_mm");
+        let domain = Domain::full(32, 32).unwrap();
+        assert!(matches!(
+            p().generate(&domain, bad, &mut rng(0)).unwrap_err(),
+            Error::Parameter { name: "severity", .. }
+        ));
+    }
+    assert_eq!(name(p().with_exponent(0.6)), "exponent");
+    // Read from a file past the setters, a bad value is refused on use.
+    let sneaked: PittingLoss = serde_json::from_str(r#"{"exponent": 0.9}"#).unwrap();
+    let domain = Domain::full(32, 32).unwrap();
+    assert_eq!(name(sneaked.generate(&domain, 0.5, &mut rng(0)).map(|_| p())), "exponent");
+    let text = serde_json::to_string(&p()).unwrap();
+    assert_eq!(serde_json::from_str::<PittingLoss>(&text).unwrap(), p());
+}
+
+#[test]
+fn growth_law_starts_at_birth() {
+    let law = PowerLaw { rate: 2.0, exponent: 1.0 / 3.0 };
+    assert_eq!(law.depth(0.0), 0.0);
+    assert_eq!(law.depth(-1.0), 0.0);
+    assert!((law.depth(27.0) - 6.0).abs() < 1e-12);
+}
+
+fn any_shape() -> impl Strategy<Value = PitShape> {
+    prop::sample::select(vec![
+        PitShape::Front,
+        PitShape::Hemispherical,
+        PitShape::NarrowDeep,
+        PitShape::Elliptical,
+        PitShape::WideShallow,
+        PitShape::Undercut,
+    ])
+}
+
+fn any_interaction() -> impl Strategy<Value = Interaction> {
+    prop_oneof![
+        Just(Interaction::Independent),
+        (0.5f64..8.0, 0.01f64..0.2)
+            .prop_map(|(pits_per_cluster, spread)| Interaction::Thomas { pits_per_cluster, spread }),
+        (0.01f64..0.3).prop_map(|radius| Interaction::Inhibition { radius }),
+    ]
+}
+
+fn never_falls(model: &dyn DefectModel, domain: &Domain, seed: u64, a: f64, b: f64) {
+    let size = |s: f64| model.generate(domain, s, &mut rng(seed)).unwrap().measures[model.size_measure()];
+    let (small, large) = (size(a.min(b)), size(a.max(b)));
+    assert!(large >= small, "{} fell from {small} to {large}", model.name());
+    assert!(small > 0.0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn volume_never_falls_with_severity(
+        seed: u64, a in 0.0f64..=1.0, b in 0.0f64..=1.0, shape in any_shape(), interaction in any_interaction(),
+        side in 8usize..90, striped: bool,
+    ) {
+        let domain = if striped { stripes(side + 4, side + 8, 5) } else { Domain::full(side, side).unwrap() };
+        let nucleation =
+            Nucleation { rate: 11.0, decay: 2.5, susceptibility: Susceptibility::Patch { radius: 0.1 }, interaction };
+        let model = PittingLoss::default().with_shape(shape).with_nucleation(nucleation).unwrap();
+        never_falls(&model, &domain, seed, a, b);
+        never_falls(&PaperPolygon::default(), &domain, seed, a, b);
+    }
+
+    #[test]
+    fn no_parameter_panics_or_hangs(v in prop::collection::vec(prop::num::f64::ANY, 8), count in 0usize..2000, seed: u64) {
+        let p = PittingLoss::default;
+        let interaction = Interaction::Thomas { pits_per_cluster: v[2], spread: v[3] };
+        let nucleation =
+            Nucleation { rate: v[0], decay: v[1], susceptibility: Susceptibility::Patch { radius: v[4] }, interaction };
+        let domain = Domain::full(9, 13).unwrap();
+        let made = [
+            p().with_nucleation(nucleation),
+            p().with_exposure_years(v[0], v[1]),
+            p().with_spread_rate(v[2]),
+            p().with_grains(v[3], v[4]),
+            p().with_exponent(v[5]),
+            p().with_rate_spread(v[6]),
+            p().with_product(Product::Aluminium, v[7], v[0]),
+            p().with_pixel_pitch_mm(v[1]),
+        ];
+        for model in made.into_iter().flatten() {
+            prop_assert!(model.generate(&domain, 1.0, &mut rng(seed)).is_ok());
+        }
+        let q = PaperPolygon::default;
+        let made =
+            [q().with_polygons(count, v[0]), q().with_growth(v[1], v[2]), q().with_noise(v[3], v[4]), q().with_depth(v[5])];
+        for model in made.into_iter().flatten() {
+            prop_assert!(model.generate(&domain, 1.0, &mut rng(seed)).is_ok());
+        }
+    }
+
+    #[test]
+    fn any_mask_gives_a_defect_inside_it_or_a_typed_error(
+        bits in prop::collection::vec(any::<bool>(), 1..1500), width in 1usize..60, severity in 0.0f64..=1.0, seed: u64,
+    ) {
+        let width = width.min(bits.len());
+        let height = bits.len() / width;
+        let mask = Array2::from_shape_vec((height, width), bits[..height * width].to_vec()).unwrap();
+        let Ok(domain) = Domain::from_mask(mask) else { return Ok(()) };
+        let models: [Box<dyn DefectModel>; 2] = [Box::new(PittingLoss::default()), Box::new(PaperPolygon::default())];
+        for model in models {
+            match model.generate(&domain, severity, &mut rng(seed)) {
+                Ok(defect) => assert_inside(&defect, &domain),
+                Err(e) => {
+                    let too_small = matches!(e, Error::DomainTooSmall { .. });
+                    prop_assert!(too_small && domain.area() < 64, "{}", e);
+                }
+            }
+        }
+    }
+}
