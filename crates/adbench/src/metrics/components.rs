@@ -24,27 +24,37 @@ pub fn label_components(mask: ArrayView2<'_, bool>) -> Components {
     let (height, width) = mask.dim();
     let mut labels = Array2::zeros((height, width));
     let mut sizes = Vec::new();
-    let mut stack = Vec::new();
-    for ((y, x), &set) in mask.indexed_iter() {
-        if !set || labels[(y, x)] != 0 {
+    for (y, row) in mask.outer_iter().enumerate() {
+        // Most rows are empty, and finding that out is fast.
+        if !row.fold(false, |any, &m| any | m) {
             continue;
         }
-        let number = sizes.len() as u32 + 1;
-        let mut size = 0;
-        labels[(y, x)] = number;
-        stack.push((y, x));
-        while let Some((y, x)) = stack.pop() {
-            size += 1;
-            for ny in y.saturating_sub(1)..(y + 2).min(height) {
-                for nx in x.saturating_sub(1)..(x + 2).min(width) {
-                    if mask[(ny, nx)] && labels[(ny, nx)] == 0 {
-                        labels[(ny, nx)] = number;
-                        stack.push((ny, nx));
-                    }
+        for x in 0..width {
+            if mask[(y, x)] && labels[(y, x)] == 0 {
+                let number = sizes.len() as u32 + 1;
+                sizes.push(fill(mask, &mut labels, (y, x), number));
+            }
+        }
+    }
+    Components { labels, sizes }
+}
+
+/// Gives the unlabelled component at `start` its number; returns its size.
+fn fill(mask: ArrayView2<'_, bool>, labels: &mut Array2<u32>, start: (usize, usize), number: u32) -> usize {
+    let (height, width) = mask.dim();
+    let mut stack = vec![start];
+    let mut size = 0;
+    labels[start] = number;
+    while let Some((y, x)) = stack.pop() {
+        size += 1;
+        for ny in y.saturating_sub(1)..(y + 2).min(height) {
+            for nx in x.saturating_sub(1)..(x + 2).min(width) {
+                if mask[(ny, nx)] && labels[(ny, nx)] == 0 {
+                    labels[(ny, nx)] = number;
+                    stack.push((ny, nx));
                 }
             }
         }
-        sizes.push(size);
     }
-    Components { labels, sizes }
+    size
 }

@@ -16,6 +16,7 @@ mod rank;
 mod reducer;
 mod separation;
 
+use ndarray::ArrayView2;
 use thiserror::Error;
 
 pub use au_pro::au_pro;
@@ -92,4 +93,16 @@ pub(crate) fn check_finite(scores: &[f32]) -> Result<(), MetricError> {
         }
     }
     Ok(())
+}
+
+/// # Errors
+/// [`MetricError::NonFinite`] for the first score, in row-major order, that is NaN or infinite.
+fn check_finite_map(map: &ArrayView2<'_, f32>) -> Result<(), MetricError> {
+    if let Some(scores) = map.as_slice() {
+        return check_finite(scores);
+    }
+    match map.iter().enumerate().find(|(_, s)| !s.is_finite()) {
+        Some((index, &value)) => Err(MetricError::NonFinite { index, value }),
+        None => Ok(()),
+    }
 }

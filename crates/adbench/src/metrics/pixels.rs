@@ -8,7 +8,7 @@ use super::components::label_components;
 use super::keys::key;
 use super::precision::{F1Max, average_precision_from_ranked, f1_max_from_ranked};
 use super::rank::Ranked;
-use super::{MetricError, auroc};
+use super::{MetricError, auroc, check_finite_map};
 
 /// Collects score maps and masks of one image after another, for metrics over all their pixels.
 ///
@@ -65,18 +65,22 @@ impl PixelPool {
         if map.dim() != mask.dim() {
             return Err(MetricError::ShapeMismatch { map: map.dim(), mask: mask.dim() });
         }
-        if let Some((index, &value)) = map.iter().enumerate().find(|(_, s)| !s.is_finite()) {
-            return Err(MetricError::NonFinite { index, value });
-        }
-        if !mask.iter().any(|&m| m) {
-            self.normal.extend(map.iter().map(|&s| key(s)));
+        check_finite_map(&map)?;
+        self.normal.reserve(map.len());
+        let components = label_components(mask);
+        if components.sizes.is_empty() {
+            match map.as_slice() {
+                Some(scores) => self.normal.extend(scores.iter().map(|&s| key(s))),
+                None => self.normal.extend(map.iter().map(|&s| key(s))),
+            }
             return Ok(());
         }
-        let components = label_components(mask);
-        for (&score, &label) in map.iter().zip(&components.labels) {
-            match label {
-                0 => self.normal.push(key(score)),
-                number => self.regions.push(key(score), number - 1),
+        for (row, labels) in map.outer_iter().zip(components.labels.outer_iter()) {
+            for (&score, &label) in row.iter().zip(&labels) {
+                match label {
+                    0 => self.normal.push(key(score)),
+                    number => self.regions.push(key(score), number - 1),
+                }
             }
         }
         self.regions.close_image(components.sizes);

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::MetricError;
+use super::{MetricError, check_finite_map};
 
 /// How the scores of an image's pixels become one score. Name the reducer with every image-level figure: the same maps
 /// give different figures under different ones.
@@ -38,9 +38,7 @@ impl Reducer {
         if map.is_empty() {
             return Err(MetricError::EmptyMap);
         }
-        if let Some((index, &value)) = map.iter().enumerate().find(|(_, s)| !s.is_finite()) {
-            return Err(MetricError::NonFinite { index, value });
-        }
+        check_finite_map(&map)?;
         let invalid = |name, value, allowed| Err(MetricError::InvalidParameter { name, value, allowed });
         match self {
             Self::Max => Ok(map.iter().copied().fold(f32::NEG_INFINITY, f32::max)),
