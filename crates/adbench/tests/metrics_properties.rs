@@ -203,6 +203,13 @@ fn a_constant_score_gives_one_half_and_the_prevalence() {
 }
 
 #[test]
+fn of_equal_f1_the_highest_threshold_is_returned() {
+    // One of two found without a false alarm, or both with two: 2/3 either way.
+    let best = f1_max(&[4.0, 3.0, 2.0, 1.0], &[true, false, false, true]).unwrap();
+    assert_eq!((best.f1, best.threshold), (2.0 / 3.0, 4.0));
+}
+
+#[test]
 fn bad_input_is_refused() {
     assert_eq!(auroc(&[1.0], &[]), Err(MetricError::LengthMismatch { scores: 1, labels: 0 }));
     assert_eq!(auroc(&[1.0, 2.0], &[true, true]), Err(MetricError::MissingClass { class: "normal", count: 2 }));
