@@ -1,2 +1,26 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+
+mod adam;
+mod detector;
+mod discriminator;
+mod error;
+mod file;
+pub mod hypergradient;
+mod loss;
+mod map;
+mod memory;
+mod params;
+mod patches;
+mod source;
+mod training;
+mod weights;
+mod whitening;
+
+pub use detector::{Detector, Fusion, PatchDetector, Prediction, Threshold};
+pub use error::Error;
+pub use loss::bce_with_logits;
+pub use params::{TrainParams, Weighting};
+pub use source::{Anomaly, AnomalySource};
+pub use training::{Checkpoint, Fitted, Observe, Progress, Report, RoundReport, Silent, fit};
+pub use weights::{effective_sample_size, normalised};

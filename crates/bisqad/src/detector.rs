@@ -1,0 +1,168 @@
+//! The trained detector: image in, score and map out.
+
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+use frozen_backbone::Backbone;
+use ndarray::{Array2, ArrayView3};
+
+use crate::discriminator::{Shape, inputs};
+use crate::memory::{Memory, norms};
+use crate::whitening::Whitening;
+use crate::{Error, map, patches};
+
+/// What a detector says of one image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    /// Image score: the map's maximum. Higher is more anomalous; not a probability.
+    pub score: f64,
+    /// Pixel scores `(H, W)` on the same scale.
+    pub map: Array2<f32>,
+}
+
+/// Anything that scores images. Object-safe.
+pub trait Detector: std::fmt::Debug + Send + Sync {
+    /// Stable name for tables.
+    fn name(&self) -> &'static str;
+    /// Scores `image` `(H, W, C)`, f32 in \[0, 1\], C = 1 or 3, of any size the backbone accepts.
+    ///
+    /// # Errors
+    /// [`Error::Backbone`] for images the backbone refuses.
+    fn predict(&self, image: ArrayView3<'_, f32>) -> Result<Prediction, Error>;
+}
+
+/// Which evidence makes the map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Fusion {
+    /// Mean of both, each in standard deviations of held-out normal patches.
+    #[default]
+    Both,
+    /// The trained discriminator's logit alone.
+    Discriminator,
+    /// Distance to the nearest remembered normal patch alone (PatchCore-like).
+    Memory,
+}
+
+/// A score above which an image is called anomalous.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Threshold {
+    /// Image scores above it are anomalous.
+    pub value: f64,
+    /// Share of held-out normal images it may call anomalous.
+    pub false_positive_rate: f64,
+    /// Number of held-out normal images it rests on.
+    pub normals: usize,
+}
+
+/// Mean and standard deviation over held-out normal patches.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Calibration {
+    pub(crate) logit: (f32, f32),
+    pub(crate) distance: (f32, f32),
+}
+
+/// Evidence of each patch of one image.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    pub(crate) grid: (usize, usize),
+    pub(crate) logits: Vec<f32>,
+    pub(crate) distances: Vec<f32>,
+}
+
+/// Frozen backbone, half-whitened patch features, a memory of normal patches and a discriminator on the deviation from it.
+///
+/// Made by [`crate::fit`] or [`PatchDetector::load`].
+#[derive(Debug, Clone)]
+pub struct PatchDetector {
+    pub(crate) backbone: Arc<dyn Backbone>,
+    pub(crate) whitening: Whitening,
+    pub(crate) memory: Memory,
+    pub(crate) shape: Shape,
+    pub(crate) theta: Vec<f64>,
+    /// Root-mean-square length of a normal patch's residual.
+    pub(crate) scale: f32,
+    pub(crate) calibration: Calibration,
+    pub(crate) smoothing: f32,
+    pub(crate) fusion: Fusion,
+    pub(crate) normal_scores: Vec<f64>,
+}
+
+impl PatchDetector {
+    /// The same detector with other evidence in its map; [`Self::threshold`] no longer applies to it.
+    #[must_use]
+    pub fn with_fusion(&self, fusion: Fusion) -> Self {
+        let normal_scores = if fusion == self.fusion { self.normal_scores.clone() } else { Vec::new() };
+        Self { fusion, normal_scores, ..self.clone() }
+    }
+
+    /// The threshold that calls at most a share `false_positive_rate` of the held-out normal images anomalous.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless the rate lies in \[0, 1), [`Error::TooFewNormals`] if this detector was not calibrated.
+    ///
+    pub fn threshold(&self, false_positive_rate: f64) -> Result<Threshold, Error> {
+        if !(0.0..1.0).contains(&false_positive_rate) {
+            let (name, value) = ("false_positive_rate", false_positive_rate);
+            return Err(Error::Parameter { name, value, expected: "in [0, 1)" });
+        }
+        let mut scores = self.normal_scores.clone();
+        scores.sort_by(f64::total_cmp);
+        let normals = scores.len();
+        let allowed = (normals as f64 * false_positive_rate).floor() as usize;
+        match normals.checked_sub(1 + allowed).and_then(|i| scores.get(i)) {
+            Some(&value) => Ok(Threshold { value, false_positive_rate, normals }),
+            None => Err(Error::TooFewNormals { found: normals, needed: 1 }),
+        }
+    }
+
+    /// Whitened patches of an image and their grid.
+    pub(crate) fn embed(&self, image: ArrayView3<'_, f32>) -> Result<((usize, usize), Array2<f32>), Error> {
+        let (h, w, _) = image.dim();
+        let p = patches::patches(&self.backbone.extract(image)?, h, w);
+        Ok((p.grid, self.whitening.apply(&p.features)))
+    }
+
+    /// Logit and distance of each patch of an image.
+    pub(crate) fn raw(&self, image: ArrayView3<'_, f32>) -> Result<Raw, Error> {
+        let (grid, rows) = self.embed(image)?;
+        let residuals = self.memory.residuals(&rows, None)?;
+        let distances = norms(&residuals).to_vec();
+        let input = inputs(&residuals, self.scale);
+        let input = Tensor::from_vec(input, (rows.nrows(), self.shape.inputs), &Device::Cpu)?;
+        let logits = self.shape.logits(&self.theta, &input)?.to_vec1()?;
+        Ok(Raw { grid, logits, distances })
+    }
+}
+
+impl Detector for PatchDetector {
+    fn name(&self) -> &'static str {
+        match self.fusion {
+            Fusion::Both => "bisqad",
+            Fusion::Discriminator => "bisqad-discriminator",
+            Fusion::Memory => "patch-memory",
+        }
+    }
+
+    fn predict(&self, image: ArrayView3<'_, f32>) -> Result<Prediction, Error> {
+        let (h, w, _) = image.dim();
+        let Raw { grid, logits, distances } = self.raw(image)?;
+        let deviation = |value: f32, (mean, spread): (f32, f32)| (value - mean) / spread;
+        let scores = logits.iter().zip(&distances).map(|(&l, &d)| {
+            let (l, d) = (deviation(l, self.calibration.logit), deviation(d, self.calibration.distance));
+            match self.fusion {
+                Fusion::Both => (l + d) / 2.0,
+                Fusion::Discriminator => l,
+                Fusion::Memory => d,
+            }
+        });
+        let grid = Array2::from_shape_vec(grid, scores.collect()).map_err(|_| Error::Length {
+            what: "patches",
+            found: logits.len(),
+            expected: grid.0 * grid.1,
+        })?;
+        let map = map::upsample(grid.view(), h, w, self.smoothing);
+        let score = map.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        Ok(Prediction { score: f64::from(score), map })
+    }
+}

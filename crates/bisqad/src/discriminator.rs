@@ -1,0 +1,322 @@
+//! The trained part of the detector: how a patch deviates from its nearest normal patch, in; a logit, out.
+
+use candle_core::{D, Device, Tensor, Var};
+use ndarray::Array2;
+use rand::Rng;
+use rand_distr::{Distribution, Normal};
+
+use crate::hypergradient::Bilevel;
+use crate::{Error, bce_with_logits};
+
+/// Patches drawn from one image.
+pub(crate) const DRAWN: usize = 256;
+/// Share of a patch that must be masked for a full positive label.
+const FULL_LABEL: f32 = 0.25;
+
+/// Shape of the network: linear, ReLU, linear. Parameters live in one flat vector: weights and biases, layer after layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(crate) inputs: usize,
+    pub(crate) hidden: usize,
+}
+
+impl Shape {
+    fn sizes(self) -> [(usize, usize); 4] {
+        [(self.inputs, self.hidden), (1, self.hidden), (self.hidden, 1), (1, 1)]
+    }
+
+    pub(crate) fn parameters(self) -> usize {
+        self.sizes().iter().map(|(a, b)| a * b).sum()
+    }
+
+    /// He initialisation; the output layer starts at zero.
+    pub(crate) fn initial<R: Rng>(self, rng: &mut R) -> Vec<f64> {
+        let spread = (2.0 / self.inputs as f64).sqrt();
+        let mut theta = vec![0.0; self.parameters()];
+        if let Ok(normal) = Normal::new(0.0, spread) {
+            theta[..self.inputs * self.hidden].iter_mut().for_each(|t| *t = normal.sample(rng));
+        }
+        theta
+    }
+
+    fn split(self, theta: &[f64]) -> Result<Vec<Tensor>, Error> {
+        if theta.len() != self.parameters() {
+            return Err(Error::Length { what: "theta", found: theta.len(), expected: self.parameters() });
+        }
+        let mut start = 0;
+        self.sizes()
+            .into_iter()
+            .map(|(a, b)| {
+                let values: Vec<f32> = theta[start..start + a * b].iter().map(|&v| v as f32).collect();
+                start += a * b;
+                Ok(Tensor::from_vec(values, (a, b), &Device::Cpu)?)
+            })
+            .collect()
+    }
+
+    /// Logits `(N)` of inputs `(N, inputs)`.
+    pub(crate) fn logits(self, theta: &[f64], input: &Tensor) -> Result<Tensor, Error> {
+        forward(&self.split(theta)?, input)
+    }
+}
+
+fn forward(layers: &[Tensor], input: &Tensor) -> Result<Tensor, Error> {
+    let [w1, b1, w2, b2] = layers else {
+        return Err(Error::Length { what: "layers", found: layers.len(), expected: 4 });
+    };
+    let hidden = input.matmul(w1)?.broadcast_add(b1)?.relu()?;
+    Ok(hidden.matmul(w2)?.broadcast_add(b2)?.squeeze(1)?)
+}
+
+/// Discriminator input of residual rows `(N, D)`: the residual in units of `scale`, and its length.
+pub(crate) fn inputs(residuals: &Array2<f32>, scale: f32) -> Vec<f32> {
+    let gain = (residuals.ncols() as f32).sqrt() / scale;
+    let mut out = Vec::with_capacity(residuals.nrows() * (residuals.ncols() + 1));
+    for row in residuals.outer_iter() {
+        out.extend(row.iter().map(|v| v * gain));
+        out.push(row.dot(&row).sqrt() / scale);
+    }
+    out
+}
+
+/// Which patches of an image train, with their labels and shares of the image's loss.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Draw {
+    pub(crate) patches: Vec<usize>,
+    pub(crate) targets: Vec<f32>,
+    pub(crate) shares: Vec<f32>,
+}
+
+impl Draw {
+    /// Half the loss for masked patches (by label), half for patches away from the mask; the rim of the mask is left out,
+    /// because its features see the defect.
+    pub(crate) fn new<R: Rng>(coverage: &[f32], columns: usize, rng: &mut R) -> Self {
+        let rows = coverage.len() / columns;
+        let near = |p: usize| {
+            let (y, x) = (p / columns, p % columns);
+            (y.saturating_sub(1)..(y + 2).min(rows))
+                .any(|yy| (x.saturating_sub(1)..(x + 2).min(columns)).any(|xx| coverage[yy * columns + xx] > 0.0))
+        };
+        let marked: Vec<usize> = (0..coverage.len()).filter(|&p| coverage[p] > 0.0).collect();
+        let away: Vec<usize> = (0..coverage.len()).filter(|&p| !near(p)).collect();
+        let mut pick = |from: &[usize], n: usize| -> Vec<usize> {
+            if from.len() <= n {
+                from.to_vec()
+            } else {
+                rand::seq::index::sample(rng, from.len(), n).into_iter().map(|i| from[i]).collect()
+            }
+        };
+        let mut patches = pick(&marked, DRAWN / 2);
+        let positive = patches.len();
+        patches.extend(pick(&away, DRAWN - positive));
+        let negative = patches.len() - positive;
+        let mut targets: Vec<f32> = patches
+            .iter()
+            .map(|&p| if coverage[p] > 0.0 { (coverage[p] / FULL_LABEL).min(1.0) } else { 0.0 })
+            .collect();
+        let label_sum: f32 = targets.iter().sum();
+        let (half_positive, half_negative) = match (positive, negative) {
+            (0, _) => (0.0, 1.0),
+            (_, 0) => (1.0, 0.0),
+            _ => (0.5, 0.5),
+        };
+        let mut shares: Vec<f32> = targets
+            .iter()
+            .enumerate()
+            .map(|(i, t)| if i < positive { half_positive * t / label_sum } else { half_negative / negative as f32 })
+            .collect();
+        // every image has the same number of rows; missing ones repeat row 0 with no share
+        let first = patches.first().copied().unwrap_or(0);
+        patches.resize(DRAWN, first);
+        targets.resize(DRAWN, 0.0);
+        shares.resize(DRAWN, 0.0);
+        Self { patches, targets, shares }
+    }
+}
+
+/// Drawn patches of one image.
+#[derive(Debug, Clone)]
+pub(crate) struct Drawn {
+    /// `(DRAWN * inputs)` numbers, see [`inputs`].
+    pub(crate) input: Vec<f32>,
+    pub(crate) draw: Draw,
+}
+
+/// Drawn patches of some images: inputs `(B * DRAWN, inputs)`, labels and shares `(B, DRAWN)`.
+#[derive(Debug, Clone)]
+pub(crate) struct Stack {
+    input: Tensor,
+    targets: Tensor,
+    shares: Tensor,
+}
+
+impl Stack {
+    pub(crate) fn new(images: &[Drawn], inputs: usize) -> Result<Self, Error> {
+        let b = images.len();
+        let (mut input, mut targets, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+        for image in images {
+            input.extend_from_slice(&image.input);
+            targets.extend_from_slice(&image.draw.targets);
+            shares.extend_from_slice(&image.draw.shares);
+        }
+        Ok(Self {
+            input: Tensor::from_vec(input, (b * DRAWN, inputs), &Device::Cpu)?,
+            targets: Tensor::from_vec(targets, (b, DRAWN), &Device::Cpu)?,
+            shares: Tensor::from_vec(shares, (b, DRAWN), &Device::Cpu)?,
+        })
+    }
+
+    /// Loss of each image `(B)`.
+    fn losses(&self, layers: &[Tensor]) -> Result<Tensor, Error> {
+        let logits = forward(layers, &self.input)?.reshape(self.targets.shape())?;
+        Ok((bce_with_logits(&logits, &self.targets)? * &self.shares)?.sum(D::Minus1)?)
+    }
+}
+
+/// One step's bi-level problem: weighted synthetic images, unweighted normal ones, and the meta set above them.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) shape: Shape,
+    pub(crate) synthetic: Stack,
+    pub(crate) normal: Stack,
+    /// Held-out anomalies and held-out normals; absent in steps without an upper update.
+    pub(crate) meta: Option<(Stack, Stack)>,
+}
+
+impl Step {
+    /// Value and gradient of a scalar function of the layers.
+    fn differentiate(
+        &self,
+        theta: &[f64],
+        loss: impl Fn(&[Tensor]) -> Result<Tensor, Error>,
+    ) -> Result<(f64, Vec<f64>), Error> {
+        let vars: Vec<Var> = self.shape.split(theta)?.iter().map(Var::from_tensor).collect::<Result<_, _>>()?;
+        let layers: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
+        let value = loss(&layers)?;
+        let grads = value.backward()?;
+        let mut gradient = Vec::with_capacity(theta.len());
+        for var in &vars {
+            match grads.get(var) {
+                Some(g) => gradient.extend(g.flatten_all()?.to_vec1::<f32>()?.into_iter().map(f64::from)),
+                None => gradient.resize(gradient.len() + var.elem_count(), 0.0),
+            }
+        }
+        Ok((f64::from(value.to_scalar::<f32>()?), gradient))
+    }
+
+    /// The weighted lower loss and its gradient.
+    pub(crate) fn lower(&self, theta: &[f64], weights: &[f64]) -> Result<(f64, Vec<f64>), Error> {
+        let weights: Vec<f32> = weights.iter().map(|&w| w as f32).collect();
+        let weights = Tensor::new(weights.as_slice(), &Device::Cpu)?;
+        self.differentiate(theta, |layers| {
+            let anomalous = (self.synthetic.losses(layers)? * &weights)?.mean_all()?;
+            Ok((anomalous + self.normal.losses(layers)?.mean_all()?)?)
+        })
+    }
+}
+
+impl Bilevel for Step {
+    fn losses(&self, theta: &[f64]) -> Result<Vec<f64>, Error> {
+        let losses = self.synthetic.losses(&self.shape.split(theta)?)?.to_vec1::<f32>()?;
+        Ok(losses.into_iter().map(f64::from).collect())
+    }
+
+    fn weighted_gradient(&self, theta: &[f64], weights: &[f64]) -> Result<Vec<f64>, Error> {
+        Ok(self.lower(theta, weights)?.1)
+    }
+
+    fn upper(&self, theta: &[f64]) -> Result<(f64, Vec<f64>), Error> {
+        let Some((anomalous, normal)) = &self.meta else {
+            return Err(Error::Length { what: "meta set", found: 0, expected: 1 });
+        };
+        self.differentiate(theta, |layers| {
+            Ok((anomalous.losses(layers)?.mean_all()? + normal.losses(layers)?.mean_all()?)?)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hypergradient::{ForwardDifference, Hypergradient};
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    fn stack(b: usize, inputs: usize, seed: u64) -> Stack {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let images: Vec<_> = (0..b)
+            .map(|_| {
+                let coverage: Vec<f32> = (0..400).map(|i| if i % 20 < 4 { 0.2 } else { 0.0 }).collect();
+                let draw = Draw::new(&coverage, 20, &mut rng);
+                let input = (0..DRAWN * inputs).map(|_| rng.random_range(-1.0f32..1.0)).collect();
+                Drawn { input, draw }
+            })
+            .collect();
+        Stack::new(&images, inputs).unwrap()
+    }
+
+    fn step() -> (Step, Vec<f64>) {
+        let shape = Shape { inputs: 5, hidden: 7 };
+        let mut theta = shape.initial(&mut ChaCha8Rng::seed_from_u64(3));
+        theta.iter_mut().enumerate().for_each(|(i, t)| *t += 0.3 * ((i * 29 % 17) as f64 / 8.0 - 1.0));
+        let meta = Some((stack(2, 5, 12), stack(2, 5, 13)));
+        (Step { shape, synthetic: stack(3, 5, 10), normal: stack(2, 5, 11), meta }, theta)
+    }
+
+    #[test]
+    fn lower_and_upper_gradients_equal_their_finite_differences() {
+        let (step, theta) = step();
+        let weights = [0.5, 2.0, 0.5];
+        let lower = |t: &[f64]| step.lower(t, &weights).unwrap();
+        let upper = |t: &[f64]| step.upper(t).unwrap();
+        for f in [&lower as &dyn Fn(&[f64]) -> (f64, Vec<f64>), &upper] {
+            let gradient = f(&theta).1;
+            for i in 0..theta.len() {
+                let (mut up, mut down) = (theta.clone(), theta.clone());
+                up[i] += 1e-2;
+                down[i] -= 1e-2;
+                let difference = (f(&up).0 - f(&down).0) / 2e-2;
+                assert!((gradient[i] - difference).abs() < 1e-3, "{i}: {} {difference}", gradient[i]);
+            }
+        }
+    }
+
+    /// The network's own hypergradient against moving each weight and taking the step again.
+    #[test]
+    fn the_hypergradient_equals_brute_force_differences_of_the_upper_loss() {
+        let (step, theta) = step();
+        let (weights, eta) = ([1.0, 0.7, 1.3], 0.5);
+        let answer = ForwardDifference::default().weight_gradient(&step, &theta, &weights, eta).unwrap();
+        let upper_after = |w: &[f64]| {
+            let g = step.weighted_gradient(&theta, w).unwrap();
+            step.upper(&theta.iter().zip(&g).map(|(t, g)| t - eta * g).collect::<Vec<_>>()).unwrap().0
+        };
+        for i in 0..3 {
+            let (mut up, mut down) = (weights, weights);
+            up[i] += 0.05;
+            down[i] -= 0.05;
+            let difference = (upper_after(&up) - upper_after(&down)) / 0.1;
+            let error = (answer.gradient[i] - difference).abs();
+            assert!(error < 0.02 * difference.abs() + 2e-5, "{i}: {} {difference}", answer.gradient[i]);
+        }
+    }
+
+    #[test]
+    fn a_draw_splits_the_loss_evenly_and_skips_the_rim() {
+        let mut coverage = vec![0.0; 400];
+        coverage[10 * 20 + 10] = 0.1;
+        coverage[10 * 20 + 11] = 0.9;
+        let draw = Draw::new(&coverage, 20, &mut ChaCha8Rng::seed_from_u64(1));
+        assert_eq!(draw.patches.len(), DRAWN);
+        let share = |positive: bool| -> f32 {
+            draw.targets.iter().zip(&draw.shares).filter(|(t, _)| (**t > 0.0) == positive).map(|(_, s)| s).sum()
+        };
+        assert!((share(true) - 0.5).abs() < 1e-5 && (share(false) - 0.5).abs() < 1e-5);
+        assert_eq!(draw.targets[..2].iter().copied().fold(0.0, f32::max), 1.0);
+        let rim = 9 * 20 + 12;
+        assert!(draw.patches.iter().zip(&draw.shares).all(|(&p, &s)| p != rim || s == 0.0));
+        // a normal image: all of the loss on its patches
+        let draw = Draw::new(&[0.0; 400], 20, &mut ChaCha8Rng::seed_from_u64(1));
+        assert!((draw.shares.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+    }
+}

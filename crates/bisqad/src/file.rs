@@ -1,0 +1,212 @@
+//! Detector and checkpoint files: safetensors with metadata that must match. Written to a temporary name and renamed.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Tensor};
+use frozen_backbone::Backbone;
+use ndarray::{Array1, Array2};
+use safetensors::SafeTensors;
+
+use crate::adam::Adam;
+use crate::detector::Calibration;
+use crate::discriminator::Shape;
+use crate::memory::Memory;
+use crate::whitening::Whitening;
+use crate::{Checkpoint, Error, Fusion, PatchDetector, RoundReport};
+
+const DETECTOR: &str = "bisqad-detector-1";
+const CHECKPOINT: &str = "bisqad-checkpoint-1";
+
+impl PatchDetector {
+    /// Writes everything [`Self::load`] needs; the backbone is named, not stored.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the path cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let c = &self.calibration;
+        let numbers = [
+            self.scale,
+            c.logit.0,
+            c.logit.1,
+            c.distance.0,
+            c.distance.1,
+            self.smoothing,
+            self.shape.hidden as f32,
+            match self.fusion {
+                Fusion::Both => 0.0,
+                Fusion::Discriminator => 1.0,
+                Fusion::Memory => 2.0,
+            },
+        ];
+        let tensors = vec![
+            ("mean", vector(self.whitening.mean.to_vec())?),
+            ("projection", matrix(&self.whitening.projection)?),
+            ("memory", matrix(&self.memory.rows)?),
+            ("owners", vector(self.memory.owners.clone())?),
+            ("theta", vector(self.theta.clone())?),
+            ("numbers", vector(numbers.to_vec())?),
+            ("normal_scores", vector(self.normal_scores.clone())?),
+        ];
+        let metadata = HashMap::from([
+            ("format".to_owned(), DETECTOR.to_owned()),
+            ("backbone".to_owned(), self.backbone.id().to_owned()),
+            ("backbone_hash".to_owned(), format!("{:016x}", self.backbone.hash())),
+        ]);
+        write(path, tensors, metadata)
+    }
+
+    /// Reads a detector saved with this `backbone`.
+    ///
+    /// # Errors
+    /// [`Error::File`] if unreadable or damaged, [`Error::Mismatch`] if it belongs to another backbone or format.
+    pub fn load(path: &Path, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
+        let hash = format!("{:016x}", backbone.hash());
+        let mut file =
+            File::read(path, &[("format", DETECTOR), ("backbone", backbone.id()), ("backbone_hash", &hash)])?;
+        let numbers: Vec<f32> = file.vector("numbers")?;
+        let &[scale, lm, ls, dm, ds, smoothing, hidden, fusion] = numbers.as_slice() else {
+            return Err(file.damaged("numbers"));
+        };
+        let projection = file.matrix("projection")?;
+        let shape = Shape { inputs: projection.ncols() + 1, hidden: hidden as usize };
+        let theta: Vec<f64> = file.vector("theta")?;
+        let mean = Array1::from(file.vector::<f32>("mean")?);
+        let rows = file.matrix("memory")?;
+        if theta.len() != shape.parameters() || mean.len() != projection.nrows() || rows.ncols() != projection.ncols() {
+            return Err(file.damaged("theta"));
+        }
+        Ok(Self {
+            backbone,
+            whitening: Whitening { mean, projection },
+            memory: Memory::new(rows, file.vector("owners")?)?,
+            shape,
+            theta,
+            scale,
+            calibration: Calibration { logit: (lm, ls), distance: (dm, ds) },
+            smoothing,
+            fusion: match fusion as u8 {
+                1 => Fusion::Discriminator,
+                2 => Fusion::Memory,
+                _ => Fusion::Both,
+            },
+            normal_scores: file.vector("normal_scores")?,
+        })
+    }
+}
+
+impl Checkpoint {
+    /// Writes the state after the last finished round. `run` names what it belongs to (data, parameters).
+    ///
+    /// # Errors
+    /// [`Error::File`] if the path cannot be written.
+    pub fn save(&self, path: &Path, run: &str) -> Result<(), Error> {
+        let rounds: Vec<f64> = self
+            .rounds
+            .iter()
+            .flat_map(|r| [r.held_out as f64, r.loss, r.upper_loss, r.effective_share, r.quality, r.area_correlation])
+            .collect();
+        let adam = |a: &Adam| vector(vec![a.learning_rate, a.weight_decay, a.step as f64]);
+        let tensors = vec![
+            ("theta", vector(self.theta.clone())?),
+            ("theta.adam", adam(&self.theta_adam)?),
+            ("theta.first", vector(self.theta_adam.first.clone())?),
+            ("theta.second", vector(self.theta_adam.second.clone())?),
+            ("quality", vector(self.quality.clone())?),
+            ("quality.adam", adam(&self.quality_adam)?),
+            ("quality.first", vector(self.quality_adam.first.clone())?),
+            ("quality.second", vector(self.quality_adam.second.clone())?),
+            ("rounds", vector(rounds)?),
+        ];
+        let metadata =
+            HashMap::from([("format".to_owned(), CHECKPOINT.to_owned()), ("run".to_owned(), run.to_owned())]);
+        write(path, tensors, metadata)
+    }
+
+    /// Reads a state that was saved for the same `run`.
+    ///
+    /// # Errors
+    /// [`Error::File`] if unreadable or damaged, [`Error::Mismatch`] if it belongs to another run.
+    pub fn load(path: &Path, run: &str) -> Result<Self, Error> {
+        let mut file = File::read(path, &[("format", CHECKPOINT), ("run", run)])?;
+        let mut adam = |name: &str| -> Result<Adam, Error> {
+            let numbers: Vec<f64> = file.vector(&format!("{name}.adam"))?;
+            let &[learning_rate, weight_decay, step] = numbers.as_slice() else { return Err(file.damaged(name)) };
+            let (first, second) = (file.vector(&format!("{name}.first"))?, file.vector(&format!("{name}.second"))?);
+            Ok(Adam { learning_rate, weight_decay, step: step as u64, first, second })
+        };
+        let (theta_adam, quality_adam) = (adam("theta")?, adam("quality")?);
+        let rounds: Vec<f64> = file.vector("rounds")?;
+        let rounds = rounds
+            .chunks_exact(6)
+            .map(|r| RoundReport {
+                held_out: r[0] as usize,
+                loss: r[1],
+                upper_loss: r[2],
+                effective_share: r[3],
+                quality: r[4],
+                area_correlation: r[5],
+            })
+            .collect();
+        Ok(Self { theta: file.vector("theta")?, theta_adam, quality: file.vector("quality")?, quality_adam, rounds })
+    }
+}
+
+fn vector<T: candle_core::WithDType>(values: Vec<T>) -> Result<Tensor, Error> {
+    let n = values.len();
+    Ok(Tensor::from_vec(values, n, &Device::Cpu)?)
+}
+
+fn matrix(rows: &Array2<f32>) -> Result<Tensor, Error> {
+    Ok(Tensor::from_vec(rows.iter().copied().collect::<Vec<_>>(), rows.dim(), &Device::Cpu)?)
+}
+
+fn write(path: &Path, tensors: Vec<(&str, Tensor)>, metadata: HashMap<String, String>) -> Result<(), Error> {
+    let fail = |e: &dyn std::fmt::Display| Error::File { path: path.to_owned(), reason: format!("cannot write: {e}") };
+    let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|e| fail(&e))?;
+    let temporary = path.with_extension("tmp");
+    std::fs::write(&temporary, bytes).map_err(|e| fail(&e))?;
+    std::fs::rename(&temporary, path).map_err(|e| fail(&e))
+}
+
+/// A file that was read and whose metadata matched.
+struct File<'a> {
+    path: &'a Path,
+    tensors: HashMap<String, Tensor>,
+}
+
+impl<'a> File<'a> {
+    fn read(path: &'a Path, expected: &[(&'static str, &str)]) -> Result<Self, Error> {
+        let fail =
+            |e: &dyn std::fmt::Display| Error::File { path: path.to_owned(), reason: format!("cannot read: {e}") };
+        let bytes = std::fs::read(path).map_err(|e| fail(&e))?;
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| fail(&e))?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        for &(field, expected) in expected {
+            let found = metadata.get(field).cloned().unwrap_or_default();
+            if found != expected {
+                return Err(Error::Mismatch { path: path.to_owned(), field, found, expected: expected.to_owned() });
+            }
+        }
+        let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(|e| fail(&e))?;
+        Ok(Self { path, tensors })
+    }
+
+    fn damaged(&self, name: &str) -> Error {
+        let reason = format!("tensor `{name}` is missing or has another shape: the file is damaged, make it again");
+        Error::File { path: self.path.to_owned(), reason }
+    }
+
+    fn vector<T: candle_core::WithDType>(&mut self, name: &str) -> Result<Vec<T>, Error> {
+        let tensor = self.tensors.remove(name).ok_or_else(|| self.damaged(name))?;
+        tensor.to_vec1().map_err(|_| self.damaged(name))
+    }
+
+    fn matrix(&mut self, name: &str) -> Result<Array2<f32>, Error> {
+        let tensor = self.tensors.remove(name).ok_or_else(|| self.damaged(name))?;
+        let values = tensor.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?;
+        let shape = tensor.dims2().map_err(|_| self.damaged(name))?;
+        Array2::from_shape_vec(shape, values).map_err(|_| self.damaged(name))
+    }
+}

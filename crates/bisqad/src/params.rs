@@ -1,0 +1,111 @@
+//! Training parameters, checked once.
+
+use crate::Error;
+
+/// How synthetic samples are weighed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Weighting {
+    /// By estimated quality; the estimator goes on learning from the meta set.
+    #[default]
+    Learnt,
+    /// Control arm: the same weights, shuffled among the samples of a batch.
+    Shuffled,
+    /// Control arm: all weights one.
+    Uniform,
+}
+
+/// Everything a run depends on besides its images.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrainParams {
+    /// Seed of every draw (default 0).
+    pub seed: u64,
+    /// Rounds; each leaves another mechanism out for the meta set (default 6).
+    pub rounds: usize,
+    /// Steps a round (default 12).
+    pub steps: usize,
+    /// Synthetic images a step (default 8).
+    pub batch: usize,
+    /// Every so many steps the estimator is updated from a meta batch (default 3).
+    pub meta_every: usize,
+    /// Adam's learning rate of the discriminator (default 2e-3).
+    pub learning_rate: f64,
+    /// Adam's learning rate of the quality estimator (default 1e-3).
+    pub quality_learning_rate: f64,
+    /// Weight of the effective-sample-size penalty (default 0.05).
+    pub crowding_penalty: f64,
+    /// How samples are weighed.
+    pub weighting: Weighting,
+    /// Hidden units of the discriminator (default 64).
+    pub hidden: usize,
+    /// Whitened feature dimensions kept (default 128).
+    pub dimensions: usize,
+    /// Patches in the memory (default 4096).
+    pub memory: usize,
+    /// Share of the normal images held out for the meta set, and again for calibration (default 0.1 each).
+    pub held_out: f64,
+    /// Standard deviation of the map's smoothing, px (default 4).
+    pub smoothing: f32,
+}
+
+impl Default for TrainParams {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            rounds: 6,
+            steps: 12,
+            batch: 8,
+            meta_every: 3,
+            learning_rate: 2e-3,
+            quality_learning_rate: 1e-3,
+            crowding_penalty: 0.05,
+            weighting: Weighting::Learnt,
+            hidden: 64,
+            dimensions: 128,
+            memory: 4096,
+            held_out: 0.1,
+            smoothing: 4.0,
+        }
+    }
+}
+
+impl TrainParams {
+    /// Refuses values that cannot work.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] naming the first bad field and its range.
+    pub fn check(&self) -> Result<(), Error> {
+        let positive = "at least 1";
+        for (name, value) in [
+            ("batch", self.batch),
+            ("meta_every", self.meta_every),
+            ("hidden", self.hidden),
+            ("dimensions", self.dimensions),
+            ("memory", self.memory),
+        ] {
+            if value == 0 {
+                return Err(Error::Parameter { name, value: 0.0, expected: positive });
+            }
+        }
+        for (name, value) in
+            [("learning_rate", self.learning_rate), ("quality_learning_rate", self.quality_learning_rate)]
+        {
+            if !(value > 0.0 && value.is_finite()) {
+                return Err(Error::Parameter { name, value, expected: "positive and finite" });
+            }
+        }
+        if !(self.crowding_penalty >= 0.0 && self.crowding_penalty.is_finite()) {
+            let (name, value) = ("crowding_penalty", self.crowding_penalty);
+            return Err(Error::Parameter { name, value, expected: "non-negative and finite" });
+        }
+        if !(self.held_out > 0.0 && self.held_out <= 0.4) {
+            let (name, value) = ("held_out", self.held_out);
+            return Err(Error::Parameter { name, value, expected: "in (0, 0.4]" });
+        }
+        if !(self.smoothing >= 0.0 && self.smoothing <= 64.0) {
+            let (name, value) = ("smoothing", f64::from(self.smoothing));
+            return Err(Error::Parameter { name, value, expected: "in [0, 64] px" });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! From a feature pyramid to one row of numbers per patch.
+
+use frozen_backbone::Pyramid;
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
+
+/// Image pixels per patch, each way.
+pub(crate) const STRIDE: usize = 8;
+
+/// Patch features of one image.
+#[derive(Debug, Clone)]
+pub(crate) struct Patches {
+    /// Patch rows and columns.
+    pub(crate) grid: (usize, usize),
+    /// `(rows * columns, features)`, row-major over the grid.
+    pub(crate) features: Array2<f32>,
+}
+
+/// Each level locally averaged (3x3 at its own stride), brought to stride 8 and concatenated.
+///
+/// Finer levels are averaged down, coarser ones interpolated bilinearly (half-pixel centres).
+pub(crate) fn patches(pyramid: &Pyramid, height: usize, width: usize) -> Patches {
+    let (rows, columns) = (height.div_ceil(STRIDE), width.div_ceil(STRIDE));
+    let channels = pyramid.iter().map(|level| level.dim().0).sum();
+    let mut features = Array2::zeros((rows * columns, channels));
+    let mut channel = 0;
+    for level in pyramid {
+        for plane in average3(level.view()).outer_iter() {
+            let resampled = resample(plane, rows, columns);
+            features.column_mut(channel).iter_mut().zip(&resampled).for_each(|(f, v)| *f = *v);
+            channel += 1;
+        }
+    }
+    Patches { grid: (rows, columns), features }
+}
+
+/// Share of each patch's pixels that `mask` marks, in the order of [`Patches::features`].
+pub(crate) fn coverage(mask: ArrayView2<'_, bool>) -> Vec<f32> {
+    let (h, w) = mask.dim();
+    let (rows, columns) = (h.div_ceil(STRIDE), w.div_ceil(STRIDE));
+    let mut out = vec![0.0; rows * columns];
+    for ((y, x), &marked) in mask.indexed_iter() {
+        if marked {
+            out[y / STRIDE * columns + x / STRIDE] += 1.0 / (STRIDE * STRIDE) as f32;
+        }
+    }
+    out
+}
+
+/// 3x3 mean of each plane; at the border over the pixels that exist.
+fn average3(level: ArrayView3<'_, f32>) -> Array3<f32> {
+    let (c, h, w) = level.dim();
+    let mut out = Array3::zeros((c, h, w));
+    for (plane, mut target) in level.outer_iter().zip(out.outer_iter_mut()) {
+        for y in 0..h {
+            let (y0, y1) = (y.saturating_sub(1), (y + 2).min(h));
+            for x in 0..w {
+                let (x0, x1) = (x.saturating_sub(1), (x + 2).min(w));
+                let mut sum = 0.0;
+                for yy in y0..y1 {
+                    for xx in x0..x1 {
+                        sum += plane[[yy, xx]];
+                    }
+                }
+                target[[y, x]] = sum / ((y1 - y0) * (x1 - x0)) as f32;
+            }
+        }
+    }
+    out
+}
+
+fn resample(plane: ArrayView2<'_, f32>, rows: usize, columns: usize) -> Array2<f32> {
+    let (h, w) = plane.dim();
+    if (h, w) == (rows, columns) {
+        return plane.to_owned();
+    }
+    if h >= rows && w >= columns {
+        let (fy, fx) = (h.div_ceil(rows), w.div_ceil(columns));
+        return Array2::from_shape_fn((rows, columns), |(y, x)| {
+            let (y0, x0) = ((y * fy).min(h - 1), (x * fx).min(w - 1));
+            let (y1, x1) = ((y0 + fy).min(h), (x0 + fx).min(w));
+            let sum: f32 = (y0..y1).flat_map(|yy| (x0..x1).map(move |xx| (yy, xx))).map(|p| plane[p]).sum();
+            sum / ((y1 - y0) * (x1 - x0)) as f32
+        });
+    }
+    bilinear(plane, rows, columns)
+}
+
+/// Bilinear interpolation with half-pixel centres and clamped borders.
+pub(crate) fn bilinear(plane: ArrayView2<'_, f32>, rows: usize, columns: usize) -> Array2<f32> {
+    let (h, w) = plane.dim();
+    let taps = |out: usize, size: usize, n: usize| -> Vec<(usize, usize, f32)> {
+        (0..out)
+            .map(|i| {
+                let position = ((i as f32 + 0.5) * n as f32 / size as f32 - 0.5).clamp(0.0, (n - 1) as f32);
+                let low = position as usize;
+                (low, (low + 1).min(n - 1), position - low as f32)
+            })
+            .collect()
+    };
+    let (ty, tx) = (taps(rows, rows, h), taps(columns, columns, w));
+    Array2::from_shape_fn((rows, columns), |(y, x)| {
+        let ((y0, y1, v), (x0, x1, u)) = (ty[y], tx[x]);
+        let top = plane[[y0, x0]] * (1.0 - u) + plane[[y0, x1]] * u;
+        let bottom = plane[[y1, x0]] * (1.0 - u) + plane[[y1, x1]] * u;
+        top * (1.0 - v) + bottom * v
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_linear_ramp_survives_interpolation_away_from_the_border() {
+        let ramp = Array2::from_shape_fn((4, 4), |(y, x)| (2 * y + x) as f32);
+        let big = bilinear(ramp.view(), 8, 8);
+        // half-pixel centres: output row 3 lies at input 1.25, column 4 at 1.75
+        assert!((big[[3, 4]] - (2.0 * 1.25 + 1.75)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn constant_levels_give_constant_rows_at_every_size() {
+        for (h, w) in [(64usize, 64usize), (50, 71), (33, 120)] {
+            let level =
+                |c: usize, stride: usize, v: f32| Array3::from_elem((c, h.div_ceil(stride), w.div_ceil(stride)), v);
+            let p = patches(&vec![level(2, 4, 1.0), level(1, 8, 2.0), level(3, 16, 3.0)], h, w);
+            assert_eq!(p.features.dim(), (h.div_ceil(8) * w.div_ceil(8), 6));
+            for row in p.features.outer_iter() {
+                for (got, want) in row.iter().zip([1.0, 1.0, 2.0, 3.0, 3.0, 3.0]) {
+                    assert!((got - want).abs() < 1e-6);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn coverage_counts_pixels() {
+        let mask = Array2::from_shape_fn((16, 24), |(y, x)| y < 4 && x < 12);
+        assert_eq!(coverage(mask.view()), vec![0.5, 0.25, 0.0, 0.0, 0.0, 0.0]);
+    }
+}
