@@ -32,20 +32,25 @@ impl Front {
     pub const UNREACHED: u32 = u32::MAX;
 }
 
-const FAR: u8 = 0;
-const TRIAL: u8 = 1;
-const DONE: u8 = 2;
+/// One pixel, its four numbers side by side in memory.
+#[derive(Debug, Clone, Copy)]
+struct Cell {
+    /// Final arrival time; infinity until the front came.
+    arrived: f32,
+    /// Earliest arrival found so far.
+    trial: f32,
+    /// 1 / F; NaN until asked for, infinity for a wall.
+    slowness: f32,
+    owner: u32,
+}
 
-/// Grid with a one-pixel rim of finished, never-reached cells, so that neighbours need no bounds check.
+/// Grid with a one-pixel rim of walls, so that neighbours need no bounds check.
 struct Marcher<'a, S> {
     stride: usize,
     seeds: &'a [Seed],
     stop: f32,
     speed: S,
-    slowness: Vec<f32>,
-    time: Vec<f32>,
-    owner: Vec<u32>,
-    state: Vec<u8>,
+    cells: Vec<Cell>,
     heap: BinaryHeap<Reverse<u64>>,
 }
 
@@ -71,42 +76,37 @@ pub fn fast_march<S: Fn(usize, usize) -> f32>(dim: (usize, usize), seeds: &[Seed
         return Front { time: Array2::zeros(dim), owner: Array2::zeros(dim) };
     }
     let stride = w + 2;
-    let cells = (h + 2) * stride;
-    let mut state = vec![DONE; cells];
+    let wall = Cell { arrived: f32::INFINITY, trial: f32::INFINITY, slowness: f32::INFINITY, owner: Front::UNREACHED };
+    let mut cells = vec![wall; (h + 2) * stride];
     for y in 1..=h {
-        state[y * stride + 1..y * stride + 1 + w].fill(FAR);
+        cells[y * stride + 1..y * stride + 1 + w].fill(Cell { slowness: f32::NAN, ..wall });
     }
-    let mut marcher = Marcher {
-        stride,
-        seeds,
-        stop: stop as f32,
-        speed,
-        slowness: vec![f32::NAN; cells],
-        time: vec![f32::INFINITY; cells],
-        owner: vec![Front::UNREACHED; cells],
-        state,
-        heap: BinaryHeap::with_capacity(256),
-    };
+    let mut marcher = Marcher { stride, seeds, stop: stop as f32, speed, cells, heap: BinaryHeap::with_capacity(1024) };
     for index in 0..seeds.len() {
         marcher.plant(index, h, w);
     }
     marcher.march();
-    let inner = |y: usize, x: usize| (y + 1) * stride + x + 1;
-    Front {
-        time: Array2::from_shape_fn(dim, |(y, x)| marcher.time[inner(y, x)]),
-        owner: Array2::from_shape_fn(dim, |(y, x)| marcher.owner[inner(y, x)]),
+    let (mut time, mut owner) = (Array2::zeros(dim), Array2::zeros(dim));
+    for (y, (mut times, mut owners)) in time.rows_mut().into_iter().zip(owner.rows_mut()).enumerate() {
+        let row = &marcher.cells[(y + 1) * stride + 1..(y + 1) * stride + 1 + w];
+        for ((t, o), cell) in times.iter_mut().zip(&mut owners).zip(row) {
+            *t = cell.arrived;
+            *o = cell.owner;
+        }
     }
+    Front { time, owner }
 }
 
 impl<S: Fn(usize, usize) -> f32> Marcher<'_, S> {
+    #[inline]
     fn slowness(&mut self, cell: usize) -> f32 {
-        let known = self.slowness[cell];
+        let known = self.cells[cell].slowness;
         if !known.is_nan() {
             return known;
         }
         let f = (self.speed)(cell / self.stride - 1, cell % self.stride - 1);
         let s = if f.is_finite() && f > 0.0 { 1.0 / f } else { f32::INFINITY };
-        self.slowness[cell] = s;
+        self.cells[cell].slowness = s;
         s
     }
 
@@ -131,11 +131,12 @@ impl<S: Fn(usize, usize) -> f32> Marcher<'_, S> {
         }
     }
 
+    #[inline]
     fn offer(&mut self, cell: usize, t: f32, owner: u32) {
-        if t < self.time[cell] && t <= self.stop {
-            self.time[cell] = t;
-            self.owner[cell] = owner;
-            self.state[cell] = TRIAL;
+        let c = &mut self.cells[cell];
+        if t < c.trial && t <= self.stop {
+            c.trial = t;
+            c.owner = owner;
             // Times are not negative, so their bit patterns sort like the numbers.
             self.heap.push(Reverse((u64::from(t.to_bits()) << 32) | cell as u64));
         }
@@ -144,28 +145,31 @@ impl<S: Fn(usize, usize) -> f32> Marcher<'_, S> {
     fn march(&mut self) {
         while let Some(Reverse(key)) = self.heap.pop() {
             let cell = (key & 0xffff_ffff) as usize;
-            if self.state[cell] == DONE {
+            let c = &mut self.cells[cell];
+            if c.arrived < f32::INFINITY {
                 continue; // an older, larger value of this pixel
             }
-            self.state[cell] = DONE;
+            c.arrived = c.trial;
             for next in [cell - self.stride, cell - 1, cell + 1, cell + self.stride] {
-                if self.state[next] != DONE {
+                if self.cells[next].arrived == f32::INFINITY {
                     self.update(next);
                 }
             }
         }
     }
 
-    /// Godunov's upwind solution from the finished neighbours.
+    /// Godunov's upwind solution from the pixels the front has reached.
+    #[inline]
     fn update(&mut self, cell: usize) {
         let slowness = self.slowness(cell);
         if slowness == f32::INFINITY {
             return;
         }
-        let (a, a_cell) = self.earlier(cell - 1, cell + 1);
-        let (b, b_cell) = self.earlier(cell - self.stride, cell + self.stride);
-        let (first, second, from) = if a <= b { (a, b, a_cell) } else { (b, a, b_cell) };
-        let owner = self.owner[from];
+        let earlier =
+            |p: &Cell, q: &Cell| if p.arrived <= q.arrived { (p.arrived, p.owner) } else { (q.arrived, q.owner) };
+        let (a, a_owner) = earlier(&self.cells[cell - 1], &self.cells[cell + 1]);
+        let (b, b_owner) = earlier(&self.cells[cell - self.stride], &self.cells[cell + self.stride]);
+        let (first, second, owner) = if a <= b { (a, b, a_owner) } else { (b, a, b_owner) };
         let step = slowness / self.seeds[owner as usize].speed_factor as f32;
         let gap = second - first;
         let t = if gap < step {
@@ -174,11 +178,5 @@ impl<S: Fn(usize, usize) -> f32> Marcher<'_, S> {
             first + step
         };
         self.offer(cell, t, owner);
-    }
-
-    fn earlier(&self, p: usize, q: usize) -> (f32, usize) {
-        let at = |c: usize| if self.state[c] == DONE { self.time[c] } else { f32::INFINITY };
-        let (tp, tq) = (at(p), at(q));
-        if tp <= tq { (tp, p) } else { (tq, q) }
     }
 }

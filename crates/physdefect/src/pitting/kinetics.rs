@@ -108,6 +108,7 @@ impl PitShape {
     pub fn profile(self, u: f64, exponent: f64) -> f64 {
         let u = u.clamp(0.0, 1.0);
         match self {
+            Self::Front if exponent == 0.5 => u.sqrt(),
             Self::Front => u.powf(exponent),
             Self::Hemispherical | Self::Elliptical => (u * (2.0 - u)).sqrt(),
             Self::NarrowDeep => u,

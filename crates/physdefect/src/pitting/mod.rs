@@ -6,8 +6,8 @@
 //! speed, and Faraday's law for the mass.
 
 mod eikonal;
+mod grains;
 mod kinetics;
-mod noise;
 mod nucleation;
 mod paper_polygon;
 mod product;
@@ -23,8 +23,9 @@ pub use nucleation::{Interaction, Nucleation, Nucleus, Susceptibility};
 pub use paper_polygon::PaperPolygon;
 pub use product::Product;
 
-use crate::{Bbox, Defect, DefectModel, Domain, Error, Measures, Mechanism, Tint};
-use noise::{Grains, Perlin};
+use crate::noise::Perlin;
+use crate::{Bbox, Defect, DefectModel, Domain, Error, Measures, Mechanism, Tint, params};
+use grains::Grains;
 
 const MODEL: &str = "pitting-loss";
 /// Smallest domain on which a colony is more than a dot.
@@ -214,7 +215,8 @@ impl PittingLoss {
     }
 
     fn validate(&self) -> Result<(), Error> {
-        let fraction = |name, v: f64| require((1e-4..=1.0).contains(&v), MODEL, name, v, "in [0.0001, 1] domain scales");
+        let fraction =
+            |name, v: f64| require((1e-4..=1.0).contains(&v), MODEL, name, v, "in [0.0001, 1] domain scales");
         let n = &self.nucleation;
         require((0.0..=1e6).contains(&n.rate), MODEL, "nucleation.rate", n.rate, "in [0, 1e6] births a year")?;
         require((1e-6..=1e6).contains(&n.decay), MODEL, "nucleation.decay", n.decay, "in [1e-6, 1e6] years")?;
@@ -224,7 +226,13 @@ impl PittingLoss {
         match n.interaction {
             Interaction::Independent => {}
             Interaction::Thomas { pits_per_cluster: p, spread } => {
-                require((1e-3..=1e4).contains(&p), MODEL, "nucleation.interaction.pits_per_cluster", p, "in [0.001, 1e4]")?;
+                require(
+                    (1e-3..=1e4).contains(&p),
+                    MODEL,
+                    "nucleation.interaction.pits_per_cluster",
+                    p,
+                    "in [0.001, 1e4]",
+                )?;
                 fraction("nucleation.interaction.spread", spread)?;
             }
             Interaction::Inhibition { radius } => fraction("nucleation.interaction.radius", radius)?,
@@ -295,14 +303,14 @@ impl DefectModel for PittingLoss {
 
     fn generate(&self, domain: &Domain, severity: f64, rng: &mut ChaCha8Rng) -> Result<Defect, Error> {
         self.validate()?;
-        require((0.0..=1.0).contains(&severity), MODEL, "severity", severity, "in [0, 1]")?;
+        params::severity(MODEL, severity)?;
         if domain.area() < LEAST_AREA {
             return Err(Error::DomainTooSmall { model: MODEL, found: domain.area(), needed: LEAST_AREA });
         }
         // Everything random is drawn for the longest exposure, so that severity only cuts it in time.
         let scale = domain.scale();
-        let grains = Grains::new(rng.random(), self.grain_size * scale);
-        let mottle = Perlin::new(rng.random(), 1.5 * self.grain_size * scale);
+        let grain_key: u64 = rng.random();
+        let mottle = Perlin::draw(rng);
         let nuclei = self.nucleation.sample(domain, self.exposure_years.1, rng);
         let median = self.median_law(scale);
         let now = self.exposure(severity);
@@ -329,6 +337,7 @@ impl DefectModel for PittingLoss {
             seed.y -= reach.y0 as f64;
             seed.x -= reach.x0 as f64;
         }
+        let grains = Grains::new(grain_key, self.grain_size * scale, reach);
         let mask = domain.mask();
         let (f0, d) = (speed as f32, self.grain_contrast as f32);
         let front = fast_march((reach.height(), reach.width()), &seeds, stop, |y, x| {
@@ -349,6 +358,7 @@ impl PittingLoss {
         let mut opacity = Array2::<f32>::zeros(dim);
         let mut weight = Array2::<f32>::zeros(dim);
         let color = self.product.reflectance();
+        let per_mottle = self.spread_rate / (1.5 * self.grain_size * speed);
         let stain_px = self.stain / self.spread_rate * speed;
         let (mut volume, mut area, mut stained) = (0.0f64, 0usize, 0usize);
         let mut alive = vec![false; pits.len()];
@@ -377,8 +387,8 @@ impl PittingLoss {
                     deposit = (self.deposit * (-d).exp() * (1.0 - d / STAIN_REACH).max(0.0)) as f32;
                 }
                 if color.is_some() {
-                    let (py, px) = ((y + tight.y0) as f32, (x + tight.x0) as f32);
-                    deposit *= 0.8 + 0.2 * mottle.value(py, px).clamp(-1.0, 1.0);
+                    let (py, px) = ((y + tight.y0) as f64 * per_mottle, (x + tight.x0) as f64 * per_mottle);
+                    deposit *= (0.8 + 0.2 * mottle.at(py, px).clamp(-1.0, 1.0)) as f32;
                     weight[[y, x]] = deposit;
                     support = support.max((deposit / VISIBLE_WEIGHT).min(1.0));
                     stained += usize::from(deposit >= VISIBLE_WEIGHT);
@@ -477,11 +487,14 @@ fn box_of(domain: &Domain, seeds: &[Seed], stop: f64, fastest: f64) -> Bbox {
 /// The part of `reach` that a front came to.
 fn reached(front: &Front, reach: Bbox) -> Bbox {
     let mut b = Bbox { y0: reach.y1, x0: reach.x1, y1: reach.y0, x1: reach.x0 };
-    for ((y, x), &owner) in front.owner.indexed_iter() {
-        if owner != Front::UNREACHED {
-            let (y, x) = (y + reach.y0, x + reach.x0);
-            b = Bbox { y0: b.y0.min(y), x0: b.x0.min(x), y1: b.y1.max(y + 1), x1: b.x1.max(x + 1) };
-        }
+    for (y, row) in front.owner.rows().into_iter().enumerate() {
+        let known = |owner: &u32| *owner != Front::UNREACHED;
+        let Some(first) = row.iter().position(known) else { continue };
+        let last = row.iter().rposition(known).unwrap_or(first);
+        b.y0 = b.y0.min(y + reach.y0);
+        b.y1 = y + reach.y0 + 1;
+        b.x0 = b.x0.min(first + reach.x0);
+        b.x1 = b.x1.max(last + reach.x0 + 1);
     }
     b
 }

@@ -6,9 +6,9 @@ use ndarray::Array2;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::pitting::noise::{Perlin, uniform};
+use crate::noise::{Perlin, hash2, unit};
 use crate::pitting::{Product, require};
-use crate::{Bbox, Defect, DefectModel, Domain, Error, Measures, Mechanism, Tint};
+use crate::{Bbox, Defect, DefectModel, Domain, Error, Measures, Mechanism, Tint, params};
 
 const MODEL: &str = "paper-polygon";
 const LEAST_AREA: usize = 64;
@@ -117,7 +117,8 @@ impl PaperPolygon {
     }
 
     fn validate(&self) -> Result<(), Error> {
-        let fraction = |name, v: f64| require((1e-4..=1.0).contains(&v), MODEL, name, v, "in [0.0001, 1] domain scales");
+        let fraction =
+            |name, v: f64| require((1e-4..=1.0).contains(&v), MODEL, name, v, "in [0.0001, 1] domain scales");
         require((1..=1000).contains(&self.polygons), MODEL, "polygons", self.polygons as f64, "in 1..=1000")?;
         require(self.radius > 0.0 && self.radius <= 0.5, MODEL, "radius", self.radius, "in (0, 0.5] domain scales")?;
         require((0.0..=1.0).contains(&self.growth), MODEL, "growth", self.growth, "in [0, 1] domain scales")?;
@@ -127,6 +128,18 @@ impl PaperPolygon {
         let c = self.noise_contrast;
         require((0.0..=1.0).contains(&c), MODEL, "noise_contrast", c, "in [0, 1]")?;
         fraction("depth", self.depth)
+    }
+}
+
+/// Perlin noise at pixels, in \[-1, 1\].
+struct Noise {
+    perlin: Perlin,
+    per_px: f64,
+}
+
+impl Noise {
+    fn at(&self, y: usize, x: usize) -> f64 {
+        self.perlin.at(y as f64 * self.per_px, x as f64 * self.per_px).clamp(-1.0, 1.0)
     }
 }
 
@@ -178,12 +191,12 @@ impl DefectModel for PaperPolygon {
 
     fn generate(&self, domain: &Domain, severity: f64, rng: &mut ChaCha8Rng) -> Result<Defect, Error> {
         self.validate()?;
-        require((0.0..=1.0).contains(&severity), MODEL, "severity", severity, "in [0, 1]")?;
+        params::severity(MODEL, severity)?;
         if domain.area() < LEAST_AREA {
             return Err(Error::DomainTooSmall { model: MODEL, found: domain.area(), needed: LEAST_AREA });
         }
         let scale = domain.scale();
-        let noise = Perlin::new(rng.random(), self.noise_scale * scale);
+        let noise = Noise { perlin: Perlin::draw(rng), per_px: 1.0 / (self.noise_scale * scale) };
         let chance_key: u64 = rng.random();
         let (height, width) = domain.dim();
         // The blobs aggregate: every polygon after the first lies within a few radii of an earlier one.
@@ -227,7 +240,7 @@ impl PaperPolygon {
         polygons: &[Polygon],
         b: Bbox,
         steps: usize,
-        noise: &Perlin,
+        noise: &Noise,
         key: u64,
     ) -> Array2<u32> {
         let mask = domain.mask();
@@ -261,9 +274,9 @@ impl PaperPolygon {
                     if *cell != NEVER || !mask[[v, u]] {
                         continue;
                     }
-                    let nu = noise.value(v as f32, u as f32);
-                    let p = self.probability as f32 * (1.0 + self.noise_contrast as f32 * nu);
-                    if uniform(key ^ (u64::from(step) << 40), v as i64, u as i64) < p {
+                    let nu = noise.at(v, u);
+                    let p = self.probability * (1.0 + self.noise_contrast * nu);
+                    if unit(hash2(key ^ (u64::from(step) << 40), v as i64, u as i64)) < p {
                         *cell = step;
                         next.push((v, u));
                     } else {
@@ -279,7 +292,7 @@ impl PaperPolygon {
         joined
     }
 
-    fn relief(&self, joined: &Array2<u32>, b: Bbox, (steps, most): (usize, f64), full: f64, noise: &Perlin) -> Defect {
+    fn relief(&self, joined: &Array2<u32>, b: Bbox, (steps, most): (usize, f64), full: f64, noise: &Noise) -> Defect {
         let mut tight = Bbox { y0: b.y1, x0: b.x1, y1: b.y0, x1: b.x0 };
         for ((y, x), &j) in joined.indexed_iter() {
             if j != NEVER {
@@ -300,13 +313,13 @@ impl PaperPolygon {
                 if j == NEVER {
                     continue;
                 }
-                let nu = noise.value((y + tight.y0) as f32, (x + tight.x0) as f32).clamp(-1.0, 1.0);
+                let nu = noise.at(y + tight.y0, x + tight.x0);
                 // Expansions since it joined, over the most there can be; the first already counts.
                 let age = (steps as f64 + 1.0 - f64::from(j)) / (most + 1.0);
-                let depth = full * age.sqrt() * (1.0 + 0.4 * f64::from(nu));
+                let depth = full * age.sqrt() * (1.0 + 0.4 * nu);
                 height[[y, x]] = -depth as f32;
                 opacity[[y, x]] = 1.0;
-                weight[[y, x]] = 0.6 + 0.3 * nu;
+                weight[[y, x]] = (0.6 + 0.3 * nu) as f32;
                 volume += depth;
                 deepest = deepest.max(depth);
                 area += 1;

@@ -18,7 +18,7 @@ pub use plastic::{Residual, Tolerance, section_moment};
 pub use plate::Plate;
 
 use crate::pitting::require;
-use crate::{Bbox, Defect, DefectModel, Domain, Error, Measures, Mechanism};
+use crate::{Bbox, Defect, DefectModel, Domain, Error, Measures, Mechanism, params};
 use load::Footprint;
 use plate::matmul;
 
@@ -239,7 +239,7 @@ impl DefectModel for PlasticWarpage {
 
     fn generate(&self, domain: &Domain, severity: f64, rng: &mut ChaCha8Rng) -> Result<Defect, Error> {
         self.validate()?;
-        require((0.0..=1.0).contains(&severity), MODEL, "severity", severity, "in [0, 1]")?;
+        params::severity(MODEL, severity)?;
         if domain.area() < LEAST_AREA {
             return Err(Error::DomainTooSmall { model: MODEL, found: domain.area(), needed: LEAST_AREA });
         }

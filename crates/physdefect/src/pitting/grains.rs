@@ -1,0 +1,69 @@
+//! Grains of a polycrystal, hashed from coordinates: a box costs only its own grains.
+
+use crate::Bbox;
+use crate::noise::{hash2, mix};
+
+/// One Voronoi site: place in lattice cells and the grain's value.
+#[derive(Debug, Clone, Copy)]
+struct Site {
+    y: f32,
+    x: f32,
+    value: f32,
+}
+
+/// Voronoi grains over a box: one random site in each cell of a lattice of side `size` px, and a value that is constant on
+/// each grain, of zero mean and unit variance, uniform on +-sqrt(3).
+///
+/// The same key gives the same grains whatever the box.
+#[derive(Debug)]
+pub(crate) struct Grains {
+    per_px: f32,
+    /// First lattice row and column of `sites`.
+    first: (i64, i64),
+    columns: usize,
+    sites: Vec<Site>,
+}
+
+impl Grains {
+    pub(crate) fn new(key: u64, size: f64, within: Bbox) -> Self {
+        // At least a pixel: finer grains than that cannot be told apart.
+        let per_px = (1.0 / size.max(1.0)) as f32;
+        let key = mix(key);
+        let cell = |p: usize| (p as f32 * per_px).floor() as i64;
+        let (rows, columns) = (cell(within.y0) - 1..cell(within.y1) + 2, cell(within.x0) - 1..cell(within.x1) + 2);
+        let first = (rows.start, columns.start);
+        let mut sites = Vec::with_capacity(rows.clone().count() * columns.clone().count());
+        for j in rows {
+            for i in columns.clone() {
+                let bits = hash2(key, j, i);
+                // 21 bits each for the site's row and column, 22 for the value.
+                let unit = |b: u64| (b & 0x1f_ffff) as f32 * (1.0 / (1u32 << 21) as f32);
+                let value = (bits >> 42) as f32 * (1.0 / (1u32 << 22) as f32);
+                sites.push(Site {
+                    y: j as f32 + unit(bits),
+                    x: i as f32 + unit(bits >> 21),
+                    value: (2.0 * value - 1.0) * 3f32.sqrt(),
+                });
+            }
+        }
+        Self { per_px, first, columns: columns.count(), sites }
+    }
+
+    /// Value of the grain at a pixel of the box.
+    pub(crate) fn value(&self, y: usize, x: usize) -> f32 {
+        let (v, u) = (y as f32 * self.per_px, x as f32 * self.per_px);
+        // Pixel coordinates are not negative, so that truncation is the floor.
+        let (j, i) = ((v as i64 - self.first.0) as usize, (u as i64 - self.first.1) as usize);
+        let mut nearest = (f32::INFINITY, 0.0);
+        for row in j - 1..=j + 1 {
+            for site in &self.sites[row * self.columns + i - 1..=row * self.columns + i + 1] {
+                let (dy, dx) = (site.y - v, site.x - u);
+                let d = dy * dy + dx * dx;
+                if d < nearest.0 {
+                    nearest = (d, site.value);
+                }
+            }
+        }
+        nearest.1
+    }
+}
