@@ -7,6 +7,8 @@ use ndarray::Array3;
 use physdefect::appearance::{Appearance, Material, Rendered};
 use physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
 use physdefect::fracture::{FractureLine, PaperFrontier};
+use physdefect::pitting::PittingLoss;
+use physdefect::warpage::PlasticWarpage;
 use physdefect::{Domain, SampleKey, Synthesize};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,6 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Box::new(Rendered::new(FractureLine::default(), metal)?.with_severity(0.1, 0.4)?),
         Box::new(Rendered::new(FractureLine::default(), metal)?.with_severity(0.5, 1.0)?),
         Box::new(Rendered::new(PaperFrontier::default(), metal)?),
+        Box::new(Rendered::new(PittingLoss::default(), metal)?),
+        Box::new(Rendered::new(PlasticWarpage::default(), metal)?),
         Box::new(CutPaste::default()),
         Box::new(CutPasteScar::default()),
         Box::new(PerlinBlend::default()),

@@ -126,7 +126,8 @@ fn composites_keep_the_contract() {
         done += 1;
         assert_eq!(all.records.len(), refs.len());
         for ((y, x), &id) in all.instances.indexed_iter() {
-            let change = (0..photo.dim().2).map(|k| (all.image[[y, x, k]] - photo[[y, x, k]]).abs()).fold(0.0, f32::max);
+            let change =
+                (0..photo.dim().2).map(|k| (all.image[[y, x, k]] - photo[[y, x, k]]).abs()).fold(0.0, f32::max);
             assert!(usize::from(id) <= refs.len());
             assert!(if id == 0 { change == 0.0 } else { change >= 1.0 / 255.0 }, "#{index} {y},{x}: {id} {change}");
         }
@@ -145,7 +146,11 @@ fn impossible_photos_are_refused() {
     let mut broken = Array3::from_elem((64, 64, 3), 0.5);
     broken.fill(f32::NAN);
     for synth in common::synthesisers() {
-        assert!(matches!(synth.synthesize(broken.view(), &domain, key), Err(Error::NotFinite { .. })), "{}", synth.name());
+        assert!(
+            matches!(synth.synthesize(broken.view(), &domain, key), Err(Error::NotFinite { .. })),
+            "{}",
+            synth.name()
+        );
         let wrong = Array3::from_elem((64, 63, 3), 0.5);
         assert!(matches!(synth.synthesize(wrong.view(), &domain, key), Err(Error::Shape { .. })), "{}", synth.name());
     }

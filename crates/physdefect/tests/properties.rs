@@ -4,7 +4,9 @@ mod common;
 
 use ndarray::{Array2, Array3};
 use physdefect::appearance::{Appearance, Light, Material, Rendered};
-use physdefect::fracture::{FractureLine, FractureParams, FrontierParams, PaperFrontier, Toughness, frontier_half_width};
+use physdefect::fracture::{
+    FractureLine, FractureParams, FrontierParams, PaperFrontier, Toughness, frontier_half_width,
+};
 use physdefect::{Domain, Error, SampleKey, Synthesize, estimate_foreground};
 use proptest::prelude::*;
 
@@ -51,7 +53,7 @@ fn mask() -> impl Strategy<Value = Array2<bool>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn fracture_line_never_panics(params in fracture(), mask in mask(), severity in number(0.0, 1.0), index in 0u64..1000) {

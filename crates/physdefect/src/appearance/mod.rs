@@ -3,14 +3,14 @@
 //! In linear light the rendered pixel is
 //!
 //! ```text
-//! I' = (1 - a) warp(I) + a warp(I) * S(n)/S(n0) * V * (1 + rim)        a: opacity
-//! S(n) = ambient + (1 - ambient) (diffuse max(n.l, 0) + specular max(n.h, 0)^p)
+//! I' = (1 - a) warp(I) + a warp(I) * S(n)/S(n0) * (1 + rim)                               a: opacity
+//! S(n) = ambient V + (1 - ambient) L (diffuse max(n.l, 0) + specular max(n.h, 0)^p)
 //! ```
 //!
 //! with n the relief's normal, n0 the flat one, l the light, h the half vector between light and camera (Blinn 1977). The
 //! ratio keeps the photo's own texture and needs no albedo (ratio images: Liu, Shan, Zhang 2001). `V` is the visible share
-//! of the sky over a pixel, from the horizon in eight directions; in a V-groove of width w and depth d it approaches
-//! (w/2)/sqrt(d^2 + w^2/4). `rim` is the lit convex lip of a cavity. A [`Tint`](crate::Tint) then moves the albedo: its
+//! of the sky over a pixel, from the horizon in eight directions (it falls with a cavity's depth over its width), `L` whether
+//! the light stands above the horizon in its own direction (a shadow with a penumbra). `rim` is the lit convex lip of a cavity. A [`Tint`](crate::Tint) then moves the albedo: its
 //! colour is multiplied with the illumination (mean of the box over [`Material::albedo`]) and the same shading. Warping
 //! resamples encoded values once, with the Catmull-Rom kernel.
 //!

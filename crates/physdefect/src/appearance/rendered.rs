@@ -242,7 +242,14 @@ impl<M: DefectModel> Synthesize for Rendered<M> {
         let severity = self.severity.0 + (self.severity.1 - self.severity.0) * rng.random::<f64>();
         let mut failure = Error::Invisible { model: self.name, reason: "no attempt was made" };
         for attempt in 0..ATTEMPTS {
-            let defect = self.model.generate(domain, severity, &mut rng)?;
+            let defect = match self.model.generate(domain, severity, &mut rng) {
+                // Another draw may find room.
+                Err(error @ Error::DomainTooSmall { .. }) => {
+                    failure = error;
+                    continue;
+                }
+                defect => defect?,
+            };
             let boost = 1.0 + 0.5 * attempt as f32;
             match self.render_boosted(photo, domain, defect, severity, key, boost) {
                 Err(error @ Error::Invisible { .. }) => failure = error,

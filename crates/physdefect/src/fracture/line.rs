@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use super::lefm::{self, RemoteStress};
 use super::relief::{self, Branch};
 use super::toughness::{Toughness, ToughnessField};
-use super::walk::{Arm, Medium, Start, grow};
+use super::walk::{Arm, Medium, Start, grow, ray};
 use crate::noise::{hash2, unit};
 use crate::{Defect, DefectModel, Domain, Error, Measures, Mechanism, params};
 
@@ -17,7 +17,7 @@ const NAME: &str = "fracture-line";
 const MIN_AREA: usize = 64;
 /// Candidate sites for the weakest link, and whole tries for a site with room.
 const SITES: usize = 8;
-const TRIES: usize = 6;
+const TRIES: usize = 12;
 /// Branch generations and branches in all.
 const MAX_GENERATION: u32 = 2;
 const MAX_BRANCHES: usize = 12;
@@ -179,61 +179,68 @@ impl FractureLine {
         let step = (0.5 * grain).min(0.25 * longest);
         let field = ToughnessField::new(p.toughness, grain, rng.next_u64());
 
-        let mut best: Option<(f64, Vec<Arm>, Seed)> = None;
+        // The site with the most room along the plane across the load; the same one at every severity.
+        let mut best: Option<(f64, Seed)> = None;
         for _ in 0..TRIES {
             let seed = self.seed(domain, &field, rng);
-            let medium = self.medium(domain, &field, seed.angle, p.zone * shortest, step);
-            // The strongest load decides where a tip may branch, so that the path is the same at every severity.
-            let top = load(longest * seed.reach, &medium);
-            let mut arms: Vec<Arm> = Vec::with_capacity(2);
-            for side in 0..2u64 {
-                let heading = seed.heading + if side == 0 { 0.0 } else { PI };
-                let max_length = OVERRUN * longest * seed.reach;
-                let start = Start { at: seed.at, heading, behind: 0.0, flaw: 0.3 * shortest, max_length };
-                arms.push(grow(&medium, start, |i, drive| {
-                    self.event(seed.hash ^ side, i, drive * top * top).map(|e| -e.side * 0.5 * e.angle)
-                }));
-            }
-            let room: f64 = arms.iter().map(|a| (a.points.len() - 1) as f64 * step).sum();
-            if best.as_ref().is_none_or(|b| room > b.0) {
-                best = Some((room, arms, seed));
+            let flaw = 0.3 * shortest + 2.0 * step;
+            let way = |side: f64| {
+                // An arm needs room for its half of the flaw first.
+                let along = seed.heading + (side - 1.0) * 0.5 * PI;
+                let fits = ray(domain, seed.at, along, flaw.ceil()) >= flaw.floor();
+                let plane = seed.angle + side * 0.5 * PI;
+                if fits { ray(domain, seed.at, plane, longest * seed.reach) } else { 0.0 }
+            };
+            let room = (way(1.0) + way(-1.0)).min(2.0 * longest);
+            if best.is_none_or(|b| room > b.0) {
+                best = Some((room, seed));
             }
             if room >= longest {
                 break;
             }
         }
-        let Some((room, arms, seed)) = best else { return small };
-        if room < 4.0 {
+        let Some((room, seed)) = best else { return small };
+        let medium = self.medium(domain, &field, seed.angle, p.zone * shortest, step);
+        // The strongest load decides where the main tip may branch, so that its path is the same at every severity.
+        let (load, top) = (load(target * seed.reach, &medium), load(longest * seed.reach, &medium));
+        let arms: [Arm; 2] = [0u64, 1].map(|side| {
+            let start = Start {
+                at: seed.at,
+                heading: seed.heading + side as f64 * PI,
+                behind: 0.0,
+                flaw: 0.3 * shortest,
+                max_length: OVERRUN * longest * seed.reach,
+                load,
+            };
+            grow(&medium, start, |i, drive| {
+                self.event(seed.hash ^ side, i, drive * top * top).map(|e| -e.side * 0.5 * e.angle)
+            })
+        });
+        if arms.iter().all(|arm| arm.points.len() < 3) {
             return small;
         }
-        let medium = self.medium(domain, &field, seed.angle, p.zone * shortest, step);
-        let load = load(target * seed.reach, &medium);
         // A crack that the domain cuts short opens less, by its share of the length it would have had.
         let room = (room / (2.0 * longest)).clamp(0.4, 1.0);
         let width = (room * scale * p.opening.0 * (p.opening.1 / p.opening.0).powf(severity)).max(0.8);
 
         let mut branches = Vec::new();
         let mut pending = Vec::new();
-        for (side, arm) in arms.iter().enumerate() {
-            let reached = arm.reach(load);
-            if reached > 1 {
-                branches.push(opened(arm, reached, width, &field, p.toughness));
+        for (side, arm) in arms.into_iter().enumerate() {
+            if arm.points.len() > 1 {
+                branches.push(opened(&arm, width, &field, p.toughness));
             }
-            pending.push((arm.clone(), reached, width, seed.hash ^ side as u64, 0u32, 0.0));
+            pending.push((arm, width, seed.hash ^ side as u64, 0u32, 0.0));
         }
         let main = branches.len();
-        if main == 0 {
-            return small;
-        }
         let mut next = 0;
         while next < pending.len() && branches.len() < MAX_BRANCHES {
-            let (arm, reached, width, hash, generation, behind) = pending[next].clone();
+            let (arm, width, hash, generation, behind) = std::mem::take(&mut pending[next]);
             next += 1;
             if generation >= MAX_GENERATION {
                 continue;
             }
-            let total = (reached - 1) as f64 * step;
-            for i in 1..reached {
+            let total = (arm.points.len() - 1) as f64 * step;
+            for i in 1..arm.points.len() {
                 let shade = if generation == 0 { 1.0 } else { p.shielding };
                 let Some(event) = self.event(hash, i, arm.drive[i] * (load * shade).powi(2)) else { continue };
                 let run = i as f64 * step;
@@ -244,14 +251,14 @@ impl FractureLine {
                     behind: behind + run,
                     flaw: 0.0,
                     max_length: left,
+                    load: load * p.shielding,
                 };
                 let child = grow(&medium, start, |_, _| None);
-                let reached = child.reach(load * p.shielding);
                 // A branch opens no wider than the crack behind it leaves room for.
                 let open = 0.7 * width * (1.0 - (run / total.max(step)).powi(2)).max(0.0).sqrt();
-                if reached > 2 && branches.len() < MAX_BRANCHES {
-                    branches.push(opened(&child, reached, open, &field, p.toughness));
-                    pending.push((child, reached, open, hash2(hash, i as i64, 1), generation + 1, behind + run));
+                if child.points.len() > 2 && branches.len() < MAX_BRANCHES {
+                    branches.push(opened(&child, open, &field, p.toughness));
+                    pending.push((child, open, hash2(hash, i as i64, 1), generation + 1, behind + run));
                 }
             }
         }
@@ -351,9 +358,9 @@ fn load(a: f64, medium: &Medium<'_>) -> f64 {
     1.0 / lefm::zone_factor(a, medium.zone)
 }
 
-/// The first `reached` vertices with the elliptic opening, roughened by the toughness field.
-fn opened(arm: &Arm, reached: usize, width: f64, field: &ToughnessField, toughness: Toughness) -> Branch {
-    let points = arm.points[..reached].to_vec();
+/// The arm with the elliptic opening, roughened by the toughness field.
+fn opened(arm: &Arm, width: f64, field: &ToughnessField, toughness: Toughness) -> Branch {
+    let points = arm.points.clone();
     let arcs: Vec<f64> = std::iter::once(0.0)
         .chain(points.windows(2).scan(0.0, |sum, p| {
             *sum += (p[1][0] - p[0][0]).hypot(p[1][1] - p[0][1]);
@@ -368,7 +375,7 @@ fn opened(arm: &Arm, reached: usize, width: f64, field: &ToughnessField, toughne
         .map(|(p, &s)| {
             let smooth = lefm::opening(s, a, width / (4.0 * a));
             // Weak grains crumble: the mouth is wider there.
-            if rough { smooth * (1.6 - 0.6 * field.at(p[0], p[1])).clamp(0.5, 1.5) } else { smooth }
+            if rough { smooth * (1.35 - 0.35 * field.at(p[0], p[1])).clamp(0.6, 1.4) } else { smooth }
         })
         .collect();
     Branch { points, opening }

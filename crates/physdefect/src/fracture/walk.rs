@@ -35,6 +35,8 @@ pub(super) struct Start {
     /// Length of the flaw that is there before any load, px.
     pub(super) flaw: f64,
     pub(super) max_length: f64,
+    /// Load, a factor on the unit stress.
+    pub(super) load: f64,
 }
 
 /// One grown arm.
@@ -48,11 +50,11 @@ pub(super) struct Arm {
     pub(super) drive: Vec<f64>,
 }
 
-/// Grows a tip to `max_length` or the domain's edge.
+/// Grows a tip while G >= G_c, at most to `max_length` or the domain's edge.
 ///
 /// Each step takes the direction in the cone that maximises G(theta)/G_c(x + ds). The load's magnitude cancels in that
-/// choice, so the path is that of *every* load; [`Arm::reach`] then says how far a given load drives it. `kink` is asked at
-/// each step (vertex, drive) for a turn to add: where the tip branches.
+/// choice, so the path of a weak load is the beginning of the path of a strong one. `kink` is asked at each step (vertex,
+/// drive) for a turn to add: where the tip branches.
 pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize, f64) -> Option<f64>) -> Arm {
     let steps = (start.max_length / medium.step).ceil() as usize;
     let mut arm = Arm { points: vec![start.at], headings: vec![start.heading], drive: vec![f64::INFINITY] };
@@ -64,6 +66,7 @@ pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize
         })
         .collect();
     let (mut at, mut heading) = (start.at, start.heading);
+    let arrest = 1.0 / (start.load * start.load);
     let flawed = (start.flaw / medium.step).ceil() as usize;
     for i in 1..=steps {
         if i <= flawed {
@@ -121,7 +124,7 @@ pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize
             toward += turned;
             next = [at[0] + medium.step * toward.sin(), at[1] + medium.step * toward.cos()];
         }
-        if !(drive > 0.0) || !medium.domain.contains(next[0] + 0.5, next[1] + 0.5) {
+        if !(drive >= arrest) || !medium.domain.contains(next[0] + 0.5, next[1] + 0.5) {
             break;
         }
         (at, heading) = (next, toward);
@@ -132,12 +135,14 @@ pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize
     arm
 }
 
-impl Arm {
-    /// Number of vertices that a load (factor on the unit stress) reaches: growth goes on while G >= G_c.
-    pub(super) fn reach(&self, load: f64) -> usize {
-        let needed = 1.0 / (load * load);
-        1 + self.drive[1..].iter().take_while(|&&d| d >= needed).count()
+/// Length of the straight way from `at` along `heading` to the domain's edge, at most `longest`.
+pub(super) fn ray(domain: &Domain, at: [f64; 2], heading: f64, longest: f64) -> f64 {
+    let (s, c) = heading.sin_cos();
+    let mut run = 0.0;
+    while run < longest && domain.contains(at[0] + (run + 1.0) * s + 0.5, at[1] + (run + 1.0) * c + 0.5) {
+        run += 1.0;
     }
+    run
 }
 
 /// Angle in (-pi, pi].
