@@ -1,4 +1,5 @@
 //! Pitting loss against closed forms, published tables and independent simulation.
+#![allow(clippy::unwrap_used)] // helpers outside #[test] functions; a panic is the failure wanted
 
 use ndarray::Array2;
 use physdefect::pitting::{

@@ -1,4 +1,5 @@
 //! Plastic warpage against plate theory's tables, closed forms and fibre-by-fibre integration.
+#![allow(clippy::unwrap_used)] // helpers outside #[test] functions; a panic is the failure wanted
 
 use std::f64::consts::PI;
 
