@@ -430,7 +430,7 @@ fn default_severities_cover_two_thousandths_to_six_hundredths() {
 }
 
 fn stripes(h: usize, w: usize, width: usize) -> Domain {
-    Domain::from_mask(Array2::from_shape_fn((h, w), |(y, x)| (x / width + y / (3 * width)) % 2 == 0)).unwrap()
+    Domain::from_mask(Array2::from_shape_fn((h, w), |(y, x)| (x / width + y / (3 * width)).is_multiple_of(2))).unwrap()
 }
 
 fn assert_inside(defect: &Defect, domain: &Domain) {
