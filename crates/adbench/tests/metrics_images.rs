@@ -75,6 +75,16 @@ fn a_bootstrap_is_a_function_of_its_seed() {
 }
 
 #[test]
+fn one_good_image_may_hold_all_false_positives() {
+    let marked = Array2::from_shape_fn((10, 10), |(y, x)| 1000.0 + (10 * y + x) as f32);
+    let clean = Array2::from_shape_fn((10, 10), |(y, x)| -((10 * y + x) as f32));
+    // Below ten of the 200 good pixels: the overlap jumps from 0 to 1 at the rate 0.05.
+    let (map, mask) = (arr2(&[[1089.5]]), arr2(&[[true]]));
+    let areas = aupimo(&[marked.view(), clean.view()], &[map.view()], &[mask.view()], (0.02, 0.1)).unwrap();
+    assert!((areas[0] - 2_f64.ln() / 5_f64.ln()).abs() < 1e-12, "{areas:?}");
+}
+
+#[test]
 fn bad_input_is_refused() {
     let figure = |_: &[usize]| Ok(0.5);
     let labels = [true, false];
