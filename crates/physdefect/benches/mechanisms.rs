@@ -1,5 +1,5 @@
 //! One thread, 256 x 256 RGB.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;
 

@@ -80,10 +80,8 @@ impl Appearance {
                 let last = row.iter().rposition(|&a| a > 0.0).unwrap_or(first);
                 shader.row(&relief, y, first, last + 1 - first, &mut scratch);
                 for (x, &factor) in (first..=last).zip(&scratch.factor) {
-                    let a = row[x].min(1.0);
-                    if !(a > 0.0) || !domain_mask[[defect.bbox.y0 + y, defect.bbox.x0 + x]] {
-                        continue;
-                    }
+                    let inside = domain_mask[[defect.bbox.y0 + y, defect.bbox.x0 + x]];
+                    let a = if inside && row[x] > 0.0 { row[x].min(1.0) } else { continue };
                     support[[y, x]] = true;
                     let at = (y * w + x) * channels;
                     let gain = 1.0 + a * (factor - 1.0);

@@ -87,7 +87,7 @@ impl ToughnessField {
                 }
             }
         }
-        crate::noise::mix(best.1 ^ 0x6772_6169_6e)
+        crate::noise::mix(best.1 ^ 0x67_7261_696e)
     }
 }
 

@@ -124,7 +124,7 @@ pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize
             toward += turned;
             next = [at[0] + medium.step * toward.sin(), at[1] + medium.step * toward.cos()];
         }
-        if !(drive >= arrest) || !medium.domain.contains(next[0] + 0.5, next[1] + 0.5) {
+        if drive < arrest || drive.is_nan() || !medium.domain.contains(next[0] + 0.5, next[1] + 0.5) {
             break;
         }
         (at, heading) = (next, toward);

@@ -1,5 +1,6 @@
 //! Photos and synthesisers for the integration tests.
-#![allow(dead_code, unreachable_pub)]
+// Each test file uses a part of this module.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use ndarray::{Array2, Array3};
 use physdefect::appearance::{Appearance, Light, Material, Rendered};
