@@ -13,9 +13,9 @@ pub enum Load {
     Indenter,
     /// A slightly bowed line: a crease.
     Line,
-    /// Pressure on one side of a straight line, the edge of a tool pressed in.
+    /// A patch cut off along a straight line, the edge of a tool pressed in: a dent with one steeper side.
     PressedEdge,
-    /// A heated spot whose free curvature alpha dT / h the cold rest resists: a warp.
+    /// A heated spot whose free curvature alpha dT / h the cold rest resists: a warp, bent the other way after cooling.
     HotSpot,
 }
 
