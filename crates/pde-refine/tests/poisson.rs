@@ -1,5 +1,7 @@
 //! Oracles of the screened Poisson solver: closed forms, a plain f64 reference, and properties of the equation.
 
+#![allow(clippy::unwrap_used)] // helpers of tests, which the lint's own exception for tests does not reach
+
 use ndarray::{Array2, Array3, ArrayView2, Axis};
 use pde_refine::Error;
 use pde_refine::poisson::{MgCg, Multigrid, Solve, Stopping, System};

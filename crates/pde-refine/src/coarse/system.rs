@@ -29,13 +29,15 @@ use ndarray::{Array2, ArrayView2};
 pub struct System {
     pub(crate) level: Level,
     mask: Array2<bool>,
-    diffusivity: Array2<f32>,
+    /// Face coefficients towards the pixel on the right and the one below, for faces that touch the mask.
+    right: Array2<f32>,
+    below: Array2<f32>,
     unknowns: usize,
 }
 
 /// Harmonic mean of two face-adjacent diffusivities.
 #[inline(always)]
-pub(crate) fn harmonic(a: f32, b: f32) -> f32 {
+fn harmonic(a: f32, b: f32) -> f32 {
     2.0 * a * b / (a + b)
 }
 
@@ -57,7 +59,8 @@ impl System {
         check_shape("diffusivity", mask.shape(), diffusivity.shape())?;
         check_shape("lambda", mask.shape(), lambda.shape())?;
         let (h, w) = mask.dim();
-        let mut level = Level::zeros(h, w, false);
+        let level = Level::zeros(h, w, false);
+        let (mut right, mut below) = (Array2::zeros((h, w)), Array2::zeros((h, w)));
         let mut unknowns = 0;
         let mut bounded = false;
         let d = |y: usize, x: usize| {
@@ -76,31 +79,37 @@ impl System {
             }
             bounded |= screening > 0.0;
             let here = d(y, x)?;
-            let i = level.at(y, x);
-            let mut sum = screening;
-            let mut excess = screening;
-            let mut face = |ny: usize, nx: usize| -> Result<f32, Error> {
-                let k = harmonic(here, d(ny, nx)?);
-                sum += k;
-                if mask[(ny, nx)] {
-                    return Ok(k);
-                }
-                bounded = true;
-                excess += k;
-                Ok(0.0)
-            };
             if y > 0 {
-                face(y - 1, x)?;
+                below[(y - 1, x)] = harmonic(here, d(y - 1, x)?);
             }
             if x > 0 {
-                face(y, x - 1)?;
+                right[(y, x - 1)] = harmonic(here, d(y, x - 1)?);
             }
-            let south = if y + 1 < h { face(y + 1, x)? } else { 0.0 };
-            let east = if x + 1 < w { face(y, x + 1)? } else { 0.0 };
+            if y + 1 < h {
+                below[(y, x)] = harmonic(here, d(y + 1, x)?);
+            }
+            if x + 1 < w {
+                right[(y, x)] = harmonic(here, d(y, x + 1)?);
+            }
+        }
+        let mut system = System { level, mask: mask.to_owned(), right, below, unknowns };
+        let mut level = std::mem::replace(&mut system.level, Level::zeros(0, 0, false));
+        for ((y, x), _) in mask.indexed_iter().filter(|(_, m)| **m) {
+            let i = level.at(y, x);
+            let (mut sum, mut excess) = (lambda[(y, x)], lambda[(y, x)]);
+            system.for_faces(y, x, |ny, nx, k| {
+                sum += k;
+                if !mask[(ny, nx)] {
+                    excess += k;
+                    bounded = true;
+                } else if ny > y {
+                    level.south[i] = k;
+                } else if nx > x {
+                    level.east[i] = k;
+                }
+            });
             level.diag[i] = sum;
             level.excess[i] = excess;
-            level.south[i] = south;
-            level.east[i] = east;
         }
         if unknowns > 0 && !bounded {
             return Err(Error::NoBoundary);
@@ -108,7 +117,8 @@ impl System {
         level.invert_diagonal();
         level.frame_right = w > 0 && mask.column(w - 1).iter().any(|&m| m);
         level.frame_bottom = h > 0 && mask.row(h - 1).iter().any(|&m| m);
-        Ok(System { level, mask: mask.to_owned(), diffusivity: diffusivity.to_owned(), unknowns })
+        system.level = level;
+        Ok(system)
     }
 
     /// Number of unknowns, the `true` pixels of the mask.
@@ -186,22 +196,20 @@ impl System {
     }
 
     /// Calls `f(ny, nx, D_face)` for every neighbour of a pixel that lies in the frame.
-    #[inline]
+    #[inline(always)]
     fn for_faces(&self, y: usize, x: usize, mut f: impl FnMut(usize, usize, f32)) {
         let (h, w) = self.mask.dim();
-        let here = self.diffusivity[(y, x)];
-        let mut face = |ny: usize, nx: usize| f(ny, nx, harmonic(here, self.diffusivity[(ny, nx)]));
         if y > 0 {
-            face(y - 1, x);
+            f(y - 1, x, self.below[(y - 1, x)]);
         }
         if x > 0 {
-            face(y, x - 1);
+            f(y, x - 1, self.right[(y, x - 1)]);
         }
         if x + 1 < w {
-            face(y, x + 1);
+            f(y, x + 1, self.right[(y, x)]);
         }
         if y + 1 < h {
-            face(y + 1, x);
+            f(y + 1, x, self.below[(y, x)]);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Detail matching: the grain inside the mask takes on the scale of the grain around it.
 
 /// Most samples a robust scale is taken from; larger sets are thinned evenly.
-const SAMPLES: usize = 2048;
+const SAMPLES: usize = 4096;
 
 /// Fewest samples inside the mask for which a band is matched at all.
 pub(crate) const FEWEST: usize = 32;
@@ -23,12 +23,19 @@ pub(crate) fn thin<'a>(indices: &'a [usize]) -> impl Iterator<Item = usize> + 'a
     indices.iter().copied().step_by(indices.len().div_ceil(SAMPLES).max(1))
 }
 
+/// The part of a detail that is grain: structure beyond `limit` is none of it (Tukey's biweight).
+#[inline(always)]
+fn grain(n: f32, limit: f32) -> f32 {
+    let keep = (1.0 - (n / limit).powi(2)).max(0.0);
+    n * keep * keep
+}
+
 /// What to do to one band inside the mask.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Match {
     /// The defect owns the band, or nothing is known of it.
     Keep,
-    /// Add `gain` times the normal image's detail, clamped to `limit`.
+    /// Add `gain` times the normal image's grain: its detail, faded out towards `limit`.
     Transplant { gain: f32, limit: f32 },
     /// Scale details up to `limit` by `factor`, and shift larger ones by what is taken at the limit.
     Shrink { factor: f32, limit: f32 },
@@ -46,8 +53,8 @@ impl Match {
         if scale > target {
             return Match::Shrink { factor: target / scale, limit: 3.0 * scale };
         }
-        let limit = 3.0 * target;
-        let pairs: Vec<(f32, f32)> = thin(inside).map(|i| (band[i], normal[i].clamp(-limit, limit))).collect();
+        let limit = 4.5 * target;
+        let pairs: Vec<(f32, f32)> = thin(inside).map(|i| (band[i], grain(normal[i], limit))).collect();
         let after = |gain: f32| robust_scale(pairs.iter().map(|(a, n)| a + gain * n));
         // The scale after a transplant is continuous in the gain: close in on the target by the regula falsi.
         let (mut low, mut high) = ((0.0, scale - target), (1.0, after(1.0) - target));
@@ -79,7 +86,7 @@ impl Match {
     pub(crate) fn apply(self, v: f32, n: f32) -> f32 {
         match self {
             Match::Keep => v,
-            Match::Transplant { gain, limit } => v + gain * n.clamp(-limit, limit),
+            Match::Transplant { gain, limit } => v + gain * grain(n, limit),
             Match::Shrink { factor, limit } => v - (1.0 - factor) * v.clamp(-limit, limit),
         }
     }

@@ -31,6 +31,9 @@ impl Default for NpcfPlusParams {
     }
 }
 
+/// Rounds of detail matching.
+const PASSES: usize = 4;
+
 /// Jumps along the edge that are this much above the normal image's own are not a seam yet.
 const SLACK: f64 = 1.1;
 
@@ -38,8 +41,8 @@ const SLACK: f64 = 1.1;
 ///
 /// Both images are decomposed by the undecimated B3-spline wavelet transform ([`crate::Atrous`]).
 /// 1. *Detail*: per band and channel, the robust scale (1.4826 times the median of `|w|`) in the mask is matched to
-///    the surround's: where grain is missing, the normal image's own grain under the mask is transplanted, clamped to
-///    three scales; where there is a little too much, it is scaled down, and details beyond three scales (the defect's
+///    the surround's: where grain is missing, the normal image's own grain under the mask is transplanted, details of
+///    several scales (its edges) left out; where there is a little too much, it is scaled down, and details beyond three scales (the defect's
 ///    own edges) are only shifted; a band far above the surround is the defect's and left alone.
 /// 2. *Boundary*: per band, the result fades into the normal image towards the mask's edge, over a width that doubles
 ///    from band to band, follows the local blur of the image, and is bounded by the mask's local half-width.
@@ -101,20 +104,32 @@ impl NpcfPlus {
         for k in 0..normal.dim().2 {
             let plane = |a: &ArrayView3<'_, f32>| a.index_axis(Axis(2), k).as_standard_layout().into_owned();
             let of_normal = decompose(plane(&normal), self.params.bands);
-            let of_coarse = decompose(plane(&coarse), self.params.bands);
-            sums.fill(0.0);
-            let last = self.params.bands;
-            for band in (0..=last).rev() {
-                let (a, n) = if band == last {
-                    (&of_coarse.smooth, &of_normal.smooth)
-                } else {
-                    (&of_coarse.details[band], &of_normal.details[band])
-                };
-                let (Some(a), Some(n)) = (a.as_slice(), n.as_slice()) else { continue };
-                let matched =
-                    if band == last { Match::Keep } else { Match::find(a, n, &inside, &outside, self.params.own) };
-                for (p, (sum, &i)) in sums.iter_mut().zip(&inside).enumerate() {
-                    *sum += n[i] + feather.weight(band, p) * (matched.apply(a[i], n[i]) - n[i]);
+            let mut coarse = plane(&coarse);
+            // The bands overlap, so what is added to one shows in its neighbours: match, look again, match the rest.
+            for pass in 0..PASSES {
+                let blend = pass + 1 == PASSES;
+                let of_coarse = decompose(coarse, self.params.bands);
+                sums.fill(0.0);
+                let last = self.params.bands;
+                for band in (0..=last).rev() {
+                    let (a, n) = if band == last {
+                        (&of_coarse.smooth, &of_normal.smooth)
+                    } else {
+                        (&of_coarse.details[band], &of_normal.details[band])
+                    };
+                    let (Some(a), Some(n)) = (a.as_slice(), n.as_slice()) else { continue };
+                    let matched =
+                        if band == last { Match::Keep } else { Match::find(a, n, &inside, &outside, self.params.own) };
+                    for (p, (sum, &i)) in sums.iter_mut().zip(&inside).enumerate() {
+                        let weight = if blend { feather.weight(band, p) } else { 1.0 };
+                        *sum += n[i] + weight * (matched.apply(a[i], n[i]) - n[i]);
+                    }
+                }
+                coarse = plane(&normal);
+                if let Some(plane) = coarse.as_slice_mut() {
+                    for (&i, &v) in inside.iter().zip(&sums) {
+                        plane[i] = v;
+                    }
                 }
             }
             for (&i, &v) in inside.iter().zip(&sums) {
