@@ -1,4 +1,6 @@
 //! A sample is a pure function of (seed, index): on any thread count, in any order, in every release.
+// A failed set-up is a failed test.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

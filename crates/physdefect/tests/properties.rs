@@ -1,4 +1,6 @@
 //! Public constructors and generators under arbitrary input: an error or a result, never a panic or a hang.
+// A failed set-up is a failed test.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
