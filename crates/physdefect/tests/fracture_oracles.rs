@@ -211,7 +211,7 @@ fn roughness_exponent_is_that_of_fracture_surfaces() {
 }
 
 #[test]
-fn branches_part_by_the_published_angles_and_need_twice_the_energy() {
+fn a_stronger_load_branches_more() {
     let domain = Domain::full(256, 256).unwrap();
     let branches = |severity: f64| -> f64 {
         let model = FractureLine::default();
