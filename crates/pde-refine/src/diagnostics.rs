@@ -23,14 +23,14 @@ pub(crate) struct SeamSums {
     surrounds: usize,
 }
 
-/// Jumps over four pixels in a row, `|(c - b) - ((b - a) + (d - c)) / 2|`, at every face of an image.
-pub(crate) fn seam_sums(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> SeamSums {
+/// Jumps over four pixels in a row, `|(c - b) - ((b - a) + (d - c)) / 2|`, at every face that crosses the mask's edge
+/// and, with `surround`, at every face away from it.
+pub(crate) fn seam_sums(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>, surround: bool) -> SeamSums {
     let (h, w, channels) = image.dim();
     let mut sums = SeamSums::default();
     let mut add = |p: [(usize, usize); 4]| {
-        let m = p.map(|i| mask[i]);
-        let crosses = m[1] != m[2];
-        if !crosses && m.contains(&true) {
+        let crosses = mask[p[1]] != mask[p[2]];
+        if !crosses && (!surround || p.iter().any(|&i| mask[i])) {
             return;
         }
         let mut jump = 0.0;
@@ -85,7 +85,7 @@ pub fn seam_index(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Res
     for rect in boxes(mask) {
         let rect = rect.grow(SURROUND, mask.dim());
         check_finite("image", &image, rect)?;
-        let sums = seam_sums(rect.crop(image), rect.crop(mask));
+        let sums = seam_sums(rect.crop(image), rect.crop(mask), true);
         total.edge += sums.edge;
         total.edges += sums.edges;
         total.surround += sums.surround;

@@ -102,7 +102,7 @@ pub fn half_width(distance: ArrayView2<'_, f32>, cap: f32) -> Array2<f32> {
     }
     let offer = |best: &mut [(f32, i32, i32)], i: usize, j: usize, y: usize, x: usize| {
         let (radius, cy, cx) = best[j];
-        if radius > best[i].0 && best[i].0 > 0.0 {
+        if radius > best[i].0 {
             let (dy, dx) = ((cy - y as i32) as f32, (cx - x as i32) as f32);
             if dy * dy + dx * dx < radius * radius {
                 best[i] = best[j];
@@ -113,6 +113,9 @@ pub fn half_width(distance: ArrayView2<'_, f32>, cap: f32) -> Array2<f32> {
         for y in 0..h {
             for x in 0..w {
                 let i = y * w + x;
+                if best[i].0 == 0.0 {
+                    continue;
+                }
                 if x > 0 {
                     offer(&mut best, i, i - 1, y, x);
                 }
@@ -130,6 +133,9 @@ pub fn half_width(distance: ArrayView2<'_, f32>, cap: f32) -> Array2<f32> {
         for y in (0..h).rev() {
             for x in (0..w).rev() {
                 let i = y * w + x;
+                if best[i].0 == 0.0 {
+                    continue;
+                }
                 if x + 1 < w {
                     offer(&mut best, i, i + 1, y, x);
                 }

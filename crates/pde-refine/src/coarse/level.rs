@@ -5,7 +5,23 @@
 
 use pulp::Arch;
 
-/// A grid with one ring of padding. Cell `(y, x)` lives at `(y + 1) * stride + x + 1`.
+/// Cells a kernel works on at a time: one AVX-512 register of f32.
+const LANES: usize = 16;
+
+/// `m` groups of [`LANES`] values from `a[i]` on.
+#[inline(always)]
+fn lanes<T>(a: &[T], i: usize, m: usize) -> &[[T; LANES]] {
+    &a[i..i + m * LANES].as_chunks().0[..m]
+}
+
+/// [`lanes`], to write to.
+#[inline(always)]
+fn lanes_mut<T>(a: &mut [T], i: usize, m: usize) -> &mut [[T; LANES]] {
+    &mut a[i..i + m * LANES].as_chunks_mut().0[..m]
+}
+
+/// A grid with one ring of padding. Cell `(y, x)` lives at `(y + 1) * stride + x + 1`. Rows are padded further to whole
+/// groups of [`LANES`], so that kernels have no remainder; the cells added are outside the region.
 #[derive(Debug, Clone)]
 pub(crate) struct Level {
     pub(crate) width: usize,
@@ -34,7 +50,7 @@ pub(crate) struct Level {
 
 impl Level {
     pub(crate) fn zeros(height: usize, width: usize, nine_point: bool) -> Self {
-        let stride = width + 4;
+        let stride = width.next_multiple_of(LANES) + 4;
         let n = stride * (height + 3);
         let diagonals = if nine_point { n } else { 0 };
         Level {
@@ -56,6 +72,12 @@ impl Level {
     #[inline(always)]
     pub(crate) fn len(&self) -> usize {
         self.diag.len()
+    }
+
+    /// Groups of [`LANES`] cells in a row.
+    #[inline(always)]
+    fn groups(&self) -> usize {
+        self.width.div_ceil(LANES)
     }
 
     #[inline(always)]
@@ -96,23 +118,30 @@ impl Level {
     /// `out[x] = b - A u` along the row whose first cell is `i`.
     #[inline(always)]
     fn residual_row(&self, i: usize, u: &[f32], b: &[f32], out: &mut [f32]) {
-        let (n, s) = (self.width, self.stride);
-        let out = &mut out[..n];
-        let (mid, left, right) = (&u[i..][..n], &u[i - 1..][..n], &u[i + 1..][..n]);
-        let (up, down) = (&u[i - s..][..n], &u[i + s..][..n]);
-        let (we, ww) = (&self.east[i..][..n], &self.east[i - 1..][..n]);
-        let (ws, wn) = (&self.south[i..][..n], &self.south[i - s..][..n]);
-        let (d, b) = (&self.diag[i..][..n], &b[i..][..n]);
-        for x in 0..n {
-            out[x] = (b[x] - d[x] * mid[x]) + (ww[x] * left[x] + we[x] * right[x]) + (wn[x] * up[x] + ws[x] * down[x]);
+        let (m, s) = (self.groups(), self.stride);
+        let out = lanes_mut(out, 0, m);
+        let (mid, left, right) = (lanes(u, i, m), lanes(u, i - 1, m), lanes(u, i + 1, m));
+        let (up, down) = (lanes(u, i - s, m), lanes(u, i + s, m));
+        let (we, ww) = (lanes(&self.east, i, m), lanes(&self.east, i - 1, m));
+        let (ws, wn) = (lanes(&self.south, i, m), lanes(&self.south, i - s, m));
+        let (d, b) = (lanes(&self.diag, i, m), lanes(b, i, m));
+        for g in 0..m {
+            for k in 0..LANES {
+                out[g][k] = (b[g][k] - d[g][k] * mid[g][k])
+                    + (ww[g][k] * left[g][k] + we[g][k] * right[g][k])
+                    + (wn[g][k] * up[g][k] + ws[g][k] * down[g][k]);
+            }
         }
         if self.nine_point() {
-            let (nw, ne) = (&u[i - s - 1..][..n], &u[i - s + 1..][..n]);
-            let (sw, se) = (&u[i + s - 1..][..n], &u[i + s + 1..][..n]);
-            let (wnw, wne) = (&self.south_east[i - s - 1..][..n], &self.south_west[i - s + 1..][..n]);
-            let (wsw, wse) = (&self.south_west[i..][..n], &self.south_east[i..][..n]);
-            for x in 0..n {
-                out[x] += (wnw[x] * nw[x] + wne[x] * ne[x]) + (wsw[x] * sw[x] + wse[x] * se[x]);
+            let (nw, ne) = (lanes(u, i - s - 1, m), lanes(u, i - s + 1, m));
+            let (sw, se) = (lanes(u, i + s - 1, m), lanes(u, i + s + 1, m));
+            let (wnw, wne) = (lanes(&self.south_east, i - s - 1, m), lanes(&self.south_west, i - s + 1, m));
+            let (wsw, wse) = (lanes(&self.south_west, i, m), lanes(&self.south_east, i, m));
+            for g in 0..m {
+                for k in 0..LANES {
+                    out[g][k] +=
+                        (wnw[g][k] * nw[g][k] + wne[g][k] * ne[g][k]) + (wsw[g][k] * sw[g][k] + wse[g][k] * se[g][k]);
+                }
             }
         }
     }
@@ -138,11 +167,13 @@ impl Level {
                     let y = if backward { self.height - 1 - k } else { k };
                     let i = self.at(y, 0);
                     self.residual_row(i, u, b, row);
-                    let n = self.width;
-                    let (u, inv) = (&mut u[i..][..n], &self.inv[i..][..n]);
-                    let (row, chosen) = (&row[..n], &parity[(y + colour) & 1..][..n]);
-                    for x in 0..n {
-                        u[x] += chosen[x] * inv[x] * row[x];
+                    let m = self.groups();
+                    let (u, inv) = (lanes_mut(u, i, m), lanes(&self.inv, i, m));
+                    let (row, chosen) = (lanes(row, 0, m), lanes(parity, (y + colour) & 1, m));
+                    for g in 0..m {
+                        for k in 0..LANES {
+                            u[g][k] += chosen[g][k] * inv[g][k] * row[g][k];
+                        }
                     }
                 }
             }
@@ -152,12 +183,13 @@ impl Level {
     /// `r = b - A x` in f64, written as f32; returns `||r||^2`. Only five-point levels.
     pub(crate) fn residual_f64(&self, x: &[f64], b: &[f64], r: &mut [f32]) -> f64 {
         let mut sum = [0.0f64; 8];
-        let mut row = vec![0.0f64; self.width];
+        let n = self.groups() * LANES;
+        let mut row = vec![0.0f64; n];
         Arch::new().dispatch(|| {
             for y in 0..self.height {
                 let i = self.at(y, 0);
                 self.residual_row_f64(i, x, b, &mut row);
-                for (r, &v) in r[i..][..self.width].iter_mut().zip(&row) {
+                for (r, &v) in r[i..][..n].iter_mut().zip(&row) {
                     *r = v as f32;
                 }
                 add_squares(&mut sum, &row);
@@ -172,7 +204,7 @@ impl Level {
             for y in 0..self.height {
                 let i = self.at(y, 0);
                 self.residual_row_f64(i, x, zero, &mut out[i..]);
-                for v in &mut out[i..][..self.width] {
+                for v in &mut out[i..][..self.groups() * LANES] {
                     *v = -*v;
                 }
             }
@@ -181,18 +213,20 @@ impl Level {
 
     #[inline(always)]
     fn residual_row_f64(&self, i: usize, u: &[f64], b: &[f64], out: &mut [f64]) {
-        let (n, s) = (self.width, self.stride);
-        let out = &mut out[..n];
-        let (mid, left, right) = (&u[i..][..n], &u[i - 1..][..n], &u[i + 1..][..n]);
-        let (up, down) = (&u[i - s..][..n], &u[i + s..][..n]);
-        let (we, ww) = (&self.east[i..][..n], &self.east[i - 1..][..n]);
-        let (ws, wn) = (&self.south[i..][..n], &self.south[i - s..][..n]);
-        let (d, b) = (&self.excess[i..][..n], &b[i..][..n]);
-        for x in 0..n {
-            let m = mid[x];
-            out[x] = (b[x] - f64::from(d[x]) * m)
-                + (f64::from(ww[x]) * (left[x] - m) + f64::from(we[x]) * (right[x] - m))
-                + (f64::from(wn[x]) * (up[x] - m) + f64::from(ws[x]) * (down[x] - m));
+        let (m, s) = (self.groups(), self.stride);
+        let out = lanes_mut(out, 0, m);
+        let (mid, left, right) = (lanes(u, i, m), lanes(u, i - 1, m), lanes(u, i + 1, m));
+        let (up, down) = (lanes(u, i - s, m), lanes(u, i + s, m));
+        let (we, ww) = (lanes(&self.east, i, m), lanes(&self.east, i - 1, m));
+        let (ws, wn) = (lanes(&self.south, i, m), lanes(&self.south, i - s, m));
+        let (d, b) = (lanes(&self.excess, i, m), lanes(b, i, m));
+        for g in 0..m {
+            for k in 0..LANES {
+                let u = mid[g][k];
+                out[g][k] = (b[g][k] - f64::from(d[g][k]) * u)
+                    + (f64::from(ww[g][k]) * (left[g][k] - u) + f64::from(we[g][k]) * (right[g][k] - u))
+                    + (f64::from(wn[g][k]) * (up[g][k] - u) + f64::from(ws[g][k]) * (down[g][k] - u));
+            }
         }
     }
 }
@@ -238,7 +272,8 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new(width: usize) -> Self {
-        let parity = (0..width + 1).map(|x| if x % 2 == 0 { 1.0 } else { 0.0 }).collect();
-        Scratch { row: vec![0.0; width], parity }
+        let n = width.next_multiple_of(LANES);
+        let parity = (0..n + 1).map(|x| if x % 2 == 0 { 1.0 } else { 0.0 }).collect();
+        Scratch { row: vec![0.0; n], parity }
     }
 }

@@ -170,7 +170,7 @@ impl Refine for NpcfPlus {
             let mut after = self.candidate(normal, before.view(), own.view());
             after.mapv_inplace(|v| v.clamp(0.0, 1.0));
             // Adding grain to a patch without any raises its edge towards the normal image's, rightly.
-            let jumps = |image: ArrayView3<'_, f32>| seam_sums(image, own.view()).edge;
+            let jumps = |image: ArrayView3<'_, f32>| seam_sums(image, own.view(), false).edge;
             let bound = jumps(before.view()).max(SLACK * jumps(normal));
             let mut strength = 1.0f32;
             while jumps(after.view()) > bound {
