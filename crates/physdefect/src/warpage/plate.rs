@@ -256,3 +256,27 @@ pub(crate) fn matmul(a: &[f64], b: &[f64], c: &mut [f64], m: usize, k: usize, n:
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_of_an_elastic_deflection_exert_the_load_that_made_it() {
+        let (ny, nx, nu) = (13, 18, 0.3);
+        let plate = Plate::new(ny, nx, 1.3, 1.0, 2.0, nu, 0.0).unwrap();
+        let load: Vec<f64> = (0..ny * nx).map(|p| ((p * 7919) % 101) as f64 / 50.0 - 1.0).collect();
+        let w = plate.deflection(&load);
+        let corners = vec![0.0; (ny + 1) * (nx + 1)];
+        let mut k = Tensor { xy: corners.clone(), ..Tensor::zeros(ny * nx) };
+        plate.curvature(&w, &mut k);
+        let side = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| 2.0 * (a + nu * b)).collect();
+        let twist = k.xy.iter().map(|t| 2.0 * (1.0 - nu) * t).collect();
+        let moments = Tensor { xx: side(&k.xx, &k.yy), yy: side(&k.yy, &k.xx), xy: twist };
+        let mut back = vec![0.0; ny * nx];
+        plate.pressure_of(&moments, &mut back);
+        for (found, given) in back.iter().zip(&load) {
+            assert!((found - given).abs() < 1e-9, "{found} for {given}");
+        }
+    }
+}
