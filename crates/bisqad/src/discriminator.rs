@@ -151,10 +151,11 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    pub(crate) fn new(images: &[Drawn], inputs: usize) -> Result<Self, Error> {
-        let b = images.len();
+    pub(crate) fn new<'d>(images: impl Iterator<Item = &'d Drawn>, inputs: usize) -> Result<Self, Error> {
+        let mut b = 0;
         let (mut input, mut targets, mut shares) = (Vec::new(), Vec::new(), Vec::new());
         for image in images {
+            b += 1;
             input.extend_from_slice(&image.input);
             targets.extend_from_slice(&image.draw.targets);
             shares.extend_from_slice(&image.draw.shares);
@@ -252,7 +253,7 @@ mod tests {
                 Drawn { input, draw }
             })
             .collect();
-        Stack::new(&images, inputs).unwrap()
+        Stack::new(images.iter(), inputs).unwrap()
     }
 
     fn step() -> (Step, Vec<f64>) {

@@ -26,13 +26,15 @@ pub struct TrainParams {
     pub steps: usize,
     /// Synthetic images a step (default 8).
     pub batch: usize,
+    /// Lower updates a step, each on a batch of the round's synthetic images so far (default 8): drawing images is what costs.
+    pub updates: usize,
     /// Every so many steps the estimator is updated from a meta batch (default 3).
     pub meta_every: usize,
     /// Adam's learning rate of the discriminator (default 2e-3).
     pub learning_rate: f64,
     /// Adam's learning rate of the quality estimator (default 1e-3).
     pub quality_learning_rate: f64,
-    /// Weight of the effective-sample-size penalty (default 0.05).
+    /// Weight of the effective-sample-size penalty (default 0.2).
     pub crowding_penalty: f64,
     /// How samples are weighed.
     pub weighting: Weighting,
@@ -55,10 +57,11 @@ impl Default for TrainParams {
             rounds: 6,
             steps: 12,
             batch: 8,
+            updates: 8,
             meta_every: 3,
             learning_rate: 2e-3,
             quality_learning_rate: 1e-3,
-            crowding_penalty: 0.05,
+            crowding_penalty: 0.2,
             weighting: Weighting::Learnt,
             hidden: 64,
             dimensions: 128,
@@ -78,6 +81,7 @@ impl TrainParams {
         let positive = "at least 1";
         for (name, value) in [
             ("batch", self.batch),
+            ("updates", self.updates),
             ("meta_every", self.meta_every),
             ("hidden", self.hidden),
             ("dimensions", self.dimensions),

@@ -155,9 +155,12 @@ pub fn fit(
     }
     let split = Split::new(normals.len(), params);
     let base = Normals::gather(&backbone, normals, &split, params, observer)?;
+    observer.progress(Progress::Memory);
     let mut detector = base.detector(backbone, params)?;
+    let normal_inputs = base.inputs(&detector)?;
 
-    let trainer = Trainer { normals, source, params, split: &split, base: &base, detector: &detector };
+    let trainer =
+        Trainer { normals, source, params, split: &split, normal_inputs: &normal_inputs, detector: &detector };
     let mut state = match resume {
         Some(state) => {
             let parameters = detector.shape.parameters();
@@ -290,6 +293,22 @@ impl Normals {
     }
 }
 
+impl Normals {
+    /// What the discriminator reads of each image's patches, against the memory of the other images.
+    fn inputs(&self, detector: &PatchDetector) -> Result<Vec<Array2<f32>>, Error> {
+        let one = |(i, rows): (usize, &Array2<f32>)| {
+            let residuals = detector.memory.residuals(rows, Some(i as u32))?;
+            let values = inputs(&residuals, detector.scale);
+            Array2::from_shape_vec((rows.nrows(), detector.shape.inputs), values).map_err(|_| Error::Length {
+                what: "inputs",
+                found: rows.nrows(),
+                expected: detector.shape.inputs,
+            })
+        };
+        self.patches.par_iter().enumerate().map(one).collect()
+    }
+}
+
 /// The first rows, which are a random subset in raster order thinned evenly.
 fn head(rows: &Array2<f32>, n: usize) -> ndarray::ArrayView2<'_, f32> {
     let step = (rows.nrows() / n.max(1)).max(1);
@@ -310,7 +329,8 @@ struct Trainer<'a> {
     source: &'a dyn AnomalySource,
     params: &'a TrainParams,
     split: &'a Split,
-    base: &'a Normals,
+    /// Discriminator inputs of some patches of each normal image, by image number.
+    normal_inputs: &'a [Array2<f32>],
     detector: &'a PatchDetector,
 }
 
@@ -338,80 +358,97 @@ impl Trainer<'_> {
         let (params, groups, round) = (self.params, self.source.groups(), state.rounds());
         let held_out = round % groups;
         let below: Vec<usize> = (0..groups).filter(|&g| g != held_out || groups == 1).collect();
-        let (mut losses, mut uppers, mut shares, mut qualities) = (0.0, Vec::new(), 0.0, 0.0);
-        let (mut all_weights, mut all_areas) = (Vec::new(), Vec::new());
+        let mut pool: Vec<Synthetic> = Vec::with_capacity(params.steps * params.batch);
+        let mut tally = Tally::default();
         for step in 0..params.steps {
             let number = (round * params.steps + step) as u64;
             let mut rng = stream(params.seed, (1 << 40) + number);
-            let synthetic = self.synthesise(&below, &self.split.train, number * 2, &mut rng)?;
-            let with_meta = params.weighting != Weighting::Uniform && step % params.meta_every == 0;
-            let meta = if with_meta {
+            let fresh = pool.len();
+            pool.extend(self.synthesise(&below, &self.split.train, number * 2, &mut rng)?);
+            if params.weighting != Weighting::Uniform && step % params.meta_every == 0 {
                 let anomalous = self.synthesise(&[held_out], &self.split.meta, number * 2 + 1, &mut rng)?;
-                let rows: Vec<_> = anomalous.into_iter().map(|s| s.drawn).collect();
-                Some((self.stack(&rows)?, self.normal_stack(&self.split.meta, &mut rng)?))
-            } else {
-                None
-            };
-            let rows: Vec<_> = synthetic.iter().map(|s| s.drawn.clone()).collect();
-            let problem = Step {
-                shape: self.detector.shape,
-                synthetic: self.stack(&rows)?,
-                normal: self.normal_stack(&self.split.train, &mut rng)?,
-                meta,
-            };
-
-            let input = quality.input(&synthetic.iter().map(|s| &s.evidence).collect::<Vec<_>>())?;
-            if problem.meta.is_some() {
-                let w = normalised(&scores(quality, &input)?);
-                let answer = hypergradient.weight_gradient(&problem, &state.theta, &w, params.learning_rate)?;
-                uppers.push(answer.upper_loss);
-                // only the direction matters to Adam; unit length keeps the penalty's share the same at any step size
-                let norm = answer.gradient.iter().map(|g| g * g).sum::<f64>().sqrt().max(1e-30);
-                let slope: Vec<f64> = answer.gradient.iter().map(|g| g / norm).collect();
-                let objective = weights::surrogate(&quality.logits(&input)?, &slope, params.crowding_penalty)?;
-                let vars = quality.vars();
-                let grads = objective.backward()?;
-                let mut gradient = Vec::with_capacity(state.quality.len());
-                for var in &vars {
-                    match grads.get(var) {
-                        Some(g) => gradient.extend(flat(g)?),
-                        None => gradient.resize(gradient.len() + var.elem_count(), 0.0),
-                    }
-                }
-                state.quality_adam.update(&mut state.quality, &gradient);
-                assign(&vars, &state.quality)?;
+                let meta =
+                    (self.stack(anomalous.iter().map(|s| &s.drawn))?, self.normal_stack(&self.split.meta, &mut rng)?);
+                let batch: Vec<&Synthetic> = pool[fresh..].iter().collect();
+                tally.uppers.push(self.upper_update(state, quality, hypergradient, &batch, meta, &mut rng)?);
             }
-            // weights after the upper update: the lower level must see the estimator it was just taught
-            let q = scores(quality, &input)?;
-            let mut w = match params.weighting {
-                Weighting::Uniform => vec![1.0; q.len()],
-                Weighting::Learnt | Weighting::Shuffled => normalised(&q),
-            };
-            if params.weighting == Weighting::Shuffled {
-                w.shuffle(&mut rng);
+            let mut loss = 0.0;
+            for _ in 0..params.updates {
+                let batch: Vec<&Synthetic> =
+                    (0..params.batch).map(|_| &pool[rng.random_range(0..pool.len())]).collect();
+                loss += self.lower_update(state, quality, &batch, &mut tally, &mut rng)? / params.updates as f64;
             }
-            let (loss, gradient) = problem.lower(&state.theta, &w)?;
-            if !loss.is_finite() || gradient.iter().any(|g| !g.is_finite()) {
+            if !loss.is_finite() {
                 return Err(Error::Diverged { what: "the lower loss", step: number as usize });
             }
-            state.theta_adam.update(&mut state.theta, &gradient);
-
-            losses += loss;
-            shares += effective_sample_size(&w) / w.len() as f64;
-            qualities += q.iter().sum::<f64>() / q.len() as f64;
-            all_weights.extend(w);
-            all_areas.extend(synthetic.iter().map(|s| s.area));
             let (done, total) = (number as usize + 1, params.rounds * params.steps);
             observer.progress(Progress::Step { done, total, loss });
         }
-        let n = params.steps.max(1) as f64;
-        Ok(RoundReport {
-            held_out,
-            loss: losses / n,
-            upper_loss: uppers.iter().sum::<f64>() / uppers.len() as f64,
-            effective_share: shares / n,
-            quality: qualities / n,
-            area_correlation: sqe::spearman(&all_weights, &all_areas).unwrap_or(0.0),
+        Ok(tally.report(held_out))
+    }
+
+    /// Teaches the estimator from the meta set: one hypergradient, one Adam step.
+    fn upper_update(
+        &self,
+        state: &mut Checkpoint,
+        quality: &Sqe,
+        hypergradient: &dyn Hypergradient,
+        batch: &[&Synthetic],
+        meta: (Stack, Stack),
+        rng: &mut ChaCha8Rng,
+    ) -> Result<f64, Error> {
+        let problem = self.problem(batch, Some(meta), rng)?;
+        let input = quality.input(&evidence(batch))?;
+        let w = normalised(&scores(quality, &input)?);
+        let answer = hypergradient.weight_gradient(&problem, &state.theta, &w, self.params.learning_rate)?;
+        // only the direction matters to Adam; unit length keeps the penalty's share the same at any step size
+        let norm = answer.gradient.iter().map(|g| g * g).sum::<f64>().sqrt().max(1e-30);
+        let slope: Vec<f64> = answer.gradient.iter().map(|g| g / norm).collect();
+        let objective = weights::surrogate(&quality.logits(&input)?, &slope, self.params.crowding_penalty)?;
+        let vars = quality.vars();
+        let grads = objective.backward()?;
+        let mut gradient = Vec::with_capacity(state.quality.len());
+        for var in &vars {
+            match grads.get(var) {
+                Some(g) => gradient.extend(flat(g)?),
+                None => gradient.resize(gradient.len() + var.elem_count(), 0.0),
+            }
+        }
+        state.quality_adam.update(&mut state.quality, &gradient);
+        assign(&vars, &state.quality)?;
+        Ok(answer.upper_loss)
+    }
+
+    /// One Adam step of the discriminator on a weighted batch, with the estimator as it was just taught. Returns the loss.
+    fn lower_update(
+        &self,
+        state: &mut Checkpoint,
+        quality: &Sqe,
+        batch: &[&Synthetic],
+        tally: &mut Tally,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<f64, Error> {
+        let problem = self.problem(batch, None, rng)?;
+        let q = scores(quality, &quality.input(&evidence(batch))?)?;
+        let mut w = match self.params.weighting {
+            Weighting::Uniform => vec![1.0; q.len()],
+            Weighting::Learnt | Weighting::Shuffled => normalised(&q),
+        };
+        if self.params.weighting == Weighting::Shuffled {
+            w.shuffle(rng);
+        }
+        let (loss, gradient) = problem.lower(&state.theta, &w)?;
+        state.theta_adam.update(&mut state.theta, &gradient);
+        tally.add(loss, &q, w, batch.iter().map(|s| s.area));
+        Ok(loss)
+    }
+
+    fn problem(&self, batch: &[&Synthetic], meta: Option<(Stack, Stack)>, rng: &mut ChaCha8Rng) -> Result<Step, Error> {
+        Ok(Step {
+            shape: self.detector.shape,
+            synthetic: self.stack(batch.iter().map(|s| &s.drawn))?,
+            normal: self.normal_stack(&self.split.train, rng)?,
+            meta,
         })
     }
 
@@ -450,29 +487,65 @@ impl Trainer<'_> {
         let all = patches::patches(&pyramid, h, w);
         let coverage = patches::coverage(anomaly.mask.view());
         let draw = Draw::new(&coverage, all.grid.1, &mut ChaCha8Rng::seed_from_u64(draw_seed));
-        let rows = self.base.whitening.apply(&all.features.select(Axis(0), &draw.patches));
+        let rows = self.detector.whitening.apply(&all.features.select(Axis(0), &draw.patches));
         let residuals = self.detector.memory.residuals(&rows, Some(image as u32))?;
         let area = anomaly.mask.iter().filter(|&&m| m).count() as f64 / (h * w) as f64;
         Ok(Synthetic { drawn: Drawn { input: inputs(&residuals, self.detector.scale), draw }, evidence, area })
     }
 
-    fn stack(&self, rows: &[Drawn]) -> Result<Stack, Error> {
-        Stack::new(rows, self.detector.shape.inputs)
+    fn stack<'d>(&self, images: impl Iterator<Item = &'d Drawn>) -> Result<Stack, Error> {
+        Stack::new(images, self.detector.shape.inputs)
     }
 
     /// Random patches of random normal images.
     fn normal_stack(&self, images: &[usize], rng: &mut ChaCha8Rng) -> Result<Stack, Error> {
-        let mut rows = Vec::with_capacity(self.params.batch);
+        let mut drawn = Vec::with_capacity(self.params.batch);
         for _ in 0..self.params.batch {
-            let image = images[rng.random_range(0..images.len())];
-            let all = &self.base.patches[image];
+            let all = &self.normal_inputs[images[rng.random_range(0..images.len())]];
             let draw = Draw::new(&vec![0.0; all.nrows()], all.nrows(), rng);
-            let picked = all.select(Axis(0), &draw.patches);
-            let residuals = self.detector.memory.residuals(&picked, Some(image as u32))?;
-            rows.push(Drawn { input: inputs(&residuals, self.detector.scale), draw });
+            let input = draw.patches.iter().flat_map(|&p| all.row(p).to_vec()).collect();
+            drawn.push(Drawn { input, draw });
         }
-        self.stack(&rows)
+        self.stack(drawn.iter())
     }
+}
+
+/// Sums over a round.
+#[derive(Default)]
+struct Tally {
+    uppers: Vec<f64>,
+    losses: f64,
+    shares: f64,
+    qualities: f64,
+    updates: f64,
+    weights: Vec<f64>,
+    areas: Vec<f64>,
+}
+
+impl Tally {
+    fn add(&mut self, loss: f64, q: &[f64], w: Vec<f64>, areas: impl Iterator<Item = f64>) {
+        self.losses += loss;
+        self.shares += effective_sample_size(&w) / w.len() as f64;
+        self.qualities += q.iter().sum::<f64>() / q.len() as f64;
+        self.updates += 1.0;
+        self.weights.extend(w);
+        self.areas.extend(areas);
+    }
+
+    fn report(self, held_out: usize) -> RoundReport {
+        RoundReport {
+            held_out,
+            loss: self.losses / self.updates,
+            upper_loss: self.uppers.iter().sum::<f64>() / self.uppers.len() as f64,
+            effective_share: self.shares / self.updates,
+            quality: self.qualities / self.updates,
+            area_correlation: sqe::spearman(&self.weights, &self.areas).unwrap_or(0.0),
+        }
+    }
+}
+
+fn evidence<'a>(batch: &[&'a Synthetic]) -> Vec<&'a Evidence> {
+    batch.iter().map(|s| &s.evidence).collect()
 }
 
 /// Scale of logits and distances, and image scores, on held-out normal images.

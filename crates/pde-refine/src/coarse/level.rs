@@ -148,7 +148,7 @@ impl Level {
 
     /// `r = b - A u`.
     pub(crate) fn residual(&self, u: &[f32], b: &[f32], r: &mut [f32]) {
-        Arch::new().dispatch(|| {
+        Arch::new().dispatch(#[inline(always)] || {
             for y in 0..self.height {
                 let i = self.at(y, 0);
                 self.residual_row(i, u, b, &mut r[i..]);
@@ -160,7 +160,7 @@ impl Level {
     /// forward sweep.
     pub(crate) fn smooth(&self, u: &mut [f32], b: &[f32], scratch: &mut Scratch, backward: bool) {
         let Scratch { row, parity } = scratch;
-        Arch::new().dispatch(|| {
+        Arch::new().dispatch(#[inline(always)] || {
             for half in 0..2 {
                 let colour = if backward { 1 - half } else { half };
                 for k in 0..self.height {
@@ -185,7 +185,7 @@ impl Level {
         let mut sum = [0.0f64; 8];
         let n = self.groups() * LANES;
         let mut row = vec![0.0f64; n];
-        Arch::new().dispatch(|| {
+        Arch::new().dispatch(#[inline(always)] || {
             for y in 0..self.height {
                 let i = self.at(y, 0);
                 self.residual_row_f64(i, x, b, &mut row);
@@ -200,7 +200,7 @@ impl Level {
 
     /// `y = A x` in f64. Only five-point levels.
     pub(crate) fn apply_f64(&self, x: &[f64], zero: &[f64], out: &mut [f64]) {
-        Arch::new().dispatch(|| {
+        Arch::new().dispatch(#[inline(always)] || {
             for y in 0..self.height {
                 let i = self.at(y, 0);
                 self.residual_row_f64(i, x, zero, &mut out[i..]);
@@ -248,7 +248,7 @@ fn add_squares(sum: &mut [f64; 8], row: &[f64]) {
 /// Dot product with eight running sums.
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sum = [0.0f64; 8];
-    Arch::new().dispatch(|| {
+    Arch::new().dispatch(#[inline(always)] || {
         let (ca, cb) = (a.chunks_exact(8), b.chunks_exact(8));
         for (k, (x, y)) in ca.remainder().iter().zip(cb.remainder()).enumerate() {
             sum[k] += x * y;

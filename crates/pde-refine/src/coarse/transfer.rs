@@ -251,7 +251,7 @@ impl Transfer {
         // `odd` carries one leading cell, the column to the left of the first.
         let mut odd = [vec![0.0f32; n + 1], vec![0.0f32; n + 1]];
         let mut previous = (vec![0.0f32; n], vec![0.0f32; n + 1]);
-        Arch::new().dispatch(|| {
+        Arch::new().dispatch(#[inline(always)] || {
             for y in 0..coarse.height {
                 let i = fine.at(2 * y, 0);
                 split_row(&r[i..][..2 * n], &mut even[0], &mut odd[0]);
@@ -284,7 +284,7 @@ impl Transfer {
         let t = coarse.stride;
         let mut odd = vec![0.0f32; n];
         let mut even = vec![0.0f32; n];
-        Arch::new().dispatch(|| {
+        Arch::new().dispatch(#[inline(always)] || {
             for y in 0..coarse.height {
                 let c = coarse.at(y, 0);
                 let i = fine.at(2 * y, 0);

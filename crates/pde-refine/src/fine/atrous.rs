@@ -82,7 +82,7 @@ fn smooth(plane: &Array2<f32>, step: usize) -> Array2<f32> {
     let mut extended = vec![0.0f32; w + 2 * margin];
     let left: Vec<usize> = (0..margin).map(|k| mirror(k as isize - margin as isize, w)).collect();
     let right: Vec<usize> = (0..margin).map(|k| mirror((w + k) as isize, w)).collect();
-    Arch::new().dispatch(|| {
+    Arch::new().dispatch(#[inline(always)] || {
         for y in 0..h {
             let row = |k: isize| &input[mirror(y as isize + k * step as isize, h) * w..][..w];
             taps(&mut extended[margin..margin + w], [row(-2), row(-1), row(0), row(1), row(2)]);

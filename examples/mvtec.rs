@@ -1,0 +1,175 @@
+//! The main job on a category in MVTec AD layout: trains on `train/good` only, measures on `test`.
+//!
+//! `cargo run --release --example mvtec -- --root CATEGORY [--seed N] [--epochs N] [--side PX] [--out FOLDER] [--arms] [--resume]
+//! [--weighting learnt|shuffled|uniform]`
+
+mod common;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use common::{Bars, bar, finish, say, tell_files, tell_training};
+use maphc2f::adbench::{Mvtec, Policy};
+use maphc2f::bisqad::{Checkpoint, Fusion, TrainParams, Weighting};
+use maphc2f::physdefect::appearance::Material;
+use maphc2f::{
+    Cell, Evaluation, Pipeline, Sheet, Source, TestImage, Training, evaluate, fit_side, heat, load_photo,
+    prepare_folder, square, train,
+};
+use ndarray::{Array2, Array3};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    finish(run())
+}
+
+struct Options {
+    root: PathBuf,
+    out: Option<PathBuf>,
+    side: usize,
+    train: TrainParams,
+    arms: bool,
+    resume: bool,
+}
+
+fn options() -> Result<Options> {
+    let mut options = Options {
+        root: PathBuf::new(),
+        out: None,
+        side: 288,
+        train: TrainParams::default(),
+        arms: false,
+        resume: false,
+    };
+    let mut args = lexopt::Parser::from_env();
+    while let Some(arg) = args.next()? {
+        match arg {
+            lexopt::Arg::Long("root") => options.root = args.value()?.into(),
+            lexopt::Arg::Long("out") => options.out = Some(args.value()?.into()),
+            lexopt::Arg::Long("seed") => options.train.seed = number(&mut args, "seed")?,
+            lexopt::Arg::Long("epochs") => options.train.rounds = number(&mut args, "epochs")?,
+            lexopt::Arg::Long("side") => options.side = number(&mut args, "side")?,
+            lexopt::Arg::Long("arms") => options.arms = true,
+            lexopt::Arg::Long("resume") => options.resume = true,
+            lexopt::Arg::Long("weighting") => {
+                options.train.weighting = match args.value()?.to_string_lossy().as_ref() {
+                    "learnt" => Weighting::Learnt,
+                    "shuffled" => Weighting::Shuffled,
+                    "uniform" => Weighting::Uniform,
+                    other => return Err(format!("--weighting {other}: choose learnt, shuffled or uniform").into()),
+                }
+            }
+            _ => return Err(arg.unexpected().into()),
+        }
+    }
+    if options.root.as_os_str().is_empty() {
+        return Err("--root is missing: name a category folder with train/good and test".into());
+    }
+    Ok(options)
+}
+
+fn number<T: std::str::FromStr>(args: &mut lexopt::Parser, name: &str) -> Result<T> {
+    let value = args.value()?;
+    value.to_string_lossy().parse().map_err(|_| format!("--{name} {}: not a number", value.display()).into())
+}
+
+fn run() -> Result<String> {
+    let options = options()?;
+    let start = Instant::now();
+    let dataset = Mvtec::index_with(&options.root, Policy::Strict)?.validate()?;
+    for finding in dataset.findings() {
+        say(&format!("note: {finding}"));
+    }
+    let name = dataset.name().to_owned();
+    let photos: Vec<Array3<f32>> =
+        dataset.train().samples().iter().map(|s| load_photo(s.image_path())).collect::<std::result::Result<_, _>>()?;
+    let names: Vec<String> = dataset.train().samples().iter().map(|s| s.image_path().display().to_string()).collect();
+    let tests = tests(&dataset)?;
+    let out = options.out.clone().unwrap_or_else(|| PathBuf::from("target/mvtec").join(&name));
+    let side = fit_side(&photos, options.side);
+    let normals: Vec<Array3<f32>> =
+        photos.iter().map(|p| square(p.view(), side)).collect::<std::result::Result<_, _>>()?;
+    let pipeline = Pipeline::physical(&[Material::MATTE, Material::GLOSSY_PLASTIC, Material::METAL])?;
+    let source = Source::new(&pipeline, &normals, &names, options.train.seed)?;
+    prepare_folder(&out)?;
+    say(&format!("{name}: {} good photos to train on, {} test images, at {side}x{side}", normals.len(), tests.len()));
+
+    let params = &options.train;
+    let run = format!("{name} {side} {} {params:?}", normals.len());
+    let checkpoint = out.join("run.checkpoint");
+    let resume = if options.resume && checkpoint.exists() { Some(Checkpoint::load(&checkpoint, &run)?) } else { None };
+    let training = Training { train: *params, ..Default::default() };
+    let mut bars = Bars::new(Some((checkpoint.clone(), run)));
+    let model = train(&normals, &source, &training, resume, &mut bars)?;
+    drop(bars);
+    tell_training(&model.warm_start, &model.fitted.report);
+
+    let detector = &model.fitted.detector;
+    let progress = bar("test images", tests.len());
+    let evaluation = evaluate(detector, &name, &tests, side, &|_| progress.inc(1))?;
+    progress.finish_and_clear();
+    say(&format!("\n{}", evaluation.report));
+    if options.arms {
+        for fusion in [Fusion::Discriminator, Fusion::Memory] {
+            let arm = evaluate(&detector.with_fusion(fusion), &name, &tests, side, &|_| ())?.report.overall;
+            let pixel = arm.pixels.map_or(f64::NAN, |p| p.auroc);
+            say(&format!("arm {fusion:?}: image_auroc={:.4} pixel_auroc={pixel:.4}", arm.image_auroc));
+        }
+    }
+    detector.save(&out.join("detector.safetensors"))?;
+    model.quality.save(&out.join("quality.safetensors"))?;
+    evaluation.report.write_csv(out.join("results.csv"))?;
+    hardest(&tests, &evaluation, detector.threshold(0.1)?.value as f32)?.save(&out.join("hardest.png"))?;
+    std::fs::remove_file(&checkpoint).ok();
+    tell_files(&out, &["hardest.png", "results.csv", "detector.safetensors", "quality.safetensors"]);
+    let overall = &evaluation.report.overall;
+    Ok(format!(
+        "result image_auroc={:.4} pixel_auroc={:.4} seed={} images={} seconds={:.1}",
+        overall.image_auroc,
+        overall.pixels.map_or(f64::NAN, |p| p.auroc),
+        params.seed,
+        tests.len(),
+        start.elapsed().as_secs_f64()
+    ))
+}
+
+fn tests(dataset: &maphc2f::adbench::Dataset) -> Result<Vec<TestImage>> {
+    let read = |s: &maphc2f::adbench::Sample| -> Result<TestImage> {
+        let image = load_photo(s.image_path())?;
+        let mask = match s.mask_path() {
+            Some(_) => s.read_mask(0.0)?.mask,
+            None => Array2::from_elem((image.dim().0, image.dim().1), false),
+        };
+        Ok(TestImage { name: s.id().to_owned(), kind: s.kind().map(str::to_owned), image, mask })
+    };
+    dataset.test().samples().iter().map(read).collect()
+}
+
+/// The good images that scored highest and the defects that scored lowest: photo, truth, heat map.
+fn hardest(tests: &[TestImage], evaluation: &Evaluation, threshold: f32) -> Result<Sheet> {
+    const SHOWN: u32 = 192;
+    let ranked = |anomalous: bool| {
+        let mut order: Vec<usize> = (0..tests.len()).filter(|&i| tests[i].kind.is_some() == anomalous).collect();
+        order.sort_by(|&a, &b| evaluation.images[a].score.total_cmp(&evaluation.images[b].score));
+        if !anomalous {
+            order.reverse();
+        }
+        order.truncate(6);
+        order
+    };
+    let mut sheet = Sheet::new(["good, high score", "truth", "heat map", "defect, low score", "truth", "heat map"]);
+    for (good, bad) in ranked(false).into_iter().zip(ranked(true)) {
+        let cells = [good, bad].into_iter().flat_map(|i| {
+            let (test, done) = (&tests[i], &evaluation.images[i]);
+            [
+                Cell::photo(test.image.view(), SHOWN),
+                Cell::mask(test.mask.view(), SHOWN),
+                Cell::photo(heat(test.image.view(), &done.map, 0.6 * threshold, 2.0 * threshold).view(), SHOWN),
+            ]
+        });
+        sheet.push(cells.collect())?;
+    }
+    Ok(sheet)
+}

@@ -1,0 +1,146 @@
+//! The main job: good photos in, a calibrated detector out; then a test set in, figures out.
+
+use std::sync::Arc;
+
+use adbench::resize::{Kernel, resize_map};
+use adbench::{Reducer, Report, ReportBuilder};
+use bisqad::hypergradient::ForwardDifference;
+use bisqad::{AnomalySource, Checkpoint, Detector, Fitted, Observe, PatchDetector, TrainParams, fit};
+use frozen_backbone::EfficientNetLite0;
+use ndarray::{Array2, Array3};
+use physdefect::SampleKey;
+use rayon::prelude::*;
+use sqe::{Evidence, Head, Ladder, Sqe, WarmStart, WarmStartParams};
+
+use crate::{Error, Source, square};
+
+/// What [`train`] is asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Training {
+    /// Two-level training.
+    pub train: TrainParams,
+    /// Defects whose coarse-to-fine ladders warm-start the quality estimator (default 48).
+    pub ladders: usize,
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        Self { train: TrainParams::default(), ladders: 48 }
+    }
+}
+
+/// What [`train`] returns.
+#[derive(Debug)]
+pub struct Model {
+    /// Detector and how its training went.
+    pub fitted: Fitted,
+    /// The quality estimator after both phases.
+    pub quality: Sqe,
+    /// What the warm start reached.
+    pub warm_start: WarmStart,
+}
+
+/// Trains on good photos alone, all of one size `(S, S, 3)`: warm start of the estimator, then both levels. `source` is made from the
+/// same photos in the same order.
+///
+/// # Errors
+/// [`Error::Foreground`], [`Error::Defect`], [`Error::Quality`], [`Error::Detector`].
+pub fn train(
+    photos: &[Array3<f32>],
+    source: &Source<'_>,
+    training: &Training,
+    resume: Option<Checkpoint>,
+    observer: &mut dyn Observe,
+) -> Result<Model, Error> {
+    let seed = training.train.seed;
+    let backbone = Arc::new(EfficientNetLite0::pretrained()?);
+    let mut quality = Sqe::new(backbone.as_ref(), Head::default(), seed)?;
+    let ladders = ladders(&backbone, photos, source, training)?;
+    let warm_start = quality.warm_start(&ladders, WarmStartParams { seed, ..Default::default() })?;
+    let method = ForwardDifference::default();
+    let fitted = fit(backbone, photos, source, &mut quality, &method, &training.train, resume, observer)?;
+    Ok(Model { fitted, quality, warm_start })
+}
+
+/// Evidence of raw, npcF, npcF++ and untouched pixels, for some defects of every mechanism.
+fn ladders(
+    backbone: &EfficientNetLite0,
+    photos: &[Array3<f32>],
+    source: &Source<'_>,
+    training: &Training,
+) -> Result<Vec<Ladder>, Error> {
+    let rung = |i: usize| -> Result<Option<Ladder>, Error> {
+        let image = (i * 7919) % photos.len();
+        let photo = &photos[image];
+        let Some(domain) = source.domain(image) else { return Ok(None) };
+        // a stream of its own: training draws use low indices
+        let key = SampleKey { seed: training.train.seed, index: (1 << 60) + i as u64 };
+        let Ok(stages) = source.pipeline().stages(photo.view(), domain, i % source.groups(), key) else {
+            return Ok(None);
+        };
+        let evidence = |image: &Array3<f32>| Evidence::gather(backbone, image.view(), stages.mask.view());
+        let rungs = [&stages.raw, &stages.coarse, &stages.fine, photo].map(evidence);
+        Ok(Some(Ladder(rungs.into_iter().collect::<Result<_, _>>()?)))
+    };
+    let made: Result<Vec<_>, Error> = (0..training.ladders).into_par_iter().map(rung).collect();
+    Ok(made?.into_iter().flatten().collect())
+}
+
+/// One test image.
+#[derive(Debug, Clone)]
+pub struct TestImage {
+    /// For pictures and messages.
+    pub name: String,
+    /// Defect kind; `None` for good images.
+    pub kind: Option<String>,
+    /// The image `(H, W, C)` at its own size.
+    pub image: Array3<f32>,
+    /// Ground truth `(H, W)`; all false for good images.
+    pub mask: Array2<bool>,
+}
+
+/// One test image's outcome.
+#[derive(Debug, Clone)]
+pub struct Evaluated {
+    /// The map's maximum.
+    pub score: f64,
+    /// Map at the image's own size.
+    pub map: Array2<f32>,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub struct Evaluation {
+    /// Per kind, mean and overall.
+    pub report: Report,
+    /// In the order of the test images.
+    pub images: Vec<Evaluated>,
+}
+
+/// Scores a test set: detection at `side` x `side`, maps resized back, figures at each image's own size.
+///
+/// `progress` hears how many images are done. Nothing is tuned here.
+///
+/// # Errors
+/// [`Error::Metric`] if a class is missing, [`Error::Detector`].
+pub fn evaluate(
+    detector: &PatchDetector,
+    name: &str,
+    tests: &[TestImage],
+    side: usize,
+    progress: &(dyn Fn(usize) + Sync),
+) -> Result<Evaluation, Error> {
+    let score = |(i, test): (usize, &TestImage)| -> Result<Evaluated, Error> {
+        let prediction = detector.predict(square(test.image.view(), side)?.view())?;
+        let map = resize_map(prediction.map.view(), test.mask.dim(), Kernel::Bilinear)?;
+        progress(i);
+        Ok(Evaluated { score: f64::from(Reducer::Max.reduce(prediction.map.view())?), map })
+    };
+    let images: Vec<Evaluated> = tests.par_iter().enumerate().map(score).collect::<Result<_, _>>()?;
+    let mut builder = ReportBuilder::new(name);
+    for (test, done) in tests.iter().zip(&images) {
+        builder.push_image(test.kind.as_deref(), done.score as f32)?;
+        builder.push_map(test.kind.as_deref(), done.map.view(), test.mask.view())?;
+    }
+    Ok(Evaluation { report: builder.finish()?, images })
+}

@@ -1,0 +1,104 @@
+//! Where photos enter and outputs leave.
+
+use std::path::{Path, PathBuf};
+
+use adbench::resize::{Kernel, resize};
+use ndarray::{Array3, ArrayView3, Axis, concatenate};
+use rayon::prelude::*;
+
+use crate::Error;
+
+/// Smallest accepted side of a photo, px.
+const MINIMUM: usize = 32;
+
+/// Reads a photo (PNG, JPEG, BMP; grey or RGB; 8 or 16 bits) as f32 `(H, W, C)` in \[0, 1\].
+///
+/// # Errors
+/// [`Error::Read`] naming the file, [`Error::TooSmall`] under 32 px a side.
+pub fn load_photo(path: &Path) -> Result<Array3<f32>, Error> {
+    let photo = adbench::read_photo(path)?.to_f32();
+    let (height, width, _) = photo.dim();
+    if height < MINIMUM || width < MINIMUM {
+        return Err(Error::TooSmall { path: path.to_owned(), height, width, minimum: MINIMUM });
+    }
+    Ok(photo)
+}
+
+/// Reads every PNG, JPEG and BMP of a folder, in the byte order of their names.
+///
+/// # Errors
+/// [`Error::Folder`] if the folder is missing or holds no photo; [`Error::Read`] or [`Error::TooSmall`] for the first bad one.
+pub fn load_photos(folder: &Path) -> Result<Vec<(PathBuf, Array3<f32>)>, Error> {
+    let fail = |reason: String| Error::Folder { path: folder.to_owned(), reason };
+    let entries = std::fs::read_dir(folder).map_err(|e| fail(format!("cannot be listed ({e}): check the path")))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|e| fail(format!("cannot be listed ({e}): check the path")))?.path();
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
+        if ["png", "jpg", "jpeg", "bmp"].contains(&extension.as_str()) {
+            paths.push(path);
+        }
+    }
+    if paths.is_empty() {
+        return Err(fail("holds no photo: put PNG, JPEG or BMP files there".to_owned()));
+    }
+    paths.sort();
+    paths.into_par_iter().map(|p| Ok((p.clone(), load_photo(&p)?))).collect()
+}
+
+/// `photo` with three channels, resized to `side` x `side` (the aspect is not kept, as is usual for anomaly detection).
+///
+/// # Errors
+/// [`Error::Resize`] for a side of zero.
+pub fn square(photo: ArrayView3<'_, f32>, side: usize) -> Result<Array3<f32>, Error> {
+    let (h, w, _) = photo.dim();
+    let kernel = if h >= side && w >= side { Kernel::Area } else { Kernel::Bilinear };
+    let resized = if (h, w) == (side, side) { photo.to_owned() } else { resize(photo, (side, side), kernel)? };
+    Ok(three_channels(resized))
+}
+
+/// Grey becomes RGB by repetition; further channels are dropped.
+fn three_channels(photo: Array3<f32>) -> Array3<f32> {
+    if photo.dim().2 >= 3 {
+        return photo.slice_each_axis(|a| if a.axis.index() == 2 { (0..3).into() } else { (..).into() }).to_owned();
+    }
+    let grey = photo.slice_each_axis(|a| if a.axis.index() == 2 { (0..1).into() } else { (..).into() });
+    concatenate(Axis(2), &[grey, grey, grey]).unwrap_or(photo)
+}
+
+/// Largest multiple of 16 not above the smaller side of the photos, at most `wanted`: a side the backbone's strides divide.
+pub fn fit_side(photos: &[Array3<f32>], wanted: usize) -> usize {
+    let smallest = photos.iter().map(|p| p.dim().0.min(p.dim().1)).min().unwrap_or(wanted);
+    (wanted.min(smallest) / 16 * 16).max(MINIMUM)
+}
+
+/// Makes `folder` and proves that it can be written to, before any work is done.
+///
+/// # Errors
+/// [`Error::Output`].
+pub fn prepare_folder(folder: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(|e| Error::output(folder, &e))?;
+    let probe = folder.join(".probe.tmp");
+    std::fs::write(&probe, b"").map_err(|e| Error::output(&probe, &e))?;
+    std::fs::remove_file(&probe).map_err(|e| Error::output(&probe, &e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grey_photo_becomes_three_equal_channels() {
+        let grey = Array3::from_shape_fn((40, 60, 1), |(y, x, _)| (y + x) as f32 / 100.0);
+        let rgb = square(grey.view(), 40).unwrap();
+        assert_eq!(rgb.dim(), (40, 40, 3));
+        assert_eq!(rgb.index_axis(Axis(2), 0), rgb.index_axis(Axis(2), 2));
+    }
+
+    #[test]
+    fn the_side_divides_by_the_largest_stride() {
+        let photos = [Array3::zeros((303, 384, 1)), Array3::zeros((290, 512, 1))];
+        assert_eq!(fit_side(&photos, 256), 256);
+        assert_eq!(fit_side(&photos, 512), 288);
+    }
+}

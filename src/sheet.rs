@@ -1,0 +1,142 @@
+//! Contact sheets and heat maps, for people.
+
+use std::path::Path;
+
+use font8x8::UnicodeFonts;
+use image::{Rgb, RgbImage};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
+
+use crate::Error;
+
+const MARGIN: u32 = 4;
+const HEADER: u32 = 14;
+const INK: Rgb<u8> = Rgb([30, 30, 30]);
+
+/// One picture of a sheet.
+#[derive(Debug, Clone)]
+pub struct Cell(RgbImage);
+
+impl Cell {
+    /// A photo `(H, W, 1 or 3)` in \[0, 1\], scaled to `side` x `side`.
+    pub fn photo(photo: ArrayView3<'_, f32>, side: u32) -> Self {
+        let (h, w, c) = photo.dim();
+        let at = |y: u32, x: u32| {
+            let (y, x) = ((y as usize * h / side as usize).min(h - 1), (x as usize * w / side as usize).min(w - 1));
+            [0, 1, 2].map(|k| (photo[[y, x, if c >= 3 { k } else { 0 }]].clamp(0.0, 1.0) * 255.0).round() as u8)
+        };
+        Self(RgbImage::from_fn(side, side, |x, y| Rgb(at(y, x))))
+    }
+
+    /// A mask, white on black.
+    pub fn mask(mask: ArrayView2<'_, bool>, side: u32) -> Self {
+        let grey = Array3::from_shape_fn((mask.nrows(), mask.ncols(), 1), |(y, x, _)| f32::from(mask[[y, x]]));
+        Self::photo(grey.view(), side)
+    }
+}
+
+/// A photo with a map laid over it: transparent below `low`, through yellow to red at `high`.
+pub fn heat(photo: ArrayView3<'_, f32>, map: &Array2<f32>, low: f32, high: f32) -> Array3<f32> {
+    let (h, w, c) = photo.dim();
+    Array3::from_shape_fn((h, w, 3), |(y, x, k)| {
+        let base = 0.7 * photo[[y, x, if c >= 3 { k } else { 0 }]];
+        let t = ((map[[y, x]] - low) / (high - low).max(1e-6)).clamp(0.0, 1.0);
+        let colour = [1.0, 1.0 - t, 0.0][k];
+        base * (1.0 - 0.8 * t) + colour * 0.8 * t
+    })
+}
+
+/// A grid of pictures with a label over each column.
+#[derive(Debug)]
+pub struct Sheet {
+    labels: Vec<String>,
+    rows: Vec<Vec<Cell>>,
+}
+
+impl Sheet {
+    /// An empty sheet with these column labels (ASCII).
+    pub fn new<S: Into<String>>(labels: impl IntoIterator<Item = S>) -> Self {
+        Self { labels: labels.into_iter().map(Into::into).collect(), rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// [`Error::Sheet`] if it has not one cell per label.
+    pub fn push(&mut self, row: Vec<Cell>) -> Result<(), Error> {
+        if row.len() != self.labels.len() {
+            return Err(Error::Sheet { found: row.len(), expected: self.labels.len() });
+        }
+        self.rows.push(row);
+        Ok(())
+    }
+
+    /// Writes the sheet as PNG, to a temporary name first.
+    ///
+    /// # Errors
+    /// [`Error::Output`].
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let temporary = path.with_extension("tmp");
+        self.draw().save_with_format(&temporary, image::ImageFormat::Png).map_err(|e| Error::output(path, &e))?;
+        std::fs::rename(&temporary, path).map_err(|e| Error::output(path, &e))
+    }
+
+    fn draw(&self) -> RgbImage {
+        let (cw, ch) = self.rows.first().and_then(|r| r.first()).map_or((64, 0), |c| c.0.dimensions());
+        let width = MARGIN + self.labels.len() as u32 * (cw + MARGIN);
+        let height = HEADER + MARGIN + self.rows.len() as u32 * (ch + MARGIN);
+        let mut canvas = RgbImage::from_pixel(width, height, Rgb([255, 255, 255]));
+        for (i, label) in self.labels.iter().enumerate() {
+            write_text(&mut canvas, label, MARGIN + i as u32 * (cw + MARGIN), MARGIN, cw);
+        }
+        for (j, row) in self.rows.iter().enumerate() {
+            for (i, cell) in row.iter().enumerate() {
+                let x = MARGIN + i as u32 * (cw + MARGIN);
+                let y = HEADER + MARGIN + j as u32 * (ch + MARGIN);
+                image::imageops::replace(&mut canvas, &cell.0, i64::from(x), i64::from(y));
+            }
+        }
+        canvas
+    }
+}
+
+/// Text in an 8x8 font, cut at `width` px.
+fn write_text(canvas: &mut RgbImage, text: &str, left: u32, top: u32, width: u32) {
+    for (i, letter) in text.chars().take(width as usize / 8).enumerate() {
+        let Some(glyph) = font8x8::BASIC_FONTS.get(letter) else { continue };
+        for (y, row) in glyph.iter().enumerate() {
+            for x in (0..8u32).filter(|x| row >> x & 1 == 1) {
+                if let Some(pixel) = canvas.get_pixel_mut_checked(left + i as u32 * 8 + x, top + y as u32) {
+                    *pixel = INK;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sheet_has_its_cells_in_place_and_refuses_ragged_rows() {
+        let white = Cell::photo(Array3::ones((4, 4, 1)).view(), 8);
+        let black = Cell::mask(Array2::from_elem((4, 4), false).view(), 8);
+        let mut sheet = Sheet::new(["a", "b"]);
+        sheet.push(vec![white.clone(), black]).unwrap();
+        assert!(matches!(sheet.push(vec![white]), Err(Error::Sheet { found: 1, expected: 2 })));
+        let image = sheet.draw();
+        assert_eq!(image.dimensions(), (4 + 2 * 12, 14 + 4 + 12));
+        assert_eq!(image.get_pixel(5, 20).0, [255; 3]);
+        assert_eq!(image.get_pixel(17, 20).0, [0; 3]);
+        assert!(image.enumerate_pixels().any(|(_, y, p)| y < 14 && *p == INK), "labels are drawn");
+    }
+
+    #[test]
+    fn heat_leaves_cold_pixels_grey_and_makes_hot_ones_red() {
+        let photo = Array3::from_elem((1, 2, 1), 0.5);
+        let map = Array2::from_shape_vec((1, 2), vec![0.0, 9.0]).unwrap();
+        let out = heat(photo.view(), &map, 1.0, 3.0);
+        assert_eq!(out[[0, 0, 0]], out[[0, 0, 1]]);
+        assert!(out[[0, 1, 0]] > 0.8 && out[[0, 1, 1]] < 0.2);
+    }
+}
