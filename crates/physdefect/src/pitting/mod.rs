@@ -56,7 +56,8 @@ pub(crate) fn require(
 /// - Outline: arrival time T of |grad T| F = 1 from all nuclei ([`fast_march`]), F = F0 (1 + d eta) with eta constant on
 ///   each Voronoi grain; pits that meet coalesce by themselves. Pixels outside the domain are walls.
 /// - Depth: k (t - T)^n, or an ASTM G46 cross-section ([`PitShape`]) of centre depth k (t - t0)^n. k is log-normal between
-///   pits and speeds up the pit's outline by the same factor, which keeps its aspect. The step where two pits met is rounded, at constant volume.
+///   pits and speeds up the pit's outline by the same factor, which keeps its aspect. The step where two pits met
+///   is rounded, at constant volume.
 /// - Deposit on the rim and stain around it: [`Product`].
 /// - Mass by Faraday's law if the pixel pitch is given.
 ///

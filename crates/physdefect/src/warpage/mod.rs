@@ -155,8 +155,9 @@ impl PlasticWarpage {
         self.checked()
     }
 
-    /// Elastic foundation's length (D / K)^(1/4) over the footprint's width (half a line's length), in \[0.1, 100\]; it decides how far the bend reaches
-    /// beyond the footprint. Default 0.37, for which the visible bend is about as wide as the stated size.
+    /// Elastic foundation's length (D / K)^(1/4) over the footprint's width (half a line's length), in \[0.1, 100\]; it
+    /// decides how far the bend reaches beyond the footprint. Default 0.37, for which the visible bend is about as wide as
+    /// the stated size.
     ///
     /// # Errors
     /// [`Error::Parameter`] outside the range.
