@@ -9,6 +9,7 @@ mod fine;
 mod pipeline;
 mod refine;
 mod region;
+mod simd;
 
 pub use coarse::{Diffusivity, Guidance, Npcf, NpcfParams, Screening, SolveStats};
 pub use diagnostics::{band_energy_ratio, seam_index};

@@ -125,7 +125,12 @@ mod tests {
                 assert_eq!(rects.iter().filter(holds).count(), 1);
             }
             for (k, a) in rects.iter().enumerate() {
-                assert!(rects[k + 1..].iter().all(|b| !a.touches(*b)));
+                let gap = |low: usize, high: usize| high as isize - low as isize;
+                for b in &rects[k + 1..] {
+                    let rows = gap(a.bottom, b.top).max(gap(b.bottom, a.top));
+                    let columns = gap(a.right, b.left).max(gap(b.right, a.left));
+                    assert!(rows >= 2 || columns >= 2, "{a:?} {b:?}");
+                }
             }
         }
         let two = Array2::from_shape_fn((100, 100), |i| i == (5, 5) || i == (80, 80));

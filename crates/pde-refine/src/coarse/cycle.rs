@@ -113,3 +113,41 @@ impl Hierarchy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::system::System;
+    use super::*;
+    use ndarray::Array2;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    #[test]
+    fn the_symmetric_cycle_is_symmetric_and_the_plain_one_is_not() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let mask = Array2::from_shape_fn((37, 45), |_| rng.random::<f32>() < 0.9);
+        let d = Array2::from_shape_fn((37, 45), |_| rng.random_range(0.1..1.0f32));
+        let lambda = Array2::from_elem((37, 45), 0.01f32);
+        let h = Hierarchy::new(System::new(mask.view(), d.view(), lambda.view()).unwrap().level, 1);
+        let mut vector = || {
+            let mut v = vec![0.0f32; h.finest.len()];
+            for ((y, x), _) in mask.indexed_iter().filter(|(_, m)| **m) {
+                v[h.finest.at(y, x)] = rng.random::<f32>() - 0.5;
+            }
+            v
+        };
+        let (a, b) = (vector(), vector());
+        let asymmetry = |symmetric: bool| {
+            let dot = |u: &[f32], v: &[f32]| u.iter().zip(v).map(|(u, v)| f64::from(*u) * f64::from(*v)).sum::<f64>();
+            let apply = |r: &[f32]| {
+                let mut work = h.workspace();
+                h.residual_mut(&mut work).copy_from_slice(r);
+                h.cycle(&mut work, symmetric).to_vec()
+            };
+            let (ma, mb) = (apply(&a), apply(&b));
+            (dot(&ma, &b) - dot(&a, &mb)).abs() / (dot(&ma, &a) * dot(&mb, &b)).sqrt()
+        };
+        assert!(asymmetry(true) < 1e-6, "{}", asymmetry(true));
+        assert!(asymmetry(false) > 1e-4, "{}", asymmetry(false));
+    }
+}

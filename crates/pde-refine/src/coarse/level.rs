@@ -3,7 +3,7 @@
 //! Cells outside the region have zero couplings and a zero inverse diagonal, so every kernel runs over whole rows
 //! without a branch and leaves those cells alone.
 
-use pulp::Arch;
+use crate::simd::widely;
 
 /// Cells a kernel works on at a time: one AVX-512 register of f32.
 const LANES: usize = 16;
@@ -125,12 +125,15 @@ impl Level {
         let (we, ww) = (lanes(&self.east, i, m), lanes(&self.east, i - 1, m));
         let (ws, wn) = (lanes(&self.south, i, m), lanes(&self.south, i - s, m));
         let (d, b) = (lanes(&self.diag, i, m), lanes(b, i, m));
+        // Sums are formed in a local array: the compiler cannot tell that `out` overlaps none of the inputs.
         for g in 0..m {
+            let mut sum = [0.0; LANES];
             for k in 0..LANES {
-                out[g][k] = (b[g][k] - d[g][k] * mid[g][k])
+                sum[k] = (b[g][k] - d[g][k] * mid[g][k])
                     + (ww[g][k] * left[g][k] + we[g][k] * right[g][k])
                     + (wn[g][k] * up[g][k] + ws[g][k] * down[g][k]);
             }
+            out[g] = sum;
         }
         if self.nine_point() {
             let (nw, ne) = (lanes(u, i - s - 1, m), lanes(u, i - s + 1, m));
@@ -138,46 +141,56 @@ impl Level {
             let (wnw, wne) = (lanes(&self.south_east, i - s - 1, m), lanes(&self.south_west, i - s + 1, m));
             let (wsw, wse) = (lanes(&self.south_west, i, m), lanes(&self.south_east, i, m));
             for g in 0..m {
+                let mut sum = out[g];
                 for k in 0..LANES {
-                    out[g][k] +=
+                    sum[k] +=
                         (wnw[g][k] * nw[g][k] + wne[g][k] * ne[g][k]) + (wsw[g][k] * sw[g][k] + wse[g][k] * se[g][k]);
                 }
+                out[g] = sum;
             }
         }
     }
 
     /// `r = b - A u`.
     pub(crate) fn residual(&self, u: &[f32], b: &[f32], r: &mut [f32]) {
-        Arch::new().dispatch(#[inline(always)] || {
-            for y in 0..self.height {
-                let i = self.at(y, 0);
-                self.residual_row(i, u, b, &mut r[i..]);
-            }
-        });
+        widely(
+            #[inline(always)]
+            || {
+                for y in 0..self.height {
+                    let i = self.at(y, 0);
+                    self.residual_row(i, u, b, &mut r[i..]);
+                }
+            },
+        );
     }
 
     /// One red-black Gauss-Seidel sweep. `backward` runs it in the opposite order, which makes it the adjoint of the
     /// forward sweep.
     pub(crate) fn smooth(&self, u: &mut [f32], b: &[f32], scratch: &mut Scratch, backward: bool) {
         let Scratch { row, parity } = scratch;
-        Arch::new().dispatch(#[inline(always)] || {
-            for half in 0..2 {
-                let colour = if backward { 1 - half } else { half };
-                for k in 0..self.height {
-                    let y = if backward { self.height - 1 - k } else { k };
-                    let i = self.at(y, 0);
-                    self.residual_row(i, u, b, row);
-                    let m = self.groups();
-                    let (u, inv) = (lanes_mut(u, i, m), lanes(&self.inv, i, m));
-                    let (row, chosen) = (lanes(row, 0, m), lanes(parity, (y + colour) & 1, m));
-                    for g in 0..m {
-                        for k in 0..LANES {
-                            u[g][k] += chosen[g][k] * inv[g][k] * row[g][k];
+        widely(
+            #[inline(always)]
+            || {
+                for half in 0..2 {
+                    let colour = if backward { 1 - half } else { half };
+                    for k in 0..self.height {
+                        let y = if backward { self.height - 1 - k } else { k };
+                        let i = self.at(y, 0);
+                        self.residual_row(i, u, b, row);
+                        let m = self.groups();
+                        let (u, inv) = (lanes_mut(u, i, m), lanes(&self.inv, i, m));
+                        let (row, chosen) = (lanes(row, 0, m), lanes(parity, (y + colour) & 1, m));
+                        for g in 0..m {
+                            let mut next = u[g];
+                            for k in 0..LANES {
+                                next[k] += chosen[g][k] * inv[g][k] * row[g][k];
+                            }
+                            u[g] = next;
                         }
                     }
                 }
-            }
-        });
+            },
+        );
     }
 
     /// `r = b - A x` in f64, written as f32; returns `||r||^2`. Only five-point levels.
@@ -185,30 +198,36 @@ impl Level {
         let mut sum = [0.0f64; 8];
         let n = self.groups() * LANES;
         let mut row = vec![0.0f64; n];
-        Arch::new().dispatch(#[inline(always)] || {
-            for y in 0..self.height {
-                let i = self.at(y, 0);
-                self.residual_row_f64(i, x, b, &mut row);
-                for (r, &v) in r[i..][..n].iter_mut().zip(&row) {
-                    *r = v as f32;
+        widely(
+            #[inline(always)]
+            || {
+                for y in 0..self.height {
+                    let i = self.at(y, 0);
+                    self.residual_row_f64(i, x, b, &mut row);
+                    for (r, &v) in r[i..][..n].iter_mut().zip(&row) {
+                        *r = v as f32;
+                    }
+                    add_squares(&mut sum, &row);
                 }
-                add_squares(&mut sum, &row);
-            }
-        });
+            },
+        );
         sum.iter().sum()
     }
 
     /// `y = A x` in f64. Only five-point levels.
     pub(crate) fn apply_f64(&self, x: &[f64], zero: &[f64], out: &mut [f64]) {
-        Arch::new().dispatch(#[inline(always)] || {
-            for y in 0..self.height {
-                let i = self.at(y, 0);
-                self.residual_row_f64(i, x, zero, &mut out[i..]);
-                for v in &mut out[i..][..self.groups() * LANES] {
-                    *v = -*v;
+        widely(
+            #[inline(always)]
+            || {
+                for y in 0..self.height {
+                    let i = self.at(y, 0);
+                    self.residual_row_f64(i, x, zero, &mut out[i..]);
+                    for v in &mut out[i..][..self.groups() * LANES] {
+                        *v = -*v;
+                    }
                 }
-            }
-        });
+            },
+        );
     }
 
     #[inline(always)]
@@ -221,12 +240,14 @@ impl Level {
         let (ws, wn) = (lanes(&self.south, i, m), lanes(&self.south, i - s, m));
         let (d, b) = (lanes(&self.excess, i, m), lanes(b, i, m));
         for g in 0..m {
+            let mut sum = [0.0; LANES];
             for k in 0..LANES {
                 let u = mid[g][k];
-                out[g][k] = (b[g][k] - f64::from(d[g][k]) * u)
+                sum[k] = (b[g][k] - f64::from(d[g][k]) * u)
                     + (f64::from(ww[g][k]) * (left[g][k] - u) + f64::from(we[g][k]) * (right[g][k] - u))
                     + (f64::from(wn[g][k]) * (up[g][k] - u) + f64::from(ws[g][k]) * (down[g][k] - u));
             }
+            out[g] = sum;
         }
     }
 }
@@ -238,27 +259,32 @@ fn add_squares(sum: &mut [f64; 8], row: &[f64]) {
     for (s, v) in sum.iter_mut().zip(chunks.remainder()) {
         *s += v * v;
     }
+    let mut total = *sum;
     for chunk in chunks {
         for k in 0..8 {
-            sum[k] += chunk[k] * chunk[k];
+            total[k] += chunk[k] * chunk[k];
         }
     }
+    *sum = total;
 }
 
 /// Dot product with eight running sums.
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sum = [0.0f64; 8];
-    Arch::new().dispatch(#[inline(always)] || {
-        let (ca, cb) = (a.chunks_exact(8), b.chunks_exact(8));
-        for (k, (x, y)) in ca.remainder().iter().zip(cb.remainder()).enumerate() {
-            sum[k] += x * y;
-        }
-        for (x, y) in ca.zip(cb) {
-            for k in 0..8 {
-                sum[k] += x[k] * y[k];
+    widely(
+        #[inline(always)]
+        || {
+            let (ca, cb) = (a.chunks_exact(8), b.chunks_exact(8));
+            for (k, (x, y)) in ca.remainder().iter().zip(cb.remainder()).enumerate() {
+                sum[k] += x * y;
             }
-        }
-    });
+            for (x, y) in ca.zip(cb) {
+                for k in 0..8 {
+                    sum[k] += x[k] * y[k];
+                }
+            }
+        },
+    );
     sum.iter().sum()
 }
 

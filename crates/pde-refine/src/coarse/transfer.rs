@@ -6,7 +6,7 @@
 //! consistent with any shape of the boundary and every cycle lowers the energy.
 
 use super::level::Level;
-use pulp::Arch;
+use crate::simd::widely;
 
 /// Interpolation from a coarse level; all arrays are laid out on the coarse grid.
 #[derive(Debug, Clone)]
@@ -251,31 +251,34 @@ impl Transfer {
         // `odd` carries one leading cell, the column to the left of the first.
         let mut odd = [vec![0.0f32; n + 1], vec![0.0f32; n + 1]];
         let mut previous = (vec![0.0f32; n], vec![0.0f32; n + 1]);
-        Arch::new().dispatch(#[inline(always)] || {
-            for y in 0..coarse.height {
-                let i = fine.at(2 * y, 0);
-                split_row(&r[i..][..2 * n], &mut even[0], &mut odd[0]);
-                split_row(&r[i + fine.stride..][..2 * n], &mut even[1], &mut odd[1]);
-                let c = coarse.at(y, 0);
-                let out = &mut b[c..][..n];
-                let (rw, re) = (&self.row[0][c..][..n], &self.row[1][c - 1..][..n]);
-                let (cn, cs) = (&self.column[0][c..][..n], &self.column[1][c - t..][..n]);
-                let (e0, o0r, o0l) = (&even[0][..n], &odd[0][1..][..n], &odd[0][..n]);
-                let (e1, ep) = (&even[1][..n], &previous.0[..n]);
-                for x in 0..n {
-                    out[x] = e0[x] + (rw[x] * o0r[x] + re[x] * o0l[x]) + (cn[x] * e1[x] + cs[x] * ep[x]);
+        widely(
+            #[inline(always)]
+            || {
+                for y in 0..coarse.height {
+                    let i = fine.at(2 * y, 0);
+                    split_row(&r[i..][..2 * n], &mut even[0], &mut odd[0]);
+                    split_row(&r[i + fine.stride..][..2 * n], &mut even[1], &mut odd[1]);
+                    let c = coarse.at(y, 0);
+                    let out = &mut b[c..][..n];
+                    let (rw, re) = (&self.row[0][c..][..n], &self.row[1][c - 1..][..n]);
+                    let (cn, cs) = (&self.column[0][c..][..n], &self.column[1][c - t..][..n]);
+                    let (e0, o0r, o0l) = (&even[0][..n], &odd[0][1..][..n], &odd[0][..n]);
+                    let (e1, ep) = (&even[1][..n], &previous.0[..n]);
+                    for x in 0..n {
+                        out[x] = e0[x] + (rw[x] * o0r[x] + re[x] * o0l[x]) + (cn[x] * e1[x] + cs[x] * ep[x]);
+                    }
+                    let (c0, c1) = (&self.centre[0][c..][..n], &self.centre[1][c - 1..][..n]);
+                    let (c2, c3) = (&self.centre[2][c - t..][..n], &self.centre[3][c - t - 1..][..n]);
+                    let (o1r, o1l) = (&odd[1][1..][..n], &odd[1][..n]);
+                    let (opr, opl) = (&previous.1[1..][..n], &previous.1[..n]);
+                    for x in 0..n {
+                        out[x] += (c0[x] * o1r[x] + c1[x] * o1l[x]) + (c2[x] * opr[x] + c3[x] * opl[x]);
+                    }
+                    previous.0.copy_from_slice(&even[1]);
+                    previous.1.copy_from_slice(&odd[1]);
                 }
-                let (c0, c1) = (&self.centre[0][c..][..n], &self.centre[1][c - 1..][..n]);
-                let (c2, c3) = (&self.centre[2][c - t..][..n], &self.centre[3][c - t - 1..][..n]);
-                let (o1r, o1l) = (&odd[1][1..][..n], &odd[1][..n]);
-                let (opr, opl) = (&previous.1[1..][..n], &previous.1[..n]);
-                for x in 0..n {
-                    out[x] += (c0[x] * o1r[x] + c1[x] * o1l[x]) + (c2[x] * opr[x] + c3[x] * opl[x]);
-                }
-                previous.0.copy_from_slice(&even[1]);
-                previous.1.copy_from_slice(&odd[1]);
-            }
-        });
+            },
+        );
     }
 
     /// `u += P e`.
@@ -284,30 +287,33 @@ impl Transfer {
         let t = coarse.stride;
         let mut odd = vec![0.0f32; n];
         let mut even = vec![0.0f32; n];
-        Arch::new().dispatch(#[inline(always)] || {
-            for y in 0..coarse.height {
-                let c = coarse.at(y, 0);
-                let i = fine.at(2 * y, 0);
-                let (here, right) = (&e[c..][..n], &e[c + 1..][..n]);
-                let (below, below_right) = (&e[c + t..][..n], &e[c + t + 1..][..n]);
-                let (rw, re) = (&self.row[0][c..][..n], &self.row[1][c..][..n]);
-                for x in 0..n {
-                    odd[x] = rw[x] * here[x] + re[x] * right[x];
+        widely(
+            #[inline(always)]
+            || {
+                for y in 0..coarse.height {
+                    let c = coarse.at(y, 0);
+                    let i = fine.at(2 * y, 0);
+                    let (here, right) = (&e[c..][..n], &e[c + 1..][..n]);
+                    let (below, below_right) = (&e[c + t..][..n], &e[c + t + 1..][..n]);
+                    let (rw, re) = (&self.row[0][c..][..n], &self.row[1][c..][..n]);
+                    for x in 0..n {
+                        odd[x] = rw[x] * here[x] + re[x] * right[x];
+                    }
+                    join_row(&mut u[i..][..2 * n], here, &odd);
+                    if 2 * y + 1 >= fine.height {
+                        continue;
+                    }
+                    let (cn, cs) = (&self.column[0][c..][..n], &self.column[1][c..][..n]);
+                    let (c0, c1) = (&self.centre[0][c..][..n], &self.centre[1][c..][..n]);
+                    let (c2, c3) = (&self.centre[2][c..][..n], &self.centre[3][c..][..n]);
+                    for x in 0..n {
+                        even[x] = cn[x] * here[x] + cs[x] * below[x];
+                        odd[x] = (c0[x] * here[x] + c1[x] * right[x]) + (c2[x] * below[x] + c3[x] * below_right[x]);
+                    }
+                    join_row(&mut u[i + fine.stride..][..2 * n], &even, &odd);
                 }
-                join_row(&mut u[i..][..2 * n], here, &odd);
-                if 2 * y + 1 >= fine.height {
-                    continue;
-                }
-                let (cn, cs) = (&self.column[0][c..][..n], &self.column[1][c..][..n]);
-                let (c0, c1) = (&self.centre[0][c..][..n], &self.centre[1][c..][..n]);
-                let (c2, c3) = (&self.centre[2][c..][..n], &self.centre[3][c..][..n]);
-                for x in 0..n {
-                    even[x] = cn[x] * here[x] + cs[x] * below[x];
-                    odd[x] = (c0[x] * here[x] + c1[x] * right[x]) + (c2[x] * below[x] + c3[x] * below_right[x]);
-                }
-                join_row(&mut u[i + fine.stride..][..2 * n], &even, &odd);
-            }
-        });
+            },
+        );
     }
 }
 

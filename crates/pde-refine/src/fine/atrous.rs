@@ -1,8 +1,8 @@
 //! Undecimated (a trous) B3-spline wavelet transform.
 
 use crate::error::{Error, check};
+use crate::simd::widely;
 use ndarray::{Array2, ArrayView2};
-use pulp::Arch;
 
 /// An undecimated wavelet decomposition: detail bands, finest first, and the smooth remainder.
 ///
@@ -82,19 +82,22 @@ fn smooth(plane: &Array2<f32>, step: usize) -> Array2<f32> {
     let mut extended = vec![0.0f32; w + 2 * margin];
     let left: Vec<usize> = (0..margin).map(|k| mirror(k as isize - margin as isize, w)).collect();
     let right: Vec<usize> = (0..margin).map(|k| mirror((w + k) as isize, w)).collect();
-    Arch::new().dispatch(#[inline(always)] || {
-        for y in 0..h {
-            let row = |k: isize| &input[mirror(y as isize + k * step as isize, h) * w..][..w];
-            taps(&mut extended[margin..margin + w], [row(-2), row(-1), row(0), row(1), row(2)]);
-            for k in 0..margin {
-                extended[k] = extended[margin + left[k]];
-                extended[margin + w + k] = extended[margin + right[k]];
+    widely(
+        #[inline(always)]
+        || {
+            for y in 0..h {
+                let row = |k: isize| &input[mirror(y as isize + k * step as isize, h) * w..][..w];
+                taps(&mut extended[margin..margin + w], [row(-2), row(-1), row(0), row(1), row(2)]);
+                for k in 0..margin {
+                    extended[k] = extended[margin + left[k]];
+                    extended[margin + w + k] = extended[margin + right[k]];
+                }
+                let e = &extended;
+                let at = |k: usize| &e[k * step..][..w];
+                taps(&mut output[y * w..][..w], [at(0), at(1), at(2), at(3), at(4)]);
             }
-            let e = &extended;
-            let at = |k: usize| &e[k * step..][..w];
-            taps(&mut output[y * w..][..w], [at(0), at(1), at(2), at(3), at(4)]);
-        }
-    });
+        },
+    );
     out
 }
 
