@@ -3,7 +3,7 @@
 use candle_core::{D, Device, Tensor, Var};
 use ndarray::Array2;
 use rand::Rng;
-use rand_distr::{Distribution, Normal};
+use rand_distr::{Distribution, Normal, StandardNormal};
 
 use crate::hypergradient::Bilevel;
 use crate::{Error, bce_with_logits};
@@ -66,6 +66,19 @@ fn forward(layers: &[Tensor], input: &Tensor) -> Result<Tensor, Error> {
     };
     let hidden = input.matmul(w1)?.broadcast_add(b1)?.relu()?;
     Ok(hidden.matmul(w2)?.broadcast_add(b2)?.squeeze(1)?)
+}
+
+/// Pushes discriminator inputs (rows of `width` numbers) in random directions by half to once `reach` residual lengths.
+pub(crate) fn push_away<R: Rng>(rows: &mut [f32], width: usize, reach: f32, rng: &mut R) {
+    for row in rows.chunks_exact_mut(width) {
+        let Some((length, residual)) = row.split_last_mut() else { return };
+        let direction: Vec<f32> = residual.iter().map(|_| StandardNormal.sample(rng)).collect();
+        let norm = direction.iter().map(|d| d * d).sum::<f32>().sqrt().max(1e-12);
+        let unit = (residual.len() as f32).sqrt(); // one residual length in these units
+        let step = reach * rng.random_range(0.5f32..1.0) * unit / norm;
+        residual.iter_mut().zip(&direction).for_each(|(r, d)| *r += step * d);
+        *length = residual.iter().map(|r| r * r).sum::<f32>().sqrt() / unit;
+    }
 }
 
 /// Discriminator input of residual rows `(N, D)`: the residual in units of `scale`, and its length.
@@ -180,6 +193,8 @@ pub(crate) struct Step {
     pub(crate) shape: Shape,
     pub(crate) synthetic: Stack,
     pub(crate) normal: Stack,
+    /// Normal patches pushed away in feature space, all labelled anomalous.
+    pub(crate) noise: Option<Stack>,
     /// Held-out anomalies and held-out normals; absent in steps without an upper update.
     pub(crate) meta: Option<(Stack, Stack)>,
 }
@@ -211,7 +226,11 @@ impl Step {
         let weights = Tensor::new(weights.as_slice(), &Device::Cpu)?;
         self.differentiate(theta, |layers| {
             let anomalous = (self.synthetic.losses(layers)? * &weights)?.mean_all()?;
-            Ok((anomalous + self.normal.losses(layers)?.mean_all()?)?)
+            let lower = (anomalous + self.normal.losses(layers)?.mean_all()?)?;
+            match &self.noise {
+                Some(noise) => Ok((lower + noise.losses(layers)?.mean_all()?)?),
+                None => Ok(lower),
+            }
         })
     }
 }
@@ -261,7 +280,7 @@ mod tests {
         let mut theta = shape.initial(&mut ChaCha8Rng::seed_from_u64(3));
         theta.iter_mut().enumerate().for_each(|(i, t)| *t += 0.3 * ((i * 29 % 17) as f64 / 8.0 - 1.0));
         let meta = Some((stack(2, 5, 12), stack(2, 5, 13)));
-        (Step { shape, synthetic: stack(3, 5, 10), normal: stack(2, 5, 11), meta }, theta)
+        (Step { shape, synthetic: stack(3, 5, 10), normal: stack(2, 5, 11), noise: Some(stack(2, 5, 14)), meta }, theta)
     }
 
     #[test]
@@ -299,6 +318,21 @@ mod tests {
             let difference = (upper_after(&up) - upper_after(&down)) / 0.1;
             let error = (answer.gradient[i] - difference).abs();
             assert!(error < 0.02 * difference.abs() + 2e-5, "{i}: {} {difference}", answer.gradient[i]);
+        }
+    }
+
+    /// The pushed row must be what `inputs` would give for the pushed residual.
+    #[test]
+    fn pushing_away_keeps_the_length_consistent_and_within_reach() {
+        let residuals = Array2::from_shape_fn((40, 16), |(i, j)| ((i * 7 + j * 3) % 11) as f32 / 50.0);
+        let before = inputs(&residuals, 0.7);
+        let mut after = before.clone();
+        push_away(&mut after, 17, 3.0, &mut ChaCha8Rng::seed_from_u64(5));
+        for (b, a) in before.chunks_exact(17).zip(after.chunks_exact(17)) {
+            let moved = b[..16].iter().zip(&a[..16]).map(|(x, y)| (x - y).powi(2)).sum::<f32>().sqrt() / 4.0;
+            assert!((1.499..=3.001).contains(&moved), "{moved}");
+            let length = a[..16].iter().map(|v| v * v).sum::<f32>().sqrt() / 4.0;
+            assert!((a[16] - length).abs() < 1e-5);
         }
     }
 

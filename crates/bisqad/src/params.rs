@@ -38,6 +38,9 @@ pub struct TrainParams {
     pub crowding_penalty: f64,
     /// How samples are weighed.
     pub weighting: Weighting,
+    /// Strength of feature-space anomalies: normal patches pushed in a random direction by up to this many normal residual lengths
+    /// (default 2; 0 for none). They keep the discriminator from caring only for the directions that the mechanisms show.
+    pub feature_noise: f64,
     /// Hidden units of the discriminator (default 64).
     pub hidden: usize,
     /// Whitened feature dimensions kept (default 128).
@@ -63,6 +66,7 @@ impl Default for TrainParams {
             quality_learning_rate: 1e-3,
             crowding_penalty: 0.2,
             weighting: Weighting::Learnt,
+            feature_noise: 2.0,
             hidden: 64,
             dimensions: 128,
             memory: 4096,
@@ -101,6 +105,10 @@ impl TrainParams {
         if !(self.crowding_penalty >= 0.0 && self.crowding_penalty.is_finite()) {
             let (name, value) = ("crowding_penalty", self.crowding_penalty);
             return Err(Error::Parameter { name, value, expected: "non-negative and finite" });
+        }
+        if !(self.feature_noise >= 0.0 && self.feature_noise <= 100.0) {
+            let (name, value) = ("feature_noise", self.feature_noise);
+            return Err(Error::Parameter { name, value, expected: "in [0, 100]" });
         }
         if !(self.held_out > 0.0 && self.held_out <= 0.4) {
             let (name, value) = ("held_out", self.held_out);

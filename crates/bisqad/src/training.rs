@@ -14,7 +14,7 @@ use sqe::{Evidence, Sqe};
 
 use crate::adam::Adam;
 use crate::detector::{Calibration, PatchDetector};
-use crate::discriminator::{Draw, Drawn, Shape, Stack, Step, inputs};
+use crate::discriminator::{Draw, Drawn, Shape, Stack, Step, inputs, push_away};
 use crate::hypergradient::Hypergradient;
 use crate::memory::Memory;
 use crate::whitening::Whitening;
@@ -448,6 +448,7 @@ impl Trainer<'_> {
             shape: self.detector.shape,
             synthetic: self.stack(batch.iter().map(|s| &s.drawn))?,
             normal: self.normal_stack(&self.split.train, rng)?,
+            noise: self.noise_stack(rng)?,
             meta,
         })
     }
@@ -499,6 +500,23 @@ impl Trainer<'_> {
 
     /// Random patches of random normal images.
     fn normal_stack(&self, images: &[usize], rng: &mut ChaCha8Rng) -> Result<Stack, Error> {
+        self.stack(self.normal_draws(images, rng).iter())
+    }
+
+    /// Random normal patches pushed away in feature space, labelled anomalous.
+    fn noise_stack(&self, rng: &mut ChaCha8Rng) -> Result<Option<Stack>, Error> {
+        if self.params.feature_noise == 0.0 {
+            return Ok(None);
+        }
+        let mut drawn = self.normal_draws(&self.split.train, rng);
+        for d in &mut drawn {
+            push_away(&mut d.input, self.detector.shape.inputs, self.params.feature_noise as f32, rng);
+            d.draw.targets.fill(1.0);
+        }
+        Ok(Some(self.stack(drawn.iter())?))
+    }
+
+    fn normal_draws(&self, images: &[usize], rng: &mut ChaCha8Rng) -> Vec<Drawn> {
         let mut drawn = Vec::with_capacity(self.params.batch);
         for _ in 0..self.params.batch {
             let all = &self.normal_inputs[images[rng.random_range(0..images.len())]];
@@ -506,7 +524,7 @@ impl Trainer<'_> {
             let input = draw.patches.iter().flat_map(|&p| all.row(p).to_vec()).collect();
             drawn.push(Drawn { input, draw });
         }
-        self.stack(drawn.iter())
+        drawn
     }
 }
 
