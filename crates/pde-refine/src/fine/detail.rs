@@ -43,11 +43,21 @@ pub(crate) enum Match {
 
 impl Match {
     /// Compares the band's scale inside (`band` at `inside`) with that of the normal image around the mask
-    /// (`normal` at `outside`). A band whose scale exceeds `own` times the surround's is the defect's.
-    pub(crate) fn find(band: &[f32], normal: &[f32], inside: &[usize], outside: &[usize], own: f32) -> Match {
+    /// (`normal` at `outside`). A band whose scale exceeds `own` times the surround's is the defect's; one whose surround
+    /// exceeds `grain_limit` is texture. `allowed` bounds the gain of a transplant.
+    pub(crate) fn find(
+        (band, normal): (&[f32], &[f32]),
+        (inside, outside): (&[usize], &[usize]),
+        own: f32,
+        grain_limit: f32,
+        allowed: f32,
+    ) -> Match {
         let target = robust_scale(thin(outside).map(|i| normal[i]));
         let scale = robust_scale(thin(inside).map(|i| band[i]));
-        if inside.len() < FEWEST || outside.len() < FEWEST || target <= 0.0 || scale > own * target {
+        if inside.len() < FEWEST
+            || outside.len() < FEWEST
+            || !(target > 0.0 && target <= grain_limit && scale <= own * target)
+        {
             return Match::Keep;
         }
         if scale > target {
@@ -57,18 +67,11 @@ impl Match {
         let pairs: Vec<(f32, f32)> = thin(inside).map(|i| (band[i], grain(normal[i], limit))).collect();
         let after = |gain: f32| robust_scale(pairs.iter().map(|(a, n)| a + gain * n));
         // The scale after a transplant is continuous in the gain: close in on the target by the regula falsi.
-        let (mut low, mut high) = ((0.0, scale - target), (1.0, after(1.0) - target));
-        while high.1 < 0.0 && high.0 < 4.0 {
-            low = high;
-            high = (2.0 * high.0, after(2.0 * high.0) - target);
-        }
-        if high.1 < 0.0 {
-            return Match::Transplant { gain: high.0, limit };
-        }
-        let mut gain = high.0;
+        let (mut low, mut high) = ((0.0, scale - target), (allowed, after(allowed) - target));
+        let mut gain = allowed;
         for _ in 0..4 {
             let slope = high.1 - low.1;
-            if slope <= 0.01 * target {
+            if high.1 <= 0.0 || slope <= 0.01 * target {
                 break;
             }
             gain = low.0 - low.1 * (high.0 - low.0) / slope;
@@ -79,6 +82,11 @@ impl Match {
             if error < 0.0 { low = (gain, error) } else { high = (gain, error) }
         }
         Match::Transplant { gain, limit }
+    }
+
+    /// The gain of a transplant, 0 for the rest.
+    pub(crate) fn gain(self) -> f32 {
+        if let Match::Transplant { gain, .. } = self { gain } else { 0.0 }
     }
 
     /// The matched detail for a detail `v` where the normal image has `n`.

@@ -18,6 +18,9 @@ pub struct NpcfPlusParams {
     /// A band whose robust scale in the mask exceeds this multiple of the surround's is the defect's own texture and
     /// is left alone; >= 1.
     pub own: f32,
+    /// Largest robust scale, in image units, of a surround band that counts as grain or sensor noise; a band above it
+    /// is the surface's texture, whose absence may be the defect, and is left alone; >= 0.
+    pub grain: f32,
     /// Feather of the finest band over the local blur of the image, >= 0. Each coarser band's is twice as wide.
     pub softness: f32,
     /// No feather is wider than this share of the mask's local half-width, 0 to 1, so thin defects stay crisp.
@@ -25,14 +28,17 @@ pub struct NpcfPlusParams {
 }
 
 impl Default for NpcfPlusParams {
-    /// Three bands, `own` 2, `softness` 1, `max_share` 0.25.
+    /// Three bands, `own` 2, `grain` 0.02 (five 8-bit grey levels), `softness` 1, `max_share` 0.25.
     fn default() -> Self {
-        NpcfPlusParams { bands: 3, own: 2.0, softness: 1.0, max_share: 0.25 }
+        NpcfPlusParams { bands: 3, own: 2.0, grain: 0.02, softness: 1.0, max_share: 0.25 }
     }
 }
 
 /// Rounds of detail matching.
 const PASSES: usize = 4;
+
+/// Most of the normal image's grain that all rounds together may add to a band.
+const MAX_GAIN: f32 = 1.5;
 
 /// Jumps along the edge that are this much above the normal image's own are not a seam yet.
 const SLACK: f64 = 1.1;
@@ -43,7 +49,8 @@ const SLACK: f64 = 1.1;
 /// 1. *Detail*: per band and channel, the robust scale (1.4826 times the median of `|w|`) in the mask is matched to
 ///    the surround's: where grain is missing, the normal image's own grain under the mask is transplanted, details of
 ///    several scales (its edges) left out; where there is a little too much, it is scaled down, and details beyond three scales (the defect's
-///    own edges) are only shifted; a band far above the surround is the defect's and left alone.
+///    own edges) are only shifted; a band far above the surround is the defect's and left alone,
+///    and so is one in which the surround has texture rather than grain.
 /// 2. *Boundary*: per band, the result fades into the normal image towards the mask's edge, over a width that doubles
 ///    from band to band, follows the local blur of the image, and is bounded by the mask's local half-width.
 ///
@@ -76,6 +83,7 @@ impl NpcfPlus {
     pub fn new(params: NpcfPlusParams) -> Result<Self, Error> {
         check("bands", params.bands as f64, (1..=5).contains(&params.bands), "1 to 5")?;
         check("own", params.own.into(), params.own >= 1.0, ">= 1")?;
+        check("grain", params.grain.into(), params.grain >= 0.0, ">= 0")?;
         check("softness", params.softness.into(), (0.0..=100.0).contains(&params.softness), "0 to 100")?;
         check("max_share", params.max_share.into(), (0.0..=1.0).contains(&params.max_share), "0 to 1")?;
         Ok(NpcfPlus { params })
@@ -105,6 +113,7 @@ impl NpcfPlus {
             let plane = |a: &ArrayView3<'_, f32>| a.index_axis(Axis(2), k).as_standard_layout().into_owned();
             let of_normal = decompose(plane(&normal), self.params.bands);
             let mut coarse = plane(&coarse);
+            let mut gains = vec![0.0f32; self.params.bands];
             // The bands overlap, so what is added to one shows in its neighbours: match, look again, match the rest.
             for pass in 0..PASSES {
                 let blend = pass + 1 == PASSES;
@@ -118,8 +127,15 @@ impl NpcfPlus {
                         (&of_coarse.details[band], &of_normal.details[band])
                     };
                     let (Some(a), Some(n)) = (a.as_slice(), n.as_slice()) else { continue };
-                    let matched =
-                        if band == last { Match::Keep } else { Match::find(a, n, &inside, &outside, self.params.own) };
+                    let matched = if band == last {
+                        Match::Keep
+                    } else {
+                        let allowed = MAX_GAIN - gains[band];
+                        Match::find((a, n), (&inside, &outside), self.params.own, self.params.grain, allowed)
+                    };
+                    if band < last {
+                        gains[band] += matched.gain();
+                    }
                     for (p, (sum, &i)) in sums.iter_mut().zip(&inside).enumerate() {
                         let weight = if blend { feather.weight(band, p) } else { 1.0 };
                         *sum += n[i] + weight * (matched.apply(a[i], n[i]) - n[i]);
