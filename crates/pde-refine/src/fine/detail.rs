@@ -3,8 +3,8 @@
 /// Most samples a robust scale is taken from; larger sets are thinned evenly.
 const SAMPLES: usize = 4096;
 
-/// Fewest samples inside the mask for which a band is matched at all.
-pub(crate) const FEWEST: usize = 32;
+/// Fewest samples, inside and around the mask, for which a band is matched at all.
+const FEWEST: usize = 32;
 
 /// 1.4826 times the median of `|v|`: the standard deviation of zero-mean Gaussian noise, insensitive to a minority of
 /// edges. 0 for an empty set.
@@ -30,6 +30,22 @@ fn grain(n: f32, limit: f32) -> f32 {
     n * keep * keep
 }
 
+/// Scale of a band of the normal image at `outside`, the pixels around the mask; 0 if they are too few to tell.
+pub(crate) fn surround_scale(normal: &[f32], outside: &[usize]) -> f32 {
+    if outside.len() < FEWEST { 0.0 } else { robust_scale(thin(outside).map(|i| normal[i])) }
+}
+
+/// When a band is left alone, and how far it may be changed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// A band whose scale exceeds this multiple of the surround's is the defect's.
+    pub(crate) own: f32,
+    /// A band whose surround's scale exceeds this is texture.
+    pub(crate) grain: f32,
+    /// Largest gain of a transplant.
+    pub(crate) gain: f32,
+}
+
 /// What to do to one band inside the mask.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Match {
@@ -42,22 +58,14 @@ pub(crate) enum Match {
 }
 
 impl Match {
-    /// Compares the band's scale inside (`band` at `inside`) with that of the normal image around the mask
-    /// (`normal` at `outside`). A band whose scale exceeds `own` times the surround's is the defect's; one whose surround
-    /// exceeds `grain_limit` is texture. `allowed` bounds the gain of a transplant.
-    pub(crate) fn find(
-        (band, normal): (&[f32], &[f32]),
-        (inside, outside): (&[usize], &[usize]),
-        own: f32,
-        grain_limit: f32,
-        allowed: f32,
-    ) -> Match {
-        let target = robust_scale(thin(outside).map(|i| normal[i]));
+    /// Compares the band's scale inside with that of the normal image around the mask, `target`. `normal` is the normal
+    /// image's detail.
+    pub(crate) fn find(band: &[f32], normal: &[f32], inside: &[usize], target: f32, limits: Limits) -> Match {
+        if inside.len() < FEWEST || !(target > 0.0 && target <= limits.grain) {
+            return Match::Keep;
+        }
         let scale = robust_scale(thin(inside).map(|i| band[i]));
-        if inside.len() < FEWEST
-            || outside.len() < FEWEST
-            || !(target > 0.0 && target <= grain_limit && scale <= own * target)
-        {
+        if scale > limits.own * target {
             return Match::Keep;
         }
         if scale > target {
@@ -67,8 +75,8 @@ impl Match {
         let pairs: Vec<(f32, f32)> = thin(inside).map(|i| (band[i], grain(normal[i], limit))).collect();
         let after = |gain: f32| robust_scale(pairs.iter().map(|(a, n)| a + gain * n));
         // The scale after a transplant is continuous in the gain: close in on the target by the regula falsi.
-        let (mut low, mut high) = ((0.0, scale - target), (allowed, after(allowed) - target));
-        let mut gain = allowed;
+        let (mut low, mut high) = ((0.0, scale - target), (limits.gain, after(limits.gain) - target));
+        let mut gain = limits.gain;
         for _ in 0..4 {
             let slope = high.1 - low.1;
             if high.1 <= 0.0 || slope <= 0.01 * target {

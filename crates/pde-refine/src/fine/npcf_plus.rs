@@ -1,14 +1,14 @@
 //! The fine stage.
 
 use super::atrous::{decompose, reach};
-use super::detail::Match;
+use super::detail::{Limits, Match, surround_scale};
 use super::feather::Feather;
 use crate::coarse::write_box;
 use crate::diagnostics::seam_sums;
 use crate::error::{Error, check};
 use crate::refine::{Refine, RefineStats, Refined, check_finite, check_inputs};
 use crate::region::boxes;
-use ndarray::{Array3, ArrayView2, ArrayView3, Axis};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 
 /// Parameters of [`NpcfPlus`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -113,33 +113,34 @@ impl NpcfPlus {
             let plane = |a: &ArrayView3<'_, f32>| a.index_axis(Axis(2), k).as_standard_layout().into_owned();
             let of_normal = decompose(plane(&normal), self.params.bands);
             let mut coarse = plane(&coarse);
+            let targets: Vec<f32> =
+                of_normal.details.iter().map(|band| surround_scale(values(band), &outside)).collect();
             let mut gains = vec![0.0f32; self.params.bands];
             // The bands overlap, so what is added to one shows in its neighbours: match, look again, match the rest.
-            for pass in 0..PASSES {
-                let blend = pass + 1 == PASSES;
+            for pass in 1..=PASSES {
                 let of_coarse = decompose(coarse, self.params.bands);
+                let pairs = of_coarse.details.iter().zip(&of_normal.details);
+                let mut matches = Vec::with_capacity(self.params.bands + 1);
+                for ((band, (a, n)), gain) in pairs.enumerate().zip(&mut gains) {
+                    let limits = Limits { own: self.params.own, grain: self.params.grain, gain: MAX_GAIN - *gain };
+                    let found = Match::find(values(a), values(n), &inside, targets[band], limits);
+                    *gain += found.gain();
+                    matches.push(found);
+                }
+                let blend = pass == PASSES || matches.iter().all(|m| *m == Match::Keep);
+                matches.push(Match::Keep);
                 sums.fill(0.0);
-                let last = self.params.bands;
-                for band in (0..=last).rev() {
-                    let (a, n) = if band == last {
-                        (&of_coarse.smooth, &of_normal.smooth)
-                    } else {
-                        (&of_coarse.details[band], &of_normal.details[band])
-                    };
-                    let (Some(a), Some(n)) = (a.as_slice(), n.as_slice()) else { continue };
-                    let matched = if band == last {
-                        Match::Keep
-                    } else {
-                        let allowed = MAX_GAIN - gains[band];
-                        Match::find((a, n), (&inside, &outside), self.params.own, self.params.grain, allowed)
-                    };
-                    if band < last {
-                        gains[band] += matched.gain();
-                    }
+                let coarse_bands = of_coarse.details.iter().chain([&of_coarse.smooth]);
+                let normal_bands = of_normal.details.iter().chain([&of_normal.smooth]);
+                for (band, ((a, n), matched)) in coarse_bands.zip(normal_bands).zip(matches).enumerate() {
+                    let (a, n) = (values(a), values(n));
                     for (p, (sum, &i)) in sums.iter_mut().zip(&inside).enumerate() {
                         let weight = if blend { feather.weight(band, p) } else { 1.0 };
                         *sum += n[i] + weight * (matched.apply(a[i], n[i]) - n[i]);
                     }
+                }
+                if blend {
+                    break;
                 }
                 coarse = plane(&normal);
                 if let Some(plane) = coarse.as_slice_mut() {
@@ -154,6 +155,11 @@ impl NpcfPlus {
         }
         out
     }
+}
+
+/// The values of a band, row by row.
+fn values(band: &Array2<f32>) -> &[f32] {
+    band.as_slice().unwrap_or_default()
 }
 
 impl Refine for NpcfPlus {
