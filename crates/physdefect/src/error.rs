@@ -64,6 +64,12 @@ pub enum Error {
         /// Why.
         reason: &'static str,
     },
+    /// A text is not the JSON of a recipe.
+    #[error("not a recipe: {reason}; compare with `Recipe::to_json`")]
+    Json {
+        /// What the parser met, with line and column.
+        reason: String,
+    },
     /// The foreground could not be told from the background.
     #[error("no foreground found: {reason}; pass a mask or use the whole frame")]
     NoForeground {

@@ -13,6 +13,7 @@ pub mod fracture;
 pub mod noise;
 mod params;
 pub mod pitting;
+pub mod replay;
 mod sample;
 pub mod warpage;
 

@@ -82,6 +82,43 @@ static GRADIENTS: LazyLock<[[f32; 2]; 16]> = LazyLock::new(|| {
     })
 });
 
+/// Gradient noise at (dy, dx) in a cell with these gradients at its corners.
+#[inline(always)]
+fn blend(dy: f64, dx: f64, g00: [f32; 2], g01: [f32; 2], g10: [f32; 2], g11: [f32; 2]) -> f64 {
+    let corner = |g: [f32; 2], oy: f64, ox: f64| f64::from(g[0]) * (dy - oy) + f64::from(g[1]) * (dx - ox);
+    let (ty, tx) = (quintic(dy), quintic(dx));
+    let top = corner(g00, 0.0, 0.0) * (1.0 - tx) + corner(g01, 0.0, 1.0) * tx;
+    let bottom = corner(g10, 1.0, 0.0) * (1.0 - tx) + corner(g11, 1.0, 1.0) * tx;
+    // A two-dimensional gradient field with unit gradients stays within +-1/sqrt(2).
+    (top * (1.0 - ty) + bottom * ty) * std::f64::consts::SQRT_2
+}
+
+/// [`Perlin`] with its gradients at hand.
+#[derive(Debug)]
+pub(crate) struct Lattice {
+    /// Sites to each side of the origin.
+    reach: (i64, i64),
+    columns: usize,
+    sites: Vec<[f32; 2]>,
+}
+
+impl Lattice {
+    /// [`Perlin::at`], bit for bit; places beyond the reach take the value of the outermost cell there.
+    #[inline(always)]
+    pub(crate) fn at(&self, y: f64, x: f64) -> f64 {
+        let (ry, rx) = self.reach;
+        // Truncation of a positive number is its floor, and cheaper; the sum may have rounded up to the next cell.
+        let shifted = |v: f64, r: i64| {
+            let i = ((v + r as f64) as usize).min(2 * r as usize - 1);
+            i.saturating_sub(usize::from((i as i64 - r) as f64 > v))
+        };
+        let (iy, ix) = (shifted(y, ry), shifted(x, rx));
+        let top = &self.sites[iy * self.columns + ix..][..2];
+        let bottom = &self.sites[(iy + 1) * self.columns + ix..][..2];
+        blend(y - (iy as i64 - ry) as f64, x - (ix as i64 - rx) as f64, top[0], top[1], bottom[0], bottom[1])
+    }
+}
+
 impl Perlin {
     /// Noise of its own for each seed.
     pub fn new(seed: u64) -> Self {
@@ -93,22 +130,33 @@ impl Perlin {
         Self::new(rng.next_u64())
     }
 
+    /// Gradient at a lattice site.
+    #[inline(always)]
+    fn gradient(&self, gradients: &[[f32; 2]; 16], iy: i64, ix: i64) -> [f32; 2] {
+        gradients[(hash2(self.seed, iy, ix) & 15) as usize]
+    }
+
     /// Value at (row, column) in lattice cells.
     #[inline]
     pub fn at(&self, y: f64, x: f64) -> f64 {
         let (fy, fx) = (y.floor(), x.floor());
         let (iy, ix) = (fy as i64, fx as i64);
-        let (dy, dx) = (y - fy, x - fx);
-        let gradients = &*GRADIENTS;
-        let corner = |oy: i64, ox: i64| {
-            let g = gradients[(hash2(self.seed, iy + oy, ix + ox) & 15) as usize];
-            f64::from(g[0]) * (dy - oy as f64) + f64::from(g[1]) * (dx - ox as f64)
-        };
-        let (ty, tx) = (quintic(dy), quintic(dx));
-        let top = corner(0, 0) * (1.0 - tx) + corner(0, 1) * tx;
-        let bottom = corner(1, 0) * (1.0 - tx) + corner(1, 1) * tx;
-        // A two-dimensional gradient field with unit gradients stays within +-1/sqrt(2).
-        (top * (1.0 - ty) + bottom * ty) * std::f64::consts::SQRT_2
+        let g = &*GRADIENTS;
+        let site = |oy, ox| self.gradient(g, iy + oy, ix + ox);
+        blend(y - fy, x - fx, site(0, 0), site(0, 1), site(1, 0), site(1, 1))
+    }
+
+    /// The same noise for many places within `reach` (row, column) cells of the origin: gradients are hashed once a site
+    /// instead of four times a value. Worth its memory while sites are fewer than values.
+    pub(crate) fn lattice(&self, reach: (f64, f64)) -> Lattice {
+        let (ry, rx) = (reach.0.ceil() as i64 + 1, reach.1.ceil() as i64 + 1);
+        let g = &*GRADIENTS;
+        let sites = (-ry..=ry).flat_map(|iy| (-rx..=rx).map(move |ix| (iy, ix)));
+        Lattice {
+            reach: (ry, rx),
+            columns: 2 * rx as usize + 1,
+            sites: sites.map(|(iy, ix)| self.gradient(g, iy, ix)).collect(),
+        }
     }
 
     /// `octaves` layers, each of half the amplitude and twice the frequency, divided by the sum of amplitudes.
@@ -122,5 +170,22 @@ impl Perlin {
             frequency *= 2.0;
         }
         sum / total
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lattice_holds_the_noise_bit_for_bit() {
+        let perlin = Perlin::new(5);
+        let lattice = perlin.lattice((3.2, 7.9));
+        for i in 0..=64 {
+            for j in 0..=79 {
+                let (y, x) = (f64::from(i) * 0.1 - 3.2, f64::from(j) * 0.2 - 7.9);
+                assert_eq!(lattice.at(y, x).to_bits(), perlin.at(y, x).to_bits(), "{y} {x}");
+            }
+        }
     }
 }

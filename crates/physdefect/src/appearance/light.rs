@@ -10,6 +10,7 @@ const NAME: &str = "light";
 ///
 /// Image coordinates: x to the right, y down, z towards the camera.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Light {
     /// Direction of the light's foot in the image, radians from +x towards +y (down); any finite value.
     pub azimuth: f64,

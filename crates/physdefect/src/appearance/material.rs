@@ -6,6 +6,7 @@ const NAME: &str = "material";
 
 /// Reflectance of the surface around a defect.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Material {
     /// Diffuse share, in \[0, 1\].
     pub diffuse: f64,

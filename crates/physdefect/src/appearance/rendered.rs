@@ -14,6 +14,7 @@ const ATTEMPTS: u32 = 6;
 
 /// Light and material.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Appearance {
     /// Reflectance of the surface.
     pub material: Material,

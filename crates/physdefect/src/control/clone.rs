@@ -11,9 +11,11 @@ use crate::{Bbox, Domain, Error, Measures, Mechanism, Sample, SampleKey, Synthes
 /// by 0.7 to 1.3, its channel means shifted to those of its new place, its rim feathered.
 ///
 /// The patch comes from the photo itself or from supplied photos.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct PatchClone {
     severity: Severity,
+    #[serde(with = "super::textures", skip_serializing_if = "Vec::is_empty")]
     sources: Vec<Array3<f32>>,
 }
 

@@ -10,7 +10,8 @@ use crate::{Bbox, Domain, Error, Measures, Mechanism, Sample, SampleKey, Synthes
 
 /// A jittered rectangle of the photo pasted elsewhere (Li et al. 2021): area 2 to 15 % of the domain's (by severity),
 /// aspect ratio 0.3 to 3.3, colour jitter 0.1.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct CutPaste {
     severity: Severity,
 }
@@ -44,7 +45,8 @@ impl Synthesize for CutPaste {
 
 /// A thin rotated rectangle of the photo pasted elsewhere (Li et al. 2021): 2 to 16 px by 10 to 25 px at a scale of 256 (by
 /// severity), rotated by -45 to 45 degrees, colour jitter 0.1.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct CutPasteScar {
     severity: Severity,
 }

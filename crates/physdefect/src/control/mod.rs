@@ -13,6 +13,7 @@
 mod clone;
 mod cutpaste;
 mod perlin;
+pub(crate) mod textures;
 
 pub use clone::PatchClone;
 pub use cutpaste::{CutPaste, CutPasteScar};
@@ -30,7 +31,15 @@ const MIN_AREA: usize = 64;
 
 /// Severities of a control arm.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "(f64, f64)")]
 struct Severity(f64, f64);
+
+impl TryFrom<(f64, f64)> for Severity {
+    type Error = Error;
+    fn try_from((low, high): (f64, f64)) -> Result<Self, Error> {
+        Self::new("control", low, high)
+    }
+}
 
 impl Default for Severity {
     fn default() -> Self {

@@ -14,9 +14,11 @@ use crate::{Bbox, Domain, Error, Measures, Mechanism, Sample, SampleKey, Synthes
 ///
 /// DRAEM's threshold is 0.5; here it falls from 0.6 to 0.3 as the severity rises. The texture is the photo itself, its 8 x 8
 /// tiles shuffled and jittered, or a supplied one resized to the domain's box.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct PerlinBlend {
     severity: Severity,
+    #[serde(with = "super::textures", skip_serializing_if = "Vec::is_empty")]
     textures: Vec<Array3<f32>>,
 }
 
@@ -56,7 +58,9 @@ impl Synthesize for PerlinBlend {
             let threshold = (0.6 - 0.3 * severity) / boost.sqrt();
             let cells: [f64; 2] = std::array::from_fn(|_| f64::from(1u32 << rng.random_range(1..=6u32)));
             let (s, c) = rng.random_range(-90f64..=90.0).to_radians().sin_cos();
-            let perlin = Perlin::new(rng.next_u64());
+            // The rotated frame lies within half its diagonal of the origin.
+            let reach = std::f64::consts::FRAC_1_SQRT_2;
+            let noise = Perlin::new(rng.next_u64()).lattice((reach * cells[0], reach * cells[1]));
             let photo_share = (0.8 * rng.random::<f64>() / boost) as f32;
             let jitter = Jitter::draw((0.2 * boost).min(0.6), rng);
             let mut tiles: Vec<usize> = (0..TILES * TILES).collect();
@@ -77,7 +81,7 @@ impl Synthesize for PerlinBlend {
                     continue;
                 }
                 let (v, u) = ((y as f64 + 0.5) / fh - 0.5, (x as f64 + 0.5) / fw - 0.5);
-                if perlin.at((v * c - u * s) * cells[0], (v * s + u * c) * cells[1]) > threshold {
+                if noise.at((v * c - u * s) * cells[0], (v * s + u * c) * cells[1]) > threshold {
                     *on = true;
                     let b = tight.get_or_insert(Bbox { y0: y, x0: x, y1: y + 1, x1: x + 1 });
                     *b = Bbox { y0: b.y0, x0: b.x0.min(x), y1: y + 1, x1: b.x1.max(x + 1) };

@@ -16,7 +16,7 @@ const MAX_FRONTIERS: usize = 24;
 /// Parameters of [`PaperFrontier`]. The recipe (arXiv 2504.12970, section on fracture lines) publishes the formulas but
 /// not their values: every default here is this project's.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct FrontierParams {
     /// Steps of the first frontier at severity 0 and 1, px, as a share of the domain's scale in \[0.01, 1\]. Default
     /// (0.05, 0.60).

@@ -26,7 +26,7 @@ const OVERRUN: f64 = 1.5;
 
 /// Parameters of [`FractureLine`]; lengths relative to the domain's scale sqrt(area).
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct FractureParams {
     /// Tip-to-tip length of the arrested crack in the homogeneous solid at severity 0 and 1, share of the domain's scale
     /// (geometric between them), in \[0.01, 1\]. Default (0.05, 0.60).

@@ -215,7 +215,7 @@ impl PittingLoss {
         self.checked()
     }
 
-    fn validate(&self) -> Result<(), Error> {
+    pub(crate) fn validate(&self) -> Result<(), Error> {
         let fraction =
             |name, v: f64| require((1e-4..=1.0).contains(&v), MODEL, name, v, "in [0.0001, 1] domain scales");
         let n = &self.nucleation;

@@ -116,7 +116,7 @@ impl PaperPolygon {
         self
     }
 
-    fn validate(&self) -> Result<(), Error> {
+    pub(crate) fn validate(&self) -> Result<(), Error> {
         let fraction =
             |name, v: f64| require((1e-4..=1.0).contains(&v), MODEL, name, v, "in [0.0001, 1] domain scales");
         require((1..=1000).contains(&self.polygons), MODEL, "polygons", self.polygons as f64, "in 1..=1000")?;

@@ -192,7 +192,7 @@ impl PlasticWarpage {
         self.checked()
     }
 
-    fn validate(&self) -> Result<(), Error> {
+    pub(crate) fn validate(&self) -> Result<(), Error> {
         require(!self.loads.is_empty(), MODEL, "loads", 0.0, "at least one load")?;
         let (a, b) = self.size;
         require(a > 0.0 && a <= 1.0, MODEL, "size.0", a, "in (0, 1] domain scales")?;

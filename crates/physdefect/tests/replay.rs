@@ -1,0 +1,250 @@
+//! Recipes: a sample made again from text is the sample, and a text with a wrong value is refused by name.
+// A failed set-up is a failed test; a test may print its figures.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod common;
+
+use ndarray::Array3;
+use physdefect::appearance::{Appearance, Light, Material};
+use physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
+use physdefect::fracture::{FractureParams, FrontierParams, Toughness};
+use physdefect::pitting::{
+    Interaction, Nucleation, PaperPolygon, PitShape, PittingLoss, Product, Susceptibility as Spots,
+};
+use physdefect::replay::{Model, Recipe, Region, replay};
+use physdefect::warpage::{Load, PlasticWarpage};
+use physdefect::{Error, Sample, SampleKey};
+use proptest::prelude::*;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+const KINDS: [&str; 9] = [
+    "fracture-line",
+    "paper-frontier",
+    "pitting-loss",
+    "paper-polygon",
+    "plastic-warpage",
+    "cutpaste",
+    "cutpaste-scar",
+    "perlin-blend",
+    "patch-clone",
+];
+
+/// A model of a kind with every number drawn anew, so that each has all 53 bits.
+fn drawn(kind: usize, r: &mut ChaCha8Rng) -> Model {
+    let looks = [Material::MATTE, Material::METAL, Material::GLOSSY_PLASTIC, Material::WOOD, Material::FABRIC];
+    let material = Material { cavity: r.random(), specular: r.random(), ..looks[r.random_range(0..5)] };
+    let mut appearance = Appearance::new(material);
+    if r.random() {
+        let (azimuth, elevation) = (r.random_range(-4.0..4.0), r.random_range(0.3..1.5));
+        appearance = appearance.lit(Light { azimuth, elevation, ambient: r.random_range(0.0..0.6) });
+    }
+    let low = r.random_range(0.0..0.5);
+    let severity = (low, r.random_range(low..1.0));
+    let third = |r: &mut ChaCha8Rng| Array3::from_shape_simple_fn((20, 24, 3), || r.random::<f32>());
+    match kind {
+        0 => {
+            let toughness = if r.random() {
+                Toughness::Gaussian { disorder: r.random_range(0.0..0.6) }
+            } else {
+                Toughness::Voronoi { modulus: r.random_range(2.0..50.0) }
+            };
+            let params = FractureParams {
+                stress_angle: r.random::<bool>().then(|| r.random_range(-3.0..3.0)),
+                stress_ratio: r.random_range(-1.0..0.9),
+                grain: r.random_range(0.005..0.1),
+                cone: r.random_range(0.1..1.0),
+                branching: r.random(),
+                toughness,
+                ..FractureParams::default()
+            };
+            Model::FractureLine { params, appearance, severity }
+        }
+        1 => {
+            let params =
+                FrontierParams { w0: r.random_range(1.0..8.0), wander: r.random(), ..FrontierParams::default() };
+            Model::PaperFrontier { params, appearance, severity }
+        }
+        2 => {
+            let interaction = match r.random_range(0..3) {
+                0 => Interaction::Independent,
+                1 => Interaction::Thomas {
+                    pits_per_cluster: r.random_range(1.0..8.0),
+                    spread: 0.1 * r.random::<f64>() + 0.001,
+                },
+                _ => Interaction::Inhibition { radius: r.random_range(0.01..0.2) },
+            };
+            let nucleation = Nucleation {
+                rate: r.random_range(2.0..20.0),
+                decay: r.random_range(1.0..4.0),
+                susceptibility: Spots::Patch { radius: r.random_range(0.05..0.3) },
+                interaction,
+            };
+            let shapes = [PitShape::Front, PitShape::Hemispherical, PitShape::NarrowDeep, PitShape::Undercut];
+            let params = PittingLoss::default()
+                .with_nucleation(nucleation)
+                .and_then(|m| m.with_exponent(r.random_range(0.34..0.5)))
+                .and_then(|m| m.with_grains(r.random_range(0.01..0.1), r.random_range(0.0..0.55)))
+                .and_then(|m| m.with_pixel_pitch_mm(r.random_range(0.01..1.0)))
+                .unwrap()
+                .with_shape(shapes[r.random_range(0..4)]);
+            Model::PittingLoss { params, appearance, severity }
+        }
+        3 => {
+            let params = PaperPolygon::default()
+                .with_growth(r.random_range(0.01..0.1), r.random_range(0.2..1.0))
+                .and_then(|m| m.with_noise(r.random_range(0.02..0.2), r.random()))
+                .unwrap()
+                .with_product(Product::Copper);
+            Model::PaperPolygon { params, appearance, severity }
+        }
+        4 => {
+            let all = [Load::Indenter, Load::Line, Load::PressedEdge, Load::HotSpot];
+            let first = r.random_range(0.1..0.3);
+            let params = PlasticWarpage::default()
+                .with_loads(&all[r.random_range(0..4)..])
+                .and_then(|m| m.with_size(first, first + r.random_range(0.0..0.3)))
+                .and_then(|m| m.with_material(r.random_range(0.003..0.01), r.random_range(0.1..0.45)))
+                .and_then(|m| m.with_view([r.random_range(-0.5..0.5), r.random_range(-0.5..0.5), 1.0]))
+                .unwrap()
+                .with_outward(r.random());
+            Model::PlasticWarpage { params, appearance, severity }
+        }
+        5 => Model::CutPaste { severity },
+        6 => Model::CutPasteScar { severity },
+        7 => Model::PerlinBlend { severity, textures: if r.random() { vec![third(r)] } else { vec![] } },
+        _ => Model::PatchClone { severity, sources: if r.random() { vec![third(r)] } else { vec![] } },
+    }
+}
+
+fn photo() -> Array3<f32> {
+    // A grainy disc on a plain ground: both regions differ.
+    let mut noise = ChaCha8Rng::seed_from_u64(4);
+    Array3::from_shape_fn((80, 88, 3), |(y, x, _)| {
+        let v = if (y as f32 - 40.0).hypot(x as f32 - 44.0) < 32.0 { 0.45 } else { 0.9 };
+        v + noise.random_range(-0.03..0.03f32)
+    })
+}
+
+type Bits = (Vec<u32>, Vec<bool>, [usize; 4], String, Vec<u64>);
+
+fn bits(sample: &Sample) -> Bits {
+    let (b, r) = (sample.bbox, &sample.record);
+    let mut numbers = vec![r.severity.to_bits(), r.contrast_to_noise.to_bits(), r.area_fraction.to_bits()];
+    numbers.extend(r.measures.values().map(|v| v.to_bits()));
+    let names = format!("{} {:?} {:?} {:?}", r.model, r.mechanism, r.key, r.measures.keys());
+    let patch = sample.patch.iter().map(|v| v.to_bits()).collect();
+    (patch, sample.mask.iter().copied().collect(), [b.y0, b.x0, b.y1, b.x1], names, numbers)
+}
+
+#[test]
+fn replay_is_byte_equal() {
+    let photo = photo();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
+    for (kind, name) in KINDS.into_iter().enumerate() {
+        let made: usize = pool.install(|| {
+            (0..1000u64)
+                .into_par_iter()
+                .map(|index| {
+                    let mut r = SampleKey { seed: kind as u64, index }.rng();
+                    let region = if index % 2 == 0 { Region::WholeFrame } else { Region::EstimatedForeground };
+                    let key = SampleKey { seed: r.random(), index: r.random() };
+                    let recipe = Recipe { model: drawn(kind, &mut r), key, region };
+                    let text = recipe.to_json().unwrap();
+                    assert_eq!(Recipe::from_json(&text).unwrap(), recipe, "{text}");
+                    match (recipe.make(photo.view()), replay(&text, photo.view())) {
+                        (Ok(first), Ok(again)) => {
+                            assert_eq!(first.record.model, name);
+                            assert!(bits(&first) == bits(&again), "{text}");
+                            1
+                        }
+                        (first, again) => {
+                            assert_eq!(first.unwrap_err(), again.unwrap_err(), "{text}");
+                            0
+                        }
+                    }
+                })
+                .sum()
+        });
+        println!("{name}: {made} of 1000 samples replayed, the rest refused alike");
+        assert!(made >= 900, "{name}: only {made} of 1000 recipes gave a sample");
+    }
+}
+
+#[test]
+fn a_value_out_of_range_is_refused_by_name_with_its_range() {
+    let line =
+        |edit: &str| format!(r#"{{"model":{{"model":"{edit}}},"key":{{"seed":1,"index":2}},"region":"whole-frame"}}"#);
+    let cases = [
+        (r#"fracture-line","params":{"grain":0.9}"#, "grain", "in [0.002, 0.2] of the domain's scale"),
+        (r#"fracture-line","params":{"toughness":{"Voronoi":{"modulus":1}}}"#, "modulus", "in [2, 50]"),
+        (r#"paper-frontier","params":{"alpha":-1}"#, "alpha", "in [0.01, 5] 1/px"),
+        (r#"pitting-loss","params":{"exponent":0.9}"#, "exponent", "in [1/3, 1/2]"),
+        (r#"paper-polygon","params":{"polygons":0}"#, "polygons", "in 1..=1000"),
+        (r#"plastic-warpage","params":{"poisson":0.6}"#, "poisson", "in [0, 0.5]"),
+        (r#"plastic-warpage","params":{"loads":[]}"#, "loads", "at least one load"),
+        (r#"plastic-warpage","appearance":{"material":{"gloss":9}}"#, "gloss", "in [0, 8]"),
+        (r#"pitting-loss","appearance":{"light":{"Given":{"elevation":0}}}"#, "elevation", "in [0.1, pi/2] radians"),
+        (r#"cutpaste","severity":[-0.1,1]"#, "severity", "in [0, 1]"),
+        (r#"patch-clone","severity":[0.5,0.4]"#, "severity", "at least the lower bound and at most 1"),
+        (r#"perlin-blend","severity":[0.5,2]"#, "severity", "at least the lower bound and at most 1"),
+    ];
+    for (edit, parameter, range) in cases {
+        match Recipe::from_json(&line(edit)).unwrap_err() {
+            Error::Parameter { name, expected, .. } => assert_eq!((name, expected), (parameter, range), "{edit}"),
+            other => panic!("{edit}: {other}"),
+        }
+    }
+    // What is not written has its default.
+    let short = Recipe::from_json(r#"{"model":{"model":"cutpaste-scar"},"key":{"seed":1,"index":2}}"#).unwrap();
+    assert_eq!(short.model, Model::CutPasteScar { severity: (0.0, 1.0) });
+    for broken in [
+        "",
+        "[1]",
+        r#"{"model":{"model":"dream"},"key":{"seed":1,"index":2}}"#,
+        r#"{"model":{"model":"cutpaste","severty":[0,1]},"key":{"seed":1,"index":2}}"#,
+        r#"{"model":{"model":"fracture-line","params":{"grian":0.1}},"key":{"seed":1,"index":2}}"#,
+        r#"{"model":{"model":"fracture-line","params":{"grain":null}},"key":{"seed":1,"index":2}}"#,
+        r#"{"model":{"model":"cutpaste"},"key":{"seed":-1,"index":2}}"#,
+        r#"{"model":{"model":"cutpaste"}}"#,
+        r#"{"model":{"model":"patch-clone","sources":[{"shape":[2,2,3],"values":[0.5]}]},"key":{"seed":1,"index":2}}"#,
+    ] {
+        assert!(matches!(Recipe::from_json(broken), Err(Error::Json { .. })), "{broken}");
+    }
+    // And what could not be read back is not written.
+    let model = Model::CutPaste { severity: (f64::NAN, 1.0) };
+    let recipe = Recipe { model, key: SampleKey { seed: 0, index: 0 }, region: Region::WholeFrame };
+    assert!(matches!(recipe.to_json(), Err(Error::Parameter { name: "severity", .. })));
+}
+
+#[test]
+fn synthesisers_survive_json() {
+    fn through<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(value: T) {
+        assert_eq!(serde_json::from_str::<T>(&serde_json::to_string(&value).unwrap()).unwrap(), value);
+    }
+    through(CutPaste::default().with_severity(0.1, 0.7).unwrap());
+    through(CutPasteScar::default().with_severity(0.1, 0.7).unwrap());
+    let texture = || vec![Array3::from_elem((2, 3, 1), 0.1f32)];
+    through(PerlinBlend::default().with_severity(0.1, 0.7).unwrap().with_textures(texture()).unwrap());
+    through(PatchClone::default().with_sources(texture()).unwrap());
+    let refused = serde_json::from_str::<CutPaste>(r#"{"severity":[0.5,0.4]}"#).unwrap_err().to_string();
+    assert!(refused.contains("severity") && refused.contains("at least the lower bound"), "{refused}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_panics(kind in 0usize..9, seed: u64, at in 0usize..4000, put in "[-0-9a-z.,:{}\\[\\]\"]{0,6}") {
+        let key = SampleKey { seed, index: 0 };
+        let recipe = Recipe { model: drawn(kind, &mut key.rng()), key, region: Region::WholeFrame };
+        let mut text = recipe.to_json().unwrap();
+        let at = at % text.len();
+        let end = (at + put.len()).min(text.len());
+        text.replace_range(at..end, &put);
+        if let Ok(edited) = Recipe::from_json(&text) {
+            prop_assert_eq!(Recipe::from_json(&edited.to_json().unwrap()).unwrap(), edited);
+        }
+    }
+}
