@@ -76,4 +76,44 @@ pub enum Error {
         /// Why.
         reason: &'static str,
     },
+    /// Too few images with masks.
+    #[error("calibration needs at least {needed} images with masks, {found} were given: label more defects")]
+    TooFewSamples {
+        /// Images given.
+        found: usize,
+        /// Images needed.
+        needed: usize,
+    },
+    /// A mask marks nothing that can be measured.
+    #[error("the mask ({height}x{width}) marks no part of four pixels or more: leave this image out or mend its mask")]
+    EmptyMask {
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
+    /// A mask leaves nothing to compare the defect with.
+    #[error("the mask ({height}x{width}) leaves no surround 2 to 6 px from a defect: use an image with sound surface")]
+    NoSurround {
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+    },
+    /// One of the calibration's images was refused.
+    #[error("calibration image {index}: {source}")]
+    CalibrationImage {
+        /// Position in the given slice.
+        index: usize,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// A calibration cannot serve this mechanism.
+    #[error("{wanted:?} cannot be calibrated from these measurements ({found:?}): fit again with the wanted mechanism")]
+    WrongMechanism {
+        /// What was asked for.
+        wanted: crate::Mechanism,
+        /// What was fitted.
+        found: crate::Mechanism,
+    },
 }

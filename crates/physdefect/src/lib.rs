@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod appearance;
+pub mod calibration;
 mod compose;
 mod contract;
 pub mod control;

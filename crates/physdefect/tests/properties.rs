@@ -34,12 +34,12 @@ prop_compose! {
         (kind, disorder, modulus) in (any::<bool>(), number(0.0, 0.6), number(2.0, 50.0)),
         (cone, process_zone) in (number(0.05, 1.4), number(0.0, 20.0)),
         (branching, shielding) in (number(0.0, 1.0), number(0.0, 1.0)),
-        (branch_angle, aspect) in (pair(0.1, 2.0), number(0.1, 20.0)),
+        (branch_angle, aspect, driven) in (pair(0.1, 2.0), number(0.1, 20.0), any::<bool>()),
     ) -> FractureParams {
         let toughness = if kind { Toughness::Gaussian { disorder } } else { Toughness::Voronoi { modulus } };
         FractureParams {
             length, opening, stress_angle, stress_ratio, zone, flaw_tilt, edge_start, grain, toughness, cone,
-            process_zone, branching, branch_angle, shielding, aspect,
+            process_zone, branching, branch_angle, shielding, aspect, driven,
         }
     }
 }

@@ -44,7 +44,7 @@ impl Appearance {
     }
 
     /// Renders `defect` on `photo`; `boost` scales the relief. Changes only pixels with opacity inside the domain.
-    fn draft(&self, photo: ArrayView3<'_, f32>, domain: &Domain, defect: &Defect, boost: f32) -> Result<Draft, Error> {
+    pub(crate) fn draft(&self, photo: ArrayView3<'_, f32>, domain: &Domain, defect: &Defect, boost: f32) -> Result<Draft, Error> {
         let (h, w) = (defect.bbox.height(), defect.bbox.width());
         check_defect(defect, domain)?;
         let mut patch = contract::crop(photo, defect.bbox)?;

@@ -61,6 +61,9 @@ pub struct FractureParams {
     pub shielding: f64,
     /// Depth of the V-groove over its opening, in \[0.1, 20\]. Default 3.
     pub aspect: f64,
+    /// Whether the crack is driven to exactly its length whatever the grains are (displacement control), so that only the
+    /// domain's edge can stop it. Default false: it comes to rest where the load no longer suffices.
+    pub driven: bool,
 }
 
 impl Default for FractureParams {
@@ -81,6 +84,7 @@ impl Default for FractureParams {
             branch_angle: (25f64.to_radians(), 60f64.to_radians()),
             shielding: 0.75,
             aspect: 3.0,
+            driven: false,
         }
     }
 }
@@ -209,12 +213,16 @@ impl FractureLine {
                 heading: seed.heading + side as f64 * PI,
                 behind: 0.0,
                 flaw: 0.3 * shortest,
-                max_length: OVERRUN * longest * seed.reach,
-                load,
+                max_length: if p.driven { target * seed.reach } else { OVERRUN * longest * seed.reach },
+                load: if p.driven { f64::INFINITY } else { load },
             };
-            grow(&medium, start, |i, drive| {
+            let mut arm = grow(&medium, start, |i, drive| {
                 self.event(seed.hash ^ side, i, drive * top * top).map(|e| -e.side * 0.5 * e.angle)
-            })
+            });
+            if p.driven {
+                arm.cut(target * seed.reach);
+            }
+            arm
         });
         if arms.iter().all(|arm| arm.points.len() < 3) {
             return small;

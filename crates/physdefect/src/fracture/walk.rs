@@ -50,6 +50,26 @@ pub(super) struct Arm {
     pub(super) drive: Vec<f64>,
 }
 
+impl Arm {
+    /// Moves the last vertex back so that the arm is at most `length` px long.
+    pub(super) fn cut(&mut self, length: f64) {
+        let mut run = 0.0;
+        for i in 1..self.points.len() {
+            let (a, b) = (self.points[i - 1], self.points[i]);
+            let step = (b[0] - a[0]).hypot(b[1] - a[1]);
+            if run + step > length {
+                let t = (length - run).max(0.0) / step;
+                self.points[i] = [a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])];
+                self.points.truncate(i + 1);
+                self.headings.truncate(i + 1);
+                self.drive.truncate(i + 1);
+                return;
+            }
+            run += step;
+        }
+    }
+}
+
 /// Grows a tip while G >= G_c, at most to `max_length` or the domain's edge.
 ///
 /// Each step takes the direction in the cone that maximises G(theta)/G_c(x + ds). The load's magnitude cancels in that

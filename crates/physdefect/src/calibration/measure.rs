@@ -1,0 +1,211 @@
+//! What one image and its mask say about its defects.
+
+use ndarray::{Array2, ArrayView2, ArrayView3};
+
+use super::{distance, skeleton};
+use crate::appearance::srgb::Tables;
+use crate::{Bbox, Error, Mechanism};
+
+/// Parts below this many pixels are specks of the labelling and are left out.
+pub(super) const LEAST_PART: usize = 4;
+/// The surround a defect is compared with: this far from every mask pixel, px. Nearer pixels are blurred or ill labelled.
+const RING: (f32, f32) = (2.0, 6.0);
+/// Floor of linear light: a 12-bit sensor's last bit.
+const DARKEST: f64 = 1.0 / 4096.0;
+
+/// One connected part of a mask.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Part {
+    /// Length of a crack, equivalent diameter of anything else, px.
+    pub(super) size: f64,
+    /// Mean width of a crack, px; the diameter again for anything else.
+    pub(super) width: f64,
+    /// Whether it touches the image's edge.
+    pub(super) at_edge: bool,
+}
+
+/// One image.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Measured {
+    pub(super) parts: Vec<Part>,
+    /// ln of linear light inside over that of the surround, mean over the parts by area.
+    pub(super) log_contrast: f64,
+}
+
+/// Measures one image `(H, W, C)` and its mask `(H, W)`.
+pub(super) fn measure(
+    mechanism: Mechanism,
+    image: ArrayView3<'_, f32>,
+    mask: ArrayView2<'_, bool>,
+) -> Result<Measured, Error> {
+    let (height, width, channels) = image.dim();
+    if mask.dim() != (height, width) || channels == 0 {
+        let expected = vec![height, width];
+        return Err(Error::Shape { what: "mask", found: mask.shape().to_vec(), expected });
+    }
+    if let Some(((row, column, channel), _)) = image.indexed_iter().find(|(_, v)| !v.is_finite()) {
+        return Err(Error::NotFinite { row, column, channel });
+    }
+    let labelled = components(mask);
+    if labelled.is_empty() {
+        return Err(Error::EmptyMask { height, width });
+    }
+    let away = distance::to_mask(mask);
+    let tables = Tables::get();
+    let light = |y: usize, x: usize| {
+        (0..channels).map(|k| f64::from(tables.linear(image[[y, x, k]]))).sum::<f64>() / channels as f64
+    };
+    let (mut contrast, mut weight) = (0.0, 0.0);
+    let mut parts = Vec::with_capacity(labelled.len());
+    for pixels in &labelled {
+        let bbox = bounds(pixels);
+        let inside = mean(pixels.iter().map(|&(y, x)| light(y, x)));
+        let around = bbox.grown(RING.1 as usize, height, width);
+        let ring = (around.y0..around.y1).flat_map(|y| (around.x0..around.x1).map(move |x| (y, x)));
+        let outside = mean(ring.filter(|&p| (RING.0..=RING.1).contains(&away[p])).map(|(y, x)| light(y, x)));
+        if let (Some(inside), Some(outside)) = (inside, outside) {
+            let area = pixels.len() as f64;
+            contrast += area * (inside.max(DARKEST) / outside.max(DARKEST)).ln();
+            weight += area;
+        }
+        let at_edge = bbox.y0 == 0 || bbox.x0 == 0 || bbox.y1 == height || bbox.x1 == width;
+        parts.push(part(mechanism, pixels, bbox, at_edge));
+    }
+    if weight == 0.0 {
+        return Err(Error::NoSurround { height, width });
+    }
+    Ok(Measured { parts, log_contrast: contrast / weight })
+}
+
+pub(super) fn part(mechanism: Mechanism, pixels: &[(usize, usize)], bbox: Bbox, at_edge: bool) -> Part {
+    let mut grid = Array2::from_elem((bbox.height() + 2, bbox.width() + 2), false);
+    for &(y, x) in pixels {
+        grid[[y - bbox.y0 + 1, x - bbox.x0 + 1]] = true;
+    }
+    if mechanism != Mechanism::FractureLine {
+        let diameter = 2.0 * (filled_area(&grid) as f64 / std::f64::consts::PI).sqrt();
+        return Part { size: diameter, width: diameter, at_edge };
+    }
+    let line = skeleton::thin(grid.view());
+    let inward = distance::to_mask(grid.mapv(|m| !m).view());
+    let area = pixels.len() as f64;
+    let length = skeleton::longest_way(line.view()).map_or(1.0, |(ends, length)| {
+        // Thinning takes off the tips as far as they are round.
+        length + ends.iter().map(|&end| f64::from(inward[end])).sum::<f64>()
+    });
+    let whole = line.iter().filter(|&&m| m).count() as f64;
+    let longest = length.max(1.0);
+    // Branches carry area but no length of the main way: their share of the skeleton is taken off.
+    let main_share = (longest / whole.max(1.0)).min(1.0);
+    Part { size: longest, width: area * main_share / longest, at_edge }
+}
+
+/// Connected parts (eight neighbours) of at least [`LEAST_PART`] pixels, in row order of their first pixel.
+pub(super) fn components(mask: ArrayView2<'_, bool>) -> Vec<Vec<(usize, usize)>> {
+    let (h, w) = mask.dim();
+    let mut left = mask.to_owned();
+    let mut all = Vec::new();
+    for y in 0..h {
+        for x in 0..w {
+            if !left[[y, x]] {
+                continue;
+            }
+            left[[y, x]] = false;
+            let mut pixels = vec![(y, x)];
+            let mut next = 0;
+            while let Some(&(v, u)) = pixels.get(next) {
+                next += 1;
+                for b in v.saturating_sub(1)..(v + 2).min(h) {
+                    for a in u.saturating_sub(1)..(u + 2).min(w) {
+                        if left[[b, a]] {
+                            left[[b, a]] = false;
+                            pixels.push((b, a));
+                        }
+                    }
+                }
+            }
+            if pixels.len() >= LEAST_PART {
+                all.push(pixels);
+            }
+        }
+    }
+    all
+}
+
+/// Pixels of the grid that are not joined (four neighbours) to its border, which is empty.
+fn filled_area(grid: &Array2<bool>) -> usize {
+    let (h, w) = grid.dim();
+    let mut outside = Array2::from_elem((h, w), false);
+    let mut stack = vec![(0, 0)];
+    let mut count = 0;
+    while let Some((y, x)) = stack.pop() {
+        if grid[[y, x]] || std::mem::replace(&mut outside[[y, x]], true) {
+            continue;
+        }
+        count += 1;
+        let near = [(y.wrapping_sub(1), x), (y + 1, x), (y, x.wrapping_sub(1)), (y, x + 1)];
+        stack.extend(near.into_iter().filter(|&(v, u)| v < h && u < w));
+    }
+    h * w - count
+}
+
+pub(super) fn bounds(pixels: &[(usize, usize)]) -> Bbox {
+    pixels.iter().fold(Bbox { y0: usize::MAX, x0: usize::MAX, y1: 0, x1: 0 }, |b, &(y, x)| Bbox {
+        y0: b.y0.min(y),
+        x0: b.x0.min(x),
+        y1: b.y1.max(y + 1),
+        x1: b.x1.max(x + 1),
+    })
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, n) = values.fold((0.0, 0u32), |(s, n), v| (s + v, n + 1));
+    (n > 0).then(|| sum / f64::from(n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::appearance::srgb::to_encoded;
+    use ndarray::Array3;
+
+    /// A scene of linear light 0.4 with the mask's pixels at `inside`.
+    fn scene(mask: &Array2<bool>, inside: f32) -> Array3<f32> {
+        let (h, w) = mask.dim();
+        Array3::from_shape_fn((h, w, 1), |(y, x, _)| to_encoded(if mask[[y, x]] { inside } else { 0.4 }))
+    }
+
+    #[test]
+    fn discs_have_their_diameter_contrast_and_number() {
+        let centres = [(20.3, 20.0, 5.0), (60.0, 30.4, 8.0), (40.7, 80.2, 11.0)];
+        let mask = Array2::from_shape_fn((90, 110), |(y, x)| {
+            centres.iter().any(|&(cy, cx, r): &(f64, f64, f64)| {
+                let d = (y as f64 - cy).hypot(x as f64 - cx);
+                // The largest one is a ring: what its rim encloses counts.
+                d <= r && (r < 10.0 || d > 6.0)
+            })
+        });
+        let found = measure(Mechanism::PittingLoss, scene(&mask, 0.1).view(), mask.view()).unwrap();
+        let mut sizes: Vec<f64> = found.parts.iter().map(|p| p.size).collect();
+        sizes.sort_by(f64::total_cmp);
+        for (size, (_, _, r)) in sizes.iter().zip(centres) {
+            assert!((size / (2.0 * r) - 1.0).abs() < 0.03, "{size} for a disc of {}", 2.0 * r);
+        }
+        assert_eq!(sizes.len(), 3);
+        assert!((found.log_contrast - 0.25f64.ln()).abs() < 1e-3, "{}", found.log_contrast);
+    }
+
+    #[test]
+    fn bars_have_their_length_and_width_at_every_angle() {
+        for i in 0..12 {
+            let (s, c) = (std::f64::consts::PI * f64::from(i) / 12.0 + 0.05).sin_cos();
+            let mask = Array2::from_shape_fn((121, 121), |(y, x)| {
+                let (dy, dx) = (y as f64 - 60.2, x as f64 - 59.9);
+                (dx * c + dy * s).abs() <= 40.0 && (dx * s - dy * c).abs() <= 2.5
+            });
+            let found = measure(Mechanism::FractureLine, scene(&mask, 0.2).view(), mask.view()).unwrap();
+            let part = found.parts[0];
+            assert!((part.size - 80.0).abs() < 3.0 && (part.width - 5.0).abs() < 0.3, "step {i}: {part:?}");
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! A mechanism that draws from measured priors.
+
+use ndarray::{Array2, Array3, ArrayView3};
+use rand::{RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::measure::{self, Part};
+use super::statistics::{Z95, cut_normal};
+use super::{Calibration, contrast};
+use crate::appearance::Appearance;
+use crate::contract::{self, Label};
+use crate::fracture::{FractureLine, FractureParams};
+use crate::pitting::{Interaction, Nucleation, PitShape, PittingLoss, Product, Susceptibility};
+use crate::warpage::PlasticWarpage;
+use crate::{Bbox, Defect, DefectModel, Domain, Error, Measures, Mechanism, Sample, SampleKey, Synthesize};
+
+/// Whole tries before a sample is given up, and places tried for one defect.
+const ATTEMPTS: usize = 4;
+const PLACES: usize = 8;
+/// Passes that solve a defect for its measured size, and the relative error at which they stop.
+const PASSES: usize = 4;
+const CLOSE: f64 = 0.02;
+/// Largest pit or dent, share of the domain's scale: some surround must be left.
+const MOST_OF_DOMAIN: f64 = 0.7;
+/// Defects of one sample keep this distance, px: nearer ones would be counted as one.
+const APART: usize = 4;
+
+/// Cracks, pits or dents whose number, size, width and contrast follow a [`Calibration`].
+///
+/// Each defect's size is drawn from its prior within the central 95 %; the record's `severity` is where the first one lies
+/// between those two quantiles, on the log scale. The model behind it is solved until its visible support measures the
+/// drawn size and width, then rendered, then given the drawn contrast. Measures: those of the first defect, and `count`,
+/// `target_size_px`, `target_width_px`, `target_log_contrast`, `log_contrast`.
+///
+/// Where the domain has no room for all defects, fewer are drawn (at least one).
+#[derive(Debug, Clone)]
+pub struct Calibrated {
+    calibration: Calibration,
+    appearance: Appearance,
+    name: &'static str,
+}
+
+/// One defect as wanted.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    size: f64,
+    width: f64,
+    /// Opacity from which a pixel will be seen.
+    visible: f32,
+}
+
+impl Calibrated {
+    pub(super) fn new(calibration: Calibration, appearance: Appearance) -> Result<Self, Error> {
+        appearance.validate()?;
+        let name = match calibration.mechanism {
+            Mechanism::FractureLine => "calibrated-fracture-line",
+            Mechanism::PittingLoss => "calibrated-pitting-loss",
+            _ => "calibrated-plastic-warpage",
+        };
+        Ok(Self { calibration, appearance, name })
+    }
+
+    /// The priors.
+    pub fn calibration(&self) -> &Calibration {
+        &self.calibration
+    }
+
+    /// The mechanism for a nominal size and width on this domain.
+    fn model(&self, size: f64, width: f64, scale: f64) -> Result<Box<dyn DefectModel>, Error> {
+        let c = &self.calibration;
+        let aspect = c.aspect();
+        Ok(match c.mechanism {
+            Mechanism::FractureLine => {
+                let length = (size / scale).clamp(0.01, 1.0);
+                let opening = (width / scale).clamp(0.001, 0.1);
+                Box::new(FractureLine::new(FractureParams {
+                    length: (length, length),
+                    opening: (opening, opening),
+                    edge_start: c.edge_share,
+                    branching: 0.0,
+                    aspect: aspect.clamp(0.1, 20.0),
+                    driven: true,
+                    ..FractureParams::default()
+                })?)
+            }
+            Mechanism::PittingLoss => {
+                let shapes = [
+                    PitShape::WideShallow,
+                    PitShape::Front,
+                    PitShape::Hemispherical,
+                    PitShape::Elliptical,
+                    PitShape::NarrowDeep,
+                ];
+                let off = |s: &PitShape| (s.aspect() / aspect).ln().abs();
+                let shape = shapes.into_iter().min_by(|a, b| off(a).total_cmp(&off(b))).unwrap_or(PitShape::Front);
+                let alone = Nucleation {
+                    rate: 0.0,
+                    decay: 1.0,
+                    susceptibility: Susceptibility::Uniform,
+                    interaction: Interaction::Independent,
+                };
+                Box::new(
+                    PittingLoss::default()
+                        .with_nucleation(alone)?
+                        .with_exposure_years(1.0, 1.0)?
+                        .with_spread_rate((0.5 * size / scale).clamp(1e-6, 1.0))?
+                        .with_rate_spread(0.0)?
+                        .with_product(Product::None, 0.0, 0.0)?
+                        .with_shape(shape),
+                )
+            }
+            _ => {
+                let size = (size / scale).clamp(0.01, 1.0);
+                Box::new(PlasticWarpage::default().with_size(size, size)?)
+            }
+        })
+    }
+
+    /// Draws one defect and adjusts the model until its support measures what is wanted; the best of the passes.
+    fn solve(&self, domain: &Domain, wanted: Wanted, seed: u64) -> Result<Defect, Error> {
+        let crack = self.calibration.mechanism == Mechanism::FractureLine;
+        let (mut size, mut width) = (wanted.size, wanted.width);
+        if crack {
+            // A pixel counts as soon as the crack touches it, and the opening is elliptic along the crack.
+            width = (width - 0.9).max(0.3) * 4.0 / std::f64::consts::PI;
+        }
+        let mut best: Option<(f64, Defect)> = None;
+        for _ in 0..PASSES {
+            let model = self.model(size, width, domain.scale())?;
+            let defect = model.generate(domain, 0.5, &mut ChaCha8Rng::seed_from_u64(seed))?;
+            let Some(found) = largest_part(self.calibration.mechanism, &defect, wanted.visible) else {
+                (size, width) = (1.3 * size, 1.3 * width);
+                continue;
+            };
+            let (ds, dw) = (wanted.size / found.size, wanted.width / found.width);
+            let off = if crack { ds.ln().abs() + 0.5 * dw.ln().abs() } else { ds.ln().abs() };
+            if best.as_ref().is_none_or(|b| off < b.0) {
+                best = Some((off, defect));
+            }
+            if off < CLOSE {
+                break;
+            }
+            size = (size * ds).clamp(0.5 * wanted.size, 1.6 * wanted.size);
+            width = (width + (wanted.width - found.width) * 4.0 / std::f64::consts::PI).max(0.2);
+        }
+        let small = Error::DomainTooSmall {
+            model: self.name,
+            found: domain.area(),
+            needed: (wanted.size * wanted.width).ceil() as usize,
+        };
+        best.map(|b| b.1).ok_or(small)
+    }
+
+    fn attempt(
+        &self,
+        photo: ArrayView3<'_, f32>,
+        domain: &Domain,
+        key: SampleKey,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Sample, Error> {
+        let c = &self.calibration;
+        let bends = c.mechanism == Mechanism::PlasticWarpage;
+        let count = if bends { 1 } else { c.count.draw(rng) };
+        let target = c.log_contrast.draw(rng);
+        // An 8-bit level on mid grey (encoded slope 0.2 per unit of relative light) over the full change of the defect.
+        let visible = if bends { 0.5 } else { (0.02 / target.exp_m1().abs()).clamp(0.02, 0.5) as f32 };
+        let mut severity = 0.5;
+        let mut measures = Measures::new();
+        let mut placed: Vec<Defect> = Vec::new();
+        let mut failure = None;
+        for k in 0..count {
+            let z = cut_normal(rng);
+            let most = if c.mechanism == Mechanism::FractureLine { 1.0 } else { MOST_OF_DOMAIN } * domain.scale();
+            let wanted = Wanted { size: c.size.quantile(z).min(most), width: c.width.draw(rng), visible };
+            for _ in 0..PLACES {
+                let defect = match self.solve(domain, wanted, rng.next_u64()) {
+                    Err(error @ Error::DomainTooSmall { .. }) => {
+                        failure = Some(error);
+                        continue;
+                    }
+                    defect => defect?,
+                };
+                if placed.iter().any(|old| near(old, &defect)) {
+                    continue;
+                }
+                if placed.is_empty() {
+                    severity = (0.5 * (z / Z95 + 1.0)).clamp(0.0, 1.0);
+                    measures.extend(defect.measures.iter().map(|(k, v)| (k.clone(), *v)));
+                    measures.insert("target_size_px".to_owned(), wanted.size);
+                    measures.insert("target_width_px".to_owned(), wanted.width);
+                }
+                placed.push(defect);
+                break;
+            }
+            if k == 0 && placed.is_empty() {
+                break;
+            }
+        }
+        measures.insert("count".to_owned(), placed.len() as f64);
+        let Some(defect) = merged(placed) else {
+            return Err(failure.unwrap_or(Error::Invisible { model: self.name, reason: "no place was found" }));
+        };
+        let mut draft = self.appearance.draft(photo, domain, &defect, 1.0)?;
+        if !bends {
+            let original = contract::crop(photo, draft.bbox)?;
+            let reached = contrast::set_contrast(&original, &mut draft.patch, &draft.support, &defect.opacity, target);
+            measures.insert("target_log_contrast".to_owned(), target);
+            measures.insert("log_contrast".to_owned(), reached);
+        }
+        contract::settle(photo, draft, Label { name: self.name, mechanism: c.mechanism, key, severity, measures })
+    }
+}
+
+impl Synthesize for Calibrated {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn mechanism(&self) -> Mechanism {
+        self.calibration.mechanism
+    }
+    fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
+        contract::check_photo(photo, domain)?;
+        let mut rng = key.rng();
+        let mut failure = Error::Invisible { model: self.name, reason: "no attempt was made" };
+        for _ in 0..ATTEMPTS {
+            match self.attempt(photo, domain, key, &mut rng) {
+                Err(error @ (Error::Invisible { .. } | Error::DomainTooSmall { .. })) => failure = error,
+                done => return done,
+            }
+        }
+        Err(failure)
+    }
+}
+
+/// What [`super::fit`] would measure on the visible support.
+fn largest_part(mechanism: Mechanism, defect: &Defect, visible: f32) -> Option<Part> {
+    let mask = defect.opacity.mapv(|a| a >= visible);
+    let parts = measure::components(mask.view());
+    let pixels = parts.iter().max_by_key(|p| p.len())?;
+    Some(measure::part(mechanism, pixels, measure::bounds(pixels), false))
+}
+
+/// Whether two defects come nearer than [`APART`].
+fn near(a: &Defect, b: &Defect) -> bool {
+    let (p, q) = (a.bbox, b.bbox);
+    if p.y0 >= q.y1 + APART || q.y0 >= p.y1 + APART || p.x0 >= q.x1 + APART || q.x0 >= p.x1 + APART {
+        return false;
+    }
+    b.opacity.indexed_iter().filter(|&(_, &v)| v > 0.0).any(|((y, x), _)| {
+        let (y, x) = (y + q.y0, x + q.x0);
+        let rows = y.saturating_sub(APART).max(p.y0)..(y + APART + 1).min(p.y1);
+        rows.into_iter().any(|v| {
+            let mut columns = x.saturating_sub(APART).max(p.x0)..(x + APART + 1).min(p.x1);
+            columns.any(|u| a.opacity[[v - p.y0, u - p.x0]] > 0.0)
+        })
+    })
+}
+
+/// Defects that do not overlap as one; `None` for none.
+fn merged(mut all: Vec<Defect>) -> Option<Defect> {
+    if all.len() < 2 {
+        return all.pop();
+    }
+    let bbox = all.iter().map(|d| d.bbox).reduce(|a, b| Bbox {
+        y0: a.y0.min(b.y0),
+        x0: a.x0.min(b.x0),
+        y1: a.y1.max(b.y1),
+        x1: a.x1.max(b.x1),
+    })?;
+    let dim = (bbox.height(), bbox.width());
+    let (mut height, mut opacity) = (Array2::zeros(dim), Array2::zeros(dim));
+    let mut displacement: Option<Array3<f32>> = None;
+    for defect in &all {
+        let (oy, ox) = (defect.bbox.y0 - bbox.y0, defect.bbox.x0 - bbox.x0);
+        for ((y, x), &a) in defect.opacity.indexed_iter().filter(|&(_, &a)| a > 0.0) {
+            let at = [y + oy, x + ox];
+            opacity[at] = a;
+            height[at] = defect.height[[y, x]];
+            if let Some(shift) = &defect.displacement {
+                let all = displacement.get_or_insert_with(|| Array3::zeros((dim.0, dim.1, 2)));
+                (0..2).for_each(|k| all[[at[0], at[1], k]] = shift[[y, x, k]]);
+            }
+        }
+    }
+    Some(Defect { bbox, height, displacement, opacity, tint: None, measures: Measures::new() })
+}

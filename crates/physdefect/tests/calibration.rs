@@ -1,0 +1,204 @@
+//! Priors from a few masks: what is drawn, rendered and measured again lies in the stated intervals.
+// A failed set-up is a failed test; a test prints its figures.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array2, Array3};
+use physdefect::appearance::{Appearance, Light, Material};
+use physdefect::calibration::{Calibration, fit};
+use physdefect::{Domain, Error, Mechanism, SampleKey};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Normal};
+
+const SIDE: usize = 224;
+const TRIALS: u64 = 200;
+
+/// A bright scratch's worth of masks, only to have a `Calibration` whose priors can be overwritten.
+fn any_calibration(mechanism: Mechanism) -> Calibration {
+    let mask = Array2::from_shape_fn((64, 64), |(y, x)| (30..34).contains(&y) && (10..40).contains(&x));
+    let image = Array3::from_shape_fn((64, 64, 1), |(y, x, _)| if mask[[y, x]] { 0.3 } else { 0.6 });
+    fit(mechanism, &[(image.view(), mask.view()), (image.view(), mask.view()), (image.view(), mask.view())]).unwrap()
+}
+
+/// Truth of one trial: medians and deviations of the logs, log-contrast, mean count.
+fn draw_truth(mechanism: Mechanism, rng: &mut ChaCha8Rng) -> Calibration {
+    let mut c = any_calibration(mechanism);
+    let crack = mechanism == Mechanism::FractureLine;
+    let (low, high): (f64, f64) = if crack { (24.0, 70.0) } else { (8.0, 22.0) };
+    c.size.mean = rng.random_range(low.ln()..high.ln());
+    c.size.deviation = rng.random_range(0.1..0.35);
+    c.width.mean = rng.random_range(2.6f64.ln()..5.5f64.ln());
+    c.width.deviation = rng.random_range(0.1..0.25);
+    c.log_contrast.mean = rng.random_range(-1.1..-0.35);
+    c.log_contrast.deviation = rng.random_range(0.05..0.2);
+    c.count.mean = 1.0 + rng.random_range(0.0..2.0);
+    c.edge_share = 0.0;
+    c
+}
+
+/// Share of trials whose truth lies in the refitted interval: size, width, contrast, count. Prints the mean errors of the
+/// first three, on their priors' scales.
+fn coverage(mechanism: Mechanism) -> [f64; 4] {
+    let (mut inside, mut errors) = ([0u32; 4], [0.0; 3]);
+    for trial in 0..TRIALS {
+        let mut rng = ChaCha8Rng::seed_from_u64(trial);
+        let truth = draw_truth(mechanism, &mut rng);
+        let look = Appearance::new(Material::MATTE).lit(Light::default());
+        let synth = truth.synthesizer(look).unwrap();
+        let domain = Domain::full(SIDE, SIDE).unwrap();
+        let noise = Normal::new(0.0, 0.01).unwrap();
+        let n = rng.random_range(3..=10u64);
+        let made: Vec<_> = (0..n)
+            .map(|index| {
+                let photo = Array3::from_shape_fn((SIDE, SIDE, 1), |(_, x, _)| {
+                    (0.55 + 0.1 * x as f64 / SIDE as f64 + noise.sample(&mut rng)) as f32
+                });
+                let sample = synth.synthesize(photo.view(), &domain, SampleKey { seed: 1000 + trial, index }).unwrap();
+                (sample.paste(photo.view()).unwrap(), sample.full_mask(SIDE, SIDE).unwrap())
+            })
+            .collect();
+        let views: Vec<_> = made.iter().map(|(image, mask)| (image.view(), mask.view())).collect();
+        let found = fit(mechanism, &views).unwrap();
+        let pairs = [
+            (truth.size.median(), found.size.interval),
+            (truth.width.median(), found.width.interval),
+            (truth.log_contrast.median(), found.log_contrast.interval),
+            (truth.count.mean, found.count.interval),
+        ];
+        let centres =
+            [(&truth.size, &found.size), (&truth.width, &found.width), (&truth.log_contrast, &found.log_contrast)];
+        for (error, (t, f)) in errors.iter_mut().zip(centres) {
+            *error += (f.mean - t.mean) / TRIALS as f64;
+        }
+        for (hit, (value, (low, high))) in inside.iter_mut().zip(pairs) {
+            *hit += u32::from((low..=high).contains(&value));
+        }
+    }
+    println!("{mechanism:?}: mean error of ln size, ln width, log-contrast {errors:.3?}");
+    inside.map(|n| f64::from(n) / TRIALS as f64)
+}
+
+#[test]
+fn cracks_come_back_inside_their_intervals() {
+    let shares = coverage(Mechanism::FractureLine);
+    println!("cracks, share of {TRIALS} trials inside: length, width, contrast, count {shares:?}");
+    assert!(shares.iter().all(|&s| s >= 0.9), "{shares:?}");
+}
+
+#[test]
+fn pits_come_back_inside_their_intervals() {
+    let [diameter, _, contrast, count] = coverage(Mechanism::PittingLoss);
+    println!("pits, share of {TRIALS} trials inside: diameter {diameter}, contrast {contrast}, count {count}");
+    assert!([diameter, contrast, count].iter().all(|&s| s >= 0.9), "{diameter} {contrast} {count}");
+}
+
+#[test]
+fn a_calibration_survives_json() {
+    let calibration = any_calibration(Mechanism::PittingLoss);
+    let text = serde_json::to_string(&calibration).unwrap();
+    let back: Calibration = serde_json::from_str(&text).unwrap();
+    assert_eq!(back.size.interval, calibration.size.interval);
+    assert_eq!((back.mechanism, back.defects, back.depth), (calibration.mechanism, 3, calibration.depth));
+}
+
+#[test]
+fn bad_input_is_refused_and_named() {
+    let mask = Array2::from_shape_fn((32, 32), |(y, x)| y == 9 && (5..20).contains(&x));
+    let photo = Array3::from_elem((32, 32, 3), 0.5f32);
+    let empty = Array2::from_elem((32, 32), false);
+    let full = Array2::from_elem((32, 32), true);
+    let small = Array2::from_elem((31, 32), true);
+    let mut broken = photo.clone();
+    broken[[3, 4, 1]] = f32::NAN;
+    let good = (photo.view(), mask.view());
+    let crack = Mechanism::FractureLine;
+    assert_eq!(fit(crack, &[good, good]).unwrap_err(), Error::TooFewSamples { found: 2, needed: 3 });
+    let inner = |third| match fit(crack, &[good, good, third]).unwrap_err() {
+        Error::CalibrationImage { index: 2, source } => *source,
+        other => panic!("{other}"),
+    };
+    assert_eq!(inner((photo.view(), empty.view())), Error::EmptyMask { height: 32, width: 32 });
+    assert_eq!(inner((photo.view(), full.view())), Error::NoSurround { height: 32, width: 32 });
+    assert_eq!(inner((broken.view(), mask.view())), Error::NotFinite { row: 3, column: 4, channel: 1 });
+    assert!(matches!(inner((photo.view(), small.view())), Error::Shape { what: "mask", .. }));
+    let fitted = fit(crack, &[good, good, good]).unwrap();
+    assert!(matches!(fitted.pitting_loss(Appearance::default()), Err(Error::WrongMechanism { .. })));
+    assert!(matches!(fit(Mechanism::Control, &[good, good, good]), Err(Error::WrongMechanism { .. })));
+}
+
+/// Images and masks of one kind of the magnetic-tile set; empty where the set is absent.
+fn tiles(kind: &str, most: usize) -> Vec<(Array3<f32>, Array2<bool>)> {
+    let root: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/magnetic_tile/tile");
+    let Ok(entries) = std::fs::read_dir(root.join("test").join(kind)) else { return Vec::new() };
+    let mut paths: Vec<PathBuf> = entries.map(|e| e.unwrap().path()).collect();
+    paths.sort();
+    paths
+        .iter()
+        .step_by((paths.len() / most).max(1))
+        .take(most)
+        .map(|path| {
+            let stem = path.file_stem().unwrap().to_str().unwrap();
+            let image = image::open(path).unwrap().to_luma8();
+            // Good tiles have no mask.
+            let mask = image::open(root.join("ground_truth").join(kind).join(format!("{stem}_mask.png")));
+            let mask = mask.map_or_else(|_| image::GrayImage::new(image.width(), image.height()), |m| m.to_luma8());
+            let (h, w) = (image.height() as usize, image.width() as usize);
+            let photo =
+                Array3::from_shape_fn((h, w, 1), |(y, x, _)| f32::from(image.get_pixel(x as u32, y as u32)[0]) / 255.0);
+            (photo, Array2::from_shape_fn((h, w), |(y, x)| mask.get_pixel(x as u32, y as u32)[0] > 127))
+        })
+        .collect()
+}
+
+#[test]
+fn real_masks_give_priors_and_samples_that_measure_alike() {
+    for (kind, mechanism) in
+        [("crack", Mechanism::FractureLine), ("blowhole", Mechanism::PittingLoss), ("fray", Mechanism::PittingLoss)]
+    {
+        let real = tiles(kind, 10);
+        if real.is_empty() {
+            println!("skipped {kind}: the magnetic-tile images are not here");
+            continue;
+        }
+        let views: Vec<_> = real.iter().map(|(i, m)| (i.view(), m.view())).collect();
+        let c = fit(mechanism, &views).unwrap();
+        println!("{kind}: {} images, {} defects, {:.0} % at the edge", c.images, c.defects, 100.0 * c.edge_share);
+        let line = |name: &str, p: &physdefect::calibration::Prior| {
+            println!("  {name}: {:.2} [{:.2}, {:.2}], sd {:.2}", p.median(), p.interval.0, p.interval.1, p.deviation);
+        };
+        line("size px", &c.size);
+        line("width px", &c.width);
+        line("log-contrast", &c.log_contrast);
+        c.depth.iter().for_each(|d| line("apparent depth px", d));
+        println!("  count: {:.2} {:?}, dispersion {:.2}", c.count.mean, c.count.interval, c.count.dispersion);
+        assert!(c.size.median() > 3.0 && c.size.interval.0 < c.size.median() && c.size.median() < c.size.interval.1);
+        // Samples on defect-free images of the same set measure like the real ones.
+        let synth = c.synthesizer(Appearance::new(Material::METAL)).unwrap();
+        let made: Vec<_> = tiles("good", 40)
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, (photo, _))| {
+                let (h, w, _) = photo.dim();
+                let domain = Domain::full(h, w).unwrap();
+                let sample =
+                    synth.synthesize(photo.view(), &domain, SampleKey { seed: 3, index: index as u64 }).ok()?;
+                Some((sample.paste(photo.view()).unwrap(), sample.full_mask(h, w).unwrap()))
+            })
+            .collect();
+        let views: Vec<_> = made.iter().map(|(i, m)| (i.view(), m.view())).collect();
+        let again = fit(mechanism, &views).unwrap();
+        let within = |value: f64, (low, high): (f64, f64)| (low..=high).contains(&value);
+        assert!(within(again.size.median(), c.size.interval), "{kind}: size {:?}", again.size);
+        assert!(within(again.log_contrast.median(), c.log_contrast.interval), "{kind}: {:?}", again.log_contrast);
+        println!(
+            "  {} samples on good tiles: size {:.2}, width {:.2}, log-contrast {:.2}, count {:.2}",
+            again.images,
+            again.size.median(),
+            again.width.median(),
+            again.log_contrast.median(),
+            again.count.mean
+        );
+    }
+}
