@@ -21,5 +21,7 @@ pub use refine::{Refine, RefineStats, Refined};
 
 /// The screened Poisson problem and its solvers, over plain arrays.
 pub mod poisson {
+    #[cfg(feature = "openblas-system")]
+    pub use crate::coarse::Cholesky;
     pub use crate::coarse::{MgCg, Multigrid, Solve, SolveStats, Stopping, System};
 }

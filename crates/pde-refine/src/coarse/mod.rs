@@ -1,5 +1,7 @@
 //! npcF: appearance coherence by a screened Poisson solve.
 
+#[cfg(feature = "openblas-system")]
+mod cholesky;
 mod cycle;
 mod level;
 mod npcf;
@@ -7,6 +9,8 @@ mod solver;
 mod system;
 mod transfer;
 
+#[cfg(feature = "openblas-system")]
+pub use cholesky::Cholesky;
 pub(crate) use npcf::write_box;
 pub use npcf::{Diffusivity, Guidance, Npcf, NpcfParams, Screening};
 pub use solver::{MgCg, Multigrid, Solve, SolveStats, Stopping};
