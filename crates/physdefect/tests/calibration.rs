@@ -42,6 +42,8 @@ fn draw_truth(mechanism: Mechanism, rng: &mut ChaCha8Rng) -> Calibration {
 /// first three, on their priors' scales.
 fn coverage(mechanism: Mechanism) -> [f64; 4] {
     let (mut inside, mut errors) = ([0u32; 4], [0.0; 3]);
+    // ln of the intervals' upper over lower bound of size, and how often a truth 1.6 times too large would be inside.
+    let (mut spread, mut fooled) = (0.0, 0u32);
     for trial in 0..TRIALS {
         let mut rng = ChaCha8Rng::seed_from_u64(trial);
         let truth = draw_truth(mechanism, &mut rng);
@@ -72,11 +74,17 @@ fn coverage(mechanism: Mechanism) -> [f64; 4] {
         for (error, (t, f)) in errors.iter_mut().zip(centres) {
             *error += (f.mean - t.mean) / TRIALS as f64;
         }
+        let (low, high) = found.size.interval;
+        spread += (high / low).ln() / TRIALS as f64;
+        fooled += u32::from((low..=high).contains(&(1.6 * truth.size.median())));
         for (hit, (value, (low, high))) in inside.iter_mut().zip(pairs) {
             *hit += u32::from((low..=high).contains(&value));
         }
     }
     println!("{mechanism:?}: mean error of ln size, ln width, log-contrast {errors:.3?}");
+    println!("{mechanism:?}: size intervals {:.2} times wide, {fooled} hold 1.6 times the truth", spread.exp());
+    // An interval that holds everything says nothing.
+    assert!(f64::from(fooled) < 0.1 * TRIALS as f64, "{fooled}");
     inside.map(|n| f64::from(n) / TRIALS as f64)
 }
 

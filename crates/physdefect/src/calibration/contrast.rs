@@ -9,16 +9,22 @@ use crate::contract::LEVEL;
 const LOWEST: f32 = -5.0;
 const HIGHEST: f32 = 3.0;
 
+/// Least change of a pixel inside the cavity.
+const NUDGE: f32 = 1.5 * LEVEL;
+
 /// Changes `patch` so that ln(mean new light / mean old light) over its visibly changed pixels is `target`, as nearly as
 /// clipping allows; returns the contrast reached.
 ///
 /// If the shading already goes the right way its log-ratio is multiplied by one gain, which keeps the relief's modelling
 /// (a deeper or shallower look); else the cavity's reflectance is changed by one factor, faded by `opacity`.
+///
+/// A pixel of at least `whole` opacity that would keep its value is moved by one and a half 8-bit levels, so that the mask
+/// is the whole cavity, as people label it, and not only its shaded parts.
 pub(super) fn set_contrast(
     original: &Array3<f32>,
     patch: &mut Array3<f32>,
     support: &Array2<bool>,
-    opacity: &Array2<f32>,
+    (opacity, whole): (&Array2<f32>, f32),
     target: f64,
 ) -> f64 {
     let tables = Tables::get();
@@ -34,7 +40,13 @@ pub(super) fn set_contrast(
         .collect();
     let apply = |p: &Pixel, (gain, shift): (f64, f64), k: usize| {
         let change = (gain as f32 * p.ratio + shift as f32 * p.fade).clamp(LOWEST, HIGHEST).exp();
-        tables.encoded((tables.linear(original[[p.at.0, p.at.1, k]]) * change).min(1.0))
+        let was = original[[p.at.0, p.at.1, k]];
+        let is = tables.encoded((tables.linear(was) * change).min(1.0));
+        if p.fade < whole || (is - was).abs() >= LEVEL {
+            return is;
+        }
+        let step = if (target < 0.0 && was > NUDGE) || was > 1.0 - NUDGE { -NUDGE } else { NUDGE };
+        was + step
     };
     let reached = |setting: (f64, f64)| {
         let (mut old, mut new) = (0.0f64, 0.0f64);

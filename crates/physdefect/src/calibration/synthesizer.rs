@@ -203,7 +203,8 @@ impl Calibrated {
         let mut draft = self.appearance.draft(photo, domain, &defect, 1.0)?;
         if !bends {
             let original = contract::crop(photo, draft.bbox)?;
-            let reached = contrast::set_contrast(&original, &mut draft.patch, &draft.support, &defect.opacity, target);
+            let reached =
+                contrast::set_contrast(&original, &mut draft.patch, &draft.support, (&defect.opacity, visible), target);
             measures.insert("target_log_contrast".to_owned(), target);
             measures.insert("log_contrast".to_owned(), reached);
         }
