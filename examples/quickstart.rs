@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release --example quickstart [-- --out FOLDER] [--seed N]`
 //!
-//! Good crops come from the left of each photograph, test crops from the right. Trained on the three mechanisms; tested on defects of
-//! other makes only (control arms and the paper's drawing recipes).
+//! Each photograph is a category of its own: good crops of its left train a detector, crops of its right test it. Trained on the three
+//! mechanisms, tested on defects of other makes only (control arms and the paper's drawing recipes).
 
 mod common;
 
@@ -12,6 +12,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use common::{Bars, bar, finish, say, tell_files, tell_training};
+use maphc2f::adbench::Report;
+use maphc2f::adbench::file::write_atomic;
 use maphc2f::bisqad::{Detector, PatchDetector, TrainParams};
 use maphc2f::physdefect::appearance::{Appearance, Material, Rendered};
 use maphc2f::physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
@@ -26,12 +28,13 @@ use ndarray::{Array2, Array3, Slice};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Side of a crop, px.
-const SIDE: usize = 128;
+/// Side of a crop in the photograph, px, and of the image made of it.
+const CROP: usize = 128;
+const SIDE: usize = 256;
 /// Good crops per photograph: to train on, to test on; and defects of each kind.
-const TRAIN: usize = 24;
-const GOOD: usize = 8;
-const BAD: usize = 3;
+const TRAIN: usize = 32;
+const GOOD: usize = 10;
+const BAD: usize = 4;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -57,101 +60,124 @@ fn run() -> Result<String> {
     let objects = load_photos(&photos.join("objects"))?;
     for (path, photo) in &surfaces {
         let (height, width, _) = photo.dim();
-        if height < SIDE || width < 2 * SIDE {
-            return Err(Error::TooSmall { path: path.clone(), height, width, minimum: 2 * SIDE }.into());
+        if height < CROP || width < 3 * CROP {
+            return Err(Error::TooSmall { path: path.clone(), height, width, minimum: 3 * CROP }.into());
         }
     }
     say(&format!("{} surfaces and {} objects from {}", surfaces.len(), objects.len(), photos.display()));
 
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut normals = Vec::new();
-    let mut names = Vec::new();
-    let mut tests = Vec::new();
-    for (path, photo) in &surfaces {
-        let name = stem(path);
-        let border = photo.dim().1 * 3 / 5;
-        for i in 0..TRAIN {
-            normals.push(crop(photo, 0..border, &mut rng)?);
-            names.push(format!("{name} crop {i}"));
-        }
-        for i in 0..GOOD {
-            let image = crop(photo, border..photo.dim().1, &mut rng)?;
-            let mask = Array2::from_elem((SIDE, SIDE), false);
-            tests.push(TestImage { name: format!("{name} {i}"), kind: None, image, mask });
-        }
-    }
-    let strangers = strangers()?;
-    for (path, photo) in &surfaces {
-        let border = photo.dim().1 * 3 / 5;
-        for maker in &strangers {
-            for i in 0..BAD {
-                let good = crop(photo, border..photo.dim().1, &mut rng)?;
-                let domain = estimate_foreground(good.view())?.into_domain()?;
-                let key = SampleKey { seed: seed ^ 0x5EED, index: tests.len() as u64 };
-                let Ok(sample) = maker.synthesize(good.view(), &domain, key) else { continue };
-                let name = format!("{} {} {i}", stem(path), maker.name());
-                let (image, mask) = (sample.paste(good.view())?, sample.full_mask(SIDE, SIDE)?);
-                tests.push(TestImage { name, kind: Some(maker.name().to_owned()), image, mask });
-            }
-        }
-    }
-
     let pipeline = Pipeline::physical(&[Material::MATTE, Material::METAL])?;
-    let source = Source::new(&pipeline, &normals, &names, seed)?;
+    let mut sets = Vec::new();
+    for (i, (path, photo)) in surfaces.iter().enumerate() {
+        sets.push(Set::new(stem(path), photo, &mut ChaCha8Rng::seed_from_u64(seed * 1000 + i as u64), seed)?);
+    }
+    let mut sources = Vec::new();
+    for set in &sets {
+        sources.push(Source::new(&pipeline, &set.normals, &set.names, seed)?);
+    }
     prepare_folder(&out)?;
-    let mark = Instant::now();
-    let training = Training { train: TrainParams { seed, ..Default::default() }, ..Default::default() };
-    let model = train(&normals, &source, &training, None, &mut Bars::new(None))?;
-    tell_training(&model.warm_start, &model.fitted.report);
-    say(&format!("trained on {} crops in {:.1} s", normals.len(), mark.elapsed().as_secs_f64()));
 
-    let mark = Instant::now();
-    let detector = &model.fitted.detector;
-    let progress = bar("test images", tests.len());
-    let evaluation = evaluate(detector, "quickstart", &tests, SIDE, &|_| progress.inc(1))?;
-    progress.finish_and_clear();
-    say(&format!(
-        "scored {} test crops in {:.1} s\n\n{}",
-        tests.len(),
-        mark.elapsed().as_secs_f64(),
-        evaluation.report
-    ));
-
-    detector.save(&out.join("detector.safetensors"))?;
-    model.quality.save(&out.join("quality.safetensors"))?;
-    evaluation.report.write_csv(out.join("results.csv"))?;
-    contact_sheet(&surfaces, &objects, &pipeline, detector, seed)?.save(&out.join("sheet.png"))?;
-    tell_files(&out, &["sheet.png", "results.csv", "detector.safetensors", "quality.safetensors"]);
-    let overall = &evaluation.report.overall;
+    let train_params = TrainParams { seed, rounds: 6, steps: 6, memory: 2048, ..Default::default() };
+    let training = Training { train: train_params, ladders: 24 };
+    let mut detectors = Vec::new();
+    let mut reports = Vec::new();
+    for (set, source) in sets.iter().zip(&sources) {
+        let mark = Instant::now();
+        let model = train(&set.normals, source, &training, None, &mut Bars::new(None))?;
+        let trained = mark.elapsed().as_secs_f64();
+        say(&format!("\n{}: trained in {trained:.1} s", set.name));
+        tell_training(&model.warm_start, &model.fitted.report);
+        let mark = Instant::now();
+        let progress = bar("test images", set.tests.len());
+        let evaluation = evaluate(&model.fitted.detector, &set.name, &set.tests, SIDE, &|_| progress.inc(1))?;
+        progress.finish_and_clear();
+        let seconds = mark.elapsed().as_secs_f64();
+        say(&format!("scored {} test crops in {seconds:.1} s\n\n{}", set.tests.len(), evaluation.report));
+        model.fitted.detector.save(&out.join(format!("detector-{}.safetensors", set.name)))?;
+        reports.push(evaluation.report);
+        detectors.push(model.fitted.detector);
+    }
+    write_atomic(out.join("results.csv"), &csv(&reports))?;
+    contact_sheet(&surfaces, &objects, &pipeline, &detectors, seed)?.save(&out.join("sheet.png"))?;
+    tell_files(&out, &["sheet.png", "results.csv", "detector-*.safetensors"]);
+    let mean = |f: &dyn Fn(&Report) -> f64| reports.iter().map(f).sum::<f64>() / reports.len() as f64;
     Ok(format!(
         "result image_auroc={:.4} pixel_auroc={:.4} seed={seed} images={} seconds={:.1}",
-        overall.image_auroc,
-        overall.pixels.map_or(f64::NAN, |p| p.auroc),
-        tests.len(),
+        mean(&|r| r.overall.image_auroc),
+        mean(&|r| r.overall.pixels.map_or(f64::NAN, |p| p.auroc)),
+        sets.iter().map(|s| s.tests.len()).sum::<usize>(),
         start.elapsed().as_secs_f64()
     ))
 }
 
-/// Makers of defects that training never sees.
+/// One photograph as a category of its own: good crops of its left, test crops of its right.
+struct Set {
+    name: String,
+    normals: Vec<Array3<f32>>,
+    names: Vec<String>,
+    tests: Vec<TestImage>,
+}
+
+impl Set {
+    fn new(name: String, photo: &Array3<f32>, rng: &mut ChaCha8Rng, seed: u64) -> Result<Self> {
+        let width = photo.dim().1;
+        let border = width * 3 / 5;
+        let mut set = Self { name, normals: Vec::new(), names: Vec::new(), tests: Vec::new() };
+        for i in 0..TRAIN {
+            set.normals.push(crop(photo, 0..border, rng)?);
+            set.names.push(format!("{} crop {i}", set.name));
+        }
+        for i in 0..GOOD {
+            let image = crop(photo, border..width, rng)?;
+            let mask = Array2::from_elem((SIDE, SIDE), false);
+            set.tests.push(TestImage { name: format!("{} {i}", set.name), kind: None, image, mask });
+        }
+        for maker in strangers()? {
+            for i in 0..BAD {
+                let good = crop(photo, border..width, rng)?;
+                let domain = estimate_foreground(good.view())?.into_domain()?;
+                let key = SampleKey { seed: seed ^ 0x5EED, index: set.tests.len() as u64 };
+                let Ok(sample) = maker.synthesize(good.view(), &domain, key) else { continue };
+                let name = format!("{} {} {i}", set.name, maker.name());
+                let (image, mask) = (sample.paste(good.view())?, sample.full_mask(SIDE, SIDE)?);
+                set.tests.push(TestImage { name, kind: Some(maker.name().to_owned()), image, mask });
+            }
+        }
+        Ok(set)
+    }
+}
+
+/// All tables under one header.
+fn csv(reports: &[Report]) -> String {
+    let mut text = String::new();
+    for (i, report) in reports.iter().enumerate() {
+        let table = report.to_csv();
+        text.extend(table.split_inclusive('\n').skip(usize::from(i > 0)));
+    }
+    text
+}
+
+/// Makers of defects that training never sees, of middling to full severity.
 fn strangers() -> Result<Vec<Box<dyn Synthesize>>> {
+    let (low, high) = (0.5, 1.0);
     let look = Appearance::new(Material::MATTE);
     Ok(vec![
-        Box::new(CutPaste::default()),
-        Box::new(CutPasteScar::default()),
-        Box::new(PerlinBlend::default()),
-        Box::new(PatchClone::default()),
-        Box::new(Rendered::new(PaperFrontier::default(), look)?),
-        Box::new(Rendered::new(PaperPolygon::default(), look)?),
+        Box::new(CutPaste::default().with_severity(low, high)?),
+        Box::new(CutPasteScar::default().with_severity(low, high)?),
+        Box::new(PerlinBlend::default().with_severity(low, high)?),
+        Box::new(PatchClone::default().with_severity(low, high)?),
+        Box::new(Rendered::new(PaperFrontier::default(), look)?.with_severity(low, high)?),
+        Box::new(Rendered::new(PaperPolygon::default(), look)?.with_severity(low, high)?),
     ])
 }
 
 /// A random crop, RGB, whose columns lie in `columns`.
 fn crop(photo: &Array3<f32>, columns: std::ops::Range<usize>, rng: &mut ChaCha8Rng) -> Result<Array3<f32>> {
-    let y = rng.random_range(0..=photo.dim().0 - SIDE);
-    let x = rng.random_range(columns.start..=columns.end - SIDE);
+    let y = rng.random_range(0..=photo.dim().0 - CROP);
+    let x = rng.random_range(columns.start..=columns.end - CROP);
     let cut = photo.slice_each_axis(|a| match a.axis.index() {
-        0 => Slice::from(y..y + SIDE),
-        1 => Slice::from(x..x + SIDE),
+        0 => Slice::from(y..y + CROP),
+        1 => Slice::from(x..x + CROP),
         _ => Slice::from(..),
     });
     Ok(square(cut, SIDE)?)
@@ -166,20 +192,18 @@ fn contact_sheet(
     surfaces: &[(PathBuf, Array3<f32>)],
     objects: &[(PathBuf, Array3<f32>)],
     pipeline: &Pipeline,
-    detector: &PatchDetector,
+    detectors: &[PatchDetector],
     seed: u64,
 ) -> Result<Sheet> {
-    const SHOWN: u32 = 192;
+    const SHOWN: u32 = 256;
     let mut sheet = Sheet::new(["photo", "raw", "npcF", "npcF++", "mask", "heat map"]);
     let mut rng = ChaCha8Rng::seed_from_u64(seed + 1);
-    let threshold = detector.threshold(0.1)?.value as f32;
     for (row, (path, photo)) in surfaces.iter().chain(objects).enumerate() {
-        let object = row >= surfaces.len();
+        let detector = detectors.get(row);
         for group in 0..pipeline.groups() {
-            let (photo, light) = if object {
-                (square(photo.view(), 256)?, 0.0)
-            } else {
-                (crop(photo, 0..photo.dim().1, &mut rng)?, threshold)
+            let photo = match detector {
+                Some(_) => crop(photo, 0..photo.dim().1, &mut rng)?,
+                None => square(photo.view(), SIDE)?,
             };
             let domain = estimate_foreground(photo.view())?.into_domain()?;
             let key = SampleKey { seed: seed ^ 0x5EE7, index: (row * 8 + group) as u64 };
@@ -191,12 +215,14 @@ fn contact_sheet(
                 say(&format!("note: {} shows no {} here", stem(path), pipeline.name(group).unwrap_or("?")));
                 continue;
             };
-            // the detector knows the surfaces only
-            let last = if object {
-                Cell::photo(Array3::zeros((8, 8, 1)).view(), SHOWN)
-            } else {
-                let map = detector.predict(stages.fine.view())?.map;
-                Cell::photo(heat(stages.fine.view(), &map, 0.6 * light, 2.0 * light).view(), SHOWN)
+            let last = match detector {
+                Some(detector) => {
+                    let threshold = detector.threshold(0.1)?.value as f32;
+                    let map = detector.predict(stages.fine.view())?.map;
+                    Cell::photo(heat(stages.fine.view(), &map, 0.6 * threshold, 2.0 * threshold).view(), SHOWN)
+                }
+                // no detector was trained on objects
+                None => Cell::photo(Array3::ones((8, 8, 1)).view(), SHOWN),
             };
             let show = |image: &Array3<f32>| Cell::photo(image.view(), SHOWN);
             let mask = Cell::mask(stages.mask.view(), SHOWN);

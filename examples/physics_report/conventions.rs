@@ -1,0 +1,253 @@
+//! What every synthesiser promises, counted.
+
+use crate::physdefect::appearance::{Appearance, Light, Material};
+use crate::physdefect::fracture::{FractureLine, FractureParams, FrontierParams, PaperFrontier};
+use crate::physdefect::noise::Perlin;
+use crate::physdefect::pitting::{PaperPolygon, PittingLoss};
+use crate::physdefect::replay::{Model, Recipe, Region, replay};
+use crate::physdefect::warpage::PlasticWarpage;
+use crate::physdefect::{DefectModel, Domain, Error, Sample, SampleKey};
+use crate::table::Table;
+use ndarray::{Array2, Array3};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+const SAMPLES: usize = 1000;
+
+pub(crate) fn run(table: &mut Table) -> Result<(), Error> {
+    let models = models()?;
+    mask_contract(table, &models)?;
+    severity(table)?;
+    threads(table, &models)?;
+    replays(table, &models)
+}
+
+/// Every synthesiser, the mechanisms each with another material and light.
+fn models() -> Result<Vec<Model>, Error> {
+    let severity = (0.0, 1.0);
+    let appearance = Appearance::new;
+    let lit = Appearance::new(Material::MATTE).lit(Light::default());
+    Ok(vec![
+        Model::FractureLine { params: FractureParams::default(), appearance: appearance(Material::METAL), severity },
+        Model::PaperFrontier { params: FrontierParams::default(), appearance: lit, severity },
+        Model::PittingLoss {
+            params: PittingLoss::default(),
+            appearance: appearance(Material::GLOSSY_PLASTIC),
+            severity,
+        },
+        Model::PaperPolygon { params: PaperPolygon::default(), appearance: appearance(Material::WOOD), severity },
+        Model::PlasticWarpage { params: PlasticWarpage::default(), appearance: appearance(Material::FABRIC), severity },
+        Model::CutPaste { severity },
+        Model::CutPasteScar { severity },
+        Model::PerlinBlend { severity, textures: vec![] },
+        Model::PatchClone { severity, sources: vec![] },
+    ])
+}
+
+/// An 8-bit photo of 32 to 128 px a side (noise, gradient, flat, texture or stripes) and its domain (frame or disc).
+fn scene(index: u64) -> Result<(Array3<f32>, Domain), Error> {
+    let mut rng = SampleKey { seed: 77, index }.rng();
+    let (h, w) = (rng.random_range(32..=128usize), rng.random_range(32..=128usize));
+    let photo = photo(index % 5, (h, w, if index.is_multiple_of(3) { 1 } else { 3 }), &mut rng);
+    let domain = if index.is_multiple_of(2) {
+        Domain::full(h, w)?
+    } else {
+        let (ry, rx) = (h as f64 * 0.42, w as f64 * 0.42);
+        Domain::from_mask(Array2::from_shape_fn((h, w), |(y, x)| {
+            ((y as f64 - h as f64 / 2.0) / ry).powi(2) + ((x as f64 - w as f64 / 2.0) / rx).powi(2) < 1.0
+        }))?
+    };
+    Ok((photo, domain))
+}
+
+fn photo(kind: u64, (h, w, c): (usize, usize, usize), rng: &mut ChaCha8Rng) -> Array3<f32> {
+    let base: f64 = rng.random_range(0.15..0.85);
+    let (gy, gx): (f64, f64) = (rng.random_range(-0.3..0.3), rng.random_range(-0.3..0.3));
+    let perlin = Perlin::draw(rng);
+    Array3::from_shape_fn((h, w, c), |(y, x, k)| {
+        let (v, u) = (y as f64 / h as f64, x as f64 / w as f64);
+        let value = match kind {
+            0 => base + rng.random_range(-0.1..0.1),
+            1 => base + gy * (v - 0.5) + gx * (u - 0.5),
+            2 => base,
+            3 => base + 0.2 * perlin.fractal(v * 12.0, u * 12.0 + 50.0 * k as f64, 4),
+            _ => base + 0.1 * (u * 60.0).sin() + 0.02 * k as f64,
+        };
+        ((value.clamp(0.0, 1.0) * 255.0).round() / 255.0) as f32
+    })
+}
+
+/// Pixels changed outside the mask, mask pixels outside the domain, and whether less than 95 % of the mask is visible.
+fn breaches(photo: &Array3<f32>, domain: &Domain, sample: &Sample) -> Result<(usize, usize, bool), Error> {
+    let (h, w, c) = photo.dim();
+    let (image, mask) = (sample.paste(photo.view())?, sample.full_mask(h, w)?);
+    let (mut outside, mut strayed, mut inside, mut visible) = (0, 0, 0, 0);
+    for ((y, x), &masked) in mask.indexed_iter() {
+        if masked {
+            inside += 1;
+            strayed += usize::from(!domain.mask()[[y, x]]);
+            visible += usize::from((0..c).any(|k| (image[[y, x, k]] - photo[[y, x, k]]).abs() >= 1.0 / 255.0));
+        } else {
+            outside += usize::from((0..c).any(|k| image[[y, x, k]].to_bits() != photo[[y, x, k]].to_bits()));
+        }
+    }
+    Ok((outside, strayed, (visible as f64) < 0.95 * inside as f64))
+}
+
+fn mask_contract(table: &mut Table, models: &[Model]) -> Result<(), Error> {
+    for model in models {
+        let synthesiser = model.build()?;
+        let counts = (0..SAMPLES as u64)
+            .into_par_iter()
+            .map(|index| {
+                let (photo, domain) = scene(index)?;
+                match synthesiser.synthesize(photo.view(), &domain, SampleKey { seed: 99, index }) {
+                    Ok(sample) => breaches(&photo, &domain, &sample).map(Some),
+                    Err(Error::Invisible { .. } | Error::DomainTooSmall { .. }) => Ok(None),
+                    Err(other) => Err(other),
+                }
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        let made: Vec<_> = counts.iter().flatten().collect();
+        let name = synthesiser.name();
+        let outside = made.iter().filter(|b| b.0 + b.1 > 0).count();
+        let case = format!("{name}: samples that change a pixel outside mask or domain");
+        table.breaches(case, "mask contract, bit for bit", outside, made.len(), 0);
+        let faint = made.iter().filter(|b| b.2).count();
+        let case = format!("{name}: samples with less than 95 % of the mask visible");
+        table.breaches(case, "mask contract, one 8-bit level", faint, made.len(), 0);
+        // A cloned patch of a uniform photo (every fifth), its mean shifted, is the same uniform photo.
+        let limit = SAMPLES / 20 + if name == "patch-clone" { SAMPLES / 5 } else { 0 };
+        let case = format!("{name}: photos refused");
+        table.breaches(case, "typed error, never a wrong label", SAMPLES - made.len(), SAMPLES, limit);
+    }
+    Ok(())
+}
+
+fn severity(table: &mut Table) -> Result<(), Error> {
+    let models: Vec<Box<dyn DefectModel>> = vec![
+        Box::new(FractureLine::default()),
+        Box::new(PaperFrontier::default()),
+        Box::new(PittingLoss::default()),
+        Box::new(PaperPolygon::default()),
+        Box::new(PlasticWarpage::default()),
+    ];
+    let domain = Domain::full(112, 128)?;
+    for model in models {
+        let counts = (0..SAMPLES as u64)
+            .into_par_iter()
+            .map(|index| {
+                let (mut last, mut fell, mut refused) = (0.0, false, 0);
+                for step in 0..=4 {
+                    let mut rng = SampleKey { seed: 6, index }.rng();
+                    // A site without room has size 0; rendering would draw another.
+                    let size = match model.generate(&domain, f64::from(step) / 4.0, &mut rng) {
+                        Ok(defect) => defect.measures[model.size_measure()],
+                        Err(Error::DomainTooSmall { .. }) => 0.0,
+                        Err(other) => return Err(other),
+                    };
+                    refused += usize::from(size <= 0.0);
+                    fell |= size < last - 1e-9;
+                    last = size;
+                }
+                Ok((usize::from(fell), refused))
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        let falls = counts.iter().map(|c| c.0).sum();
+        let case = format!("{}: seeds whose {} falls with severity", model.name(), model.size_measure());
+        table.breaches(case, "severity is monotone, 5 steps", falls, SAMPLES, 0);
+        let refused = counts.iter().map(|c| c.1).sum();
+        let case = format!("{}: single draws refused at a severity", model.name());
+        table.breaches(case, "typed error; rendering draws again", refused, 5 * SAMPLES, SAMPLES / 20);
+    }
+    Ok(())
+}
+
+fn same(a: &Result<Sample, Error>, b: &Result<Sample, Error>) -> bool {
+    match (a, b) {
+        (Ok(a), Ok(b)) => {
+            a.bbox == b.bbox
+                && a.mask == b.mask
+                && a.record == b.record
+                && a.patch.dim() == b.patch.dim()
+                && a.patch.iter().zip(&b.patch).all(|(p, q)| p.to_bits() == q.to_bits())
+        }
+        (Err(a), Err(b)) => a == b,
+        _ => false,
+    }
+}
+
+fn threads(table: &mut Table, models: &[Model]) -> Result<(), Error> {
+    let (photo, domain) = scene(5)?;
+    let mut unequal = 0;
+    for model in models {
+        let synthesiser = model.build()?;
+        let make = |index| synthesiser.synthesize(photo.view(), &domain, SampleKey { seed: 8, index });
+        let serial: Vec<_> = (0..100u64).map(make).collect();
+        let parallel: Vec<_> = (0..100u64).into_par_iter().map(make).collect();
+        unequal += serial.iter().zip(&parallel).filter(|(a, b)| !same(a, b)).count();
+    }
+    table.breaches(
+        "samples that depend on the thread count",
+        "pure function of (seed, index)",
+        unequal,
+        100 * models.len(),
+        0,
+    );
+    Ok(())
+}
+
+fn replays(table: &mut Table, models: &[Model]) -> Result<(), Error> {
+    // A grainy disc on a plain ground, so that the estimated foreground is not the frame.
+    let mut rng = SampleKey { seed: 3, index: 0 }.rng();
+    let photo = Array3::from_shape_fn((80, 88, 3), |(y, x, _)| {
+        let v = if (y as f32 - 40.0).hypot(x as f32 - 44.0) < 32.0 { 0.45 } else { 0.9 };
+        v + rng.random_range(-0.03..0.03f32)
+    });
+    for model in models {
+        let name = model.build()?.name();
+        let unequal = (0..SAMPLES as u64)
+            .into_par_iter()
+            .map(|index| {
+                let mut rng = SampleKey { seed: 12, index }.rng();
+                let key = SampleKey { seed: rng.random(), index: rng.random() };
+                let region = if index.is_multiple_of(2) { Region::WholeFrame } else { Region::EstimatedForeground };
+                let recipe = Recipe { model: narrowed(model, &mut rng), key, region };
+                let text = recipe.to_json()?;
+                Ok(usize::from(!same(&recipe.make(photo.view()), &replay(&text, photo.view()))))
+            })
+            .sum::<Result<usize, Error>>()?;
+        table.breaches(
+            format!("{name}: replays from JSON that differ in a bit"),
+            "the sample itself",
+            unequal,
+            SAMPLES,
+            0,
+        );
+    }
+    Ok(())
+}
+
+/// With severities and a material of its own.
+fn narrowed(model: &Model, rng: &mut ChaCha8Rng) -> Model {
+    let (low, range) = (0.5 * rng.random::<f64>(), 0.5 * rng.random::<f64>());
+    let material = Material { specular: rng.random(), cavity: rng.random(), ..Material::METAL };
+    let mut model = model.clone();
+    match &mut model {
+        Model::FractureLine { appearance, severity, .. }
+        | Model::PaperFrontier { appearance, severity, .. }
+        | Model::PittingLoss { appearance, severity, .. }
+        | Model::PaperPolygon { appearance, severity, .. }
+        | Model::PlasticWarpage { appearance, severity, .. } => {
+            *severity = (low, low + range);
+            appearance.material = material;
+        }
+        Model::CutPaste { severity }
+        | Model::CutPasteScar { severity }
+        | Model::PerlinBlend { severity, .. }
+        | Model::PatchClone { severity, .. } => *severity = (low, low + range),
+        _ => {}
+    }
+    model
+}
