@@ -18,10 +18,14 @@ use maphc2f::physdefect::pitting::{PitShape, PittingLoss, Product};
 use maphc2f::physdefect::warpage::{Load, PlasticWarpage};
 use maphc2f::physdefect::{DefectModel, Domain, Error as Refused, SampleKey, Synthesize};
 use maphc2f::{Cell, Sheet, load_photo, load_photos, prepare_folder, square};
-use ndarray::{Array3, Axis, Slice};
+use ndarray::{Array2, Array3, Axis, Slice};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 /// Side of a crop, px; shown 1:1.
 const SIDE: usize = 160;
+/// Rim without defects, px.
+const MARGIN: usize = 12;
 /// Severities of the columns.
 const SEVERITIES: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 /// Columns of real defects.
@@ -34,6 +38,20 @@ struct Row {
     name: String,
     crop: Array3<f32>,
     material: Material,
+    /// Where defects may lie.
+    domain: Domain,
+}
+
+impl Row {
+    /// Defects lie at least `MARGIN` px inside, on what is brighter than `dark`: neither in shadows nor on the ground.
+    fn new(name: &str, crop: Array3<f32>, material: Material, dark: f32) -> Result<Self> {
+        let inside = |v: usize| (MARGIN..SIDE - MARGIN).contains(&v);
+        let mask = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| {
+            let mean = (0..3).map(|k| crop[[y, x, k]]).sum::<f32>() / 3.0;
+            inside(y) && inside(x) && mean > dark
+        });
+        Ok(Self { name: name.to_owned(), crop, material, domain: Domain::from_mask(mask)? })
+    }
 }
 
 fn main() -> Result<()> {
@@ -61,7 +79,10 @@ fn main() -> Result<()> {
         }),
         ("warpage", "uneven", &|_| Ok(Box::new(PlasticWarpage::default().with_loads(&[Load::Indenter, Load::Line])?))),
     ];
+    // Bends are looked for under raking light.
+    let raking = Light { elevation: 25f64.to_radians(), ambient: 0.2, ..Light::default() };
     for (page, kind, make) in pages {
+        let light = if page == "warpage" { raking } else { Light::default() };
         let found = real_crops(&real, kind, rows.len() * REAL);
         let mut labels: Vec<String> = std::iter::once("photograph".to_owned())
             .chain(SEVERITIES.iter().map(|s| format!("severity {s:.2}")))
@@ -71,12 +92,11 @@ fn main() -> Result<()> {
         }
         let mut sheet = Sheet::new(labels);
         for (r, row) in rows.iter().enumerate() {
-            let domain = Domain::full(SIDE, SIDE)?;
             let mut cells = vec![cell(&row.crop)];
             for severity in SEVERITIES {
-                let look = Appearance::new(row.material).lit(Light::default());
+                let look = Appearance::new(row.material).lit(light);
                 let synth = Rendered::new(make(row)?, look)?.with_severity(severity, severity)?;
-                cells.push(drawn(&synth, row, &domain, SampleKey { seed, index: r as u64 })?);
+                cells.push(drawn(&synth, row, SampleKey { seed, index: r as u64 })?);
             }
             if !found.is_empty() {
                 cells.extend((0..REAL).map(|k| found[(r * REAL + k) % found.len()].clone()));
@@ -96,10 +116,9 @@ fn main() -> Result<()> {
     ];
     let mut sheet = Sheet::new(std::iter::once("photograph").chain(arms.iter().map(|a| a.name())));
     for (r, row) in rows.iter().enumerate() {
-        let domain = Domain::full(SIDE, SIDE)?;
         let mut cells = vec![cell(&row.crop)];
         for arm in &arms {
-            cells.push(drawn(arm.as_ref(), row, &domain, SampleKey { seed, index: r as u64 })?);
+            cells.push(drawn(arm.as_ref(), row, SampleKey { seed, index: r as u64 })?);
         }
         sheet.push(cells)?;
         eprintln!("controls: {} done", row.name);
@@ -110,8 +129,8 @@ fn main() -> Result<()> {
 type Make<'a> = &'a dyn Fn(&Row) -> Result<Box<dyn DefectModel>>;
 
 /// A sample as a cell; the bare photograph where the defect would not show.
-fn drawn(synth: &dyn Synthesize, row: &Row, domain: &Domain, key: SampleKey) -> Result<Cell> {
-    match synth.synthesize(row.crop.view(), domain, key) {
+fn drawn(synth: &dyn Synthesize, row: &Row, key: SampleKey) -> Result<Cell> {
+    match synth.synthesize(row.crop.view(), &row.domain, key) {
         Ok(sample) => Ok(cell(&sample.paste(row.crop.view())?)),
         Err(error @ Refused::Invisible { .. }) => {
             eprintln!("{} on {}: {error}", synth.name(), row.name);
@@ -134,35 +153,46 @@ fn save(sheet: &Sheet, out: &Path, page: &str) -> Result<()> {
 
 /// Crops of every shipped photograph with the material that comes nearest to its surface.
 fn rows(photos: &Path) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
+    // First a drawn plate with a lamp at the upper left and sensor noise, on which shading can be judged.
+    let mut rows = vec![Row::new("drawn plate, metal", plate(), Material::METAL, 0.0)?];
     for folder in ["surfaces", "objects"] {
         for (path, photo) in load_photos(&photos.join(folder))? {
             let name = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
-            // Top left of each crop, chosen for an undisturbed piece of the material.
-            let crops: &[(&str, usize, usize, Material)] = match name.as_str() {
-                "brick" => &[("brick, matte", 330, 200, Material::MATTE)],
-                "coins" => &[("coins, metal", 60, 60, Material::METAL)],
-                "grass" => &[("grass, fabric", 40, 40, Material::FABRIC)],
-                "gravel" => &[("gravel, matte", 100, 100, Material::MATTE)],
-                _ => {
-                    &[("coffee, plastic", 100, 220, Material::GLOSSY_PLASTIC), ("table, wood", 230, 20, Material::WOOD)]
-                }
+            // Top left and side of each crop, px of the photograph (smaller ones are enlarged); brightness of the ground.
+            let crops: &[(&str, usize, usize, usize, Material, f32)] = match name.as_str() {
+                "brick" => &[("brick, matte", 310, 250, 64, Material::MATTE, 0.0)],
+                "coins" => &[("coin, metal", 90, 72, 56, Material::METAL, 0.6)],
+                "grass" => &[("grass, fabric", 40, 40, SIDE, Material::FABRIC, 0.0)],
+                "gravel" => &[("gravel, matte", 100, 100, SIDE, Material::MATTE, 0.0)],
+                _ => &[
+                    ("saucer, plastic", 270, 120, 90, Material::GLOSSY_PLASTIC, 0.19),
+                    ("table, wood", 270, 480, 110, Material::WOOD, 0.0),
+                ],
             };
-            for &(label, y, x, material) in crops {
-                rows.push(Row { name: label.to_owned(), crop: crop(&photo, y, x)?, material });
+            for &(label, y, x, side, material, dark) in crops {
+                rows.push(Row::new(label, crop(&photo, y, x, side)?, material, dark)?);
             }
         }
     }
     Ok(rows)
 }
 
-/// `SIDE` x `SIDE` px from (y, x), moved inwards where the photo ends; RGB.
-fn crop(photo: &Array3<f32>, y: usize, x: usize) -> Result<Array3<f32>> {
+/// A grey plate: brighter towards the lamp, with noise of one hundredth.
+fn plate() -> Array3<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let shade = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| {
+        0.58 - 0.12 * (y + x) as f32 / (2 * SIDE) as f32 + 0.02 * (rng.random::<f32>() - 0.5)
+    });
+    Array3::from_shape_fn((SIDE, SIDE, 3), |(y, x, _)| shade[[y, x]])
+}
+
+/// `side` x `side` px from (y, x), moved inwards where the photo ends, as `SIDE` x `SIDE` RGB.
+fn crop(photo: &Array3<f32>, y: usize, x: usize, side: usize) -> Result<Array3<f32>> {
     let (h, w, _) = photo.dim();
-    let (y0, x0) = (y.min(h.saturating_sub(SIDE)), x.min(w.saturating_sub(SIDE)));
+    let (y0, x0) = (y.min(h.saturating_sub(side)), x.min(w.saturating_sub(side)));
     let piece = photo
-        .slice_axis(Axis(0), Slice::from(y0..(y0 + SIDE).min(h)))
-        .slice_axis(Axis(1), Slice::from(x0..(x0 + SIDE).min(w)))
+        .slice_axis(Axis(0), Slice::from(y0..(y0 + side).min(h)))
+        .slice_axis(Axis(1), Slice::from(x0..(x0 + side).min(w)))
         .to_owned();
     Ok(square(piece.view(), SIDE)?)
 }
@@ -183,5 +213,5 @@ fn real_crop(root: &Path, kind: &str, mask: &Path) -> Option<Cell> {
     let marked = mask.indexed_iter().filter(|(_, v)| **v > 0.5);
     let (n, y, x) = marked.fold((0, 0, 0), |(n, sy, sx), ((y, x, _), _)| (n + 1, sy + y, sx + x));
     let centre = |sum: usize| (sum.checked_div(n)).map(|c| c.saturating_sub(SIDE / 2));
-    Some(cell(&crop(&photo, centre(y)?, centre(x)?).ok()?))
+    Some(cell(&crop(&photo, centre(y)?, centre(x)?, SIDE).ok()?))
 }
