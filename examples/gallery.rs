@@ -165,7 +165,7 @@ fn rows(photos: &Path) -> Result<Vec<Row>> {
                 "grass" => &[("grass, fabric", 40, 40, SIDE, Material::FABRIC, 0.0)],
                 "gravel" => &[("gravel, matte", 100, 100, SIDE, Material::MATTE, 0.0)],
                 _ => &[
-                    ("saucer, plastic", 270, 120, 90, Material::GLOSSY_PLASTIC, 0.19),
+                    ("saucer, plastic", 250, 105, 80, Material::GLOSSY_PLASTIC, 0.19),
                     ("table, wood", 270, 480, 110, Material::WOOD, 0.0),
                 ],
             };

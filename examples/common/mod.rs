@@ -47,10 +47,10 @@ impl Observe for Bars {
     }
 
     fn checkpoint(&mut self, checkpoint: &Checkpoint) -> ControlFlow<()> {
-        if let Some((path, run)) = &self.checkpoint {
-            if let Err(e) = checkpoint.save(path, run) {
-                eprintln!("warning: {e}");
-            }
+        if let Some((path, run)) = &self.checkpoint
+            && let Err(e) = checkpoint.save(path, run)
+        {
+            eprintln!("warning: {e}");
         }
         ControlFlow::Continue(())
     }

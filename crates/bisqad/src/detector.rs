@@ -118,8 +118,7 @@ impl PatchDetector {
 
     /// Whitened patches of an image and their grid.
     pub(crate) fn embed(&self, image: ArrayView3<'_, f32>) -> Result<((usize, usize), Array2<f32>), Error> {
-        let (h, w, _) = image.dim();
-        let p = patches::patches(&self.backbone.extract(image)?, h, w);
+        let (_, p) = patches::read(self.backbone.as_ref(), image)?;
         Ok((p.grid, self.whitening.apply(&p.features)))
     }
 

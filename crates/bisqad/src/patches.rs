@@ -1,7 +1,9 @@
 //! From a feature pyramid to one row of numbers per patch.
 
-use frozen_backbone::Pyramid;
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
+use frozen_backbone::{Backbone, Pyramid};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Slice};
+
+use crate::Error;
 
 /// Image pixels per patch, each way.
 pub(crate) const STRIDE: usize = 8;
@@ -15,10 +17,38 @@ pub(crate) struct Patches {
     pub(crate) features: Array2<f32>,
 }
 
+/// Pixels that are mirrored around an image before its features are read, a multiple of every stride: the network's zero padding would
+/// otherwise make patches at the frame look odd.
+const FRAME: usize = 16;
+
+/// Patch features of `image` `(H, W, C)`, and the pyramid of the image itself (the frame's features cut off).
+pub(crate) fn read(backbone: &dyn Backbone, image: ArrayView3<'_, f32>) -> Result<(Pyramid, Patches), Error> {
+    let (h, w, c) = image.dim();
+    let mirror = |i: usize, n: usize| {
+        let i = i.abs_diff(FRAME) % (2 * n.max(2) - 2).max(1);
+        i.min(2 * (n.max(2) - 1) - i).min(n.saturating_sub(1))
+    };
+    let framed =
+        Array3::from_shape_fn((h + 2 * FRAME, w + 2 * FRAME, c), |(y, x, k)| image[[mirror(y, h), mirror(x, w), k]]);
+    let mut pyramid = backbone.extract(framed.view())?;
+    for (features, level) in pyramid.iter_mut().zip(backbone.levels()) {
+        let (skip, rows, columns) = (FRAME / level.stride, h.div_ceil(level.stride), w.div_ceil(level.stride));
+        *features = features
+            .slice_each_axis(|a| match a.axis.index() {
+                1 => Slice::from(skip..skip + rows),
+                2 => Slice::from(skip..skip + columns),
+                _ => Slice::from(..),
+            })
+            .to_owned();
+    }
+    let patches = patches(&pyramid, h, w);
+    Ok((pyramid, patches))
+}
+
 /// Each level locally averaged (3x3 at its own stride), brought to stride 8 and concatenated.
 ///
 /// Finer levels are averaged down, coarser ones interpolated bilinearly (half-pixel centres).
-pub(crate) fn patches(pyramid: &Pyramid, height: usize, width: usize) -> Patches {
+fn patches(pyramid: &Pyramid, height: usize, width: usize) -> Patches {
     let (rows, columns) = (height.div_ceil(STRIDE), width.div_ceil(STRIDE));
     let channels = pyramid.iter().map(|level| level.dim().0).sum();
     let mut features = Array2::zeros((rows * columns, channels));
@@ -131,6 +161,22 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// A mirrored frame continues a mirror-symmetric pattern, so patches at the frame of a stripe pattern look like those inside.
+    #[test]
+    fn the_frame_looks_like_the_inside() {
+        let net = frozen_backbone::EfficientNetLite0::pretrained().unwrap();
+        let image = Array3::from_shape_fn((96, 96, 3), |(_, x, _)| if (x / 16) % 2 == 0 { 0.3 } else { 0.7 });
+        let (pyramid, p) = read(&net, image.view()).unwrap();
+        assert_eq!(pyramid[0].dim(), (24, 24, 24));
+        assert_eq!(p.grid, (12, 12));
+        let row = |y: usize| p.features.row(y * 12 + 6).to_owned();
+        let distance = |a: usize, b: usize| (row(a) - row(b)).mapv(|v| v * v).sum().sqrt();
+        let plain = patches(&net.extract(image.view()).unwrap(), 96, 96);
+        let plain_row = |y: usize| plain.features.row(y * 12 + 6).to_owned();
+        let plain_distance = (plain_row(0) - plain_row(6)).mapv(|v| v * v).sum().sqrt();
+        assert!(distance(0, 6) < 0.5 * plain_distance, "{} {plain_distance}", distance(0, 6));
     }
 
     #[test]

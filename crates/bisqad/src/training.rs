@@ -242,8 +242,7 @@ impl Normals {
                 .par_iter()
                 .enumerate()
                 .map(|(i, image)| {
-                    let (h, w, _) = image.dim();
-                    let features = patches::patches(&backbone.extract(image.view())?, h, w).features;
+                    let features = patches::read(backbone.as_ref(), image.view())?.1.features;
                     let mut rng = stream(params.seed, 1 + (first + i) as u64);
                     let n = features.nrows();
                     let mut kept = rand::seq::index::sample(&mut rng, n, n.min(KEPT)).into_vec();
@@ -483,9 +482,8 @@ impl Trainer<'_> {
 
     fn prepare(&self, anomaly: &crate::Anomaly, image: usize, draw_seed: u64) -> Result<Synthetic, Error> {
         let (h, w, _) = anomaly.image.dim();
-        let pyramid = self.detector.backbone.extract(anomaly.image.view())?;
+        let (pyramid, all) = patches::read(self.detector.backbone.as_ref(), anomaly.image.view())?;
         let evidence = Evidence::from_pyramid(&pyramid, anomaly.image.view(), anomaly.mask.view())?;
-        let all = patches::patches(&pyramid, h, w);
         let coverage = patches::coverage(anomaly.mask.view());
         let draw = Draw::new(&coverage, all.grid.1, &mut ChaCha8Rng::seed_from_u64(draw_seed));
         let rows = self.detector.whitening.apply(&all.features.select(Axis(0), &draw.patches));
