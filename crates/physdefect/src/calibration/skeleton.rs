@@ -46,10 +46,12 @@ fn removable(grid: &Array2<bool>, (y, x): (usize, usize), pass: usize) -> bool {
     let set = n.iter().filter(|&&v| v).count();
     let steps = (0..8).filter(|&i| !n[i] && n[(i + 1) % 8]).count();
     let (north, east, south, west) = (n[0], n[2], n[4], n[6]);
+    // Products of Zhang and Suen's conditions (c), (d) and (c'), (d'): at least one of three neighbours is empty.
+    let open = |three: [bool; 3]| three.contains(&false);
     let side = if pass == 0 {
-        !(north && east && south || east && south && west)
+        open([north, east, south]) && open([east, south, west])
     } else {
-        !(north && east && west || north && south && west)
+        open([north, east, west]) && open([north, south, west])
     };
     (2..=6).contains(&set) && steps == 1 && side
 }
