@@ -58,7 +58,7 @@ fn values_are_stable() {
     });
     let domain = Domain::full(96, 128).unwrap();
     let released = [
-        ("fracture-line", 53, 15.8805),
+        ("fracture-line", 56, 16.2290),
         ("paper-frontier", 39, 14.3962),
         ("cutpaste", 1058, 370.0963),
         ("cutpaste-scar", 26, 10.0113),

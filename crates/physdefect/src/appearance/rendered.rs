@@ -44,7 +44,13 @@ impl Appearance {
     }
 
     /// Renders `defect` on `photo`; `boost` scales the relief. Changes only pixels with opacity inside the domain.
-    pub(crate) fn draft(&self, photo: ArrayView3<'_, f32>, domain: &Domain, defect: &Defect, boost: f32) -> Result<Draft, Error> {
+    pub(crate) fn draft(
+        &self,
+        photo: ArrayView3<'_, f32>,
+        domain: &Domain,
+        defect: &Defect,
+        boost: f32,
+    ) -> Result<Draft, Error> {
         let (h, w) = (defect.bbox.height(), defect.bbox.width());
         check_defect(defect, domain)?;
         let mut patch = contract::crop(photo, defect.bbox)?;
@@ -57,7 +63,8 @@ impl Appearance {
             LightSource::Estimated => Light::estimate(photo, domain),
         };
         let shader = Shader::new(&light, &self.material);
-        let relief = Relief::new(defect.height.view(), boost);
+        // A bend moves the old surface and keeps its gloss; a crack or a pit lays open a new one.
+        let relief = Relief::new(defect.height.view(), boost).roughened(defect.displacement.is_none());
         let tables = Tables::get();
         let tint = defect.tint.as_ref().map(|tint| {
             let mean = patch.iter().map(|&v| tables.linear(v)).sum::<f32>() / patch.len().max(1) as f32;

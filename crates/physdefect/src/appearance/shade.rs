@@ -15,6 +15,8 @@ const PAD: usize = 4;
 pub(super) struct Relief {
     data: Vec<f32>,
     stride: usize,
+    /// Whether what lies below the old surface is a new, rough one.
+    rough: bool,
 }
 
 impl Relief {
@@ -33,7 +35,12 @@ impl Relief {
             line[..PAD].fill(first);
             line[PAD + w..].fill(last);
         }
-        Self { data, stride }
+        Self { data, stride, rough: false }
+    }
+
+    /// Material is gone where the relief is below zero: broken or corroded walls do not shine as the old surface does.
+    pub(super) fn roughened(self, rough: bool) -> Self {
+        Self { rough, ..self }
     }
 
     /// The `n` values from (y + dy, x + dx).
@@ -93,20 +100,21 @@ impl Shader {
         let (k, t) = (eighth as usize % 8, eighth.fract() as f32);
         shader.toward[k] = 1.0 - t;
         shader.toward[(k + 1) % 8] = t;
-        shader.flat = shader.shade(0.0, 0.0, 1.0, 1.0).max(1e-3);
+        shader.flat = shader.shade(0.0, 0.0, 1.0, 1.0, 1.0).max(1e-3);
         shader
     }
 
-    /// Shading of a facet with slopes dh/dx, dh/dy that sees the share `sky` of the ambient and `lit` of the direct light.
+    /// Shading of a facet with slopes dh/dx, dh/dy that sees the share `sky` of the ambient and `lit` of the direct light and
+    /// keeps the share `shine` of the surface's gloss.
     #[inline(always)]
-    fn shade(&self, gx: f32, gy: f32, sky: f32, lit: f32) -> f32 {
+    fn shade(&self, gx: f32, gy: f32, sky: f32, lit: f32, shine: f32) -> f32 {
         let inv = 1.0 / (1.0 + gx * gx + gy * gy).sqrt();
         let lambert = ((self.light[2] - self.light[0] * gx - self.light[1] * gy) * inv).max(0.0);
         let mut spark = ((self.half[2] - self.half[0] * gx - self.half[1] * gy) * inv).max(0.0);
         for _ in 0..self.gloss {
             spark *= spark;
         }
-        self.ambient * sky + (1.0 - self.ambient) * lit * (self.diffuse * lambert + self.specular * spark)
+        self.ambient * sky + (1.0 - self.ambient) * lit * (self.diffuse * lambert + shine * self.specular * spark)
     }
 
     /// Writes `scratch.factor` for the `n` pixels from (y, x).
@@ -147,7 +155,9 @@ impl Shader {
             // A penumbra between 0.7 and 1.3 times the light's own rise.
             let shadow = ((scratch.toward[i] / self.rise - 0.7) / 0.6).clamp(0.0, 1.0);
             let sky = 1.0 - self.cavity * (1.0 - scratch.sky[i]);
-            let ratio = self.shade(gx, gy, sky, 1.0 - self.cavity * shadow) / self.flat;
+            // Gone with the first pixel of depth.
+            let shine = if relief.rough { 1.0 - (-here[i]).clamp(0.0, 1.0) } else { 1.0 };
+            let ratio = self.shade(gx, gy, sky, 1.0 - self.cavity * shadow, shine) / self.flat;
             let lip = (here[i] - 0.25 * (left[i] + right[i] + up[i] + down[i])).clamp(0.0, 1.0);
             let facing = (-(self.light[0] * gx + self.light[1] * gy)).clamp(0.0, 1.0);
             scratch.factor[i] = (ratio * (1.0 + self.rim * lip * facing)).clamp(0.02, 4.0);

@@ -89,14 +89,15 @@ pub(super) fn part(mechanism: Mechanism, pixels: &[(usize, usize)], bbox: Bbox, 
     let line = skeleton::thin(grid.view());
     let inward = distance::to_mask(grid.mapv(|m| !m).view());
     let area = pixels.len() as f64;
-    let length = skeleton::longest_way(line.view()).map_or(1.0, |(ends, length)| {
-        // Thinning takes off the tips as far as they are round.
-        length + ends.iter().map(|&end| f64::from(inward[end])).sum::<f64>()
-    });
-    let whole = line.iter().filter(|&&m| m).count() as f64;
-    let longest = length.max(1.0);
+    let Some(way) = skeleton::longest_way(line.view()) else {
+        return Part { size: area.sqrt(), width: area.sqrt(), at_edge };
+    };
+    // Thinning takes off the tips as far as they are round.
+    let tips: f64 = way.ends.iter().map(|&end| f64::from(inward[end])).sum();
+    let longest = (way.length + tips).max(1.0);
     // Branches carry area but no length of the main way: their share of the skeleton is taken off.
-    let main_share = (longest / whole.max(1.0)).min(1.0);
+    let whole = line.iter().filter(|&&m| m).count().max(1) as f64;
+    let main_share = f64::from(way.pixels) / whole;
     Part { size: longest, width: area * main_share / longest, at_edge }
 }
 

@@ -126,7 +126,10 @@ fn t95(freedom: usize) -> f64 {
         1..=9 => T95[freedom - 1],
         _ => {
             let (z, v) = (Z95, freedom as f64);
-            z + (z.powi(3) + z) / (4.0 * v) + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * v * v)
+            let first = (z.powi(3) + z) / 4.0;
+            let second = (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / 96.0;
+            let third = (3.0 * z.powi(7) + 19.0 * z.powi(5) + 17.0 * z.powi(3) - 15.0 * z) / 384.0;
+            z + first / v + second / (v * v) + third / (v * v * v)
         }
     }
 }
