@@ -24,8 +24,6 @@ use rand_chacha::ChaCha8Rng;
 
 /// Side of a crop, px; shown 1:1.
 const SIDE: usize = 160;
-/// Rim without defects, px.
-const MARGIN: usize = 12;
 /// Severities of the columns.
 const SEVERITIES: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 /// Columns of real defects.
@@ -43,13 +41,10 @@ struct Row {
 }
 
 impl Row {
-    /// Defects lie at least `MARGIN` px inside, on what is brighter than `dark`: neither in shadows nor on the ground.
+    /// Defects lie on what is brighter than `dark`: neither in shadows nor on the ground.
     fn new(name: &str, crop: Array3<f32>, material: Material, dark: f32) -> Result<Self> {
-        let inside = |v: usize| (MARGIN..SIDE - MARGIN).contains(&v);
-        let mask = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| {
-            let mean = (0..3).map(|k| crop[[y, x, k]]).sum::<f32>() / 3.0;
-            inside(y) && inside(x) && mean > dark
-        });
+        let mask =
+            Array2::from_shape_fn((SIDE, SIDE), |(y, x)| (0..3).map(|k| crop[[y, x, k]]).sum::<f32>() > 3.0 * dark);
         Ok(Self { name: name.to_owned(), crop, material, domain: Domain::from_mask(mask)? })
     }
 }
