@@ -65,10 +65,12 @@ pub(crate) fn settle(photo: ArrayView3<'_, f32>, mut draft: Draft, label: Label)
     {
         let (old, new) = (original.as_slice(), draft.patch.as_slice());
         let (Some(old), Some(new)) = (old, new) else { return Err(invisible("patch is not contiguous")) };
-        for (((m, o), n), &s) in
-            mask.iter_mut().zip(old.chunks_exact(c)).zip(new.chunks_exact(c)).zip(draft.support.iter())
+        for (((m, o), n), s) in
+            mask.iter_mut().zip(old.chunks_exact(c)).zip(new.chunks_exact(c)).zip(draft.support.iter_mut())
         {
-            *m = s && o.iter().zip(n).any(|(a, b)| (a - b).abs() >= LEVEL);
+            // A broken neighbour that an interpolation touched with weight 0 is still not a number.
+            *s &= n.iter().all(|v| v.is_finite());
+            *m = *s && o.iter().zip(n).any(|(a, b)| (a - b).abs() >= LEVEL);
         }
     }
     drop_specks(&mut mask, h, w);

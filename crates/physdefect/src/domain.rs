@@ -19,13 +19,13 @@ pub struct Bbox {
 }
 
 impl Bbox {
-    /// Rows.
+    /// Rows; 0 if the last comes before the first.
     pub fn height(&self) -> usize {
-        self.y1 - self.y0
+        self.y1.saturating_sub(self.y0)
     }
-    /// Columns.
+    /// Columns; 0 if the last comes before the first.
     pub fn width(&self) -> usize {
-        self.x1 - self.x0
+        self.x1.saturating_sub(self.x0)
     }
     /// The box as a slice of one axis, for `slice_each_axis` (rows, columns, then everything).
     pub fn slice_of(&self, axis: Axis) -> Slice {

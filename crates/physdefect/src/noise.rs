@@ -61,7 +61,9 @@ impl GaussianField {
         let (iy, ix) = (fy as i64, fx as i64);
         let (ty, tx) = (quintic(y - fy), quintic(x - fx));
         let normals = &NORMALS[..];
-        let value = |dy: i64, dx: i64| f64::from(normals[(hash2(self.seed, iy + dy, ix + dx) & 4095) as usize]);
+        let value = |dy: i64, dx: i64| {
+            f64::from(normals[(hash2(self.seed, iy.wrapping_add(dy), ix.wrapping_add(dx)) & 4095) as usize])
+        };
         let (w00, w01, w10, w11) = ((1.0 - ty) * (1.0 - tx), (1.0 - ty) * tx, ty * (1.0 - tx), ty * tx);
         let sum = w00 * value(0, 0) + w01 * value(0, 1) + w10 * value(1, 0) + w11 * value(1, 1);
         sum / (w00 * w00 + w01 * w01 + w10 * w10 + w11 * w11).sqrt()
@@ -142,7 +144,7 @@ impl Perlin {
         let (fy, fx) = (y.floor(), x.floor());
         let (iy, ix) = (fy as i64, fx as i64);
         let g = &*GRADIENTS;
-        let site = |oy, ox| self.gradient(g, iy + oy, ix + ox);
+        let site = |oy, ox| self.gradient(g, iy.wrapping_add(oy), ix.wrapping_add(ox));
         blend(y - fy, x - fx, site(0, 0), site(0, 1), site(1, 0), site(1, 1))
     }
 

@@ -107,10 +107,22 @@ impl Sample {
     }
 
     fn check_fits(&self, (h, w, c): (usize, usize, usize)) -> Result<(), Error> {
+        self.check_whole()?;
         let channels = self.patch.dim().2;
         if self.bbox.y1 > h || self.bbox.x1 > w || channels != c {
             let expected = vec![self.bbox.y1, self.bbox.x1, channels];
             return Err(Error::Shape { what: "photo", found: vec![h, w, c], expected });
+        }
+        Ok(())
+    }
+
+    /// The fields are public: refuses a box that is not that of patch and mask.
+    fn check_whole(&self) -> Result<(), Error> {
+        let expected = vec![self.bbox.height(), self.bbox.width()];
+        for (what, found) in [("patch", &self.patch.shape()[..2]), ("mask", self.mask.shape())] {
+            if found != expected {
+                return Err(Error::Shape { what, found: found.to_vec(), expected });
+            }
         }
         Ok(())
     }
@@ -120,6 +132,7 @@ impl Sample {
     /// # Errors
     /// [`Error::Shape`] if the box does not fit.
     pub fn full_mask(&self, height: usize, width: usize) -> Result<Array2<bool>, Error> {
+        self.check_whole()?;
         if self.bbox.y1 > height || self.bbox.x1 > width {
             return Err(Error::Shape {
                 what: "frame",

@@ -75,7 +75,9 @@ impl ToughnessField {
 
     /// Hash of the Voronoi grain that holds the point: nearest seed of a jittered lattice.
     fn grain(&self, v: f64, u: f64) -> u64 {
-        let (iy, ix) = (v.floor() as i64, u.floor() as i64);
+        // Beyond 2^50 cells a float knows no place within its cell.
+        let cell = |t: f64| t.floor().clamp(-1e15, 1e15) as i64;
+        let (iy, ix) = (cell(v), cell(u));
         let mut best = (f64::INFINITY, 0);
         for gy in iy - 1..=iy + 1 {
             for gx in ix - 1..=ix + 1 {

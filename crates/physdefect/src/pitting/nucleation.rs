@@ -90,11 +90,11 @@ impl Nucleation {
             Susceptibility::Uniform => place(rng),
             Susceptibility::Patch { .. } => centre,
         };
-        let mean = self.expected(years).clamp(0.0, MOST_PITS);
+        let mean = at_most_pits(self.expected(years));
         let mut sites = Vec::new();
         match self.interaction {
             Interaction::Thomas { pits_per_cluster, spread } => {
-                let offspring = pits_per_cluster.clamp(1e-3, MOST_PITS);
+                let offspring = at_most_pits(pits_per_cluster).max(1e-3);
                 for _ in 0..poisson((mean / offspring).min(MOST_PITS), rng) {
                     let parent = place(rng);
                     for _ in 0..poisson(offspring, rng) {
@@ -128,6 +128,11 @@ impl Nucleation {
         }
         nuclei
     }
+}
+
+/// Within 0 and [`MOST_PITS`]; 0 for NaN, which `clamp` would let through.
+fn at_most_pits(n: f64) -> f64 {
+    if n > 0.0 { n.min(MOST_PITS) } else { 0.0 }
 }
 
 fn poisson(mean: f64, rng: &mut ChaCha8Rng) -> usize {

@@ -1,0 +1,305 @@
+//! Photos, domains and numbers that nobody should pass: a typed error or a sound sample, never a panic, a hang or a wrong
+//! label.
+// A failed set-up is a failed test.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use ndarray::{Array2, Array3};
+use physdefect::appearance::{Appearance, Light, Material, Rendered};
+use physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
+use physdefect::fracture::{FractureLine, Toughness, ToughnessField, frontier_half_width, lefm};
+use physdefect::noise::{GaussianField, Perlin};
+use physdefect::pitting::{
+    Interaction, Metal, Nucleation, PaperPolygon, PitShape, PittingLoss, PowerLaw, Product, Seed, Susceptibility,
+    fast_march,
+};
+use physdefect::warpage::{PlasticWarpage, section_moment};
+use physdefect::{Bbox, Defect, Domain, Error, Measures, Sample, SampleKey, Synthesize};
+use proptest::prelude::*;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// What every sample must be: finite, inside the domain, the photo elsewhere.
+fn assert_sound(name: &str, sample: &Sample, photo: &Array3<f32>, domain: &Domain) {
+    let (h, w, c) = photo.dim();
+    let mask = sample.full_mask(h, w).unwrap();
+    let image = sample.paste(photo.view()).unwrap();
+    let (mut inside, mut visible) = (0.0, 0.0);
+    for ((y, x), &masked) in mask.indexed_iter() {
+        if masked {
+            assert!(domain.mask()[[y, x]], "{name}: mask outside the domain at {y}, {x}");
+            let change = (0..c).map(|k| (image[[y, x, k]] - photo[[y, x, k]]).abs()).fold(0.0, f32::max);
+            assert!((0..c).all(|k| (0.0..=1.0).contains(&image[[y, x, k]])), "{name}: {:?}", image.dim());
+            inside += 1.0;
+            visible += if change >= 1.0 / 255.0 { 1.0 } else { 0.0 };
+        } else {
+            let same = (0..c).all(|k| image[[y, x, k]].to_bits() == photo[[y, x, k]].to_bits());
+            assert!(same, "{name}: changed outside the mask at {y}, {x}");
+        }
+    }
+    assert!(inside >= 4.0 && visible >= 0.95 * inside, "{name}: {visible} of {inside} visible");
+    let r = &sample.record;
+    assert!(r.contrast_to_noise.is_finite() && r.area_fraction > 0.0);
+    assert!(r.measures.values().all(|v| v.is_finite()), "{name}: {:?}", r.measures);
+}
+
+/// A sound sample or one of the two errors that mean "not here".
+fn sound_or_refused(synth: &dyn Synthesize, photo: &Array3<f32>, domain: &Domain, index: u64) -> bool {
+    match synth.synthesize(photo.view(), domain, SampleKey { seed: 21, index }) {
+        Ok(sample) => {
+            assert_sound(synth.name(), &sample, photo, domain);
+            true
+        }
+        Err(Error::Invisible { .. } | Error::DomainTooSmall { .. }) => false,
+        Err(other) => panic!("{}: {other}", synth.name()),
+    }
+}
+
+#[test]
+fn one_broken_value_is_refused_or_stays_out() {
+    for synth in common::synthesisers() {
+        for (index, value) in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY].into_iter().cycle().take(60).enumerate() {
+            let mut rng = ChaCha8Rng::seed_from_u64(index as u64);
+            let mut photo = common::to_float(&common::photo(index as u32, 48, 56, 3, &mut rng));
+            let (y, x, k) = (index * 7 % 48, index * 11 % 56, index % 3);
+            photo[[y, x, k]] = value;
+            let domain = Domain::full(48, 56).unwrap();
+            match synth.synthesize(photo.view(), &domain, SampleKey { seed: 5, index: index as u64 }) {
+                Ok(sample) => assert_sound(synth.name(), &sample, &photo, &domain),
+                Err(Error::NotFinite { row, column, channel }) => assert_eq!((row, column, channel), (y, x, k)),
+                Err(Error::Invisible { .. }) => {}
+                Err(other) => panic!("{}: {other}", synth.name()),
+            }
+        }
+    }
+}
+
+#[test]
+fn no_light_at_all() {
+    // Black photo, saturated photo, a material that reflects nothing under a light without ambient.
+    let domain = Domain::full(64, 64).unwrap();
+    let dead = Material { diffuse: 0.0, specular: 0.0, ..Material::MATTE };
+    let dark = Light { ambient: 0.0, elevation: 0.1, ..Light::default() };
+    for synth in common::synthesisers() {
+        for value in [0.0, 1.0] {
+            sound_or_refused(&*synth, &Array3::from_elem((64, 64, 3), value), &domain, 0);
+        }
+    }
+    for look in [Appearance::new(dead).lit(dark), Appearance::new(Material::METAL).lit(dark), Appearance::new(dead)] {
+        for model in common::models() {
+            let synth = Rendered::new(model, look).unwrap();
+            for index in 0..10 {
+                sound_or_refused(&synth, &Array3::from_elem((64, 64, 3), 0.5), &domain, index);
+            }
+        }
+    }
+    let below = Light { elevation: 0.0, ..Light::default() };
+    let refused = Rendered::new(FractureLine::default(), Appearance::default().lit(below)).unwrap_err();
+    assert!(matches!(refused, Error::Parameter { name: "elevation", .. }));
+}
+
+#[test]
+fn shapes_that_do_not_fit() {
+    let domain = Domain::full(40, 50).unwrap();
+    let key = SampleKey { seed: 1, index: 0 };
+    let photo = Array3::from_elem((40, 50, 3), 0.5f32);
+    for synth in common::synthesisers() {
+        for shape in [(39, 50, 3), (40, 51, 3), (50, 40, 3), (40, 50, 0), (0, 0, 3)] {
+            let refused = synth.synthesize(Array3::zeros(shape).view(), &domain, key);
+            assert!(matches!(refused, Err(Error::Shape { what: "photo", .. })), "{} {shape:?}", synth.name());
+        }
+    }
+    let crack = Rendered::new(FractureLine::default(), Appearance::default()).unwrap();
+    let bbox = Bbox { y0: 5, x0: 5, y1: 15, x1: 25 };
+    let plane = |h, w| Array2::from_elem((h, w), 1.0f32);
+    let good = Defect {
+        bbox,
+        height: plane(10, 20),
+        displacement: None,
+        opacity: plane(10, 20),
+        tint: None,
+        measures: Measures::new(),
+    };
+    let broken = [
+        Defect { height: plane(10, 19), ..good.clone() },
+        Defect { opacity: plane(20, 10), ..good.clone() },
+        Defect { displacement: Some(Array3::zeros((10, 20, 3))), ..good.clone() },
+        Defect { bbox: Bbox { y1: 41, ..bbox }, ..good.clone() },
+        Defect { bbox: Bbox { y0: 15, y1: 5, ..bbox }, ..good.clone() },
+    ];
+    for defect in broken {
+        assert!(matches!(crack.render(photo.view(), &domain, defect, 0.5, key), Err(Error::Shape { .. })));
+    }
+    let sample = crack.synthesize(photo.view(), &domain, key).unwrap();
+    let small = (sample.bbox.y1 - 1, 50);
+    assert!(matches!(sample.paste(Array3::zeros((small.0, small.1, 3)).view()), Err(Error::Shape { .. })));
+    assert!(matches!(sample.paste_u8(Array3::zeros((40, 50, 1)).view()), Err(Error::Shape { .. })));
+    assert!(matches!(sample.full_mask(small.0, small.1), Err(Error::Shape { .. })));
+    // A sample edited by hand into disagreement with itself.
+    let edited = Sample { bbox: Bbox { y0: 0, x0: 0, y1: 1, x1: 1 }, ..sample };
+    assert!(matches!(edited.paste(photo.view()), Err(Error::Shape { .. })));
+    assert!(matches!(edited.full_mask(40, 50), Err(Error::Shape { .. })));
+}
+
+#[test]
+fn domains_smaller_than_the_defect() {
+    let (h, w) = (160, 200);
+    let photo = common::to_float(&common::photo(3, h, w, 3, &mut ChaCha8Rng::seed_from_u64(8)));
+    let masks: [(&str, Box<dyn Fn(usize, usize) -> bool>); 6] = [
+        ("one pixel", Box::new(|y, x| y == 80 && x == 90)),
+        ("8 x 8", Box::new(|y, x| (70..78).contains(&y) && (90..98).contains(&x))),
+        ("row", Box::new(|y, _| y == 40)),
+        ("corner", Box::new(|y, x| y + x < 14)),
+        ("specks", Box::new(|y, x| y % 8 == 0 && x % 8 == 0)),
+        ("ring", Box::new(|y, x| (40.0..43.0).contains(&(y as f64 - 80.0).hypot(x as f64 - 100.0)))),
+    ];
+    for synth in common::synthesisers() {
+        for (_, inside) in &masks {
+            let domain = Domain::from_mask(Array2::from_shape_fn((h, w), |(y, x)| inside(y, x))).unwrap();
+            for index in 0..6 {
+                sound_or_refused(&*synth, &photo, &domain, index);
+            }
+        }
+        let pixel = Domain::from_mask(Array2::from_shape_fn((h, w), |(y, x)| masks[0].1(y, x))).unwrap();
+        let refused = synth.synthesize(photo.view(), &pixel, SampleKey { seed: 1, index: 1 });
+        assert!(matches!(refused, Err(Error::DomainTooSmall { found: 1, .. })), "{}: {refused:?}", synth.name());
+    }
+    assert!(matches!(Domain::from_mask(Array2::from_elem((5, 5), false)), Err(Error::EmptyDomain { .. })));
+    assert!(matches!(Domain::full(0, 7), Err(Error::EmptyDomain { .. })));
+}
+
+#[test]
+fn from_32_to_8192_pixels_with_one_to_five_channels() {
+    let sizes = [
+        (32, 32, 1),
+        (32, 32, 5),
+        (33, 47, 3),
+        (1, 4096, 3),
+        (3000, 3, 1),
+        (512, 384, 5),
+        (8192, 64, 3),
+        (64, 8192, 1),
+    ];
+    for (kind, (h, w, c)) in sizes.into_iter().enumerate() {
+        let bytes = common::photo(kind as u32 * 3, h, w, c, &mut ChaCha8Rng::seed_from_u64(2));
+        let photo = common::to_float(&bytes);
+        let domain = Domain::full(h, w).unwrap();
+        for synth in common::synthesisers() {
+            let mut made = 0;
+            for index in 0..3 {
+                made += usize::from(sound_or_refused(&*synth, &photo, &domain, index));
+            }
+            // Lines of one or three pixels may hold no dent.
+            assert!(made > 0 || h.min(w) < 8, "{} {h}x{w}x{c}: nothing in three tries", synth.name());
+        }
+    }
+}
+
+#[test]
+fn bytes_and_words_change_inside_the_mask_only() {
+    for c in [1, 3, 5] {
+        let bytes = common::photo(3, 90, 70, c, &mut ChaCha8Rng::seed_from_u64(6));
+        let words = bytes.mapv(|v| u16::from(v) * 257);
+        let domain = Domain::full(90, 70).unwrap();
+        for synth in common::synthesisers() {
+            let key = SampleKey { seed: 2, index: c as u64 };
+            let Ok(sample) = synth.synthesize(common::to_float(&bytes).view(), &domain, key) else { continue };
+            let mask = sample.full_mask(90, 70).unwrap();
+            let (a, b) = (sample.paste_u8(bytes.view()).unwrap(), sample.paste_u16(words.view()).unwrap());
+            for ((y, x), &masked) in mask.indexed_iter() {
+                for k in 0..c {
+                    let at = [y, x, k];
+                    assert!(masked || (a[at] == bytes[at] && b[at] == words[at]), "{} {at:?}", synth.name());
+                    assert!(u16::from(a[at]).abs_diff(b[at] / 257) <= 1);
+                }
+            }
+        }
+    }
+}
+
+/// An error of a constructor says which value of what is wrong and what it must be.
+fn named<T>(made: Result<T, Error>) -> Option<T> {
+    match made {
+        Ok(model) => Some(model),
+        Err(error) => {
+            let text = error.to_string();
+            let Error::Parameter { model, name, expected, .. } = error else { panic!("{text}") };
+            assert!(!name.is_empty() && text.contains(name) && text.contains(model), "{text}");
+            assert!(expected.chars().any(|c| c.is_ascii_digit()), "no range in: {text}");
+            None
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn constructors_name_what_is_wrong(v in prop::collection::vec(prop_oneof![any::<f64>(), -1.0..2.0f64], 6), n in 0usize..2000) {
+        named(PittingLoss::default().with_exponent(v[0]));
+        named(PittingLoss::default().with_exposure_years(v[0], v[1]));
+        named(PittingLoss::default().with_spread_rate(v[1]));
+        named(PittingLoss::default().with_grains(v[2], v[3]));
+        named(PittingLoss::default().with_rate_spread(v[4]));
+        named(PittingLoss::default().with_product(Product::Copper, v[0], v[5]));
+        named(PittingLoss::default().with_pixel_pitch_mm(v[2]));
+        named(PaperPolygon::default().with_polygons(n, v[3]));
+        named(PaperPolygon::default().with_growth(v[4], v[5]));
+        named(PaperPolygon::default().with_noise(v[0], v[1]));
+        named(PaperPolygon::default().with_depth(v[2]));
+        named(PlasticWarpage::default().with_size(v[0], v[1]));
+        named(PlasticWarpage::default().with_load_ratio(v[2], v[3]));
+        named(PlasticWarpage::default().with_thickness(v[4]));
+        named(PlasticWarpage::default().with_material(v[5], v[0]));
+        named(PlasticWarpage::default().with_foundation_length(v[1]));
+        named(PlasticWarpage::default().with_irregularity(v[2]));
+        named(PlasticWarpage::default().with_view([v[3], v[4], v[5]]));
+        named(CutPaste::default().with_severity(v[0], v[1]));
+        named(CutPasteScar::default().with_severity(v[2], v[3]));
+        named(PerlinBlend::default().with_severity(v[4], v[5]));
+        named(PatchClone::default().with_severity(v[1], v[2]));
+        named(Toughness::Gaussian { disorder: v[0] }.validate());
+        named(Toughness::Voronoi { modulus: v[1] }.validate());
+        named(Light { azimuth: v[0], elevation: v[1], ambient: v[2] }.validate());
+        named(Material { albedo: v[3], cavity: v[4], rim: v[5], ..Material::MATTE }.validate());
+        let crack = Rendered::new(FractureLine::default(), Appearance::default()).unwrap();
+        named(crack.with_severity(v[0], v[1]));
+    }
+
+    #[test]
+    fn functions_take_any_number(v in prop::collection::vec(any::<f64>(), 8), seed: u64, side in 0usize..40) {
+        let _ = (lefm::kink_angle(v[0], v[1]), lefm::kinked(v[0], v[1], v[2]), lefm::release(v[0], v[1]));
+        let _ = (lefm::zone_factor(v[0], v[1]), lefm::opening(v[0], v[1], v[2]), lefm::tip_opening(v[0], v[1]));
+        let _ = lefm::RemoteStress { s1: v[0], s2: v[1], angle: v[2] }.intensity(v[3], v[4], v[5]);
+        let _ = (frontier_half_width(v[0], v[1], v[2]), section_moment(v[3]));
+        let _ = (Perlin::new(seed).fractal(v[0], v[1], 3), GaussianField::new(seed).at(v[2], v[3]));
+        let _ = ToughnessField::new(Toughness::Voronoi { modulus: v[0] }, v[1], seed).at(v[2], v[3]);
+        let _ = (PowerLaw { rate: v[0], exponent: v[1] }.depth(v[2]), Metal::IRON.penetration_mm_per_year(v[3]));
+        let _ = PitShape::WideShallow.profile(v[4], v[5]);
+        let seeds = [Seed { y: v[0], x: v[1], time: v[2], speed_factor: v[3] }, Seed { y: 1.0, x: 2.0, time: v[4], speed_factor: v[5] }];
+        let front = fast_march((side, 17), &seeds, v[6], |y, _| v[7] as f32 * y as f32);
+        prop_assert_eq!(front.time.dim(), (side, 17));
+        if side > 0 {
+            let nucleation = Nucleation {
+                rate: v[0],
+                decay: v[1],
+                susceptibility: Susceptibility::Patch { radius: v[2] },
+                interaction: Interaction::Thomas { pits_per_cluster: v[3], spread: v[4] },
+            };
+            let domain = Domain::full(side, 9).unwrap();
+            let nuclei = nucleation.sample(&domain, v[5], &mut SampleKey { seed, index: 0 }.rng());
+            prop_assert!(nuclei.iter().all(|n| n.y < side && n.x < 9));
+            prop_assert!(nuclei.len() < 40_000, "{} births", nuclei.len());
+        }
+    }
+
+    #[test]
+    fn any_photo_and_domain(kind in 0u32..5, h in 1usize..90, w in 1usize..90, c in 1usize..6, share in 0.0..1.0f64, seed: u64, which in 0usize..9) {
+        let photo = common::to_float(&common::photo(kind, h, w, c, &mut ChaCha8Rng::seed_from_u64(seed)));
+        let noise = Perlin::new(seed);
+        let mask = Array2::from_shape_fn((h, w), |(y, x)| noise.at(y as f64 / 12.0, x as f64 / 12.0) < 2.0 * share - 1.0);
+        let Ok(domain) = Domain::from_mask(mask) else { return Ok(()) };
+        sound_or_refused(&*common::synthesisers()[which], &photo, &domain, seed);
+    }
+}
