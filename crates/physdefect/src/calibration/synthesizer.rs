@@ -20,6 +20,8 @@ const PLACES: usize = 8;
 /// Passes that solve a defect for its measured size, and the relative error at which they stop.
 const PASSES: usize = 4;
 const CLOSE: f64 = 0.02;
+/// Relative error at which another place is tried, for example where the domain's edge cuts a crack.
+const TOO_FAR: f64 = 0.1;
 /// Largest pit or dent, share of the domain's scale: some surround must be left.
 const MOST_OF_DOMAIN: f64 = 0.7;
 /// Defects of one sample keep this distance, px: nearer ones would be counted as one.
@@ -116,8 +118,9 @@ impl Calibrated {
         })
     }
 
-    /// Draws one defect and adjusts the model until its support measures what is wanted; the best of the passes.
-    fn solve(&self, domain: &Domain, wanted: Wanted, seed: u64) -> Result<Defect, Error> {
+    /// Draws one defect and adjusts the model until its support measures what is wanted: the best of the passes and its
+    /// relative error.
+    fn solve(&self, domain: &Domain, wanted: Wanted, seed: u64) -> Result<(f64, Defect), Error> {
         let crack = self.calibration.mechanism == Mechanism::FractureLine;
         let (mut size, mut width) = (wanted.size, wanted.width);
         if crack {
@@ -148,7 +151,7 @@ impl Calibrated {
             found: domain.area(),
             needed: (wanted.size * wanted.width).ceil() as usize,
         };
-        best.map(|b| b.1).ok_or(small)
+        best.ok_or(small)
     }
 
     fn attempt(
@@ -172,17 +175,23 @@ impl Calibrated {
             let z = cut_normal(rng);
             let most = if c.mechanism == Mechanism::FractureLine { 1.0 } else { MOST_OF_DOMAIN } * domain.scale();
             let wanted = Wanted { size: c.size.quantile(z).min(most), width: c.width.draw(rng), visible };
+            let mut best: Option<(f64, Defect)> = None;
             for _ in 0..PLACES {
-                let defect = match self.solve(domain, wanted, rng.next_u64()) {
+                let (off, defect) = match self.solve(domain, wanted, rng.next_u64()) {
                     Err(error @ Error::DomainTooSmall { .. }) => {
                         failure = Some(error);
                         continue;
                     }
-                    defect => defect?,
+                    solved => solved?,
                 };
-                if placed.iter().any(|old| near(old, &defect)) {
-                    continue;
+                if best.as_ref().is_none_or(|b| off < b.0) && !placed.iter().any(|old| near(old, &defect)) {
+                    best = Some((off, defect));
+                    if off < TOO_FAR {
+                        break;
+                    }
                 }
+            }
+            if let Some((_, defect)) = best {
                 if placed.is_empty() {
                     severity = (0.5 * (z / Z95 + 1.0)).clamp(0.0, 1.0);
                     measures.extend(defect.measures.iter().map(|(k, v)| (k.clone(), *v)));
@@ -190,7 +199,6 @@ impl Calibrated {
                     measures.insert("target_width_px".to_owned(), wanted.width);
                 }
                 placed.push(defect);
-                break;
             }
             if k == 0 && placed.is_empty() {
                 break;
