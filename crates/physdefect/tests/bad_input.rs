@@ -142,11 +142,13 @@ fn shapes_that_do_not_fit() {
     assert!(matches!(edited.full_mask(40, 50), Err(Error::Shape { .. })));
 }
 
+type Inside = Box<dyn Fn(usize, usize) -> bool>;
+
 #[test]
 fn domains_smaller_than_the_defect() {
     let (h, w) = (160, 200);
     let photo = common::to_float(&common::photo(3, h, w, 3, &mut ChaCha8Rng::seed_from_u64(8)));
-    let masks: [(&str, Box<dyn Fn(usize, usize) -> bool>); 6] = [
+    let masks: [(&str, Inside); 6] = [
         ("one pixel", Box::new(|y, x| y == 80 && x == 90)),
         ("8 x 8", Box::new(|y, x| (70..78).contains(&y) && (90..98).contains(&x))),
         ("row", Box::new(|y, _| y == 40)),
