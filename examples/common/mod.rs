@@ -1,5 +1,6 @@
 //! What both examples share: a progress bar, error lines, outputs.
 #![allow(clippy::print_stderr, unreachable_pub)] // an example talks to people on standard error
+#![allow(dead_code)] // each example uses its part
 
 use std::fmt::Display;
 use std::ops::ControlFlow;
