@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array3};
 use physdefect::appearance::{Appearance, Light, Material};
-use physdefect::calibration::{Calibration, fit};
+use physdefect::calibration::{Calibration, Course, fit};
 use physdefect::{Domain, Error, Mechanism, SampleKey};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -35,6 +35,10 @@ fn draw_truth(mechanism: Mechanism, rng: &mut ChaCha8Rng) -> Calibration {
     c.log_contrast.deviation = rng.random_range(0.05..0.2);
     c.count.mean = 1.0 + rng.random_range(0.0..2.0);
     c.edge_share = 0.0;
+    if crack {
+        let course = |_| Course { direction: rng.random_range(-1.5..1.5), waviness: rng.random_range(0.0..0.15) };
+        c.courses = (0..6).map(course).collect();
+    }
     c
 }
 
@@ -209,4 +213,43 @@ fn real_masks_give_priors_and_samples_that_measure_alike() {
             again.count.mean
         );
     }
+}
+
+/// Straight cracks come back straight and wavy ones wavy, along the axis that was asked for.
+#[test]
+fn cracks_follow_the_measured_course() {
+    let mut truth = any_calibration(Mechanism::FractureLine);
+    truth.size.mean = 80f64.ln();
+    truth.width.mean = 3f64.ln();
+    let photo = Array3::from_elem((SIDE, SIDE, 1), 0.6f32);
+    let domain = Domain::full(SIDE, SIDE).unwrap();
+    let mut medians = Vec::new();
+    for (direction, waviness) in [(0.4, 0.0), (-1.2, 0.04), (1.5, 0.08)] {
+        truth.courses = vec![Course { direction, waviness }];
+        let synth = truth.synthesizer(Appearance::default()).unwrap();
+        let made: Vec<_> = (0..24)
+            .map(|index| {
+                let sample = synth.synthesize(photo.view(), &domain, SampleKey { seed: 5, index }).unwrap();
+                (sample.paste(photo.view()).unwrap(), sample.full_mask(SIDE, SIDE).unwrap())
+            })
+            .collect();
+        let views: Vec<_> = made.iter().map(|(image, mask)| (image.view(), mask.view())).collect();
+        let courses = fit(Mechanism::FractureLine, &views).unwrap().courses;
+        // axes are equal up to half a turn
+        let off = |c: &Course| {
+            let d = (c.direction - direction).rem_euclid(std::f64::consts::PI);
+            d.min(std::f64::consts::PI - d)
+        };
+        let mean_off = courses.iter().map(off).sum::<f64>() / courses.len() as f64;
+        assert!(mean_off < 0.25, "asked {direction}, off by {mean_off} on average");
+        let mut found: Vec<f64> = courses.iter().map(|c| c.waviness).collect();
+        found.sort_by(f64::total_cmp);
+        medians.push(found[found.len() / 2]);
+        println!(
+            "waviness asked {waviness}, median found {:.3}, direction off by {mean_off:.3} rad",
+            medians[medians.len() - 1]
+        );
+    }
+    assert!(medians[0] < medians[1] && medians[1] < medians[2], "{medians:?}");
+    assert!(medians[0] < 0.03 && (0.04..0.16).contains(&medians[2]), "{medians:?}");
 }

@@ -22,6 +22,31 @@ pub(super) struct Part {
     pub(super) width: f64,
     /// Whether it touches the image's edge.
     pub(super) at_edge: bool,
+    /// A crack's axis and waviness.
+    pub(super) course: Course,
+}
+
+/// How a crack runs, from the second moments of its mask.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Course {
+    /// Direction of the long axis, radians in (-pi/2, pi/2\], from the columns towards the rows.
+    pub direction: f64,
+    /// Standard deviation across the axis over that along it, the crack's own width taken off; 0 is straight.
+    pub waviness: f64,
+}
+
+impl Course {
+    fn of(pixels: &[(usize, usize)], width: f64) -> Self {
+        let n = pixels.len() as f64;
+        let sum = |f: &dyn Fn(f64, f64) -> f64| pixels.iter().map(|&(y, x)| f(y as f64, x as f64)).sum::<f64>() / n;
+        let (my, mx) = (sum(&|y, _| y), sum(&|_, x| x));
+        let (yy, xx) = (sum(&|y, _| (y - my).powi(2)), sum(&|_, x| (x - mx).powi(2)));
+        let yx = sum(&|y, x| (y - my) * (x - mx));
+        let (half, spread) = ((yy + xx) / 2.0, ((yy - xx) / 2.0).hypot(yx));
+        let across = (half - spread - width * width / 12.0).max(0.0);
+        let along = (half + spread).max(1e-9);
+        Self { direction: 0.5 * (2.0 * yx).atan2(xx - yy), waviness: (across / along).sqrt() }
+    }
 }
 
 /// One image.
@@ -84,13 +109,13 @@ pub(super) fn part(mechanism: Mechanism, pixels: &[(usize, usize)], bbox: Bbox, 
     }
     if mechanism != Mechanism::FractureLine {
         let diameter = 2.0 * (filled_area(&grid) as f64 / std::f64::consts::PI).sqrt();
-        return Part { size: diameter, width: diameter, at_edge };
+        return Part { size: diameter, width: diameter, at_edge, course: Course::default() };
     }
     let line = skeleton::thin(grid.view());
     let inward = distance::to_mask(grid.mapv(|m| !m).view());
     let area = pixels.len() as f64;
     let Some(way) = skeleton::longest_way(line.view()) else {
-        return Part { size: area.sqrt(), width: area.sqrt(), at_edge };
+        return Part { size: area.sqrt(), width: area.sqrt(), at_edge, course: Course::of(pixels, 0.0) };
     };
     // Thinning takes off the tips as far as they are round.
     let tips: f64 = way.ends.iter().map(|&end| f64::from(inward[end])).sum();
@@ -98,7 +123,8 @@ pub(super) fn part(mechanism: Mechanism, pixels: &[(usize, usize)], bbox: Bbox, 
     // Branches carry area but no length of the main way: their share of the skeleton is taken off.
     let whole = line.iter().filter(|&&m| m).count().max(1) as f64;
     let main_share = f64::from(way.pixels) / whole;
-    Part { size: longest, width: area * main_share / longest, at_edge }
+    let width = area * main_share / longest;
+    Part { size: longest, width, at_edge, course: Course::of(pixels, width) }
 }
 
 /// Connected parts (eight neighbours) of at least [`LEAST_PART`] pixels, in row order of their first pixel.

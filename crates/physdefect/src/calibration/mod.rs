@@ -30,8 +30,8 @@
 //! ```
 //!
 //! What it cannot know: the width is that of the *masks*, loose masks make wide cracks; the depth is the one that a
-//! defect of the same reflectance would need under an overcast sky to be as dark ([`apparent_depth`]); branches, direction
-//! and colour are not measured.
+//! defect of the same reflectance would need under an overcast sky to be as dark ([`apparent_depth`]); branches and colour
+//! are not measured.
 
 mod contrast;
 mod distance;
@@ -46,6 +46,7 @@ use crate::appearance::Appearance;
 use crate::{Error, Mechanism, Synthesize};
 use measure::Measured;
 
+pub use measure::Course;
 pub use statistics::{CountPrior, Prior, Scale};
 pub use synthesizer::Calibrated;
 
@@ -77,6 +78,9 @@ pub struct Calibration {
     pub count: CountPrior,
     /// Share of defects that touch the image's edge.
     pub edge_share: f64,
+    /// Axis and waviness of each crack longer than three times its width; empty for other mechanisms. Draws take one of them and
+    /// shake it a little (a smoothed bootstrap).
+    pub courses: Vec<Course>,
 }
 
 /// Estimates the priors from images `(H, W, C)` with masks `(H, W)`; sizes may differ from image to image.
@@ -126,6 +130,11 @@ pub fn fit(
         depth: (depths.len() >= LEAST_IMAGES).then(|| Prior::estimate(Scale::Log, &depths, RESOLUTION.0)),
         count: CountPrior::estimate(&counts),
         edge_share: at_edge as f64 / defects.max(1) as f64,
+        courses: if mechanism == Mechanism::FractureLine {
+            images.iter().flat_map(|i| &i.parts).filter(|p| p.size > 3.0 * p.width).map(|p| p.course).collect()
+        } else {
+            Vec::new()
+        },
     })
 }
 

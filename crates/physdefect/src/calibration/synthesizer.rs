@@ -1,10 +1,13 @@
 //! A mechanism that draws from measured priors.
 
-use ndarray::{Array2, Array3, ArrayView3};
-use rand::{RngCore, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use std::f64::consts::FRAC_PI_2;
 
-use super::measure::{self, Part};
+use ndarray::{Array2, Array3, ArrayView3};
+use rand::{Rng, RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use super::measure::{self, Course, Part};
 use super::statistics::{Z95, cut_normal};
 use super::{Calibration, contrast};
 use crate::appearance::Appearance;
@@ -22,6 +25,10 @@ const PASSES: usize = 4;
 const CLOSE: f64 = 0.02;
 /// Relative error at which another place is tried, for example where the domain's edge cuts a crack.
 const TOO_FAR: f64 = 0.1;
+/// Standard deviation that a drawn direction is shaken by, radians.
+const SHAKE: f64 = 0.1;
+/// Cone of directions, radians, that gives cracks of waviness one in proportion: measured on cracks of the default toughness.
+const CONE_OVER_WAVINESS: f64 = 4.0;
 /// Largest pit or dent, share of the domain's scale: some surround must be left.
 const MOST_OF_DOMAIN: f64 = 0.7;
 /// Defects of one sample keep this distance, px: nearer ones would be counted as one.
@@ -49,6 +56,8 @@ struct Wanted {
     width: f64,
     /// Opacity from which a pixel will be seen.
     visible: f32,
+    /// A crack's axis and waviness, where they were measured.
+    course: Option<Course>,
 }
 
 impl Calibrated {
@@ -68,7 +77,7 @@ impl Calibrated {
     }
 
     /// The mechanism for a nominal size and width on this domain.
-    fn model(&self, size: f64, width: f64, scale: f64) -> Result<Box<dyn DefectModel>, Error> {
+    fn model(&self, size: f64, width: f64, scale: f64, course: Option<Course>) -> Result<Box<dyn DefectModel>, Error> {
         let c = &self.calibration;
         let aspect = c.aspect();
         Ok(match c.mechanism {
@@ -82,6 +91,11 @@ impl Calibrated {
                     branching: 0.0,
                     aspect: aspect.clamp(0.1, 20.0),
                     driven: true,
+                    stress_angle: course.map(|c| c.direction + FRAC_PI_2),
+                    flaw_tilt: if course.is_some() { 0.1 } else { FractureParams::default().flaw_tilt },
+                    cone: course.map_or(FractureParams::default().cone, |c| {
+                        (c.waviness * CONE_OVER_WAVINESS).clamp(0.05, FractureParams::default().cone)
+                    }),
                     ..FractureParams::default()
                 })?)
             }
@@ -118,6 +132,17 @@ impl Calibrated {
         })
     }
 
+    /// One of the measured courses, its direction shaken a little; `None` if none was measured.
+    fn course(&self, rng: &mut ChaCha8Rng) -> Option<Course> {
+        let courses = &self.calibration.courses;
+        if courses.is_empty() {
+            return None;
+        }
+        let course = courses[rng.random_range(0..courses.len())];
+        let shake: f64 = StandardNormal.sample(rng);
+        Some(Course { direction: course.direction + SHAKE * shake, ..course })
+    }
+
     /// Draws one defect and adjusts the model until its support measures what is wanted: the best of the passes and its
     /// relative error.
     fn solve(&self, domain: &Domain, wanted: Wanted, seed: u64) -> Result<(f64, Defect), Error> {
@@ -129,7 +154,7 @@ impl Calibrated {
         }
         let mut best: Option<(f64, Defect)> = None;
         for _ in 0..PASSES {
-            let model = self.model(size, width, domain.scale())?;
+            let model = self.model(size, width, domain.scale(), wanted.course)?;
             let defect = model.generate(domain, 0.5, &mut ChaCha8Rng::seed_from_u64(seed))?;
             let Some(found) = largest_part(self.calibration.mechanism, &defect, wanted.visible) else {
                 (size, width) = (1.3 * size, 1.3 * width);
@@ -174,7 +199,8 @@ impl Calibrated {
         for k in 0..count {
             let z = cut_normal(rng);
             let most = if c.mechanism == Mechanism::FractureLine { 1.0 } else { MOST_OF_DOMAIN } * domain.scale();
-            let wanted = Wanted { size: c.size.quantile(z).min(most), width: c.width.draw(rng), visible };
+            let course = self.course(rng);
+            let wanted = Wanted { size: c.size.quantile(z).min(most), width: c.width.draw(rng), visible, course };
             let mut best: Option<(f64, Defect)> = None;
             for _ in 0..PLACES {
                 let (off, defect) = match self.solve(domain, wanted, rng.next_u64()) {

@@ -315,8 +315,12 @@ impl FractureLine {
                 site = ([y as f64, x as f64], toughness);
             }
         }
-        let march = rng.random_range(-PI..PI);
+        let mut march = rng.random_range(-PI..PI);
         let mut angle = rng.random_range(-PI..PI);
+        if let Some(given) = p.stress_angle {
+            // to the edge that a crack across the given load would start from
+            march = given + if march > 0.0 { 0.5 * PI } else { -0.5 * PI };
+        }
         let tilt = p.flaw_tilt * rng.random_range(-1.0..=1.0);
         let hash = rng.next_u64();
         let mut at = site.0;
