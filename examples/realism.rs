@@ -21,7 +21,7 @@ use maphc2f::physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBle
 use maphc2f::physdefect::fracture::FractureLine;
 use maphc2f::physdefect::pitting::PittingLoss;
 use maphc2f::physdefect::{Domain, Mechanism, SampleKey, Synthesize, calibration};
-use maphc2f::{Cell, Sheet, load_photo, load_photos};
+use maphc2f::{Cell, Sheet, load_photos};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Slice};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -148,7 +148,7 @@ fn real(root: &Path, kind: &str) -> Result<Vec<(Array3<f32>, Array2<bool>)>> {
         let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let mask = read_mask(root.join("ground_truth").join(kind).join(format!("{stem}_mask.png")), 0.0)?.mask;
         if mask.iter().any(|&m| m) && image.dim().0.min(image.dim().1) >= CROP {
-            found.push((load_photo(&path).unwrap_or(image), mask));
+            found.push((image, mask));
         }
     }
     Ok(found)
