@@ -116,7 +116,7 @@ impl Checkpoint {
 ///
 /// A tenth of the normals steers the quality estimator together with the mechanism that is left out of the round, another tenth
 /// calibrates the maps and the threshold; neither enters the memory or the lower level. `quality` weighs the samples and goes on
-/// learning ([`Weighting::Learnt`]). With `resume`, continues after the checkpoint's last round and ends with the same bits as an
+/// learning ([`Weighting::Learnt`](crate::Weighting::Learnt)). With `resume`, continues after the checkpoint's last round and ends with the same bits as an
 /// uninterrupted run.
 ///
 /// # Errors
