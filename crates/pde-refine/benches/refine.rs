@@ -3,8 +3,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ndarray::{Array2, Array3};
-use pde_refine::poisson::{Multigrid, Solve, System};
-use pde_refine::{CoarseToFine, Npcf, NpcfParams, NpcfPlus, Refine, Screening};
+use pde_refine::{CoarseToFine, Guidance, Npcf, NpcfParams, NpcfPlus, Refine, Screening, seamless_clone};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::hint::black_box;
@@ -40,25 +39,18 @@ fn stages(c: &mut Criterion) {
     }
 }
 
-fn solver(c: &mut Criterion) {
-    for (n, share) in [(256, 0.1), (512, 0.5), (1024, 0.5)] {
-        let (normal, composite, mask) = scene(n, share);
-        let poisson = NpcfParams { screening: Screening::Uniform(0.0), ..NpcfParams::default() };
-        let npcf = Npcf::new(poisson).unwrap_or_default();
-        let mut group = c.benchmark_group("poisson");
-        group.sample_size(10);
-        group.bench_function(format!("compose {n} {share}"), |b| {
-            b.iter(|| npcf.refine(normal.view(), composite.view(), mask.view()))
-        });
-        let one = Array2::from_elem((n, n), 1.0);
-        group.bench_function(format!("solve {n} {share}"), |b| {
-            b.iter(|| {
-                let system = System::new(mask.view(), one.view(), Array2::zeros((n, n)).view())?;
-                Multigrid::default().solve(&system, Array3::ones((3, n, n)).view(), Array3::zeros((3, n, n)).view())
-            })
-        });
+fn compositing(c: &mut Criterion) {
+    let mut group = c.benchmark_group("seamless_clone");
+    group.sample_size(10);
+    for n in [256, 512, 1024, 2048] {
+        for share in [0.1, 0.5] {
+            let (normal, composite, mask) = scene(n, share);
+            group.bench_function(format!("{n} {share}"), |b| {
+                b.iter(|| seamless_clone(normal.view(), composite.view(), mask.view(), Guidance::Import))
+            });
+        }
     }
 }
 
-criterion_group!(benches, stages, solver);
+criterion_group!(benches, stages, compositing);
 criterion_main!(benches);

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod coarse;
+mod compositing;
 mod diagnostics;
 mod distance;
 mod error;
@@ -12,6 +13,7 @@ mod region;
 mod simd;
 
 pub use coarse::{Diffusivity, Guidance, Npcf, NpcfParams, Screening, SolveStats};
+pub use compositing::{inpaint, screened_smooth, seamless_clone, seamless_clone_with};
 pub use diagnostics::{band_energy_ratio, seam_index};
 pub use distance::{distance, distance_squared, half_width};
 pub use error::Error;

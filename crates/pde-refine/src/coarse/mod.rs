@@ -2,16 +2,19 @@
 
 #[cfg(feature = "openblas-system")]
 mod cholesky;
+mod compose;
 mod cycle;
 mod level;
 mod npcf;
 mod solver;
 mod system;
 mod transfer;
+mod unit;
 
 #[cfg(feature = "openblas-system")]
 pub use cholesky::Cholesky;
-pub(crate) use npcf::write_box;
+pub(crate) use compose::{Field, Scene};
+pub(crate) use npcf::{write_box, write_channel};
 pub use npcf::{Diffusivity, Guidance, Npcf, NpcfParams, Screening};
 pub use solver::{MgCg, Multigrid, Solve, SolveStats, Stopping};
 pub use system::System;

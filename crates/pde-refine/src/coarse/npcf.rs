@@ -1,5 +1,6 @@
 //! The coarse stage: a composite becomes coherent with the image around it.
 
+use super::compose::{Field, Scene};
 use super::solver::{Multigrid, Solve};
 use super::system::System;
 use crate::distance::{distance, half_width};
@@ -23,6 +24,14 @@ pub enum Guidance {
     Mixed,
     /// `alpha grad c + (1 - alpha) grad I`, `alpha` in `[0, 1]`.
     Blend(f32),
+}
+
+impl Guidance {
+    /// Refuses a blend outside 0 to 1.
+    pub(crate) fn check(self) -> Result<(), Error> {
+        let Guidance::Blend(alpha) = self else { return Ok(()) };
+        check("alpha", alpha.into(), (0.0..=1.0).contains(&alpha), "0 to 1")
+    }
 }
 
 /// The diffusivity `D` in `(0, 1]`, from the gradient magnitude `|grad I|` of the normal image (central differences,
@@ -129,9 +138,7 @@ impl Npcf {
     /// # Errors
     /// [`Error::Parameter`] if a parameter is outside the range its type documents (NaN included).
     pub fn new(params: NpcfParams) -> Result<Self, Error> {
-        if let Guidance::Blend(alpha) = params.guidance {
-            check("alpha", alpha.into(), (0.0..=1.0).contains(&alpha), "0 to 1")?;
-        }
+        params.guidance.check()?;
         match params.diffusivity {
             Diffusivity::Constant => {}
             Diffusivity::Charbonnier { kappa } | Diffusivity::PeronaMalik { kappa } => {
@@ -163,12 +170,13 @@ impl Npcf {
         self.params
     }
 
-    fn lambda(&self, mask: ArrayView2<'_, bool>) -> Array2<f32> {
+    /// The screening; `None` is 0.
+    fn lambda(&self, mask: ArrayView2<'_, bool>) -> Option<Array2<f32>> {
         match self.params.screening {
-            Screening::Uniform(lambda) => Array2::from_elem(mask.dim(), lambda),
+            Screening::Uniform(lambda) => (lambda > 0.0).then(|| Array2::from_elem(mask.dim(), lambda)),
             Screening::Proportional { ratio, max_half_width } => {
                 let width = half_width(distance(mask).view(), max_half_width);
-                width.mapv(|t| (ratio * t.max(1.0)).powi(-2))
+                Some(width.mapv_into(|t| (ratio * t.max(1.0)).powi(-2)))
             }
         }
     }
@@ -180,7 +188,7 @@ impl Npcf {
         mask: ArrayView2<'_, bool>,
     ) -> Result<(Array3<f64>, super::SolveStats), Error> {
         let (h, w, channels) = normal.dim();
-        let lambda = self.lambda(mask);
+        let lambda = self.lambda(mask).unwrap_or_else(|| Array2::zeros(mask.dim()));
         let diffusivity = diffusivity(self.params.diffusivity, normal);
         let system = System::new(mask, diffusivity.view(), lambda.view())?;
         let mut rhs = Array3::zeros((channels, h, w));
@@ -227,10 +235,26 @@ impl Refine for Npcf {
             check_finite("normal", &normal, rect)?;
             check_finite("composite", &composite, rect)?;
             let mask = rect.crop(mask);
-            let (u, solve) = self.solve_box(rect.crop(normal), rect.crop(composite), mask)?;
+            let (normal, composite) = (rect.crop(normal), rect.crop(composite));
+            let unit = self.params.diffusivity == Diffusivity::Constant;
+            let solve = match self.solver.multigrid().filter(|m| unit && Scene::reaches(m)) {
+                Some(multigrid) => {
+                    let field = Field::Guided(self.params.guidance);
+                    let scene = Scene { normal, composite, mask, field, known_beside: false };
+                    scene.solve(self.lambda(mask), &multigrid, |k, e| {
+                        write_channel(&mut image, rect, mask, k, |y, x| {
+                            (composite[(y, x, k)] + e.at(y, x)).clamp(0.0, 1.0)
+                        });
+                    })?
+                }
+                None => {
+                    let (u, solve) = self.solve_box(normal, composite, mask)?;
+                    write_box(&mut image, rect, mask, |y, x, k| u[(k, y, x)] as f32);
+                    solve
+                }
+            };
             stats.boxes += 1;
             stats.solve.merge(&solve);
-            write_box(&mut image, rect, mask, |y, x, k| u[(k, y, x)] as f32);
         }
         Ok(Refined { image, stats })
     }
@@ -247,6 +271,22 @@ pub(crate) fn write_box(
     for ((y, x), _) in mask.indexed_iter().filter(|(_, m)| **m) {
         for k in 0..channels {
             image[(rect.top + y, rect.left + x, k)] = value(y, x, k).clamp(0.0, 1.0);
+        }
+    }
+}
+
+/// Writes one channel of the pixels of a box that lie in its mask.
+pub(crate) fn write_channel(
+    image: &mut Array3<f32>,
+    rect: Rect,
+    mask: ArrayView2<'_, bool>,
+    channel: usize,
+    value: impl Fn(usize, usize) -> f32,
+) {
+    for (y, row) in mask.outer_iter().enumerate() {
+        let mut out = image.index_axis_mut(Axis(0), rect.top + y);
+        for (x, _) in row.iter().enumerate().filter(|(_, m)| **m) {
+            out[(rect.left + x, channel)] = value(y, x);
         }
     }
 }

@@ -3,9 +3,9 @@
 use super::cycle::{Hierarchy, Workspace};
 use super::level::dot;
 use super::system::System;
+use super::unit;
 use crate::error::{Error, check, check_shape};
 use ndarray::{Array3, ArrayView3, Axis};
-use rayon::prelude::*;
 
 /// What a solve did. With several channels, each figure is the worst channel's.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -51,13 +51,18 @@ pub trait Solve: std::fmt::Debug + Send + Sync {
         rhs: ArrayView3<'_, f64>,
         guess: ArrayView3<'_, f64>,
     ) -> Result<(Array3<f64>, SolveStats), Error>;
+
+    /// The settings, if this is [`Multigrid`]: compositing then takes a faster way to the same result.
+    fn multigrid(&self) -> Option<Multigrid> {
+        None
+    }
 }
 
 /// Where a solver stops.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stopping {
-    tolerance: f64,
-    max_iterations: usize,
+    pub(crate) tolerance: f64,
+    pub(crate) max_iterations: usize,
 }
 
 impl Stopping {
@@ -71,7 +76,7 @@ impl Stopping {
         Ok(Stopping { tolerance, max_iterations })
     }
 
-    fn reached(self, residual: f64, iterations: usize) -> Result<bool, Error> {
+    pub(crate) fn reached(self, residual: f64, iterations: usize) -> Result<bool, Error> {
         if residual <= self.tolerance {
             Ok(true)
         } else if iterations >= self.max_iterations || !residual.is_finite() {
@@ -109,8 +114,8 @@ impl Default for Stopping {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Multigrid {
-    stopping: Stopping,
-    sweeps: usize,
+    pub(crate) stopping: Stopping,
+    pub(crate) sweeps: usize,
     full: bool,
 }
 
@@ -142,16 +147,33 @@ impl Multigrid {
         guess: ArrayView3<'_, f64>,
         iterations: usize,
     ) -> Result<(Array3<f64>, SolveStats), Error> {
-        let hierarchy = Hierarchy::new(system.level.clone(), self.sweeps);
-        let enough = |_: f64, made: usize| Ok(made == iterations);
-        solve_channels(system, rhs, guess, |b, x| self.cycles(system, &hierarchy, b, x, enough))
+        self.run(system, rhs, guess, |_, made| Ok(made == iterations))
     }
 
     /// Cycles until `enough(residual, cycles made)`.
-    fn cycles(
+    fn run(
         &self,
         system: &System,
-        h: &Hierarchy,
+        rhs: ArrayView3<'_, f64>,
+        guess: ArrayView3<'_, f64>,
+        enough: impl Fn(f64, usize) -> Result<bool, Error> + Sync,
+    ) -> Result<(Array3<f64>, SolveStats), Error> {
+        match system.unit() {
+            Some(lambda) if system.unknowns() > 0 => {
+                let grids = unit::Hierarchy::new(system.mask(), Some(lambda), self.sweeps);
+                solve_channels(system, rhs, guess, |b, x| self.cycles(system, &grids, b, x, &enough))
+            }
+            _ => {
+                let grids = Hierarchy::new(system.level.clone(), self.sweeps);
+                solve_channels(system, rhs, guess, |b, x| self.cycles(system, &grids, b, x, &enough))
+            }
+        }
+    }
+
+    fn cycles<G: Grids>(
+        &self,
+        system: &System,
+        h: &G,
         b: &[f64],
         x: &mut [f64],
         enough: impl Fn(f64, usize) -> Result<bool, Error>,
@@ -165,16 +187,55 @@ impl Multigrid {
             if enough(stats.residual, stats.iterations)? {
                 return Ok(stats);
             }
-            let e = if self.full && stats.iterations == 0 {
-                h.full_multigrid(&mut work)
-            } else {
-                h.cycle(&mut work, false)
-            };
+            let e = h.correct(&mut work, self.full && stats.iterations == 0);
             for (x, &e) in x.iter_mut().zip(e) {
                 *x += f64::from(e);
             }
             stats.iterations += 1;
         }
+    }
+}
+
+/// What a multigrid iteration needs of its grids.
+trait Grids: Sync {
+    type Work;
+    fn workspace(&self) -> Self::Work;
+    /// The residual to correct.
+    fn residual_mut<'a>(&self, work: &'a mut Self::Work) -> &'a mut [f32];
+    /// The correction that nested iteration (`full`) or a V-cycle from zero finds for it.
+    fn correct<'a>(&self, work: &'a mut Self::Work, full: bool) -> &'a [f32];
+}
+
+impl Grids for Hierarchy {
+    type Work = Workspace;
+
+    fn workspace(&self) -> Workspace {
+        self.workspace()
+    }
+
+    fn residual_mut<'a>(&self, work: &'a mut Workspace) -> &'a mut [f32] {
+        self.residual_mut(work)
+    }
+
+    fn correct<'a>(&self, work: &'a mut Workspace, full: bool) -> &'a [f32] {
+        if full { self.full_multigrid(work) } else { self.cycle(work, false) }
+    }
+}
+
+impl Grids for unit::Hierarchy {
+    type Work = unit::Workspace;
+
+    fn workspace(&self) -> unit::Workspace {
+        self.workspace()
+    }
+
+    fn residual_mut<'a>(&self, work: &'a mut unit::Workspace) -> &'a mut [f32] {
+        self.residual_mut(work)
+    }
+
+    fn correct<'a>(&self, work: &'a mut unit::Workspace, full: bool) -> &'a [f32] {
+        if full { self.full_multigrid(work) } else { self.cycle(work, true) }
+        self.correction_mut(work)
     }
 }
 
@@ -185,9 +246,11 @@ impl Solve for Multigrid {
         rhs: ArrayView3<'_, f64>,
         guess: ArrayView3<'_, f64>,
     ) -> Result<(Array3<f64>, SolveStats), Error> {
-        let hierarchy = Hierarchy::new(system.level.clone(), self.sweeps);
-        let enough = |residual: f64, made: usize| self.stopping.reached(residual, made);
-        solve_channels(system, rhs, guess, |b, x| self.cycles(system, &hierarchy, b, x, enough))
+        self.run(system, rhs, guess, |residual, made| self.stopping.reached(residual, made))
+    }
+
+    fn multigrid(&self) -> Option<Multigrid> {
+        Some(*self)
     }
 }
 
@@ -283,7 +346,8 @@ fn relative(system: &System, b: &[f64], x: &[f64], norm: f64, r: &mut [f32]) -> 
 }
 
 /// Unknowns from which the channels are worth solving on several threads.
-const PARALLEL_UNKNOWNS: usize = 1 << 16;
+#[cfg(feature = "rayon")]
+pub(crate) const PARALLEL_UNKNOWNS: usize = 1 << 16;
 
 fn solve_channels(
     system: &System,
@@ -304,11 +368,15 @@ fn solve_channels(
         solve(&b, &mut x).map(|stats| (x, stats))
     };
     let channels = rhs.dim().0;
+    #[cfg(feature = "rayon")]
     let results: Vec<_> = if system.unknowns() >= PARALLEL_UNKNOWNS {
+        use rayon::prelude::*;
         (0..channels).into_par_iter().map(one).collect()
     } else {
         (0..channels).map(one).collect()
     };
+    #[cfg(not(feature = "rayon"))]
+    let results: Vec<_> = (0..channels).map(one).collect();
     let mut stats = SolveStats::default();
     for (c, result) in results.into_iter().enumerate() {
         let (x, channel) = result?;

@@ -3,6 +3,7 @@
 use super::level::Level;
 use crate::error::{Error, check_shape};
 use ndarray::{Array2, ArrayView2};
+use std::cell::Cell;
 
 /// The five-point finite-volume operator `A u = -div(D grad u) + lambda u` on the `true` pixels of a mask.
 ///
@@ -33,6 +34,8 @@ pub struct System {
     right: Array2<f32>,
     below: Array2<f32>,
     unknowns: usize,
+    /// The screening, if every diffusivity in use is 1; some multigrid is faster then.
+    unit: Option<Array2<f32>>,
 }
 
 /// Harmonic mean of two face-adjacent diffusivities.
@@ -63,9 +66,11 @@ impl System {
         let (mut right, mut below) = (Array2::zeros((h, w)), Array2::zeros((h, w)));
         let mut unknowns = 0;
         let mut bounded = false;
+        let unit = Cell::new(true);
         let d = |y: usize, x: usize| {
             let v = diffusivity[(y, x)];
             if v.is_finite() && v > 0.0 {
+                unit.set(unit.get() && v == 1.0);
                 Ok(v)
             } else {
                 Err(Error::NonFinite { what: "diffusivity (must be positive)", row: y, column: x })
@@ -92,7 +97,8 @@ impl System {
                 right[(y, x)] = harmonic(here, d(y, x + 1)?);
             }
         }
-        let mut system = System { level, mask: mask.to_owned(), right, below, unknowns };
+        let unit = unit.get().then(|| lambda.to_owned());
+        let mut system = System { level, mask: mask.to_owned(), right, below, unknowns, unit };
         let mut level = std::mem::replace(&mut system.level, Level::zeros(0, 0, false));
         for ((y, x), _) in mask.indexed_iter().filter(|(_, m)| **m) {
             let i = level.at(y, x);
@@ -134,6 +140,11 @@ impl System {
     /// The region.
     pub fn mask(&self) -> ArrayView2<'_, bool> {
         self.mask.view()
+    }
+
+    /// The screening, if every diffusivity in use is 1.
+    pub(crate) fn unit(&self) -> Option<ArrayView2<'_, f32>> {
+        self.unit.as_ref().map(|lambda| lambda.view())
     }
 
     /// Right-hand side `source + (Dirichlet terms)`: adds `D_face * boundary(j)` for every face towards a pixel `j`

@@ -1,0 +1,373 @@
+//! Compositing with unit diffusivity: the Poisson equation in the correction to the composite.
+//!
+//! With `e = u - c` the equation `-lap u + lambda u = -div v + lambda c` becomes `A e = r`, whose right-hand side is
+//! small and, for imported gradients, zero away from the edge of the mask. The correction is kept as the sum of two f32
+//! fields, a large and a small one, so that f32 storage does not limit the residual, which is formed in f64.
+
+use super::npcf::Guidance;
+use super::solver::{Multigrid, SolveStats};
+use super::unit::{Grid, Hierarchy, Workspace, quantised};
+use crate::error::Error;
+use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
+
+/// The field `v` on the faces between mask pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Field {
+    /// As [`Guidance`] says, of the normal image and the composite.
+    Guided(Guidance),
+    /// 0: smooth as a membrane.
+    Flat,
+}
+
+/// The images over one box. Beyond the box lies the frame's edge, or pixels the mask does not touch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) normal: ArrayView3<'a, f32>,
+    pub(crate) composite: ArrayView3<'a, f32>,
+    pub(crate) mask: ArrayView2<'a, bool>,
+    pub(crate) field: Field,
+    /// The composite is known beside the mask too, and `v` on the faces that cross the edge is formed like inside; else
+    /// it is there the normal image's.
+    pub(crate) known_beside: bool,
+}
+
+/// The correction of one channel, on a padded grid.
+#[derive(Debug)]
+pub(crate) struct Correction {
+    grid: Grid,
+    high: Vec<f32>,
+    low: Option<Vec<f32>>,
+}
+
+impl Correction {
+    /// `e` at a pixel of the box.
+    #[inline(always)]
+    pub(crate) fn at(&self, y: usize, x: usize) -> f32 {
+        let i = self.grid.at(y, x);
+        match &self.low {
+            Some(low) => self.high[i] + low[i],
+            None => self.high[i],
+        }
+    }
+}
+
+/// Cycles after nested iteration before the residual is looked at.
+const FIRST_CYCLES: usize = 1;
+
+/// Most cycles between two looks at the residual; f32 cannot gain more than this many yield.
+const MOST_CYCLES: usize = 4;
+
+/// Factor by which a cycle is expected to lower the residual, before it has been measured.
+const EXPECTED_FACTOR: f64 = 0.1;
+
+/// Tolerances below this are beyond corrections in f32.
+const LEAST_TOLERANCE: f64 = 1e-8;
+
+impl Scene<'_> {
+    /// Whether [`Self::solve`] can meet the solver's tolerance.
+    pub(crate) fn reaches(solver: &Multigrid) -> bool {
+        solver.stopping.tolerance >= LEAST_TOLERANCE
+    }
+
+    /// Solves for every channel and hands each correction to `sink(channel, correction)`.
+    pub(crate) fn solve(
+        &self,
+        lambda: Option<Array2<f32>>,
+        solver: &Multigrid,
+        mut sink: impl FnMut(usize, &Correction),
+    ) -> Result<SolveStats, Error> {
+        let lambda = lambda.map(|l| l.mapv_into(quantised)).filter(|l| l.iter().any(|&v| v > 0.0));
+        let edge = self.edge();
+        if edge.is_empty() && lambda.is_none() {
+            return Err(Error::NoBoundary);
+        }
+        let grids = Hierarchy::new(self.mask, lambda.as_ref().map(|l| l.view()), solver.sweeps);
+        let unknowns = self.mask.iter().filter(|&&m| m).count();
+        let norms = self.norms(lambda.as_ref(), &edge);
+        let channel = |k: usize, buffers: Option<Buffers>| {
+            let mut buffers = buffers.unwrap_or_else(|| Buffers::new(&grids));
+            self.residual(lambda.as_ref(), &edge, k, &grids, &mut buffers.r);
+            let mut stats = buffers.correct(&grids, norms[k], solver)?;
+            stats.unknowns = unknowns;
+            Ok::<_, Error>((stats, buffers))
+        };
+        let channels = self.normal.dim().2;
+        let mut total = SolveStats::default();
+        #[cfg(feature = "rayon")]
+        if unknowns >= super::solver::PARALLEL_UNKNOWNS && rayon::current_num_threads() > 1 {
+            use rayon::prelude::*;
+            let all: Vec<_> = (0..channels).into_par_iter().map(|k| channel(k, None)).collect();
+            for (k, one) in all.into_iter().enumerate() {
+                let (stats, buffers) = one?;
+                total.merge(&stats);
+                sink(k, &buffers.correction);
+            }
+            return Ok(total);
+        }
+        let mut buffers = None;
+        for k in 0..channels {
+            let (stats, done) = channel(k, buffers.take())?;
+            total.merge(&stats);
+            sink(k, &done.correction);
+            buffers = Some(done);
+        }
+        Ok(total)
+    }
+
+    /// Mask pixels beside a pixel that is not in the mask.
+    fn edge(&self) -> Vec<(usize, usize)> {
+        let (h, w) = self.mask.dim();
+        let mut edge = Vec::new();
+        for ((y, x), &m) in self.mask.indexed_iter() {
+            if m && neighbours(y, x, h, w).any(|j| !self.mask[j]) {
+                edge.push((y, x));
+            }
+        }
+        edge
+    }
+
+    /// `v` from `i` to `j`.
+    #[inline(always)]
+    fn flux(&self, i: (usize, usize), j: (usize, usize), k: usize) -> f64 {
+        let difference = |a: &ArrayView3<'_, f32>| f64::from(a[(j.0, j.1, k)]) - f64::from(a[(i.0, i.1, k)]);
+        if !self.known_beside && !self.mask[j] {
+            return difference(&self.normal);
+        }
+        match self.field {
+            Field::Flat => 0.0,
+            Field::Guided(Guidance::Import) => difference(&self.composite),
+            Field::Guided(Guidance::Mixed) => {
+                let (inside, outside) = (difference(&self.composite), difference(&self.normal));
+                if outside.abs() > inside.abs() { outside } else { inside }
+            }
+            Field::Guided(Guidance::Blend(alpha)) => {
+                let alpha = f64::from(alpha);
+                alpha * difference(&self.composite) + (1.0 - alpha) * difference(&self.normal)
+            }
+        }
+    }
+
+    /// `b` and `b - A c` at a mask pixel.
+    #[inline(always)]
+    fn entry(&self, i: (usize, usize), k: usize, lambda: f64) -> (f64, f64) {
+        let (h, w) = self.mask.dim();
+        let here = f64::from(self.composite[(i.0, i.1, k)]);
+        let (mut b, mut image) = (lambda * here, lambda * here);
+        for j in neighbours(i.0, i.1, h, w) {
+            b -= self.flux(i, j, k);
+            image += here;
+            if self.mask[j] {
+                image -= f64::from(self.composite[(j.0, j.1, k)]);
+            } else {
+                b += f64::from(self.normal[(j.0, j.1, k)]);
+            }
+        }
+        (b, b - image)
+    }
+
+    /// Whether `b - A c` vanishes away from the edge.
+    fn sparse(&self) -> bool {
+        self.field == Field::Guided(Guidance::Import)
+    }
+
+    /// `b - A c` of a channel.
+    fn residual(
+        &self,
+        lambda: Option<&Array2<f32>>,
+        edge: &[(usize, usize)],
+        k: usize,
+        grids: &Hierarchy,
+        r: &mut [f32],
+    ) {
+        let grid = grids.grid();
+        let lambda = |i| lambda.map_or(0.0, |l| f64::from(l[i]));
+        r.fill(0.0);
+        if self.sparse() {
+            for &i in edge {
+                r[grid.at(i.0, i.1)] = self.entry(i, k, lambda(i)).1 as f32;
+            }
+        } else {
+            for (i, _) in self.mask.indexed_iter().filter(|(_, m)| **m) {
+                r[grid.at(i.0, i.1)] = self.entry(i, k, lambda(i)).1 as f32;
+            }
+        }
+    }
+
+    /// `||b||` of every channel.
+    fn norms(&self, lambda: Option<&Array2<f32>>, edge: &[(usize, usize)]) -> Vec<f64> {
+        let channels = self.normal.dim().2;
+        let mut sums = vec![0.0f64; channels];
+        let mut add = |i: (usize, usize)| {
+            let screening = lambda.map_or(0.0, |l| f64::from(l[i]));
+            for (k, sum) in sums.iter_mut().enumerate() {
+                *sum += self.entry(i, k, screening).0.powi(2);
+            }
+        };
+        if !self.sparse() {
+            self.mask.indexed_iter().filter(|(_, m)| **m).for_each(|(i, _)| add(i));
+        } else {
+            edge.iter().for_each(|&i| add(i));
+            for (sum, inner) in sums.iter_mut().zip(self.inner_squares(lambda)) {
+                *sum += inner;
+            }
+        }
+        sums.into_iter().map(f64::sqrt).collect()
+    }
+
+    /// `sum (A c)^2` of every channel over the mask pixels that all four neighbours lie in the mask of; what `b` is
+    /// there when gradients are imported.
+    fn inner_squares(&self, lambda: Option<&Array2<f32>>) -> Vec<f64> {
+        let (h, w, channels) = self.composite.dim();
+        let mut columns = vec![0.0f32; w * channels];
+        let mut runs = Vec::new();
+        for y in 1..h.saturating_sub(1) {
+            let mask = |y| self.mask.index_axis(Axis(0), y);
+            inner_runs([mask(y - 1), mask(y), mask(y + 1)], &mut runs);
+            let row = |y| self.composite.index_axis_move(Axis(0), y);
+            let rows = [row(y - 1), row(y), row(y + 1)];
+            let [Some(up), Some(mid), Some(down)] = [0, 1, 2].map(|k| rows[k].to_slice()) else {
+                // an unusual layout
+                for &(from, to) in &runs {
+                    for x in from..to {
+                        let l = lambda.map_or(0.0, |l| l[(y, x)]);
+                        for k in 0..channels {
+                            let at = |r: usize, x: usize| rows[r][(x, k)];
+                            let sum = (at(0, x) + at(2, x)) + (at(1, x - 1) + at(1, x + 1));
+                            columns[x * channels + k] += ((4.0 + l) * at(1, x) - sum).powi(2);
+                        }
+                    }
+                }
+                continue;
+            };
+            for &(from, to) in &runs {
+                let (a, b) = (from * channels, to * channels);
+                let n = b - a;
+                let (up, mid, down) = (&up[a..b], &mid[a - channels..b + channels], &down[a..b]);
+                let (left, right) = (&mid[..n], &mid[2 * channels..]);
+                let mid = &mid[channels..];
+                let columns = &mut columns[a..b];
+                if let Some(l) = lambda {
+                    for i in 0..n {
+                        let d = 4.0 + l[(y, from + i / channels)];
+                        let v = d * mid[i] - ((up[i] + down[i]) + (left[i] + right[i]));
+                        columns[i] += v * v;
+                    }
+                } else {
+                    for i in 0..n {
+                        let v = 4.0 * mid[i] - ((up[i] + down[i]) + (left[i] + right[i]));
+                        columns[i] += v * v;
+                    }
+                }
+            }
+        }
+        let mut sums = vec![0.0f64; channels];
+        for pixel in columns.chunks_exact(channels.max(1)) {
+            for (sum, &v) in sums.iter_mut().zip(pixel) {
+                *sum += f64::from(v);
+            }
+        }
+        sums
+    }
+}
+
+/// Runs of pixels of the middle row that lie, with all four neighbours, in the mask.
+fn inner_runs([above, here, below]: [ndarray::ArrayView1<'_, bool>; 3], runs: &mut Vec<(usize, usize)>) {
+    runs.clear();
+    let mut start = None;
+    for x in 1..here.len() {
+        let inner = x + 1 < here.len() && above[x] && below[x] && here[x - 1] && here[x] && here[x + 1];
+        match (inner, start) {
+            (true, None) => start = Some(x),
+            (false, Some(from)) => {
+                runs.push((from, x));
+                start = None;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The neighbours of a pixel that lie in the frame.
+#[inline(always)]
+fn neighbours(y: usize, x: usize, h: usize, w: usize) -> impl Iterator<Item = (usize, usize)> {
+    let one = |on: bool, j: (usize, usize)| on.then_some(j);
+    [
+        one(y > 0, (y.wrapping_sub(1), x)),
+        one(x > 0, (y, x.wrapping_sub(1))),
+        one(x + 1 < w, (y, x + 1)),
+        one(y + 1 < h, (y + 1, x)),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// One channel's vectors.
+struct Buffers {
+    work: Workspace,
+    /// `b - A c`.
+    r: Vec<f32>,
+    correction: Correction,
+    /// Where the small part lies while another channel has none.
+    spare: Vec<f32>,
+}
+
+impl Buffers {
+    fn new(grids: &Hierarchy) -> Self {
+        let grid = grids.grid();
+        let zeros = || vec![0.0f32; grid.len()];
+        Buffers {
+            work: grids.workspace(),
+            r: zeros(),
+            correction: Correction { grid, high: zeros(), low: None },
+            spare: zeros(),
+        }
+    }
+
+    /// Solves `A e = r` until the residual is the tolerance times `norm`.
+    fn correct(&mut self, grids: &Hierarchy, norm: f64, solver: &Multigrid) -> Result<SolveStats, Error> {
+        let Buffers { work, r, correction, spare } = self;
+        let Correction { high, low, .. } = correction;
+        if let Some(low) = low.take() {
+            *spare = low;
+        }
+        let relative = |squares: f64| if norm > 0.0 { squares.sqrt() / norm } else { squares.sqrt() };
+        let mut stats = SolveStats::default();
+        stats.residual = relative(r.iter().map(|&v| f64::from(v).powi(2)).sum());
+        stats.history.push(stats.residual);
+        if solver.stopping.reached(stats.residual, 0)? {
+            high.fill(0.0);
+            return Ok(stats);
+        }
+        grids.residual_mut(work).copy_from_slice(r);
+        grids.full_multigrid(work);
+        for _ in 0..FIRST_CYCLES {
+            grids.cycle(work, false);
+        }
+        stats.iterations = 1 + FIRST_CYCLES;
+        std::mem::swap(high, grids.correction_mut(work));
+        stats.residual = relative(grids.residual_f64(r, high, None, grids.residual_mut(work)));
+        stats.history.push(stats.residual);
+        let mut factor = EXPECTED_FACTOR;
+        while !solver.stopping.reached(stats.residual, stats.iterations)? {
+            let wanted = (solver.stopping.tolerance / stats.residual).ln() / factor.ln();
+            let left = solver.stopping.max_iterations.saturating_sub(stats.iterations);
+            let cycles = (wanted.ceil().max(1.0) as usize).min(MOST_CYCLES).min(left.max(1));
+            for k in 0..cycles {
+                grids.cycle(work, k == 0);
+            }
+            match low {
+                None => {
+                    std::mem::swap(spare, grids.correction_mut(work));
+                    *low = Some(std::mem::take(spare));
+                }
+                Some(low) => low.iter_mut().zip(grids.correction_mut(work)).for_each(|(l, u)| *l += *u),
+            }
+            let before = stats.residual;
+            let squares = grids.residual_f64(r, high, low.as_deref(), grids.residual_mut(work));
+            (stats.residual, stats.iterations) = (relative(squares), stats.iterations + cycles);
+            stats.history.push(stats.residual);
+            factor = (stats.residual / before).powf(1.0 / cycles as f64).clamp(0.01, 0.9);
+        }
+        Ok(stats)
+    }
+}

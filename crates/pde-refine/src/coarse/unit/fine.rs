@@ -1,0 +1,114 @@
+//! The finest grid: unit couplings between the cells of the region, `A u = diag u - (sum of the four neighbours)`.
+//!
+//! Every vector is zero outside the region, so couplings need no storage: a neighbour outside adds nothing.
+
+use super::rows::{Grid, LANES, lanes, lanes_mut};
+use crate::simd::widely;
+
+/// `diag` and its inverse, 0 outside the region.
+#[derive(Debug, Clone)]
+pub(crate) struct Fine {
+    pub(crate) grid: Grid,
+    pub(crate) diag: Vec<f32>,
+    pub(crate) inv: Vec<f32>,
+}
+
+impl Fine {
+    /// Gauss-Seidel on the cells of row `y` whose `x` is odd or even.
+    #[inline(always)]
+    pub(crate) fn relax_row<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize) {
+        let m = self.grid.groups();
+        let (up, row, down) = self.grid.rows_mut(u, y);
+        let (up, down) = (lanes(up, 1, m), lanes(down, 1, m));
+        let (b, inv) = (lanes(self.grid.row(b, y), 1, m), lanes(self.grid.row(&self.inv, y), 1, m));
+        for g in 0..m {
+            let near = &mut row[g * LANES..][..LANES + 2];
+            let mut next = [0.0; LANES];
+            for k in 0..LANES {
+                let sum = (up[g][k] + down[g][k]) + (near[k] + near[k + 2]);
+                next[k] = if (k % 2 == 1) == ODD { inv[g][k] * (b[g][k] + sum) } else { near[k + 1] };
+            }
+            near[1..=LANES].copy_from_slice(&next);
+        }
+    }
+
+    /// `b - A u` along row `y`, to `out` (padded); zero outside the region.
+    #[inline(always)]
+    pub(crate) fn residual_row(&self, u: &[f32], b: &[f32], y: usize, out: &mut [f32]) {
+        let m = self.grid.groups();
+        let [up, row, down] = self.grid.rows(u, y);
+        let (up, down) = (lanes(up, 1, m), lanes(down, 1, m));
+        let (left, mid, right) = (lanes(row, 0, m), lanes(row, 1, m), lanes(row, 2, m));
+        let (b, inv) = (lanes(self.grid.row(b, y), 1, m), lanes(self.grid.row(&self.inv, y), 1, m));
+        let diag = lanes(self.grid.row(&self.diag, y), 1, m);
+        let out = lanes_mut(out, 1, m);
+        for g in 0..m {
+            let mut r = [0.0; LANES];
+            for k in 0..LANES {
+                let sum = (up[g][k] + down[g][k]) + (left[g][k] + right[g][k]);
+                // one factor is 0 outside the region
+                r[k] = (inv[g][k] * (b[g][k] + sum) - mid[g][k]) * diag[g][k];
+            }
+            out[g] = r;
+        }
+    }
+
+    /// `r = b - A (high + low)` in f64, rounded to f32 when all is summed; returns `||r||^2`. Zero outside the region.
+    pub(crate) fn residual_f64(&self, b: &[f32], high: &[f32], low: Option<&[f32]>, r: &mut [f32]) -> f64 {
+        let mut sums = [0.0f64; LANES];
+        let m = self.grid.groups();
+        widely(
+            #[inline(always)]
+            || {
+                for y in 0..self.grid.height {
+                    let out = lanes_mut(self.grid.row_mut(r, y), 1, m);
+                    let b = lanes(self.grid.row(b, y), 1, m);
+                    let diag = lanes(self.grid.row(&self.diag, y), 1, m);
+                    let near = |a| {
+                        let [up, row, down] = self.grid.rows(a, y);
+                        [lanes(up, 1, m), lanes(down, 1, m), lanes(row, 0, m), lanes(row, 2, m), lanes(row, 1, m)]
+                    };
+                    let h = near(high);
+                    match low {
+                        None => {
+                            for g in 0..m {
+                                residual_group(&mut sums, &mut out[g], &b[g], &diag[g], |p, k| f64::from(h[p][g][k]));
+                            }
+                        }
+                        Some(low) => {
+                            let l = near(low);
+                            for g in 0..m {
+                                residual_group(&mut sums, &mut out[g], &b[g], &diag[g], |p, k| {
+                                    f64::from(h[p][g][k]) + f64::from(l[p][g][k])
+                                });
+                            }
+                        }
+                    }
+                }
+            },
+        );
+        sums.iter().sum()
+    }
+}
+
+/// One group of [`Fine::residual_f64`]; `at(p, k)` is the solution above, below, left, right and at cell `k`.
+#[inline(always)]
+fn residual_group(
+    sums: &mut [f64; LANES],
+    out: &mut [f32; LANES],
+    b: &[f32; LANES],
+    diag: &[f32; LANES],
+    at: impl Fn(usize, usize) -> f64,
+) {
+    let mut v = [0.0f64; LANES];
+    for k in 0..LANES {
+        let sum = (at(0, k) + at(1, k)) + (at(2, k) + at(3, k));
+        let d = f64::from(diag[k]);
+        let r = f64::from(b[k]) + sum - d * at(4, k);
+        v[k] = if d > 0.0 { r } else { 0.0 };
+    }
+    for k in 0..LANES {
+        sums[k] += v[k] * v[k];
+        out[k] = v[k] as f32;
+    }
+}

@@ -1,0 +1,281 @@
+//! Multigrid for unit diffusivity: what compositing needs most, and what can be made fastest.
+//!
+//! The finest grid stores one diagonal and no couplings, interpolation is bilinear and stores no weights, coarser grids
+//! are Galerkin products that are worked out only near the region's edge, and a cycle walks each grid twice: down with
+//! both colours' sweeps, the residual and its restriction a few rows apart, and up with the correction and both sweeps.
+
+mod fine;
+mod nine;
+mod rows;
+mod setup;
+mod transfer;
+
+use crate::simd::widely;
+use fine::Fine;
+use ndarray::ArrayView2;
+use nine::Nine;
+pub(crate) use rows::Grid;
+use setup::{Levels, restrict_all};
+pub(crate) use setup::quantised;
+use transfer::{Scratch, Transfer};
+
+/// The grids of one region.
+pub(crate) struct Hierarchy {
+    levels: Levels,
+    sweeps: usize,
+}
+
+/// One grid's vectors.
+struct Vectors {
+    u: Vec<f32>,
+    b: Vec<f32>,
+    scratch: Scratch,
+}
+
+/// The vectors of all grids; one per channel being solved.
+pub(crate) struct Workspace(Vec<Vectors>);
+
+/// The row kernels of a grid.
+trait Level {
+    fn grid(&self) -> Grid;
+    fn inv(&self) -> &[f32];
+    fn relax<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize);
+    fn residual(&self, u: &[f32], b: &[f32], y: usize, out: &mut [f32]);
+
+    /// Relaxes the cells of row `y` that are red (`x + y` even) or black.
+    #[inline(always)]
+    fn colour(&self, u: &mut [f32], b: &[f32], y: usize, black: bool) {
+        if (y % 2 == 1) == black { self.relax::<false>(u, b, y) } else { self.relax::<true>(u, b, y) }
+    }
+
+    /// One red-black sweep, the black rows following the red ones.
+    #[inline(always)]
+    fn sweep(&self, u: &mut [f32], b: &[f32]) {
+        let h = self.grid().height;
+        for k in 0..=h {
+            if k < h {
+                self.colour(u, b, k, false);
+            }
+            if k > 0 {
+                self.colour(u, b, k - 1, true);
+            }
+        }
+    }
+
+    /// The last sweep on the way down, then `P^T (b - A u)`.
+    #[inline(always)]
+    fn sweep_and_restrict(&self, t: &Transfer, v: &mut Vectors, coarse: &mut [f32]) {
+        let h = self.grid().height;
+        let Vectors { u, b, scratch } = v;
+        let Scratch { ring, row } = scratch;
+        for k in 0..h + 2 {
+            if k < h {
+                self.colour(u, b, k, false);
+            }
+            if (1..=h).contains(&k) {
+                self.colour(u, b, k - 1, true);
+            }
+            let Some(y) = k.checked_sub(2) else { continue };
+            self.residual(u, b, y, &mut ring[y % 3]);
+            // rows 2Y - 1, 2Y, 2Y + 1 are there once an odd row, or the last one, is
+            if y % 2 == 1 || y + 1 == h {
+                let even = y - y % 2;
+                let above = even.checked_sub(1).map(|a| &ring[a % 3][..]);
+                let below = (y % 2 == 1).then(|| &ring[y % 3][..]);
+                t.restrict_row([above, Some(&ring[even % 3]), below], row, coarse, even / 2);
+            }
+        }
+    }
+
+    /// `u += P e`, then the first sweep on the way up.
+    #[inline(always)]
+    fn correct_and_sweep(&self, t: &Transfer, e: &[f32], v: &mut Vectors) {
+        let h = self.grid().height;
+        let Vectors { u, b, scratch } = v;
+        for k in 0..h + 2 {
+            if k < h {
+                t.prolong_row(e, &mut scratch.row, self.inv(), u, k);
+            }
+            if (1..=h).contains(&k) {
+                self.colour(u, b, k - 1, false);
+            }
+            if k >= 2 {
+                self.colour(u, b, k - 2, true);
+            }
+        }
+    }
+}
+
+impl Level for Fine {
+    #[inline(always)]
+    fn grid(&self) -> Grid {
+        self.grid
+    }
+
+    #[inline(always)]
+    fn inv(&self) -> &[f32] {
+        &self.inv
+    }
+
+    #[inline(always)]
+    fn relax<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize) {
+        self.relax_row::<ODD>(u, b, y);
+    }
+
+    #[inline(always)]
+    fn residual(&self, u: &[f32], b: &[f32], y: usize, out: &mut [f32]) {
+        self.residual_row(u, b, y, out);
+    }
+}
+
+impl Level for Nine {
+    #[inline(always)]
+    fn grid(&self) -> Grid {
+        self.grid
+    }
+
+    #[inline(always)]
+    fn inv(&self) -> &[f32] {
+        &self.inv
+    }
+
+    #[inline(always)]
+    fn relax<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize) {
+        self.relax_row::<ODD>(u, b, y);
+    }
+
+    #[inline(always)]
+    fn residual(&self, u: &[f32], b: &[f32], y: usize, out: &mut [f32]) {
+        self.residual_row(u, b, y, out);
+    }
+}
+
+/// Sweeps on the coarsest grid, which is a few cells tied to the boundary.
+const COARSEST_SWEEPS: usize = 4;
+
+impl Hierarchy {
+    /// Grids for the region `mask` with the screening `lambda` ([`quantised`]; 0 if `None`), for V(`sweeps`, `sweeps`)
+    /// cycles, `sweeps` >= 1.
+    pub(crate) fn new(mask: ArrayView2<'_, bool>, lambda: Option<ArrayView2<'_, f32>>, sweeps: usize) -> Self {
+        Hierarchy { levels: setup::build(mask, lambda), sweeps }
+    }
+
+    /// The padded layout of the finest vectors.
+    pub(crate) fn grid(&self) -> Grid {
+        self.levels.fine.grid
+    }
+
+    pub(crate) fn workspace(&self) -> Workspace {
+        let grids = std::iter::once(self.grid()).chain(self.levels.coarser.iter().map(|(_, n)| n.grid));
+        let vectors = |grid: Grid| Vectors {
+            u: vec![0.0; grid.len()],
+            b: vec![0.0; grid.len()],
+            scratch: Scratch::new(grid),
+        };
+        Workspace(grids.map(vectors).collect())
+    }
+
+    /// The residual to correct, to be filled before [`Self::cycle`] or [`Self::full_multigrid`].
+    pub(crate) fn residual_mut<'a>(&self, work: &'a mut Workspace) -> &'a mut Vec<f32> {
+        &mut work.0[0].b
+    }
+
+    /// The correction found so far.
+    pub(crate) fn correction_mut<'a>(&self, work: &'a mut Workspace) -> &'a mut Vec<f32> {
+        &mut work.0[0].u
+    }
+
+    /// `r = b - A (high + low)` in f64, and `||r||^2`.
+    pub(crate) fn residual_f64(&self, b: &[f32], high: &[f32], low: Option<&[f32]>, r: &mut [f32]) -> f64 {
+        self.levels.fine.residual_f64(b, high, low, r)
+    }
+
+    /// One V-cycle that goes on from the correction found so far, or starts from none.
+    pub(crate) fn cycle(&self, work: &mut Workspace, from_zero: bool) {
+        if from_zero {
+            work.0[0].u.fill(0.0);
+        }
+        self.descend(0, &mut work.0);
+    }
+
+    /// Nested iteration: solves the coarsest problem first and hands each grid its start.
+    pub(crate) fn full_multigrid(&self, work: &mut Workspace) {
+        for (l, (transfer, _)) in self.levels.coarser.iter().enumerate() {
+            let (upper, lower) = work.0.split_at_mut(l + 1);
+            let Vectors { b, scratch, .. } = &mut upper[l];
+            restrict_all(transfer, b, scratch, &mut lower[0].b);
+        }
+        let last = self.levels.coarser.len();
+        work.0[last].u.fill(0.0);
+        self.descend(last, &mut work.0[last..]);
+        for l in (0..last).rev() {
+            let (upper, lower) = work.0.split_at_mut(l + 1);
+            upper[l].u.fill(0.0);
+            let (transfer, _) = &self.levels.coarser[l];
+            let e = &lower[0].u;
+            if l == 0 {
+                correct(&self.levels.fine, transfer, e, &mut upper[l]);
+            } else {
+                correct(&self.levels.coarser[l - 1].1, transfer, e, &mut upper[l]);
+            }
+            self.descend(l, &mut work.0[l..]);
+        }
+    }
+
+    /// V-cycle on grid `l`, whose vectors are the first of `vectors`, from the guess that stands there.
+    fn descend(&self, l: usize, vectors: &mut [Vectors]) {
+        if l == 0 {
+            self.descend_from(&self.levels.fine, l, vectors);
+        } else {
+            self.descend_from(&self.levels.coarser[l - 1].1, l, vectors);
+        }
+    }
+
+    fn descend_from(&self, level: &impl Level, l: usize, vectors: &mut [Vectors]) {
+        let Some((own, lower)) = vectors.split_first_mut() else { return };
+        let (Some((next, _)), Some((transfer, _))) = (lower.split_first_mut(), self.levels.coarser.get(l)) else {
+            widely(
+                #[inline(always)]
+                || {
+                    for _ in 0..COARSEST_SWEEPS {
+                        level.sweep(&mut own.u, &own.b);
+                    }
+                },
+            );
+            return;
+        };
+        widely(
+            #[inline(always)]
+            || {
+                for _ in 1..self.sweeps {
+                    level.sweep(&mut own.u, &own.b);
+                }
+                level.sweep_and_restrict(transfer, own, &mut next.b);
+            },
+        );
+        next.u.fill(0.0);
+        self.descend(l + 1, lower);
+        let e = &lower[0].u;
+        widely(
+            #[inline(always)]
+            || {
+                level.correct_and_sweep(transfer, e, own);
+                for _ in 1..self.sweeps {
+                    level.sweep(&mut own.u, &own.b);
+                }
+            },
+        );
+    }
+}
+
+/// `u += P e` alone.
+fn correct(level: &impl Level, transfer: &Transfer, e: &[f32], v: &mut Vectors) {
+    widely(
+        #[inline(always)]
+        || {
+            for y in 0..level.grid().height {
+                transfer.prolong_row(e, &mut v.scratch.row, level.inv(), &mut v.u, y);
+            }
+        },
+    );
+}

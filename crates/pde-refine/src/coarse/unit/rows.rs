@@ -1,0 +1,75 @@
+//! Padded grids and the row operations on them.
+
+/// Cells a kernel works on at a time: one AVX-512 register of f32.
+pub(crate) const LANES: usize = 16;
+
+/// A padded grid: cell `(y, x)` lives at `(y + 1) * stride + x + 1`. Rows are padded to whole groups of [`LANES`] and
+/// one cell more on either side, so that kernels have no remainder; the cells added are outside the region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Grid {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) stride: usize,
+}
+
+impl Grid {
+    pub(crate) fn new(height: usize, width: usize) -> Self {
+        Grid { height, width, stride: width.next_multiple_of(LANES) + 4 }
+    }
+
+    /// Values a padded array holds.
+    pub(crate) fn len(self) -> usize {
+        self.stride * (self.height + 3)
+    }
+
+    #[inline(always)]
+    pub(crate) fn at(self, y: usize, x: usize) -> usize {
+        (y + 1) * self.stride + x + 1
+    }
+
+    /// Groups of [`LANES`] in a row.
+    #[inline(always)]
+    pub(crate) fn groups(self) -> usize {
+        self.width.div_ceil(LANES)
+    }
+
+    /// Row `y` with its padding: cell `x` at `x + 1`.
+    #[inline(always)]
+    pub(crate) fn row(self, a: &[f32], y: usize) -> &[f32] {
+        &a[(y + 1) * self.stride..][..self.stride]
+    }
+
+    #[inline(always)]
+    pub(crate) fn row_mut(self, a: &mut [f32], y: usize) -> &mut [f32] {
+        &mut a[(y + 1) * self.stride..][..self.stride]
+    }
+
+    /// Rows above, at and below `y`, the middle one to write to.
+    #[inline(always)]
+    pub(crate) fn rows_mut(self, a: &mut [f32], y: usize) -> (&[f32], &mut [f32], &[f32]) {
+        let s = self.stride;
+        let (head, tail) = a.split_at_mut((y + 1) * s);
+        let (row, below) = tail.split_at_mut(s);
+        (&head[y * s..], row, &below[..s])
+    }
+
+    /// Rows above, at and below `y`.
+    #[inline(always)]
+    pub(crate) fn rows(self, a: &[f32], y: usize) -> [&[f32]; 3] {
+        let s = self.stride;
+        let a = &a[y * s..][..3 * s];
+        [&a[..s], &a[s..2 * s], &a[2 * s..]]
+    }
+}
+
+/// `m` groups of a row from its cell `offset - 1` on: 1 for the cell itself, 0 for its left neighbour, 2 for its right.
+#[inline(always)]
+pub(crate) fn lanes<T>(row: &[T], offset: usize, m: usize) -> &[[T; LANES]] {
+    &row[offset..offset + m * LANES].as_chunks().0[..m]
+}
+
+/// [`lanes`], to write to.
+#[inline(always)]
+pub(crate) fn lanes_mut<T>(row: &mut [T], offset: usize, m: usize) -> &mut [[T; LANES]] {
+    &mut row[offset..offset + m * LANES].as_chunks_mut().0[..m]
+}
