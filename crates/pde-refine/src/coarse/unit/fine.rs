@@ -2,7 +2,7 @@
 //!
 //! Every vector is zero outside the region, so couplings need no storage: a neighbour outside adds nothing.
 
-use super::rows::{Grid, LANES, lanes, lanes_mut};
+use super::rows::{Grid, LANES, lanes, lanes_mut, near};
 use crate::simd::widely;
 
 /// `diag` and its inverse, 0 outside the region.
@@ -21,14 +21,18 @@ impl Fine {
         let (up, row, down) = self.grid.rows_mut(u, y);
         let (up, down) = (lanes(up, 1, m), lanes(down, 1, m));
         let (b, inv) = (lanes(self.grid.row(b, y), 1, m), lanes(self.grid.row(&self.inv, y), 1, m));
+        // A group is read before the one to its left is written: a read that overlaps a fresh write would wait for it.
+        // What it reads of the other colour does not change.
+        let mut ahead = near(row, 0);
         for g in 0..m {
-            let near = &mut row[g * LANES..][..LANES + 2];
+            let [left, mid, right] = ahead;
+            ahead = near(row, (g + 1).min(m - 1));
             let mut next = [0.0; LANES];
             for k in 0..LANES {
-                let sum = (up[g][k] + down[g][k]) + (near[k] + near[k + 2]);
-                next[k] = if (k % 2 == 1) == ODD { inv[g][k] * (b[g][k] + sum) } else { near[k + 1] };
+                let sum = (up[g][k] + down[g][k]) + (left[k] + right[k]);
+                next[k] = if (k % 2 == 1) == ODD { inv[g][k] * (b[g][k] + sum) } else { mid[k] };
             }
-            near[1..=LANES].copy_from_slice(&next);
+            row[g * LANES + 1..][..LANES].copy_from_slice(&next);
         }
     }
 
@@ -64,11 +68,11 @@ impl Fine {
                     let out = lanes_mut(self.grid.row_mut(r, y), 1, m);
                     let b = lanes(self.grid.row(b, y), 1, m);
                     let diag = lanes(self.grid.row(&self.diag, y), 1, m);
-                    let near = |a| {
+                    let around = |a| {
                         let [up, row, down] = self.grid.rows(a, y);
                         [lanes(up, 1, m), lanes(down, 1, m), lanes(row, 0, m), lanes(row, 2, m), lanes(row, 1, m)]
                     };
-                    let h = near(high);
+                    let h = around(high);
                     match low {
                         None => {
                             for g in 0..m {
@@ -76,7 +80,7 @@ impl Fine {
                             }
                         }
                         Some(low) => {
-                            let l = near(low);
+                            let l = around(low);
                             for g in 0..m {
                                 residual_group(&mut sums, &mut out[g], &b[g], &diag[g], |p, k| {
                                     f64::from(h[p][g][k]) + f64::from(l[p][g][k])

@@ -67,7 +67,7 @@ trait Level {
     fn sweep_and_restrict(&self, t: &Transfer, v: &mut Vectors, coarse: &mut [f32]) {
         let h = self.grid().height;
         let Vectors { u, b, scratch } = v;
-        let Scratch { ring, row } = scratch;
+        let Scratch { ring, restricted, .. } = scratch;
         for k in 0..h + 2 {
             if k < h {
                 self.colour(u, b, k, false);
@@ -82,7 +82,7 @@ trait Level {
                 let even = y - y % 2;
                 let above = even.checked_sub(1).map(|a| &ring[a % 3][..]);
                 let below = (y % 2 == 1).then(|| &ring[y % 3][..]);
-                t.restrict_row([above, Some(&ring[even % 3]), below], row, coarse, even / 2);
+                t.restrict_row([above, Some(&ring[even % 3]), below], restricted.each_mut().map(|r| &mut r[..]), coarse, even / 2);
             }
         }
     }
@@ -94,7 +94,7 @@ trait Level {
         let Vectors { u, b, scratch } = v;
         for k in 0..h + 2 {
             if k < h {
-                t.prolong_row(e, &mut scratch.row, self.inv(), u, k);
+                t.prolong_row(e, &mut scratch.prolonged, self.inv(), u, k);
             }
             if (1..=h).contains(&k) {
                 self.colour(u, b, k - 1, false);
@@ -274,7 +274,7 @@ fn correct(level: &impl Level, transfer: &Transfer, e: &[f32], v: &mut Vectors) 
         #[inline(always)]
         || {
             for y in 0..level.grid().height {
-                transfer.prolong_row(e, &mut v.scratch.row, level.inv(), &mut v.u, y);
+                transfer.prolong_row(e, &mut v.scratch.prolonged, level.inv(), &mut v.u, y);
             }
         },
     );

@@ -1,6 +1,6 @@
 //! A coarser grid: a symmetric nine-point operator, constant wherever the grid above is far from the region's edge.
 
-use super::rows::{Grid, LANES, lanes, lanes_mut};
+use super::rows::{Grid, LANES, lanes, lanes_mut, near};
 
 /// Couplings of a cell far from the edge: to the four neighbours beside it and to the four diagonal ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -83,35 +83,32 @@ impl Nine {
         let (sw, s, se) = (lanes(down, 0, m), lanes(down, 1, m), lanes(down, 2, m));
         let (b, inv) = (lanes(self.grid.row(b, y), 1, m), lanes(self.grid.row(&self.inv, y), 1, m));
         let (first, last) = (self.runs[y].0 as usize, self.runs[y].1 as usize);
-        let mut general = |g: usize| {
-            let near = &mut row[g * LANES..][..LANES + 2];
-            let mut next = [0.0; LANES];
-            for k in 0..LANES {
-                let beside = (c.north[g][k] * n[g][k] + c.south[g][k] * s[g][k])
-                    + (c.west[g][k] * near[k] + c.east[g][k] * near[k + 2]);
-                let diagonal = (c.north_west[g][k] * nw[g][k] + c.north_east[g][k] * ne[g][k])
-                    + (c.south_west[g][k] * sw[g][k] + c.south_east[g][k] * se[g][k]);
-                let relaxed = inv[g][k] * (b[g][k] + (beside + diagonal));
-                next[k] = if (k % 2 == 1) == ODD { relaxed } else { near[k + 1] };
-            }
-            near[1..=LANES].copy_from_slice(&next);
-        };
-        for g in 0..first {
-            general(g);
-        }
-        for g in last..m {
-            general(g);
-        }
         let Regular { beside, diagonal, .. } = self.regular;
-        for g in first..last {
-            let near = &mut row[g * LANES..][..LANES + 2];
+        // A group is read before the one to its left is written, as on the finest grid.
+        let mut ahead = near(row, 0);
+        for g in 0..m {
+            let [w, mid, e] = ahead;
+            ahead = near(row, (g + 1).min(m - 1));
             let mut next = [0.0; LANES];
-            for k in 0..LANES {
-                let sum = beside * ((n[g][k] + s[g][k]) + (near[k] + near[k + 2]))
-                    + diagonal * ((nw[g][k] + ne[g][k]) + (sw[g][k] + se[g][k]));
-                next[k] = if (k % 2 == 1) == ODD { inv[g][k] * (b[g][k] + sum) } else { near[k + 1] };
+            if (first..last).contains(&g) {
+                for k in 0..LANES {
+                    let sum = beside * ((n[g][k] + s[g][k]) + (w[k] + e[k]))
+                        + diagonal * ((nw[g][k] + ne[g][k]) + (sw[g][k] + se[g][k]));
+                    next[k] = inv[g][k] * (b[g][k] + sum);
+                }
+            } else {
+                for k in 0..LANES {
+                    let beside = (c.north[g][k] * n[g][k] + c.south[g][k] * s[g][k])
+                        + (c.west[g][k] * w[k] + c.east[g][k] * e[k]);
+                    let diagonal = (c.north_west[g][k] * nw[g][k] + c.north_east[g][k] * ne[g][k])
+                        + (c.south_west[g][k] * sw[g][k] + c.south_east[g][k] * se[g][k]);
+                    next[k] = inv[g][k] * (b[g][k] + (beside + diagonal));
+                }
             }
-            near[1..=LANES].copy_from_slice(&next);
+            for k in 0..LANES {
+                next[k] = if (k % 2 == 1) == ODD { next[k] } else { mid[k] };
+            }
+            row[g * LANES + 1..][..LANES].copy_from_slice(&next);
         }
     }
 
@@ -128,7 +125,7 @@ impl Nine {
         let diag = lanes(self.grid.row(&self.diag, y), 1, m);
         let out = lanes_mut(out, 1, m);
         let (first, last) = (self.runs[y].0 as usize, self.runs[y].1 as usize);
-        let mut general = |g: usize| {
+        for g in (0..m).filter(|g| !(first..last).contains(g)) {
             let mut r = [0.0; LANES];
             for k in 0..LANES {
                 let beside = (c.north[g][k] * n[g][k] + c.south[g][k] * s[g][k])
@@ -138,12 +135,6 @@ impl Nine {
                 r[k] = (inv[g][k] * (b[g][k] + (beside + diagonal)) - mid[g][k]) * diag[g][k];
             }
             out[g] = r;
-        };
-        for g in 0..first {
-            general(g);
-        }
-        for g in last..m {
-            general(g);
         }
         let Regular { beside, diagonal, .. } = self.regular;
         for g in first..last {

@@ -73,3 +73,16 @@ pub(crate) fn lanes<T>(row: &[T], offset: usize, m: usize) -> &[[T; LANES]] {
 pub(crate) fn lanes_mut<T>(row: &mut [T], offset: usize, m: usize) -> &mut [[T; LANES]] {
     &mut row[offset..offset + m * LANES].as_chunks_mut().0[..m]
 }
+
+/// Left neighbours, cells and right neighbours of group `g` of a padded row.
+#[inline(always)]
+pub(crate) fn near(row: &[f32], g: usize) -> [[f32; LANES]; 3] {
+    let cells = &row[g * LANES..][..LANES + 2];
+    let mut out = [[0.0; LANES]; 3];
+    for k in 0..LANES {
+        out[0][k] = cells[k];
+        out[1][k] = cells[k + 1];
+        out[2][k] = cells[k + 2];
+    }
+    out
+}

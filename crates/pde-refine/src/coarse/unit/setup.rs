@@ -366,7 +366,7 @@ pub(crate) fn restrict_all(transfer: &Transfer, r: &[f32], scratch: &mut Scratch
             for y in 0..transfer.coarse.height {
                 let row = |y: usize| (y < fine.height).then(|| fine.row(r, y));
                 let above = if y > 0 { row(2 * y - 1) } else { None };
-                transfer.restrict_row([above, row(2 * y), row(2 * y + 1)], &mut scratch.row, b, y);
+                transfer.restrict_row([above, row(2 * y), row(2 * y + 1)], scratch.restricted.each_mut().map(|r| &mut r[..]), b, y);
             }
         },
     );

@@ -5,6 +5,22 @@
 
 use super::rows::{Grid, LANES, lanes, lanes_mut};
 
+/// `out[x] = row[2 x]`. Not inlined into wide code, where it becomes gathers.
+#[inline(never)]
+fn every_other(row: &[f32], out: &mut [f32]) {
+    for (out, pair) in out.iter_mut().zip(row.as_chunks::<2>().0) {
+        *out = pair[0];
+    }
+}
+
+/// `out[2 x] = even[x]`, `out[2 x + 1] = odd[x]`; not inlined, as [`every_other`].
+#[inline(never)]
+fn alternate(even: &[f32], odd: &[f32], out: &mut [f32]) {
+    for ((pair, &e), &o) in out.as_chunks_mut::<2>().0.iter_mut().zip(even).zip(odd) {
+        *pair = [e, o];
+    }
+}
+
 /// The geometry of one step between grids.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Transfer {
@@ -15,18 +31,21 @@ pub(crate) struct Transfer {
     pub(crate) fold_bottom: bool,
 }
 
-/// Scratch rows; `at least` as long as two padded coarse rows.
+/// Scratch rows of a grid. Values beyond the grid stay 0, but for `prolonged`.
 #[derive(Debug, Clone)]
 pub(crate) struct Scratch {
     /// Residual rows, the last three.
     pub(crate) ring: [Vec<f32>; 3],
-    pub(crate) row: Vec<f32>,
+    /// A row of the correction, and its even and odd cells.
+    pub(crate) prolonged: [Vec<f32>; 3],
+    /// A row summed over columns of cells, and then along it.
+    pub(crate) restricted: [Vec<f32>; 2],
 }
 
 impl Scratch {
     pub(crate) fn new(fine: Grid) -> Self {
         let row = || vec![0.0f32; fine.stride + 2 * LANES];
-        Scratch { ring: [row(), row(), row()], row: row() }
+        Scratch { ring: [row(), row(), row()], prolonged: [row(), row(), row()], restricted: [row(), row()] }
     }
 }
 
@@ -46,7 +65,7 @@ impl Transfer {
     pub(crate) fn restrict_row(
         &self,
         rows: [Option<&[f32]>; 3],
-        row: &mut [f32],
+        [row, sums]: [&mut [f32]; 2],
         b: &mut [f32],
         y: usize,
     ) {
@@ -85,13 +104,16 @@ impl Transfer {
                 }
             }
         }
+        // cell x sits at x + 1; `sums` holds the weighted sum around it at x
+        let (left, mid, right) = (lanes(row, 0, m), lanes(row, 1, m), lanes(row, 2, m));
+        for (g, sums) in lanes_mut(sums, 0, m).iter_mut().enumerate() {
+            for k in 0..LANES {
+                sums[k] = mid[g][k] + 0.5 * (left[g][k] + right[g][k]);
+            }
+        }
         let n = self.coarse.width;
         let out = &mut self.coarse.row_mut(b, y)[1..][..n];
-        // cell 2x sits at 2x + 1; the cell left of the first one is padding and 0
-        let (left, pairs) = (&row[..2 * n], &row[1..][..2 * n]);
-        for ((out, left), pair) in out.iter_mut().zip(left.chunks_exact(2)).zip(pairs.chunks_exact(2)) {
-            *out = pair[0] + 0.5 * (left[0] + pair[1]);
-        }
+        every_other(sums, out);
         if self.fold_right {
             out[n - 1] += 0.5 * row[2 * n];
         }
@@ -99,24 +121,33 @@ impl Transfer {
 
     /// Adds row `y` of `P e` to the fine row `y` of `u`, in the region (`inv` > 0).
     #[inline(always)]
-    pub(crate) fn prolong_row(&self, e: &[f32], row: &mut [f32], inv: &[f32], u: &mut [f32], y: usize) {
-        let n = self.coarse.width;
-        let above = &self.coarse.row(e, y / 2)[1..][..n + 1];
-        let values = &mut row[1..][..2 * n];
+    pub(crate) fn prolong_row(&self, e: &[f32], rows: &mut [Vec<f32>; 3], inv: &[f32], u: &mut [f32], y: usize) {
+        let (n, m) = (self.coarse.width, self.coarse.groups());
+        let [row, even, odd] = rows;
+        let above = self.coarse.row(e, y / 2);
+        let (a, next_a) = (lanes(above, 1, m), lanes(above, 2, m));
+        let (even, odd) = (lanes_mut(even, 0, m), lanes_mut(odd, 0, m));
         if y.is_multiple_of(2) {
-            for (pair, e) in values.chunks_exact_mut(2).zip(above.windows(2)) {
-                pair[0] = e[0];
-                pair[1] = 0.5 * (e[0] + e[1]);
+            for g in 0..m {
+                for k in 0..LANES {
+                    even[g][k] = a[g][k];
+                    odd[g][k] = 0.5 * (a[g][k] + next_a[g][k]);
+                }
             }
         } else {
             let last = self.fold_bottom && y / 2 + 1 == self.coarse.height;
-            let below = &self.coarse.row(e, y / 2 + usize::from(!last))[1..][..n + 1];
-            for ((pair, a), b) in values.chunks_exact_mut(2).zip(above.windows(2)).zip(below.windows(2)) {
-                let (here, next) = (0.5 * (a[0] + b[0]), 0.5 * (a[1] + b[1]));
-                pair[0] = here;
-                pair[1] = 0.5 * (here + next);
+            let below = self.coarse.row(e, y / 2 + usize::from(!last));
+            let (b, next_b) = (lanes(below, 1, m), lanes(below, 2, m));
+            for g in 0..m {
+                for k in 0..LANES {
+                    let here = 0.5 * (a[g][k] + b[g][k]);
+                    even[g][k] = here;
+                    odd[g][k] = 0.5 * (here + 0.5 * (next_a[g][k] + next_b[g][k]));
+                }
             }
         }
+        let values = &mut row[1..][..2 * n];
+        alternate(even.as_flattened(), odd.as_flattened(), values);
         if self.fold_right {
             values[2 * n - 1] = values[2 * n - 2];
         }
