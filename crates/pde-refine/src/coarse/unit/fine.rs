@@ -2,7 +2,7 @@
 //!
 //! Every vector is zero outside the region, so couplings need no storage: a neighbour outside adds nothing.
 
-use super::rows::{Grid, LANES, lanes, lanes_mut, near};
+use super::rows::{Grid, LANES, Spans, lanes, lanes_mut, near, span};
 use crate::simd::widely;
 
 /// `diag` and its inverse, 0 outside the region.
@@ -11,6 +11,7 @@ pub(crate) struct Fine {
     pub(crate) grid: Grid,
     pub(crate) diag: Vec<f32>,
     pub(crate) inv: Vec<f32>,
+    pub(crate) spans: Spans,
 }
 
 impl Fine {
@@ -23,10 +24,14 @@ impl Fine {
         let (b, inv) = (lanes(self.grid.row(b, y), 1, m), lanes(self.grid.row(&self.inv, y), 1, m));
         // A group is read before the one to its left is written: a read that overlaps a fresh write would wait for it.
         // What it reads of the other colour does not change.
-        let mut ahead = near(row, 0);
-        for g in 0..m {
+        let (from, to) = span(&self.spans, y);
+        if from >= to {
+            return;
+        }
+        let mut ahead = near(row, from);
+        for g in from..to {
             let [left, mid, right] = ahead;
-            ahead = near(row, (g + 1).min(m - 1));
+            ahead = near(row, (g + 1).min(to - 1));
             let mut next = [0.0; LANES];
             for k in 0..LANES {
                 let sum = (up[g][k] + down[g][k]) + (left[k] + right[k]);
@@ -34,6 +39,12 @@ impl Fine {
             }
             row[g * LANES + 1..][..LANES].copy_from_slice(&next);
         }
+    }
+
+    /// [`Self::relax_row`] where all of `u` is 0, whatever stands there.
+    #[inline(always)]
+    pub(crate) fn start_row<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize) {
+        start_row::<ODD>(self.grid, span(&self.spans, y), &self.inv, u, b, y);
     }
 
     /// `b - A u` along row `y`, to `out` (padded); zero outside the region.
@@ -45,8 +56,10 @@ impl Fine {
         let (left, mid, right) = (lanes(row, 0, m), lanes(row, 1, m), lanes(row, 2, m));
         let (b, inv) = (lanes(self.grid.row(b, y), 1, m), lanes(self.grid.row(&self.inv, y), 1, m));
         let diag = lanes(self.grid.row(&self.diag, y), 1, m);
+        out.fill(0.0);
         let out = lanes_mut(out, 1, m);
-        for g in 0..m {
+        let (from, to) = span(&self.spans, y);
+        for g in from..to {
             let mut r = [0.0; LANES];
             for k in 0..LANES {
                 let sum = (up[g][k] + down[g][k]) + (left[g][k] + right[g][k]);
@@ -72,16 +85,17 @@ impl Fine {
                         let [up, row, down] = self.grid.rows(a, y);
                         [lanes(up, 1, m), lanes(down, 1, m), lanes(row, 0, m), lanes(row, 2, m), lanes(row, 1, m)]
                     };
+                    let (from, to) = span(&self.spans, y);
                     let h = around(high);
                     match low {
                         None => {
-                            for g in 0..m {
+                            for g in from..to {
                                 residual_group(&mut sums, &mut out[g], &b[g], &diag[g], |p, k| f64::from(h[p][g][k]));
                             }
                         }
                         Some(low) => {
                             let l = around(low);
-                            for g in 0..m {
+                            for g in from..to {
                                 residual_group(&mut sums, &mut out[g], &b[g], &diag[g], |p, k| {
                                     f64::from(h[p][g][k]) + f64::from(l[p][g][k])
                                 });
@@ -114,5 +128,27 @@ fn residual_group(
     for k in 0..LANES {
         sums[k] += v[k] * v[k];
         out[k] = v[k] as f32;
+    }
+}
+
+/// Gauss-Seidel from 0 on the cells of row `y` whose `x` is odd or even; the others become 0.
+#[inline(always)]
+pub(crate) fn start_row<const ODD: bool>(
+    grid: Grid,
+    (from, to): (usize, usize),
+    inv: &[f32],
+    u: &mut [f32],
+    b: &[f32],
+    y: usize,
+) {
+    let m = grid.groups();
+    let (b, inv) = (lanes(grid.row(b, y), 1, m), lanes(grid.row(inv, y), 1, m));
+    let u = lanes_mut(grid.row_mut(u, y), 1, m);
+    for g in from..to {
+        let mut next = [0.0; LANES];
+        for k in 0..LANES {
+            next[k] = if (k % 2 == 1) == ODD { inv[g][k] * b[g][k] } else { 0.0 };
+        }
+        u[g] = next;
     }
 }

@@ -15,6 +15,7 @@ use fine::Fine;
 use ndarray::ArrayView2;
 use nine::Nine;
 pub(crate) use rows::Grid;
+use rows::{Spans, span};
 use setup::{Levels, restrict_all};
 pub(crate) use setup::quantised;
 use transfer::{Scratch, Transfer};
@@ -39,6 +40,8 @@ pub(crate) struct Workspace(Vec<Vectors>);
 trait Level {
     fn grid(&self) -> Grid;
     fn inv(&self) -> &[f32];
+    fn spans(&self) -> &Spans;
+    fn start<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize);
     fn relax<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize);
     fn residual(&self, u: &[f32], b: &[f32], y: usize, out: &mut [f32]);
 
@@ -62,14 +65,16 @@ trait Level {
         }
     }
 
-    /// The last sweep on the way down, then `P^T (b - A u)`.
+    /// The last sweep on the way down, `from_zero` or from what stands in `u`, then `P^T (b - A u)`.
     #[inline(always)]
-    fn sweep_and_restrict(&self, t: &Transfer, v: &mut Vectors, coarse: &mut [f32]) {
+    fn sweep_and_restrict(&self, t: &Transfer, v: &mut Vectors, coarse: (&mut [f32], &Spans), from_zero: bool) {
         let h = self.grid().height;
         let Vectors { u, b, scratch } = v;
         let Scratch { ring, restricted, .. } = scratch;
         for k in 0..h + 2 {
-            if k < h {
+            if k < h && from_zero {
+                if k % 2 == 0 { self.start::<false>(u, b, k) } else { self.start::<true>(u, b, k) }
+            } else if k < h {
                 self.colour(u, b, k, false);
             }
             if (1..=h).contains(&k) {
@@ -82,7 +87,9 @@ trait Level {
                 let even = y - y % 2;
                 let above = even.checked_sub(1).map(|a| &ring[a % 3][..]);
                 let below = (y % 2 == 1).then(|| &ring[y % 3][..]);
-                t.restrict_row([above, Some(&ring[even % 3]), below], restricted.each_mut().map(|r| &mut r[..]), coarse, even / 2);
+                let buffers = restricted.each_mut().map(|r| &mut r[..]);
+                let (b, spans) = (&mut *coarse.0, span(coarse.1, even / 2));
+                t.restrict_row([above, Some(&ring[even % 3]), below], buffers, b, even / 2, spans);
             }
         }
     }
@@ -94,7 +101,7 @@ trait Level {
         let Vectors { u, b, scratch } = v;
         for k in 0..h + 2 {
             if k < h {
-                t.prolong_row(e, &mut scratch.prolonged, self.inv(), u, k);
+                t.prolong_row(e, &mut scratch.prolonged, self.inv(), u, k, span(self.spans(), k));
             }
             if (1..=h).contains(&k) {
                 self.colour(u, b, k - 1, false);
@@ -118,6 +125,16 @@ impl Level for Fine {
     }
 
     #[inline(always)]
+    fn spans(&self) -> &Spans {
+        &self.spans
+    }
+
+    #[inline(always)]
+    fn start<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize) {
+        self.start_row::<ODD>(u, b, y);
+    }
+
+    #[inline(always)]
     fn relax<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize) {
         self.relax_row::<ODD>(u, b, y);
     }
@@ -137,6 +154,16 @@ impl Level for Nine {
     #[inline(always)]
     fn inv(&self) -> &[f32] {
         &self.inv
+    }
+
+    #[inline(always)]
+    fn spans(&self) -> &Spans {
+        &self.spans
+    }
+
+    #[inline(always)]
+    fn start<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize) {
+        self.start_row::<ODD>(u, b, y);
     }
 
     #[inline(always)]
@@ -192,22 +219,18 @@ impl Hierarchy {
 
     /// One V-cycle that goes on from the correction found so far, or starts from none.
     pub(crate) fn cycle(&self, work: &mut Workspace, from_zero: bool) {
-        if from_zero {
-            work.0[0].u.fill(0.0);
-        }
-        self.descend(0, &mut work.0);
+        self.descend(0, &mut work.0, from_zero);
     }
 
     /// Nested iteration: solves the coarsest problem first and hands each grid its start.
     pub(crate) fn full_multigrid(&self, work: &mut Workspace) {
-        for (l, (transfer, _)) in self.levels.coarser.iter().enumerate() {
+        for (l, (transfer, coarse)) in self.levels.coarser.iter().enumerate() {
             let (upper, lower) = work.0.split_at_mut(l + 1);
             let Vectors { b, scratch, .. } = &mut upper[l];
-            restrict_all(transfer, b, scratch, &mut lower[0].b);
+            restrict_all(transfer, b, &coarse.spans, scratch, &mut lower[0].b);
         }
         let last = self.levels.coarser.len();
-        work.0[last].u.fill(0.0);
-        self.descend(last, &mut work.0[last..]);
+        self.descend(last, &mut work.0[last..], true);
         for l in (0..last).rev() {
             let (upper, lower) = work.0.split_at_mut(l + 1);
             upper[l].u.fill(0.0);
@@ -218,22 +241,26 @@ impl Hierarchy {
             } else {
                 correct(&self.levels.coarser[l - 1].1, transfer, e, &mut upper[l]);
             }
-            self.descend(l, &mut work.0[l..]);
+            self.descend(l, &mut work.0[l..], false);
         }
     }
 
-    /// V-cycle on grid `l`, whose vectors are the first of `vectors`, from the guess that stands there.
-    fn descend(&self, l: usize, vectors: &mut [Vectors]) {
+    /// V-cycle on grid `l`, whose vectors are the first of `vectors`, `from_zero` or from the guess that stands there.
+    fn descend(&self, l: usize, vectors: &mut [Vectors], from_zero: bool) {
         if l == 0 {
-            self.descend_from(&self.levels.fine, l, vectors);
+            self.descend_from(&self.levels.fine, l, vectors, from_zero);
         } else {
-            self.descend_from(&self.levels.coarser[l - 1].1, l, vectors);
+            self.descend_from(&self.levels.coarser[l - 1].1, l, vectors, from_zero);
         }
     }
 
-    fn descend_from(&self, level: &impl Level, l: usize, vectors: &mut [Vectors]) {
+    fn descend_from(&self, level: &impl Level, l: usize, vectors: &mut [Vectors], from_zero: bool) {
         let Some((own, lower)) = vectors.split_first_mut() else { return };
-        let (Some((next, _)), Some((transfer, _))) = (lower.split_first_mut(), self.levels.coarser.get(l)) else {
+        let start_here = from_zero && self.sweeps == 1 && !lower.is_empty();
+        if from_zero && !start_here {
+            own.u.fill(0.0);
+        }
+        let (Some((next, _)), Some((transfer, coarse))) = (lower.split_first_mut(), self.levels.coarser.get(l)) else {
             widely(
                 #[inline(always)]
                 || {
@@ -250,11 +277,10 @@ impl Hierarchy {
                 for _ in 1..self.sweeps {
                     level.sweep(&mut own.u, &own.b);
                 }
-                level.sweep_and_restrict(transfer, own, &mut next.b);
+                level.sweep_and_restrict(transfer, own, (&mut next.b, &coarse.spans), start_here);
             },
         );
-        next.u.fill(0.0);
-        self.descend(l + 1, lower);
+        self.descend(l + 1, lower, true);
         let e = &lower[0].u;
         widely(
             #[inline(always)]
@@ -274,7 +300,7 @@ fn correct(level: &impl Level, transfer: &Transfer, e: &[f32], v: &mut Vectors) 
         #[inline(always)]
         || {
             for y in 0..level.grid().height {
-                transfer.prolong_row(e, &mut v.scratch.prolonged, level.inv(), &mut v.u, y);
+                transfer.prolong_row(e, &mut v.scratch.prolonged, level.inv(), &mut v.u, y, span(level.spans(), y));
             }
         },
     );

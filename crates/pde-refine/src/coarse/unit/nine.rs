@@ -1,6 +1,7 @@
 //! A coarser grid: a symmetric nine-point operator, constant wherever the grid above is far from the region's edge.
 
-use super::rows::{Grid, LANES, lanes, lanes_mut, near};
+use super::fine::start_row;
+use super::rows::{Grid, LANES, Spans, lanes, lanes_mut, near, span};
 
 /// Couplings of a cell far from the edge: to the four neighbours beside it and to the four diagonal ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,9 +24,10 @@ pub(crate) struct Nine {
     pub(crate) south: Vec<f32>,
     pub(crate) south_east: Vec<f32>,
     pub(crate) south_west: Vec<f32>,
-    /// What every cell of a row's groups `run[y].0 .. run[y].1` couples with.
+    /// What every cell of a row's groups `runs[y]` couples with.
     pub(crate) regular: Regular,
-    pub(crate) runs: Vec<(u32, u32)>,
+    pub(crate) runs: Spans,
+    pub(crate) spans: Spans,
 }
 
 /// Rows of the coefficients around one row.
@@ -53,6 +55,7 @@ impl Nine {
             south_west: zeros(),
             regular,
             runs: vec![(0, 0); grid.height],
+            spans: vec![(0, 0); grid.height],
         }
     }
 
@@ -82,13 +85,17 @@ impl Nine {
         let (nw, n, ne) = (lanes(up, 0, m), lanes(up, 1, m), lanes(up, 2, m));
         let (sw, s, se) = (lanes(down, 0, m), lanes(down, 1, m), lanes(down, 2, m));
         let (b, inv) = (lanes(self.grid.row(b, y), 1, m), lanes(self.grid.row(&self.inv, y), 1, m));
-        let (first, last) = (self.runs[y].0 as usize, self.runs[y].1 as usize);
+        let (first, last) = span(&self.runs, y);
         let Regular { beside, diagonal, .. } = self.regular;
         // A group is read before the one to its left is written, as on the finest grid.
-        let mut ahead = near(row, 0);
-        for g in 0..m {
+        let (from, to) = span(&self.spans, y);
+        if from >= to {
+            return;
+        }
+        let mut ahead = near(row, from);
+        for g in from..to {
             let [w, mid, e] = ahead;
-            ahead = near(row, (g + 1).min(m - 1));
+            ahead = near(row, (g + 1).min(to - 1));
             let mut next = [0.0; LANES];
             if (first..last).contains(&g) {
                 for k in 0..LANES {
@@ -112,6 +119,12 @@ impl Nine {
         }
     }
 
+    /// [`Self::relax_row`] where all of `u` is 0, whatever stands there; cells of one colour do not see each other.
+    #[inline(always)]
+    pub(crate) fn start_row<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize) {
+        start_row::<ODD>(self.grid, span(&self.spans, y), &self.inv, u, b, y);
+    }
+
     /// `b - A u` along row `y`, to `out` (padded); zero outside the region.
     #[inline(always)]
     pub(crate) fn residual_row(&self, u: &[f32], b: &[f32], y: usize, out: &mut [f32]) {
@@ -123,9 +136,11 @@ impl Nine {
         let (sw, s, se) = (lanes(down, 0, m), lanes(down, 1, m), lanes(down, 2, m));
         let (b, inv) = (lanes(self.grid.row(b, y), 1, m), lanes(self.grid.row(&self.inv, y), 1, m));
         let diag = lanes(self.grid.row(&self.diag, y), 1, m);
+        out.fill(0.0);
         let out = lanes_mut(out, 1, m);
-        let (first, last) = (self.runs[y].0 as usize, self.runs[y].1 as usize);
-        for g in (0..m).filter(|g| !(first..last).contains(g)) {
+        let (from, to) = span(&self.spans, y);
+        let (first, last) = span(&self.runs, y);
+        for g in (from..to).filter(|g| !(first..last).contains(g)) {
             let mut r = [0.0; LANES];
             for k in 0..LANES {
                 let beside = (c.north[g][k] * n[g][k] + c.south[g][k] * s[g][k])

@@ -86,3 +86,23 @@ pub(crate) fn near(row: &[f32], g: usize) -> [[f32; LANES]; 3] {
     }
     out
 }
+
+/// The groups of each row that hold cells of the region, `from .. to`.
+pub(crate) type Spans = Vec<(u32, u32)>;
+
+/// [`Spans`] of an array that is positive in the region.
+pub(crate) fn spans(grid: Grid, diag: &[f32]) -> Spans {
+    let span = |y| {
+        let row = &grid.row(diag, y)[1..];
+        let first = row.iter().position(|&d| d > 0.0).unwrap_or(0);
+        let last = row.iter().rposition(|&d| d > 0.0).map_or(0, |x| x + 1);
+        ((first / LANES) as u32, last.div_ceil(LANES) as u32)
+    };
+    (0..grid.height).map(span).collect()
+}
+
+/// One row's span, `from .. to`.
+#[inline(always)]
+pub(crate) fn span(spans: &Spans, y: usize) -> (usize, usize) {
+    (spans[y].0 as usize, spans[y].1 as usize)
+}

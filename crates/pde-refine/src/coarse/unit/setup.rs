@@ -7,7 +7,7 @@
 
 use super::fine::Fine;
 use super::nine::{Nine, Regular};
-use super::rows::{Grid, LANES};
+use super::rows::{Grid, LANES, Spans, span, spans};
 use super::transfer::{Scratch, Transfer};
 use crate::simd::widely;
 use ndarray::{ArrayView2, Axis};
@@ -107,7 +107,7 @@ pub(crate) fn build(mask: ArrayView2<'_, bool>, lambda: Option<ArrayView2<'_, f3
             *d += s;
         }
     }
-    let fine = Fine { grid, inv: inverse(&diag), diag };
+    let fine = Fine { grid, inv: inverse(&diag), spans: spans(grid, &diag), diag };
     let frame_right = mask.index_axis(Axis(1), w - 1).iter().any(|&m| m);
     let frame_bottom = mask.index_axis(Axis(0), h - 1).iter().any(|&m| m);
     let mut regular = regular_cells(grid, &lap);
@@ -134,13 +134,15 @@ pub(crate) fn build(mask: ArrayView2<'_, bool>, lambda: Option<ArrayView2<'_, f3
         }
         nine.diag.copy_from_slice(&coarse_lap);
         if let Some(screen) = &mut screen {
-            let coarse = restrict(&transfer, screen);
+            let everywhere = spans(nine.grid, &coarse_lap);
+            let coarse = restrict(&transfer, screen, &everywhere);
             for ((d, s), lap) in nine.diag.iter_mut().zip(&coarse).zip(&coarse_lap) {
                 *d += if *lap > 0.0 { *s } else { 0.0 };
             }
             *screen = coarse;
         }
         nine.inv = inverse(&nine.diag);
+        nine.spans = spans(nine.grid, &nine.diag);
         (lap, regular) = (coarse_lap, coarse_regular);
         coarser.push((transfer, nine));
     }
@@ -350,15 +352,15 @@ fn product(transfer: &Transfer, a: &impl Laplacian, y: usize, x: usize) -> [f32;
 }
 
 /// `P^T r`.
-pub(crate) fn restrict(transfer: &Transfer, r: &[f32]) -> Vec<f32> {
+fn restrict(transfer: &Transfer, r: &[f32], spans: &Spans) -> Vec<f32> {
     let mut b = vec![0.0f32; transfer.coarse.len()];
     let mut scratch = Scratch::new(transfer.fine);
-    restrict_all(transfer, r, &mut scratch, &mut b);
+    restrict_all(transfer, r, spans, &mut scratch, &mut b);
     b
 }
 
-/// [`restrict`] into an array.
-pub(crate) fn restrict_all(transfer: &Transfer, r: &[f32], scratch: &mut Scratch, b: &mut [f32]) {
+/// [`restrict`] into an array, which is 0 outside the region; `spans` are the coarse grid's.
+pub(crate) fn restrict_all(transfer: &Transfer, r: &[f32], spans: &Spans, scratch: &mut Scratch, b: &mut [f32]) {
     let fine = transfer.fine;
     widely(
         #[inline(always)]
@@ -366,7 +368,8 @@ pub(crate) fn restrict_all(transfer: &Transfer, r: &[f32], scratch: &mut Scratch
             for y in 0..transfer.coarse.height {
                 let row = |y: usize| (y < fine.height).then(|| fine.row(r, y));
                 let above = if y > 0 { row(2 * y - 1) } else { None };
-                transfer.restrict_row([above, row(2 * y), row(2 * y + 1)], scratch.restricted.each_mut().map(|r| &mut r[..]), b, y);
+                let buffers = scratch.restricted.each_mut().map(|r| &mut r[..]);
+                transfer.restrict_row([above, row(2 * y), row(2 * y + 1)], buffers, b, y, span(spans, y));
             }
         },
     );

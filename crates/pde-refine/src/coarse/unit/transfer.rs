@@ -60,7 +60,8 @@ impl Transfer {
         }
     }
 
-    /// Row `y` of `P^T r`, from the fine rows `2y - 1`, `2y` and `2y + 1` (padded; `None` beyond the grid).
+    /// Row `y` of `P^T r` in the coarse groups `span`, from the fine rows `2y - 1`, `2y` and `2y + 1` (padded; `None`
+    /// beyond the grid).
     #[inline(always)]
     pub(crate) fn restrict_row(
         &self,
@@ -68,86 +69,97 @@ impl Transfer {
         [row, sums]: [&mut [f32]; 2],
         b: &mut [f32],
         y: usize,
+        span: (usize, usize),
     ) {
         let m = self.fine.groups();
+        // fine groups over the span, and over its neighbours' cells
+        let (from, to) = (2 * span.0, (2 * span.1).min(m));
+        let (reach_from, reach_to) = (from.saturating_sub(1), (to + 1).min(m));
+        if from >= to {
+            return;
+        }
         let weight_below = if self.fold_bottom && y + 1 == self.coarse.height { 1.0f32 } else { 0.5 };
-        {
-            let out = lanes_mut(row, 1, m);
-            let [above, here, below] = rows;
-            let here = here.map(|r| lanes(r, 1, m));
-            match (above.map(|r| lanes(r, 1, m)), here, below.map(|r| lanes(r, 1, m))) {
-                (Some(a), Some(h), Some(b)) => {
-                    for g in 0..m {
-                        for k in 0..LANES {
-                            out[g][k] = h[g][k] + (0.5 * a[g][k] + weight_below * b[g][k]);
-                        }
-                    }
-                }
-                (Some(a), Some(h), None) => {
-                    for g in 0..m {
-                        for k in 0..LANES {
-                            out[g][k] = h[g][k] + 0.5 * a[g][k];
-                        }
-                    }
-                }
-                (None, Some(h), Some(b)) => {
-                    for g in 0..m {
-                        for k in 0..LANES {
-                            out[g][k] = h[g][k] + weight_below * b[g][k];
-                        }
-                    }
-                }
-                (_, h, _) => {
-                    for g in 0..m {
-                        out[g] = h.map_or([0.0; LANES], |h| h[g]);
-                    }
+        let [above, here, below] = rows.map(|row| row.map(|r| lanes(r, 1, m)));
+        let out = lanes_mut(row, 1, m);
+        for g in reach_from..reach_to {
+            let mut sum = here.map_or([0.0; LANES], |h| h[g]);
+            if let Some(a) = above {
+                for k in 0..LANES {
+                    sum[k] += 0.5 * a[g][k];
                 }
             }
+            if let Some(b) = below {
+                for k in 0..LANES {
+                    sum[k] += weight_below * b[g][k];
+                }
+            }
+            out[g] = sum;
         }
         // cell x sits at x + 1; `sums` holds the weighted sum around it at x
         let (left, mid, right) = (lanes(row, 0, m), lanes(row, 1, m), lanes(row, 2, m));
-        for (g, sums) in lanes_mut(sums, 0, m).iter_mut().enumerate() {
+        let out = lanes_mut(sums, 0, m);
+        for g in from..to {
+            let mut sum = [0.0; LANES];
             for k in 0..LANES {
-                sums[k] = mid[g][k] + 0.5 * (left[g][k] + right[g][k]);
+                sum[k] = mid[g][k] + 0.5 * (left[g][k] + right[g][k]);
             }
+            out[g] = sum;
         }
         let n = self.coarse.width;
-        let out = &mut self.coarse.row_mut(b, y)[1..][..n];
-        every_other(sums, out);
-        if self.fold_right {
-            out[n - 1] += 0.5 * row[2 * n];
+        let (x, end) = (span.0 * LANES, (span.1 * LANES).min(n));
+        let b = &mut self.coarse.row_mut(b, y)[1..][..n];
+        every_other(&sums[2 * x..], &mut b[x..end]);
+        if self.fold_right && end == n {
+            b[n - 1] += 0.5 * row[2 * n];
         }
     }
 
-    /// Adds row `y` of `P e` to the fine row `y` of `u`, in the region (`inv` > 0).
+    /// Adds row `y` of `P e` to the fine row `y` of `u`, in the region (`inv` > 0), whose groups are `span`.
     #[inline(always)]
-    pub(crate) fn prolong_row(&self, e: &[f32], rows: &mut [Vec<f32>; 3], inv: &[f32], u: &mut [f32], y: usize) {
+    pub(crate) fn prolong_row(
+        &self,
+        e: &[f32],
+        rows: &mut [Vec<f32>; 3],
+        inv: &[f32],
+        u: &mut [f32],
+        y: usize,
+        span: (usize, usize),
+    ) {
         let (n, m) = (self.coarse.width, self.coarse.groups());
+        let (from, to) = (span.0 / 2, span.1.div_ceil(2).min(m));
+        if from >= to {
+            return;
+        }
         let [row, even, odd] = rows;
         let above = self.coarse.row(e, y / 2);
         let (a, next_a) = (lanes(above, 1, m), lanes(above, 2, m));
-        let (even, odd) = (lanes_mut(even, 0, m), lanes_mut(odd, 0, m));
-        if y.is_multiple_of(2) {
-            for g in 0..m {
-                for k in 0..LANES {
-                    even[g][k] = a[g][k];
-                    odd[g][k] = 0.5 * (a[g][k] + next_a[g][k]);
+        {
+            let (even, odd) = (lanes_mut(even, 0, m), lanes_mut(odd, 0, m));
+            if y.is_multiple_of(2) {
+                for g in from..to {
+                    let mut next = [0.0; LANES];
+                    for k in 0..LANES {
+                        next[k] = 0.5 * (a[g][k] + next_a[g][k]);
+                    }
+                    (even[g], odd[g]) = (a[g], next);
                 }
-            }
-        } else {
-            let last = self.fold_bottom && y / 2 + 1 == self.coarse.height;
-            let below = self.coarse.row(e, y / 2 + usize::from(!last));
-            let (b, next_b) = (lanes(below, 1, m), lanes(below, 2, m));
-            for g in 0..m {
-                for k in 0..LANES {
-                    let here = 0.5 * (a[g][k] + b[g][k]);
-                    even[g][k] = here;
-                    odd[g][k] = 0.5 * (here + 0.5 * (next_a[g][k] + next_b[g][k]));
+            } else {
+                let last = self.fold_bottom && y / 2 + 1 == self.coarse.height;
+                let below = self.coarse.row(e, y / 2 + usize::from(!last));
+                let (b, next_b) = (lanes(below, 1, m), lanes(below, 2, m));
+                for g in from..to {
+                    let (mut here, mut next) = ([0.0; LANES], [0.0; LANES]);
+                    for k in 0..LANES {
+                        here[k] = 0.5 * (a[g][k] + b[g][k]);
+                        next[k] = 0.5 * (here[k] + 0.5 * (next_a[g][k] + next_b[g][k]));
+                    }
+                    (even[g], odd[g]) = (here, next);
                 }
             }
         }
+        let (x, end) = (from * LANES, (to * LANES).min(n));
         let values = &mut row[1..][..2 * n];
-        alternate(even.as_flattened(), odd.as_flattened(), values);
+        alternate(&even[x..end], &odd[x..end], &mut values[2 * x..2 * end]);
         if self.fold_right {
             values[2 * n - 1] = values[2 * n - 2];
         }
@@ -155,7 +167,7 @@ impl Transfer {
         let row = lanes(row, 1, m);
         let inv = lanes(self.fine.row(inv, y), 1, m);
         let u = lanes_mut(self.fine.row_mut(u, y), 1, m);
-        for g in 0..m {
+        for g in span.0..span.1 {
             for k in 0..LANES {
                 u[g][k] += if inv[g][k] > 0.0 { row[g][k] } else { 0.0 };
             }
