@@ -10,6 +10,7 @@ mod pipeline;
 mod refine;
 mod region;
 mod simd;
+mod spectral;
 
 pub use coarse::{Diffusivity, Guidance, Npcf, NpcfParams, Screening, SolveStats};
 pub use diagnostics::{band_energy_ratio, seam_index};
@@ -24,4 +25,5 @@ pub mod poisson {
     #[cfg(feature = "openblas-system")]
     pub use crate::coarse::Cholesky;
     pub use crate::coarse::{MgCg, Multigrid, Solve, SolveStats, Stopping, System};
+    pub use crate::spectral::{Direct, Rectangle, Sample, Scratch, Side, Sides};
 }
