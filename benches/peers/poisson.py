@@ -2,7 +2,7 @@
 
     cargo run --release --example peer_cases -- target/peer-cases
     python -m venv /tmp/peers && /tmp/peers/bin/pip install -r benches/peers/requirements.txt
-    /tmp/peers/bin/python benches/peers/poisson.py target/peer-cases target/peers.json [--runs 5] [--max-side 2048]
+    /tmp/peers/bin/python benches/peers/poisson.py target/peer-cases target/peers.json [--runs 5] [--sides 256 512 1024 2048]
 
 reads the folder that the example `peer_cases` writes (target.u8, source.u8 (H, W, 3) and mask.u8 (H, W), raw; cases.json)
 and writes one JSON file:
@@ -16,7 +16,7 @@ and writes one JSON file:
             residual the worst channel's
         spsolve: one call for three channels, up to 512
     dst: [{side, seconds, fastest, residual}]
-        DST-I both ways along both axes in f32, three planes, the whole image
+        DST-I both ways along both axes in f32, three planes, the whole image, of each side and of one pixel less
 
 The true solution has the target's values around the mask and the source's differences inside it, and the target's on faces
 that cross the mask's edge; it is pyamg's, in f64, to 1e-10, not clamped.
@@ -157,21 +157,21 @@ def main():
     parser.add_argument("folder", type=pathlib.Path, help="the cases, as `peer_cases` writes them")
     parser.add_argument("output", type=pathlib.Path, help="the JSON file to write")
     parser.add_argument("--runs", type=int, default=5, help="runs of each, at least 1 (3 for pyamg at 2048)")
-    parser.add_argument("--max-side", type=int, default=2048, help="leave out larger images")
+    parser.add_argument("--sides", type=int, nargs="+", default=[256, 512, 1024, 2048], help="sizes of images")
     parser.add_argument("--only", choices=["cases", "dst"], help="one of the two parts")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     warnings.filterwarnings("ignore", module="pyamg")
     versions = {m.__name__: m.__version__ for m in (np, scipy, cv2, pyamg)}
     results = {"versions": {**versions, "python": sys.version.split()[0]}, "runs": args.runs, "cases": [], "dst": []}
-    cases = [c for c in json.loads((args.folder / "cases.json").read_text()) if c["side"] <= args.max_side]
+    cases = [c for c in json.loads((args.folder / "cases.json").read_text()) if c["side"] in args.sides]
     for case in cases if args.only != "dst" else []:
         print(f"{case['name']} ...", file=sys.stderr, flush=True)
         results["cases"].append(measure(args.folder, case, args.runs))
-    for side in (256, 512, 1024, 2048) if args.only != "cases" else []:
-        if side <= args.max_side:
-            print(f"dst {side} ...", file=sys.stderr, flush=True)
-            results["dst"].append(sine_transform(side, args.runs))
+    # the sine transform of n - 1 points is a Fourier transform of 2 n, and cheapest where n is a power of two
+    for side in [n for side in args.sides for n in (side - 1, side)] if args.only != "cases" else []:
+        print(f"dst {side} ...", file=sys.stderr, flush=True)
+        results["dst"].append(sine_transform(side, args.runs))
     unfinished = args.output.with_name(f".{args.output.name}.part")
     unfinished.write_text(json.dumps(results, indent=1) + "\n")
     unfinished.replace(args.output)
