@@ -37,6 +37,18 @@ pub enum Error {
     /// The mask covers the whole frame and the screening is zero, so the solution is known only up to a constant.
     #[error("the mask covers the whole frame and lambda is 0: leave a pixel outside the mask or set lambda > 0")]
     NoBoundary,
+    /// The solver does not handle this kind of system.
+    #[error("`{solver}` needs {needs}, not so at row {row}, column {column}: use `Multigrid` or `MgCg`")]
+    Unsupported {
+        /// The solver.
+        solver: &'static str,
+        /// What the system must be like.
+        needs: &'static str,
+        /// The row of the first pixel at fault.
+        row: usize,
+        /// Its column.
+        column: usize,
+    },
     /// The solver stopped before it reached its tolerance.
     #[error(
         "no convergence: residual {residual:.3e} after {iterations} iterations, tolerance {tolerance:.1e}: \

@@ -11,6 +11,7 @@ mod pipeline;
 mod refine;
 mod region;
 mod simd;
+mod spectral;
 
 pub use coarse::{Diffusivity, Guidance, Npcf, NpcfParams, Screening, SolveStats};
 pub use compositing::{inpaint, screened_smooth, seamless_clone, seamless_clone_with};
@@ -26,4 +27,5 @@ pub mod poisson {
     #[cfg(feature = "openblas-system")]
     pub use crate::coarse::Cholesky;
     pub use crate::coarse::{MgCg, Multigrid, Solve, SolveStats, Stopping, System};
+    pub use crate::spectral::{Direct, Rectangle, Sample, Scratch, Side, Sides};
 }

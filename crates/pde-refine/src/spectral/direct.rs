@@ -1,0 +1,184 @@
+//! The direct solver behind the [`Solve`] trait.
+
+use super::rectangle::{Rectangle, Side, Sides};
+use crate::coarse::{Solve, SolveStats, System};
+use crate::error::{Error, check, check_shape};
+use crate::region::Rect;
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Slice};
+use rayon::prelude::*;
+
+/// Solves systems whose region is one full rectangle with `D = 1` and a constant `lambda`, directly, by [`Rectangle`].
+///
+/// The rectangle may lie anywhere in the array or fill it; where it ends at the array's edge that side has zero flux.
+/// The residual is formed by [`System::apply`] in f64; a solve leaves about 1e-13 and is repeated on the residual while
+/// the tolerance is not met.
+///
+/// ```
+/// use ndarray::{Array2, Array3};
+/// use pde_refine::poisson::{Direct, Solve, System};
+///
+/// let mask = Array2::from_shape_fn((33, 33), |(y, x)| (1..32).contains(&y) && (1..32).contains(&x));
+/// let one = Array2::from_elem((33, 33), 1.0f32);
+/// let system = System::new(mask.view(), one.view(), Array2::zeros((33, 33)).view())?;
+/// let rhs = Array3::from_elem((1, 33, 33), 1.0);
+/// let (u, stats) = Direct::default().solve(&system, rhs.view(), Array3::zeros((1, 33, 33)).view())?;
+/// assert!(stats.residual <= 1e-11 && stats.iterations == 1);
+/// assert!((u[(0, 16, 16)] - 0.0736713 * 32.0 * 32.0).abs() < 0.1); // torsion of a square: 0.07367 a^2
+/// # Ok::<(), pde_refine::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Direct {
+    tolerance: f64,
+    max_solves: usize,
+}
+
+impl Default for Direct {
+    /// Tolerance 1e-10, at most 3 solves.
+    fn default() -> Self {
+        Direct { tolerance: 1e-10, max_solves: 3 }
+    }
+}
+
+/// Differences of coefficients, relative to the operator's diagonal, that count as the rounding of a [`System`]; the
+/// solves on the residual absorb them.
+const SLACK: f64 = 1e-5;
+
+impl Direct {
+    /// Stops at the relative residual `tolerance` (> 0) or fails after `max_solves` (>= 1).
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] outside those ranges.
+    pub fn new(tolerance: f64, max_solves: usize) -> Result<Self, Error> {
+        check("tolerance", tolerance, tolerance.is_finite() && tolerance > 0.0, "a finite number > 0")?;
+        check("max_solves", max_solves as f64, max_solves > 0, ">= 1")?;
+        Ok(Direct { tolerance, max_solves })
+    }
+
+    fn channel(
+        self,
+        system: &System,
+        plan: &Rectangle,
+        rect: Rect,
+        rhs: ArrayView2<'_, f64>,
+        guess: ArrayView2<'_, f64>,
+    ) -> Result<(Array2<f64>, SolveStats), Error> {
+        let b = rect.crop(rhs);
+        let norm = norm(b);
+        let mut u = guess.to_owned();
+        let mut stats = SolveStats { unknowns: system.unknowns(), ..SolveStats::default() };
+        loop {
+            let mut r = &b - &rect.crop(system.apply(u.view())?.view());
+            let residual = self::norm(r.view());
+            stats.residual = if norm > 0.0 { residual / norm } else { residual };
+            stats.history.push(stats.residual);
+            if stats.residual <= self.tolerance {
+                return Ok((u, stats));
+            }
+            if stats.iterations == self.max_solves || !residual.is_finite() {
+                return Err(Error::NotConverged {
+                    iterations: stats.iterations,
+                    residual: stats.residual,
+                    tolerance: self.tolerance,
+                });
+            }
+            plan.solve(r.view_mut())?;
+            let mut inside = u.slice_axis_mut(Axis(0), Slice::from(rect.top..rect.bottom));
+            inside.slice_axis_inplace(Axis(1), Slice::from(rect.left..rect.right));
+            inside += &r;
+            stats.iterations += 1;
+        }
+    }
+}
+
+impl Solve for Direct {
+    /// # Errors
+    /// Beside those of the trait, [`Error::Unsupported`] if the region is not a full rectangle, `D` is not 1 or
+    /// `lambda` is not constant.
+    fn solve(
+        &self,
+        system: &System,
+        rhs: ArrayView3<'_, f64>,
+        guess: ArrayView3<'_, f64>,
+    ) -> Result<(Array3<f64>, SolveStats), Error> {
+        let (h, w) = system.dim();
+        check_shape("rhs", &[guess.dim().0, h, w], rhs.shape())?;
+        check_shape("guess", &[rhs.dim().0, h, w], guess.shape())?;
+        let mut out = guess.to_owned();
+        if system.unknowns() == 0 {
+            return Ok((out, SolveStats::default()));
+        }
+        let (plan, rect) = plan(system)?;
+        let results: Vec<_> = (0..rhs.dim().0)
+            .into_par_iter()
+            .map(|c| self.channel(system, &plan, rect, rhs.index_axis(Axis(0), c), guess.index_axis(Axis(0), c)))
+            .collect();
+        let mut stats = SolveStats::default();
+        for (mut out, result) in out.outer_iter_mut().zip(results) {
+            let (u, channel) = result?;
+            stats.merge(&channel);
+            out.assign(&u);
+        }
+        Ok((out, stats))
+    }
+}
+
+fn norm(a: ArrayView2<'_, f64>) -> f64 {
+    a.iter().map(|v| v * v).sum::<f64>().sqrt()
+}
+
+/// Recognises a rectangle with constant coefficients; also says where it is.
+fn plan(system: &System) -> Result<(Rectangle, Rect), Error> {
+    let unsupported =
+        |needs, (row, column): (usize, usize)| Error::Unsupported { solver: "Direct", needs, row, column };
+    let (mask, (height, width)) = (system.mask(), system.dim());
+    let pixels = || mask.indexed_iter().filter(|(_, m)| **m).map(|(i, _)| i);
+    let (mut top, mut left, mut bottom, mut right) = (height, width, 0, 0);
+    for (y, x) in pixels() {
+        (top, bottom) = (top.min(y), bottom.max(y + 1));
+        (left, right) = (left.min(x), right.max(x + 1));
+    }
+    let (h, w) = (bottom - top, right - left);
+    let rect = Rect { top, left, bottom, right };
+    if let Some(((y, x), _)) = rect.crop(mask).indexed_iter().find(|(_, m)| !**m) {
+        return Err(unsupported("a region that fills its bounding box", (top + y, left + x)));
+    }
+    let side = |at_edge: bool| if at_edge { Side::Flux } else { Side::Dirichlet };
+    let sides = Sides {
+        top: side(top == 0),
+        bottom: side(bottom == height),
+        left: side(left == 0),
+        right: side(right == width),
+    };
+    // The coefficients are read off the operator. `A 1` is lambda plus the Dirichlet faces, where the number of faces
+    // is known if D = 1.
+    let faces = |y: usize, x: usize| {
+        let met = [
+            y == 0 && sides.top == Side::Dirichlet,
+            y + 1 == h && sides.bottom == Side::Dirichlet,
+            x == 0 && sides.left == Side::Dirichlet,
+            x + 1 == w && sides.right == Side::Dirichlet,
+        ];
+        met.iter().map(|&m| f64::from(u8::from(m))).sum::<f64>()
+    };
+    let ones = Array2::from_elem((height, width), 1.0);
+    let row_sums = system.apply(ones.view())?;
+    let middle = (h / 2, w / 2); // the fewest faces, so the least rounding
+    let lambda = (row_sums[(top + middle.0, left + middle.1)] - faces(middle.0, middle.1)).max(0.0);
+    // An irregular image without zeros brings out every coefficient.
+    let probe =
+        Array2::from_shape_fn((height, width), |(y, x)| 1.0 + ((y * 7919 + x * 104_729) % 1009) as f64 / 1009.0);
+    let found = system.apply(probe.view())?;
+    for (y, x) in pixels() {
+        let mut expected = (lambda + faces(y - top, x - left)) * probe[(y, x)];
+        for (dy, dx) in [(0, 1), (2, 1), (1, 0), (1, 2)] {
+            let (ny, nx) = (y + dy, x + dx); // shifted by one
+            if (top + 1..=bottom).contains(&ny) && (left + 1..=right).contains(&nx) {
+                expected += probe[(y, x)] - probe[(ny - 1, nx - 1)];
+            }
+        }
+        if (found[(y, x)] - expected).abs() > SLACK * (4.0 + lambda) {
+            return Err(unsupported("D = 1 and a constant lambda", (y, x)));
+        }
+    }
+    Ok((Rectangle::new(h, w, sides, lambda)?, rect))
+}

@@ -1,0 +1,229 @@
+//! The plan of a direct solve.
+
+use super::columns::Columns;
+use super::rows::{RowScratch, Rows};
+use crate::error::{Error, check, check_shape};
+use ndarray::ArrayViewMut2;
+
+/// What lies beyond a side of the rectangle.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Side {
+    /// The pixels one beyond the side have given values, which the caller adds to the right-hand side (the default).
+    #[default]
+    Dirichlet,
+    /// Nothing: the flux across the side is zero, as at the edge of a photo.
+    Flux,
+}
+
+/// The four sides of a rectangle. The default is Dirichlet all around.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sides {
+    /// Above row 0.
+    pub top: Side,
+    /// Below the last row.
+    pub bottom: Side,
+    /// Left of column 0.
+    pub left: Side,
+    /// Right of the last column.
+    pub right: Side,
+}
+
+impl Sides {
+    /// The same on all four sides.
+    pub fn all(side: Side) -> Self {
+        Sides { top: side, bottom: side, left: side, right: side }
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+/// A pixel's type: `f32` or `f64`.
+pub trait Sample: sealed::Sealed + Copy + Default + Send + Sync {
+    /// Widens.
+    fn to_f64(self) -> f64;
+    /// Rounds.
+    fn from_f64(v: f64) -> Self;
+}
+
+impl Sample for f32 {
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self.into()
+    }
+
+    #[inline(always)]
+    fn from_f64(v: f64) -> Self {
+        v as f32
+    }
+}
+
+impl Sample for f64 {
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self
+    }
+
+    #[inline(always)]
+    fn from_f64(v: f64) -> Self {
+        v
+    }
+}
+
+/// The direct solver of `-laplacian u + lambda u = b` on a rectangle of pixels: plan once, then
+/// [`process`](Rectangle::process) any number of planes, from any number of threads.
+///
+/// The Laplacian is the five-point one at a grid spacing of one pixel; `lambda` is in 1 / pixel^2. Beyond a
+/// [`Side::Dirichlet`] side the pixel's value is taken as 0: to impose another value `g`, add `g` to `b` at the pixel
+/// beside it (at a corner, both). The rows are taken apart into sines (Dirichlet at both ends), cosines (zero flux at
+/// both) or quarter-wave sines, two rows an FFT; a tridiagonal system is solved for each mode down the columns; the
+/// rows are put together again. This is the method of Hockney (1965, J. ACM 12) with a transform along one axis. Memory
+/// is passed over twice; work is `O(H W log W)`, the exact count depending on the factors of `W + 1`, `W` or
+/// `2 W + 1`: large primes are slowest. The arithmetic is in f64 and the storage the caller's, so an `f32` plane holds
+/// the solution to the rounding of `f32`.
+///
+/// ```
+/// use pde_refine::poisson::{Rectangle, Side, Sides};
+///
+/// // u = 1 beyond the left and right sides, no flux through the others, and no source: u is 1 everywhere
+/// let sides = Sides { top: Side::Flux, bottom: Side::Flux, ..Sides::default() };
+/// let plan = Rectangle::new(20, 30, sides, 0.0)?;
+/// let mut plane = vec![0.0f32; 20 * 30];
+/// for row in plane.chunks_mut(30) {
+///     (row[0], row[29]) = (1.0, 1.0);
+/// }
+/// plan.process(&mut plane, &mut plan.scratch())?;
+/// assert!(plane.iter().all(|u| (u - 1.0).abs() < 1e-6));
+/// # Ok::<(), pde_refine::Error>(())
+/// ```
+pub struct Rectangle {
+    height: usize,
+    width: usize,
+    sides: Sides,
+    lambda: f64,
+    rows: Rows,
+    columns: Columns,
+}
+
+/// Buffers of [`Rectangle::process`], a few rows long. Each thread needs its own.
+#[derive(Debug, Clone)]
+pub struct Scratch {
+    rows: RowScratch,
+    /// The modes of two rows.
+    modes: [Vec<f64>; 2],
+    carry: Vec<f64>,
+}
+
+impl std::fmt::Debug for Rectangle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut s = f.debug_struct("Rectangle");
+        s.field("height", &self.height).field("width", &self.width);
+        s.field("sides", &self.sides).field("lambda", &self.lambda).finish_non_exhaustive()
+    }
+}
+
+impl Rectangle {
+    /// Plans for planes of `height` x `width` pixels.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if a side is 0 pixels long or `lambda` is negative or not finite, [`Error::NoBoundary`] if
+    /// no side is Dirichlet and `lambda` is 0 or vanishes in rounding.
+    pub fn new(height: usize, width: usize, sides: Sides, lambda: f64) -> Result<Self, Error> {
+        check("height", height as f64, height > 0, ">= 1")?;
+        check("width", width as f64, width > 0, ">= 1")?;
+        check("lambda", lambda, lambda >= 0.0 && lambda.is_finite(), "a finite number >= 0")?;
+        let rows = Rows::new(width, sides.left, sides.right);
+        let shifts: Vec<f64> = rows.eigenvalues().iter().map(|mu| mu + lambda).collect();
+        let columns = Columns::new(height, sides.top, sides.bottom, &shifts).ok_or(Error::NoBoundary)?;
+        Ok(Rectangle { height, width, sides, lambda, rows, columns })
+    }
+
+    /// Height and width of the planes.
+    pub fn dim(&self) -> (usize, usize) {
+        (self.height, self.width)
+    }
+
+    /// The sides.
+    pub fn sides(&self) -> Sides {
+        self.sides
+    }
+
+    /// The screening.
+    pub fn lambda(&self) -> f64 {
+        self.lambda
+    }
+
+    /// Buffers for [`process`](Rectangle::process).
+    pub fn scratch(&self) -> Scratch {
+        let row = vec![0.0; self.columns.len()];
+        Scratch { rows: self.rows.scratch(), modes: [row.clone(), row.clone()], carry: row }
+    }
+
+    /// Replaces `b` in `plane`, `height * width` pixels row by row, by the solution `u`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `plane` has another length or `scratch` was made for another width.
+    pub fn process<T: Sample>(&self, plane: &mut [T], scratch: &mut Scratch) -> Result<(), Error> {
+        check_shape("plane", &[self.height * self.width], &[plane.len()])?;
+        check_shape("scratch", &[self.columns.len()], &[scratch.carry.len()])?;
+        let Scratch { rows, modes: [ma, mb], carry } = scratch;
+        let w = self.width;
+        let mut spare = vec![T::default(); w];
+        carry.fill(0.0);
+        for (pair, block) in plane.chunks_mut(2 * w).enumerate() {
+            let (a, b) = block.split_at_mut(w);
+            let second = !b.is_empty();
+            let b = if second { b } else { &mut spare };
+            self.rows.forward(a, b, [&mut ma[..w], &mut mb[..w]], rows);
+            self.columns.eliminate(2 * pair, ma, carry);
+            narrow(ma, a);
+            if second {
+                self.columns.eliminate(2 * pair + 1, mb, carry);
+                narrow(mb, b);
+            }
+        }
+        carry.fill(0.0);
+        for (pair, block) in plane.chunks_mut(2 * w).enumerate().rev() {
+            let (a, b) = block.split_at_mut(w);
+            let second = !b.is_empty();
+            let b = if second { b } else { &mut spare };
+            if second {
+                widen(b, mb);
+                self.columns.substitute(2 * pair + 1, mb, carry);
+            } else {
+                mb.fill(0.0);
+            }
+            widen(a, ma);
+            self.columns.substitute(2 * pair, ma, carry);
+            self.rows.inverse([&ma[..w], &mb[..w]], a, b, rows);
+        }
+        Ok(())
+    }
+
+    /// [`process`](Rectangle::process) on an array (H, W) of any layout, with buffers of its own.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the array has another shape.
+    pub fn solve<T: Sample>(&self, mut plane: ArrayViewMut2<'_, T>) -> Result<(), Error> {
+        check_shape("plane", &[self.height, self.width], plane.shape())?;
+        let mut scratch = self.scratch();
+        if let Some(plane) = plane.as_slice_mut() {
+            return self.process(plane, &mut scratch);
+        }
+        let mut own: Vec<T> = plane.iter().copied().collect();
+        self.process(&mut own, &mut scratch)?;
+        plane.iter_mut().zip(own).for_each(|(o, v)| *o = v);
+        Ok(())
+    }
+}
+
+fn narrow<T: Sample>(from: &[f64], to: &mut [T]) {
+    to.iter_mut().zip(from).for_each(|(t, f)| *t = T::from_f64(*f));
+}
+
+fn widen<T: Sample>(from: &[T], to: &mut [f64]) {
+    to.iter_mut().zip(from).for_each(|(t, f)| *t = f.to_f64());
+}

@@ -1,0 +1,26 @@
+//! Writes the compositing problems that `benches/peers/poisson.py` measures other libraries on.
+//!
+//! ```text
+//! cargo run --release --example peer_cases -- target/peer-cases
+//! ```
+
+mod common;
+#[path = "common/poisson_cases.rs"]
+mod poisson_cases;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    common::finish(run())
+}
+
+fn run() -> Result<String, Box<dyn std::error::Error>> {
+    let usage = "usage: peer_cases <folder to write to>";
+    let folder = PathBuf::from(std::env::args_os().nth(1).ok_or(usage)?);
+    let cases = poisson_cases::SIDES.len() * poisson_cases::SHARES.len();
+    let bar = common::bar("cases", cases);
+    poisson_cases::write(&folder, |_| bar.inc(1)).map_err(|e| format!("{}: {e}", folder.display()))?;
+    bar.finish_and_clear();
+    Ok(format!("result cases={cases} folder={}", folder.display()))
+}
