@@ -5,6 +5,7 @@ mod coarse;
 mod diagnostics;
 mod distance;
 mod error;
+pub mod filters;
 mod fine;
 mod pipeline;
 mod refine;
