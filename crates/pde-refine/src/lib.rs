@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod coarse;
+mod coherence;
 mod diagnostics;
 mod distance;
 mod error;
@@ -13,6 +14,7 @@ mod region;
 mod simd;
 
 pub use coarse::{Diffusivity, Guidance, Npcf, NpcfParams, Screening, SolveStats};
+pub use coherence::{AllenCahn, AllenCahnParams, AllenCahnStats};
 pub use diagnostics::{band_energy_ratio, seam_index};
 pub use distance::{distance, distance_squared, half_width};
 pub use error::Error;

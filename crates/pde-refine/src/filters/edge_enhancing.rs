@@ -28,14 +28,7 @@ pub struct EdgeEnhancingParams {
 impl Default for EdgeEnhancingParams {
     /// For images in `[0, 1]`: `kappa` 0.03, noise scale 1, no integration, `m` 4, no floor, step 0.2.
     fn default() -> Self {
-        EdgeEnhancingParams {
-            kappa: 0.03,
-            noise_scale: 1.0,
-            integration_scale: 0.0,
-            power: 4,
-            floor: 0.0,
-            step: 0.2,
-        }
+        EdgeEnhancingParams { kappa: 0.03, noise_scale: 1.0, integration_scale: 0.0, power: 4, floor: 0.0, step: 0.2 }
     }
 }
 

@@ -249,7 +249,8 @@ mod tests {
     fn the_longest_step_never_raises_the_sum_of_squares() {
         // the worst images for an explicit step: checkerboards and noise; the worst tensors: rank one
         let (h, w) = (23, 37);
-        let start = |i: usize| if (i / w + i % w) % 2 == 0 { 1.0 } else { -1.0 } + 0.1 * ((i * 7919) % 101) as f32 / 101.0;
+        let start =
+            |i: usize| if (i / w + i % w) % 2 == 0 { 1.0 } else { -1.0 } + 0.1 * ((i * 7919) % 101) as f32 / 101.0;
         for degrees in (0..180).step_by(15) {
             let (s, c) = (f32::to_radians(degrees as f32)).sin_cos();
             let mut plane: Vec<f32> = (0..h * w).map(start).collect();
