@@ -193,7 +193,8 @@ impl Cosine {
     fn new(h: usize, w: usize) -> Self {
         let mut planner = DctPlanner::new();
         let (along_rows, along_columns) = (planner.plan_dct2(w), planner.plan_dct2(h));
-        let modes = |n: usize| (0..n).map(|k| (std::f64::consts::FRAC_PI_2 * k as f64 / n as f64).sin().powi(2) * 4.0);
+        let modes =
+            |n: usize| (0..n).map(move |k| (std::f64::consts::FRAC_PI_2 * k as f64 / n as f64).sin().powi(2) * 4.0);
         let scratch = vec![0.0; along_rows.get_scratch_len().max(along_columns.get_scratch_len())];
         Cosine {
             h,

@@ -159,8 +159,9 @@ fn with_its_volume_preserved_a_disc_keeps_its_radius_and_both_phases_shift_alike
 
 #[test]
 fn without_the_constraint_a_disc_shrinks_by_curvature() {
-    // dR/dt = -eps / R: R^2 falls by 2 eps t. The explicit part of the potential is stabilised, which slows a step of
-    // length dt down by 1 + 2 dt / eps, to first order.
+    // dR/dt = -eps / R: R^2 falls by 2 eps t. What the step treats implicitly beyond the flow, 2 / eps - eps lap, slows
+    // a tanh front down by 1 + 2.4 dt / eps, to first order: eps times the ratio of the squares of its second and first
+    // derivative is 0.4 / eps.
     for (eps, step) in [(2.0f32, 0.02f32), (2.0, 0.2), (3.0, 0.05)] {
         let params =
             |steps| AllenCahnParams { width: eps, fidelity: 0.0, step, steps, tolerance: 0.0, preserve_volume: false };
@@ -170,7 +171,7 @@ fn without_the_constraint_a_disc_shrinks_by_curvature() {
         let (early, _) = relax(params(settle), &disc(72, 26.0));
         let (late, _) = relax(params(settle + later), &disc(72, 26.0));
         let rate = (radius(&early).powi(2) - radius(&late).powi(2)) / (later as f64 * f64::from(step));
-        let expected = 2.0 * f64::from(eps) / (1.0 + 2.0 * f64::from(step / eps));
+        let expected = 2.0 * f64::from(eps) / (1.0 + 2.4 * f64::from(step / eps));
         assert!((rate / expected - 1.0).abs() < 0.03, "eps {eps} step {step}: {rate} but {expected}");
     }
 }

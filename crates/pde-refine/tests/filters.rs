@@ -36,9 +36,15 @@ fn noise(h: usize, w: usize, c: usize, seed: u64) -> Array3<f32> {
     Array3::from_shape_simple_fn((h, w, c), || rng.random::<f32>())
 }
 
-/// A slanted step from 0.25 to 0.75 under noise of standard deviation 0.03, and the clean step.
+/// Distance from a line of slope 2.
+fn from_edge(y: usize, x: usize) -> f64 {
+    ((2 * x + y) as f64 - 144.5) / 5f64.sqrt()
+}
+
+/// A slanted step from 0.25 to 0.75, as sharp as a lens makes it, under noise of standard deviation 0.03; and the clean
+/// step.
 fn slanted_step() -> (Array3<f32>, Array3<f32>) {
-    let clean = Array3::from_shape_fn((96, 96, 3), |(y, x, _)| if 2 * x + y > 144 { 0.75 } else { 0.25 });
+    let clean = Array3::from_shape_fn((96, 96, 3), |(y, x, _)| 0.5 + 0.25 * from_edge(y, x).tanh() as f32);
     let grain = noise(96, 96, 3, 5).mapv(|v| 0.03 * 12f32.sqrt() * (v - 0.5));
     (&clean + &grain, clean)
 }
@@ -131,7 +137,7 @@ fn without_a_floor_the_tensor_overshoots_by_little_and_never_raises_the_sum_of_s
         let next = filter.filter(last.view(), 1).unwrap();
         assert!(squares(&next) <= squares(&last) * (1.0 + 1e-7));
         let (c, d) = range(&next);
-        assert!(c > lo - 0.01 && d < hi + 0.01, "{lo}..{hi} to {c}..{d}");
+        assert!(c > lo - 0.03 && d < hi + 0.03, "{lo}..{hi} to {c}..{d}");
         last = next;
     }
 }
@@ -139,18 +145,18 @@ fn without_a_floor_the_tensor_overshoots_by_little_and_never_raises_the_sum_of_s
 #[test]
 fn steps_are_kept_while_noise_falls() {
     let (image, clean) = slanted_step();
-    // three pixels on each side of the edge, and the flats beyond ten
-    let distance = |y: usize, x: usize| (2 * x + y) as f64 / 5f64.sqrt() - 144.5 / 5f64.sqrt();
+    // the mean over strips two pixels wide at the edge, and the deviation in flats beyond ten
     let side = |u: &Array3<f32>, lo: f64, hi: f64| {
         let values: Vec<f64> = u
             .indexed_iter()
-            .filter(|((y, x, _), _)| (lo..hi).contains(&distance(*y, *x)))
+            .filter(|((y, x, _), _)| (lo..hi).contains(&from_edge(*y, *x)))
             .map(|(_, &v)| v.into())
             .collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         (mean, (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt())
     };
-    let contrast = |u: &Array3<f32>| (side(u, 0.0, 2.0).0 - side(u, -2.0, 0.0).0) / 0.5;
+    let step = |u: &Array3<f32>| side(u, 0.0, 2.0).0 - side(u, -2.0, 0.0).0;
+    let contrast = |u: &Array3<f32>| step(u) / step(&clean);
     let deviation = |u: &Array3<f32>| side(u, 10.0, 30.0).1;
     let error_at_edge = |u: &Array3<f32>| side(&(u - &clean), -2.0, 2.0).1;
     let steps = 30;
@@ -164,10 +170,12 @@ fn steps_are_kept_while_noise_falls() {
     assert!(contrast(&linear) < 0.5);
     for u in [&scalar, &tensor] {
         assert!(contrast(u) > 0.95 && deviation(u) < 0.2 * deviation(&image));
-        assert!(error_at_edge(u) < 0.4 * error_at_edge(&linear));
+        assert!(error_at_edge(u) < 0.9 * error_at_edge(&linear));
     }
-    // what the tensor is for: the noise on the edge itself goes too
-    assert!(error_at_edge(&tensor) < 0.8 * error_at_edge(&scalar));
+    // what the tensor is for: the edge keeps its profile and loses its noise, where Perona and Malik's breaks into steps
+    assert!(contrast(&tensor) < 1.0 && contrast(&scalar) > 1.1);
+    assert!(error_at_edge(&tensor) < 0.6 * error_at_edge(&image));
+    assert!(error_at_edge(&tensor) < 0.3 * error_at_edge(&scalar));
 }
 
 #[test]
