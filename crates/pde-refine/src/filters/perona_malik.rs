@@ -82,9 +82,9 @@ impl Diffuse for PeronaMalik {
             let scratch = scratch.floats(2 * w + 1);
             for plane in values.chunks_exact_mut(h * w) {
                 match edge_stop {
-                    EdgeStop::Exponential => step_plane(plane, w, step, scratch, |d| d * exp_neg(d * d * k)),
-                    EdgeStop::Rational => step_plane(plane, w, step, scratch, |d| d / (1.0 + d * d * k)),
-                    EdgeStop::Constant => step_plane(plane, w, step, scratch, |d| d),
+                    EdgeStop::Exponential => step_plane(plane, w, step, scratch, move |d| d * exp_neg(d * d * k)),
+                    EdgeStop::Rational => step_plane(plane, w, step, scratch, move |d| d / (1.0 + d * d * k)),
+                    EdgeStop::Constant => step_plane(plane, w, step, scratch, move |d| d),
                 }
             }
         });
@@ -93,12 +93,14 @@ impl Diffuse for PeronaMalik {
 
 /// One step on one plane of width `w`, `flux` being that of a difference. `scratch` holds `2 w + 1` floats.
 #[inline(always)]
-fn step_plane(plane: &mut [f32], w: usize, step: f32, scratch: &mut [f32], flux: impl Fn(f32) -> f32) {
+fn step_plane(plane: &mut [f32], w: usize, step: f32, scratch: &mut [f32], flux: impl Fn(f32) -> f32 + Copy) {
     // flux through the faces above a row, and through those left of each pixel and right of the last
     let (above, beside) = scratch.split_at_mut(w);
     widely(
         #[inline(always)]
         || {
+            // copies, so that the compiler need not suppose that the stores change them
+            let (w, step, flux) = (w, step, flux);
             above.fill(0.0);
             beside[0] = 0.0;
             beside[w] = 0.0;
