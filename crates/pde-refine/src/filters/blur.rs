@@ -1,5 +1,7 @@
 //! Gaussian smoothing, a row at a time.
 
+use super::tensor::{LANES, lanes_mut};
+
 /// How an array goes on beyond its edges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Edge {
@@ -50,7 +52,7 @@ impl Gaussian {
     }
 
     /// Row `y`, smoothed both ways, of the first `w` columns of `plane`, whose `h` rows lie `stride` apart.
-    /// `extended` holds `w + 2 radius` floats.
+    /// `extended` holds `padded(w) + 2 radius` floats, `out` `padded(w)`.
     #[inline(always)]
     #[allow(clippy::too_many_arguments)]
     pub(super) fn row(
@@ -63,50 +65,75 @@ impl Gaussian {
         out: &mut [f32],
     ) {
         let radius = self.radius();
-        let out = &mut out[..w];
         let fetch = |offset: isize| {
             let (row, sign) = edge.fold(y as isize + offset, h);
             (&plane[row * stride..][..w], sign)
         };
         if radius == 0 {
-            out.copy_from_slice(fetch(0).0);
+            out[..w].copy_from_slice(fetch(0).0);
             return;
         }
-        let middle = &mut extended[radius..][..w];
-        scale(middle, fetch(0).0, self.taps[0]);
-        for (i, &tap) in self.taps.iter().enumerate().skip(1) {
+        let pair = |i: usize| {
             let ((a, sa), (b, sb)) = (fetch(-(i as isize)), fetch(i as isize));
-            accumulate(middle, (a, tap * sa), (b, tap * sb));
-        }
+            ((a, sa * self.taps[i]), (b, sb * self.taps[i]))
+        };
+        smooth(&mut extended[radius..][..w], (fetch(0).0, self.taps[0]), radius, pair);
         for k in 0..radius {
             let (i, sign) = edge.fold(k as isize - radius as isize, w);
             extended[k] = sign * extended[radius + i];
             let (i, sign) = edge.fold((w + k) as isize, w);
             extended[radius + w + k] = sign * extended[radius + i];
         }
-        scale(out, &extended[radius..][..w], self.taps[0]);
-        for (i, &tap) in self.taps.iter().enumerate().skip(1) {
-            accumulate(out, (&extended[radius - i..][..w], tap), (&extended[radius + i..][..w], tap));
+        let m = w.div_ceil(LANES);
+        let out = lanes_mut(out, m);
+        for (g, out) in out.iter_mut().enumerate() {
+            let row = &extended[g * LANES..][..LANES + 2 * radius];
+            let mut sum = [0.0; LANES];
+            for k in 0..LANES {
+                sum[k] = self.taps[0] * row[radius + k];
+            }
+            for (i, &tap) in self.taps.iter().enumerate().skip(1) {
+                let (a, b) = (&row[radius - i..][..LANES], &row[radius + i..][..LANES]);
+                for k in 0..LANES {
+                    sum[k] += tap * (a[k] + b[k]);
+                }
+            }
+            *out = sum;
         }
     }
 }
 
-#[inline(always)]
-fn scale(out: &mut [f32], a: &[f32], s: f32) {
-    for (o, a) in out.iter_mut().zip(a) {
-        *o = s * a;
-    }
-}
+type Weighted<'a> = (&'a [f32], f32);
 
+/// The weighted sum of `centre` and of the rows that `pair` gives for 1 to `radius`, four rows a pass.
 #[inline(always)]
-fn accumulate(out: &mut [f32], (a, sa): (&[f32], f32), (b, sb): (&[f32], f32)) {
-    for ((o, a), b) in out.iter_mut().zip(a).zip(b) {
-        *o += sa * a + sb * b;
+fn smooth<'a>(
+    out: &mut [f32],
+    (centre, weight): Weighted<'a>,
+    radius: usize,
+    pair: impl Fn(usize) -> (Weighted<'a>, Weighted<'a>),
+) {
+    let ((a, sa), (b, sb)) = pair(1);
+    for (((o, c), a), b) in out.iter_mut().zip(centre).zip(a).zip(b) {
+        *o = weight * c + (sa * a + sb * b);
+    }
+    for i in (2..radius).step_by(2) {
+        let (((a, sa), (b, sb)), ((c, sc), (d, sd))) = (pair(i), pair(i + 1));
+        for ((((o, a), b), c), d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+            *o += (sa * a + sb * b) + (sc * c + sd * d);
+        }
+    }
+    if radius > 1 && radius % 2 == 0 {
+        let ((a, sa), (b, sb)) = pair(radius);
+        for ((o, a), b) in out.iter_mut().zip(a).zip(b) {
+            *o += sa * a + sb * b;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::tensor::padded;
     use super::{Edge, Gaussian};
 
     #[test]
@@ -128,11 +155,11 @@ mod tests {
         let mut plane = vec![0.0; n * n];
         plane[20 * n + 20] = 1.0;
         let kernel = Gaussian::new(sigma);
-        let (mut extended, mut row) = (vec![0.0; n + 2 * kernel.radius()], vec![0.0; n]);
+        let (mut extended, mut row) = (vec![0.0; padded(n) + 2 * kernel.radius()], vec![0.0; padded(n)]);
         let (mut sum, mut vx, mut vy) = (0.0f64, 0.0f64, 0.0f64);
         for y in 0..n {
             kernel.row((&plane, n), (n, n), y, Edge::Pixels, &mut extended, &mut row);
-            for (x, &v) in row.iter().enumerate() {
+            for (x, &v) in row[..n].iter().enumerate() {
                 sum += f64::from(v);
                 vx += f64::from(v) * (x as f64 - 20.0).powi(2);
                 vy += f64::from(v) * (y as f64 - 20.0).powi(2);

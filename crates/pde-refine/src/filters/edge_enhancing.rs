@@ -1,6 +1,7 @@
 //! Edge-enhancing diffusion.
 
 use super::blur::{Edge, Gaussian};
+use super::exp::{larger, smaller};
 use super::tensor::{Eigenvalues, LANES, Weights, extend, lanes, lanes_mut, padded};
 use super::{Diffuse, LONGEST_STEP, Scratch, in_standard_layout};
 use crate::error::{Error, check};
@@ -189,7 +190,8 @@ fn add_outer(above: &[f32], below: &[f32], share: f32, [xx, xy, yy]: [&mut [f32]
         for k in 0..LANES {
             let (p, q) = (u11[g][k] - u00[g][k], u01[g][k] - u10[g][k]);
             // capped so that squares of squares stay finite
-            let (dx, dy) = ((0.5 * (p + q)).clamp(-1e9, 1e9), (0.5 * (p - q)).clamp(-1e9, 1e9));
+            let cap = |v: f32| larger(smaller(v, 1e9), -1e9);
+            let (dx, dy) = (cap(0.5 * (p + q)), cap(0.5 * (p - q)));
             a[k] += share * dx * dx;
             b[k] += share * dx * dy;
             c[k] += share * dy * dy;

@@ -1,6 +1,6 @@
 //! Perona-Malik diffusion.
 
-use super::exp::exp_neg;
+use super::exp::{exp2, fused, smaller};
 use super::{Diffuse, LONGEST_STEP, Scratch, in_standard_layout};
 use crate::error::{Error, check};
 use crate::simd::widely;
@@ -77,53 +77,68 @@ impl PeronaMalik {
 impl Diffuse for PeronaMalik {
     fn step(&self, planes: ArrayViewMut3<'_, f32>, scratch: &mut Scratch) {
         let PeronaMalikParams { kappa, edge_stop, step } = self.params;
-        let k = (1.0 / (f64::from(kappa) * f64::from(kappa))) as f32;
+        let scale = 1.0 / (f64::from(kappa) * f64::from(kappa));
+        let (k, log) = (scale as f32, (-scale * std::f64::consts::LOG2_E) as f32);
         in_standard_layout(planes, |values, _, h, w| {
-            let scratch = scratch.floats(2 * w + 1);
+            let scratch = scratch.floats(3 * w + 1);
             for plane in values.chunks_exact_mut(h * w) {
                 match edge_stop {
-                    EdgeStop::Exponential => step_plane(plane, w, step, scratch, move |d| d * exp_neg(d * d * k)),
-                    EdgeStop::Rational => step_plane(plane, w, step, scratch, move |d| d / (1.0 + d * d * k)),
-                    EdgeStop::Constant => step_plane(plane, w, step, scratch, move |d| d),
+                    EdgeStop::Exponential => {
+                        step_plane(plane, w, step, scratch, move |a, b| (a * exp2(a * a * log), b * exp2(b * b * log)));
+                    }
+                    EdgeStop::Rational => step_plane(plane, w, step, scratch, move |a, b| {
+                        // one division for two fluxes; capped so that the product is finite
+                        let (p, q) = (smaller(fused(a * a, k, 1.0), 1e18), smaller(fused(b * b, k, 1.0), 1e18));
+                        let inverse = 1.0 / (p * q);
+                        (a * (q * inverse), b * (p * inverse))
+                    }),
+                    EdgeStop::Constant => step_plane(plane, w, step, scratch, |a, b| (a, b)),
                 }
             }
         });
     }
 }
 
-/// One step on one plane of width `w`, `flux` being that of a difference. `scratch` holds `2 w + 1` floats.
+/// One step on one plane of width `w`. `fluxes` gives those of two differences; `scratch` holds `3 w + 1` floats.
 #[inline(always)]
-fn step_plane(plane: &mut [f32], w: usize, step: f32, scratch: &mut [f32], flux: impl Fn(f32) -> f32 + Copy) {
-    // flux through the faces above a row, and through those left of each pixel and right of the last
-    let (above, beside) = scratch.split_at_mut(w);
+fn step_plane(
+    plane: &mut [f32],
+    w: usize,
+    step: f32,
+    scratch: &mut [f32],
+    fluxes: impl Fn(f32, f32) -> (f32, f32) + Copy,
+) {
     widely(
         #[inline(always)]
         || {
             // copies, so that the compiler need not suppose that the stores change them
-            let (w, step, flux) = (w, step, flux);
+            let (w, step, fluxes) = (w, step, fluxes);
+            // fluxes through the faces left of each pixel and right of the last, below and above each pixel
+            let (beside, rest) = scratch.split_at_mut(w + 1);
+            let (mut below, mut above) = rest.split_at_mut(w);
             above.fill(0.0);
             beside[0] = 0.0;
             beside[w] = 0.0;
             let mut rest = &mut *plane;
             while !rest.is_empty() {
-                let (row, below) = rest.split_at_mut(w);
-                for ((f, a), b) in beside[1..w].iter_mut().zip(&row[..w - 1]).zip(&row[1..]) {
-                    *f = flux(b - a);
+                let (row, next) = rest.split_at_mut(w);
+                {
+                    // below the last row lies itself: no difference, no flux
+                    let next = if next.is_empty() { &*row } else { &next[..w] };
+                    let (here, right, down) = (&row[..w - 1], &row[1..w], &next[..w - 1]);
+                    let (to_right, to_below) = (&mut beside[1..w], &mut below[..w - 1]);
+                    for x in 0..w - 1 {
+                        (to_right[x], to_below[x]) = fluxes(right[x] - here[x], down[x] - here[x]);
+                    }
+                    below[w - 1] = fluxes(0.0, next[w - 1] - row[w - 1]).1;
                 }
                 let (left, right) = (&beside[..w], &beside[1..][..w]);
-                if below.is_empty() {
-                    for x in 0..w {
-                        row[x] += step * ((right[x] - left[x]) - above[x]);
-                    }
-                } else {
-                    let (next, above) = (&below[..w], &mut above[..w]);
-                    for x in 0..w {
-                        let down = flux(next[x] - row[x]);
-                        row[x] += step * ((right[x] - left[x]) + (down - above[x]));
-                        above[x] = down;
-                    }
+                let (up, down) = (&above[..w], &below[..w]);
+                for x in 0..w {
+                    row[x] += step * ((right[x] - left[x]) + (down[x] - up[x]));
                 }
-                rest = below;
+                std::mem::swap(&mut above, &mut below);
+                rest = next;
             }
         },
     );
