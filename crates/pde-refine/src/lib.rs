@@ -2,10 +2,12 @@
 #![forbid(unsafe_code)]
 
 mod coarse;
+mod coherence;
 mod compositing;
 mod diagnostics;
 mod distance;
 mod error;
+pub mod filters;
 mod fine;
 mod pipeline;
 mod refine;
@@ -15,6 +17,7 @@ mod spectral;
 
 pub use coarse::{Diffusivity, Guidance, Npcf, NpcfParams, Screening, SolveStats};
 pub use compositing::{inpaint, screened_smooth, seamless_clone, seamless_clone_with};
+pub use coherence::{AllenCahn, AllenCahnParams, AllenCahnStats};
 pub use diagnostics::{band_energy_ratio, seam_index};
 pub use distance::{distance, distance_squared, half_width};
 pub use error::Error;

@@ -1,0 +1,145 @@
+//! Perona-Malik diffusion.
+
+use super::exp::{exp2, fused, smaller};
+use super::{Diffuse, LONGEST_STEP, Scratch, in_standard_layout};
+use crate::error::{Error, check};
+use crate::simd::widely;
+use ndarray::ArrayViewMut3;
+
+/// How the diffusivity falls with the difference `d` of two neighbouring pixels; 1 at `d = 0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EdgeStop {
+    /// `exp(-(d / kappa)^2)`: favours strong edges over weak ones.
+    Exponential,
+    /// `1 / (1 + (d / kappa)^2)`: favours wide regions over small ones.
+    Rational,
+    /// 1: linear diffusion, to compare with.
+    Constant,
+}
+
+/// Parameters of [`PeronaMalik`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PeronaMalikParams {
+    /// Contrast, in the image's units: larger differences are edges. 1e-6 to 1e6.
+    pub kappa: f32,
+    /// The diffusivity.
+    pub edge_stop: EdgeStop,
+    /// Time step, above 0 and at most 0.25, pixels being one unit apart.
+    pub step: f32,
+}
+
+impl Default for PeronaMalikParams {
+    /// For images in `[0, 1]`: `kappa` 0.05, exponential, step 0.2.
+    fn default() -> Self {
+        PeronaMalikParams { kappa: 0.05, edge_stop: EdgeStop::Exponential, step: 0.2 }
+    }
+}
+
+/// Perona-Malik diffusion, `u_t = div(g(|grad u|) grad u)`, each channel for itself.
+///
+/// The explicit conservative scheme of Perona and Malik, "Scale-space and edge detection using anisotropic diffusion",
+/// 1990, eq. 7 to 9: every face between two pixels has the flux `g(|d|) d` of their difference `d`. With the step at
+/// most 1/4 each new value is a weighted mean of the old one and its four neighbours, so no value leaves the range of
+/// its neighbourhood.
+///
+/// ```
+/// use ndarray::array;
+/// use pde_refine::filters::{Diffuse, EdgeStop, PeronaMalik, PeronaMalikParams};
+/// let linear = PeronaMalikParams { edge_stop: EdgeStop::Constant, step: 0.25, ..PeronaMalikParams::default() };
+/// let out = PeronaMalik::new(linear)?.filter_plane(array![[0.0, 0.0, 1.0, 0.0, 0.0]].view(), 1)?;
+/// assert_eq!(out, array![[0.0, 0.25, 0.5, 0.25, 0.0]]);
+/// # Ok::<(), pde_refine::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PeronaMalik {
+    params: PeronaMalikParams,
+}
+
+impl PeronaMalik {
+    /// A filter with checked parameters.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if `kappa` or `step` is outside its range.
+    pub fn new(params: PeronaMalikParams) -> Result<Self, Error> {
+        let PeronaMalikParams { kappa, step, .. } = params;
+        check("kappa", kappa.into(), (1e-6..=1e6).contains(&kappa), "1e-6 to 1e6")?;
+        check("step", step.into(), step > 0.0 && step <= LONGEST_STEP, "above 0, at most 0.25 (stability)")?;
+        Ok(PeronaMalik { params })
+    }
+
+    /// The parameters.
+    pub fn params(&self) -> PeronaMalikParams {
+        self.params
+    }
+}
+
+impl Diffuse for PeronaMalik {
+    fn step(&self, planes: ArrayViewMut3<'_, f32>, scratch: &mut Scratch) {
+        let PeronaMalikParams { kappa, edge_stop, step } = self.params;
+        let scale = 1.0 / (f64::from(kappa) * f64::from(kappa));
+        let (k, log) = (scale as f32, (-scale * std::f64::consts::LOG2_E) as f32);
+        in_standard_layout(planes, |values, _, h, w| {
+            let scratch = scratch.floats(3 * w + 1);
+            for plane in values.chunks_exact_mut(h * w) {
+                match edge_stop {
+                    EdgeStop::Exponential => {
+                        step_plane(plane, w, step, scratch, move |a, b| (a * exp2(a * a * log), b * exp2(b * b * log)));
+                    }
+                    EdgeStop::Rational => step_plane(plane, w, step, scratch, move |a, b| {
+                        // one division for two fluxes; capped so that the product is finite
+                        let (p, q) = (smaller(fused(a * a, k, 1.0), 1e18), smaller(fused(b * b, k, 1.0), 1e18));
+                        let inverse = 1.0 / (p * q);
+                        (a * (q * inverse), b * (p * inverse))
+                    }),
+                    EdgeStop::Constant => step_plane(plane, w, step, scratch, |a, b| (a, b)),
+                }
+            }
+        });
+    }
+}
+
+/// One step on one plane of width `w`. `fluxes` gives those of two differences; `scratch` holds `3 w + 1` floats.
+#[inline(always)]
+fn step_plane(
+    plane: &mut [f32],
+    w: usize,
+    step: f32,
+    scratch: &mut [f32],
+    fluxes: impl Fn(f32, f32) -> (f32, f32) + Copy,
+) {
+    widely(
+        #[inline(always)]
+        || {
+            // copies, so that the compiler need not suppose that the stores change them
+            let (w, step, fluxes) = (w, step, fluxes);
+            // fluxes through the faces left of each pixel and right of the last, below and above each pixel
+            let (beside, rest) = scratch.split_at_mut(w + 1);
+            let (mut below, mut above) = rest.split_at_mut(w);
+            above.fill(0.0);
+            beside[0] = 0.0;
+            beside[w] = 0.0;
+            let mut rest = &mut *plane;
+            while !rest.is_empty() {
+                let (row, next) = rest.split_at_mut(w);
+                {
+                    // below the last row lies itself: no difference, no flux
+                    let next = if next.is_empty() { &*row } else { &next[..w] };
+                    let (here, right, down) = (&row[..w - 1], &row[1..w], &next[..w - 1]);
+                    let (to_right, to_below) = (&mut beside[1..w], &mut below[..w - 1]);
+                    for x in 0..w - 1 {
+                        (to_right[x], to_below[x]) = fluxes(right[x] - here[x], down[x] - here[x]);
+                    }
+                    below[w - 1] = fluxes(0.0, next[w - 1] - row[w - 1]).1;
+                }
+                let (left, right) = (&beside[..w], &beside[1..][..w]);
+                let (up, down) = (&above[..w], &below[..w]);
+                for x in 0..w {
+                    row[x] += step * ((right[x] - left[x]) + (down[x] - up[x]));
+                }
+                std::mem::swap(&mut above, &mut below);
+                rest = next;
+            }
+        },
+    );
+}
