@@ -5,8 +5,11 @@
 use std::f64::consts::{FRAC_PI_2, PI};
 
 use physdefect::fracture::lefm::{self, RemoteStress};
-use physdefect::fracture::{FractureLine, FractureParams, Toughness, frontier_half_width};
+use physdefect::fracture::{
+    FractureLine, FractureParams, FrontierParams, PaperFrontier, Toughness, ToughnessField, frontier_half_width,
+};
 use physdefect::{DefectModel, Domain, SampleKey};
+use rand_chacha::rand_core::RngCore;
 
 fn homogeneous(angle: f64, tilt: f64) -> FractureLine {
     FractureLine::new(FractureParams {
@@ -236,5 +239,216 @@ fn published_threshold_has_lambert_half_width() {
         if let Some(published) = published {
             assert!((r - published).abs() < 1e-3, "{r}");
         }
+    }
+}
+
+#[test]
+fn the_relief_is_a_v_groove_of_the_opening() {
+    // A crack along a row of pixel centres: aspect times the opening deep there, and straight flanks that end half a pixel
+    // beyond the opening.
+    let (domain, aspect) = (Domain::full(256, 256).unwrap(), 3.0);
+    let model = homogeneous(FRAC_PI_2, 0.0);
+    let (crack, key) = whole_crack(&model, &domain, 1.0);
+    let defect = model.generate(&domain, 1.0, &mut key.rng()).unwrap();
+    assert_eq!(crack.measures["depth_px"], aspect * crack.measures["max_opening_px"]);
+    let mut tested = 0;
+    for arm in &crack.branches {
+        let (row, start) = (arm.points[0][0], arm.points[0][1]);
+        let a = (arm.points.last().unwrap()[1] - start).abs();
+        for ((y, x), &z) in defect.height.indexed_iter() {
+            let s = ((defect.bbox.x0 + x) as f64 - start) * (arm.points.last().unwrap()[1] - start).signum();
+            if s > 0.0 && s < 0.9 * a {
+                let width = crack.measures["max_opening_px"] * (1.0 - (s / a).powi(2)).sqrt();
+                let off = ((defect.bbox.y0 + y) as f64 - row).abs();
+                let exact = -aspect * width * (1.0 - off / (0.5 * width + 0.5)).max(0.0);
+                assert!((f64::from(z) - exact).abs() <= 0.01 * aspect * width, "{z} for {exact}, {off} px off");
+                tested += usize::from(off < 0.5 * width);
+            }
+        }
+    }
+    assert!(tested > 300, "{tested} pixels");
+}
+
+/// Angle in (-pi, pi].
+fn wrapped(angle: f64) -> f64 {
+    angle - 2.0 * PI * (angle / (2.0 * PI)).round()
+}
+
+/// E' G / K_c^2 under unit load of a step from `at` towards `toward`, of a crack whose centre is `from`.
+fn drive(field: &ToughnessField, stress: RemoteStress, zone: f64, [from, at, next]: [[f64; 2]; 3]) -> f64 {
+    let (dy, dx) = (at[0] - from[0], at[1] - from[1]);
+    let (normal, shear) = stress.traction(dy.atan2(dx));
+    let factor = lefm::zone_factor(dy.hypot(dx), zone);
+    let turn = wrapped((next[0] - at[0]).atan2(next[1] - at[1]) - dy.atan2(dx));
+    let (k1, k2) = lefm::kinked(normal * factor, shear * factor, turn);
+    (k1.max(0.0).powi(2) + k2 * k2) / field.at(next[0], next[1]).powi(2)
+}
+
+#[test]
+fn each_step_goes_where_g_over_its_toughness_is_largest_and_griffith_holds() {
+    // Without memory of the tip's heading the cone lies around the kink angle: try its directions one by one.
+    let (domain, kind, cone) = (Domain::full(256, 256).unwrap(), Toughness::Gaussian { disorder: 0.4 }, 0.5);
+    let model = FractureLine::new(FractureParams {
+        toughness: kind,
+        edge_start: 0.0,
+        branching: 0.0,
+        process_zone: 0.0,
+        cone,
+        ..FractureParams::default()
+    })
+    .unwrap();
+    let (mut steps, mut rests) = (0, 0);
+    for index in 0..20 {
+        let key = SampleKey { seed: 3, index };
+        let crack = model.trace(&domain, 0.7, &mut key.rng()).unwrap();
+        let m = &crack.measures;
+        let field = ToughnessField::new(kind, m["grain_px"], key.rng().next_u64());
+        let stress = RemoteStress { s1: 1.0, s2: 0.0, angle: m["stress_angle_rad"] };
+        let shortest = 0.5 * 0.05 * 256.0;
+        let (zone, step, load) = (0.5 * shortest, 0.5 * m["grain_px"], m["load_over_toughness"]);
+        let flaw = (0.3 * shortest / step).ceil() as usize;
+        for arm in &crack.branches[..crack.arms] {
+            let from = arm.points[0];
+            let heading = |p: &[[f64; 2]]| (p[1][0] - p[0][0]).atan2(p[1][1] - p[0][1]);
+            // The largest drive in the cone at a tip, among turns of a radian at most.
+            let best = |last: &[[f64; 2]]| {
+                let at = last[1];
+                let (k1, k2) = stress.traction(heading(&[from, at]));
+                let axis = heading(&[from, at]) + lefm::kink_angle(k1.max(0.0), k2);
+                (-7..=7)
+                    .map(|k| axis + cone * f64::from(k) / 7.0)
+                    .filter(|toward| wrapped(toward - heading(last)).abs() <= 1.0)
+                    .map(|toward| [at[0] + step * toward.sin(), at[1] + step * toward.cos()])
+                    .map(|next| drive(&field, stress, zone, [from, at, next]))
+                    .fold(0.0, f64::max)
+            };
+            for p in arm.points.windows(3).skip(flaw - 1) {
+                let (taken, best) = (drive(&field, stress, zone, [from, p[1], p[2]]), best(p));
+                assert!(taken >= best * (1.0 - 1e-9), "#{index}: {taken} taken, best {best}");
+                assert!(taken * load * load >= 1.0 - 1e-9, "#{index}: grew at G/G_c = {}", taken * load * load);
+                steps += 1;
+            }
+            let end = *arm.points.last().unwrap();
+            let inside = end.iter().all(|v| (step + 1.0..254.0 - step).contains(v));
+            if inside && arm.points.len() > flaw + 1 && arm.length() < 100.0 {
+                let left = best(&arm.points[arm.points.len() - 2..]) * load * load;
+                assert!(left < 1.0 + 1e-9, "#{index}: came to rest at G/G_c = {left}");
+                rests += 1;
+            }
+        }
+    }
+    assert!(steps > 500 && rests > 20, "{steps} steps, {rests} arms at rest");
+}
+
+#[test]
+fn the_flaw_sits_at_the_weakest_link() {
+    // The least of n Weibull numbers of modulus m is Weibull too, n^(-1/m) times as large.
+    let (domain, modulus, sites) = (Domain::full(400, 400).unwrap(), 5.0, 8f64);
+    let toughness = Toughness::Voronoi { modulus };
+    let params = FractureParams { toughness, edge_start: 0.0, length: (0.05, 0.05), ..FractureParams::default() };
+    let model = FractureLine::new(params).unwrap();
+    let seeds = 600;
+    let mean = (0..seeds)
+        .map(|index| {
+            let key = SampleKey { seed: 8, index };
+            let crack = model.trace(&domain, 0.0, &mut key.rng()).unwrap();
+            let field = ToughnessField::new(toughness, crack.measures["grain_px"], key.rng().next_u64());
+            let [y, x] = crack.branches[0].points[0];
+            field.at(y, x)
+        })
+        .sum::<f64>()
+        / seeds as f64;
+    let exact = sites.powf(-1.0 / modulus);
+    // Standard deviation 0.229 of the mean: four standard errors.
+    assert!((mean / exact - 1.0).abs() < 4.0 * 0.229 / (seeds as f64).sqrt(), "{mean} for {exact}");
+}
+
+#[test]
+fn a_tip_branches_at_twice_the_toughness_by_the_branch_angle() {
+    // Homogeneous solid, every chance to branch taken. Up to its first branch an arm runs straight, so G/G_c there is
+    // (F(run)/F(a))^2; the band of noise around 2 is 1.6 to 2.4.
+    let (domain, full, shortest) = (Domain::full(256, 256).unwrap(), 0.9, 0.5 * 0.05 * 256.0);
+    let (mut at_threshold, mut angles) = (0, 0);
+    for (index, longest) in (0..60).flat_map(|i| [(i, 0.07), (i, 0.08), (i, 0.5)]) {
+        let model = FractureLine::new(FractureParams {
+            branching: 1.0,
+            branch_angle: (full, full),
+            length: (0.05, longest),
+            zone: 1.0,
+            ..*homogeneous(0.0, 0.0).params()
+        })
+        .unwrap();
+        let crack = model.trace(&domain, 1.0, &mut SampleKey { seed: 4, index }.rng()).unwrap();
+        let step = 0.5 * crack.measures["grain_px"];
+        let ratio = |run: f64| (lefm::zone_factor(run, shortest) * crack.measures["load_over_toughness"]).powi(2);
+        let heading = |p: &[[f64; 2]], i: usize| (p[i + 1][0] - p[i][0]).atan2(p[i + 1][1] - p[i][1]);
+        for arm in &crack.branches[..crack.arms] {
+            let turned = |p: &[[f64; 2]], i: usize| wrapped(heading(p, i) - heading(&arm.points, 0));
+            let Some(at) = (1..arm.points.len() - 1).find(|&i| turned(&arm.points, i).abs() > 1e-9) else { continue };
+            let here = ratio(at as f64 * step);
+            assert!(here >= 1.6 - 1e-9, "branched at G/G_c = {here}");
+            // No tip branches in its first two steps.
+            assert!((2..at).all(|i| ratio(i as f64 * step) <= 2.4 + 1e-9), "passed 2.4 before it branched");
+            at_threshold += usize::from(here < 2.4);
+            // Half the full angle to either side.
+            let main = turned(&arm.points, at);
+            assert!((main.abs() - 0.5 * full).abs() < 1e-9, "main tip turned by {main}");
+            for branch in crack.branches[crack.arms..].iter().filter(|b| b.points[0] == arm.points[at]) {
+                let side = turned(&branch.points, 0);
+                assert!((side + main).abs() < 1e-9, "branch turned by {side}, main tip by {main}");
+                angles += 1;
+            }
+        }
+    }
+    assert!(angles > 60 && at_threshold > 5, "{angles} branches, {at_threshold} of them at the threshold");
+}
+
+#[test]
+fn a_branch_grows_under_the_shielded_load() {
+    let domain = Domain::full(256, 256).unwrap();
+    let grown = |shielding: f64| {
+        let model = FractureLine::new(FractureParams { shielding, ..FractureParams::default() }).unwrap();
+        (0..60).fold((0.0, 0.0), |sum, index| {
+            let m = model.trace(&domain, 1.0, &mut SampleKey { seed: 2, index }.rng()).unwrap().measures;
+            (sum.0 + m["branches"], sum.1 + m["total_length_px"] - m["length_px"])
+        })
+    };
+    let (none, half, whole) = (grown(0.0), grown(0.5), grown(1.0));
+    assert_eq!(none, (0.0, 0.0));
+    assert!(half.1 > 0.0 && whole.1 > 1.2 * half.1, "branches of {} and {} px", half.1, whole.1);
+}
+
+#[test]
+fn a_flaw_that_no_load_made_has_no_branches() {
+    // A flaw of many steps: its vertices were there before the load.
+    let domain = Domain::full(512, 512).unwrap();
+    let params = FractureParams { length: (0.4, 0.6), branching: 1.0, ..*homogeneous(0.0, 0.0).params() };
+    let model = FractureLine::new(params).unwrap();
+    for index in 0..40 {
+        let crack = model.trace(&domain, 0.5, &mut SampleKey { seed: 6, index }.rng()).unwrap();
+        let flaw = 0.3 * 0.5 * 0.4 * 512.0;
+        let from = crack.branches[0].points[0];
+        for branch in &crack.branches[crack.arms..] {
+            let run = (branch.points[0][0] - from[0]).hypot(branch.points[0][1] - from[1]);
+            assert!(run >= flaw - 1e-9, "#{index}: a branch {run} px from the centre of a flaw of {flaw} px");
+        }
+    }
+}
+
+#[test]
+fn the_published_recipe_is_drawn_as_thick_as_its_threshold_says() {
+    // A straight frontier without noise: half-width r* tapering as an ellipse, area 2 r* L pi/4.
+    let domain = Domain::full(256, 256).unwrap();
+    let params = FrontierParams { wander: 0.0, branch: 0.0, noise_scale: 0.0, ..FrontierParams::default() };
+    let model = PaperFrontier::new(params).unwrap();
+    for index in 0..10 {
+        let defect = model.generate(&domain, 1.0, &mut SampleKey { seed: 1, index }.rng()).unwrap();
+        let m = &defect.measures;
+        assert!((m["max_opening_px"] / (2.0 * 2.47947) - 1.0).abs() < 1e-5, "{}", m["max_opening_px"]);
+        let exact = m["max_opening_px"] * m["length_px"] * PI / 4.0;
+        assert!((m["area_px2"] / exact - 1.0).abs() < 0.02, "{} for {exact}", m["area_px2"]);
+        let drawn: f64 = defect.opacity.iter().map(|&v| f64::from(v)).sum();
+        // The rounded start adds half a disc at most.
+        assert!(drawn > 0.97 * exact && drawn < 1.03 * exact + 0.5 * PI * 2.48 * 2.48, "{drawn} px drawn for {exact}");
     }
 }

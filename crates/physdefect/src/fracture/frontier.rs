@@ -240,3 +240,41 @@ impl DefectModel for PaperFrontier {
         Ok(Defect { bbox, height, displacement: None, opacity, tint: None, measures })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SampleKey;
+
+    #[test]
+    fn frontiers_branch_at_their_rate_and_by_their_angle() {
+        let (rate, angle) = (0.01, 0.7);
+        let params = FrontierParams { branch: rate, branch_angle: (angle, angle), wander: 0.0, ..Default::default() };
+        let model = PaperFrontier::new(params).unwrap();
+        let domain = Domain::full(512, 512).unwrap();
+        let heading = |line: &[[f64; 2]], i: usize| (line[i + 1][0] - line[i][0]).atan2(line[i + 1][1] - line[i][1]);
+        let (mut steps, mut branches, mut left) = (0usize, 0u32, 0u32);
+        for index in 0..400 {
+            let lines = model.skeleton(&domain, 150, 150, &mut SampleKey { seed: 1, index }.rng());
+            steps += lines.iter().map(|l| l.len() - 1).sum::<usize>();
+            for branch in &lines[1..] {
+                let turns = lines.iter().filter_map(|parent| {
+                    let at = parent[1..].iter().position(|p| *p == branch[0])?;
+                    (*parent != *branch).then(|| heading(branch, 0) - heading(parent, at))
+                });
+                let turn = turns.map(|t| (t + 3.0 * std::f64::consts::PI).rem_euclid(std::f64::consts::TAU)).next();
+                let turn = turn.unwrap() - std::f64::consts::PI;
+                assert!((turn.abs() - angle).abs() < 1e-9, "turned by {turn}");
+                branches += 1;
+                left += u32::from(turn < 0.0);
+            }
+        }
+        // One Bernoulli draw a step; the last step's branch has no length left.
+        let expected = rate * steps as f64;
+        assert!((f64::from(branches) - expected).abs() < 4.0 * expected.sqrt(), "{branches} branches for {expected}");
+        assert!(
+            (f64::from(left) - 0.5 * f64::from(branches)).abs() < 4.0 * 0.5 * f64::from(branches).sqrt(),
+            "{left} left"
+        );
+    }
+}

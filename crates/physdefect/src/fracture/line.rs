@@ -96,7 +96,8 @@ impl Default for FractureParams {
 /// direction of maximum tangential stress, with [`lefm::kinked`] factors. The load is the one that a crack of the wanted
 /// length in the homogeneous solid (K_c = 1) just balances; growth stops where no direction has G >= G_c or at the domain's
 /// edge. Where G >= 2 G_c (1 + noise) a tip may branch: the dominant branch turns by half the branch angle to one side, a
-/// shielded one by half to the other. The opening is elliptic along each arm, the relief a V-groove.
+/// shielded one by half to the other (a branch that branches again keeps its way, the new one takes the whole angle). The
+/// opening is elliptic along each arm, the relief a V-groove.
 ///
 /// The path does not depend on the load's magnitude, only how far it is driven does; so a larger severity extends the same
 /// crack.
@@ -250,14 +251,17 @@ impl FractureLine {
             let total = (arm.points.len() - 1) as f64 * step;
             for i in 1..arm.points.len() {
                 let shade = if generation == 0 { 1.0 } else { p.shielding };
-                let Some(event) = self.event(hash, i, arm.drive[i] * (load * shade).powi(2)) else { continue };
+                // The flaw was there before the load: no tip ran through its vertices.
+                let ratio = if arm.drive[i].is_finite() { arm.drive[i] * (load * shade).powi(2) } else { 0.0 };
+                let Some(event) = self.event(hash, i, ratio) else { continue };
                 let run = i as f64 * step;
                 let left = (total - run).max(0.0);
                 let start = Start {
                     at: arm.points[i - 1],
-                    heading: arm.headings[i] + event.side * event.angle * if generation == 0 { 1.0 } else { 0.5 },
+                    heading: arm.headings[i] + event.side * event.angle,
                     behind: behind + run,
-                    flaw: 0.0,
+                    // The first step leaves by the branch angle; only then the field of the main crack turns the tip.
+                    flaw: step,
                     max_length: left,
                     load: load * p.shielding,
                 };

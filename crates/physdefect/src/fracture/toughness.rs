@@ -128,6 +128,39 @@ mod tests {
     }
 
     #[test]
+    fn gaussian_field_is_correlated_over_a_grain() {
+        // Independent normal numbers at the lattice sites, blended with quintic weights: the correlation along an axis is
+        // the mean overlap of the normalised weights.
+        let weights = |t: f64| {
+            let s = t * t * t * (t * (t * 6.0 - 15.0) + 10.0);
+            let norm = (s * s + (1.0 - s) * (1.0 - s)).sqrt();
+            [(1.0 - s) / norm, s / norm]
+        };
+        let exact = |lag: f64| {
+            let overlap = |t: f64| {
+                let (a, b, moved) = (weights(t), weights((t + lag).fract()), (t + lag).floor() as usize);
+                (0..2).filter(|k| k + moved < 2).map(|k| a[k + moved] * b[k]).sum::<f64>()
+            };
+            (0..1000).map(|i| overlap((f64::from(i) + 0.5) / 1000.0)).sum::<f64>() / 1000.0
+        };
+        let (grain, n) = (6.0, 90_000);
+        let field = ToughnessField::new(Toughness::Gaussian { disorder: 0.1 }, grain, 3);
+        let place = |i: usize| ((i / 300) as f64 * 7.3, (i % 300) as f64 * 9.1);
+        for lag in [0.25, 0.5, 1.0, 2.0] {
+            for (dy, dx) in [(0.0, lag * grain), (lag * grain, 0.0)] {
+                let found = (0..n)
+                    .map(|i| {
+                        let (y, x) = place(i);
+                        (field.at(y, x) - 1.0) * (field.at(y + dy, x + dx) - 1.0)
+                    })
+                    .sum::<f64>()
+                    / (n as f64 * 0.01);
+                assert!((found - exact(lag)).abs() < 0.03, "lag {lag}: {found} for {}", exact(lag));
+            }
+        }
+    }
+
+    #[test]
     fn weibull_grains_have_their_moments() {
         // Weibull: sd/mean = sqrt(G(1 + 2/m)/G(1 + 1/m)^2 - 1) = 0.2290 for m = 5.
         let (mean, sd) = moments(Toughness::Voronoi { modulus: 5.0 });

@@ -32,7 +32,7 @@ pub(super) struct Start {
     pub(super) heading: f64,
     /// Crack length that already lies behind the start, px.
     pub(super) behind: f64,
-    /// Length of the flaw that is there before any load, px.
+    /// Length of the straight beginning, px: the flaw that is there before any load, or a branch's first step.
     pub(super) flaw: f64,
     pub(super) max_length: f64,
     /// Load, a factor on the unit stress.
@@ -108,8 +108,8 @@ pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize
         let (normal, shear) = medium.stress.traction(chord);
         let (k1, k2) = (normal * factor, shear * factor);
         let kink_axis = lefm::kink_angle(k1.max(0.0), k2);
-        // A tip that has grown keeps part of its heading; one that leaves the flaw kinks at once.
-        let keep = if i > flawed + 1 { medium.keep } else { 0.0 };
+        // A tip that has grown, and so a branch of one, keeps part of its heading; one that leaves the flaw kinks at once.
+        let keep = if i > flawed + 1 || start.behind > 0.0 { medium.keep } else { 0.0 };
         let axis = kink_axis + keep * wrapped(heading - chord - kink_axis);
         // Memory turns the frame; within it the kink factors are those of a kink by kink_axis + delta.
         let (axis_s, axis_c) = (0.5 * kink_axis).sin_cos();

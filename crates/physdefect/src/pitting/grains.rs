@@ -67,3 +67,36 @@ impl Grains {
         nearest.1
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    #[test]
+    fn grains_have_their_size_their_moments_and_no_direction() {
+        let (side, size) = (1200, 10.0);
+        let grains = Grains::new(7, size, Bbox { y0: 0, x0: 0, y1: side, x1: side });
+        let at = |y: usize, x: usize| grains.value(y, x);
+        let mut area: HashMap<u32, usize> = HashMap::new();
+        let (mut across, mut down) = (0.0f64, 0.0f64);
+        for y in 0..side - 1 {
+            for x in 0..side - 1 {
+                *area.entry(at(y, x).to_bits()).or_default() += 1;
+                across += f64::from(u8::from(at(y, x) != at(y, x + 1)));
+                down += f64::from(u8::from(at(y, x) != at(y + 1, x)));
+            }
+        }
+        // One site a lattice cell of size^2; grains cut by the border of the box count whole.
+        let number = area.len() as f64;
+        let (least, most) = ((side as f64 / size).powi(2), (side as f64 / size + 2.0).powi(2));
+        assert!((least..most).contains(&number), "{number} grains, {least} to {most}");
+        assert!((across / down - 1.0).abs() < 0.03, "{across} borders across, {down} down");
+        // Uniform on +-sqrt(3): variance 1 and fourth moment 9/5, over the grains.
+        let values: Vec<f64> = area.keys().map(|b| f64::from(f32::from_bits(*b))).collect();
+        let moment = |k: i32| values.iter().map(|v| v.powi(k)).sum::<f64>() / number;
+        assert!(moment(1).abs() < 4.0 / number.sqrt(), "mean {}", moment(1));
+        assert!((moment(2) - 1.0).abs() < 4.0 * (0.8 / number).sqrt(), "variance {}", moment(2));
+        assert!((moment(4) - 1.8).abs() < 0.1, "fourth moment {}", moment(4));
+    }
+}

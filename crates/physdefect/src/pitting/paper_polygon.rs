@@ -335,3 +335,78 @@ impl PaperPolygon {
         Defect { bbox: tight, height, displacement: None, opacity, tint, measures }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SampleKey;
+
+    #[test]
+    fn a_polygon_holds_its_shoelace_area() {
+        for index in 0..20 {
+            let polygon = Polygon::draw((200, 200), 80.0, &mut SampleKey { seed: 1, index }.rng());
+            let n = polygon.radii.len();
+            let corner = |i: usize| {
+                let (s, c) = (polygon.turn + TAU * i as f32 / n as f32).sin_cos();
+                (f64::from(polygon.radii[i % n] * s), f64::from(polygon.radii[i % n] * c))
+            };
+            let shoelace: f64 = (0..n)
+                .map(|i| {
+                    let ((y0, x0), (y1, x1)) = (corner(i), corner(i + 1));
+                    0.5 * (x0 * y1 - x1 * y0)
+                })
+                .sum();
+            let inside = (0..400 * 400).filter(|p| polygon.contains((p / 400) as f32, (p % 400) as f32)).count();
+            assert!((inside as f64 / shoelace - 1.0).abs() < 0.01, "{inside} px for {shoelace}");
+        }
+    }
+
+    #[test]
+    fn boundaries_expand_as_dilations_and_slower_where_fewer_pixels_join() {
+        let domain = Domain::full(256, 256).unwrap();
+        let grown = |probability: f64, severity: f64, seed: u64| {
+            let model = PaperPolygon::default().with_polygons(1, 0.05).unwrap();
+            let model = model.with_growth(0.06, probability).and_then(|m| m.with_noise(0.06, 0.0)).unwrap();
+            model.generate(&domain, severity, &mut SampleKey { seed, index: 0 }.rng()).unwrap()
+        };
+        let full = |d: &Defect| {
+            let mut mask = Array2::from_elem(domain.dim(), false);
+            for ((y, x), &o) in d.opacity.indexed_iter() {
+                mask[[y + d.bbox.y0, x + d.bbox.x0]] = o > 0.0;
+            }
+            mask
+        };
+        for seed in 0..5 {
+            // Every neighbour joins: n expansions are n dilations by the cross of four neighbours.
+            let last = grown(1.0, 1.0, seed);
+            let mut mask = full(&grown(1.0, 0.0, seed));
+            assert_eq!(last.measures["expansions"], 16.0); // 0.06 * 256 px, rounded up
+            for _ in 0..16 {
+                let before = mask.clone();
+                let joined = |y: i64, x: i64| before.get([y as usize, x as usize]).is_some_and(|&m| m);
+                mask.indexed_iter_mut().for_each(|((y, x), m)| {
+                    let (y, x) = (y as i64, x as i64);
+                    *m |= joined(y - 1, x) || joined(y + 1, x) || joined(y, x - 1) || joined(y, x + 1);
+                });
+            }
+            assert_eq!(full(&last), mask, "seed {seed}");
+        }
+        // One neighbour, one chance: along a line of pixels the boundary moves p a step (negative binomial).
+        let line = Domain::full(1, 20_000).unwrap();
+        let probability = 0.3;
+        let model = PaperPolygon::default().with_polygons(1, 0.001).unwrap();
+        let model = model.with_growth(1.0, probability).and_then(|m| m.with_noise(0.5, 0.0)).unwrap();
+        let (mut moved, mut steps) = (0.0, 0.0);
+        for seed in 0..60 {
+            let d = model.generate(&line, 1.0, &mut SampleKey { seed, index: 0 }.rng()).unwrap();
+            if d.bbox.x0 > 0 && d.bbox.x1 < 20_000 {
+                moved += d.measures["area_px2"] - 1.0;
+                steps += 2.0 * d.measures["expansions"];
+            }
+        }
+        let rate: f64 = moved / steps;
+        let error = (probability * (1.0 - probability) / steps).sqrt();
+        // The polygon itself is a pixel or three.
+        assert!((rate - probability).abs() < 4.0 * error + 2.0 * 60.0 / steps, "{rate} px a step for {probability}");
+    }
+}

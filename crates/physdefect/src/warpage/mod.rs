@@ -461,3 +461,42 @@ fn surface(
     measures.insert("max_shift_px".into(), f64::from(lift * shift[0].hypot(shift[1])));
     Ok(Defect { bbox: tight, height, displacement: Some(displacement), opacity, tint: None, measures })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SampleKey;
+
+    #[test]
+    fn measures_are_those_of_the_plate_in_units() {
+        // The same footprint on a plate of real side, thickness and modulus: D = E h^3 / (12 (1 - nu^2)), first yield at
+        // sigma_y h^2 / 6.
+        let (domain, key) = (Domain::full(256, 256).unwrap(), SampleKey { seed: 2, index: 0 });
+        let (strain, nu, ratio, size) = (0.004, 0.25, 4.0, 0.3);
+        for load in [Load::Indenter, Load::Line] {
+            let model = PlasticWarpage::default().with_loads(&[load]).and_then(|m| m.with_size(size, size)).unwrap();
+            let model = model.with_load_ratio(ratio, ratio).and_then(|m| m.with_material(strain, nu)).unwrap();
+            let m = model.generate(&domain, 0.5, &mut key.rng()).unwrap().measures;
+            let mut rng = key.rng();
+            rng.random_range(0..1usize); // the draw of the load
+            let footprint = Footprint::draw(load, 0.25, &mut rng);
+            let (modulus, h, side) = (210e3, 0.007 * 256f64, size * 256.0 * SIDE);
+            let rigidity = modulus * h.powi(3) / (12.0 * (1.0 - nu * nu));
+            let length = 0.37 * footprint.transverse() * side;
+            let plate = Plate::new(NODES, NODES, side, side, rigidity, nu, rigidity / length.powi(4)).unwrap();
+            let q = footprint.field(NODES, footprint.fill());
+            let yield_moment = modulus * strain * h * h / 6.0;
+            let scale = ratio * yield_moment / plate.peak_equivalent_moment(&plate.deflection(&q), &[]);
+            let q: Vec<f64> = q.iter().map(|v| v * scale).collect();
+            let cycle = plate.load_and_unload(&q, &[], yield_moment, Tolerance::default());
+            let peak = |w: &[f64]| w.iter().fold(0.0f64, |a, v| a.max(v.abs()));
+            let exact = [peak(&cycle.loaded), peak(&plate.smoothed(&cycle.residual).1)];
+            for (name, exact) in ["peak_loaded_px", "peak_residual_px"].into_iter().zip(exact) {
+                assert!((m[name] / exact - 1.0).abs() < 1e-6, "{load:?} {name}: {} for {exact}", m[name]);
+            }
+            // Surface strain is curvature times half the thickness: (k/k_y - 1) yield strains are plastic.
+            let plastic = strain * (cycle.peak_curvature_ratio - 1.0);
+            assert!((m["plastic_strain"] / plastic - 1.0).abs() < 1e-6, "{} for {plastic}", m["plastic_strain"]);
+        }
+    }
+}

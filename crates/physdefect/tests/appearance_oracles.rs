@@ -1,0 +1,233 @@
+//! Ratio-image rendering against closed forms: tilted planes under Lambert's and Blinn's laws, in linear light.
+#![allow(clippy::unwrap_used)] // helpers outside #[test] functions; a panic is the failure wanted
+
+use std::f64::consts::PI;
+
+use ndarray::{Array2, Array3};
+use physdefect::appearance::srgb::{to_encoded, to_linear};
+use physdefect::appearance::{Appearance, Light, Material, Rendered};
+use physdefect::control::{CutPasteScar, PerlinBlend};
+use physdefect::fracture::FractureLine;
+use physdefect::pitting::PittingLoss;
+use physdefect::{Bbox, Defect, Domain, Measures, Sample, SampleKey, Synthesize, Tint, compose};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Normal};
+
+const SIDE: usize = 64;
+const KEY: SampleKey = SampleKey { seed: 0, index: 0 };
+/// Nothing but the shading ratio: no cavity, no rim.
+const PLAIN: Material = Material { diffuse: 0.6, specular: 0.7, gloss: 4, cavity: 0.0, rim: 0.0, albedo: 0.4 };
+
+/// The relief gx x + gy y in the middle half of the frame. A displacement of nothing marks it as a bend, which keeps its gloss.
+fn plane(gx: f64, gy: f64, opacity: f32, bend: bool) -> Defect {
+    let n = SIDE / 2;
+    let (y0, x0) = (SIDE / 4, SIDE / 4);
+    Defect {
+        bbox: Bbox { y0, x0, y1: y0 + n, x1: x0 + n },
+        height: Array2::from_shape_fn((n, n), |(y, x)| (gx * x as f64 + gy * y as f64 - 40.0) as f32),
+        displacement: bend.then(|| Array3::zeros((n, n, 2))),
+        opacity: Array2::from_elem((n, n), opacity),
+        tint: None,
+        measures: Measures::new(),
+    }
+}
+
+fn rendered(material: Material, light: Light, photo: &Array3<f32>, defect: Defect) -> Sample {
+    let (h, w, _) = photo.dim();
+    let look = Rendered::new(FractureLine::default(), Appearance::new(material).lit(light)).unwrap();
+    look.render(photo.view(), &Domain::full(h, w).unwrap(), defect, 0.5, KEY).unwrap()
+}
+
+/// Linear light over that of the photo in the middle of the frame.
+fn ratio(sample: &Sample, photo: &Array3<f32>) -> f64 {
+    let (y, x) = (SIDE / 2, SIDE / 2);
+    let new = sample.patch[[y - sample.bbox.y0, x - sample.bbox.x0, 0]];
+    f64::from(to_linear(new)) / f64::from(to_linear(photo[[y, x, 0]]))
+}
+
+/// (a + (1 - a)(kd n.l + ks (n.h)^p)) over the same of the flat surface.
+fn shading(material: &Material, light: &Light, gx: f64, gy: f64) -> f64 {
+    let (se, ce) = light.elevation.sin_cos();
+    let l = [ce * light.azimuth.cos(), ce * light.azimuth.sin(), se];
+    let dot = |a: [f64; 3], b: [f64; 3]| a.iter().zip(b).map(|(p, q)| p * q).sum::<f64>();
+    let unit = |v: [f64; 3]| v.map(|c| c / dot(v, v).sqrt());
+    let half = unit([l[0], l[1], l[2] + 1.0]);
+    let shade = |n: [f64; 3]| {
+        let spark = dot(n, half).max(0.0).powf(2f64.powi(material.gloss.into()));
+        light.ambient + (1.0 - light.ambient) * (material.diffuse * dot(n, l).max(0.0) + material.specular * spark)
+    };
+    shade(unit([-gx, -gy, 1.0])) / shade([0.0, 0.0, 1.0])
+}
+
+fn grey(value: f32) -> Array3<f32> {
+    Array3::from_elem((SIDE, SIDE, 3), value)
+}
+
+#[test]
+fn a_tilted_plane_has_lamberts_and_blinns_ratio_in_linear_light() {
+    for (azimuth, elevation) in [(0.3, 0.9), (-2.2, 0.7), (1.8, 1.2)] {
+        let light = Light { azimuth, elevation, ambient: 0.3 };
+        for (gx, gy) in [(0.4, 0.0), (-0.3, 0.2), (0.0, -0.5), (0.25, 0.35)] {
+            for material in [PLAIN, Material { specular: 0.0, ..PLAIN }, Material { gloss: 6, ..PLAIN }] {
+                let exact = shading(&material, &light, gx, gy);
+                if (exact - 1.0).abs() < 0.03 {
+                    continue; // too little to be seen
+                }
+                let photo = grey(0.45);
+                let found = ratio(&rendered(material, light, &photo, plane(gx, gy, 1.0, true)), &photo);
+                assert!((found / exact - 1.0).abs() < 2e-3, "{found} for {exact}, slope {gx} {gy}, {material:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_laid_open_surface_does_not_shine() {
+    // A wall of a pit, below zero by more than a pixel: Lambert's part alone, over the flat surface with its gloss.
+    let light = Light { azimuth: 0.0, elevation: 0.8, ambient: 0.3 };
+    let photo = grey(0.5);
+    let found = ratio(&rendered(PLAIN, light, &photo, plane(-0.3, 0.0, 1.0, false)), &photo);
+    let flat =
+        |m: &Material| 0.3 + 0.7 * (m.diffuse * 0.8f64.sin() + m.specular * ((0.5 * PI - 0.8) * 0.5).cos().powi(16));
+    let dull = Material { specular: 0.0, ..PLAIN };
+    let exact = shading(&dull, &light, -0.3, 0.0) * flat(&dull) / flat(&PLAIN);
+    assert!((found / exact - 1.0).abs() < 2e-3, "{found} for {exact}");
+}
+
+#[test]
+fn opacity_blends_in_linear_light() {
+    let light = Light { azimuth: 0.0, elevation: 0.8, ambient: 0.2 };
+    let exact = shading(&PLAIN, &light, 0.5, 0.0);
+    for opacity in [0.25, 0.5, 1.0] {
+        let photo = grey(0.5);
+        let found = ratio(&rendered(PLAIN, light, &photo, plane(0.5, 0.0, opacity, true)), &photo);
+        let blended = 1.0 + f64::from(opacity) * (exact - 1.0);
+        assert!((found / blended - 1.0).abs() < 2e-3, "{found} for {blended} at opacity {opacity}");
+    }
+}
+
+#[test]
+fn a_cavity_darkens_by_its_share_of_hidden_sky() {
+    // Under ambient light alone the ratio is 1 - cavity (1 - sky): linear in the material's cavity. The bottom of a V-groove of
+    // width w and depth d sees (w/2)/sqrt(d^2 + w^2/4) of it, across the groove's own direction.
+    let light = Light { ambient: 1.0, ..Light::default() };
+    let photo = grey(0.5);
+    let groove = || {
+        let mut defect = plane(0.0, 0.0, 1.0, false);
+        defect.height = Array2::from_shape_fn((SIDE / 2, SIDE / 2), |(_, x)| {
+            let off = (x as f32 - (SIDE / 4) as f32).abs();
+            -8.0 * (1.0 - off / 4.0).max(0.0)
+        });
+        defect
+    };
+    let dark = |cavity: f64| {
+        let material = Material { cavity, specular: 0.0, ..PLAIN };
+        1.0 - ratio(&rendered(material, light, &photo, groove()), &photo)
+    };
+    let (half, whole) = (dark(0.5), dark(1.0));
+    assert!((whole / half - 2.0).abs() < 0.01, "{half} {whole}");
+    let exact = 1.0 - 4.0 / (64.0f64 + 16.0).sqrt();
+    // Eight directions sample the circle: a groove along an axis is off by some hundredths.
+    assert!((whole - exact).abs() < 0.06, "{whole} for {exact}");
+}
+
+#[test]
+fn a_tint_is_its_reflectance_under_the_photos_illumination() {
+    // A Lambert surface of albedo rho under E shows rho E: full weight replaces rho by the product's colour.
+    let photo = grey(0.6);
+    let light = Light { azimuth: 0.0, elevation: 0.8, ambient: 0.2 };
+    let mut defect = plane(0.0, 0.0, 1.0, false);
+    let color = [0.24, 0.085, 0.03];
+    let material = Material { specular: 0.0, ..PLAIN };
+    for weight in [0.5f32, 1.0] {
+        defect.height.fill(0.0);
+        defect.tint = Some(Tint { weight: Array2::from_elem((SIDE / 2, SIDE / 2), weight), color });
+        let sample = rendered(material, light, &photo, defect.clone());
+        let own = to_linear(0.6);
+        for (k, rho) in color.iter().enumerate() {
+            let tinted = own / material.albedo as f32 * rho;
+            let exact = to_encoded(own + weight * (tinted - own));
+            let found = sample.patch[[16, 16, k]];
+            assert!((found - exact).abs() < 1e-3, "channel {k}: {found} for {exact}");
+        }
+    }
+}
+
+#[test]
+fn the_light_comes_from_the_brighter_side() {
+    let domain = Domain::full(80, 120).unwrap();
+    for azimuth in [0.0, 0.8, 2.4, -1.9f64] {
+        let photo = Array3::from_shape_fn((80, 120, 3), |(y, x, _)| {
+            (0.5 + 0.002 * ((x as f64 - 60.0) * azimuth.cos() + (y as f64 - 40.0) * azimuth.sin())) as f32
+        });
+        let light = Light::estimate(photo.view(), &domain);
+        assert!((light.azimuth - azimuth).abs() < 1e-3, "{} for {azimuth}", light.azimuth);
+        // A plane explains all of the variance: the lowest elevation.
+        assert!((light.elevation - 30f64.to_radians()).abs() < 1e-3, "{}", light.elevation);
+        light.validate().unwrap();
+    }
+    // Half of the variance is noise: half way between 30 and 50 degrees.
+    let slope = 0.1 / 40.0;
+    let noise = Normal::new(0.0, slope * 80.0 / 12f64.sqrt()).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let photo = Array3::from_shape_fn((80, 80, 1), |(y, _, _)| {
+        (0.5 + slope * (y as f64 - 40.0) + noise.sample(&mut rng)) as f32
+    });
+    let light = Light::estimate(photo.view(), &Domain::full(80, 80).unwrap());
+    assert!((light.elevation.to_degrees() - 40.0).abs() < 1.5, "{}", light.elevation.to_degrees());
+    assert!((light.azimuth - 0.5 * PI).abs() < 0.15, "{}", light.azimuth);
+    // A flat photo says nothing.
+    assert_eq!(Light::estimate(grey(0.5).view(), &Domain::full(SIDE, SIDE).unwrap()), Light::default());
+}
+
+#[test]
+fn contrast_to_noise_is_the_change_over_the_surrounds_deviation() {
+    let (side, light) = (200, Light { azimuth: 0.0, elevation: 0.8, ambient: 0.2 });
+    let exact = shading(&PLAIN, &light, 0.4, 0.0) as f32;
+    for sigma in [0.01, 0.03] {
+        let noise = Normal::new(0.0, sigma).unwrap();
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let photo = Array3::from_shape_fn((side, side, 1), |_| (0.5 + noise.sample(&mut rng)) as f32);
+        let mut defect = plane(0.4, 0.0, 1.0, true);
+        // A hole in the support, so that the box holds some of the surround.
+        for y in 8..24 {
+            for x in 8..24 {
+                defect.opacity[[y, x]] = 0.0;
+            }
+        }
+        let sample = rendered(PLAIN, light, &photo, defect);
+        let change = f64::from((to_encoded(to_linear(0.5) * exact) - 0.5).abs());
+        let cnr = sample.record.contrast_to_noise;
+        assert!((cnr / (change / sigma) - 1.0).abs() < 0.08, "{cnr} for {}", change / sigma);
+        let area = (32 * 32 - 16 * 16) as f64 / (side * side) as f64;
+        assert!((sample.record.area_fraction / area - 1.0).abs() < 1e-9, "{}", sample.record.area_fraction);
+    }
+}
+
+#[test]
+fn instances_say_which_defect_a_pixel_belongs_to() {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let photo = Array3::from_shape_fn((96, 96, 3), |_| rng.random_range(0.3..0.7f32));
+    let domain = Domain::full(96, 96).unwrap();
+    let pits = Rendered::new(PittingLoss::default(), Appearance::new(Material::METAL)).unwrap();
+    let (blend, scar) = (PerlinBlend::default(), CutPasteScar::default());
+    let all: [&dyn Synthesize; 4] = [&pits, &scar, &blend, &scar];
+    for index in 0..10 {
+        let done = compose(photo.view(), &domain, &all, SampleKey { seed: 4, index }).unwrap();
+        // One after the other by hand, each with the key of its record; the later one owns a pixel.
+        let (mut image, mut owner) = (photo.clone(), Array2::<u16>::zeros((96, 96)));
+        for (k, (synth, record)) in all.iter().zip(&done.records).enumerate() {
+            assert_eq!((record.model.as_str(), record.key.index), (synth.name(), index));
+            let sample = synth.synthesize(image.view(), &domain, record.key).unwrap();
+            let mask = sample.full_mask(96, 96).unwrap();
+            owner.zip_mut_with(&mask, |o, &m| *o = if m { k as u16 + 1 } else { *o });
+            image = sample.paste(image.view()).unwrap();
+        }
+        for ((y, x), &id) in done.instances.indexed_iter() {
+            let back = (0..3).all(|k| (image[[y, x, k]] - photo[[y, x, k]]).abs() < 1.0 / 255.0);
+            assert!(id == owner[[y, x]] || (id == 0 && back), "#{index} {y},{x}: {id} for {}", owner[[y, x]]);
+        }
+        assert!((1..=4).all(|id| done.instances.iter().any(|&i| i == id)), "#{index}: a defect without pixels");
+    }
+}
