@@ -14,7 +14,7 @@ pub(super) fn exp2(t: f32) -> f32 {
     p = fused(p, f, 9.671_513e-3);
     p = fused(p, f, 5.550_733_7e-2);
     p = fused(p, f, 2.402_224_2e-1);
-    p = fused(p, f, 6.931_469_8e-1);
+    p = fused(p, f, std::f32::consts::LN_2);
     p = fused(p, f, 1.0);
     // the integer sits in the low bits of `shifted`; moved into an exponent, it is the factor 2^integer
     p * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
