@@ -125,7 +125,7 @@ fn speckle_goes_gaps_close_and_a_large_disc_stays() {
     let c = 47.5;
     for ((y, x), &v) in out.indexed_iter() {
         let r = (y as f64 - c).hypot(x as f64 - c);
-        assert!(r < 27.0 || r > 33.0 || (0.0..=1.0).contains(&v), "{r} {v}");
+        assert!((-0.05..=1.05).contains(&v), "radius {r}: {v}");
         assert!(if r < 27.0 { v > 0.8 } else { r < 33.0 || v < 0.2 }, "{stats:?} radius {r}: {v}");
     }
     assert!((radius(&out) - 30.0).abs() < 0.5, "{}", radius(&out));

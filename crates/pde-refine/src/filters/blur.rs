@@ -123,7 +123,7 @@ fn smooth<'a>(
             *o += (sa * a + sb * b) + (sc * c + sd * d);
         }
     }
-    if radius > 1 && radius % 2 == 0 {
+    if radius > 1 && radius.is_multiple_of(2) {
         let ((a, sa), (b, sb)) = pair(radius);
         for ((o, a), b) in out.iter_mut().zip(a).zip(b) {
             *o += sa * a + sb * b;

@@ -127,7 +127,7 @@ impl EdgeEnhancing {
                 add_outer(above, below, share, [&mut *xx, &mut *xy, &mut *yy], w);
             }
             if tensors.is_empty() {
-                weights.from_structure(y, (h, w), [xx, xy, yy], self.eigenvalues);
+                weights.set_row_from_structure(y, (h, w), [xx, xy, yy], self.eigenvalues);
             } else {
                 for (plane, row) in tensors.chunks_exact_mut((h + 1) * s).zip([xx, xy, yy]) {
                     plane[y * s..][..s].copy_from_slice(row);
@@ -143,7 +143,7 @@ impl EdgeEnhancing {
                 self.integration.row((plane, s), (h + 1, w + 1), y, edge, extended, row);
             }
             let [xx, xy, yy] = &structure;
-            weights.from_structure(y, (h, w), [xx, xy, yy], self.eigenvalues);
+            weights.set_row_from_structure(y, (h, w), [xx, xy, yy], self.eigenvalues);
         }
     }
 

@@ -105,7 +105,7 @@ impl Weights<'_> {
     /// [`Weights::set_row`] from the entries `xx`, `xy`, `yy` of the structure tensor: eigenvalue
     /// `1 - exp(-C_m (kappa / s)^(2 m))` along its dominant eigenvector, of eigenvalue `s^2`, and 1 across.
     #[inline(always)]
-    pub(super) fn from_structure(
+    pub(super) fn set_row_from_structure(
         &mut self,
         y: usize,
         (h, w): (usize, usize),
@@ -253,7 +253,7 @@ mod tests {
         // the worst images for an explicit step: checkerboards and noise; the worst tensors: rank one
         let (h, w) = (23, 37);
         let start =
-            |i: usize| if (i / w + i % w) % 2 == 0 { 1.0 } else { -1.0 } + 0.1 * ((i * 7919) % 101) as f32 / 101.0;
+            |i: usize| if (i / w + i % w).is_multiple_of(2) { 1.0 } else { -1.0 } + 0.1 * ((i * 7919) % 101) as f32 / 101.0;
         for degrees in (0..180).step_by(15) {
             let (s, c) = (f32::to_radians(degrees as f32)).sin_cos();
             let mut plane: Vec<f32> = (0..h * w).map(start).collect();
