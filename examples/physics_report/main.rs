@@ -59,9 +59,10 @@ fn report() -> Result<usize, Box<dyn Error>> {
         rows += table.rows();
         failed += table.failed();
     }
-    text += &format!("\n{rows} oracles, {failed} failed.\n");
+    let result = format!("result oracles={rows} failed={failed}");
+    text += &format!("\n{result}\n");
     write(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs"), &text)?;
-    println!("result oracles={rows} failed={failed}");
+    println!("{result}");
     Ok(failed)
 }
 

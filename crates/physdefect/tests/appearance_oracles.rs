@@ -133,6 +133,55 @@ fn a_cavity_darkens_by_its_share_of_hidden_sky() {
 }
 
 #[test]
+fn a_lit_lip_gains_by_its_bend_and_slope() {
+    // The crest h = -c r^2/2: a pixel lies c/2 above the mean of its four neighbours, and faces the light by c x cos(elevation).
+    let (light, c) = (Light { azimuth: 0.0, elevation: 0.6, ambient: 0.4 }, 0.05f64);
+    let photo = grey(0.5);
+    let lit = |rim: f64, off: usize| {
+        let mut defect = plane(0.0, 0.0, 1.0, true);
+        defect.height = Array2::from_shape_fn((SIDE / 2, SIDE / 2), |(y, x)| {
+            let (dy, dx) = (y as f64 - 16.0, x as f64 - 16.0 + off as f64);
+            (-0.5 * c * (dy * dy + dx * dx)) as f32
+        });
+        ratio(&rendered(Material { rim, ..PLAIN }, light, &photo, defect), &photo)
+    };
+    for off in [2, 6] {
+        let exact = 1.0 + 2.0 * 0.5 * c * c * off as f64 * 0.6f64.cos();
+        let found = lit(2.0, off) / lit(0.0, off);
+        assert!((found / exact - 1.0).abs() < 1e-3, "{found} for {exact}");
+    }
+}
+
+#[test]
+fn a_wall_throws_a_shadow_as_long_as_the_light_is_low() {
+    // A wall 3 px high, 4 px towards the light, hides a sun below atan(3/4); the penumbra runs from 0.7 to 1.3 of its rise.
+    let photo = grey(0.5);
+    for (rise, exact) in
+        [(0.75f64, 0.5), (0.62, 1.0 - (0.75 / 0.62 - 0.7) / 0.6), (0.68, 1.0 - (0.75 / 0.68 - 0.7) / 0.6)]
+    {
+        let light = Light { azimuth: 0.0, elevation: rise.atan(), ambient: 0.0 };
+        let mut defect = plane(0.0, 0.0, 1.0, true);
+        defect.height = Array2::from_shape_fn((SIDE / 2, SIDE / 2), |(_, x)| if x >= 20 { 3.0 } else { 0.0 });
+        let material = Material { cavity: 1.0, ..PLAIN };
+        let found = ratio(&rendered(material, light, &photo, defect), &photo);
+        assert!((found - exact).abs() < 2e-3, "{found} for {exact} at rise {rise}");
+    }
+}
+
+#[test]
+fn a_given_defect_stays_inside_the_domain() {
+    let mask = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| y + x < SIDE);
+    let domain = Domain::from_mask(mask.clone()).unwrap();
+    let look = Rendered::new(FractureLine::default(), Appearance::new(PLAIN).lit(Light::default())).unwrap();
+    let sample = look.render(grey(0.5).view(), &domain, plane(0.4, 0.0, 1.0, true), 0.5, KEY).unwrap();
+    let changed = sample.full_mask(SIDE, SIDE).unwrap();
+    for ((y, x), &m) in changed.indexed_iter() {
+        let box_ = (SIDE / 4..3 * SIDE / 4).contains(&y) && (SIDE / 4..3 * SIDE / 4).contains(&x);
+        assert_eq!(m, box_ && mask[[y, x]], "{y} {x}");
+    }
+}
+
+#[test]
 fn a_tint_is_its_reflectance_under_the_photos_illumination() {
     // A Lambert surface of albedo rho under E shows rho E: full weight replaces rho by the product's colour.
     let photo = grey(0.6);

@@ -151,6 +151,32 @@ fn a_fast_pit_is_as_wide_as_it_is_deep() {
 }
 
 #[test]
+fn each_grain_has_its_own_speed() {
+    // Grains as wide as the domain: a pit mostly lies in one, so its radius is F0 (1 + d eta) t with eta of variance 1.
+    let (domain, contrast) = (Domain::full(800, 800).unwrap(), 0.4);
+    let model = lone_pit()
+        .with_rate_spread(0.0)
+        .and_then(|m| m.with_grains(1.0, contrast))
+        .and_then(|m| m.with_spread_rate(0.004))
+        .and_then(|m| m.with_product(Product::None, 0.0, 0.0))
+        .unwrap();
+    let eta: Vec<f64> = (0..300)
+        .filter_map(|s| {
+            let d = model.generate(&domain, 1.0, &mut rng(s)).unwrap();
+            let whole = d.bbox.y0 > 0 && d.bbox.x0 > 0 && d.bbox.y1 < 800 && d.bbox.x1 < 800;
+            whole.then(|| ((d.measures["area_px2"] / PI).sqrt() / (0.004 * 800.0 * 4.0) - 1.0) / contrast)
+        })
+        .collect();
+    let n = eta.len() as f64;
+    let mean = eta.iter().sum::<f64>() / n;
+    let variance = eta.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
+    assert!(n > 250.0 && mean.abs() < 4.0 / n.sqrt() + 0.05, "mean {mean}");
+    // Uniform: the variance has the standard error sqrt(0.8/n); front error and pits across two grains take a little.
+    assert!((variance - 1.0).abs() < 4.0 * (0.8 / n).sqrt() + 0.05, "variance {variance}");
+    assert!(eta.iter().all(|v| v.abs() < 3f64.sqrt() + 0.15), "{eta:?}");
+}
+
+#[test]
 fn an_undercut_hides_what_lies_outside_its_mouth() {
     // Share of a unit sphere outside the cylinder through a mouth of 0.8 of its width, shell by shell.
     let shells = 200_000;
@@ -187,7 +213,7 @@ fn a_stain_fades_exponentially_from_the_rim() {
         .and_then(|m| m.with_spread_rate(0.01))
         .and_then(|m| m.with_product(Product::IronOxides, 1.0, length))
         .unwrap();
-    let mut rings = [(0.0f64, 0.0f64); 2];
+    let mut rings = [(0.0f64, 0.0f64); 4];
     let (near, far, pit) = (8.0, 36.0, 0.01 * 512.0 * 4.0);
     let mut whole = 0;
     for s in 0..60 {
@@ -200,7 +226,7 @@ fn a_stain_fades_exponentially_from_the_rim() {
         let deepest = defect.height.indexed_iter().min_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
         for ((y, x), &w) in tint.weight.indexed_iter() {
             let d = (y as f64 - deepest.0 as f64).hypot(x as f64 - deepest.1 as f64) - pit;
-            for (ring, at) in rings.iter_mut().zip([near, far]) {
+            for (ring, at) in rings.iter_mut().zip([near, far, -2.0, 3.0 - pit]) {
                 if (d - at).abs() < 1.5 {
                     *ring = (ring.0 + f64::from(w), ring.1 + 1.0);
                 }
@@ -211,6 +237,11 @@ fn a_stain_fades_exponentially_from_the_rim() {
     let found = (rings[1].0 / rings[1].1) / (rings[0].0 / rings[0].1);
     let exact = law(far) / law(near);
     assert!(whole > 10 && (found / exact - 1.0).abs() < 0.06, "{found} for {exact} over {whole} pits");
+    // The deposit thins from the rim to 0.6 of it at the middle.
+    let deposit = |r: f64| 1.0 - 0.4 * (1.0 - r / pit);
+    let found = (rings[3].0 / rings[3].1) / (rings[2].0 / rings[2].1);
+    let exact = deposit(3.0) / deposit(pit - 2.0);
+    assert!((found / exact - 1.0).abs() < 0.06, "deposit {found} for {exact}");
 }
 
 #[test]

@@ -173,6 +173,31 @@ fn replay_is_byte_equal() {
 }
 
 #[test]
+fn every_parameter_is_written() {
+    // The fields, as Debug names them, are keys of the JSON.
+    for (kind, model) in KINDS.into_iter().enumerate() {
+        let mut r = SampleKey { seed: kind as u64, index: 3 }.rng();
+        let recipe =
+            Recipe { model: drawn(kind, &mut r), key: SampleKey { seed: 1, index: 2 }, region: Region::WholeFrame };
+        let (text, debug) = (recipe.to_json().unwrap(), format!("{:?}", recipe.model));
+        let fields: Vec<&str> = debug
+            .split(['{', '(', ','])
+            .filter_map(|part| part.split_once(": ").map(|(name, _)| name.trim()))
+            .filter(|name| {
+                !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
+            })
+            .filter(|name| {
+                !["shape", "strides", "layout", "const", "ndim", "textures", "sources"].contains(name) || kind < 7
+            })
+            .collect();
+        assert!(!fields.is_empty(), "{debug}");
+        for field in fields {
+            assert!(text.contains(&format!("\"{field}\":")), "{model}: {field} is missing in {text}");
+        }
+    }
+}
+
+#[test]
 fn a_value_out_of_range_is_refused_by_name_with_its_range() {
     let line =
         |edit: &str| format!(r#"{{"model":{{"model":"{edit}}},"key":{{"seed":1,"index":2}},"region":"whole-frame"}}"#);

@@ -123,6 +123,21 @@ fn uniform_heating_bows_the_plate_as_prandtls_membrane() {
 }
 
 #[test]
+fn a_heated_plate_has_the_moments_of_the_curvature_its_rest_holds_back() {
+    // Heat k = sin(pi x) sin(pi y) bends by w = (1 + nu)/(2 pi^2) k, half of what it would freely: M_x = M_y = -(1 - nu^2)/2 D k
+    // and the twist (1 - nu^2)/2 D cos cos, whose root of three at the corners is the largest equivalent moment.
+    let (n, nu) = (127, 0.3);
+    let plate = square(n, nu);
+    let sine = |i: usize| (PI * (i + 1) as f64 / (n + 1) as f64).sin();
+    let heat: Vec<f64> = (0..n * n).map(|p| sine(p / n) * sine(p % n)).collect();
+    let cycle = plate.load_and_unload(&[], &heat, 1e9, EXACT);
+    assert!((centre(&cycle.loaded, n) / ((1.0 + nu) / (2.0 * PI * PI)) - 1.0).abs() < 1e-4);
+    let peak = plate.peak_equivalent_moment(&cycle.loaded, &heat);
+    let exact = 3f64.sqrt() * 0.5 * (1.0 - nu * nu);
+    assert!((peak / exact - 1.0).abs() < 2e-3, "{peak} for {exact}");
+}
+
+#[test]
 fn below_yield_nothing_stays_and_above_it_something_does() {
     let n = 31;
     let plate = square(n, 0.3);

@@ -248,12 +248,12 @@ mod tests {
 
     #[test]
     fn frontiers_branch_at_their_rate_and_by_their_angle() {
-        let (rate, angle) = (0.01, 0.7);
-        let params = FrontierParams { branch: rate, branch_angle: (angle, angle), wander: 0.0, ..Default::default() };
+        let (rate, angle) = (0.01, (0.5, 0.9));
+        let params = FrontierParams { branch: rate, branch_angle: angle, wander: 0.0, ..Default::default() };
         let model = PaperFrontier::new(params).unwrap();
         let domain = Domain::full(512, 512).unwrap();
         let heading = |line: &[[f64; 2]], i: usize| (line[i + 1][0] - line[i][0]).atan2(line[i + 1][1] - line[i][1]);
-        let (mut steps, mut branches, mut left) = (0usize, 0u32, 0u32);
+        let (mut steps, mut branches, mut left, mut turned) = (0usize, 0u32, 0u32, 0.0);
         for index in 0..400 {
             let lines = model.skeleton(&domain, 150, 150, &mut SampleKey { seed: 1, index }.rng());
             steps += lines.iter().map(|l| l.len() - 1).sum::<usize>();
@@ -264,11 +264,15 @@ mod tests {
                 });
                 let turn = turns.map(|t| (t + 3.0 * std::f64::consts::PI).rem_euclid(std::f64::consts::TAU)).next();
                 let turn = turn.unwrap() - std::f64::consts::PI;
-                assert!((turn.abs() - angle).abs() < 1e-9, "turned by {turn}");
+                assert!((angle.0 - 1e-9..angle.1 + 1e-9).contains(&turn.abs()), "turned by {turn}");
+                turned += turn.abs();
                 branches += 1;
                 left += u32::from(turn < 0.0);
             }
         }
+        // Uniform between the bounds.
+        let (mean, error) = (turned / f64::from(branches), 0.4 / (12.0 * f64::from(branches)).sqrt());
+        assert!((mean - 0.7).abs() < 4.0 * error, "mean turn {mean}");
         // One Bernoulli draw a step; the last step's branch has no length left.
         let expected = rate * steps as f64;
         assert!((f64::from(branches) - expected).abs() < 4.0 * expected.sqrt(), "{branches} branches for {expected}");

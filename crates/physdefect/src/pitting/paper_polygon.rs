@@ -391,6 +391,23 @@ mod tests {
             }
             assert_eq!(full(&last), mask, "seed {seed}");
         }
+        // With noise, pixels join where it is high: its mean over those that joined leans up, over the rest down.
+        let model = PaperPolygon::default().with_polygons(1, 0.02).unwrap();
+        let model = model.with_growth(0.1, 0.2).and_then(|m| m.with_noise(0.1, 1.0)).unwrap();
+        let lean: f64 = (0..20)
+            .map(|seed| {
+                let key = SampleKey { seed, index: 0 };
+                let d = model.generate(&domain, 1.0, &mut key.rng()).unwrap();
+                let noise = Noise { perlin: Perlin::draw(&mut key.rng()), per_px: 1.0 / (0.1 * 256.0) };
+                let mean = |joined: bool| {
+                    let on = d.opacity.indexed_iter().filter(|(_, o)| (**o > 0.0) == joined);
+                    let nu: Vec<f64> = on.map(|((y, x), _)| noise.at(y + d.bbox.y0, x + d.bbox.x0)).collect();
+                    nu.iter().sum::<f64>() / nu.len().max(1) as f64
+                };
+                (mean(true) - mean(false)) / 20.0
+            })
+            .sum();
+        assert!(lean > 0.1, "noise where pixels joined less noise where not: {lean}");
         // One neighbour, one chance: along a line of pixels the boundary moves p a step (negative binomial).
         let line = Domain::full(1, 20_000).unwrap();
         let probability = 0.3;

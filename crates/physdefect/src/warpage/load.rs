@@ -109,3 +109,27 @@ impl Footprint {
         (1.0 - r * r).max(0.0).sqrt()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SampleKey;
+
+    #[test]
+    fn an_indenter_presses_as_hertz_says() {
+        // Peak p0 in the middle and a total of 2/3 p0 pi a b over the ellipse.
+        let (n, fill) = (401, 0.6);
+        let mut footprint = Footprint::draw(Load::Indenter, 0.0, &mut SampleKey { seed: 1, index: 0 }.rng());
+        footprint.aspect = 0.7;
+        let q = footprint.field(n, fill);
+        let h = 1.0 / (n + 1) as f64;
+        let total = q.iter().sum::<f64>() * h * h;
+        let (a, b) = (0.5 * fill, 0.5 * fill * 0.7);
+        assert!((q[(n / 2) * n + n / 2] - 1.0).abs() < 1e-9);
+        assert!((total / (2.0 / 3.0 * PI * a * b) - 1.0).abs() < 1e-3, "{total}");
+        // The edge of a tool cuts half of it off.
+        footprint.load = Load::PressedEdge;
+        let half = footprint.field(n, fill).iter().sum::<f64>() * h * h;
+        assert!((half / total - 0.5).abs() < 1e-3, "{half} of {total}");
+    }
+}
