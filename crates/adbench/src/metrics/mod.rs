@@ -9,6 +9,7 @@ mod aupimo;
 mod auroc;
 mod bootstrap;
 mod components;
+mod counter;
 mod keys;
 mod pixels;
 mod precision;
