@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::finding::{DatasetError, Finding, Severity};
 use crate::image_io::{Photo, ReadError};
-use crate::split::{Sample, Split, SplitName, Test, Train};
+use crate::split::{Sample, Split, SplitName, Test, Train, class_ids};
 
 /// What to do with samples whose files are not as they should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -83,15 +83,46 @@ impl Dataset {
         self.test.samples().iter().filter_map(Sample::kind).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    pub(crate) fn with_findings(mut self, findings: Vec<Finding>) -> Self {
+        self.findings.extend(findings);
+        self
+    }
+
+    /// The dataset with the class ids of each test mask as its kind of defect, such as `class 3` or `class 1+4`; kinds of
+    /// samples whose masks hold no ids stay. Decodes the masks. Ids at the borders of defects are approximate.
+    ///
+    /// # Errors
+    /// The first mask's [`ReadError`].
+    pub fn kinds_from_class_ids(mut self) -> Result<Self, ReadError> {
+        let ids: Vec<Vec<u8>> = self.test.samples().par_iter().map(class_ids).collect::<Result<_, _>>()?;
+        let mut ids = ids.into_iter();
+        self.test = self.test.map(|sample| match ids.next() {
+            Some(ids) if sample.is_anomalous() && !ids.is_empty() => {
+                let names: Vec<String> = ids.iter().map(u8::to_string).collect();
+                sample.with_kind(format!("class {}", names.join("+")))
+            }
+            _ => sample,
+        });
+        Ok(self)
+    }
+
     /// Decodes every image and mask, in parallel, and checks sizes and whether masks fit their labels.
     ///
     /// # Errors
     /// [`DatasetError::Findings`], listing everything found, when the policy is strict and any finding is an error.
     /// Under [`Policy::Skip`] the samples concerned are left out and listed in [`Dataset::findings`].
-    pub fn validate(mut self) -> Result<Self, DatasetError> {
-        let (found, bad_train) = check(&self.train);
+    pub fn validate(self) -> Result<Self, DatasetError> {
+        self.validate_with(|_| ())
+    }
+
+    /// [`Dataset::validate`], which tells `done` of each sample when it is decoded, in any order and from any thread.
+    ///
+    /// # Errors
+    /// As [`Dataset::validate`].
+    pub fn validate_with(mut self, done: impl Fn(&Sample) + Sync) -> Result<Self, DatasetError> {
+        let (found, bad_train) = check(&self.train, &done);
         self.findings.extend(found);
-        let (found, bad_test) = check(&self.test);
+        let (found, bad_test) = check(&self.test, &done);
         self.findings.extend(found);
         refuse(&self.root, &self.findings, self.policy)?;
         self.train.retain(|s| !bad_train.contains(s.id()));
@@ -108,8 +139,13 @@ fn refuse(root: &Path, findings: &[Finding], policy: Policy) -> Result<(), Datas
 }
 
 /// The findings of a split, in the order of its samples, and the ids of the samples that cannot be used.
-fn check<S: SplitName + Sync>(split: &Split<S>) -> (Vec<Finding>, BTreeSet<String>) {
-    let per_sample: Vec<Vec<Finding>> = split.samples().par_iter().map(check_sample).collect();
+fn check<S: SplitName + Sync>(split: &Split<S>, done: &(impl Fn(&Sample) + Sync)) -> (Vec<Finding>, BTreeSet<String>) {
+    let check = |sample: &Sample| {
+        let found = check_sample(sample);
+        done(sample);
+        found
+    };
+    let per_sample: Vec<Vec<Finding>> = split.samples().par_iter().map(check).collect();
     let is_error = |f: &Finding| f.severity() == Severity::Error;
     let pairs = split.samples().iter().zip(&per_sample);
     let bad = pairs.filter(|(_, found)| found.iter().any(is_error)).map(|(s, _)| s.id().to_owned()).collect();

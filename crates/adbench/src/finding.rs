@@ -21,14 +21,12 @@ pub enum Severity {
 #[non_exhaustive]
 pub enum Finding {
     /// An anomalous image has no mask.
-    #[error("{}: no mask {} or {}; add the mask or remove the image", .image.display(), .expected.display(), .alternative.display())]
+    #[error("{}: no mask{}; add the mask or remove the image", .image.display(), looked_for(.expected))]
     MissingMask {
         /// The image.
         image: PathBuf,
-        /// Where the mask was looked for first.
-        expected: PathBuf,
-        /// Where the mask was looked for next.
-        alternative: PathBuf,
+        /// Where the mask was looked for, in this order; empty when a table names none.
+        expected: Vec<PathBuf>,
     },
     /// A whole folder of masks is missing.
     #[error("{}: no such folder of masks, for {images} anomalous images; add it", .folder.display())]
@@ -98,13 +96,67 @@ pub enum Finding {
         /// The pixel type.
         pixel: String,
     },
-    /// The training folder holds a folder besides `good`.
-    #[error("{}: {images} images in a training folder other than good; move them to test", .folder.display())]
+    /// The training split of a one-class dataset holds anomalous images.
+    #[error("{}: {images} anomalous images in the training split; move them to test", .path.display())]
     AnomalyInTrain {
-        /// The folder.
-        folder: PathBuf,
-        /// Images in it.
+        /// The folder or the table.
+        path: PathBuf,
+        /// Anomalous images in it.
         images: usize,
+    },
+    /// A path leads out of the dataset's root: absolute, with `..`, or by a symbolic link.
+    #[error("{}: leads out of the dataset ({}); copy the file into it", .path.display(), .target.display())]
+    PathEscapesRoot {
+        /// The path as the dataset gives it.
+        path: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
+    /// A table names an image that is not there.
+    #[error("{} line {line}: no image {}; add the image or remove the line", .table.display(), .image.display())]
+    MissingImage {
+        /// The table.
+        table: PathBuf,
+        /// Its line, from 1.
+        line: u64,
+        /// The image.
+        image: PathBuf,
+    },
+    /// A line of a table cannot be understood.
+    #[error("{} line {line}: {reason}", .table.display())]
+    BadRow {
+        /// The table.
+        table: PathBuf,
+        /// Its line, from 1.
+        line: u64,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A table names an image twice, perhaps in both splits.
+    #[error("{} lines {first} and {second}: the same image {}; remove one line", .table.display(), .image.display())]
+    DuplicateImage {
+        /// The table.
+        table: PathBuf,
+        /// The line that counts, from 1.
+        first: u64,
+        /// The line that repeats it.
+        second: u64,
+        /// The image.
+        image: PathBuf,
+    },
+    /// Warning: a split has not as many images as were published.
+    #[error(
+        "{category}: {found} {what} images, {official} were published; restore the missing files or expect other figures"
+    )]
+    CountMismatch {
+        /// The category.
+        category: String,
+        /// `train`, `good test` or `anomalous test`.
+        what: &'static str,
+        /// Images found.
+        found: usize,
+        /// Images published.
+        official: usize,
     },
     /// A folder of a defect kind holds no image.
     #[error("{}: no image in the folder; add images or remove it", .folder.display())]
@@ -121,11 +173,16 @@ pub enum Finding {
         pixels: usize,
     },
     /// Warning: a file among the images has no image's extension and was ignored.
-    #[error("{}: not a .png, .jpg, .jpeg or .bmp file; ignored", .path.display())]
+    #[error("{}: not a .png, .jpg, .jpeg, .bmp or .tiff file; ignored", .path.display())]
     IgnoredFile {
         /// The file.
         path: PathBuf,
     },
+}
+
+fn looked_for(expected: &[PathBuf]) -> String {
+    let paths: Vec<String> = expected.iter().map(|path| path.display().to_string()).collect();
+    if paths.is_empty() { String::new() } else { format!(" {}", paths.join(" or ")) }
 }
 
 impl Finding {
@@ -133,7 +190,7 @@ impl Finding {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::GreyMask { .. } | Self::IgnoredFile { .. } => Severity::Warning,
+            Self::GreyMask { .. } | Self::IgnoredFile { .. } | Self::CountMismatch { .. } => Severity::Warning,
             _ => Severity::Error,
         }
     }
@@ -146,6 +203,7 @@ impl Finding {
             ReadError::Undecodable { path, reason } | ReadError::Io { path, reason } => {
                 Self::Undecodable { path, reason }
             }
+            ReadError::NoMask { image } => Self::MissingMask { image, expected: Vec::new() },
             ReadError::Missing { path } => Self::Undecodable { path, reason: "the file is gone".to_owned() },
         }
     }
@@ -178,6 +236,14 @@ pub enum DatasetError {
         path: PathBuf,
         /// The operating system's reason.
         source: std::io::Error,
+    },
+    /// A table cannot be read at all, or lacks a column.
+    #[error("{}: {reason}", .path.display())]
+    Table {
+        /// The table.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
     },
     /// The files are not as they should be: a heading line, then one line for each finding.
     #[error("{0}")]

@@ -19,6 +19,12 @@ pub enum ReadError {
         /// The file asked for.
         path: PathBuf,
     },
+    /// The image shows a defect and the dataset has no mask for it.
+    #[error("{}: no mask of its defect; use image figures only, or add the mask", .image.display())]
+    NoMask {
+        /// The image.
+        image: PathBuf,
+    },
     /// The operating system refused to read the path.
     #[error("{}: cannot be read ({reason}); check that it is a file and that you may read it", .path.display())]
     Io {
@@ -51,6 +57,7 @@ impl ReadError {
     pub fn path(&self) -> &Path {
         match self {
             Self::Missing { path }
+            | Self::NoMask { image: path }
             | Self::Io { path, .. }
             | Self::Undecodable { path, .. }
             | Self::UnsupportedPixel { path, .. } => path,
@@ -183,17 +190,26 @@ pub fn read_photo(path: impl AsRef<Path>) -> Result<Photo, ReadError> {
     })
 }
 
+/// A header that claims more pixels is not believed: nothing as large is allocated. (Decoding has `image`'s own limit of
+/// 512 MiB.)
+const MAX_PIXELS: u64 = 1 << 29;
+
 /// Width and height of an image file from its header, without decoding the pixels.
 ///
 /// # Errors
 /// [`ReadError`] when the file is missing, unreadable or not an image.
 pub fn read_size(path: impl AsRef<Path>) -> Result<(u32, u32), ReadError> {
     let path = path.as_ref();
-    ImageReader::open(path)
+    let (width, height) = ImageReader::open(path)
         .and_then(ImageReader::with_guessed_format)
         .map_err(|e| io_error(path, &e))?
         .into_dimensions()
-        .map_err(|e| decode_error(path, e))
+        .map_err(|e| decode_error(path, e))?;
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        let reason = format!("{width}x{height} pixels, more than {MAX_PIXELS}");
+        return Err(ReadError::Undecodable { path: path.into(), reason });
+    }
+    Ok((width, height))
 }
 
 /// Reads a mask of any pixel type: `true` where luma > `threshold`, luma on the scale 0..=255 whatever the depth.
@@ -209,6 +225,21 @@ pub fn read_mask(path: impl AsRef<Path>, threshold: f32) -> Result<MaskFile, Rea
         Photo::U8(pixels) => binarise(pixels, f64::from, threshold),
         Photo::U16(pixels) => binarise(pixels, |v| f64::from(v) / 257.0, threshold),
     })
+}
+
+/// Reads a mask of class ids: the 8-bit grey values as they are, height x width.
+///
+/// # Errors
+/// [`ReadError`] as for [`read_photo`]; [`ReadError::UnsupportedPixel`] when the image is not 8-bit grey.
+pub fn read_class_ids(path: impl AsRef<Path>) -> Result<Array2<u8>, ReadError> {
+    let path = path.as_ref();
+    match read_photo(path)? {
+        Photo::U8(pixels) if pixels.dim().2 == 1 => Ok(pixels.remove_axis(ndarray::Axis(2))),
+        other => {
+            let pixel = format!("{} channels of {} bits, where class ids need one of 8", other.dim().2, other.bits());
+            Err(ReadError::UnsupportedPixel { path: path.into(), pixel })
+        }
+    }
 }
 
 fn binarise<T: Copy>(pixels: &Array3<T>, level: impl Fn(T) -> f64, threshold: f32) -> MaskFile {

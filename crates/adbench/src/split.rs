@@ -1,11 +1,12 @@
 //! Samples and splits. The split is part of the type, so that nothing is tuned on the test images by accident.
 
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 
-use crate::image_io::{MaskFile, Photo, ReadError, read_mask, read_photo, read_size};
+use crate::image_io::{MaskFile, Photo, ReadError, read_class_ids, read_mask, read_photo, read_size};
 use crate::metrics::MetricError;
 
 /// One image of a dataset, with its ground truth. Holds paths only: nothing is decoded until asked for.
@@ -15,13 +16,24 @@ pub struct Sample {
     image: PathBuf,
     mask: Option<PathBuf>,
     kind: Option<String>,
+    has_class_ids: bool,
 }
 
 impl Sample {
     /// A sample. `id` is the image's path relative to the dataset's root, with `/`; `kind` is `None` for a good image.
     #[must_use]
     pub fn new(id: String, image: PathBuf, mask: Option<PathBuf>, kind: Option<String>) -> Self {
-        Self { id, image, mask, kind }
+        Self { id, image, mask, kind, has_class_ids: false }
+    }
+
+    /// The sample, whose mask holds class ids instead of black and white.
+    #[must_use]
+    pub fn with_class_ids(self) -> Self {
+        Self { has_class_ids: true, ..self }
+    }
+
+    pub(crate) fn with_kind(self, kind: String) -> Self {
+        Self { kind: Some(kind), ..self }
     }
 
     /// The image's path relative to the dataset's root, with `/` on every platform.
@@ -65,15 +77,31 @@ impl Sample {
     /// Decodes the mask with the given threshold (0 is customary), or makes an all-`false` one of the image's size.
     ///
     /// # Errors
-    /// As [`read_mask`]; without a mask file, the image's header is read and must be readable.
+    /// As [`read_mask`]; [`ReadError::NoMask`] for an anomalous image without a mask file; without one for a good image,
+    /// the image's header is read and must be readable.
     pub fn read_mask(&self, threshold: f32) -> Result<MaskFile, ReadError> {
         if let Some(path) = &self.mask {
-            return read_mask(path, threshold);
+            let read = read_mask(path, threshold)?;
+            // Ids are no grey levels: nothing to warn of.
+            return Ok(if self.has_class_ids { MaskFile { grey_pixels: 0, ..read } } else { read });
+        }
+        if self.is_anomalous() {
+            return Err(ReadError::NoMask { image: self.image.clone() });
         }
         let (width, height) = read_size(&self.image)?;
         let mask = Array2::from_elem((height as usize, width as usize), false);
         Ok(MaskFile { mask, grey_pixels: 0 })
     }
+}
+
+/// The class ids of a sample whose mask holds them, ascending and without the background's 0; empty for other samples.
+///
+/// # Errors
+/// As [`read_class_ids`].
+pub fn class_ids(sample: &Sample) -> Result<Vec<u8>, ReadError> {
+    let Some(path) = sample.mask_path().filter(|_| sample.has_class_ids) else { return Ok(Vec::new()) };
+    let ids: BTreeSet<u8> = read_class_ids(path)?.iter().copied().filter(|&id| id != 0).collect();
+    Ok(ids.into_iter().collect())
 }
 
 mod sealed {
@@ -165,6 +193,10 @@ impl<S: SplitName> Split<S> {
         crate::metrics::check_finite(&scores)?;
         let labels = self.samples.iter().map(Sample::is_anomalous).collect();
         Ok(Scores { scores, labels, name: PhantomData })
+    }
+
+    pub(crate) fn map(self, change: impl FnMut(Sample) -> Sample) -> Self {
+        Self { samples: self.samples.into_iter().map(change).collect(), name: PhantomData }
     }
 
     pub(crate) fn retain(&mut self, keep: impl FnMut(&Sample) -> bool) {

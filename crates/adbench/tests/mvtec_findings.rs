@@ -2,28 +2,15 @@
 
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use adbench::{DatasetError, Finding, Mvtec, Photo, Policy, ReadError, Severity, read_mask, read_photo};
-use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
+use common::{mask, photo, save};
+use image::{GrayImage, Luma, Rgb, RgbImage};
 use tempfile::TempDir;
-
-fn save(path: &Path, image: impl Into<DynamicImage>) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    image.into().save(path).unwrap();
-}
-
-fn photo(side: u32) -> RgbImage {
-    RgbImage::from_pixel(side, side, Rgb([90, 120, 150]))
-}
-
-/// A mask with one pixel of this level.
-fn mask(side: u32, level: u8) -> GrayImage {
-    let mut mask = GrayImage::new(side, side);
-    mask.put_pixel(1, 2, Luma([level]));
-    mask
-}
 
 /// A category without fault: two training images, a good one and two cracked ones to test.
 fn category() -> (TempDir, PathBuf) {

@@ -1,72 +1,119 @@
-//! Folder listings that every loader shares: sorted, without dotfiles, by stem.
+//! Folder listings that every loader shares: sorted, without dotfiles, inside the root, by stem.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::finding::{DatasetError, Finding};
 
-const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "bmp"];
+const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff"];
 
-/// The visible entries of a folder, in byte order of their names: (name, path).
-fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, DatasetError> {
+/// A dataset's root, which no symbolic link may lead out of.
+#[derive(Debug)]
+pub(super) struct Root {
+    path: PathBuf,
+    real: PathBuf,
+}
+
+impl Root {
+    pub(super) fn new(path: &Path) -> Result<Self, DatasetError> {
+        let real = fs::canonicalize(path).map_err(|source| DatasetError::Io { path: path.into(), source })?;
+        Ok(Self { path: path.into(), real })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where a path leads when that is outside the root. A dangling link counts as inside: reading it says what is wrong.
+    pub(super) fn escape(&self, path: &Path) -> Option<PathBuf> {
+        fs::canonicalize(path).ok().filter(|target| !target.starts_with(&self.real))
+    }
+}
+
+struct Entry {
+    name: String,
+    path: PathBuf,
+    is_dir: bool,
+}
+
+/// The visible entries of a folder, in byte order of their names. Links out of the root are noted and left out.
+fn entries(root: &Root, folder: &Path, findings: &mut Vec<Finding>) -> Result<Vec<Entry>, DatasetError> {
     let fail = |source| DatasetError::Io { path: folder.into(), source };
     let mut list = Vec::new();
     for entry in fs::read_dir(folder).map_err(fail)? {
         let entry = entry.map_err(fail)?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') {
-            list.push((name, entry.path()));
+        if name.starts_with('.') {
+            continue;
         }
+        let path = entry.path();
+        // The type comes with the listing: only links cost further calls to the system.
+        let kind = entry.file_type().map_err(fail)?;
+        let mut is_dir = kind.is_dir();
+        if kind.is_symlink() {
+            if let Some(target) = root.escape(&path) {
+                findings.push(Finding::PathEscapesRoot { path, target });
+                continue;
+            }
+            is_dir = path.is_dir();
+        }
+        list.push(Entry { name, path, is_dir });
     }
-    list.sort();
+    list.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(list)
 }
 
-/// The visible folders in a folder, in byte order of their names.
-pub(super) fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>, DatasetError> {
-    Ok(entries(folder)?.into_iter().filter(|(_, path)| path.is_dir()).collect())
+/// The visible folders in a folder, in byte order of their names: (name, path).
+pub(super) fn folders(
+    root: &Root,
+    folder: &Path,
+    findings: &mut Vec<Finding>,
+) -> Result<Vec<(String, PathBuf)>, DatasetError> {
+    let all = entries(root, folder, findings)?.into_iter();
+    Ok(all.filter(|e| e.is_dir).map(|e| (e.name, e.path)).collect())
 }
 
-/// The image files of a folder by stem.
+/// The image files of a folder, in byte order of their stems.
 #[derive(Debug, Default)]
 pub(super) struct ImageFiles {
-    by_stem: BTreeMap<String, PathBuf>,
+    by_stem: Vec<(String, PathBuf)>,
     ambiguous: BTreeSet<String>,
     files: usize,
 }
 
 impl ImageFiles {
     /// Lists a folder. Of files that share a stem none is kept; other files than images are noted and ignored.
-    pub(super) fn list(folder: &Path, findings: &mut Vec<Finding>) -> Result<Self, DatasetError> {
-        let mut by_stem: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-        for (_, path) in entries(folder)?.into_iter().filter(|(_, path)| !path.is_dir()) {
-            let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-            if !EXTENSIONS.contains(&extension.as_str()) {
-                findings.push(Finding::IgnoredFile { path });
-                continue;
-            }
-            let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-            by_stem.entry(stem).or_default().push(path);
-        }
-        let files = by_stem.values().map(Vec::len).sum();
-        let (mut single, mut ambiguous) = (BTreeMap::new(), BTreeSet::new());
-        for (stem, paths) in by_stem {
-            match paths.as_slice() {
-                [path] => drop(single.insert(stem, path.clone())),
-                [first, rest @ ..] => {
-                    let of = |second: &PathBuf| Finding::AmbiguousStem { first: first.clone(), second: second.clone() };
-                    findings.extend(rest.iter().map(of));
-                    ambiguous.insert(stem);
+    pub(super) fn list(root: &Root, folder: &Path, findings: &mut Vec<Finding>) -> Result<Self, DatasetError> {
+        let mut all: Vec<(String, PathBuf)> = Vec::new();
+        for Entry { name, path, .. } in entries(root, folder, findings)?.into_iter().filter(|e| !e.is_dir) {
+            match name.rsplit_once('.') {
+                Some((stem, extension)) if EXTENSIONS.iter().any(|e| extension.eq_ignore_ascii_case(e)) => {
+                    all.push((stem.to_owned(), path));
                 }
-                [] => {}
+                _ => findings.push(Finding::IgnoredFile { path }),
             }
         }
-        Ok(Self { by_stem: single, ambiguous, files })
+        all.sort();
+        let files = all.len();
+        let mut ambiguous = BTreeSet::new();
+        for same in all.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
+            let of = |(_, second): &(String, PathBuf)| Finding::AmbiguousStem {
+                first: same[0].1.clone(),
+                second: second.clone(),
+            };
+            findings.extend(same[1..].iter().map(of));
+            ambiguous.insert(same[0].0.clone());
+        }
+        if !ambiguous.is_empty() {
+            all.retain(|(stem, _)| !ambiguous.contains(stem));
+        }
+        Ok(Self { by_stem: all, ambiguous, files })
     }
 
     pub(super) fn get(&self, stem: &str) -> Option<&PathBuf> {
-        self.by_stem.get(stem)
+        let at = self.by_stem.binary_search_by(|(s, _)| s.as_str().cmp(stem)).ok()?;
+        Some(&self.by_stem[at].1)
     }
 
     /// Whether several files share this stem, so that none was kept.
@@ -74,8 +121,9 @@ impl ImageFiles {
         self.ambiguous.contains(stem)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &PathBuf)> {
-        self.by_stem.iter()
+    /// Stems and paths.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &PathBuf)> {
+        self.by_stem.iter().map(|(stem, path)| (stem.as_str(), path))
     }
 
     /// Image files in the folder, those without a stem of their own included.

@@ -1,10 +1,9 @@
-//! Area under the per-region-overlap curve.
+//! Area under the per-region-overlap curve of maps in memory.
 
 use ndarray::ArrayView2;
 
 use super::MetricError;
 use super::pixels::PixelPool;
-use super::rank::Ranked;
 
 /// The area under the per-region-overlap curve up to the false-positive rate `limit` (0.3 is customary), divided by it.
 ///
@@ -36,92 +35,4 @@ pub fn au_pro(maps: &[ArrayView2<'_, f32>], masks: &[ArrayView2<'_, bool>], limi
         pool.push(map.view(), mask.view())?;
     }
     pool.rank()?.au_pro(limit)
-}
-
-/// An anomalous pixel: its score and its region.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct RegionPixel {
-    pub(super) key: u32,
-    pub(super) region: u32,
-}
-
-/// The anomalous pixels of all images, and the sizes of their regions.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Regions {
-    pub(super) pixels: Vec<RegionPixel>,
-    sizes: Vec<usize>,
-}
-
-impl Regions {
-    /// Adds a pixel of the current image's region `region`.
-    pub(super) fn push(&mut self, key: u32, region: u32) {
-        self.pixels.push(RegionPixel { key, region: self.sizes.len() as u32 + region });
-    }
-
-    /// Ends the current image, whose regions have these sizes.
-    pub(super) fn close_image(&mut self, sizes: Vec<usize>) {
-        self.sizes.extend(sizes);
-    }
-
-    pub(super) fn append(&mut self, other: &Self) {
-        let shift = self.sizes.len() as u32;
-        self.pixels.extend(other.pixels.iter().map(|p| RegionPixel { key: p.key, region: p.region + shift }));
-        self.sizes.extend_from_slice(&other.sizes);
-    }
-
-    pub(super) fn count(&self) -> usize {
-        self.sizes.len()
-    }
-}
-
-/// The area up to `limit`, divided by it. The regions' pixels must be sorted.
-pub(super) fn area(ranked: &Ranked, regions: &Regions, limit: f64) -> Result<f64, MetricError> {
-    if !(limit > 0.0 && limit <= 1.0) {
-        return Err(MetricError::InvalidParameter { name: "limit", value: limit, allowed: "above 0 and at most 1" });
-    }
-    let mut curve = Curve { end: limit * ranked.normal() as f64, false_positives: 0.0, overlap: 0.0, area: 0.0 };
-    let mut rest = regions.pixels.as_slice();
-    let mut overlap = 0.0;
-    let mut carry = 0.0;
-    for group in ranked.groups().iter().rev() {
-        // Down to this score only normal pixels are added: the overlap stays.
-        let false_positives = ranked.normal_from(group);
-        curve.line_to((false_positives - group.normal_equal) as f64, overlap);
-        let (lower, same) = rest.split_at(rest.len() - group.anomalous);
-        rest = lower;
-        for pixel in same {
-            // Kahan's sum: millions of small terms would otherwise cost digits.
-            let term = 1.0 / regions.sizes[pixel.region as usize] as f64 - carry;
-            let sum = overlap + term;
-            carry = (sum - overlap) - term;
-            overlap = sum;
-        }
-        curve.line_to(false_positives as f64, overlap);
-        if curve.false_positives >= curve.end {
-            break;
-        }
-    }
-    curve.line_to(ranked.normal() as f64, overlap);
-    Ok(curve.area / (regions.count() as f64 * curve.end))
-}
-
-/// A polyline under which the area up to `end` is summed; false positives are pixels, overlaps sums over regions.
-struct Curve {
-    end: f64,
-    false_positives: f64,
-    overlap: f64,
-    area: f64,
-}
-
-impl Curve {
-    fn line_to(&mut self, false_positives: f64, overlap: f64) {
-        let width = false_positives - self.false_positives;
-        if width > 0.0 && self.false_positives < self.end {
-            let inside = width.min(self.end - self.false_positives);
-            let last = self.overlap + (overlap - self.overlap) * (inside / width);
-            self.area += inside * (self.overlap + last) / 2.0;
-        }
-        self.false_positives = false_positives;
-        self.overlap = overlap;
-    }
 }

@@ -8,8 +8,9 @@ use super::rank::Ranked;
 ///
 /// `labels` are `true` for anomalous. The result depends only on the order of the scores: it is invariant under strictly
 /// increasing maps, and negated scores give one minus it. It is not flipped when below one half. Pairs are counted in
-/// integers, so that it is exact beyond 2^24 scores. Memory: 4 bytes a
-/// normal score and up to 40 an anomalous one.
+/// integers, so that it is exact beyond 2^24 scores. Memory beyond the
+/// input: some 200 bytes a distinct anomalous score and thread, and 4 bytes a normal score in the rare case that the
+/// anomalous scores crowd in a small part of their range.
 ///
 /// # Errors
 /// [`MetricError::LengthMismatch`], [`MetricError::NonFinite`], [`MetricError::MissingClass`].

@@ -9,12 +9,18 @@ mod aupimo;
 mod auroc;
 mod bootstrap;
 mod components;
+mod counter;
+mod histogram;
 mod keys;
+mod overlap;
 mod pixels;
 mod precision;
 mod rank;
 mod reducer;
+mod regions;
+mod seeds;
 mod separation;
+mod stream;
 
 use ndarray::ArrayView2;
 use thiserror::Error;
@@ -24,10 +30,13 @@ pub use aupimo::aupimo;
 pub use auroc::auroc;
 pub use bootstrap::{Bootstrap, Interval, bootstrap};
 pub use components::{Components, label_components};
+pub use histogram::{Approximate, HistogramPixels};
 pub use pixels::{PixelPool, RankedPixels};
 pub use precision::{F1Max, average_precision, f1_max};
 pub use reducer::Reducer;
+pub use seeds::{OverSeeds, over_seeds};
 pub use separation::{pb, pg};
+pub use stream::{AnomalousPixels, StreamedPixels};
 
 /// Why a metric cannot be computed.
 #[derive(Debug, Clone, PartialEq, Error)]

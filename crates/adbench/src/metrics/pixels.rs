@@ -1,14 +1,15 @@
 //! Pixel metrics, pooled over the images of a test set.
 
 use ndarray::ArrayView2;
-use rayon::prelude::*;
 
-use super::au_pro::{Regions, area};
 use super::components::label_components;
 use super::keys::key;
+use super::overlap::area;
 use super::precision::{F1Max, average_precision_from_ranked, f1_max_from_ranked};
 use super::rank::Ranked;
-use super::{MetricError, auroc, check_finite_map};
+use super::regions::Regions;
+use super::stream::check;
+use super::{MetricError, auroc};
 
 /// Collects score maps and masks of one image after another, for metrics over all their pixels.
 ///
@@ -62,10 +63,7 @@ impl PixelPool {
     /// # Errors
     /// [`MetricError::ShapeMismatch`], [`MetricError::NonFinite`]; the pool is then as it was.
     pub fn push(&mut self, map: ArrayView2<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<(), MetricError> {
-        if map.dim() != mask.dim() {
-            return Err(MetricError::ShapeMismatch { map: map.dim(), mask: mask.dim() });
-        }
-        check_finite_map(&map)?;
+        check(&map, &mask)?;
         self.normal.reserve(map.len());
         let components = label_components(mask);
         if components.sizes.is_empty() {
@@ -98,7 +96,7 @@ impl PixelPool {
     /// # Errors
     /// [`MetricError::MissingClass`] when no pixel is anomalous or none is normal.
     pub fn rank(mut self) -> Result<RankedPixels, MetricError> {
-        self.regions.pixels.par_sort_unstable();
+        self.regions.sort();
         let ranked = Ranked::from_keys(self.normal, self.regions.pixels.iter().map(|p| p.key))?;
         Ok(RankedPixels { ranked, regions: self.regions })
     }
@@ -112,6 +110,10 @@ pub struct RankedPixels {
 }
 
 impl RankedPixels {
+    pub(super) fn new(ranked: Ranked, regions: Regions) -> Self {
+        Self { ranked, regions }
+    }
+
     /// Normal pixels.
     #[must_use]
     pub fn normal(&self) -> usize {

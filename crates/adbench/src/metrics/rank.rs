@@ -2,13 +2,14 @@
 
 use rayon::prelude::*;
 
+use super::counter::Counter;
 use super::keys::{CACHED, key, score, sort};
 use super::{MetricError, check_finite};
 
 /// The distinct anomalous scores and the number of normal scores around each.
 ///
 /// Between two neighbouring anomalous scores the order of the normal ones does not matter, so that they need not be
-/// sorted altogether: runs are sorted on their own, each in the cache, and their counts added.
+/// sorted: they are counted (see [`Counter`]).
 #[derive(Debug, Clone)]
 pub(super) struct Ranked {
     /// By ascending score.
@@ -42,21 +43,27 @@ impl Ranked {
         }
         check_finite(scores)?;
         let count = labels.iter().filter(|&&l| l).count();
-        // Every key is written to both ends, and only the end of its class moves on: no branch to mispredict. Hence one
-        // place more than needed.
-        let (mut normal, mut anomalous) = (vec![0; scores.len() - count + 1], vec![0; count + 1]);
-        let (mut n, mut a) = (0, 0);
+        check_classes(scores.len() - count, count)?;
+        // Every key is written, and only an anomalous one moves the end on: no branch to mispredict.
+        let mut anomalous = vec![0; count + 1];
+        let mut end = 0;
         for (&score, &label) in scores.iter().zip(labels) {
-            let key = key(score);
-            normal[n] = key;
-            anomalous[a] = key;
-            n += usize::from(!label);
-            a += usize::from(label);
+            anomalous[end] = key(score);
+            end += usize::from(label);
         }
-        normal.truncate(n);
-        anomalous.truncate(a);
+        anomalous.truncate(count);
         sort(&mut anomalous, &mut Vec::new());
-        Self::from_keys(normal, anomalous.into_iter())
+        let mut groups = groups(anomalous.into_iter());
+        let counter = counter(&groups);
+        if counter.is_crowded() {
+            let pairs = scores.iter().zip(labels);
+            let mut normal: Vec<u32> = pairs.filter(|(_, l)| !**l).map(|(s, _)| key(*s)).collect();
+            count_by_sorting(&mut groups, &mut normal);
+            return Ok(Self { groups, normal: scores.len() - count, anomalous: count });
+        }
+        let share = share(scores.len());
+        let parts = scores.par_chunks(share).zip(labels.par_chunks(share));
+        Ok(Self::from_counter(groups, count_parts(counter, parts, |c, (scores, labels)| c.push(scores, labels))))
     }
 
     /// From the keys of the normal scores in any order and those of the anomalous ones in ascending order.
@@ -65,27 +72,25 @@ impl Ranked {
         ascending: impl ExactSizeIterator<Item = u32>,
     ) -> Result<Self, MetricError> {
         let anomalous = ascending.len();
-        let count = normal.len() + anomalous;
-        if normal.is_empty() {
-            return Err(MetricError::MissingClass { class: "normal", count });
+        check_classes(normal.len(), anomalous)?;
+        let mut groups = groups(ascending);
+        let counter = counter(&groups);
+        if counter.is_crowded() {
+            count_by_sorting(&mut groups, &mut normal);
+            return Ok(Self { groups, normal: normal.len(), anomalous });
         }
-        if anomalous == 0 {
-            return Err(MetricError::MissingClass { class: "anomalous", count });
+        let parts = normal.par_chunks(share(normal.len()));
+        Ok(Self::from_counter(groups, count_parts(counter, parts, |c, keys| c.push_keys(keys))))
+    }
+
+    /// From groups without normal scores and the counter around them.
+    pub(super) fn from_counter(mut groups: Vec<Group>, counter: Counter) -> Self {
+        let (_, counts, normal) = counter.finish();
+        for (group, (below, equal)) in groups.iter_mut().zip(counts) {
+            (group.normal_below, group.normal_equal) = (below as usize, equal as usize);
         }
-        let mut groups: Vec<Group> = Vec::new();
-        for key in ascending {
-            match groups.last_mut() {
-                Some(last) if last.key == key => last.anomalous += 1,
-                _ => groups.push(Group { key, anomalous: 1, normal_below: 0, normal_equal: 0 }),
-            }
-        }
-        // Each run is compared with every group; runs much longer than that keep the comparison cheap beside the sort.
-        let run = CACHED.max(4 * groups.len());
-        normal.par_chunks_mut(run).for_each_init(Vec::new, |scratch, run| sort(run, scratch));
-        for run in normal.chunks(run) {
-            add_counts(&mut groups, run);
-        }
-        Ok(Self { groups, normal: normal.len(), anomalous })
+        let anomalous = groups.iter().map(|g| g.anomalous).sum();
+        Self { groups, normal: normal as usize, anomalous }
     }
 
     pub(super) fn normal(&self) -> usize {
@@ -104,6 +109,72 @@ impl Ranked {
     /// The distinct anomalous scores, ascending.
     pub(super) fn groups(&self) -> &[Group] {
         &self.groups
+    }
+}
+
+/// # Errors
+/// [`MetricError::MissingClass`] unless both classes have a member.
+pub(super) fn check_classes(normal: usize, anomalous: usize) -> Result<(), MetricError> {
+    for (members, class) in [(normal, "normal"), (anomalous, "anomalous")] {
+        if members == 0 {
+            return Err(MetricError::MissingClass { class, count: normal + anomalous });
+        }
+    }
+    Ok(())
+}
+
+/// The distinct keys among ascending ones, without normal scores.
+pub(super) fn groups(ascending: impl Iterator<Item = u32>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for key in ascending {
+        match groups.last_mut() {
+            Some(last) if last.key == key => last.anomalous += 1,
+            _ => groups.push(Group { key, anomalous: 1, normal_below: 0, normal_equal: 0 }),
+        }
+    }
+    groups
+}
+
+pub(super) fn counter(groups: &[Group]) -> Counter {
+    Counter::new(groups.iter().map(|g| g.key).collect())
+}
+
+/// Scores for one thread: an equal share, but enough to be worth a thread.
+fn share(scores: usize) -> usize {
+    scores.div_ceil(rayon::current_num_threads()).max(1 << 20)
+}
+
+/// Counts the parts, each with a counter of its own.
+fn count_parts<P: Send>(
+    mut counter: Counter,
+    parts: impl IndexedParallelIterator<Item = P>,
+    push: impl Fn(&mut Counter, P) + Sync,
+) -> Counter {
+    if parts.len() == 1 {
+        for part in parts.collect::<Vec<_>>() {
+            push(&mut counter, part);
+        }
+        return counter;
+    }
+    let one = |part| {
+        let mut counter = counter.clone();
+        push(&mut counter, part);
+        counter
+    };
+    let join = |mut a: Counter, b| {
+        a.merge(b);
+        a
+    };
+    parts.map(one).reduce_with(join).unwrap_or(counter)
+}
+
+/// Counts by sorting runs of normal keys: steady whatever their distribution, slower when it is smooth.
+fn count_by_sorting(groups: &mut [Group], normal: &mut [u32]) {
+    // Each run is compared with every group; runs much longer than that keep the comparison cheap beside the sort.
+    let run = CACHED.max(4 * groups.len());
+    normal.par_chunks_mut(run).for_each_init(Vec::new, |scratch, run| sort(run, scratch));
+    for run in normal.chunks(run) {
+        add_counts(groups, run);
     }
 }
 

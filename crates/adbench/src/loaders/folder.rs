@@ -1,0 +1,89 @@
+//! Any other arrangement of folders, named one by one.
+
+use std::path::{Path, PathBuf};
+
+use super::listing::Root;
+use super::plan::{Masks, Part, Plan, require};
+use crate::dataset::{Dataset, Policy};
+use crate::finding::DatasetError;
+
+/// Folders of images that follow no published layout. Folders are relative to the root.
+///
+/// Masks pair with images by stem, as in the MVTec AD layout. Files are listed, not decoded, and never written.
+///
+/// ```no_run
+/// use adbench::Folder;
+/// let data = Folder::new("caps", "data/caps")
+///     .train("good_2024")
+///     .good("good_2025")
+///     .defect("dent", "rejects/dent", Some("masks/dent"))
+///     .defect("smear", "rejects/smear", None) // image figures only
+///     .index()?;
+/// # Ok::<(), adbench::DatasetError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Folder {
+    name: String,
+    root: PathBuf,
+    train: Vec<PathBuf>,
+    test: Vec<(Option<String>, PathBuf, Option<PathBuf>)>,
+}
+
+impl Folder {
+    /// A dataset of this name below `root`, without folders yet.
+    #[must_use]
+    pub fn new(name: impl Into<String>, root: impl Into<PathBuf>) -> Self {
+        Self { name: name.into(), root: root.into(), train: Vec::new(), test: Vec::new() }
+    }
+
+    /// Adds a folder of good training images.
+    #[must_use]
+    pub fn train(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.train.push(folder.into());
+        self
+    }
+
+    /// Adds a folder of good test images.
+    #[must_use]
+    pub fn good(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.test.push((None, folder.into(), None));
+        self
+    }
+
+    /// Adds a folder of test images with one kind of defect, and the folder of their masks. Without masks the kind has
+    /// image figures only.
+    #[must_use]
+    pub fn defect(mut self, kind: impl Into<String>, folder: impl Into<PathBuf>, masks: Option<&str>) -> Self {
+        self.test.push((Some(kind.into()), folder.into(), masks.map(PathBuf::from)));
+        self
+    }
+
+    /// Indexes the folders, refusing them when anything is wrong.
+    ///
+    /// # Errors
+    /// As [`Mvtec::index`](crate::Mvtec::index).
+    pub fn index(&self) -> Result<Dataset, DatasetError> {
+        self.index_with(Policy::Strict)
+    }
+
+    /// Indexes the folders under a policy.
+    ///
+    /// # Errors
+    /// As [`Folder::index`]; under [`Policy::Skip`] there is no [`DatasetError::Findings`].
+    pub fn index_with(&self, policy: Policy) -> Result<Dataset, DatasetError> {
+        require(&self.root, || "check the path".to_owned())?;
+        let mut plan = Plan::new(self.name.clone(), Root::new(&self.root)?);
+        let existing = |folder: &Path| {
+            let path = self.root.join(folder);
+            require(&path, || "check the name given for it".to_owned()).map(|()| path)
+        };
+        for folder in &self.train {
+            plan.train.push(Part { kind: None, images: existing(folder)?, masks: Masks::Absent });
+        }
+        for (kind, folder, masks) in &self.test {
+            let masks = masks.as_ref().map_or(Masks::Absent, |folder| Masks::Required(self.root.join(folder)));
+            plan.test.push(Part { kind: kind.clone(), images: existing(folder)?, masks });
+        }
+        plan.index(policy)
+    }
+}

@@ -1,0 +1,253 @@
+//! From a layout's folders to a dataset: the part of loading that every folder layout shares.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::listing::{ImageFiles, Root, folders};
+use crate::dataset::{Dataset, Policy};
+use crate::finding::{DatasetError, Finding};
+use crate::split::{Sample, Split};
+
+/// Images of one folder and where their masks are.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    /// `None` for good images.
+    pub(super) kind: Option<String>,
+    pub(super) images: PathBuf,
+    pub(super) masks: Masks,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Masks {
+    /// The dataset has none for these images.
+    Absent,
+    /// Images may have a mask in this folder.
+    Optional(PathBuf),
+    /// Every image must have a mask in this folder.
+    Required(PathBuf),
+}
+
+/// All folders of one category.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) name: String,
+    pub(super) root: Root,
+    pub(super) train: Vec<Part>,
+    pub(super) test: Vec<Part>,
+    /// Folders of masks that belong to no folder of images.
+    pub(super) spare_masks: Vec<PathBuf>,
+    /// Folders of the training split that are not good ones.
+    pub(super) train_anomalies: Vec<PathBuf>,
+    pub(super) has_class_ids: bool,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Plan {
+    pub(super) fn new(name: String, root: Root) -> Self {
+        Self {
+            name,
+            root,
+            train: Vec::new(),
+            test: Vec::new(),
+            spare_masks: Vec::new(),
+            train_anomalies: Vec::new(),
+            has_class_ids: false,
+            findings: Vec::new(),
+        }
+    }
+
+    /// The usual folders of a category: `train/<good>`, `test/<good>`, `test/<kind>`, `ground_truth/<kind>`, with the
+    /// first of the names for good that the category has.
+    pub(super) fn category(folder: &Path, good_names: &[&str]) -> Result<Self, DatasetError> {
+        require(folder, || "check the path".to_owned())?;
+        let good = good_name(folder, good_names).unwrap_or(good_names[0]);
+        let train_good = folder.join("train").join(good);
+        let test = folder.join("test");
+        require(&train_good, || layout_advice(folder, good_names))?;
+        require(&test, || layout_advice(folder, good_names))?;
+        let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut plan = Self::new(name, Root::new(folder)?);
+        for (name, folder) in folders(&plan.root, &folder.join("train"), &mut plan.findings)? {
+            if name != good {
+                plan.train_anomalies.push(folder);
+            }
+        }
+        plan.train.push(Part { kind: None, images: train_good, masks: Masks::Absent });
+        let truth = folder.join("ground_truth");
+        let mut mask_folders: BTreeMap<String, PathBuf> = if truth.is_dir() {
+            folders(&plan.root, &truth, &mut plan.findings)?.into_iter().collect()
+        } else {
+            BTreeMap::new()
+        };
+        for (kind, images) in folders(&plan.root, &test, &mut plan.findings)? {
+            let is_good = kind == good;
+            let masks = match mask_folders.remove(&kind) {
+                Some(masks) if is_good => Masks::Optional(masks),
+                None if is_good => Masks::Absent,
+                Some(masks) => Masks::Required(masks),
+                None => Masks::Required(truth.join(&kind)),
+            };
+            plan.test.push(Part { kind: (!is_good).then_some(kind), images, masks });
+        }
+        plan.spare_masks.extend(mask_folders.into_values());
+        Ok(plan)
+    }
+
+    /// Lists all folders and pairs images with masks.
+    pub(super) fn index(self, policy: Policy) -> Result<Dataset, DatasetError> {
+        let Self { name, root, train, test, spare_masks, train_anomalies, has_class_ids, mut findings } = self;
+        for folder in train_anomalies {
+            let images = ImageFiles::list(&root, &folder, &mut findings)?.files();
+            findings.push(Finding::AnomalyInTrain { path: folder, images });
+        }
+        let train = samples(&root, &train, &mut findings, "put the good training images there")?;
+        let test = samples(&root, &test, &mut findings, "put the test images into test/good and test/<kind>")?;
+        for folder in spare_masks {
+            let masks = ImageFiles::list(&root, &folder, &mut findings)?;
+            findings.extend(masks.iter().map(|(_, mask)| Finding::OrphanMask { mask: mask.clone() }));
+        }
+        let ids = |s: Sample| if has_class_ids { s.with_class_ids() } else { s };
+        let of = |samples: Vec<Sample>| samples.into_iter().map(ids).collect();
+        Dataset::new(name, root.path().into(), Split::new(of(train)), Split::new(of(test)), findings, policy)
+    }
+}
+
+/// The first of the names that the category's training folder has.
+fn good_name<'a>(category: &Path, names: &[&'a str]) -> Option<&'a str> {
+    names.iter().copied().find(|name| category.join("train").join(name).is_dir())
+}
+
+/// The categories below a root, in byte order: every folder that holds `train/<good>`.
+pub(super) fn categories(root: &Path, good_names: &[&str]) -> Result<Vec<String>, DatasetError> {
+    require(root, || "check the path".to_owned())?;
+    // Links are judged when a category is indexed, against the category.
+    let mut found: Vec<String> = std::fs::read_dir(root)
+        .map_err(|source| DatasetError::Io { path: root.into(), source })?
+        .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
+        .filter(|name| !name.starts_with('.') && good_name(&root.join(name), good_names).is_some())
+        .collect();
+    found.sort_unstable();
+    Ok(found)
+}
+
+pub(super) fn require(folder: &Path, advice: impl Fn() -> String) -> Result<(), DatasetError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    Err(DatasetError::MissingFolder { path: folder.into(), advice: advice() })
+}
+
+/// What to do about a missing folder; the usual mistake is to give the root of all categories.
+fn layout_advice(root: &Path, good_names: &[&str]) -> String {
+    match categories(root, good_names).unwrap_or_default().first() {
+        Some(category) => {
+            format!("this looks like a root of categories, give one of them, such as {}", root.join(category).display())
+        }
+        None => {
+            let good = good_names[0];
+            format!("a category needs train/{good}, test/{good}, test/<kind> and ground_truth/<kind>")
+        }
+    }
+}
+
+fn samples(
+    root: &Root,
+    parts: &[Part],
+    findings: &mut Vec<Finding>,
+    advice: &str,
+) -> Result<Vec<Sample>, DatasetError> {
+    let mut samples = Vec::new();
+    let mut files = 0;
+    for part in parts {
+        let images = ImageFiles::list(root, &part.images, findings)?;
+        files += images.files();
+        if images.files() == 0 && parts.len() > 1 {
+            findings.push(Finding::EmptyFolder { folder: part.images.clone() });
+        }
+        let masks = match &part.masks {
+            Masks::Absent => None,
+            Masks::Required(folder) if !folder.is_dir() && images.files() > 0 => {
+                findings.push(Finding::MissingMaskFolder { folder: folder.clone(), images: images.files() });
+                continue;
+            }
+            Masks::Optional(folder) | Masks::Required(folder) if folder.is_dir() => {
+                Some(ImageFiles::list(root, folder, findings)?)
+            }
+            _ => None,
+        };
+        let prefix = relative(root.path(), &part.images);
+        let make = |image: &Path, mask: Option<PathBuf>| {
+            let name = image.file_name().map(|n| n.to_string_lossy()).unwrap_or_default();
+            Sample::new(format!("{prefix}{name}"), image.to_owned(), mask, part.kind.clone())
+        };
+        match masks {
+            None => samples.extend(images.iter().map(|(_, image)| make(image, None))),
+            Some(masks) => samples.extend(pair(part, &images, &masks, findings, make)),
+        }
+    }
+    if files == 0 {
+        let folder = match parts {
+            [only] => only.images.clone(),
+            [first, ..] => first.images.parent().unwrap_or(root.path()).into(),
+            [] => root.path().join("test"),
+        };
+        return Err(DatasetError::EmptyFolder { path: folder, advice: advice.to_owned() });
+    }
+    Ok(samples)
+}
+
+/// A folder's path relative to the root, with `/` between and behind.
+fn relative(root: &Path, folder: &Path) -> String {
+    let relative = folder.strip_prefix(root).unwrap_or(folder);
+    relative.iter().map(|part| format!("{}/", part.to_string_lossy())).collect()
+}
+
+/// Pairs images and masks of one kind by stem: `<stem>_mask`, else `<stem>`.
+fn pair(
+    part: &Part,
+    images: &ImageFiles,
+    masks: &ImageFiles,
+    findings: &mut Vec<Finding>,
+    make: impl Fn(&Path, Option<PathBuf>) -> Sample,
+) -> Vec<Sample> {
+    let mut used: BTreeMap<&Path, &Path> = BTreeMap::new();
+    let mut ambiguous: BTreeSet<&Path> = BTreeSet::new();
+    let mut pairs = Vec::new();
+    for (stem, image) in images.iter() {
+        let suffixed = format!("{stem}_mask");
+        if masks.is_ambiguous(&suffixed) || masks.is_ambiguous(stem) {
+            continue; // Listed already; which mask is meant is unknown.
+        }
+        let candidates = [masks.get(&suffixed), masks.get(stem)];
+        if let [Some(first), Some(second)] = candidates {
+            findings.push(Finding::AmbiguousStem { first: first.clone(), second: second.clone() });
+            used.extend([(first.as_path(), image.as_path()), (second.as_path(), image.as_path())]);
+            continue;
+        }
+        let mask = candidates.into_iter().flatten().next();
+        match (mask, &part.masks) {
+            (Some(mask), _) => {
+                if let Some(other) = used.insert(mask, image) {
+                    let (first, second) = (other.to_owned(), image.clone());
+                    findings.push(Finding::AmbiguousStem { first, second });
+                    ambiguous.extend([other, image.as_path()]);
+                }
+            }
+            (None, Masks::Required(folder)) => {
+                let expected = vec![folder.join(format!("{suffixed}.png")), folder.join(format!("{stem}.png"))];
+                findings.push(Finding::MissingMask { image: image.clone(), expected });
+                continue;
+            }
+            (None, _) => {}
+        }
+        pairs.push((image.as_path(), mask));
+    }
+    let is_orphan = |stem: &str, mask: &Path| {
+        let image_stem = stem.strip_suffix("_mask").unwrap_or(stem);
+        !used.contains_key(mask) && !images.is_ambiguous(image_stem) && !images.is_ambiguous(stem)
+    };
+    let orphans = masks.iter().filter(|(stem, mask)| is_orphan(stem, mask));
+    findings.extend(orphans.map(|(_, mask)| Finding::OrphanMask { mask: mask.clone() }));
+    pairs.retain(|(image, _)| !ambiguous.contains(image));
+    pairs.into_iter().map(|(image, mask)| make(image, mask.cloned())).collect()
+}

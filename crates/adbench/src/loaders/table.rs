@@ -1,0 +1,303 @@
+//! Datasets listed in a CSV table, one line an image.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use super::listing::Root;
+use super::plan::require;
+use crate::dataset::{Dataset, Policy};
+use crate::finding::{DatasetError, Finding};
+use crate::split::{Sample, Split};
+
+/// Loader of a CSV table: comma-separated, any line ends, with a header that names the columns in any order.
+///
+/// | column | meaning |
+/// |---|---|
+/// | `image` | path relative to the root, with `/` |
+/// | `split` | `train` or `test` |
+/// | `label` | `normal`, `good`, `ok` or `0`; `anomaly`, `anomalous`, `bad`, `ko` or `1` |
+/// | `mask` | path relative to the root; empty for normal images. Without the column there are image figures only |
+/// | `kind` | optional: kind of defect, `anomaly` when empty or absent |
+/// | `object` or `category` | optional: the category |
+///
+/// The paths are not trusted: absolute ones, `..` and links that lead out of the root are refused. An image is known by
+/// its path, so that equal file names in several folders are several images. Files are listed, not decoded, never written.
+///
+/// ```no_run
+/// use adbench::Table;
+/// let candle = Table::new("VisA/split_csv/1cls.csv").root("VisA").category("candle").index()?;
+/// # Ok::<(), adbench::DatasetError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Table {
+    table: PathBuf,
+    root: PathBuf,
+    category: Option<String>,
+    train_anomalies: bool,
+    class_ids: bool,
+}
+
+/// The place of each column, by its name in lower case.
+type Columns = HashMap<String, usize>;
+
+const CATEGORY: [&str; 2] = ["object", "category"];
+
+impl Table {
+    /// A table whose paths are relative to its own folder.
+    #[must_use]
+    pub fn new(table: impl Into<PathBuf>) -> Self {
+        let table = table.into();
+        // The parent of a bare file name is the empty path.
+        let root = table.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+        Self { table, root, category: None, train_anomalies: false, class_ids: false }
+    }
+
+    /// Sets the folder that paths are relative to.
+    #[must_use]
+    pub fn root(self, root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), ..self }
+    }
+
+    /// Keeps the lines of this category only.
+    #[must_use]
+    pub fn category(self, category: impl Into<String>) -> Self {
+        Self { category: Some(category.into()), ..self }
+    }
+
+    /// Allows anomalous images in the training split, as supervised splits have them; by default they are findings.
+    #[must_use]
+    pub fn with_train_anomalies(self) -> Self {
+        Self { train_anomalies: true, ..self }
+    }
+
+    /// Says that masks hold class ids instead of black and white.
+    #[must_use]
+    pub fn with_class_ids(self) -> Self {
+        Self { class_ids: true, ..self }
+    }
+
+    /// The categories that the table names, in byte order; empty without a column for them.
+    ///
+    /// # Errors
+    /// [`DatasetError::Table`] when the table cannot be read.
+    pub fn categories(&self) -> Result<Vec<String>, DatasetError> {
+        let bytes = self.bytes()?;
+        let (mut reader, columns) = self.open(&bytes)?;
+        let Some(column) = CATEGORY.iter().find_map(|name| columns.get(*name)).copied() else { return Ok(Vec::new()) };
+        let names = reader.byte_records().filter_map(|row| Some(lossy(row.ok()?.get(column)?)));
+        let mut names: Vec<String> = names.filter(|name| !name.is_empty()).collect();
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// Indexes the table, refusing it when anything is wrong with its lines or files.
+    ///
+    /// # Errors
+    /// [`DatasetError::Findings`] lists everything that is wrong at once; [`DatasetError::Table`],
+    /// [`DatasetError::MissingFolder`] and [`DatasetError::Io`] when there is nothing to index.
+    pub fn index(&self) -> Result<Dataset, DatasetError> {
+        self.index_with(Policy::Strict)
+    }
+
+    /// Indexes the table under a policy.
+    ///
+    /// # Errors
+    /// As [`Table::index`]; under [`Policy::Skip`] there is no [`DatasetError::Findings`].
+    pub fn index_with(&self, policy: Policy) -> Result<Dataset, DatasetError> {
+        require(&self.root, || "check the path".to_owned())?;
+        let bytes = self.bytes()?;
+        let (mut reader, columns) = self.open(&bytes)?;
+        let mut lines = Lines::new(self, Root::new(&self.root)?, columns);
+        // The first record is the header, which `open` has read.
+        for row in reader.byte_records() {
+            match row {
+                Ok(row) => lines.push(&row, line_of(&bytes, row.position())),
+                Err(e) => {
+                    let line = line_of(&bytes, e.position());
+                    lines.findings.push(self.bad_row(line, "not as many fields as the header has; correct the line"));
+                }
+            }
+        }
+        lines.finish(policy)
+    }
+
+    fn bad_row(&self, line: u64, reason: impl Into<String>) -> Finding {
+        Finding::BadRow { table: self.table.clone(), line, reason: reason.into() }
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, DatasetError> {
+        fs::read(&self.table).map_err(|e| self.refuse(format!("cannot be read ({e}); check the path")))
+    }
+
+    fn refuse(&self, reason: String) -> DatasetError {
+        DatasetError::Table { path: self.table.clone(), reason }
+    }
+
+    fn open<'a>(&self, bytes: &'a [u8]) -> Result<(csv::Reader<&'a [u8]>, Columns), DatasetError> {
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(without_mark(bytes));
+        let header = reader.byte_headers().map_err(|e| self.refuse(format!("the header cannot be read ({e})")))?;
+        let columns: Columns =
+            header.iter().enumerate().map(|(i, name)| (lossy(name).to_ascii_lowercase(), i)).collect();
+        for name in ["image", "split", "label"] {
+            if !columns.contains_key(name) {
+                return Err(self.refuse(format!("no column {name}; the header must be image,split,label,mask")));
+            }
+        }
+        Ok((reader, columns))
+    }
+}
+
+/// The line of a record, from 1. After CR LF the reader's position is before the LF, whose line it has not counted yet.
+fn line_of(bytes: &[u8], position: Option<&csv::Position>) -> u64 {
+    let Some(position) = position else { return 0 };
+    let bytes = without_mark(bytes);
+    position.line() + u64::from(bytes.get(position.byte() as usize) == Some(&b'\n'))
+}
+
+/// Spreadsheets write a byte-order mark.
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+fn lossy(field: &[u8]) -> String {
+    String::from_utf8_lossy(field).into_owned()
+}
+
+/// The lines read so far.
+struct Lines<'a> {
+    table: &'a Table,
+    root: Root,
+    columns: Columns,
+    train: Vec<Sample>,
+    test: Vec<Sample>,
+    findings: Vec<Finding>,
+    first_line: HashMap<String, u64>,
+    /// Where the folders of the files lead when that is outside the root; each folder is asked for once.
+    escapes: BTreeMap<PathBuf, Option<PathBuf>>,
+    train_anomalies: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn new(table: &'a Table, root: Root, columns: Columns) -> Self {
+        Self {
+            table,
+            root,
+            columns,
+            train: Vec::new(),
+            test: Vec::new(),
+            findings: Vec::new(),
+            first_line: HashMap::new(),
+            escapes: BTreeMap::new(),
+            train_anomalies: 0,
+        }
+    }
+
+    fn push(&mut self, row: &csv::ByteRecord, line: u64) {
+        match self.sample(row, line) {
+            Ok(None) => {}
+            Ok(Some((true, sample))) if sample.is_anomalous() && !self.table.train_anomalies => {
+                self.train_anomalies += 1;
+            }
+            Ok(Some((true, sample))) => self.train.push(sample),
+            Ok(Some((false, sample))) => self.test.push(sample),
+            Err(finding) => self.findings.push(finding),
+        }
+    }
+
+    /// Whether a line's sample is for training, and the sample; `None` for another category's.
+    fn sample(&mut self, row: &csv::ByteRecord, line: u64) -> Result<Option<(bool, Sample)>, Finding> {
+        let bad = |reason: String| self.table.bad_row(line, reason);
+        let field = |name: &str| self.columns.get(name).and_then(|&i| row.get(i));
+        let text = |name: &str| {
+            let of = |bytes| std::str::from_utf8(bytes).map_err(|_| bad(format!("{name} is not UTF-8; re-encode it")));
+            field(name).map(of).transpose().map(Option::unwrap_or_default)
+        };
+        if let Some(wanted) = &self.table.category {
+            let named = CATEGORY.iter().find_map(|name| field(name));
+            if named != Some(wanted.as_bytes()) {
+                return Ok(None);
+            }
+        }
+        let is_train = match text("split")?.to_ascii_lowercase().as_str() {
+            "train" => true,
+            "test" => false,
+            other => return Err(bad(format!("split is {other:?}; it must be train or test"))),
+        };
+        let is_anomalous = match text("label")?.to_ascii_lowercase().as_str() {
+            "normal" | "good" | "ok" | "0" => false,
+            "anomaly" | "anomalous" | "bad" | "ko" | "1" => true,
+            other => return Err(bad(format!("label is {other:?}; it must be normal or anomaly"))),
+        };
+        let (image, mask, kind) = (text("image")?.to_owned(), text("mask")?.to_owned(), text("kind")?.to_owned());
+        let has_masks = field("mask").is_some();
+        let (id, image_path) = self.resolve(&image, line)?;
+        if let Some(&first) = self.first_line.get(&id) {
+            let table = self.table.table.clone();
+            return Err(Finding::DuplicateImage { table, first, second: line, image: image_path });
+        }
+        self.first_line.insert(id.clone(), line);
+        if !image_path.is_file() {
+            return Err(Finding::MissingImage { table: self.table.table.clone(), line, image: image_path });
+        }
+        let mask = if mask.is_empty() {
+            if is_anomalous && has_masks {
+                return Err(Finding::MissingMask { image: image_path, expected: Vec::new() });
+            }
+            None
+        } else {
+            let (_, mask_path) = self.resolve(&mask, line)?;
+            if !mask_path.is_file() {
+                return Err(Finding::MissingMask { image: image_path, expected: vec![mask_path] });
+            }
+            Some(mask_path)
+        };
+        let kind = is_anomalous.then(|| if kind.is_empty() { "anomaly".to_owned() } else { kind });
+        let sample = Sample::new(id, image_path, mask, kind);
+        Ok(Some((is_train, if self.table.class_ids { sample.with_class_ids() } else { sample })))
+    }
+
+    /// A path of the table as id and as path, unless it leads out of the root.
+    fn resolve(&mut self, given: &str, line: u64) -> Result<(String, PathBuf), Finding> {
+        let escaping = |target: PathBuf| Finding::PathEscapesRoot { path: given.into(), target };
+        let mut parts = Vec::new();
+        for part in Path::new(given).components() {
+            match part {
+                Component::Normal(part) => parts.push(part.to_string_lossy().into_owned()),
+                Component::CurDir => {}
+                _ => return Err(escaping(given.into())),
+            }
+        }
+        if parts.is_empty() {
+            return Err(self.table.bad_row(line, "no path of an image; give one"));
+        }
+        let path = parts.iter().fold(self.root.path().to_owned(), |path, part| path.join(part));
+        let folder = path.parent().unwrap_or(self.root.path()).to_owned();
+        let root = &self.root;
+        let target = self.escapes.entry(folder).or_insert_with_key(|folder| root.escape(folder)).clone();
+        let is_link = fs::symlink_metadata(&path).is_ok_and(|m| m.is_symlink());
+        match target.or_else(|| if is_link { self.root.escape(&path) } else { None }) {
+            Some(target) => Err(escaping(target)),
+            None => Ok((parts.join("/"), path)),
+        }
+    }
+
+    fn finish(mut self, policy: Policy) -> Result<Dataset, DatasetError> {
+        if self.train_anomalies > 0 {
+            let path = self.table.table.clone();
+            self.findings.push(Finding::AnomalyInTrain { path, images: self.train_anomalies });
+        }
+        if self.train.is_empty() && self.test.is_empty() && self.findings.is_empty() {
+            let reason = match &self.table.category {
+                Some(category) => format!("no line of category {category}; choose one that the table names"),
+                None => "no line below the header; list the images".to_owned(),
+            };
+            return Err(self.table.refuse(reason));
+        }
+        let folder_name = || self.root.path().file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = self.table.category.clone().unwrap_or_else(folder_name);
+        let (train, test) = (Split::new(self.train), Split::new(self.test));
+        Dataset::new(name, self.root.path().into(), train, test, self.findings, policy)
+    }
+}

@@ -1,0 +1,57 @@
+//! The per-region-overlap curve and the area under it.
+
+use super::MetricError;
+use super::rank::Ranked;
+use super::regions::Regions;
+
+/// The area up to `limit`, divided by it. The regions' pixels must be sorted.
+pub(super) fn area(ranked: &Ranked, regions: &Regions, limit: f64) -> Result<f64, MetricError> {
+    if !(limit > 0.0 && limit <= 1.0) {
+        return Err(MetricError::InvalidParameter { name: "limit", value: limit, allowed: "above 0 and at most 1" });
+    }
+    let mut curve = Curve { end: limit * ranked.normal() as f64, false_positives: 0.0, overlap: 0.0, area: 0.0 };
+    let mut rest = regions.pixels.as_slice();
+    let mut overlap = 0.0;
+    let mut carry = 0.0;
+    for group in ranked.groups().iter().rev() {
+        // Down to this score only normal pixels are added: the overlap stays.
+        let false_positives = ranked.normal_from(group);
+        curve.line_to((false_positives - group.normal_equal) as f64, overlap);
+        let (lower, same) = rest.split_at(rest.len() - group.anomalous);
+        rest = lower;
+        for pixel in same {
+            // Kahan's sum: millions of small terms would otherwise cost digits.
+            let term = 1.0 / regions.sizes[pixel.region as usize] as f64 - carry;
+            let sum = overlap + term;
+            carry = (sum - overlap) - term;
+            overlap = sum;
+        }
+        curve.line_to(false_positives as f64, overlap);
+        if curve.false_positives >= curve.end {
+            break;
+        }
+    }
+    curve.line_to(ranked.normal() as f64, overlap);
+    Ok(curve.area / (regions.count() as f64 * curve.end))
+}
+
+/// A polyline under which the area up to `end` is summed; false positives are pixels, overlaps sums over regions.
+struct Curve {
+    end: f64,
+    false_positives: f64,
+    overlap: f64,
+    area: f64,
+}
+
+impl Curve {
+    fn line_to(&mut self, false_positives: f64, overlap: f64) {
+        let width = false_positives - self.false_positives;
+        if width > 0.0 && self.false_positives < self.end {
+            let inside = width.min(self.end - self.false_positives);
+            let last = self.overlap + (overlap - self.overlap) * (inside / width);
+            self.area += inside * (self.overlap + last) / 2.0;
+        }
+        self.false_positives = false_positives;
+        self.overlap = overlap;
+    }
+}

@@ -1,0 +1,44 @@
+//! One figure over several runs.
+
+use super::MetricError;
+
+/// A figure over the seeds of a training.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OverSeeds {
+    /// Number of runs.
+    pub runs: usize,
+    /// Mean.
+    pub mean: f64,
+    /// Standard deviation of a single run, with `runs - 1` in the denominator; 0 for one run.
+    pub deviation: f64,
+    /// The lowest run.
+    pub low: f64,
+    /// The highest run.
+    pub high: f64,
+}
+
+/// Mean and spread of one figure over runs that differ in their seed only. Report both; the best run is no result.
+///
+/// # Errors
+/// [`MetricError::InvalidParameter`] without a run, [`MetricError::NonFinite`].
+///
+/// ```
+/// let runs = adbench::metrics::over_seeds(&[0.9, 0.92, 0.94])?;
+/// assert!((runs.mean - 0.92).abs() < 1e-12 && (runs.deviation - 0.02).abs() < 1e-12);
+/// # Ok::<(), adbench::MetricError>(())
+/// ```
+pub fn over_seeds(figures: &[f64]) -> Result<OverSeeds, MetricError> {
+    if figures.is_empty() {
+        return Err(MetricError::InvalidParameter { name: "number of runs", value: 0.0, allowed: "at least 1" });
+    }
+    if let Some(index) = figures.iter().position(|f| !f.is_finite()) {
+        return Err(MetricError::NonFinite { index, value: figures[index] as f32 });
+    }
+    let runs = figures.len();
+    let mean = figures.iter().sum::<f64>() / runs as f64;
+    let squares: f64 = figures.iter().map(|f| (f - mean).powi(2)).sum();
+    let deviation = if runs > 1 { (squares / (runs - 1) as f64).sqrt() } else { 0.0 };
+    let low = figures.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = figures.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    Ok(OverSeeds { runs, mean, deviation, low, high })
+}

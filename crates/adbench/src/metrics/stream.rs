@@ -1,0 +1,148 @@
+//! Pixel metrics of test sets that do not fit into memory.
+
+use ndarray::ArrayView2;
+
+use super::components::label_components;
+use super::counter::Counter;
+use super::keys::key;
+use super::pixels::RankedPixels;
+use super::rank::{Group, Ranked, check_classes, counter, groups};
+use super::regions::Regions;
+use super::{MetricError, check_finite_map};
+
+/// The first of two passes over the images: collects their anomalous pixels.
+///
+/// The second pass, [`StreamedPixels`], counts the normal pixels around them. The result is exact, that of
+/// [`PixelPool`](super::PixelPool), and memory is bounded by the anomalous pixels (some 200 bytes each at worst) and one
+/// image, however many images there are. Passes over parts of the images can be merged.
+///
+/// ```
+/// use adbench::metrics::AnomalousPixels;
+/// use ndarray::arr2;
+/// let images = [
+///     (arr2(&[[0.1, 0.9], [0.2, 0.3]]), arr2(&[[false, true], [false, false]])),
+///     (arr2(&[[0.1, 0.2], [0.0, 0.1]]), arr2(&[[false, false], [false, false]])),
+/// ];
+/// let mut first = AnomalousPixels::new();
+/// for (map, mask) in &images {
+///     first.push(map.view(), mask.view())?;
+/// }
+/// let mut second = first.into_counting()?;
+/// for (map, mask) in &images {
+///     second.push(map.view(), mask.view())?;
+/// }
+/// assert_eq!(second.rank()?.au_pro(0.3)?, 1.0);
+/// # Ok::<(), adbench::MetricError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct AnomalousPixels {
+    regions: Regions,
+}
+
+impl AnomalousPixels {
+    /// Without images yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an image's anomalous pixels.
+    ///
+    /// # Errors
+    /// [`MetricError::ShapeMismatch`], [`MetricError::NonFinite`]; nothing is added then.
+    pub fn push(&mut self, map: ArrayView2<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<(), MetricError> {
+        check(&map, &mask)?;
+        let components = label_components(mask);
+        for (&score, &label) in map.iter().zip(&components.labels) {
+            if label > 0 {
+                self.regions.push(key(score), label - 1);
+            }
+        }
+        self.regions.close_image(components.sizes);
+        Ok(())
+    }
+
+    /// Adds the images of another first pass.
+    pub fn merge(&mut self, other: &Self) {
+        self.regions.append(&other.regions);
+    }
+
+    /// Ends the first pass.
+    ///
+    /// # Errors
+    /// [`MetricError::MissingClass`] when no pixel is anomalous.
+    pub fn into_counting(mut self) -> Result<StreamedPixels, MetricError> {
+        check_classes(1, self.regions.pixels.len())?;
+        self.regions.sort();
+        let groups = groups(self.regions.pixels.iter().map(|p| p.key));
+        Ok(StreamedPixels {
+            counter: counter(&groups),
+            groups,
+            regions: self.regions,
+            anomalous: 0,
+            buffer: Vec::new(),
+        })
+    }
+}
+
+/// The second pass, from [`AnomalousPixels::into_counting`]: counts the normal pixels of the same images, in any order.
+#[derive(Debug, Clone)]
+pub struct StreamedPixels {
+    groups: Vec<Group>,
+    counter: Counter,
+    regions: Regions,
+    anomalous: usize,
+    buffer: Vec<u32>,
+}
+
+impl StreamedPixels {
+    /// Counts an image's normal pixels.
+    ///
+    /// # Errors
+    /// [`MetricError::ShapeMismatch`], [`MetricError::NonFinite`]; nothing is counted then.
+    pub fn push(&mut self, map: ArrayView2<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<(), MetricError> {
+        check(&map, &mask)?;
+        self.buffer.clear();
+        self.buffer.extend(map.iter().zip(&mask).filter(|(_, m)| !**m).map(|(s, _)| key(*s)));
+        self.anomalous += map.len() - self.buffer.len();
+        self.counter.push_keys(&self.buffer);
+        Ok(())
+    }
+
+    /// Adds what another second pass has counted: a clone of this one, made before the first image, that saw other images.
+    ///
+    /// # Errors
+    /// [`MetricError::LengthMismatch`] when the other one comes from another first pass.
+    pub fn merge(&mut self, other: Self) -> Result<(), MetricError> {
+        if self.groups != other.groups {
+            return Err(MetricError::LengthMismatch { scores: self.groups.len(), labels: other.groups.len() });
+        }
+        self.anomalous += other.anomalous;
+        self.counter.merge(other.counter);
+        Ok(())
+    }
+
+    /// Ends the second pass.
+    ///
+    /// # Errors
+    /// [`MetricError::LengthMismatch`] when the two passes saw different numbers of anomalous pixels, and
+    /// [`MetricError::MissingClass`] when no pixel is normal.
+    pub fn rank(self) -> Result<RankedPixels, MetricError> {
+        let expected = self.regions.pixels.len();
+        if self.anomalous != expected {
+            return Err(MetricError::LengthMismatch { scores: self.anomalous, labels: expected });
+        }
+        let ranked = Ranked::from_counter(self.groups, self.counter);
+        check_classes(ranked.normal(), ranked.anomalous())?;
+        Ok(RankedPixels::new(ranked, self.regions))
+    }
+}
+
+/// # Errors
+/// [`MetricError::ShapeMismatch`], [`MetricError::NonFinite`].
+pub(super) fn check(map: &ArrayView2<'_, f32>, mask: &ArrayView2<'_, bool>) -> Result<(), MetricError> {
+    if map.dim() != mask.dim() {
+        return Err(MetricError::ShapeMismatch { map: map.dim(), mask: mask.dim() });
+    }
+    check_finite_map(map)
+}

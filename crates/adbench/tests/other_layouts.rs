@@ -1,0 +1,203 @@
+//! BTAD, folders named one by one, other tables, and files that are not what they seem.
+
+#![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use adbench::{Btad, DatasetError, Finding, Folder, Mvtec, Policy, ReadError, Table, read_mask, read_photo};
+use common::{huge_png, ids, mask, only_finding, photo, save};
+use tempfile::TempDir;
+
+/// Product 01 with .bmp images and .png masks and a gap in the names, product 03 with .bmp masks, not square.
+fn btad() -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let top = folder.path().join("BTech_Dataset_transformed");
+    let wide = image::RgbImage::new(12, 5);
+    for (product, mask_extension) in [("09", "png"), ("08", "bmp")] {
+        let root = top.join(product);
+        for name in ["train/ok/0000", "train/ok/0002", "test/ok/0000", "test/ko/0000", "test/ko/0002"] {
+            save(&root.join(name).with_extension("bmp"), wide.clone());
+        }
+        for name in ["0000", "0002"] {
+            let mut truth = image::GrayImage::new(12, 5);
+            truth.put_pixel(11, 4, image::Luma([255]));
+            save(&root.join("ground_truth/ko").join(name).with_extension(mask_extension), truth);
+        }
+    }
+    (folder, top)
+}
+
+#[test]
+fn btad_is_read_from_its_root_above_or_below() {
+    let (folder, top) = btad();
+    for (root, products) in [(folder.path(), 2), (top.as_path(), 2), (top.join("08").as_path(), 1)] {
+        assert_eq!(Btad::categories(root).unwrap().len(), products);
+        let data = Btad::index(root, "08").unwrap().validate().unwrap();
+        assert_eq!((data.name(), data.kinds(), data.findings()), ("08", vec!["ko"], [].as_slice()));
+        assert_eq!(ids(&data), ["test/ko/0000.bmp", "test/ko/0002.bmp", "test/ok/0000.bmp"]);
+        assert_eq!(data.test().samples()[0].read_mask(0.0).unwrap().mask.dim(), (5, 12));
+    }
+    assert_eq!(Btad::index(&top, "09").unwrap().validate().unwrap().test().len(), 3);
+    assert!(matches!(Btad::index(&top, "07"), Err(DatasetError::MissingFolder { .. })));
+}
+
+#[test]
+fn btad_copies_left_by_a_converter_are_ambiguous() {
+    let (_folder, top) = btad();
+    // The original and its converted copy side by side.
+    save(&top.join("08/test/ko/0000.png"), image::RgbImage::new(12, 5));
+    assert!(matches!(only_finding(|p| Btad::index_with(&top, "08", p), 2), Finding::AmbiguousStem { .. }));
+}
+
+#[test]
+fn loading_writes_nothing() {
+    let (_folder, top) = btad();
+    let state = || {
+        let mut list: Vec<(PathBuf, std::time::SystemTime)> = Vec::new();
+        let mut open = vec![top.clone()];
+        while let Some(folder) = open.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                list.push((path.clone(), fs::metadata(&path).unwrap().modified().unwrap()));
+                open.extend(path.is_dir().then_some(path));
+            }
+        }
+        list.sort();
+        list
+    };
+    let before = state();
+    Btad::index(&top, "09").unwrap().validate().unwrap();
+    assert_eq!(state(), before);
+}
+
+fn folders() -> (TempDir, Folder) {
+    let temporary = TempDir::new().unwrap();
+    let root = temporary.path();
+    for name in ["a/1.png", "b/1.png", "new/1.png", "dent/1.png", "smear/1.png"] {
+        save(&root.join(name), photo(8));
+    }
+    save(&root.join("dent_masks/1.png"), mask(8, 255));
+    let folder = Folder::new("caps", root).train("a").train("b").good("new");
+    (temporary, folder.defect("dent", "dent", Some("dent_masks")).defect("smear", "smear", None))
+}
+
+#[test]
+fn folders_named_one_by_one_are_read() {
+    let (temporary, folder) = folders();
+    let data = folder.index().unwrap().validate().unwrap();
+    assert_eq!((data.name(), data.train().len(), data.kinds()), ("caps", 2, vec!["dent", "smear"]));
+    assert_eq!(ids(&data), ["dent/1.png", "new/1.png", "smear/1.png"]);
+    // Without a mask there is no ground truth, which is not the same as an empty one.
+    let smear = &data.test().samples()[2];
+    assert!(matches!(smear.read_mask(0.0), Err(ReadError::NoMask { .. })));
+    fs::remove_file(temporary.path().join("dent_masks/1.png")).unwrap();
+    assert!(matches!(only_finding(|p| folder.index_with(p), 2), Finding::MissingMask { .. }));
+    let error = folder.clone().good("absent").index().unwrap_err();
+    assert!(matches!(error, DatasetError::MissingFolder { path, .. } if path.ends_with("absent")));
+}
+
+#[test]
+fn a_table_of_any_column_order_is_read() {
+    let temporary = TempDir::new().unwrap();
+    let root = temporary.path();
+    for name in ["x/1.png", "x/2.png", "y/1.png"] {
+        save(&root.join(name), photo(8));
+    }
+    let text = "kind,label,split,image\n,ok,train,x/1.png\n,0,test,./x/2.png\nchip,1,test,y/1.png\n";
+    fs::write(root.join("list.csv"), text).unwrap();
+    let data = Table::new(root.join("list.csv")).index().unwrap().validate().unwrap();
+    assert_eq!((ids(&data), data.kinds()), (vec!["x/2.png", "y/1.png"], vec!["chip"]));
+    assert!(Table::new(root.join("list.csv")).categories().unwrap().is_empty());
+    fs::write(root.join("list.csv"), "kind,label,split,image\n").unwrap();
+    let error = Table::new(root.join("list.csv")).index().unwrap_err();
+    assert!(error.to_string().contains("no line below the header"), "{error}");
+    assert!(matches!(Table::new(root.join("absent.csv")).index(), Err(DatasetError::Table { .. })));
+}
+
+fn category() -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let root = folder.path().join("widget");
+    for name in ["train/good/000", "test/good/000", "test/crack/000", "test/crack/001"] {
+        save(&root.join(name).with_extension("png"), photo(8));
+    }
+    save(&root.join("ground_truth/crack/000_mask.png"), mask(8, 255));
+    save(&root.join("ground_truth/crack/001_mask.png"), mask(8, 255));
+    (folder, root)
+}
+
+#[cfg(unix)]
+#[test]
+fn links_out_of_a_category_are_refused() {
+    use std::os::unix::fs::symlink;
+    let (folder, root) = category();
+    save(&folder.path().join("other/000.png"), photo(8));
+    let index = |p: Policy| Mvtec::index_with(&root, p);
+    symlink(folder.path().join("other/000.png"), root.join("test/good/001.png")).unwrap();
+    assert!(matches!(only_finding(index, 3), Finding::PathEscapesRoot { path, .. } if path.ends_with("001.png")));
+    fs::remove_file(root.join("test/good/001.png")).unwrap();
+    symlink(folder.path().join("other"), root.join("test/stain")).unwrap();
+    assert!(matches!(only_finding(index, 3), Finding::PathEscapesRoot { path, .. } if path.ends_with("stain")));
+    fs::remove_file(root.join("test/stain")).unwrap();
+    // A link within the category is fine; one to nowhere is a file that cannot be read.
+    symlink(root.join("test/good/000.png"), root.join("test/good/002.png")).unwrap();
+    assert_eq!(index(Policy::Strict).unwrap().validate().unwrap().test().len(), 4);
+    symlink(root.join("nowhere.png"), root.join("test/good/003.png")).unwrap();
+    assert!(matches!(only_finding(index, 4), Finding::Undecodable { .. }));
+}
+
+#[test]
+fn a_header_that_claims_gigabytes_is_refused_at_once() {
+    let (_folder, root) = category();
+    fs::write(root.join("test/good/000.png"), huge_png()).unwrap();
+    let before = std::time::Instant::now();
+    let finding = only_finding(|p| Mvtec::index_with(&root, p), 2);
+    assert!(matches!(&finding, Finding::Undecodable { .. }), "{finding}");
+    // Nor does its size alone make an empty mask of 3.6 GB.
+    let sample = adbench::Sample::new("a".into(), root.join("test/good/000.png"), None, None);
+    assert!(matches!(sample.read_mask(0.0), Err(ReadError::Undecodable { .. })));
+    assert!(before.elapsed().as_secs() < 5);
+}
+
+#[test]
+fn every_length_of_a_truncated_file_is_an_error() {
+    let folder = TempDir::new().unwrap();
+    for name in ["a.png", "a.bmp", "a.jpg"] {
+        let path = folder.path().join(name);
+        save(&path, photo(16));
+        let bytes = fs::read(&path).unwrap();
+        for length in (0..bytes.len() / 2).step_by(7) {
+            fs::write(&path, &bytes[..length]).unwrap();
+            let error = read_photo(&path).unwrap_err();
+            assert!(matches!(error, ReadError::Undecodable { .. }), "{name} {length}: {error}");
+            assert_eq!(error.to_string().lines().count(), 1);
+        }
+    }
+}
+
+/// A palette PNG, which `image` does not write: 4 pixels of 2 bits, black, red, white, black.
+fn palette_png(path: &Path) {
+    let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), 4, 1);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_depth(png::BitDepth::Two);
+    encoder.set_palette(vec![0, 0, 0, 255, 0, 0, 255, 255, 255]);
+    encoder.write_header().unwrap().write_image_data(&[0b0001_1000]).unwrap();
+}
+
+#[test]
+fn masks_with_a_palette_or_one_bit_are_read() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("mask.png");
+    palette_png(&path);
+    let read = read_mask(&path, 0.0).unwrap();
+    assert_eq!((read.mask.as_slice().unwrap(), read.grey_pixels), ([false, true, true, false].as_slice(), 1));
+    let mut encoder = png::Encoder::new(fs::File::create(&path).unwrap(), 8, 1);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::One);
+    encoder.write_header().unwrap().write_image_data(&[0b0100_0001]).unwrap();
+    let read = read_mask(&path, 0.0).unwrap();
+    let expected = [false, true, false, false, false, false, false, true];
+    assert_eq!((read.mask.as_slice().unwrap(), read.grey_pixels), (expected.as_slice(), 0));
+}
