@@ -16,8 +16,8 @@ mod simd;
 mod spectral;
 
 pub use coarse::{Diffusivity, Guidance, Npcf, NpcfParams, Screening, SolveStats};
-pub use compositing::{inpaint, screened_smooth, seamless_clone, seamless_clone_with};
 pub use coherence::{AllenCahn, AllenCahnParams, AllenCahnStats};
+pub use compositing::{inpaint, screened_smooth, seamless_clone, seamless_clone_with};
 pub use diagnostics::{band_energy_ratio, seam_index};
 pub use distance::{distance, distance_squared, half_width};
 pub use error::Error;

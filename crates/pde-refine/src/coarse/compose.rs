@@ -331,9 +331,8 @@ impl Buffers {
             *spare = low;
         }
         let relative = |squares: f64| if norm > 0.0 { squares.sqrt() / norm } else { squares.sqrt() };
-        let mut stats = SolveStats::default();
-        stats.residual = relative(r.iter().map(|&v| f64::from(v).powi(2)).sum());
-        stats.history.push(stats.residual);
+        let residual = relative(r.iter().map(|&v| f64::from(v).powi(2)).sum());
+        let mut stats = SolveStats { residual, history: vec![residual], ..SolveStats::default() };
         if solver.stopping.reached(stats.residual, 0)? {
             high.fill(0.0);
             return Ok(stats);

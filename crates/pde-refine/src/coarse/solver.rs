@@ -234,7 +234,11 @@ impl Grids for unit::Hierarchy {
     }
 
     fn correct<'a>(&self, work: &'a mut unit::Workspace, full: bool) -> &'a [f32] {
-        if full { self.full_multigrid(work) } else { self.cycle(work, true) }
+        if full {
+            self.full_multigrid(work)
+        } else {
+            self.cycle(work, true)
+        }
         self.correction_mut(work)
     }
 }

@@ -16,8 +16,8 @@ use ndarray::ArrayView2;
 use nine::Nine;
 pub(crate) use rows::Grid;
 use rows::{Spans, span};
-use setup::{Levels, restrict_all};
 pub(crate) use setup::quantised;
+use setup::{Levels, restrict_all};
 use transfer::{Scratch, Transfer};
 
 /// The grids of one region.
@@ -194,11 +194,8 @@ impl Hierarchy {
 
     pub(crate) fn workspace(&self) -> Workspace {
         let grids = std::iter::once(self.grid()).chain(self.levels.coarser.iter().map(|(_, n)| n.grid));
-        let vectors = |grid: Grid| Vectors {
-            u: vec![0.0; grid.len()],
-            b: vec![0.0; grid.len()],
-            scratch: Scratch::new(grid),
-        };
+        let vectors =
+            |grid: Grid| Vectors { u: vec![0.0; grid.len()], b: vec![0.0; grid.len()], scratch: Scratch::new(grid) };
         Workspace(grids.map(vectors).collect())
     }
 

@@ -78,13 +78,7 @@ pub(crate) fn lanes_mut<T>(row: &mut [T], offset: usize, m: usize) -> &mut [[T; 
 #[inline(always)]
 pub(crate) fn near(row: &[f32], g: usize) -> [[f32; LANES]; 3] {
     let cells = &row[g * LANES..][..LANES + 2];
-    let mut out = [[0.0; LANES]; 3];
-    for k in 0..LANES {
-        out[0][k] = cells[k];
-        out[1][k] = cells[k + 1];
-        out[2][k] = cells[k + 2];
-    }
-    out
+    std::array::from_fn(|offset| std::array::from_fn(|k| cells[offset + k]))
 }
 
 /// The groups of each row that hold cells of the region, `from .. to`.

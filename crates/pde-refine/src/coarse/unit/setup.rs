@@ -124,7 +124,9 @@ pub(crate) fn build(mask: ArrayView2<'_, bool>, lambda: Option<ArrayView2<'_, f3
         let mut coarse_lap = vec![0.0f32; transfer.coarse.len()];
         let coarse_regular = erode(&transfer, &regular);
         match coarser.last() {
-            None => galerkin(&transfer, &OfFine { fine: &fine, lap: &lap }, &coarse_regular, &mut nine, &mut coarse_lap),
+            None => {
+                galerkin(&transfer, &OfFine { fine: &fine, lap: &lap }, &coarse_regular, &mut nine, &mut coarse_lap)
+            }
             Some((_, above)) => {
                 galerkin(&transfer, &OfNine { nine: above, lap: &lap }, &coarse_regular, &mut nine, &mut coarse_lap);
             }
