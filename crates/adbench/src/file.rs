@@ -25,11 +25,7 @@ pub struct WriteError {
 pub fn write_atomic(path: impl AsRef<Path>, text: &str) -> Result<(), WriteError> {
     let path = path.as_ref();
     let fail = |source| WriteError { path: path.into(), source };
-    let name = path.file_name().ok_or_else(|| fail(io::Error::from(io::ErrorKind::InvalidInput)))?;
-    let mut temporary_name = std::ffi::OsString::from(".");
-    temporary_name.push(name);
-    temporary_name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(temporary_name);
+    let temporary = temporary(path).ok_or_else(|| fail(io::Error::from(io::ErrorKind::InvalidInput)))?;
     let written = File::create(&temporary).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
         file.sync_all()
@@ -39,4 +35,12 @@ pub fn write_atomic(path: impl AsRef<Path>, text: &str) -> Result<(), WriteError
         let _ = fs::remove_file(&temporary);
         fail(source)
     })
+}
+
+/// A name for a temporary file next to `path`; `None` when that names no file.
+pub(crate) fn temporary(path: &Path) -> Option<PathBuf> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name()?);
+    name.push(format!(".{}.tmp", std::process::id()));
+    Some(path.with_file_name(name))
 }

@@ -173,7 +173,7 @@ pub enum Finding {
         pixels: usize,
     },
     /// Warning: a file among the images has no image's extension and was ignored.
-    #[error("{}: not a .png, .jpg, .jpeg, .bmp or .tiff file; ignored", .path.display())]
+    #[error("{}: not a .png, .jpg, .jpeg or .bmp file; ignored", .path.display())]
     IgnoredFile {
         /// The file.
         path: PathBuf,

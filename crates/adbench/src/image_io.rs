@@ -128,7 +128,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn io_error(path: &Path, error: &io::Error) -> ReadError {
+pub(crate) fn io_error(path: &Path, error: &io::Error) -> ReadError {
     if error.kind() == io::ErrorKind::NotFound {
         ReadError::Missing { path: path.into() }
     } else {

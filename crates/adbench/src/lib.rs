@@ -7,9 +7,12 @@ pub mod finding;
 pub mod image_io;
 pub mod loaders;
 pub mod metrics;
+pub mod protocol;
 pub mod report;
 pub mod resize;
+pub mod smoothing;
 pub mod split;
+pub mod tiff_map;
 
 pub use dataset::{Dataset, Policy};
 pub use finding::{DatasetError, Finding, Severity};

@@ -85,11 +85,15 @@ fn the_raw_dataset_is_read() {
 
 #[test]
 fn a_table_may_have_a_byte_order_mark_and_other_line_ends() {
-    let (_folder, root) = raw();
-    let path = root.join("split_csv/1cls.csv");
-    let text = fs::read_to_string(&path).unwrap().replace("\r\n", "\n");
-    fs::write(&path, format!("\u{feff}{text}")).unwrap();
-    assert_eq!(index(&root, Policy::Strict).unwrap().validate().unwrap().test().len(), 4);
+    for end in ["\n", "\r\n"] {
+        let (_folder, root) = raw();
+        let path = root.join("split_csv/1cls.csv");
+        let text = fs::read_to_string(&path).unwrap().replace("\r\n", end);
+        fs::write(&path, format!("\u{feff}{text}")).unwrap();
+        assert_eq!(index(&root, Policy::Strict).unwrap().validate().unwrap().test().len(), 4);
+        edit(&root, "bolt,test,normal", "bolt,test,perhaps");
+        assert!(matches!(only_finding(|p| index(&root, p), 3), Finding::BadRow { line: 4, .. }), "{end:?}");
+    }
 }
 
 #[test]

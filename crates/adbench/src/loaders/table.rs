@@ -10,7 +10,7 @@ use crate::dataset::{Dataset, Policy};
 use crate::finding::{DatasetError, Finding};
 use crate::split::{Sample, Split};
 
-/// Loader of a CSV table: comma-separated, any line ends, with a header that names the columns in any order.
+/// Loader of a CSV table: comma-separated, any line ends, with or without a byte-order mark, with a header that names the columns in any order.
 ///
 /// | column | meaning |
 /// |---|---|
@@ -136,7 +136,7 @@ impl Table {
     }
 
     fn open<'a>(&self, bytes: &'a [u8]) -> Result<(csv::Reader<&'a [u8]>, Columns), DatasetError> {
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(without_mark(bytes));
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
         let header = reader.byte_headers().map_err(|e| self.refuse(format!("the header cannot be read ({e})")))?;
         let columns: Columns =
             header.iter().enumerate().map(|(i, name)| (lossy(name).to_ascii_lowercase(), i)).collect();
@@ -152,13 +152,7 @@ impl Table {
 /// The line of a record, from 1. After CR LF the reader's position is before the LF, whose line it has not counted yet.
 fn line_of(bytes: &[u8], position: Option<&csv::Position>) -> u64 {
     let Some(position) = position else { return 0 };
-    let bytes = without_mark(bytes);
     position.line() + u64::from(bytes.get(position.byte() as usize) == Some(&b'\n'))
-}
-
-/// Spreadsheets write a byte-order mark.
-fn without_mark(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 fn lossy(field: &[u8]) -> String {
