@@ -23,11 +23,15 @@ pub struct WriteError {
 /// # Errors
 /// [`WriteError`] when the temporary file cannot be written or renamed.
 pub fn write_atomic(path: impl AsRef<Path>, text: &str) -> Result<(), WriteError> {
-    let path = path.as_ref();
+    write_with(path.as_ref(), |file| file.write_all(text.as_bytes()))
+}
+
+/// [`write_atomic`] with content that `write` puts into the temporary file.
+pub(crate) fn write_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), WriteError> {
     let fail = |source| WriteError { path: path.into(), source };
     let temporary = temporary(path).ok_or_else(|| fail(io::Error::from(io::ErrorKind::InvalidInput)))?;
     let written = File::create(&temporary).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
+        write(&mut file)?;
         file.sync_all()
     });
     written.and_then(|()| fs::rename(&temporary, path)).map_err(|source| {
@@ -38,7 +42,7 @@ pub fn write_atomic(path: impl AsRef<Path>, text: &str) -> Result<(), WriteError
 }
 
 /// A name for a temporary file next to `path`; `None` when that names no file.
-pub(crate) fn temporary(path: &Path) -> Option<PathBuf> {
+fn temporary(path: &Path) -> Option<PathBuf> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name()?);
     name.push(format!(".{}.tmp", std::process::id()));

@@ -2,8 +2,8 @@
 //!
 //! The script looks for `<category>/test/<kind>/<id>.tiff`.
 
-use std::fs::{self, File};
-use std::io::{BufReader, BufWriter};
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::Path;
 
 use ndarray::{Array2, ArrayView2};
@@ -11,7 +11,7 @@ use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::encoder::TiffEncoder;
 use tiff::encoder::colortype::Gray32Float;
 
-use crate::file::WriteError;
+use crate::file::{WriteError, write_with};
 use crate::image_io::ReadError;
 
 /// Reads a score map from a TIFF file of one channel: 32-bit or 64-bit floats. Height x width.
@@ -59,16 +59,12 @@ pub fn write_map(path: impl AsRef<Path>, map: ArrayView2<'_, f32>) -> Result<(),
     let fail = |source| WriteError { path: path.into(), source };
     let (height, width) = map.dim();
     let size = u32::try_from(width).ok().zip(u32::try_from(height).ok()).filter(|&(w, h)| w > 0 && h > 0);
-    let (width, height) = size.ok_or_else(|| fail(std::io::ErrorKind::InvalidInput.into()))?;
-    let temporary = crate::file::temporary(path).ok_or_else(|| fail(std::io::ErrorKind::InvalidInput.into()))?;
+    let (width, height) = size.ok_or_else(|| fail(io::ErrorKind::InvalidInput.into()))?;
     let values: Vec<f32> = map.iter().copied().collect();
-    let written = File::create(&temporary).and_then(|file| {
-        let mut encoder = TiffEncoder::new(BufWriter::new(file)).map_err(std::io::Error::other)?;
-        encoder.write_image::<Gray32Float>(width, height, &values).map_err(std::io::Error::other)
-    });
-    written.and_then(|()| fs::rename(&temporary, path)).map_err(|source| {
-        // As in `write_atomic`: the leftover is of no use.
-        let _ = fs::remove_file(&temporary);
-        fail(source)
+    write_with(path, |file| {
+        let mut buffer = BufWriter::new(file);
+        let mut encoder = TiffEncoder::new(&mut buffer).map_err(io::Error::other)?;
+        encoder.write_image::<Gray32Float>(width, height, &values).map_err(io::Error::other)?;
+        buffer.flush()
     })
 }

@@ -1,9 +1,8 @@
 //! Structure coherence of a soft mask: volume-preserving Allen-Cahn flow.
 
 use crate::error::{Error, check};
+use crate::spectral::{Rectangle, Side, Sides};
 use ndarray::{Array2, ArrayView2};
-use rustdct::{DctPlanner, TransformType2And3};
-use std::sync::Arc;
 
 /// The curvature that makes the potential's explicit part concave: the largest `W''`.
 const CONVEXITY: f64 = 2.0;
@@ -61,8 +60,10 @@ pub struct AllenCahnStats {
 ///
 /// A step treats `W - m^2`, which is concave as `W'' <= 2`, explicitly and the rest implicitly (convex splitting; Eyre,
 /// "Unconditionally gradient stable time marching the Cahn-Hilliard equation", 1998), so the energy never rises at any
-/// step size. The implicit equation has constant coefficients and is solved exactly, in f64, by cosine transforms; the
-/// constraint fixes its zeroth coefficient.
+/// step size. The implicit equation has constant coefficients and is solved directly, in f64, by [`poisson::Rectangle`]; the
+/// constraint adds a constant to its solution.
+///
+/// [`poisson::Rectangle`]: crate::poisson::Rectangle
 ///
 /// With the mean preserved, curved interfaces shift the values of both phases by about `0.12 eps / R`, `R` being their
 /// radius: values of the result may lie outside `[0, 1]` by that much. Clamping them to `[0, 1]` costs that volume.
@@ -110,7 +111,8 @@ impl AllenCahn {
     /// Relaxes `mask` (H, W), nominally in `[0, 1]`; any finite values are taken. An empty one is returned as it is.
     ///
     /// # Errors
-    /// [`Error::NonFinite`] if the mask holds a NaN or an infinity.
+    /// [`Error::NonFinite`] if the mask holds a NaN or an infinity; [`Error::NoBoundary`] if the interface is so much wider
+    /// than the frame, some 10^6 pixels, that the step's equation is singular to working precision.
     pub fn relax(&self, mask: ArrayView2<'_, f32>) -> Result<(Array2<f32>, AllenCahnStats), Error> {
         if let Some(((row, column), _)) = mask.indexed_iter().find(|(_, v)| !v.is_finite()) {
             return Err(Error::NonFinite { what: "mask", row, column });
@@ -124,16 +126,21 @@ impl AllenCahn {
         let (eps, beta, rate) = (f64::from(width), f64::from(fidelity), 1.0 / f64::from(step));
         let initial: Vec<f64> = mask.iter().map(|&v| f64::from(v)).collect();
         let volume = preserve_volume.then(|| initial.iter().sum::<f64>());
-        let mut cosine = Cosine::new(h, w);
         let mut m = initial.clone();
         let mut next = vec![0.0; h * w];
         stats.energy[0] = energy(&m, &initial, w, eps, beta);
         let keep = rate + CONVEXITY / eps;
+        let plan = implicit(h, w, keep + beta, eps)?;
+        let mut scratch = plan.scratch();
         while stats.steps < steps {
             for ((next, &m), &m0) in next.iter_mut().zip(&m).zip(&initial) {
-                *next = keep * m - slope(m) / eps + beta * m0;
+                *next = (keep * m - slope(m) / eps + beta * m0) / eps;
             }
-            cosine.solve(&mut next, keep + beta, eps, volume);
+            plan.process(&mut next, &mut scratch)?;
+            if let Some(volume) = volume {
+                let missing = (volume - next.iter().sum::<f64>()) / next.len() as f64;
+                next.iter_mut().for_each(|m| *m += missing);
+            }
             let change = m.iter().zip(&next).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
             std::mem::swap(&mut m, &mut next);
             stats.energy.push(energy(&m, &initial, w, eps, beta));
@@ -176,89 +183,23 @@ fn energy(m: &[f64], initial: &[f64], w: usize, eps: f64, beta: f64) -> f64 {
     sum
 }
 
-/// Solves `(a - eps lap) m = f` with zero flux through the frame's edge.
-struct Cosine {
-    h: usize,
-    w: usize,
-    along_rows: Arc<dyn TransformType2And3<f64>>,
-    along_columns: Arc<dyn TransformType2And3<f64>>,
-    /// Eigenvalues of minus the second difference.
-    row_modes: Vec<f64>,
-    column_modes: Vec<f64>,
-    transposed: Vec<f64>,
-    scratch: Vec<f64>,
-}
-
-impl Cosine {
-    fn new(h: usize, w: usize) -> Self {
-        let mut planner = DctPlanner::new();
-        let (along_rows, along_columns) = (planner.plan_dct2(w), planner.plan_dct2(h));
-        let modes =
-            |n: usize| (0..n).map(move |k| (std::f64::consts::FRAC_PI_2 * k as f64 / n as f64).sin().powi(2) * 4.0);
-        let scratch = vec![0.0; along_rows.get_scratch_len().max(along_columns.get_scratch_len())];
-        Cosine {
-            h,
-            w,
-            along_rows,
-            along_columns,
-            row_modes: modes(w).collect(),
-            column_modes: modes(h).collect(),
-            transposed: vec![0.0; h * w],
-            scratch,
-        }
-    }
-
-    /// Solves in place. `sum` is the sum of `m` to impose, if any, by a constant added to `f`.
-    fn solve(&mut self, f: &mut [f64], a: f64, eps: f64, sum: Option<f64>) {
-        let Cosine { h, w, along_rows, along_columns, row_modes, column_modes, transposed, scratch } = self;
-        for row in f.chunks_exact_mut(*w) {
-            along_rows.process_dct2_with_scratch(row, scratch);
-        }
-        transpose(f, transposed, *h, *w);
-        // the transform of type 3 inverts that of type 2 up to half its length
-        let scale = 4.0 / (*h as f64 * *w as f64);
-        for (x, column) in transposed.chunks_exact_mut(*h).enumerate() {
-            along_columns.process_dct2_with_scratch(column, scratch);
-            for (v, mode) in column.iter_mut().zip(&*column_modes) {
-                *v *= scale / (a + eps * (row_modes[x] + mode));
-            }
-            if let (0, Some(sum)) = (x, sum) {
-                column[0] = scale * sum;
-            }
-            along_columns.process_dct3_with_scratch(column, scratch);
-        }
-        transpose(transposed, f, *w, *h);
-        for row in f.chunks_exact_mut(*w) {
-            along_rows.process_dct3_with_scratch(row, scratch);
-        }
-    }
-}
-
-/// Transposes `h` rows of `w`, in square blocks.
-fn transpose(from: &[f64], to: &mut [f64], h: usize, w: usize) {
-    const BLOCK: usize = 16;
-    for top in (0..h).step_by(BLOCK) {
-        for left in (0..w).step_by(BLOCK) {
-            for y in top..(top + BLOCK).min(h) {
-                for x in left..(left + BLOCK).min(w) {
-                    to[x * h + y] = from[y * w + x];
-                }
-            }
-        }
-    }
+/// The direct solver of `(a - eps lap) m = eps f` with zero flux through the frame's edge.
+fn implicit(h: usize, w: usize, a: f64, eps: f64) -> Result<Rectangle, Error> {
+    Rectangle::new(h, w, Sides::all(Side::Flux), a / eps)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Cosine, slope, well};
+    use super::{implicit, slope, well};
 
     #[test]
     fn the_transform_solves_the_five_point_equation() {
         for (h, w) in [(1, 1), (1, 7), (5, 1), (2, 2), (9, 14), (16, 33)] {
             let f: Vec<f64> = (0..h * w).map(|i| ((i * 37) % 23) as f64 - 11.0).collect();
             let (a, eps) = (0.3, 1.7);
-            let mut m = f.clone();
-            Cosine::new(h, w).solve(&mut m, a, eps, None);
+            let mut m: Vec<f64> = f.iter().map(|f| f / eps).collect();
+            let plan = implicit(h, w, a, eps).unwrap();
+            plan.process(&mut m, &mut plan.scratch()).unwrap();
             for y in 0..h {
                 for x in 0..w {
                     let at = |y: usize, x: usize| m[y * w + x];

@@ -4,7 +4,7 @@ use crate::coarse::{Field, Guidance, Multigrid, Scene, write_channel};
 use crate::error::{Error, check};
 use crate::refine::{RefineStats, Refined, check_finite, check_inputs};
 use crate::region::boxes;
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
+use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 
 /// Poisson image editing (Perez, Gangnet and Blake, 2003): the pixels of `mask` take on the gradients of `source` and
 /// fit the colours of `target` around them.
@@ -104,8 +104,8 @@ pub fn inpaint(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Result
             pixel.fill(0.0);
         }
     }
-    let zero = Array3::zeros(image.raw_dim());
-    compose(known.view(), zero.view(), mask, Field::Flat, None, &Multigrid::default())
+    // the solution starts from 0 inside
+    compose(known.view(), known.view(), mask, Field::Flat, None, &Multigrid::default())
 }
 
 /// Smooths the image inside the mask: minimises `1/2 Int |grad u|^2 + lambda / 2 Int (u - image)^2` with `u = image`

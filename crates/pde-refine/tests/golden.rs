@@ -4,6 +4,7 @@
 
 use ndarray::{Array2, Array3, ArrayView2, Axis, Zip};
 use pde_refine::poisson::{MgCg, Multigrid, Solve, Stopping, System};
+use pde_refine::{Guidance, Npcf, NpcfParams, Refine, Screening};
 use std::path::Path;
 
 const N: usize = 64;
@@ -57,5 +58,24 @@ fn multigrid_and_conjugate_gradients_agree_with_scipy_spsolve() {
         // the three problems are not the same one
         let change = (&golden - &guess).iter().fold(0.0f64, |m, d| m.max(d.abs()));
         assert!(change > 0.05, "{name}: {change}");
+    }
+}
+
+#[test]
+fn npcf_agrees_with_scipy_spsolve() {
+    let mask = Array2::from_shape_vec((N, N), bytes("mask.u8")).unwrap().mapv(|m| m != 0);
+    let image = |name| planes(name, f32::from_le_bytes).permuted_axes([1, 2, 0]).as_standard_layout().to_owned();
+    let (target, source) = (image("target.f32"), image("source.f32"));
+    for (name, guidance, lambda) in
+        [("import", Guidance::Import, 0.0), ("screened", Guidance::Import, 0.05), ("mixed", Guidance::Mixed, 0.0)]
+    {
+        let golden = planes(&format!("{name}.f64"), f64::from_le_bytes).permuted_axes([1, 2, 0]);
+        let params = NpcfParams { guidance, screening: Screening::Uniform(lambda), ..NpcfParams::default() };
+        let refined = Npcf::new(params).unwrap().refine(target.view(), source.view(), mask.view()).unwrap();
+        let mut worst = 0.0f64;
+        for (u, g) in refined.image.iter().zip(&golden) {
+            worst = worst.max((f64::from(*u) - g.clamp(0.0, 1.0)).abs());
+        }
+        assert!(worst <= 1e-5, "{name}: {worst:.2e}");
     }
 }

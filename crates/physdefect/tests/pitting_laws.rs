@@ -1,30 +1,18 @@
 //! The statistical laws behind pitting loss: cluster process, protection, growth rates, shapes from above.
 #![allow(clippy::unwrap_used)] // helpers outside #[test] functions; a panic is the failure wanted
 
+mod common;
+
 use std::f64::consts::PI;
 
-use physdefect::pitting::{Interaction, Nucleation, Nucleus, PitShape, PittingLoss, PowerLaw, Product, Susceptibility};
-use physdefect::{DefectModel, Domain, SampleKey};
-use rand_chacha::ChaCha8Rng;
+use common::{lone_pit, rng};
 
-fn rng(seed: u64) -> ChaCha8Rng {
-    SampleKey { seed, index: 0 }.rng()
-}
+use physdefect::pitting::{Interaction, Nucleation, Nucleus, PitShape, PittingLoss, PowerLaw, Product, Susceptibility};
+use physdefect::{DefectModel, Domain};
 
 fn births(interaction: Interaction, susceptibility: Susceptibility, rate: f64, domain: &Domain) -> Vec<Vec<Nucleus>> {
     let process = Nucleation { rate, decay: 2.0, susceptibility, interaction };
     (0..200).map(|s| process.sample(domain, 10.0, &mut rng(s))).collect()
-}
-
-/// One pit on grains of equal speed.
-fn lone_pit() -> PittingLoss {
-    let nucleation = Nucleation {
-        rate: 0.0,
-        decay: 1.0,
-        susceptibility: Susceptibility::Uniform,
-        interaction: Interaction::Independent,
-    };
-    PittingLoss::default().with_nucleation(nucleation).and_then(|m| m.with_grains(0.02, 0.0)).unwrap()
 }
 
 #[test]

@@ -1,38 +1,26 @@
 //! Pitting loss against closed forms, published tables and independent simulation.
 #![allow(clippy::unwrap_used)] // helpers outside #[test] functions; a panic is the failure wanted
 
+mod common;
+
+use common::rng;
 use ndarray::Array2;
 use physdefect::pitting::{
     Front, Interaction, Metal, Nucleation, Nucleus, PaperPolygon, PitShape, PittingLoss, PowerLaw, Product, Seed,
     Susceptibility, fast_march,
 };
-use physdefect::{Defect, DefectModel, Domain, Error, SampleKey};
+use physdefect::{Defect, DefectModel, Domain, Error};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-fn rng(seed: u64) -> ChaCha8Rng {
-    SampleKey { seed, index: 0 }.rng()
+/// [`common::lone_pit`] at the mean growth rate, bare.
+fn lone_pit() -> PittingLoss {
+    common::lone_pit().with_rate_spread(0.0).and_then(|m| m.with_product(Product::None, 0.0, 0.0)).unwrap()
 }
 
 fn seed(y: f64, x: f64, time: f64) -> Seed {
     Seed { y, x, time, speed_factor: 1.0 }
-}
-
-/// One pit and no other, on grains of equal speed.
-fn lone_pit() -> PittingLoss {
-    let nucleation = Nucleation {
-        rate: 0.0,
-        decay: 1.0,
-        susceptibility: Susceptibility::Uniform,
-        interaction: Interaction::Independent,
-    };
-    PittingLoss::default()
-        .with_nucleation(nucleation)
-        .and_then(|m| m.with_grains(0.02, 0.0))
-        .and_then(|m| m.with_rate_spread(0.0))
-        .and_then(|m| m.with_product(Product::None, 0.0, 0.0))
-        .unwrap()
 }
 
 /// Largest error, as a fraction of the unit square's side, of the distance from a disc of radius 0.1 in its middle.

@@ -1,8 +1,8 @@
 //! A dense direct solver: the reference for small regions.
 
-use super::solver::{Solve, SolveStats};
+use super::solver::{Solve, SolveStats, check_shapes};
 use super::system::System;
-use crate::error::{Error, check, check_shape};
+use crate::error::{Error, check};
 use ndarray::{Array1, Array2, Array3, ArrayView3, Axis, Zip};
 use ndarray_linalg::cholesky::{FactorizeC, SolveC, UPLO};
 
@@ -54,9 +54,8 @@ impl Solve for Cholesky {
         rhs: ArrayView3<'_, f64>,
         guess: ArrayView3<'_, f64>,
     ) -> Result<(Array3<f64>, SolveStats), Error> {
+        check_shapes(system, rhs, guess)?;
         let (h, w) = system.dim();
-        check_shape("rhs", &[rhs.dim().0, h, w], rhs.shape())?;
-        check_shape("guess", rhs.shape(), guess.shape())?;
         let n = system.unknowns();
         check("unknowns", n as f64, n <= self.max_unknowns, "at most the solver's max_unknowns: use Multigrid")?;
         let pixels: Vec<_> = system.mask().indexed_iter().filter(|(_, m)| **m).map(|(p, _)| p).collect();

@@ -4,9 +4,11 @@
 //! small and, for imported gradients, zero away from the edge of the mask. The correction is kept as the sum of two f32
 //! fields, a large and a small one, so that f32 storage does not limit the residual, which is formed in f64.
 
+use super::grid::Grid;
 use super::npcf::Guidance;
 use super::solver::{Multigrid, SolveStats};
-use super::unit::{Grid, Hierarchy, Workspace, quantised};
+use super::unit::{Hierarchy, Workspace, quantised};
+use crate::channels;
 use crate::error::Error;
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 
@@ -91,21 +93,19 @@ impl Scene<'_> {
             stats.unknowns = unknowns;
             Ok::<_, Error>((stats, buffers))
         };
-        let channels = self.normal.dim().2;
+        let count = self.normal.dim().2;
         let mut total = SolveStats::default();
-        #[cfg(feature = "rayon")]
-        if unknowns >= super::solver::PARALLEL_UNKNOWNS && rayon::current_num_threads() > 1 {
-            use rayon::prelude::*;
-            let all: Vec<_> = (0..channels).into_par_iter().map(|k| channel(k, None)).collect();
-            for (k, one) in all.into_iter().enumerate() {
+        if channels::parallel(unknowns) {
+            for (k, one) in channels::map(count, unknowns, |k| channel(k, None)).into_iter().enumerate() {
                 let (stats, buffers) = one?;
                 total.merge(&stats);
                 sink(k, &buffers.correction);
             }
             return Ok(total);
         }
+        // one set of buffers serves all
         let mut buffers = None;
-        for k in 0..channels {
+        for k in 0..count {
             let (stats, done) = channel(k, buffers.take())?;
             total.merge(&stats);
             sink(k, &done.correction);
@@ -128,7 +128,7 @@ impl Scene<'_> {
 
     /// `v` from `i` to `j`.
     #[inline(always)]
-    fn flux(&self, i: (usize, usize), j: (usize, usize), k: usize) -> f64 {
+    pub(crate) fn flux(&self, i: (usize, usize), j: (usize, usize), k: usize) -> f64 {
         let difference = |a: &ArrayView3<'_, f32>| f64::from(a[(j.0, j.1, k)]) - f64::from(a[(i.0, i.1, k)]);
         if !self.known_beside && !self.mask[j] {
             return difference(&self.normal);
@@ -203,42 +203,28 @@ impl Scene<'_> {
                 *sum += self.entry(i, k, screening).0.powi(2);
             }
         };
-        if !self.sparse() {
-            self.mask.indexed_iter().filter(|(_, m)| **m).for_each(|(i, _)| add(i));
-        } else {
-            edge.iter().for_each(|&i| add(i));
-            for (sum, inner) in sums.iter_mut().zip(self.inner_squares(lambda)) {
-                *sum += inner;
+        let inner = if self.sparse() { self.inner_squares(lambda) } else { None };
+        match inner {
+            Some(inner) => {
+                edge.iter().for_each(|&i| add(i));
+                sums.iter_mut().zip(inner).for_each(|(sum, inner)| *sum += inner);
             }
+            None => self.mask.indexed_iter().filter(|(_, m)| **m).for_each(|(i, _)| add(i)),
         }
         sums.into_iter().map(f64::sqrt).collect()
     }
 
     /// `sum (A c)^2` of every channel over the mask pixels that all four neighbours lie in the mask of; what `b` is
-    /// there when gradients are imported.
-    fn inner_squares(&self, lambda: Option<&Array2<f32>>) -> Vec<f64> {
+    /// there when gradients are imported. `None` unless the rows of the composite are contiguous.
+    fn inner_squares(&self, lambda: Option<&Array2<f32>>) -> Option<Vec<f64>> {
         let (h, w, channels) = self.composite.dim();
         let mut columns = vec![0.0f32; w * channels];
         let mut runs = Vec::new();
         for y in 1..h.saturating_sub(1) {
             let mask = |y| self.mask.index_axis(Axis(0), y);
             inner_runs([mask(y - 1), mask(y), mask(y + 1)], &mut runs);
-            let row = |y| self.composite.index_axis_move(Axis(0), y);
-            let rows = [row(y - 1), row(y), row(y + 1)];
-            let [Some(up), Some(mid), Some(down)] = [0, 1, 2].map(|k| rows[k].to_slice()) else {
-                // an unusual layout
-                for &(from, to) in &runs {
-                    for x in from..to {
-                        let l = lambda.map_or(0.0, |l| l[(y, x)]);
-                        for k in 0..channels {
-                            let at = |r: usize, x: usize| rows[r][(x, k)];
-                            let sum = (at(0, x) + at(2, x)) + (at(1, x - 1) + at(1, x + 1));
-                            columns[x * channels + k] += ((4.0 + l) * at(1, x) - sum).powi(2);
-                        }
-                    }
-                }
-                continue;
-            };
+            let rows = [y - 1, y, y + 1].map(|y| self.composite.index_axis_move(Axis(0), y));
+            let [Some(up), Some(mid), Some(down)] = rows.map(|r| r.to_slice()) else { return None };
             for &(from, to) in &runs {
                 let (a, b) = (from * channels, to * channels);
                 let n = b - a;
@@ -266,7 +252,7 @@ impl Scene<'_> {
                 *sum += f64::from(v);
             }
         }
-        sums
+        Some(sums)
     }
 }
 

@@ -3,25 +3,10 @@
 //! Cells outside the region have zero couplings and a zero inverse diagonal, so every kernel runs over whole rows
 //! without a branch and leaves those cells alone.
 
+use super::grid::{Grid, LANES, lanes, lanes_mut};
 use crate::simd::widely;
 
-/// Cells a kernel works on at a time: one AVX-512 register of f32.
-const LANES: usize = 16;
-
-/// `m` groups of [`LANES`] values from `a[i]` on.
-#[inline(always)]
-fn lanes<T>(a: &[T], i: usize, m: usize) -> &[[T; LANES]] {
-    &a[i..i + m * LANES].as_chunks().0[..m]
-}
-
-/// [`lanes`], to write to.
-#[inline(always)]
-fn lanes_mut<T>(a: &mut [T], i: usize, m: usize) -> &mut [[T; LANES]] {
-    &mut a[i..i + m * LANES].as_chunks_mut().0[..m]
-}
-
-/// A grid with one ring of padding. Cell `(y, x)` lives at `(y + 1) * stride + x + 1`. Rows are padded further to whole
-/// groups of [`LANES`], so that kernels have no remainder; the cells added are outside the region.
+/// A grid in the padded layout of [`Grid`].
 #[derive(Debug, Clone)]
 pub(crate) struct Level {
     pub(crate) width: usize,
@@ -50,8 +35,8 @@ pub(crate) struct Level {
 
 impl Level {
     pub(crate) fn zeros(height: usize, width: usize, nine_point: bool) -> Self {
-        let stride = width.next_multiple_of(LANES) + 4;
-        let n = stride * (height + 3);
+        let grid = Grid::new(height, width);
+        let (stride, n) = (grid.stride, grid.len());
         let diagonals = if nine_point { n } else { 0 };
         Level {
             width,

@@ -4,6 +4,7 @@
 mod cholesky;
 mod compose;
 mod cycle;
+mod grid;
 mod level;
 mod npcf;
 mod solver;
@@ -16,5 +17,6 @@ pub use cholesky::Cholesky;
 pub(crate) use compose::{Field, Scene};
 pub use npcf::{Diffusivity, Guidance, Npcf, NpcfParams, Screening};
 pub(crate) use npcf::{write_box, write_channel};
+pub(crate) use solver::check_shapes;
 pub use solver::{MgCg, Multigrid, Solve, SolveStats, Stopping};
 pub use system::System;

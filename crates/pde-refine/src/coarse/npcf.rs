@@ -181,12 +181,8 @@ impl Npcf {
         }
     }
 
-    fn solve_box(
-        &self,
-        normal: ArrayView3<'_, f32>,
-        composite: ArrayView3<'_, f32>,
-        mask: ArrayView2<'_, bool>,
-    ) -> Result<(Array3<f64>, super::SolveStats), Error> {
+    fn solve_box(&self, scene: &Scene<'_>) -> Result<(Array3<f64>, super::SolveStats), Error> {
+        let Scene { normal, composite, mask, .. } = *scene;
         let (h, w, channels) = normal.dim();
         let lambda = self.lambda(mask).unwrap_or_else(|| Array2::zeros(mask.dim()));
         let diffusivity = diffusivity(self.params.diffusivity, normal);
@@ -195,20 +191,7 @@ impl Npcf {
         let mut guess = Array3::zeros((channels, h, w));
         for k in 0..channels {
             let (i, c) = (normal.index_axis(Axis(2), k), composite.index_axis(Axis(2), k));
-            let difference = |a: &ArrayView2<'_, f32>, y, x, ny, nx| f64::from(a[(ny, nx)]) - f64::from(a[(y, x)]);
-            let mut source = system.minus_divergence(|y, x, ny, nx| {
-                let outside = difference(&i, y, x, ny, nx);
-                if !mask[(ny, nx)] {
-                    return outside;
-                }
-                let inside = difference(&c, y, x, ny, nx);
-                match self.params.guidance {
-                    Guidance::Import => inside,
-                    Guidance::Mixed if outside.abs() > inside.abs() => outside,
-                    Guidance::Mixed => inside,
-                    Guidance::Blend(alpha) => f64::from(alpha) * inside + f64::from(1.0 - alpha) * outside,
-                }
-            });
+            let mut source = system.minus_divergence(|y, x, ny, nx| scene.flux((y, x), (ny, nx), k));
             ndarray::Zip::from(&mut source)
                 .and(&lambda)
                 .and(&c)
@@ -236,19 +219,17 @@ impl Refine for Npcf {
             check_finite("composite", &composite, rect)?;
             let mask = rect.crop(mask);
             let (normal, composite) = (rect.crop(normal), rect.crop(composite));
+            let field = Field::Guided(self.params.guidance);
+            let scene = Scene { normal, composite, mask, field, known_beside: false };
             let unit = self.params.diffusivity == Diffusivity::Constant;
             let solve = match self.solver.multigrid().filter(|m| unit && Scene::reaches(m)) {
-                Some(multigrid) => {
-                    let field = Field::Guided(self.params.guidance);
-                    let scene = Scene { normal, composite, mask, field, known_beside: false };
-                    scene.solve(self.lambda(mask), &multigrid, |k, e| {
-                        write_channel(&mut image, rect, mask, k, |y, x| {
-                            (composite[(y, x, k)] + e.at(y, x)).clamp(0.0, 1.0)
-                        });
-                    })?
-                }
+                Some(multigrid) => scene.solve(self.lambda(mask), &multigrid, |k, e| {
+                    write_channel(&mut image, rect, mask, k, |y, x| {
+                        (composite[(y, x, k)] + e.at(y, x)).clamp(0.0, 1.0)
+                    });
+                })?,
                 None => {
-                    let (u, solve) = self.solve_box(normal, composite, mask)?;
+                    let (u, solve) = self.solve_box(&scene)?;
                     write_box(&mut image, rect, mask, |y, x, k| u[(k, y, x)] as f32);
                     solve
                 }
@@ -267,11 +248,8 @@ pub(crate) fn write_box(
     mask: ArrayView2<'_, bool>,
     value: impl Fn(usize, usize, usize) -> f32,
 ) {
-    let channels = image.dim().2;
-    for ((y, x), _) in mask.indexed_iter().filter(|(_, m)| **m) {
-        for k in 0..channels {
-            image[(rect.top + y, rect.left + x, k)] = value(y, x, k).clamp(0.0, 1.0);
-        }
+    for k in 0..image.dim().2 {
+        write_channel(image, rect, mask, k, |y, x| value(y, x, k).clamp(0.0, 1.0));
     }
 }
 

@@ -4,6 +4,7 @@ use super::cycle::{Hierarchy, Workspace};
 use super::level::dot;
 use super::system::System;
 use super::unit;
+use crate::channels;
 use crate::error::{Error, check, check_shape};
 use ndarray::{Array3, ArrayView3, Axis};
 
@@ -349,9 +350,12 @@ fn relative(system: &System, b: &[f64], x: &[f64], norm: f64, r: &mut [f32]) -> 
     if norm > 0.0 { residual / norm } else { residual }
 }
 
-/// Unknowns from which the channels are worth solving on several threads.
-#[cfg(feature = "rayon")]
-pub(crate) const PARALLEL_UNKNOWNS: usize = 1 << 16;
+/// Refuses a right-hand side or a guess of another shape than the system's.
+pub(crate) fn check_shapes(system: &System, rhs: ArrayView3<'_, f64>, guess: ArrayView3<'_, f64>) -> Result<(), Error> {
+    let (h, w) = system.dim();
+    check_shape("rhs", &[guess.dim().0, h, w], rhs.shape())?;
+    check_shape("guess", &[rhs.dim().0, h, w], guess.shape())
+}
 
 fn solve_channels(
     system: &System,
@@ -359,9 +363,7 @@ fn solve_channels(
     guess: ArrayView3<'_, f64>,
     solve: impl Fn(&[f64], &mut [f64]) -> Result<SolveStats, Error> + Sync,
 ) -> Result<(Array3<f64>, SolveStats), Error> {
-    let (h, w) = system.dim();
-    check_shape("rhs", &[guess.dim().0, h, w], rhs.shape())?;
-    check_shape("guess", &[rhs.dim().0, h, w], guess.shape())?;
+    check_shapes(system, rhs, guess)?;
     let mut out = guess.to_owned();
     if system.unknowns() == 0 {
         return Ok((out, SolveStats::default()));
@@ -371,16 +373,7 @@ fn solve_channels(
         let mut x = system.pad(guess.index_axis(Axis(0), c));
         solve(&b, &mut x).map(|stats| (x, stats))
     };
-    let channels = rhs.dim().0;
-    #[cfg(feature = "rayon")]
-    let results: Vec<_> = if system.unknowns() >= PARALLEL_UNKNOWNS {
-        use rayon::prelude::*;
-        (0..channels).into_par_iter().map(one).collect()
-    } else {
-        (0..channels).map(one).collect()
-    };
-    #[cfg(not(feature = "rayon"))]
-    let results: Vec<_> = (0..channels).map(one).collect();
+    let results = channels::map(rhs.dim().0, system.unknowns(), one);
     let mut stats = SolveStats::default();
     for (c, result) in results.into_iter().enumerate() {
         let (x, channel) = result?;

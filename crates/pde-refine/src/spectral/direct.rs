@@ -1,11 +1,11 @@
 //! The direct solver behind the [`Solve`] trait.
 
 use super::rectangle::{Rectangle, Side, Sides};
-use crate::coarse::{Solve, SolveStats, System};
-use crate::error::{Error, check, check_shape};
+use crate::channels;
+use crate::coarse::{Solve, SolveStats, System, check_shapes};
+use crate::error::{Error, check};
 use crate::region::Rect;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Slice};
-use rayon::prelude::*;
 
 /// Solves systems whose region is one full rectangle with `D = 1` and a constant `lambda`, directly, by [`Rectangle`].
 ///
@@ -100,18 +100,15 @@ impl Solve for Direct {
         rhs: ArrayView3<'_, f64>,
         guess: ArrayView3<'_, f64>,
     ) -> Result<(Array3<f64>, SolveStats), Error> {
-        let (h, w) = system.dim();
-        check_shape("rhs", &[guess.dim().0, h, w], rhs.shape())?;
-        check_shape("guess", &[rhs.dim().0, h, w], guess.shape())?;
+        check_shapes(system, rhs, guess)?;
         let mut out = guess.to_owned();
         if system.unknowns() == 0 {
             return Ok((out, SolveStats::default()));
         }
         let (plan, rect) = plan(system)?;
-        let results: Vec<_> = (0..rhs.dim().0)
-            .into_par_iter()
-            .map(|c| self.channel(system, &plan, rect, rhs.index_axis(Axis(0), c), guess.index_axis(Axis(0), c)))
-            .collect();
+        let results = channels::map(rhs.dim().0, system.unknowns(), |c| {
+            self.channel(system, &plan, rect, rhs.index_axis(Axis(0), c), guess.index_axis(Axis(0), c))
+        });
         let mut stats = SolveStats::default();
         for (mut out, result) in out.outer_iter_mut().zip(results) {
             let (u, channel) = result?;

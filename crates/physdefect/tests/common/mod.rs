@@ -7,9 +7,9 @@ use physdefect::appearance::{Appearance, Light, Material, Rendered};
 use physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
 use physdefect::fracture::{FractureLine, PaperFrontier};
 use physdefect::noise::Perlin;
-use physdefect::pitting::{PaperPolygon, PittingLoss};
+use physdefect::pitting::{Interaction, Nucleation, PaperPolygon, PittingLoss, Susceptibility};
 use physdefect::warpage::PlasticWarpage;
-use physdefect::{DefectModel, Domain, Synthesize};
+use physdefect::{DefectModel, Domain, SampleKey, Synthesize};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -78,4 +78,20 @@ pub fn domain(h: usize, w: usize, disc: bool) -> Domain {
 /// 8-bit to \[0, 1\].
 pub fn to_float(photo: &Array3<u8>) -> Array3<f32> {
     photo.mapv(|v| f32::from(v) / 255.0)
+}
+
+/// The generator of sample 0.
+pub fn rng(seed: u64) -> ChaCha8Rng {
+    SampleKey { seed, index: 0 }.rng()
+}
+
+/// One pit and no other, on grains of equal speed.
+pub fn lone_pit() -> PittingLoss {
+    let nucleation = Nucleation {
+        rate: 0.0,
+        decay: 1.0,
+        susceptibility: Susceptibility::Uniform,
+        interaction: Interaction::Independent,
+    };
+    PittingLoss::default().with_nucleation(nucleation).and_then(|m| m.with_grains(0.02, 0.0)).unwrap()
 }

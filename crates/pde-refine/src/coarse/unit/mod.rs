@@ -5,17 +5,15 @@
 //! both colours' sweeps, the residual and its restriction a few rows apart, and up with the correction and both sweeps.
 
 mod fine;
+mod level;
 mod nine;
-mod rows;
 mod setup;
 mod transfer;
 
+use super::grid::{Grid, span};
 use crate::simd::widely;
-use fine::Fine;
+use level::Level;
 use ndarray::ArrayView2;
-use nine::Nine;
-pub(crate) use rows::Grid;
-use rows::{Spans, span};
 pub(crate) use setup::quantised;
 use setup::{Levels, restrict_all};
 use transfer::{Scratch, Transfer};
@@ -35,147 +33,6 @@ struct Vectors {
 
 /// The vectors of all grids; one per channel being solved.
 pub(crate) struct Workspace(Vec<Vectors>);
-
-/// The row kernels of a grid.
-trait Level {
-    fn grid(&self) -> Grid;
-    fn inv(&self) -> &[f32];
-    fn spans(&self) -> &Spans;
-    fn start<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize);
-    fn relax<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize);
-    fn residual(&self, u: &[f32], b: &[f32], y: usize, out: &mut [f32]);
-
-    /// Relaxes the cells of row `y` that are red (`x + y` even) or black.
-    #[inline(always)]
-    fn colour(&self, u: &mut [f32], b: &[f32], y: usize, black: bool) {
-        if (y % 2 == 1) == black { self.relax::<false>(u, b, y) } else { self.relax::<true>(u, b, y) }
-    }
-
-    /// One red-black sweep, the black rows following the red ones.
-    #[inline(always)]
-    fn sweep(&self, u: &mut [f32], b: &[f32]) {
-        let h = self.grid().height;
-        for k in 0..=h {
-            if k < h {
-                self.colour(u, b, k, false);
-            }
-            if k > 0 {
-                self.colour(u, b, k - 1, true);
-            }
-        }
-    }
-
-    /// The last sweep on the way down, `from_zero` or from what stands in `u`, then `P^T (b - A u)`.
-    #[inline(always)]
-    fn sweep_and_restrict(&self, t: &Transfer, v: &mut Vectors, coarse: (&mut [f32], &Spans), from_zero: bool) {
-        let h = self.grid().height;
-        let Vectors { u, b, scratch } = v;
-        let Scratch { ring, restricted, .. } = scratch;
-        for k in 0..h + 2 {
-            if k < h && from_zero {
-                if k % 2 == 0 { self.start::<false>(u, b, k) } else { self.start::<true>(u, b, k) }
-            } else if k < h {
-                self.colour(u, b, k, false);
-            }
-            if (1..=h).contains(&k) {
-                self.colour(u, b, k - 1, true);
-            }
-            let Some(y) = k.checked_sub(2) else { continue };
-            self.residual(u, b, y, &mut ring[y % 3]);
-            // rows 2Y - 1, 2Y, 2Y + 1 are there once an odd row, or the last one, is
-            if y % 2 == 1 || y + 1 == h {
-                let even = y - y % 2;
-                let above = even.checked_sub(1).map(|a| &ring[a % 3][..]);
-                let below = (y % 2 == 1).then(|| &ring[y % 3][..]);
-                let buffers = restricted.each_mut().map(|r| &mut r[..]);
-                let (b, spans) = (&mut *coarse.0, span(coarse.1, even / 2));
-                t.restrict_row([above, Some(&ring[even % 3]), below], buffers, b, even / 2, spans);
-            }
-        }
-    }
-
-    /// `u += P e`, then the first sweep on the way up.
-    #[inline(always)]
-    fn correct_and_sweep(&self, t: &Transfer, e: &[f32], v: &mut Vectors) {
-        let h = self.grid().height;
-        let Vectors { u, b, scratch } = v;
-        for k in 0..h + 2 {
-            if k < h {
-                t.prolong_row(e, &mut scratch.prolonged, self.inv(), u, k, span(self.spans(), k));
-            }
-            if (1..=h).contains(&k) {
-                self.colour(u, b, k - 1, false);
-            }
-            if k >= 2 {
-                self.colour(u, b, k - 2, true);
-            }
-        }
-    }
-}
-
-impl Level for Fine {
-    #[inline(always)]
-    fn grid(&self) -> Grid {
-        self.grid
-    }
-
-    #[inline(always)]
-    fn inv(&self) -> &[f32] {
-        &self.inv
-    }
-
-    #[inline(always)]
-    fn spans(&self) -> &Spans {
-        &self.spans
-    }
-
-    #[inline(always)]
-    fn start<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize) {
-        self.start_row::<ODD>(u, b, y);
-    }
-
-    #[inline(always)]
-    fn relax<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize) {
-        self.relax_row::<ODD>(u, b, y);
-    }
-
-    #[inline(always)]
-    fn residual(&self, u: &[f32], b: &[f32], y: usize, out: &mut [f32]) {
-        self.residual_row(u, b, y, out);
-    }
-}
-
-impl Level for Nine {
-    #[inline(always)]
-    fn grid(&self) -> Grid {
-        self.grid
-    }
-
-    #[inline(always)]
-    fn inv(&self) -> &[f32] {
-        &self.inv
-    }
-
-    #[inline(always)]
-    fn spans(&self) -> &Spans {
-        &self.spans
-    }
-
-    #[inline(always)]
-    fn start<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize) {
-        self.start_row::<ODD>(u, b, y);
-    }
-
-    #[inline(always)]
-    fn relax<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize) {
-        self.relax_row::<ODD>(u, b, y);
-    }
-
-    #[inline(always)]
-    fn residual(&self, u: &[f32], b: &[f32], y: usize, out: &mut [f32]) {
-        self.residual_row(u, b, y, out);
-    }
-}
 
 /// Sweeps on the coarsest grid, which is a few cells tied to the boundary.
 const COARSEST_SWEEPS: usize = 4;

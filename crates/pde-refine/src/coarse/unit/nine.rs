@@ -1,7 +1,7 @@
 //! A coarser grid: a symmetric nine-point operator, constant wherever the grid above is far from the region's edge.
 
-use super::fine::start_row;
-use super::rows::{Grid, LANES, Spans, lanes, lanes_mut, near, span};
+use super::super::grid::{Grid, LANES, Spans, lanes, lanes_mut, near, span};
+use super::level::Level;
 
 /// Couplings of a cell far from the edge: to the four neighbours beside it and to the four diagonal ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,10 +75,26 @@ impl Nine {
             south_east: lanes(here(&self.south_east), 1, m),
         }
     }
+}
 
-    /// Gauss-Seidel on the cells of row `y` whose `x` is odd or even.
+impl Level for Nine {
     #[inline(always)]
-    pub(crate) fn relax_row<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize) {
+    fn grid(&self) -> Grid {
+        self.grid
+    }
+
+    #[inline(always)]
+    fn inv(&self) -> &[f32] {
+        &self.inv
+    }
+
+    #[inline(always)]
+    fn spans(&self) -> &Spans {
+        &self.spans
+    }
+
+    #[inline(always)]
+    fn relax<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize) {
         let m = self.grid.groups();
         let c = self.coefficients(y);
         let (up, row, down) = self.grid.rows_mut(u, y);
@@ -87,11 +103,11 @@ impl Nine {
         let (b, inv) = (lanes(self.grid.row(b, y), 1, m), lanes(self.grid.row(&self.inv, y), 1, m));
         let (first, last) = span(&self.runs, y);
         let Regular { beside, diagonal, .. } = self.regular;
-        // A group is read before the one to its left is written, as on the finest grid.
         let (from, to) = span(&self.spans, y);
         if from >= to {
             return;
         }
+        // A group is read before the one to its left is written, as on the finest grid.
         let mut ahead = near(row, from);
         for g in from..to {
             let [w, mid, e] = ahead;
@@ -119,15 +135,8 @@ impl Nine {
         }
     }
 
-    /// [`Self::relax_row`] where all of `u` is 0, whatever stands there; cells of one colour do not see each other.
     #[inline(always)]
-    pub(crate) fn start_row<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize) {
-        start_row::<ODD>(self.grid, span(&self.spans, y), &self.inv, u, b, y);
-    }
-
-    /// `b - A u` along row `y`, to `out` (padded); zero outside the region.
-    #[inline(always)]
-    pub(crate) fn residual_row(&self, u: &[f32], b: &[f32], y: usize, out: &mut [f32]) {
+    fn residual(&self, u: &[f32], b: &[f32], y: usize, out: &mut [f32]) {
         let m = self.grid.groups();
         let c = self.coefficients(y);
         let [up, row, down] = self.grid.rows(u, y);

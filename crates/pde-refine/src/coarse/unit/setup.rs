@@ -5,9 +5,9 @@
 //! screening goes down as `P^T lambda`, lumped on the diagonal: never less than its Galerkin product, so a cycle never
 //! raises the energy.
 
+use super::super::grid::{Grid, LANES, Spans, span, spans};
 use super::fine::Fine;
 use super::nine::{Nine, Regular};
-use super::rows::{Grid, LANES, Spans, span, spans};
 use super::transfer::{Scratch, Transfer};
 use crate::simd::widely;
 use ndarray::{ArrayView2, Axis};
@@ -18,57 +18,18 @@ pub(crate) struct Levels {
     pub(crate) coarser: Vec<(Transfer, Nine)>,
 }
 
-/// The Laplacian of a grid, cell by cell: diagonal and couplings towards later neighbours.
-trait Laplacian {
-    fn diag(&self, i: usize) -> f32;
-    /// Couplings of cell `i` to the right, below left, below, below right.
-    fn later(&self, i: usize) -> [f32; 4];
-    fn active(&self, i: usize) -> bool;
+/// The Laplacian of a grid, cell by cell.
+struct Laplacian<'a, F> {
+    /// Diagonal, 0 outside the region.
+    diag: &'a [f32],
+    /// Couplings of a cell to the right, below left, below, below right.
+    later: F,
 }
 
-struct OfFine<'a> {
-    fine: &'a Fine,
-    lap: &'a [f32],
-}
-
-impl Laplacian for OfFine<'_> {
-    #[inline(always)]
-    fn diag(&self, i: usize) -> f32 {
-        self.lap[i]
-    }
-
-    #[inline(always)]
-    fn later(&self, i: usize) -> [f32; 4] {
-        let one = |on: bool| if on && self.active(i) { 1.0 } else { 0.0 };
-        [one(self.active(i + 1)), 0.0, one(self.active(i + self.fine.grid.stride)), 0.0]
-    }
-
+impl<F: Fn(usize) -> [f32; 4]> Laplacian<'_, F> {
     #[inline(always)]
     fn active(&self, i: usize) -> bool {
-        self.lap[i] > 0.0
-    }
-}
-
-struct OfNine<'a> {
-    nine: &'a Nine,
-    lap: &'a [f32],
-}
-
-impl Laplacian for OfNine<'_> {
-    #[inline(always)]
-    fn diag(&self, i: usize) -> f32 {
-        self.lap[i]
-    }
-
-    #[inline(always)]
-    fn later(&self, i: usize) -> [f32; 4] {
-        let n = self.nine;
-        [n.east[i], n.south_west[i], n.south[i], n.south_east[i]]
-    }
-
-    #[inline(always)]
-    fn active(&self, i: usize) -> bool {
-        self.lap[i] > 0.0
+        self.diag[i] > 0.0
     }
 }
 
@@ -125,10 +86,13 @@ pub(crate) fn build(mask: ArrayView2<'_, bool>, lambda: Option<ArrayView2<'_, f3
         let coarse_regular = erode(&transfer, &regular);
         match coarser.last() {
             None => {
-                galerkin(&transfer, &OfFine { fine: &fine, lap: &lap }, &coarse_regular, &mut nine, &mut coarse_lap)
+                let both = |i: usize, j: usize| if lap[i] > 0.0 && lap[j] > 0.0 { 1.0 } else { 0.0 };
+                let later = |i| [both(i, i + 1), 0.0, both(i, i + grid.stride), 0.0];
+                galerkin(&transfer, &Laplacian { diag: &lap, later }, &coarse_regular, &mut nine, &mut coarse_lap);
             }
-            Some((_, above)) => {
-                galerkin(&transfer, &OfNine { nine: above, lap: &lap }, &coarse_regular, &mut nine, &mut coarse_lap);
+            Some((_, n)) => {
+                let later = |i: usize| [n.east[i], n.south_west[i], n.south[i], n.south_east[i]];
+                galerkin(&transfer, &Laplacian { diag: &lap, later }, &coarse_regular, &mut nine, &mut coarse_lap);
             }
         }
         if !coarse_lap.iter().any(|&d| d > 0.0) {
@@ -226,7 +190,13 @@ fn coarser_stencil(s: Regular) -> Regular {
 }
 
 /// Fills `nine`'s couplings and runs, and the Laplacian's diagonal.
-fn galerkin(transfer: &Transfer, a: &impl Laplacian, regular: &[u8], nine: &mut Nine, lap: &mut [f32]) {
+fn galerkin(
+    transfer: &Transfer,
+    a: &Laplacian<'_, impl Fn(usize) -> [f32; 4]>,
+    regular: &[u8],
+    nine: &mut Nine,
+    lap: &mut [f32],
+) {
     let (fine, coarse) = (transfer.fine, transfer.coarse);
     let Regular { beside, diagonal, diag } = nine.regular;
     for y in 0..coarse.height {
@@ -275,7 +245,7 @@ fn longest_run(cells: &[u8]) -> (usize, usize) {
 
 /// Column of the interpolation that belongs to coarse cell `(y, x)`: weights on the 3 x 3 fine cells around it.
 #[inline(always)]
-fn column(transfer: &Transfer, a: &impl Laplacian, y: usize, x: usize) -> [f32; 9] {
+fn column(transfer: &Transfer, a: &Laplacian<'_, impl Fn(usize) -> [f32; 4]>, y: usize, x: usize) -> [f32; 9] {
     let (fine, coarse) = (transfer.fine, transfer.coarse);
     let centre = fine.at(2 * y, 2 * x);
     if !a.active(centre) {
@@ -295,7 +265,7 @@ fn column(transfer: &Transfer, a: &impl Laplacian, y: usize, x: usize) -> [f32; 
 
 /// Entries of `P^T A P` in the row of coarse cell `(y, x)`: itself, and its neighbours right, below left, below, below
 /// right.
-fn product(transfer: &Transfer, a: &impl Laplacian, y: usize, x: usize) -> [f32; 5] {
+fn product(transfer: &Transfer, a: &Laplacian<'_, impl Fn(usize) -> [f32; 4]>, y: usize, x: usize) -> [f32; 5] {
     let (fine, coarse) = (transfer.fine, transfer.coarse);
     let s = fine.stride;
     let own = column(transfer, a, y, x);
@@ -313,9 +283,9 @@ fn product(transfer: &Transfer, a: &impl Laplacian, y: usize, x: usize) -> [f32;
             let here = inside(ky, kx);
             let m = ((ky + 1) * 5 + kx + 1) as usize;
             if here != 0.0 {
-                image[m] += here * a.diag(i);
+                image[m] += here * a.diag[i];
             }
-            let couplings = a.later(i);
+            let couplings = (a.later)(i);
             for (k, (dy, dx)) in [(0, 1), (1, -1), (1, 0), (1, 1)].into_iter().enumerate() {
                 let coupling = couplings[k];
                 if coupling == 0.0 {

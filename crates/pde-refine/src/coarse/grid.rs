@@ -78,7 +78,11 @@ pub(crate) fn lanes_mut<T>(row: &mut [T], offset: usize, m: usize) -> &mut [[T; 
 #[inline(always)]
 pub(crate) fn near(row: &[f32], g: usize) -> [[f32; LANES]; 3] {
     let cells = &row[g * LANES..][..LANES + 2];
-    std::array::from_fn(|offset| std::array::from_fn(|k| cells[offset + k]))
+    let mut out = [[0.0; LANES]; 3];
+    for (offset, out) in out.iter_mut().enumerate() {
+        out.copy_from_slice(&cells[offset..][..LANES]);
+    }
+    out
 }
 
 /// The groups of each row that hold cells of the region, `from .. to`.

@@ -1,0 +1,33 @@
+//! Channels, one after another or on several threads.
+
+/// Unknowns a channel from which several threads are worth it.
+const PARALLEL_UNKNOWNS: usize = 1 << 16;
+
+/// Whether [`map`] uses several threads for channels of `unknowns`.
+pub(crate) fn parallel(unknowns: usize) -> bool {
+    unknowns >= PARALLEL_UNKNOWNS && threads() > 1
+}
+
+#[cfg(feature = "rayon")]
+fn threads() -> usize {
+    rayon::current_num_threads()
+}
+
+#[cfg(not(feature = "rayon"))]
+fn threads() -> usize {
+    1
+}
+
+/// `one(c)` for every channel of `unknowns`, in order; the same on any number of threads.
+pub(crate) fn map<T: Send>(channels: usize, unknowns: usize, one: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
+    if !parallel(unknowns) {
+        return (0..channels).map(one).collect();
+    }
+    #[cfg(feature = "rayon")]
+    {
+        use rayon::prelude::*;
+        (0..channels).into_par_iter().map(one).collect()
+    }
+    #[cfg(not(feature = "rayon"))]
+    (0..channels).map(one).collect()
+}
