@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array3};
 use physdefect::appearance::{Appearance, Light, Material};
-use physdefect::calibration::{Calibration, Course, fit};
+use physdefect::calibration::{Calibration, Course, apparent_depth, fit};
 use physdefect::{Domain, Error, Mechanism, SampleKey};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -34,6 +34,11 @@ fn draw_truth(mechanism: Mechanism, rng: &mut ChaCha8Rng) -> Calibration {
     c.log_contrast.mean = rng.random_range(-1.1..-0.35);
     c.log_contrast.deviation = rng.random_range(0.05..0.2);
     c.count.mean = 1.0 + rng.random_range(0.0..2.0);
+    if !crack {
+        c.width = c.size; // a pit's width is its diameter
+    }
+    let depth = c.depth.as_mut().unwrap();
+    depth.mean = apparent_depth(mechanism, c.width.median(), c.log_contrast.median()).unwrap().ln();
     c.edge_share = 0.0;
     if crack {
         let course = |_| Course { direction: rng.random_range(-1.5..1.5), waviness: rng.random_range(0.0..0.15) };
@@ -42,10 +47,11 @@ fn draw_truth(mechanism: Mechanism, rng: &mut ChaCha8Rng) -> Calibration {
     c
 }
 
-/// Share of trials whose truth lies in the refitted interval: size, width, contrast, count. Prints the mean errors of the
-/// first three, on their priors' scales.
-fn coverage(mechanism: Mechanism) -> [f64; 4] {
-    let (mut inside, mut errors) = ([0u32; 4], [0.0; 3]);
+/// Share of trials whose truth lies in the refitted interval: size, width, contrast, depth, count. Prints the mean errors of
+/// the first three, on their priors' scales, and of the depth of the reliefs that were drawn.
+fn coverage(mechanism: Mechanism) -> [f64; 5] {
+    let (mut inside, mut errors) = ([0u32; 5], [0.0; 3]);
+    let (mut relief, mut reliefs) = (0.0, 0.0);
     // ln of the intervals' upper over lower bound of size, and how often a truth 1.6 times too large would be inside.
     let (mut spread, mut fooled) = (0.0, 0u32);
     for trial in 0..TRIALS {
@@ -62,6 +68,11 @@ fn coverage(mechanism: Mechanism) -> [f64; 4] {
                     (0.55 + 0.1 * x as f64 / SIDE as f64 + noise.sample(&mut rng)) as f32
                 });
                 let sample = synth.synthesize(photo.view(), &domain, SampleKey { seed: 1000 + trial, index }).unwrap();
+                let m = &sample.record.measures;
+                let depth = m.get("max_depth_px").or(m.get("depth_px")).unwrap();
+                let wanted = m["target_width_px"] * truth.aspect();
+                relief += (depth / wanted).ln();
+                reliefs += 1.0;
                 (sample.paste(photo.view()).unwrap(), sample.full_mask(SIDE, SIDE).unwrap())
             })
             .collect();
@@ -71,6 +82,7 @@ fn coverage(mechanism: Mechanism) -> [f64; 4] {
             (truth.size.median(), found.size.interval),
             (truth.width.median(), found.width.interval),
             (truth.log_contrast.median(), found.log_contrast.interval),
+            (truth.depth.unwrap().median(), found.depth.map_or((0.0, 0.0), |d| d.interval)),
             (truth.count.mean, found.count.interval),
         ];
         let centres =
@@ -86,6 +98,9 @@ fn coverage(mechanism: Mechanism) -> [f64; 4] {
         }
     }
     println!("{mechanism:?}: mean error of ln size, ln width, log-contrast {errors:.3?}");
+    println!("{mechanism:?}: mean of ln(depth drawn / depth wanted) {:.3}", relief / reliefs);
+    // The relief that is drawn is as deep as the prior says, not only as dark.
+    assert!((relief / reliefs).abs() < 0.2, "{}", relief / reliefs);
     println!("{mechanism:?}: size intervals {:.2} times wide, {fooled} hold 1.6 times the truth", spread.exp());
     // An interval that holds everything says nothing.
     assert!(f64::from(fooled) < 0.1 * TRIALS as f64, "{fooled}");
@@ -95,15 +110,15 @@ fn coverage(mechanism: Mechanism) -> [f64; 4] {
 #[test]
 fn cracks_come_back_inside_their_intervals() {
     let shares = coverage(Mechanism::FractureLine);
-    println!("cracks, share of {TRIALS} trials inside: length, width, contrast, count {shares:?}");
+    println!("cracks, share of {TRIALS} trials inside: length, width, contrast, depth, count {shares:?}");
     assert!(shares.iter().all(|&s| s >= 0.9), "{shares:?}");
 }
 
 #[test]
 fn pits_come_back_inside_their_intervals() {
-    let [diameter, _, contrast, count] = coverage(Mechanism::PittingLoss);
-    println!("pits, share of {TRIALS} trials inside: diameter {diameter}, contrast {contrast}, count {count}");
-    assert!([diameter, contrast, count].iter().all(|&s| s >= 0.9), "{diameter} {contrast} {count}");
+    let shares = coverage(Mechanism::PittingLoss);
+    println!("pits, share of {TRIALS} trials inside: diameter, width, contrast, depth, count {shares:?}");
+    assert!(shares.iter().all(|&s| s >= 0.9), "{shares:?}");
 }
 
 #[test]

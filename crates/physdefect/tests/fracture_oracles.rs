@@ -419,6 +419,39 @@ fn a_branch_grows_under_the_shielded_load() {
 }
 
 #[test]
+fn both_tips_of_a_branching_are_shielded() {
+    // A tip that keeps no K stops one step after it branched; one that keeps half has a quarter of G left, and so stops
+    // earlier than one that keeps all of it.
+    let domain = Domain::full(256, 256).unwrap();
+    let length = |shielding: f64| {
+        let params = FractureParams { shielding, branching: 1.0, ..*homogeneous(0.0, 0.0).params() };
+        let model = FractureLine::new(params).unwrap();
+        let (mut sum, mut turned) = (0.0, 0);
+        for index in 0..60 {
+            let crack = model.trace(&domain, 1.0, &mut SampleKey { seed: 8, index }.rng()).unwrap();
+            for arm in &crack.branches[..crack.arms] {
+                let p = &arm.points;
+                let heading = |i: usize| (p[i + 1][0] - p[i][0]).atan2(p[i + 1][1] - p[i][1]);
+                let turn = (1..p.len() - 1).find(|&i| wrapped(heading(i) - heading(0)).abs() > 1e-9);
+                if let Some(at) = turn {
+                    turned += 1;
+                    assert!(
+                        shielding > 0.0 || at + 2 == p.len(),
+                        "#{index}: {} steps after the branching",
+                        p.len() - at
+                    );
+                }
+                sum += arm.length();
+            }
+        }
+        assert!(turned > 40, "{turned} arms branched");
+        sum
+    };
+    let (none, half, whole) = (length(0.0), length(0.5), length(1.0));
+    assert!(1.2 * none < half && 1.05 * half < whole, "main arms of {none:.0}, {half:.0} and {whole:.0} px");
+}
+
+#[test]
 fn a_flaw_that_no_load_made_has_no_branches() {
     // A flaw of many steps: its vertices were there before the load.
     let domain = Domain::full(512, 512).unwrap();

@@ -117,6 +117,37 @@ fn sixteen_bits() {
 }
 
 #[test]
+fn the_largest_photo_keeps_the_contract() {
+    const SIDE: usize = 8192;
+    let photo = Array3::from_shape_fn((SIDE, SIDE, 1), |(y, x, _)| 0.3 + 0.4 * ((y * 31 + x * 17) % 97) as f32 / 97.0);
+    // The part is small on the large photo: work is bounded by the defect's domain.
+    let part =
+        ndarray::Array2::from_shape_fn((SIDE, SIDE), |(y, x)| (8000..8190).contains(&y) && (7900..8192).contains(&x));
+    for domain in [Domain::full(SIDE, SIDE).unwrap(), Domain::from_mask(part).unwrap()] {
+        for synth in common::synthesisers() {
+            // Physics on the whole photo; the arms that are drawn everywhere on the part only.
+            if domain.area() == SIDE * SIDE && !synth.name().starts_with("fracture") {
+                continue;
+            }
+            let sample = match synth.synthesize(photo.view(), &domain, SampleKey { seed: 2, index: 1 }) {
+                Ok(sample) => sample,
+                Err(Error::Invisible { .. } | Error::DomainTooSmall { .. }) => continue,
+                Err(other) => panic!("{}: {other}", synth.name()),
+            };
+            let image = sample.paste(photo.view()).unwrap();
+            let mask = sample.full_mask(SIDE, SIDE).unwrap();
+            let (mut inside, mut visible) = (0u64, 0u64);
+            for ((&masked, &old), &new) in mask.iter().zip(&photo).zip(&image) {
+                assert!(masked || old.to_bits() == new.to_bits(), "{}", synth.name());
+                inside += u64::from(masked);
+                visible += u64::from(masked && (old - new).abs() >= 1.0 / 255.0);
+            }
+            assert!(inside >= 4 && visible as f64 >= 0.95 * inside as f64, "{}: {visible}/{inside}", synth.name());
+        }
+    }
+}
+
+#[test]
 fn composites_keep_the_contract() {
     let synths = common::synthesisers();
     let refs: Vec<&dyn Synthesize> = synths.iter().map(|s| &**s).collect();

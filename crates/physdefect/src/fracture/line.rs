@@ -57,7 +57,7 @@ pub struct FractureParams {
     pub branching: f64,
     /// Full angle between two branches, radians, low and high bound in \[0.1, 2\]. Default 25 and 60 degrees.
     pub branch_angle: (f64, f64),
-    /// Share of K that a branch keeps in the shadow of the main tip, in \[0, 1\]. Default 0.75.
+    /// Share of K that each of two tips keeps in the shadow of the other, in \[0, 1\]. Default 0.75.
     pub shielding: f64,
     /// Depth of the V-groove over its opening, in \[0.1, 20\]. Default 3.
     pub aspect: f64,
@@ -95,9 +95,12 @@ impl Default for FractureParams {
 /// the centre to the tip and [`lefm::zone_factor`] F; a step goes where `G(theta)/G_c` is largest in a cone around the
 /// direction of maximum tangential stress, with [`lefm::kinked`] factors. The load is the one that a crack of the wanted
 /// length in the homogeneous solid (K_c = 1) just balances; growth stops where no direction has G >= G_c or at the domain's
-/// edge. Where G >= 2 G_c (1 + noise) a tip may branch: the dominant branch turns by half the branch angle to one side, a
-/// shielded one by half to the other (a branch that branches again keeps its way, the new one takes the whole angle). The
-/// opening is elliptic along each arm, the relief a V-groove.
+/// edge. Where G >= 2 G_c (1 + noise) a tip may branch: one tip turns by half the branch angle to one side, one by half to
+/// the other, each shielded (a branch that branches again keeps its way, the new one takes the whole angle). The opening is
+/// elliptic along each arm, the relief a V-groove.
+///
+/// A weaker load shields the main tip where the strongest one (severity 1) would have branched: it takes the same turns and
+/// stops no later, or else a slightly stronger load could make a shorter crack.
 ///
 /// The path does not depend on the load's magnitude, only how far it is driven does; so a larger severity extends the same
 /// crack.
@@ -215,6 +218,7 @@ impl FractureLine {
                 behind: 0.0,
                 flaw: 0.3 * shortest,
                 max_length: if p.driven { target * seed.reach } else { OVERRUN * longest * seed.reach },
+                share: 1.0,
                 load: if p.driven { f64::INFINITY } else { load },
             };
             let mut arm = grow(&medium, start, |i, drive| {
@@ -250,9 +254,8 @@ impl FractureLine {
             }
             let total = (arm.points.len() - 1) as f64 * step;
             for i in 1..arm.points.len() {
-                let shade = if generation == 0 { 1.0 } else { p.shielding };
                 // The flaw was there before the load: no tip ran through its vertices.
-                let ratio = if arm.drive[i].is_finite() { arm.drive[i] * (load * shade).powi(2) } else { 0.0 };
+                let ratio = if arm.drive[i].is_finite() { arm.drive[i] * load * load } else { 0.0 };
                 let Some(event) = self.event(hash, i, ratio) else { continue };
                 let run = i as f64 * step;
                 let left = (total - run).max(0.0);
@@ -263,14 +266,19 @@ impl FractureLine {
                     // The first step leaves by the branch angle; only then the field of the main crack turns the tip.
                     flaw: step,
                     max_length: left,
-                    load: load * p.shielding,
+                    share: arm.share[i] * p.shielding,
+                    load,
                 };
-                let child = grow(&medium, start, |_, _| None);
+                let own = hash2(hash, i as i64, 1);
+                let child = grow(&medium, start, |j, drive| {
+                    // The last generation does not branch, nor is it shielded.
+                    (generation + 1 < MAX_GENERATION).then(|| self.event(own, j, drive * top * top).map(|_| 0.0))?
+                });
                 // A branch opens no wider than the crack behind it leaves room for.
                 let open = 0.7 * width * (1.0 - (run / total.max(step)).powi(2)).max(0.0).sqrt();
                 if child.points.len() > 2 && branches.len() < MAX_BRANCHES {
                     branches.push(opened(&child, open, &field, p.toughness));
-                    pending.push((child, open, hash2(hash, i as i64, 1), generation + 1, behind + run));
+                    pending.push((child, open, own, generation + 1, behind + run));
                 }
             }
         }
@@ -304,7 +312,7 @@ impl FractureLine {
         let stress = RemoteStress { s1: 1.0, s2: p.stress_ratio, angle };
         // Steps are half a grain (shorter only in domains a few grains wide).
         let keep = if p.process_zone > 0.0 { (-0.5 / p.process_zone).exp() } else { 0.0 };
-        Medium { domain, field, stress, zone, step, cone: p.cone, keep, turn: 1.0 }
+        Medium { domain, field, stress, zone, step, cone: p.cone, keep, turn: 1.0, shielding: p.shielding }
     }
 
     /// The weakest of some sites, inside or at the edge, with the load's direction.

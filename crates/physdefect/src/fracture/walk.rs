@@ -22,6 +22,8 @@ pub(super) struct Medium<'a> {
     pub(super) keep: f64,
     /// Largest turn per step from the tip's own heading, radians.
     pub(super) turn: f64,
+    /// Share of K that either tip keeps after a branching.
+    pub(super) shielding: f64,
 }
 
 /// Where a tip starts.
@@ -35,6 +37,8 @@ pub(super) struct Start {
     /// Length of the straight beginning, px: the flaw that is there before any load, or a branch's first step.
     pub(super) flaw: f64,
     pub(super) max_length: f64,
+    /// Share of K that the tips around leave it.
+    pub(super) share: f64,
     /// Load, a factor on the unit stress.
     pub(super) load: f64,
 }
@@ -46,8 +50,10 @@ pub(super) struct Arm {
     pub(super) points: Vec<[f64; 2]>,
     /// Heading of the step that reached each vertex.
     pub(super) headings: Vec<f64>,
-    /// E' G / K_c^2 under unit load when each vertex was reached.
+    /// E' G / K_c^2 under unit load when each vertex was reached, in the shadow of the branches behind it.
     pub(super) drive: Vec<f64>,
+    /// Share of K that the tip kept when it reached each vertex.
+    pub(super) share: Vec<f64>,
 }
 
 impl Arm {
@@ -63,6 +69,7 @@ impl Arm {
                 self.points.truncate(i + 1);
                 self.headings.truncate(i + 1);
                 self.drive.truncate(i + 1);
+                self.share.truncate(i + 1);
                 return;
             }
             run += step;
@@ -74,10 +81,15 @@ impl Arm {
 ///
 /// Each step takes the direction in the cone that maximises G(theta)/G_c(x + ds). The load's magnitude cancels in that
 /// choice, so the path of a weak load is the beginning of the path of a strong one. `kink` is asked at each step (vertex,
-/// drive) for a turn to add: where the tip branches.
+/// drive) for a turn to add: where the tip branches, and from where on it is shielded.
 pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize, f64) -> Option<f64>) -> Arm {
     let steps = (start.max_length / medium.step).ceil() as usize;
-    let mut arm = Arm { points: vec![start.at], headings: vec![start.heading], drive: vec![f64::INFINITY] };
+    let mut arm = Arm {
+        points: vec![start.at],
+        headings: vec![start.heading],
+        drive: vec![f64::INFINITY],
+        share: vec![start.share],
+    };
     let fan: Vec<(f64, f64, f64)> = (0..=2 * FAN)
         .map(|i| {
             let delta = medium.cone * (i as f64 - FAN as f64) / FAN as f64;
@@ -86,6 +98,7 @@ pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize
         })
         .collect();
     let (mut at, mut heading) = (start.at, start.heading);
+    let mut share = start.share;
     let arrest = 1.0 / (start.load * start.load);
     let flawed = (start.flaw / medium.step).ceil() as usize;
     for i in 1..=steps {
@@ -98,6 +111,7 @@ pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize
             arm.points.push(at);
             arm.headings.push(heading);
             arm.drive.push(f64::INFINITY);
+            arm.share.push(share);
             continue;
         }
         // The main crack is the chord from its centre to the tip; the kink factors are taken from there.
@@ -140,9 +154,11 @@ pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize
             let next = [at[0] + medium.step * toward.sin(), at[1] + medium.step * toward.cos()];
             (lefm::release(t1, t2) / medium.field.at(next[0], next[1]).powi(2), toward, next)
         });
+        let (drive, reached) = (drive * share * share, share);
         if let Some(turned) = kink(i, drive) {
             toward += turned;
             next = [at[0] + medium.step * toward.sin(), at[1] + medium.step * toward.cos()];
+            share *= medium.shielding;
         }
         if drive < arrest || drive.is_nan() || !medium.domain.contains(next[0] + 0.5, next[1] + 0.5) {
             break;
@@ -151,6 +167,7 @@ pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize
         arm.points.push(at);
         arm.headings.push(heading);
         arm.drive.push(drive);
+        arm.share.push(reached);
     }
     arm
 }

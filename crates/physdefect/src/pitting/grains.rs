@@ -54,17 +54,17 @@ impl Grains {
         let (v, u) = (y as f32 * self.per_px, x as f32 * self.per_px);
         // Pixel coordinates are not negative, so that truncation is the floor.
         let (j, i) = ((v as i64 - self.first.0) as usize, (u as i64 - self.first.1) as usize);
-        let mut nearest = (f32::INFINITY, 0.0);
+        // Squared distance above, value below in one number: distances are not negative, so their bit patterns sort like
+        // the numbers, and the least needs no branch that nobody could predict.
+        let mut nearest = u64::MAX;
         for row in j - 1..=j + 1 {
-            for site in &self.sites[row * self.columns + i - 1..=row * self.columns + i + 1] {
+            for site in &self.sites[row * self.columns + i - 1..][..3] {
                 let (dy, dx) = (site.y - v, site.x - u);
                 let d = dy * dy + dx * dx;
-                if d < nearest.0 {
-                    nearest = (d, site.value);
-                }
+                nearest = nearest.min((u64::from(d.to_bits()) << 32) | u64::from(site.value.to_bits()));
             }
         }
-        nearest.1
+        f32::from_bits(nearest as u32)
     }
 }
 

@@ -132,4 +132,25 @@ mod tests {
         let half = footprint.field(n, fill).iter().sum::<f64>() * h * h;
         assert!((half / total - 0.5).abs() < 1e-3, "{half} of {total}");
     }
+
+    #[test]
+    fn a_line_load_is_a_bowed_line_of_even_pressure() {
+        let (n, fill) = (401, 0.6);
+        let mut footprint = Footprint::draw(Load::Line, 0.0, &mut SampleKey { seed: 1, index: 0 }.rng());
+        (footprint.turn, footprint.bow) = (0.0, 0.0);
+        let h = 1.0 / (n + 1) as f64;
+        let q = footprint.field(n, fill);
+        // Gaussian of deviation 1.8 h across; along it the integral of sqrt(1 - s^8) over (-1, 1) is 2 Beta(1/8, 3/2)/8.
+        let along = 0.5 * fill * 2.0 * 0.930_874_1;
+        let exact = along * 1.8 * h * (2.0 * PI).sqrt();
+        let total = q.iter().sum::<f64>() * h * h;
+        assert!((total / exact - 1.0).abs() < 2e-3, "{total} for {exact}");
+        // The sagitta over the length is the bow.
+        footprint.bow = 0.1;
+        let q = footprint.field(n, fill);
+        let ridge = |i: usize| (0..n).max_by(|&a, &b| q[a * n + i].total_cmp(&q[b * n + i])).unwrap() as f64 * h;
+        let end = n / 2 + (0.5 * fill * 0.9 / h) as usize;
+        let sagitta = (ridge(n / 2) - ridge(end)) / (0.9 * 0.9) / fill;
+        assert!((sagitta - 0.1).abs() < 0.01, "{sagitta}");
+    }
 }
