@@ -279,4 +279,22 @@ mod tests {
             assert!((found - given).abs() < 1e-9, "{found} for {given}");
         }
     }
+
+    #[test]
+    fn smoothing_fades_each_sine_by_lanczos_factors() {
+        // Lanczos' sigma of mode k of n: sinc(k / (n + 1)), so 2/pi at half the highest frequency.
+        let (ny, nx) = (15, 31);
+        let plate = Plate::new(ny, nx, 1.0, 2.0, 1.0, 0.3, 0.0).unwrap();
+        for (k, l, exact) in
+            [(1.0, 1.0, 0.993_587 * 0.998_394), (8.0, 1.0, 0.636_620 * 0.998_394), (1.0, 16.0, 0.993_587 * 0.636_620)]
+        {
+            let mode =
+                |j: usize, i: usize| (PI * k * (j + 1) as f64 / 16.0).sin() * (PI * l * (i + 1) as f64 / 32.0).sin();
+            let w: Vec<f64> = (0..ny * nx).map(|p| mode(p / nx, p % nx)).collect();
+            let (c, nodes) = plate.smoothed(&w);
+            let at = (k as usize - 1) * nx + l as usize - 1;
+            assert!((c[at] - exact).abs() < 1e-5, "mode {k} {l}: {} for {exact}", c[at]);
+            assert!(nodes.iter().zip(&w).all(|(v, w)| (v - exact * w).abs() < 1e-5), "mode {k} {l}");
+        }
+    }
 }
