@@ -21,6 +21,8 @@ const TRIES: usize = 12;
 /// Branch generations and branches in all.
 const MAX_GENERATION: u32 = 2;
 const MAX_BRANCHES: usize = 12;
+/// Distance over which a tip outruns the shadow of the branch it left behind, grains.
+const SHADOW: f64 = 4.0;
 /// An arm may outrun the homogeneous solid's arrest length by this factor where grains are weak.
 const OVERRUN: f64 = 1.5;
 
@@ -57,7 +59,8 @@ pub struct FractureParams {
     pub branching: f64,
     /// Full angle between two branches, radians, low and high bound in \[0.1, 2\]. Default 25 and 60 degrees.
     pub branch_angle: (f64, f64),
-    /// Share of K that each of two tips keeps in the shadow of the other, in \[0, 1\]. Default 0.75.
+    /// Share of K that each of two tips keeps in the shadow of the other, in \[0, 1\]. Default 0.75: that two tips share one G
+    /// would give 0.71.
     pub shielding: f64,
     /// Depth of the V-groove over its opening, in \[0.1, 20\]. Default 3.
     pub aspect: f64,
@@ -96,8 +99,9 @@ impl Default for FractureParams {
 /// direction of maximum tangential stress, with [`lefm::kinked`] factors. The load is the one that a crack of the wanted
 /// length in the homogeneous solid (K_c = 1) just balances; growth stops where no direction has G >= G_c or at the domain's
 /// edge. Where G >= 2 G_c (1 + noise) a tip may branch: one tip turns by half the branch angle to one side, one by half to
-/// the other, each shielded (a branch that branches again keeps its way, the new one takes the whole angle). The opening is
-/// elliptic along each arm, the relief a V-groove.
+/// the other (a branch that branches again keeps its way, the new one takes the whole angle). Both are shielded; the
+/// dominant one outruns that shadow within some grains, the other stays in it. The opening is elliptic along each arm, the
+/// relief a V-groove.
 ///
 /// A weaker load shields the main tip where the strongest one (severity 1) would have branched: it takes the same turns and
 /// stops no later, or else a slightly stronger load could make a shorter crack.
@@ -208,7 +212,7 @@ impl FractureLine {
             }
         }
         let Some((room, seed)) = best else { return small };
-        let medium = self.medium(domain, &field, seed.angle, p.zone * shortest, step);
+        let medium = self.medium(domain, &field, seed.angle, p.zone * shortest, step, grain);
         // The strongest load decides where the main tip may branch, so that its path is the same at every severity.
         let (load, top) = (load(target * seed.reach, &medium), load(longest * seed.reach, &medium));
         let arms: [Arm; 2] = [0u64, 1].map(|side| {
@@ -307,12 +311,14 @@ impl FractureLine {
         angle: f64,
         zone: f64,
         step: f64,
+        grain: f64,
     ) -> Medium<'a> {
         let p = &self.params;
         let stress = RemoteStress { s1: 1.0, s2: p.stress_ratio, angle };
         // Steps are half a grain (shorter only in domains a few grains wide).
         let keep = if p.process_zone > 0.0 { (-0.5 / p.process_zone).exp() } else { 0.0 };
-        Medium { domain, field, stress, zone, step, cone: p.cone, keep, turn: 1.0, shielding: p.shielding }
+        let shadow = (-step / (SHADOW * grain)).exp();
+        Medium { domain, field, stress, zone, step, cone: p.cone, keep, turn: 1.0, shielding: p.shielding, shadow }
     }
 
     /// The weakest of some sites, inside or at the edge, with the load's direction.

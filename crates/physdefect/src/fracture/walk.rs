@@ -22,8 +22,10 @@ pub(super) struct Medium<'a> {
     pub(super) keep: f64,
     /// Largest turn per step from the tip's own heading, radians.
     pub(super) turn: f64,
-    /// Share of K that either tip keeps after a branching.
+    /// Share of K that either tip keeps at a branching.
     pub(super) shielding: f64,
+    /// Share of a shadow that is left a step later: exp(-step / shadow).
+    pub(super) shadow: f64,
 }
 
 /// Where a tip starts.
@@ -98,7 +100,8 @@ pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize
         })
         .collect();
     let (mut at, mut heading) = (start.at, start.heading);
-    let mut share = start.share;
+    // What the tip lacks of its K since it branched: it outruns the branch's shadow.
+    let mut shaded = 0.0;
     let arrest = 1.0 / (start.load * start.load);
     let flawed = (start.flaw / medium.step).ceil() as usize;
     for i in 1..=steps {
@@ -111,7 +114,7 @@ pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize
             arm.points.push(at);
             arm.headings.push(heading);
             arm.drive.push(f64::INFINITY);
-            arm.share.push(share);
+            arm.share.push(start.share);
             continue;
         }
         // The main crack is the chord from its centre to the tip; the kink factors are taken from there.
@@ -154,11 +157,13 @@ pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize
             let next = [at[0] + medium.step * toward.sin(), at[1] + medium.step * toward.cos()];
             (lefm::release(t1, t2) / medium.field.at(next[0], next[1]).powi(2), toward, next)
         });
-        let (drive, reached) = (drive * share * share, share);
+        let share = start.share * (1.0 - shaded);
+        let drive = drive * share * share;
+        shaded *= medium.shadow;
         if let Some(turned) = kink(i, drive) {
             toward += turned;
             next = [at[0] + medium.step * toward.sin(), at[1] + medium.step * toward.cos()];
-            share *= medium.shielding;
+            shaded = 1.0 - (1.0 - shaded) * medium.shielding;
         }
         if drive < arrest || drive.is_nan() || !medium.domain.contains(next[0] + 0.5, next[1] + 0.5) {
             break;
@@ -167,7 +172,7 @@ pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize
         arm.points.push(at);
         arm.headings.push(heading);
         arm.drive.push(drive);
-        arm.share.push(reached);
+        arm.share.push(share);
     }
     arm
 }
