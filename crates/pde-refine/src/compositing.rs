@@ -1,6 +1,6 @@
 //! Gradient-domain compositing as functions.
 
-use crate::coarse::{Field, Guidance, Multigrid, Scene, write_channel};
+use crate::coarse::{Field, Guidance, Multigrid, Scene, write_box};
 use crate::error::{Error, check};
 use crate::refine::{RefineStats, Refined, check_finite, check_inputs};
 use crate::region::boxes;
@@ -146,13 +146,15 @@ fn compose(
     let mut stats = RefineStats { strength: 1.0, ..RefineStats::default() };
     for rect in boxes(mask) {
         let rect = rect.grow(1, mask.dim());
-        check_finite("target", &target, rect)?;
-        check_finite("source", &source, rect)?;
+        check_finite(rect, [("target", &target), ("source", &source)])?;
         let (normal, composite, mask) = (rect.crop(target), rect.crop(source), rect.crop(mask));
         let scene = Scene { normal, composite, mask, field, known_beside: true };
         let lambda = lambda.map(|l| Array2::from_elem(mask.dim(), l));
-        let solve = scene.solve(lambda, solver, |k, e| {
-            write_channel(&mut image, rect, mask, k, |y, x| composite[(y, x, k)] + e.at(y, x));
+        let solve = scene.solve(lambda, solver, |from, e| {
+            write_box(&mut image, rect, mask, (from, e.len()), |y| {
+                let c = composite.index_axis_move(Axis(0), y);
+                move |x, k| c[(x, k)] + e[k - from].at(y, x)
+            });
         })?;
         stats.boxes += 1;
         stats.solve.merge(&solve);

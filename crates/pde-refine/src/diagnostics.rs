@@ -84,7 +84,7 @@ pub fn seam_index(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Res
     let mut total = SeamSums::default();
     for rect in boxes(mask) {
         let rect = rect.grow(SURROUND, mask.dim());
-        check_finite("image", &image, rect)?;
+        check_finite(rect, [("image", &image)])?;
         let sums = seam_sums(rect.crop(image), rect.crop(mask), true);
         total.edge += sums.edge;
         total.edges += sums.edges;
@@ -131,7 +131,7 @@ pub fn band_energy_ratio(
     let mut around = vec![Vec::new(); bands * channels];
     for rect in boxes(mask) {
         let rect = rect.grow(4 << bands, mask.dim());
-        check_finite("image", &image, rect)?;
+        check_finite(rect, [("image", &image)])?;
         let mask = rect.crop(mask);
         let away = crate::distance::distance(mask.mapv(|m| !m).view());
         let image = rect.crop(image);

@@ -1,5 +1,6 @@
 //! The interface of every refinement stage.
 
+use crate::channels;
 use crate::coarse::SolveStats;
 use crate::error::{Error, check_shape};
 use crate::region::Rect;
@@ -54,15 +55,37 @@ pub(crate) fn check_inputs(
     check_shape("mask", &normal.shape()[..2], mask.shape())
 }
 
-/// Refuses NaN and infinities in a box.
-pub(crate) fn check_finite(what: &'static str, image: &ArrayView3<'_, f32>, rect: Rect) -> Result<(), Error> {
-    let crop = rect.crop(*image);
-    // A sum is finite if every term is, and one pass without a branch is cheap.
-    if crop.iter().map(|v| v * 0.0).sum::<f32>() == 0.0 {
-        return Ok(());
-    }
-    match crop.indexed_iter().find(|(_, v)| !v.is_finite()) {
-        Some(((y, x, _), _)) => Err(Error::NonFinite { what, row: rect.top + y, column: rect.left + x }),
-        None => Ok(()),
-    }
+/// Refuses NaN and infinities in a box of each of these images, which are named.
+pub(crate) fn check_finite<const N: usize>(
+    rect: Rect,
+    images: [(&'static str, &ArrayView3<'_, f32>); N],
+) -> Result<(), Error> {
+    let pixels = (rect.bottom - rect.top) * (rect.right - rect.left);
+    let one = |i: usize| {
+        let (what, image) = images[i];
+        let crop = rect.crop(*image);
+        // A sum is finite if every term is, and passes without a branch are cheap.
+        let sum = |row: &[f32]| {
+            let (groups, rest) = row.as_chunks::<16>();
+            let mut sums = [0.0f32; 16];
+            for group in groups {
+                for (sum, v) in sums.iter_mut().zip(group) {
+                    *sum += v * 0.0;
+                }
+            }
+            sums.iter().sum::<f32>() + rest.iter().map(|v| v * 0.0).sum::<f32>()
+        };
+        let finite = crop.outer_iter().all(|row| {
+            let sum = row.as_slice().map_or_else(|| row.iter().map(|v| v * 0.0).sum(), sum);
+            sum == 0.0
+        });
+        if finite {
+            return Ok(());
+        }
+        match crop.indexed_iter().find(|(_, v)| !v.is_finite()) {
+            Some(((y, x, _), _)) => Err(Error::NonFinite { what, row: rect.top + y, column: rect.left + x }),
+            None => Ok(()),
+        }
+    };
+    channels::map(N, pixels, one).into_iter().collect()
 }

@@ -1,6 +1,6 @@
 //! Splits a mask into boxes that can be worked on independently.
 
-use ndarray::{ArrayView, ArrayView2, Axis, Dimension, Slice};
+use ndarray::{ArrayView, ArrayView2, ArrayViewMut, Axis, Dimension, Slice};
 
 /// A half-open rectangle of pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,13 @@ impl Rect {
     fn touches(self, o: Self) -> bool {
         let near = |a: usize, b: usize| a < b + GAP;
         near(self.top, o.bottom) && near(o.top, self.bottom) && near(self.left, o.right) && near(o.left, self.right)
+    }
+
+    /// [`Self::crop`], to write to.
+    pub(crate) fn crop_mut<'a, A, D: Dimension>(&self, mut a: ArrayViewMut<'a, A, D>) -> ArrayViewMut<'a, A, D> {
+        a.slice_axis_inplace(Axis(0), Slice::from(self.top..self.bottom));
+        a.slice_axis_inplace(Axis(1), Slice::from(self.left..self.right));
+        a
     }
 
     /// Crops the first two axes of an array.

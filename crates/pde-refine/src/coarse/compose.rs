@@ -71,21 +71,24 @@ impl Scene<'_> {
         solver.stopping.tolerance >= LEAST_TOLERANCE
     }
 
-    /// Solves for every channel and hands each correction to `sink(channel, correction)`.
+    /// Solves for every channel and hands the corrections, one or all at a time, to `sink(first channel, corrections)`.
     pub(crate) fn solve(
         &self,
         lambda: Option<Array2<f32>>,
         solver: &Multigrid,
-        mut sink: impl FnMut(usize, &Correction),
+        mut sink: impl FnMut(usize, &[Correction]),
     ) -> Result<SolveStats, Error> {
         let lambda = lambda.map(|l| l.mapv_into(quantised)).filter(|l| l.iter().any(|&v| v > 0.0));
         let edge = self.edge();
         if edge.is_empty() && lambda.is_none() {
             return Err(Error::NoBoundary);
         }
-        let grids = Hierarchy::new(self.mask, lambda.as_ref().map(|l| l.view()), solver.sweeps);
         let unknowns = self.mask.iter().filter(|&&m| m).count();
-        let norms = self.norms(lambda.as_ref(), &edge);
+        let (grids, norms) = channels::join(
+            unknowns,
+            || Hierarchy::new(self.mask, lambda.as_ref().map(|l| l.view()), solver.sweeps),
+            || self.norms(lambda.as_ref(), &edge),
+        );
         let channel = |k: usize, buffers: Option<Buffers>| {
             let mut buffers = buffers.unwrap_or_else(|| Buffers::new(&grids));
             self.residual(lambda.as_ref(), &edge, k, &grids, &mut buffers.r);
@@ -96,11 +99,13 @@ impl Scene<'_> {
         let count = self.normal.dim().2;
         let mut total = SolveStats::default();
         if channels::parallel(unknowns) {
-            for (k, one) in channels::map(count, unknowns, |k| channel(k, None)).into_iter().enumerate() {
+            let mut all = Vec::with_capacity(count);
+            for one in channels::map(count, unknowns, |k| channel(k, None)) {
                 let (stats, buffers) = one?;
                 total.merge(&stats);
-                sink(k, &buffers.correction);
+                all.push(buffers.correction);
             }
+            sink(0, &all);
             return Ok(total);
         }
         // one set of buffers serves all
@@ -108,7 +113,7 @@ impl Scene<'_> {
         for k in 0..count {
             let (stats, done) = channel(k, buffers.take())?;
             total.merge(&stats);
-            sink(k, &done.correction);
+            sink(k, std::slice::from_ref(&done.correction));
             buffers = Some(done);
         }
         Ok(total)
@@ -116,11 +121,19 @@ impl Scene<'_> {
 
     /// Mask pixels beside a pixel that is not in the mask.
     fn edge(&self) -> Vec<(usize, usize)> {
-        let (h, w) = self.mask.dim();
+        let h = self.mask.nrows();
         let mut edge = Vec::new();
-        for ((y, x), &m) in self.mask.indexed_iter() {
-            if m && neighbours(y, x, h, w).any(|j| !self.mask[j]) {
-                edge.push((y, x));
+        for (y, here) in self.mask.outer_iter().enumerate() {
+            // beyond the frame there is nothing to be beside
+            let above = self.mask.row(if y > 0 { y - 1 } else { y });
+            let below = self.mask.row(if y + 1 < h { y + 1 } else { y });
+            let mut left = true;
+            for (x, ((&m, &up), &down)) in here.iter().zip(&above).zip(&below).enumerate() {
+                let right = here.get(x + 1).is_none_or(|&r| r);
+                if m && !(up && down && left && right) {
+                    edge.push((y, x));
+                }
+                left = m;
             }
         }
         edge

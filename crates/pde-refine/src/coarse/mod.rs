@@ -16,7 +16,7 @@ mod unit;
 pub use cholesky::Cholesky;
 pub(crate) use compose::{Field, Scene};
 pub use npcf::{Diffusivity, Guidance, Npcf, NpcfParams, Screening};
-pub(crate) use npcf::{write_box, write_channel};
+pub(crate) use npcf::write_box;
 pub(crate) use solver::check_shapes;
 pub use solver::{MgCg, Multigrid, Solve, SolveStats, Stopping};
 pub use system::System;

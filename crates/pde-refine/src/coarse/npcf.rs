@@ -3,6 +3,7 @@
 use super::compose::{Field, Scene};
 use super::solver::{Multigrid, Solve};
 use super::system::System;
+use crate::channels;
 use crate::distance::{distance, half_width};
 use crate::error::{Error, check};
 use crate::refine::{Refine, RefineStats, Refined, check_finite, check_inputs};
@@ -215,22 +216,25 @@ impl Refine for Npcf {
         let mut stats = RefineStats { strength: 1.0, ..RefineStats::default() };
         for rect in boxes(mask) {
             let rect = rect.grow(1, mask.dim());
-            check_finite("normal", &normal, rect)?;
-            check_finite("composite", &composite, rect)?;
+            check_finite(rect, [("normal", &normal), ("composite", &composite)])?;
             let mask = rect.crop(mask);
             let (normal, composite) = (rect.crop(normal), rect.crop(composite));
             let field = Field::Guided(self.params.guidance);
             let scene = Scene { normal, composite, mask, field, known_beside: false };
             let unit = self.params.diffusivity == Diffusivity::Constant;
             let solve = match self.solver.multigrid().filter(|m| unit && Scene::reaches(m)) {
-                Some(multigrid) => scene.solve(self.lambda(mask), &multigrid, |k, e| {
-                    write_channel(&mut image, rect, mask, k, |y, x| {
-                        (composite[(y, x, k)] + e.at(y, x)).clamp(0.0, 1.0)
+                Some(multigrid) => scene.solve(self.lambda(mask), &multigrid, |from, e| {
+                    write_box(&mut image, rect, mask, (from, e.len()), |y| {
+                        let c = composite.index_axis_move(Axis(0), y);
+                        move |x, k| (c[(x, k)] + e[k - from].at(y, x)).clamp(0.0, 1.0)
                     });
                 })?,
                 None => {
                     let (u, solve) = self.solve_box(&scene)?;
-                    write_box(&mut image, rect, mask, |y, x, k| u[(k, y, x)] as f32);
+                    let u = &u;
+                    write_box(&mut image, rect, mask, (0, normal.dim().2), |y| {
+                        move |x, k| (u[(k, y, x)] as f32).clamp(0.0, 1.0)
+                    });
                     solve
                 }
             };
@@ -241,32 +245,32 @@ impl Refine for Npcf {
     }
 }
 
-/// Writes the pixels of a box that lie in its mask, clamped to `[0, 1]`.
-pub(crate) fn write_box(
-    image: &mut Array3<f32>,
-    rect: Rect,
-    mask: ArrayView2<'_, bool>,
-    value: impl Fn(usize, usize, usize) -> f32,
-) {
-    for k in 0..image.dim().2 {
-        write_channel(image, rect, mask, k, |y, x| value(y, x, k).clamp(0.0, 1.0));
-    }
-}
+/// Rows of a box that are written together.
+const BAND: usize = 64;
 
-/// Writes one channel of the pixels of a box that lie in its mask.
-pub(crate) fn write_channel(
+/// Writes channels `from` to `from + n` of the pixels of a box that lie in its mask; `row(y)` gives the value of a row at a
+/// column and channel.
+pub(crate) fn write_box<V: Fn(usize, usize) -> f32>(
     image: &mut Array3<f32>,
     rect: Rect,
     mask: ArrayView2<'_, bool>,
-    channel: usize,
-    value: impl Fn(usize, usize) -> f32,
+    (from, n): (usize, usize),
+    row: impl Fn(usize) -> V + Send + Sync,
 ) {
-    for (y, row) in mask.outer_iter().enumerate() {
-        let mut out = image.index_axis_mut(Axis(0), rect.top + y);
-        for (x, _) in row.iter().enumerate().filter(|(_, m)| **m) {
-            out[(rect.left + x, channel)] = value(y, x);
+    let pixels = mask.len();
+    let mut rows = rect.crop_mut(image.view_mut());
+    let bands: Vec<_> = rows.axis_chunks_iter_mut(Axis(0), BAND).enumerate().collect();
+    channels::each(bands, pixels, |(band, mut rows)| {
+        for (y, mut out) in rows.outer_iter_mut().enumerate() {
+            let y = band * BAND + y;
+            let value = row(y);
+            for (x, _) in mask.row(y).iter().enumerate().filter(|(_, m)| **m) {
+                for k in from..from + n {
+                    out[(x, k)] = value(x, k);
+                }
+            }
         }
-    }
+    });
 }
 
 fn diffusivity(kind: Diffusivity, normal: ArrayView3<'_, f32>) -> Array2<f32> {

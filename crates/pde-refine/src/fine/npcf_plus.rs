@@ -174,8 +174,7 @@ impl Refine for NpcfPlus {
         let mut stats = RefineStats { strength: 1.0, ..RefineStats::default() };
         for tight in boxes(mask) {
             let rect = tight.grow(reach(self.params.bands) + 2, mask.dim());
-            check_finite("normal", &normal, rect)?;
-            check_finite("composite", &composite, rect)?;
+            check_finite(rect, [("normal", &normal), ("composite", &composite)])?;
             // Another group's pixels may reach into the margin; they are the normal image to this one.
             let mut own = rect.crop(mask).to_owned();
             for ((y, x), m) in own.indexed_iter_mut() {
@@ -205,7 +204,10 @@ impl Refine for NpcfPlus {
             }
             stats.boxes += 1;
             stats.strength = stats.strength.min(strength);
-            write_box(&mut image, rect, own.view(), |y, x, k| after[(y, x, k)]);
+            write_box(&mut image, rect, own.view(), (0, after.dim().2), |y| {
+                let after = after.index_axis(Axis(0), y);
+                move |x, k| after[(x, k)].clamp(0.0, 1.0)
+            });
         }
         Ok(Refined { image, stats })
     }

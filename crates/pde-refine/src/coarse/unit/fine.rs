@@ -13,6 +13,18 @@ pub(crate) struct Fine {
     pub(crate) diag: Vec<f32>,
     pub(crate) inv: Vec<f32>,
     pub(crate) spans: Spans,
+    /// Groups of each row of which every cell has all four neighbours and no screening: 4 on the diagonal, which need not
+    /// be read there.
+    pub(crate) runs: Spans,
+}
+
+const FOURS: [f32; LANES] = [4.0; LANES];
+const QUARTERS: [f32; LANES] = [0.25; LANES];
+
+/// Group `g` of a row of coefficients, or `regular` in the run.
+#[inline(always)]
+fn pick<'a>(run: (usize, usize), g: usize, regular: &'a [f32; LANES], row: &'a [[f32; LANES]]) -> &'a [f32; LANES] {
+    if (run.0..run.1).contains(&g) { regular } else { &row[g] }
 }
 
 impl Fine {
@@ -32,17 +44,19 @@ impl Fine {
                         [lanes(up, 1, m), lanes(down, 1, m), lanes(row, 0, m), lanes(row, 2, m), lanes(row, 1, m)]
                     };
                     let (from, to) = span(&self.spans, y);
+                    let run = span(&self.runs, y);
+                    let diag = |g| pick(run, g, &FOURS, diag);
                     let h = around(high);
                     match low {
                         None => {
                             for g in from..to {
-                                residual_group(&mut sums, &mut out[g], &b[g], &diag[g], |p, k| f64::from(h[p][g][k]));
+                                residual_group(&mut sums, &mut out[g], &b[g], diag(g), |p, k| f64::from(h[p][g][k]));
                             }
                         }
                         Some(low) => {
                             let l = around(low);
                             for g in from..to {
-                                residual_group(&mut sums, &mut out[g], &b[g], &diag[g], |p, k| {
+                                residual_group(&mut sums, &mut out[g], &b[g], diag(g), |p, k| {
                                     f64::from(h[p][g][k]) + f64::from(l[p][g][k])
                                 });
                             }
@@ -72,12 +86,17 @@ impl Level for Fine {
     }
 
     #[inline(always)]
+    fn runs(&self) -> &Spans {
+        &self.runs
+    }
+
+    #[inline(always)]
     fn relax<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize) {
         let m = self.grid.groups();
         let (up, row, down) = self.grid.rows_mut(u, y);
         let (up, down) = (lanes(up, 1, m), lanes(down, 1, m));
         let (b, inv) = (lanes(self.grid.row(b, y), 1, m), lanes(self.grid.row(&self.inv, y), 1, m));
-        let (from, to) = span(&self.spans, y);
+        let ((from, to), run) = (span(&self.spans, y), span(&self.runs, y));
         if from >= to {
             return;
         }
@@ -88,10 +107,11 @@ impl Level for Fine {
         for g in from..to {
             let [left, mid, right] = ahead;
             ahead = near(row, (g + 1).min(to - 1));
+            let inv = pick(run, g, &QUARTERS, inv);
             let mut next = [0.0; LANES];
             for k in 0..LANES {
                 let sum = (up[g][k] + down[g][k]) + (left[k] + right[k]);
-                next[k] = if (k % 2 == 1) == ODD { inv[g][k] * (b[g][k] + sum) } else { mid[k] };
+                next[k] = if (k % 2 == 1) == ODD { inv[k] * (b[g][k] + sum) } else { mid[k] };
             }
             row[g * LANES + 1..][..LANES].copy_from_slice(&next);
         }
@@ -107,13 +127,14 @@ impl Level for Fine {
         let diag = lanes(self.grid.row(&self.diag, y), 1, m);
         out.fill(0.0);
         let out = lanes_mut(out, 1, m);
-        let (from, to) = span(&self.spans, y);
+        let ((from, to), run) = (span(&self.spans, y), span(&self.runs, y));
         for g in from..to {
+            let (inv, diag) = (pick(run, g, &QUARTERS, inv), pick(run, g, &FOURS, diag));
             let mut r = [0.0; LANES];
             for k in 0..LANES {
                 let sum = (up[g][k] + down[g][k]) + (left[g][k] + right[g][k]);
                 // one factor is 0 outside the region
-                r[k] = (inv[g][k] * (b[g][k] + sum) - mid[g][k]) * diag[g][k];
+                r[k] = (inv[k] * (b[g][k] + sum) - mid[g][k]) * diag[k];
             }
             out[g] = r;
         }

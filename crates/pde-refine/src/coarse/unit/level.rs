@@ -10,6 +10,8 @@ pub(super) trait Level {
     /// The inverse diagonal, 0 outside the region.
     fn inv(&self) -> &[f32];
     fn spans(&self) -> &Spans;
+    /// Groups of each row that lie wholly in the region.
+    fn runs(&self) -> &Spans;
     /// Gauss-Seidel on the cells of row `y` whose `x` is odd or even.
     fn relax<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize);
     /// `b - A u` along row `y`, to `out` (padded); zero outside the region.
@@ -88,7 +90,8 @@ pub(super) trait Level {
         let Vectors { u, b, scratch } = v;
         for k in 0..h + 2 {
             if k < h {
-                t.prolong_row(e, &mut scratch.prolonged, self.inv(), u, k, span(self.spans(), k));
+                let spans = (span(self.spans(), k), span(self.runs(), k));
+                t.prolong_row(e, &mut scratch.prolonged, self.inv(), u, k, spans);
             }
             if (1..=h).contains(&k) {
                 self.colour(u, b, k - 1, false);

@@ -154,7 +154,8 @@ fn correct(level: &impl Level, transfer: &Transfer, e: &[f32], v: &mut Vectors) 
         #[inline(always)]
         || {
             for y in 0..level.grid().height {
-                transfer.prolong_row(e, &mut v.scratch.prolonged, level.inv(), &mut v.u, y, span(level.spans(), y));
+                let spans = (span(level.spans(), y), span(level.runs(), y));
+                transfer.prolong_row(e, &mut v.scratch.prolonged, level.inv(), &mut v.u, y, spans);
             }
         },
     );

@@ -94,6 +94,11 @@ impl Level for Nine {
     }
 
     #[inline(always)]
+    fn runs(&self) -> &Spans {
+        &self.runs
+    }
+
+    #[inline(always)]
     fn relax<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize) {
         let m = self.grid.groups();
         let c = self.coefficients(y);

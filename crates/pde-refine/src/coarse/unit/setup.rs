@@ -62,16 +62,16 @@ pub(crate) fn build(mask: ArrayView2<'_, bool>, lambda: Option<ArrayView2<'_, f3
             }
         }
     }
-    let mut diag = lap.clone();
-    if let Some(screen) = &screen {
-        for (d, s) in diag.iter_mut().zip(screen) {
-            *d += s;
-        }
-    }
-    let fine = Fine { grid, inv: inverse(&diag), spans: spans(grid, &diag), diag };
+    let diag = match &screen {
+        Some(screen) => lap.iter().zip(screen).map(|(d, s)| d + s).collect(),
+        None => lap.clone(),
+    };
     let frame_right = mask.index_axis(Axis(1), w - 1).iter().any(|&m| m);
     let frame_bottom = mask.index_axis(Axis(0), h - 1).iter().any(|&m| m);
     let mut regular = regular_cells(grid, &lap);
+    let run = |y: usize| if screen.is_some() { (0, 0) } else { whole_groups(&regular[grid.at(y, 0)..][..w]) };
+    let runs = (0..h).map(run).collect();
+    let fine = Fine { grid, inv: inverse(&diag), spans: spans(grid, &diag), runs, diag };
     let mut stencil = Regular { beside: 1.0, diagonal: 0.0, diag: 4.0 };
     let mut coarser: Vec<(Transfer, Nine)> = Vec::new();
     loop {
@@ -203,10 +203,7 @@ fn galerkin(
         let first = coarse.at(y, 0);
         let is_regular = &regular[first..][..coarse.width];
         let (from, to) = longest_run(is_regular);
-        nine.runs[y] = (from.div_ceil(LANES) as u32, (to / LANES) as u32);
-        if nine.runs[y].0 >= nine.runs[y].1 {
-            nine.runs[y] = (0, 0);
-        }
+        nine.runs[y] = whole_groups(is_regular);
         nine.east[first + from..first + to].fill(beside);
         nine.south[first + from..first + to].fill(beside);
         nine.south_east[first + from..first + to].fill(diagonal);
@@ -229,6 +226,13 @@ fn galerkin(
             }
         }
     }
+}
+
+/// The groups that lie in the longest run of regular cells of a row.
+fn whole_groups(cells: &[u8]) -> (u32, u32) {
+    let (from, to) = longest_run(cells);
+    let (from, to) = (from.div_ceil(LANES) as u32, (to / LANES) as u32);
+    if from < to { (from, to) } else { (0, 0) }
 }
 
 fn longest_run(cells: &[u8]) -> (usize, usize) {

@@ -114,7 +114,8 @@ impl Transfer {
         }
     }
 
-    /// Adds row `y` of `P e` to the fine row `y` of `u`, in the region (`inv` > 0), whose groups are `span`.
+    /// Adds row `y` of `P e` to the fine row `y` of `u`, in the region (`inv` > 0), whose groups are `span`; those of `run`
+    /// lie wholly in it.
     #[inline(always)]
     pub(crate) fn prolong_row(
         &self,
@@ -123,7 +124,7 @@ impl Transfer {
         inv: &[f32],
         u: &mut [f32],
         y: usize,
-        span: (usize, usize),
+        (span, run): ((usize, usize), (usize, usize)),
     ) {
         let (n, m) = (self.coarse.width, self.coarse.groups());
         let (from, to) = (span.0 / 2, span.1.div_ceil(2).min(m));
@@ -168,8 +169,9 @@ impl Transfer {
         let inv = lanes(self.fine.row(inv, y), 1, m);
         let u = lanes_mut(self.fine.row_mut(u, y), 1, m);
         for g in span.0..span.1 {
+            let inside = if (run.0..run.1).contains(&g) { &[1.0; LANES] } else { &inv[g] };
             for k in 0..LANES {
-                u[g][k] += if inv[g][k] > 0.0 { row[g][k] } else { 0.0 };
+                u[g][k] += if inside[k] > 0.0 { row[g][k] } else { 0.0 };
             }
         }
     }
