@@ -242,7 +242,7 @@ impl Refine for Npcf {
 }
 
 /// Writes the pixels of a box that lie in its mask, clamped to `[0, 1]`.
-pub(crate) fn write_box(
+fn write_box(
     image: &mut Array3<f32>,
     rect: Rect,
     mask: ArrayView2<'_, bool>,
