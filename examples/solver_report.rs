@@ -1,9 +1,9 @@
 //! What the Poisson solvers do, measured now: order of convergence, convergence factors, agreement, time against size.
 //!
-//! `cargo run --release --example solver_report [-- --peers FILE] [--largest SIDE]`
+//! `cargo run --release --example solver_report [-- --python PYTHON] [--largest SIDE]`
 //!
-//! With the JSON that `benches/peers/poisson.py` writes (of the cases that `--example peer_cases` writes), times are set
-//! beside OpenCV's, SciPy's and pyamg's. Writes `docs/poisson-report.md`; ends with
+//! With the Python of an environment that has `benches/peers/requirements.txt`, OpenCV, SciPy and pyamg are timed by
+//! `benches/peers/poisson.py` on the same images in the same run, size by size, each just before ours. Writes `docs/poisson-report.md`; ends with
 //! `result oracles=<n> failed=<n> slope=<f> masked_1024_50_s=<f> masked_256_10_s=<f>`.
 
 mod common;
@@ -12,7 +12,7 @@ mod poisson_cases;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use common::{bar, finish, say};
@@ -51,11 +51,11 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<String> {
-    let (mut peers, mut largest) = (None, 4096usize);
+    let (mut python, mut largest) = (None, 4096usize);
     let mut args = lexopt::Parser::from_env();
     while let Some(arg) = args.next()? {
         match arg {
-            lexopt::Arg::Long("peers") => peers = Some(PathBuf::from(args.value()?)),
+            lexopt::Arg::Long("python") => python = Some(PathBuf::from(args.value()?)),
             lexopt::Arg::Long("largest") => largest = args.value()?.to_string_lossy().parse()?,
             _ => return Err(arg.unexpected().into()),
         }
@@ -63,12 +63,7 @@ fn run() -> Result<String> {
     if !(512..=8192).contains(&largest) {
         return Err("--largest must be 512 to 8192: at least two sizes are compared".into());
     }
-    let peers: Option<serde_json::Value> = match peers {
-        Some(path) => {
-            Some(serde_json::from_slice(&std::fs::read(&path).map_err(|e| format!("{}: {e}", path.display()))?)?)
-        }
-        None => None,
-    };
+    let peers = python.map(Peers::new).transpose()?;
     let mut oracles = Oracles::default();
     order(&mut oracles)?;
     factors(&mut oracles)?;
@@ -76,8 +71,11 @@ fn run() -> Result<String> {
 
     let sides: Vec<usize> = [256, 512, 1024, 2048, 4096].into_iter().filter(|&s| s <= largest).collect();
     let progress = bar("times", 2 * sides.len());
-    let mut times = Vec::new();
+    let (mut times, mut theirs) = (Vec::new(), Vec::new());
     for &side in &sides {
+        if let Some(peers) = peers.as_ref().filter(|_| poisson_cases::SIDES.contains(&side)) {
+            theirs.push(peers.measure(side)?);
+        }
         for share in poisson_cases::SHARES {
             times.push(clone_time(side, share)?);
             progress.inc(1);
@@ -86,7 +84,7 @@ fn run() -> Result<String> {
     progress.finish_and_clear();
     let slope = slope(&times);
     oracles.add("slope of log time over log unknowns, 50 % masks", slope, 0.95, 1.05);
-    let text = report(&oracles, &times, slope, peers.as_ref());
+    let text = report(&oracles, &times, slope, &theirs);
     say(&text);
     write_atomic(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/poisson-report.md"), &text)?;
     let seconds = |name: &str| times.iter().find(|t| t.name() == name).map_or(f64::NAN, |t| t.one);
@@ -97,6 +95,38 @@ fn run() -> Result<String> {
         seconds("1024_50"),
         seconds("256_10")
     ))
+}
+
+/// Other libraries, timed by `benches/peers/poisson.py`.
+struct Peers {
+    python: PathBuf,
+    script: PathBuf,
+    cases: PathBuf,
+}
+
+impl Peers {
+    /// Writes the images that they are timed on.
+    fn new(python: PathBuf) -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let cases = root.join("target/peer-cases");
+        poisson_cases::write(&cases, |_| ())?;
+        Ok(Self { python, script: root.join("benches/peers/poisson.py"), cases })
+    }
+
+    /// What the script finds for one size.
+    fn measure(&self, side: usize) -> Result<serde_json::Value> {
+        let out = self.cases.join(format!("{side}.json"));
+        let status = Command::new(&self.python)
+            .arg(&self.script)
+            .args([&self.cases, &out])
+            .args(["--runs", "5", "--only", "cases", "--sides", &side.to_string()])
+            .status()
+            .map_err(|e| format!("{}: {e}", self.python.display()))?;
+        if !status.success() {
+            return Err(format!("{} ended with {status}", self.script.display()).into());
+        }
+        Ok(serde_json::from_slice(&std::fs::read(&out)?)?)
+    }
 }
 
 fn square(n: usize) -> Array2<bool> {
@@ -182,11 +212,21 @@ struct Time {
     /// Seconds on one thread and on two.
     one: f64,
     two: f64,
+    /// GB/s at which one thread and two stream three arrays of as many numbers as there are unknowns.
+    stream: [f64; 2],
 }
+
+/// Bytes of a V(1,1) cycle a pixel of three channels, all grids, every sweep fused with its neighbours.
+const CYCLE_BYTES: f64 = 168.0;
 
 impl Time {
     fn name(&self) -> String {
         format!("{}_{}", self.side, self.share)
+    }
+
+    /// Seconds that one thread needs to stream what the cycles must.
+    fn bound(&self) -> f64 {
+        CYCLE_BYTES * self.unknowns as f64 * self.iterations as f64 / (1e9 * self.stream[0])
     }
 }
 
@@ -211,7 +251,35 @@ fn clone_time(side: usize, share: usize) -> Result<Time> {
     };
     let ((one, stats), (two, _)) = (median(1)?, median(2)?);
     let stats = stats.ok_or("no run")?;
-    Ok(Time { side, share, unknowns: stats.unknowns, iterations: stats.iterations, residual: stats.residual, one, two })
+    let (unknowns, iterations, residual) = (stats.unknowns, stats.iterations, stats.residual);
+    Ok(Time { side, share, unknowns, iterations, residual, one, two, stream: [1, 2].map(|t| stream(unknowns, t)) })
+}
+
+/// GB/s of `a = b + c / 2` on arrays of `n` numbers in all, split among the threads: the best of some passes.
+fn stream(n: usize, threads: usize) -> f64 {
+    let part = n / threads;
+    let passes = (200_000_000 / n).clamp(5, 200);
+    let gate = std::sync::Barrier::new(threads);
+    let one = || {
+        let (mut a, b, c) = (vec![0.0f32; part], vec![1.0f32; part], vec![2.0f32; part]);
+        let mut best = f64::MAX;
+        for _ in 0..passes {
+            gate.wait();
+            let start = Instant::now();
+            for ((a, b), c) in a.iter_mut().zip(&b).zip(&c) {
+                *a = b + 0.5 * c;
+            }
+            std::hint::black_box(&mut a);
+            gate.wait();
+            best = best.min(start.elapsed().as_secs_f64());
+        }
+        best
+    };
+    let slowest = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
+        all.into_iter().filter_map(|t| t.join().ok()).fold(0.0, f64::max)
+    });
+    12.0 * (part * threads) as f64 / slowest / 1e9
 }
 
 /// Least-squares slope of log time over log unknowns, 50 % masks.
@@ -224,18 +292,21 @@ fn slope(times: &[Time]) -> f64 {
     products / points.iter().map(|p| (p.0 - mx).powi(2)).sum::<f64>()
 }
 
-fn report(oracles: &Oracles, times: &[Time], slope: f64, peers: Option<&serde_json::Value>) -> String {
+fn report(oracles: &Oracles, times: &[Time], slope: f64, peers: &[serde_json::Value]) -> String {
     let mut text = String::from(
         "# Poisson solvers, measured\n\nWritten by `cargo run --release --example solver_report`; every figure is computed by that run.\n\n\
          ## Oracles\n\n| case | ours | bound | holds |\n|---|---|---|---|\n",
     );
     text += &oracles.text;
-    text += "\n## `seamless_clone`, RGB, whole call\n\nMedian seconds of 7 to 25 runs; relative residual asked for: 1e-6.\n\n\
-             | side, mask | unknowns | cycles | residual | one thread | two threads | ratio | Mpx/s (one) |\n|---|---|---|---|---|---|---|---|\n";
+    text += "\n## `seamless_clone`, RGB, whole call\n\nMedian seconds of 7 to 25 runs; relative residual asked for: 1e-6. The bound is the time one thread needs to stream the 168 \
+             bytes that a fused V(1,1) cycle moves a pixel, at the rate it streams three arrays of as many numbers as there are \
+             unknowns; two threads stream as many times faster as the last column says.\n\n\
+             | side, mask | unknowns | cycles | residual | one thread | two threads | ratio | Mpx/s (one) | over the bound | \
+             stream, two over one |\n|---|---|---|---|---|---|---|---|---|---|\n";
     for t in times {
         let _ = writeln!(
             text,
-            "| {}, {} % | {} | {} | {:.1e} | {:.5} | {:.5} | {:.2} | {:.1} |",
+            "| {}, {} % | {} | {} | {:.1e} | {:.5} | {:.5} | {:.2} | {:.1} | {:.2} | {:.2} |",
             t.side,
             t.share,
             t.unknowns,
@@ -244,22 +315,24 @@ fn report(oracles: &Oracles, times: &[Time], slope: f64, peers: Option<&serde_js
             t.one,
             t.two,
             t.one / t.two,
-            t.unknowns as f64 / t.one / 1e6
+            t.unknowns as f64 / t.one / 1e6,
+            t.one / t.bound(),
+            t.stream[1] / t.stream[0]
         );
     }
     let _ = writeln!(text, "\nSlope of log time over log unknowns, 50 % masks: {slope:.3}.");
-    let Some(peers) = peers else { return text };
+    let Some(first) = peers.first() else { return text };
     let _ = writeln!(
         text,
-        "\n## Beside other libraries\n\nMedian seconds on one thread, measured on the same machine and the same pixels by `benches/peers/poisson.py`; in brackets \
-         how many times as long as ours. Versions: {}.\n\n\
+        "\n## Beside other libraries\n\nMedian seconds on one thread, of 5 runs (3 of pyamg at 2048), measured in the same run on the same pixels by \
+         `benches/peers/poisson.py`, each size just before ours; in brackets how many times as long as ours. Versions: {}.\n\n\
          | side, mask | ours | OpenCV seamlessClone | its error, mean / max grey levels | its largest change outside | pyamg | SciPy spsolve |\n\
          |---|---|---|---|---|---|---|",
-        peers["versions"]
+        first["versions"]
     );
     for t in times {
-        let Some(case) = peers["cases"].as_array().and_then(|c| c.iter().find(|c| c["name"] == t.name().as_str()))
-        else {
+        let mut cases = peers.iter().filter_map(|p| p["cases"].as_array()).flatten();
+        let Some(case) = cases.find(|c| c["name"] == t.name().as_str()) else {
             continue;
         };
         let seconds = |peer: &str| {

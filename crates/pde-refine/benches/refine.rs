@@ -24,13 +24,15 @@ fn scene(n: usize, share: f64) -> (Array3<f32>, Array3<f32>, Array2<bool>) {
 }
 
 fn stages(c: &mut Criterion) {
-    let (normal, composite, mask) = scene(256, 0.1);
+    // one defect: a square of 57 x 57 in 256 x 256
+    let (normal, composite, _) = scene(256, 0.25);
+    let mask = Array2::from_shape_fn((256, 256), |(y, x)| (100..157).contains(&y) && (100..157).contains(&x));
     let poisson = NpcfParams { screening: Screening::Uniform(0.0), ..NpcfParams::default() };
     let cases: [(&str, &dyn Refine); 4] = [
-        ("npcF 256 10%", &Npcf::default()),
-        ("npcF 256 10% lambda 0", &Npcf::new(poisson).unwrap_or_default()),
-        ("npcF++ 256 10%", &NpcfPlus::default()),
-        ("both 256 10%", &CoarseToFine::default()),
+        ("npcF 256 5%", &Npcf::default()),
+        ("npcF 256 5% lambda 0", &Npcf::new(poisson).unwrap_or_default()),
+        ("npcF++ 256 5%", &NpcfPlus::default()),
+        ("both 256 5%", &CoarseToFine::default()),
     ];
     for (name, stage) in cases {
         c.bench_function(name, |b| {

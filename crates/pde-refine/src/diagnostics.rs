@@ -14,49 +14,78 @@ const FLOOR: f32 = 1e-3;
 
 /// Sums of jumps of the normal derivative.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct SeamSums {
+struct SeamSums {
     /// Over faces that cross the mask's edge.
-    pub(crate) edge: f64,
+    edge: f64,
     edges: usize,
     /// Over faces away from the mask.
     surround: f64,
     surrounds: usize,
 }
 
-/// Jumps over four pixels in a row, `|(c - b) - ((b - a) + (d - c)) / 2|`, at every face that crosses the mask's edge
-/// and, with `surround`, at every face away from it.
-pub(crate) fn seam_sums(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>, surround: bool) -> SeamSums {
+/// Jump of the derivative over four pixels in a row, `|(c - b) - ((b - a) + (d - c)) / 2|`.
+#[inline(always)]
+fn jump([a, b, c, d]: [f32; 4]) -> f32 {
+    (1.5 * (c - b) - 0.5 * (d - a)).abs()
+}
+
+/// Every face between two pixels that has a pixel more on both sides: the index of its first pixel, counted row by row,
+/// and the step from pixel to pixel.
+fn faces((h, w): (usize, usize)) -> impl Iterator<Item = (usize, usize)> {
+    let beside = (0..h).flat_map(move |y| (1..w.saturating_sub(2)).map(move |x| (y * w + x, 1)));
+    let below = (1..h.saturating_sub(2)).flat_map(move |y| (0..w).map(move |x| (y * w + x, w)));
+    beside.chain(below)
+}
+
+/// Jumps at every face that crosses the mask's edge and at every face away from it.
+fn seam_sums(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> SeamSums {
     let (h, w, channels) = image.dim();
     let mut sums = SeamSums::default();
-    let mut add = |p: [(usize, usize); 4]| {
+    for (i, step) in faces((h, w)) {
+        let p = [i - step, i, i + step, i + 2 * step].map(|i| (i / w, i % w));
         let crosses = mask[p[1]] != mask[p[2]];
-        if !crosses && (!surround || p.iter().any(|&i| mask[i])) {
-            return;
+        if !crosses && p.iter().any(|&i| mask[i]) {
+            continue;
         }
-        let mut jump = 0.0;
-        for k in 0..channels {
-            let [a, b, c, d] = p.map(|(y, x)| image[(y, x, k)]);
-            jump += (1.5 * (c - b) - 0.5 * (d - a)).abs();
-        }
+        let jumps = (0..channels).map(|k| jump(p.map(|(y, x)| image[(y, x, k)]))).sum::<f32>();
         if crosses {
-            sums.edge += f64::from(jump);
+            sums.edge += f64::from(jumps);
             sums.edges += channels;
         } else {
-            sums.surround += f64::from(jump);
+            sums.surround += f64::from(jumps);
             sums.surrounds += channels;
-        }
-    };
-    for y in 0..h {
-        for x in 1..w.saturating_sub(2) {
-            add([(y, x - 1), (y, x), (y, x + 1), (y, x + 2)]);
-        }
-    }
-    for y in 1..h.saturating_sub(2) {
-        for x in 0..w {
-            add([(y - 1, x), (y, x), (y + 1, x), (y + 2, x)]);
         }
     }
     sums
+}
+
+/// The faces that cross a mask's edge.
+#[derive(Debug)]
+pub(crate) struct Edge {
+    faces: Vec<(usize, usize)>,
+    pixels: usize,
+}
+
+impl Edge {
+    pub(crate) fn new(mask: ArrayView2<'_, bool>) -> Self {
+        let (h, w) = mask.dim();
+        let at = |i: usize| mask[(i / w, i % w)];
+        let crosses = |&(i, step): &(usize, usize)| at(i) != at(i + step);
+        Edge { faces: faces((h, w)).filter(crosses).collect(), pixels: h * w }
+    }
+
+    /// Sum of jumps of all channels; `planes` holds one channel after another.
+    pub(crate) fn jumps(&self, planes: &[f32]) -> f64 {
+        let mut sum = 0.0;
+        for &(i, step) in &self.faces {
+            let mut jumps = 0.0;
+            for plane in planes.chunks_exact(self.pixels) {
+                jumps += jump([plane[i - step], plane[i], plane[i + step], plane[i + 2 * step]]);
+            }
+            sum += f64::from(jumps);
+        }
+        sum
+    }
 }
 
 /// Seam index: the mean jump of the normal derivative across the mask's edge, over the same mean in the surround.
@@ -85,7 +114,7 @@ pub fn seam_index(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Res
     for rect in boxes(mask) {
         let rect = rect.grow(SURROUND, mask.dim());
         check_finite(rect, [("image", &image)])?;
-        let sums = seam_sums(rect.crop(image), rect.crop(mask), true);
+        let sums = seam_sums(rect.crop(image), rect.crop(mask));
         total.edge += sums.edge;
         total.edges += sums.edges;
         total.surround += sums.surround;
@@ -154,7 +183,7 @@ pub fn band_energy_ratio(
         if a.is_empty() || b.is_empty() {
             return 1.0;
         }
-        let scale = |v: &[f32]| robust_scale(v.iter().copied()).max(FLOOR);
+        let scale = |v: &[f32]| robust_scale(v).max(FLOOR);
         (scale(a) / scale(b)).powi(2)
     }))
 }

@@ -95,61 +95,43 @@ pub fn distance(mask: ArrayView2<'_, bool>) -> Array2<f32> {
 /// ```
 pub fn half_width(distance: ArrayView2<'_, f32>, cap: f32) -> Array2<f32> {
     let (h, w) = distance.dim();
-    // radius and centre of the largest disc known to cover each pixel
-    let mut best: Vec<(f32, i32, i32)> = Vec::with_capacity(h * w);
+    // radius and centre of the largest disc known to cover each pixel, with a frame of none
+    let stride = w + 2;
+    let mut radii = vec![0.0f32; (h + 2) * stride];
+    let mut centres = vec![(0i32, 0i32); radii.len()];
     for ((y, x), &d) in distance.indexed_iter() {
-        best.push((d.min(cap), y as i32, x as i32));
+        let i = (y + 1) * stride + x + 1;
+        radii[i] = d.min(cap);
+        centres[i] = (y as i32, x as i32);
     }
-    let offer = |best: &mut [(f32, i32, i32)], i: usize, j: usize, y: usize, x: usize| {
-        let (radius, cy, cx) = best[j];
-        if radius > best[i].0 {
+    // takes the discs that the four neighbours at these offsets offer
+    let mut take = |y: usize, x: usize, offers: [usize; 4]| {
+        let i = (y + 1) * stride + x + 1;
+        let radius = radii[i];
+        if radius == 0.0 || !offers.iter().fold(false, |any, &j| any | (radii[j] > radius)) {
+            return;
+        }
+        for j in offers {
+            let (radius, (cy, cx)) = (radii[j], centres[j]);
             let (dy, dx) = ((cy - y as i32) as f32, (cx - x as i32) as f32);
-            if dy * dy + dx * dx < radius * radius {
-                best[i] = best[j];
+            if radius > radii[i] && dy * dy + dx * dx < radius * radius {
+                (radii[i], centres[i]) = (radius, (cy, cx));
             }
         }
     };
     for _ in 0..2 {
         for y in 0..h {
+            let above = y * stride;
             for x in 0..w {
-                let i = y * w + x;
-                if best[i].0 == 0.0 {
-                    continue;
-                }
-                if x > 0 {
-                    offer(&mut best, i, i - 1, y, x);
-                }
-                if y > 0 {
-                    offer(&mut best, i, i - w, y, x);
-                    if x > 0 {
-                        offer(&mut best, i, i - w - 1, y, x);
-                    }
-                    if x + 1 < w {
-                        offer(&mut best, i, i - w + 1, y, x);
-                    }
-                }
+                take(y, x, [above + stride + x, above + x + 1, above + x, above + x + 2]);
             }
         }
         for y in (0..h).rev() {
+            let below = (y + 2) * stride;
             for x in (0..w).rev() {
-                let i = y * w + x;
-                if best[i].0 == 0.0 {
-                    continue;
-                }
-                if x + 1 < w {
-                    offer(&mut best, i, i + 1, y, x);
-                }
-                if y + 1 < h {
-                    offer(&mut best, i, i + w, y, x);
-                    if x > 0 {
-                        offer(&mut best, i, i + w - 1, y, x);
-                    }
-                    if x + 1 < w {
-                        offer(&mut best, i, i + w + 1, y, x);
-                    }
-                }
+                take(y, x, [below - stride + x + 2, below + x + 1, below + x, below + x + 2]);
             }
         }
     }
-    Array2::from_shape_fn((h, w), |(y, x)| best[y * w + x].0)
+    Array2::from_shape_fn((h, w), |(y, x)| radii[(y + 1) * stride + x + 1])
 }

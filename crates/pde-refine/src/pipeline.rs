@@ -59,7 +59,8 @@ impl Refine for CoarseToFine {
         composite: ArrayView3<'_, f32>,
         mask: ArrayView2<'_, bool>,
     ) -> Result<Refined, Error> {
-        let Stages { coarse, mut fine } = self.stages(normal, composite, mask)?;
+        let coarse = self.coarse.refine(normal, composite, mask)?;
+        let mut fine = self.fine.refine_into(coarse.image, normal, None, mask)?;
         fine.stats.solve = coarse.stats.solve;
         Ok(fine)
     }

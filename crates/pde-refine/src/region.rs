@@ -12,6 +12,21 @@ pub(crate) struct Rect {
 }
 
 impl Rect {
+    /// An image of `dim`.
+    pub(crate) fn whole(dim: (usize, usize)) -> Self {
+        Rect { top: 0, left: 0, bottom: dim.0, right: dim.1 }
+    }
+
+    /// The same pixels, counted from the corner of `outer`, in which they lie.
+    pub(crate) fn within(self, outer: Self) -> Self {
+        Rect {
+            top: self.top - outer.top,
+            left: self.left - outer.left,
+            bottom: self.bottom - outer.top,
+            right: self.right - outer.left,
+        }
+    }
+
     /// Grows by `margin` on every side, within an image of `dim`.
     pub(crate) fn grow(self, margin: usize, dim: (usize, usize)) -> Self {
         Rect {
@@ -66,6 +81,10 @@ pub(crate) fn boxes(mask: ArrayView2<'_, bool>) -> Vec<Rect> {
     // the box of the pixels in each tile
     let mut tiles: Vec<Option<Rect>> = vec![None; th * tw];
     for (y, row) in mask.outer_iter().enumerate() {
+        // a sum without a branch: most rows are empty
+        if row.to_slice().is_some_and(|row| !row.iter().fold(false, |any, &m| any | m)) {
+            continue;
+        }
         for (x, _) in row.iter().enumerate().filter(|(_, m)| **m) {
             let pixel = Rect { top: y, left: x, bottom: y + 1, right: x + 1 };
             let tile = &mut tiles[(y / TILE) * tw + x / TILE];

@@ -1,4 +1,4 @@
-//! Run-time SIMD dispatch.
+//! Run-time SIMD dispatch, and scalar operations as compilers vectorise them best.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -20,4 +20,22 @@ impl<R, F: FnMut() -> R> WithSimd for Widely<F> {
 #[inline(always)]
 pub(crate) fn widely<R>(f: impl FnMut() -> R) -> R {
     Arch::new().dispatch(Widely(f))
+}
+
+/// `a b + c`, in one instruction where [`widely`] finds one.
+#[inline(always)]
+pub(crate) fn fused(a: f32, b: f32, c: f32) -> f32 {
+    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// The larger of two numbers, `b` if `a` is none: one instruction, unlike [`f32::max`].
+#[inline(always)]
+pub(crate) fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// The smaller of two numbers, `b` if `a` is none.
+#[inline(always)]
+pub(crate) fn smaller(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
 }

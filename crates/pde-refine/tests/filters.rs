@@ -50,6 +50,7 @@ fn slanted_step() -> (Array3<f32>, Array3<f32>) {
 }
 
 fn worst(a: &Array3<f32>, b: &Array3<f32>) -> f32 {
+    assert!(a.iter().chain(b).all(|v| v.is_finite())); // a maximum passes over NaN
     (a - b).mapv(f32::abs).into_iter().fold(0.0, f32::max)
 }
 
@@ -58,6 +59,7 @@ fn mean(a: ArrayView3<'_, f32>) -> f64 {
 }
 
 fn range(a: &Array3<f32>) -> (f32, f32) {
+    assert!(a.iter().all(|v| v.is_finite()));
     a.iter().fold((f32::MAX, f32::MIN), |(lo, hi), &v| (lo.min(v), hi.max(v)))
 }
 

@@ -1,6 +1,7 @@
 //! Gaussian smoothing, a row at a time.
 
 use super::tensor::{LANES, lanes_mut};
+use crate::simd::fused;
 
 /// How an array goes on beyond its edges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +96,7 @@ impl Gaussian {
             for (i, &tap) in self.taps.iter().enumerate().skip(1) {
                 let (a, b) = (&row[radius - i..][..LANES], &row[radius + i..][..LANES]);
                 for k in 0..LANES {
-                    sum[k] += tap * (a[k] + b[k]);
+                    sum[k] = fused(tap, a[k] + b[k], sum[k]);
                 }
             }
             *out = sum;
@@ -115,18 +116,18 @@ fn smooth<'a>(
 ) {
     let ((a, sa), (b, sb)) = pair(1);
     for (((o, c), a), b) in out.iter_mut().zip(centre).zip(a).zip(b) {
-        *o = weight * c + (sa * a + sb * b);
+        *o = fused(sa, *a, fused(sb, *b, weight * c));
     }
     for i in (2..radius).step_by(2) {
         let (((a, sa), (b, sb)), ((c, sc), (d, sd))) = (pair(i), pair(i + 1));
         for ((((o, a), b), c), d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-            *o += (sa * a + sb * b) + (sc * c + sd * d);
+            *o = fused(sa, *a, fused(sb, *b, fused(sc, *c, fused(sd, *d, *o))));
         }
     }
     if radius > 1 && radius.is_multiple_of(2) {
         let ((a, sa), (b, sb)) = pair(radius);
         for ((o, a), b) in out.iter_mut().zip(a).zip(b) {
-            *o += sa * a + sb * b;
+            *o = fused(sa, *a, fused(sb, *b, *o));
         }
     }
 }

@@ -1,11 +1,10 @@
 //! Edge-enhancing diffusion.
 
 use super::blur::{Edge, Gaussian};
-use super::exp::{larger, smaller};
-use super::tensor::{Eigenvalues, LANES, Weights, extend, lanes, lanes_mut, padded};
+use super::tensor::{Eigenvalues, LANES, Weights, lanes, lanes_mut, padded};
 use super::{Diffuse, LONGEST_STEP, Scratch, in_standard_layout};
 use crate::error::{Error, check};
-use crate::simd::widely;
+use crate::simd::{fused, larger, smaller, widely};
 use ndarray::ArrayViewMut3;
 
 /// Parameters of [`EdgeEnhancing`].
@@ -103,35 +102,34 @@ impl EdgeEnhancing {
         rows: &mut [f32],
     ) {
         let s = padded(w);
-        let Rows { smooth, extended, blurred, mut structure } = Rows::split(rows, c, w, self.longest_radius());
+        let Rows { smooth, extended, mut structure } = Rows::split(rows, c, w, self.longest_radius());
         let share = 1.0 / c as f32;
         for y in 0..=h {
-            let [xx, xy, yy] = structure.each_mut().map(|row| {
-                row.fill(0.0);
-                &mut **row
-            });
+            let [xx, xy, yy] = if tensors.is_empty() {
+                structure.each_mut().map(|row| &mut **row)
+            } else {
+                let (first, rest) = tensors.split_at_mut((h + 1) * s);
+                let (second, third) = rest.split_at_mut((h + 1) * s);
+                [first, second, third].map(|plane| &mut plane[y * s..][..s])
+            };
             for k in 0..c {
-                // the smoothed rows above and below the cells
-                let (above, below) = smooth[2 * k * s..][..2 * s].split_at_mut(s);
-                let plane = &planes[k * h * w..][..h * w];
-                if y > 0 {
-                    above.copy_from_slice(below);
-                }
+                // the smoothed rows above and below the cells change places from row to row
+                let (even, odd) = smooth[2 * k * s..][..2 * s].split_at_mut(s);
+                let (above, below) = if y % 2 == 0 { (odd, even) } else { (even, odd) };
                 if y < h {
-                    self.noise.row((plane, w), (h, w), y, Edge::Pixels, extended, blurred);
-                    extend(below, &blurred[..w]);
+                    let plane = (&planes[k * h * w..][..h * w], w);
+                    self.noise.row(plane, (h, w), y, Edge::Pixels, extended, &mut below[1..]);
+                    (below[0], below[w + 1]) = (below[1], below[w]);
+                } else {
+                    below.copy_from_slice(above);
                 }
                 if y == 0 {
                     above.copy_from_slice(below);
                 }
-                add_outer(above, below, share, [&mut *xx, &mut *xy, &mut *yy], w);
+                add_outer(above, below, share, k > 0, [&mut *xx, &mut *xy, &mut *yy], w);
             }
             if tensors.is_empty() {
-                weights.set_row_from_structure(y, (h, w), [xx, xy, yy], self.eigenvalues);
-            } else {
-                for (plane, row) in tensors.chunks_exact_mut((h + 1) * s).zip([xx, xy, yy]) {
-                    plane[y * s..][..s].copy_from_slice(row);
-                }
+                weights.set_row_from_structure(y, (h, w), structure.each_ref().map(|row| &**row), self.eigenvalues);
             }
         }
         if tensors.is_empty() {
@@ -157,13 +155,12 @@ struct Rows<'a> {
     /// Two padded rows a channel.
     smooth: &'a mut [f32],
     extended: &'a mut [f32],
-    blurred: &'a mut [f32],
     structure: [&'a mut [f32]; 3],
 }
 
 impl<'a> Rows<'a> {
     fn floats(channels: usize, w: usize, radius: usize) -> usize {
-        (2 * channels + 5) * padded(w) + 2 * radius
+        (2 * channels + 4) * padded(w) + 2 * radius
     }
 
     #[inline(always)]
@@ -171,30 +168,32 @@ impl<'a> Rows<'a> {
         let s = padded(w);
         let (smooth, rest) = rows.split_at_mut(2 * channels * s);
         let (extended, rest) = rest.split_at_mut(s + 2 * radius);
-        let (blurred, rest) = rest.split_at_mut(s);
         let (xx, rest) = rest.split_at_mut(s);
         let (xy, rest) = rest.split_at_mut(s);
-        Rows { smooth, extended, blurred, structure: [xx, xy, &mut rest[..s]] }
+        Rows { smooth, extended, structure: [xx, xy, &mut rest[..s]] }
     }
 }
 
-/// Adds `share` times the outer product of the gradient, formed in each cell between two extended rows with itself.
+/// Sets (or, with `more`, adds) `share` times the outer product of the gradient, formed in each cell between two extended
+/// rows, with itself.
 #[inline(always)]
-fn add_outer(above: &[f32], below: &[f32], share: f32, [xx, xy, yy]: [&mut [f32]; 3], w: usize) {
+fn add_outer(above: &[f32], below: &[f32], share: f32, more: bool, [xx, xy, yy]: [&mut [f32]; 3], w: usize) {
     let m = (w + 1).div_ceil(LANES);
     let (xx, xy, yy) = (lanes_mut(xx, m), lanes_mut(xy, m), lanes_mut(yy, m));
     let (u00, u01) = (lanes(above, 0, m), lanes(above, 1, m));
     let (u10, u11) = (lanes(below, 0, m), lanes(below, 1, m));
     for g in 0..m {
-        let (mut a, mut b, mut c) = (xx[g], xy[g], yy[g]);
+        let zero = [0.0; LANES];
+        let (mut a, mut b, mut c) = if more { (xx[g], xy[g], yy[g]) } else { (zero, zero, zero) };
         for k in 0..LANES {
             let (p, q) = (u11[g][k] - u00[g][k], u01[g][k] - u10[g][k]);
             // capped so that squares of squares stay finite
             let cap = |v: f32| larger(smaller(v, 1e9), -1e9);
             let (dx, dy) = (cap(0.5 * (p + q)), cap(0.5 * (p - q)));
-            a[k] += share * dx * dx;
-            b[k] += share * dx * dy;
-            c[k] += share * dy * dy;
+            let part = share * dx;
+            a[k] = fused(part, dx, a[k]);
+            b[k] = fused(part, dy, b[k]);
+            c[k] = fused(share * dy, dy, c[k]);
         }
         (xx[g], xy[g], yy[g]) = (a, b, c);
     }
@@ -205,7 +204,7 @@ impl Diffuse for EdgeEnhancing {
         in_standard_layout(planes, |values, c, h, w| {
             let cells = (h + 1) * padded(w);
             let tensors = if self.integration.radius() > 0 { 3 * cells } else { 0 };
-            let rows = Rows::floats(c, w, self.longest_radius());
+            let rows = Rows::floats(c, w, self.longest_radius()).max(Weights::floats(c, w));
             let scratch = scratch.floats(3 * cells + tensors + rows);
             let (horizontal, rest) = scratch.split_at_mut(cells);
             let (vertical, rest) = rest.split_at_mut(cells);
@@ -216,9 +215,7 @@ impl Diffuse for EdgeEnhancing {
                 #[inline(always)]
                 || {
                     self.tensors(values, (c, h, w), &mut weights, tensors, rows);
-                    for plane in values.chunks_exact_mut(h * w) {
-                        weights.step(plane, (h, w), self.params.step, rows);
-                    }
+                    weights.step(values, (c, h, w), self.params.step, rows);
                 },
             );
         });

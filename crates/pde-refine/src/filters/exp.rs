@@ -1,4 +1,6 @@
-//! An exponential, and other scalar operations as compilers vectorise them best.
+//! An exponential that compilers vectorise.
+
+use crate::simd::{fused, larger};
 
 /// `2^t` for `t <= 0`, minus infinity included: relative error below 3e-7 down to -126, constant beyond and so never
 /// zero; 1 at 0.
@@ -18,24 +20,6 @@ pub(super) fn exp2(t: f32) -> f32 {
     p = fused(p, f, 1.0);
     // the integer sits in the low bits of `shifted`; moved into an exponent, it is the factor 2^integer
     p * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
-}
-
-/// `a b + c`, in one instruction where [`crate::simd::widely`] finds one.
-#[inline(always)]
-pub(super) fn fused(a: f32, b: f32, c: f32) -> f32 {
-    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) { a.mul_add(b, c) } else { a * b + c }
-}
-
-/// The larger of two numbers, `b` if `a` is none: one instruction, unlike [`f32::max`].
-#[inline(always)]
-pub(super) fn larger(a: f32, b: f32) -> f32 {
-    if a > b { a } else { b }
-}
-
-/// The smaller of two numbers, `b` if `a` is none.
-#[inline(always)]
-pub(super) fn smaller(a: f32, b: f32) -> f32 {
-    if a < b { a } else { b }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Perona-Malik diffusion.
 
-use super::exp::{exp2, fused, smaller};
+use super::exp::exp2;
 use super::{Diffuse, LONGEST_STEP, Scratch, in_standard_layout};
 use crate::error::{Error, check};
-use crate::simd::widely;
+use crate::simd::{fused, smaller, widely};
 use ndarray::ArrayViewMut3;
 
 /// How the diffusivity falls with the difference `d` of two neighbouring pixels; 1 at `d = 0`.
@@ -135,7 +135,7 @@ fn step_plane(
                 let (left, right) = (&beside[..w], &beside[1..][..w]);
                 let (up, down) = (&above[..w], &below[..w]);
                 for x in 0..w {
-                    row[x] += step * ((right[x] - left[x]) + (down[x] - up[x]));
+                    row[x] = fused(step, (right[x] - left[x]) + (down[x] - up[x]), row[x]);
                 }
                 std::mem::swap(&mut above, &mut below);
                 rest = next;

@@ -1,6 +1,7 @@
 //! Undecimated (a trous) B3-spline wavelet transform.
 
 use crate::error::{Error, check};
+use crate::region::Rect;
 use crate::simd::widely;
 use ndarray::{Array2, ArrayView2};
 
@@ -34,7 +35,14 @@ impl Atrous {
     /// [`Error::Parameter`] if `levels` is outside 1 to 10.
     pub fn decompose(plane: ArrayView2<'_, f32>, levels: usize) -> Result<Self, Error> {
         check("levels", levels as f64, (1..=10).contains(&levels), "1 to 10")?;
-        Ok(decompose(plane.to_owned(), levels))
+        let (h, w) = plane.dim();
+        let mut bands = vec![0.0; slots(h * w, levels)];
+        for (slot, &v) in bands.iter_mut().zip(plane) {
+            *slot = v;
+        }
+        decompose(&mut bands, (h, w), levels, Rect::whole((h, w)), &mut Vec::new());
+        let array = |band: usize| Array2::from_shape_fn((h, w), |(y, x)| bands[(band * h + y) * w + x]);
+        Ok(Atrous { details: (0..levels).map(array).collect(), smooth: array(levels) })
     }
 
     /// The sum of all bands and the remainder.
@@ -48,15 +56,32 @@ pub(crate) fn reach(levels: usize) -> usize {
     2 * ((1 << levels) - 1)
 }
 
-/// [`Atrous::decompose`] for a plane in standard layout and a checked number of levels.
-pub(crate) fn decompose(mut plane: Array2<f32>, levels: usize) -> Atrous {
-    let mut details = Vec::with_capacity(levels);
+/// The slots that [`decompose`] fills for planes of `pixels`: the bands and the remainder, one after another.
+pub(crate) fn slots(pixels: usize, levels: usize) -> usize {
+    pixels * (levels + 1)
+}
+
+/// Decomposes the plane (h, w) in the first of `bands`, [`slots`] values: turns it into the detail bands, finest first, and
+/// the remainder, within `window`; beyond it values are left unspecified. `row` is working memory.
+pub(crate) fn decompose(bands: &mut [f32], (h, w): (usize, usize), levels: usize, window: Rect, row: &mut Vec<f32>) {
     for j in 0..levels {
-        let smooth = smooth(&plane, 1 << j);
-        plane -= &smooth;
-        details.push(std::mem::replace(&mut plane, smooth));
+        let (band, rest) = bands[j * h * w..].split_at_mut(h * w);
+        let smoothed = &mut rest[..h * w];
+        // what the coarser bands look at beside the window
+        let seen = window.grow(reach(levels) - reach(j + 1), (h, w));
+        smooth(band, smoothed, (h, w), 1 << j, seen, row);
+        widely(
+            #[inline(always)]
+            || {
+                for y in window.top..window.bottom {
+                    let (from, to) = (y * w + window.left, y * w + window.right);
+                    for (detail, &smooth) in band[from..to].iter_mut().zip(&smoothed[from..to]) {
+                        *detail -= smooth;
+                    }
+                }
+            },
+        );
     }
-    Atrous { details, smooth: plane }
 }
 
 /// Index mirrored into `0..n` about the first and last sample.
@@ -69,36 +94,36 @@ fn mirror(i: isize, n: usize) -> usize {
     i.min(period as usize - i)
 }
 
-/// B3-spline smoothing with taps `step` apart.
-fn smooth(plane: &Array2<f32>, step: usize) -> Array2<f32> {
-    let (h, w) = plane.dim();
-    let mut out = Array2::zeros((h, w));
-    let (Some(input), Some(output)) = (plane.as_slice(), out.as_slice_mut()) else { return out };
-    if input.is_empty() {
-        return out;
+/// B3-spline smoothing with taps `step` apart of the pixels in `window`, which lies in the plane (h, w).
+fn smooth(input: &[f32], output: &mut [f32], (h, w): (usize, usize), step: usize, window: Rect, row: &mut Vec<f32>) {
+    let (width, margin) = (window.right - window.left, 2 * step);
+    if width == 0 {
+        return;
     }
-    // one row, extended by its mirror image on both sides
-    let margin = 2 * step;
-    let mut extended = vec![0.0f32; w + 2 * margin];
-    let left: Vec<usize> = (0..margin).map(|k| mirror(k as isize - margin as isize, w)).collect();
-    let right: Vec<usize> = (0..margin).map(|k| mirror((w + k) as isize, w)).collect();
+    // one row from `margin` before the window to `margin` beyond, of which `from..to` lie in the plane
+    row.clear();
+    row.resize(width + 2 * margin, 0.0);
+    let (from, to) = (window.left.saturating_sub(margin), (window.right + margin).min(w));
+    let column = |x: usize| x + margin - window.left;
+    let before = margin.saturating_sub(window.left);
+    let beyond = (window.right + margin).saturating_sub(w);
     widely(
         #[inline(always)]
         || {
-            for y in 0..h {
-                let row = |k: isize| &input[mirror(y as isize + k * step as isize, h) * w..][..w];
-                taps(&mut extended[margin..margin + w], [row(-2), row(-1), row(0), row(1), row(2)]);
-                for k in 0..margin {
-                    extended[k] = extended[margin + left[k]];
-                    extended[margin + w + k] = extended[margin + right[k]];
+            for y in window.top..window.bottom {
+                let tap = |k: isize| &input[mirror(y as isize + k * step as isize, h) * w..][from..to];
+                taps(&mut row[column(from)..column(to)], [tap(-2), tap(-1), tap(0), tap(1), tap(2)]);
+                for k in 0..before {
+                    row[k] = row[column(mirror(k as isize - before as isize, w))];
                 }
-                let e = &extended;
-                let at = |k: usize| &e[k * step..][..w];
-                taps(&mut output[y * w..][..w], [at(0), at(1), at(2), at(3), at(4)]);
+                for k in 0..beyond {
+                    row[column(w + k)] = row[column(mirror((w + k) as isize, w))];
+                }
+                let at = |k: usize| &row[k * step..][..width];
+                taps(&mut output[y * w + window.left..][..width], [at(0), at(1), at(2), at(3), at(4)]);
             }
         },
     );
-    out
 }
 
 #[inline(always)]

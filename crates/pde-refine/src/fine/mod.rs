@@ -4,6 +4,7 @@ mod atrous;
 mod detail;
 mod feather;
 mod npcf_plus;
+mod patch;
 
 pub use atrous::Atrous;
 pub(crate) use detail::robust_scale;

@@ -1,14 +1,14 @@
 //! The fine stage.
 
-use super::atrous::{decompose, reach};
-use super::detail::{Limits, Match, surround_scale};
+use super::atrous::{decompose, reach, slots};
+use super::detail::{Limits, Match, Samples, surround_scale};
 use super::feather::Feather;
-use crate::coarse::write_box;
-use crate::diagnostics::seam_sums;
+use super::patch::Patch;
+use crate::diagnostics::Edge;
 use crate::error::{Error, check};
 use crate::refine::{Refine, RefineStats, Refined, check_finite, check_inputs};
-use crate::region::boxes;
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
+use crate::region::{Rect, boxes};
+use ndarray::{Array3, ArrayView2, ArrayView3};
 
 /// Parameters of [`NpcfPlus`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -94,72 +94,111 @@ impl NpcfPlus {
         self.params
     }
 
-    /// The full change, on the crop of one box.
-    fn candidate(
-        &self,
-        normal: ArrayView3<'_, f32>,
-        coarse: ArrayView3<'_, f32>,
-        mask: ArrayView2<'_, bool>,
-    ) -> Array3<f32> {
-        let (mut inside, mut outside) = (Vec::new(), Vec::new());
-        for (i, &m) in mask.iter().enumerate() {
-            if m { inside.push(i) } else { outside.push(i) }
-        }
-        let feather = Feather::new(normal, mask, &inside, self.params.softness, self.params.max_share);
-        let mut out = normal.to_owned();
-        let w = mask.dim().1;
-        let mut sums = vec![0.0f32; inside.len()];
-        for k in 0..normal.dim().2 {
-            let plane = |a: &ArrayView3<'_, f32>| a.index_axis(Axis(2), k).as_standard_layout().into_owned();
-            let of_normal = decompose(plane(&normal), self.params.bands);
-            let mut coarse = plane(&coarse);
-            let targets: Vec<f32> =
-                of_normal.details.iter().map(|band| surround_scale(values(band), &outside)).collect();
-            let mut gains = vec![0.0f32; self.params.bands];
+    /// The full change: the patch's planes with the mask's pixels refined.
+    fn candidate(&self, patch: &Patch) -> Vec<f32> {
+        let bands = self.params.bands;
+        let (pixels, inside) = (patch.dim().0 * patch.dim().1, patch.inside);
+        let outside = patch.outside();
+        let feather = Feather::new(patch, self.params.softness, self.params.max_share);
+        let weights: Vec<Vec<f32>> = (0..=bands).map(|band| feather.weights(band)).collect();
+        let whole = vec![1.0; inside];
+        let mut work = Work::default();
+        let mut out = patch.normal.clone();
+        let mut transform = vec![0.0; slots(pixels, bands)];
+        let (mut of_normal, mut of_coarse) = (vec![0.0; slots(inside, bands)], vec![0.0; slots(inside, bands)]);
+        let mut sums = vec![0.0f32; inside];
+        for (normal, (before, out)) in
+            patch.normal.chunks_exact(pixels).zip(patch.before.chunks_exact(pixels).zip(out.chunks_exact_mut(pixels)))
+        {
+            transform[..pixels].copy_from_slice(normal);
+            decompose(&mut transform, patch.dim(), bands, Rect::whole(patch.dim()), &mut work.row);
+            let details = transform.chunks_exact(pixels).take(bands);
+            let targets: Vec<f32> = details.map(|band| surround_scale(band, &outside, &mut work.samples)).collect();
+            gather(patch, &transform, &mut of_normal);
+            let mut gains = vec![0.0f32; bands];
             // The bands overlap, so what is added to one shows in its neighbours: match, look again, match the rest.
             for pass in 1..=PASSES {
-                let of_coarse = decompose(coarse, self.params.bands);
-                let pairs = of_coarse.details.iter().zip(&of_normal.details);
-                let mut matches = Vec::with_capacity(self.params.bands + 1);
-                for ((band, (a, n)), gain) in pairs.enumerate().zip(&mut gains) {
+                if pass == 1 {
+                    transform[..pixels].copy_from_slice(before);
+                } else {
+                    transform[..pixels].copy_from_slice(normal);
+                    patch.scatter(&sums, &mut transform[..pixels]);
+                }
+                decompose(&mut transform, patch.dim(), bands, patch.window, &mut work.row);
+                gather(patch, &transform, &mut of_coarse);
+                let pairs = || of_coarse.chunks_exact(inside).zip(of_normal.chunks_exact(inside));
+                let mut matches = Vec::with_capacity(bands + 1);
+                for (((a, n), target), gain) in pairs().zip(&targets).zip(&mut gains) {
                     let limits = Limits { own: self.params.own, grain: self.params.grain, gain: MAX_GAIN - *gain };
-                    let found = Match::find(values(a), values(n), &inside, targets[band], limits);
+                    let found = Match::find(a, n, *target, limits, &mut work.samples);
                     *gain += found.gain();
                     matches.push(found);
                 }
-                let blend = pass == PASSES || matches.iter().all(|m| *m == Match::Keep);
+                let last = pass == PASSES || matches.iter().all(|m| *m == Match::Keep);
                 matches.push(Match::Keep);
                 sums.fill(0.0);
-                let coarse_bands = of_coarse.details.iter().chain([&of_coarse.smooth]);
-                let normal_bands = of_normal.details.iter().chain([&of_normal.smooth]);
-                for (band, ((a, n), matched)) in coarse_bands.zip(normal_bands).zip(matches).enumerate() {
-                    let (a, n) = (values(a), values(n));
-                    for (p, (sum, &i)) in sums.iter_mut().zip(&inside).enumerate() {
-                        let weight = if blend { feather.weight(band, p) } else { 1.0 };
-                        *sum += n[i] + weight * (matched.apply(a[i], n[i]) - n[i]);
-                    }
+                for (((a, n), matched), weights) in pairs().zip(matches).zip(&weights) {
+                    matched.blend(&mut sums, a, n, if last { weights } else { &whole });
                 }
-                if blend {
+                if last {
                     break;
                 }
-                coarse = plane(&normal);
-                if let Some(plane) = coarse.as_slice_mut() {
-                    for (&i, &v) in inside.iter().zip(&sums) {
-                        plane[i] = v;
-                    }
-                }
             }
-            for (&i, &v) in inside.iter().zip(&sums) {
-                out[(i / w, i % w, k)] = v;
-            }
+            patch.scatter(&sums, out);
         }
         out
     }
+
+    /// `image`, which equals `normal` outside the mask, with the mask's pixels refined from what `composite` has there, or
+    /// from what it has itself.
+    pub(crate) fn refine_into(
+        &self,
+        mut image: Array3<f32>,
+        normal: ArrayView3<'_, f32>,
+        composite: Option<ArrayView3<'_, f32>>,
+        mask: ArrayView2<'_, bool>,
+    ) -> Result<Refined, Error> {
+        let mut stats = RefineStats { strength: 1.0, ..RefineStats::default() };
+        for tight in boxes(mask) {
+            let rect = tight.grow(reach(self.params.bands) + 2, mask.dim());
+            let composite = composite.unwrap_or(image.view());
+            check_finite(rect, [("normal", &normal), ("composite", &composite)])?;
+            let patch = Patch::new(normal, composite, mask, rect, tight);
+            let mut after = self.candidate(&patch);
+            after.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0));
+            // Adding grain to a patch without any raises its edge towards the normal image's, rightly.
+            let edge = Edge::new(patch.mask());
+            let bound = edge.jumps(&patch.before).max(SLACK * edge.jumps(&patch.normal));
+            let mut strength = 1.0f32;
+            while edge.jumps(&after) > bound {
+                strength = if strength > 0.1 { strength / 2.0 } else { 0.0 };
+                if strength == 0.0 {
+                    after.copy_from_slice(&patch.before);
+                    break;
+                }
+                after.iter_mut().zip(&patch.before).for_each(|(a, &b)| *a = b + 0.5 * (*a - b));
+            }
+            stats.boxes += 1;
+            stats.strength = stats.strength.min(strength);
+            patch.write(&after, &mut image, rect);
+        }
+        Ok(Refined { image, stats })
+    }
 }
 
-/// The values of a band, row by row.
-fn values(band: &Array2<f32>) -> &[f32] {
-    band.as_slice().unwrap_or_default()
+/// Working memory of [`NpcfPlus::candidate`].
+#[derive(Debug, Default)]
+struct Work {
+    row: Vec<f32>,
+    samples: Samples,
+}
+
+/// The pixels of the mask of every band.
+fn gather(patch: &Patch, bands: &[f32], inside: &mut [f32]) {
+    let (h, w) = patch.dim();
+    for (band, inside) in bands.chunks_exact(h * w).zip(inside.chunks_exact_mut(patch.inside)) {
+        patch.gather(band, inside);
+    }
 }
 
 impl Refine for NpcfPlus {
@@ -170,45 +209,6 @@ impl Refine for NpcfPlus {
         mask: ArrayView2<'_, bool>,
     ) -> Result<Refined, Error> {
         check_inputs(&normal, &composite, &mask)?;
-        let mut image = normal.to_owned();
-        let mut stats = RefineStats { strength: 1.0, ..RefineStats::default() };
-        for tight in boxes(mask) {
-            let rect = tight.grow(reach(self.params.bands) + 2, mask.dim());
-            check_finite(rect, [("normal", &normal), ("composite", &composite)])?;
-            // Another group's pixels may reach into the margin; they are the normal image to this one.
-            let mut own = rect.crop(mask).to_owned();
-            for ((y, x), m) in own.indexed_iter_mut() {
-                let (y, x) = (y + rect.top, x + rect.left);
-                *m &= (tight.top..tight.bottom).contains(&y) && (tight.left..tight.right).contains(&x);
-            }
-            let normal = rect.crop(normal);
-            let mut before = normal.to_owned();
-            for ((y, x), _) in own.indexed_iter().filter(|(_, m)| **m) {
-                for k in 0..normal.dim().2 {
-                    before[(y, x, k)] = composite[(y + rect.top, x + rect.left, k)].clamp(0.0, 1.0);
-                }
-            }
-            let mut after = self.candidate(normal, before.view(), own.view());
-            after.mapv_inplace(|v| v.clamp(0.0, 1.0));
-            // Adding grain to a patch without any raises its edge towards the normal image's, rightly.
-            let jumps = |image: ArrayView3<'_, f32>| seam_sums(image, own.view(), false).edge;
-            let bound = jumps(before.view()).max(SLACK * jumps(normal));
-            let mut strength = 1.0f32;
-            while jumps(after.view()) > bound {
-                strength = if strength > 0.1 { strength / 2.0 } else { 0.0 };
-                if strength == 0.0 {
-                    after.assign(&before);
-                    break;
-                }
-                after.zip_mut_with(&before, |a, &b| *a = b + 0.5 * (*a - b));
-            }
-            stats.boxes += 1;
-            stats.strength = stats.strength.min(strength);
-            write_box(&mut image, rect, own.view(), (0, after.dim().2), |y| {
-                let after = after.index_axis(Axis(0), y);
-                move |x, k| after[(x, k)].clamp(0.0, 1.0)
-            });
-        }
-        Ok(Refined { image, stats })
+        self.refine_into(normal.to_owned(), normal, Some(composite), mask)
     }
 }
