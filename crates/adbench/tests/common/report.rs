@@ -17,7 +17,7 @@ pub(crate) fn document() -> Document {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let side = 64;
     let mut reports = Vec::new();
-    for category in ["widget", "gear_2"] {
+    for category in ["widget", "gear_2, left"] {
         let settings = Bootstrap { resamples: 200, ..Bootstrap::default() };
         let mut builder = ReportBuilder::new(category).with_bootstrap(settings).with_training_images(40);
         for (i, kind) in kinds.iter().cycle().take(30).enumerate() {
