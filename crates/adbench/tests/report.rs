@@ -116,7 +116,7 @@ fn views<'a, T>(all: &'a [Array2<T>], drawn: impl Iterator<Item = usize>) -> Vec
 
 #[test]
 fn intervals_are_those_of_the_exact_metrics_drawn_anew() {
-    // Few scores: every one is a threshold. Many: some 1000 of 20 000 are.
+    // Few scores: every one is a threshold. Many: some 300 of 20 000 are.
     check_intervals(&images(12, 40.0), 1e-12);
     check_intervals(&images(96, 1e6), 1e-3);
 }
@@ -171,7 +171,7 @@ fn area(points: &[(f64, f64)], limit: f64) -> f64 {
 
 #[test]
 fn curves_enclose_the_exact_areas() {
-    // Few scores: every one is a threshold. Many: some 1000 of 7000 are.
+    // Few scores: every one is a threshold. Many: some 300 of 7000 are.
     for (side, levels, tolerance) in [(12, 40.0, 1e-12), (64, 1e6, 2e-4)] {
         let images = images(side, levels);
         let report = report(&images, Bootstrap { resamples: 20, ..Bootstrap::default() });

@@ -13,7 +13,7 @@ pub struct Curve {
 }
 
 /// The curves of a category, each first overall and then for the kinds of defect in byte order. They have a point for each
-/// distinct anomalous score, or at some 1000 scores where there are more.
+/// distinct anomalous score, or at some 300 scores where there are more.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Curves {

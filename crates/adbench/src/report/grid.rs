@@ -6,7 +6,7 @@ use rayon::prelude::*;
 /// Thresholds of a ladder at most. With fewer distinct anomalous scores, all are thresholds and every figure is exact;
 /// beyond, half of the ladder's steps hold equal shares of the anomalous scores and half equal shares of the regions, so
 /// that the area over all images is off by `1 / LADDER` at the very most, and by far less on a smooth curve.
-const LADDER: usize = 1000;
+const LADDER: usize = 300;
 
 /// Scores with labels: a score map with its regions, or an image's own score.
 pub(super) trait Scored: Sync {
@@ -24,11 +24,12 @@ struct Count {
     overlap: f64,
 }
 
-#[derive(Debug)]
-struct Event {
-    bin: u32,
-    image: u32,
-    count: Count,
+impl Count {
+    fn add(&mut self, other: &Self, weight: f64) {
+        self.normal += weight * other.normal;
+        self.anomalous += weight * other.anomalous;
+        self.overlap += weight * other.overlap;
+    }
 }
 
 /// A point of all curves at once: normal and anomalous scores at or above a threshold, and the sum of the overlaps.
@@ -58,11 +59,13 @@ pub(super) enum GridFigure {
     AuPro(f64),
 }
 
-/// The counts of some images. Even bins hold the scores strictly between two thresholds, odd ones those at a threshold.
+/// The counts of some images. Even bins hold the scores strictly between two thresholds, odd ones those at a threshold;
+/// the highest scores come first.
 #[derive(Debug)]
 pub(super) struct Grid {
-    /// By bin, highest scores first, then by image.
-    events: Vec<Event>,
+    bins: usize,
+    /// For each image the bins that it has scores in.
+    counts: Vec<Vec<(u32, Count)>>,
     totals: Vec<Totals>,
 }
 
@@ -88,16 +91,11 @@ impl Grid {
                     }
                 }
             });
-            let events = counts.into_iter().enumerate().filter(|(_, c)| *c != Count::default());
-            (totals, events.map(|(bin, count)| (bin as u32, count)).collect::<Vec<_>>())
+            let counts = (0..).zip(counts).filter(|(_, c)| *c != Count::default());
+            (totals, counts.collect())
         };
-        let (totals, counts): (Vec<_>, Vec<_>) = images.par_iter().map(one).unzip();
-        let mut events: Vec<Event> = Vec::new();
-        for (image, counts) in (0..).zip(counts) {
-            events.extend(counts.into_iter().map(|(bin, count)| Event { bin, image, count }));
-        }
-        events.sort_unstable_by_key(|e| (e.bin, e.image));
-        Self { events, totals }
+        let (totals, counts) = images.par_iter().map(one).unzip();
+        Self { bins: 2 * thresholds.len() + 1, counts, totals }
     }
 
     /// The sums over images that count so often.
@@ -111,19 +109,20 @@ impl Grid {
 
     /// Walks down the thresholds over images that count so often each.
     pub(super) fn walk(&self, weights: &[f64], mut visit: impl FnMut(Point)) {
-        let mut sum = Count::default();
-        for bin in self.events.chunk_by(|a, b| a.bin == b.bin) {
-            for event in bin {
-                let weight = weights[event.image as usize];
-                sum.normal += weight * event.count.normal;
-                sum.anomalous += weight * event.count.anomalous;
-                sum.overlap += weight * event.count.overlap;
+        let mut bins = vec![Count::default(); self.bins];
+        for (counts, &weight) in self.counts.iter().zip(weights).filter(|(_, w)| **w > 0.0) {
+            for (bin, count) in counts {
+                bins[*bin as usize].add(count, weight);
             }
+        }
+        let mut sum = Count::default();
+        for (i, bin) in bins.iter().enumerate() {
+            sum.add(bin, 1.0);
             visit(Point {
                 false_positives: sum.normal,
                 true_positives: sum.anomalous,
                 overlap: sum.overlap,
-                is_threshold: bin[0].bin % 2 == 1,
+                is_threshold: i % 2 == 1,
             });
         }
     }
@@ -141,13 +140,22 @@ impl Grid {
                 result += (p.false_positives - x) * (p.true_positives + y) / 2.0;
                 (x, y) = (p.false_positives, p.true_positives);
             }),
-            GridFigure::AveragePrecision => self.walk(weights, |p| {
-                if p.is_threshold && p.true_positives > 0.0 {
-                    let precision = p.true_positives / (p.true_positives + p.false_positives);
-                    result += (p.true_positives - y) * precision;
+            GridFigure::AveragePrecision => {
+                let mut before = None;
+                self.walk(weights, |p| {
+                    let found = p.true_positives - y;
                     y = p.true_positives;
-                }
-            }),
+                    let called = p.true_positives + p.false_positives;
+                    if called > 0.0 {
+                        let precision = p.true_positives / called;
+                        // Where a ladder's step hides the way from one precision to the next, it is taken as straight.
+                        let mean =
+                            if p.is_threshold { precision } else { (before.unwrap_or(precision) + precision) / 2.0 };
+                        result += found * mean;
+                        before = Some(precision);
+                    }
+                });
+            }
             GridFigure::F1Max => self.walk(weights, |p| {
                 if p.is_threshold {
                     let called = p.true_positives + p.false_positives;

@@ -167,7 +167,7 @@ fn table(document: &Document, lines: &[Line<'_>], has_maps: bool) -> Markup {
                 (about_intervals(document).replace("In brackets", "Below each figure"))
                 " Each kind of defect is compared with all good images."
                 @if has_maps {
-                    " The figures are exact; the intervals of pixel figures are computed at up to 1000 thresholds."
+                    " The figures are exact; the intervals of pixel figures are computed at up to 300 thresholds."
                 }
             }
             details {

@@ -61,22 +61,13 @@ fn round(value: f64) -> f64 {
 
 /// Curves from (0, 0), shown up to the false-positive rate `limit`.
 pub(super) fn curves(label: &str, y: &str, curves: &[Curve], limit: f64) -> Markup {
-    let ticks = |end: f64| -> Vec<(f64, String)> {
-        let step = if end > 0.5 { 0.2 } else { end / 6.0 };
-        (0..=(end / step).round() as usize)
-            .map(|i| (i as f64 * step / end, format!("{:.3}", i as f64 * step)))
-            .collect()
-    };
-    let short = |ticks: Vec<(f64, String)>| -> Vec<(f64, String)> {
-        ticks.into_iter().map(|(at, text)| (at, text.trim_end_matches('0').trim_end_matches('.').to_owned())).collect()
-    };
     let inside = html! {
         // Overall last, on top.
         @for (i, curve) in curves.iter().enumerate().rev() {
             path class=(class(i)) d=(path(curve, limit)) { title { (curve.name) } }
         }
     };
-    frame(label, ("false-positive rate", &short(ticks(limit))), (y, &short(ticks(1.0))), &inside)
+    frame(label, ("false-positive rate", &ticks(0.0, limit, number)), (y, &ticks(0.0, 1.0, number)), &inside)
 }
 
 fn path(curve: &Curve, limit: f64) -> String {
@@ -130,19 +121,25 @@ pub(super) fn histogram(label: &str, x: &str, histogram: &Histogram, is_log: boo
         path class="area good" d=(steps(&good)) { title { "good" } }
         path class="area bad" d=(steps(&bad)) { title { "anomalous" } }
     };
-    let range = histogram.high - histogram.low;
-    let value = |at: f64| {
-        let value = histogram.low + at * range;
-        number(if value.abs() < 1e-3 * range { 0.0 } else { value })
-    };
-    let x_ticks: Vec<(f64, String)> = (0..=4).map(|i| f64::from(i) / 4.0).map(|at| (at, value(at))).collect();
+    let x_ticks = ticks(histogram.low, histogram.high, number);
     let percent = |share: f64| format!("{} %", number(100.0 * share));
     let y_ticks: Vec<(f64, String)> = if is_log {
         (0..=5).map(|i| (f64::from(i) / decades, percent(10_f64.powi(i - 5)))).collect()
     } else {
-        (0..=4).map(|i| f64::from(i) / 4.0).map(|at| (at, percent(at * highest))).collect()
+        ticks(0.0, highest, percent)
     };
     frame(label, (x, &x_ticks), ("share of the class", &y_ticks), &inside)
+}
+
+/// At most six round values between `low` and `high`, with their places.
+fn ticks(low: f64, high: f64, text: impl Fn(f64) -> String) -> Vec<(f64, String)> {
+    let rough = (high - low) / 5.0;
+    let decade = 10_f64.powf(rough.log10().floor());
+    let step = decade * [1.0, 2.0, 5.0, 10.0].into_iter().find(|m| m * decade >= rough * 0.999).unwrap_or(10.0);
+    let (first, last) = ((low / step - 1e-9).ceil(), (high / step + 1e-9).floor());
+    let count = (last - first).clamp(0.0, 6.0) as usize;
+    let values = (0..=count).map(|i| (first + i as f64) * step);
+    values.map(|v| ((v - low) / (high - low), text(v))).collect()
 }
 
 /// A number with three digits that count.
