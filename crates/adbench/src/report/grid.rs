@@ -38,7 +38,7 @@ pub(super) struct Point {
     pub(super) false_positives: f64,
     pub(super) true_positives: f64,
     pub(super) overlap: f64,
-    /// Whether the scores above are those at or above a threshold, as precision needs.
+    /// Whether the scores are those down to and at a threshold, not those strictly above it.
     is_threshold: bool,
 }
 
@@ -157,10 +157,8 @@ impl Grid {
                 });
             }
             GridFigure::F1Max => self.walk(weights, |p| {
-                if p.is_threshold {
-                    let called = p.true_positives + p.false_positives;
-                    result = f64::max(result, 2.0 * p.true_positives / (called + totals.anomalous));
-                }
+                let called = p.true_positives + p.false_positives;
+                result = f64::max(result, 2.0 * p.true_positives / (called + totals.anomalous));
             }),
             GridFigure::AuPro(limit) => {
                 let end = limit * totals.normal;

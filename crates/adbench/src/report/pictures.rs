@@ -99,7 +99,7 @@ impl Thumbnail {
         let heat = Array3::from_shape_fn((height, width, 3), |(y, x, c)| heat(level[(y, x)])[c]);
         let outline = outline(&self.mask);
         let overlay = Array3::from_shape_fn((height, width, 3), |(y, x, c)| {
-            let opacity = 0.7 * level[(y, x)].sqrt();
+            let opacity = 0.75 * level[(y, x)];
             let below = photo[(y, x, c)].clamp(0.0, 1.0);
             if outline[(y, x)] { OUTLINE[c] } else { below + (heat[(y, x, c)] - below) * opacity }
         });

@@ -131,7 +131,7 @@ pub(super) fn markdown(document: &Document) -> String {
 pub(super) fn about_intervals(document: &Document) -> String {
     let settings = document.categories[0].bootstrap;
     format!(
-        "In brackets: {} % percentile bootstrap intervals over test images ({} draws, seed {}). They cover the choice of test images only, not that of training images or seeds.",
+        "In brackets: {} % percentile bootstrap intervals over test images ({} draws, seed {}). They cover the choice of test images only, not that of training images or seeds, and next to 0 and 1 they are too narrow.",
         100.0 * settings.level,
         settings.resamples,
         settings.seed
