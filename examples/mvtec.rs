@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use common::{Bars, bar, finish, say, tell_files, tell_training};
+use common::{Bars, bar, finish, say, tell_files, tell_training, write_report};
 use maphc2f::adbench::{Mvtec, Policy};
 use maphc2f::bisqad::{Checkpoint, Fusion, TrainParams, Weighting};
 use maphc2f::physdefect::appearance::Material;
@@ -114,21 +114,25 @@ fn run() -> Result<String> {
     if options.arms {
         for fusion in [Fusion::Discriminator, Fusion::Memory] {
             let arm = evaluate(&detector.with_fusion(fusion), &name, &tests, side, &|_| ())?.report.overall;
-            let pixel = arm.pixels.map_or(f64::NAN, |p| p.auroc);
-            say(&format!("arm {fusion:?}: image_auroc={:.4} pixel_auroc={pixel:.4}", arm.image_auroc));
+            let pixel = arm.pixels.map_or(f64::NAN, |p| p.auroc.value);
+            say(&format!("arm {fusion:?}: image_auroc={:.4} pixel_auroc={pixel:.4}", arm.image_auroc.value));
         }
     }
     detector.save(&out.join("detector.safetensors"))?;
     model.quality.save(&out.join("quality.safetensors"))?;
-    evaluation.report.write_csv(out.join("results.csv"))?;
     hardest(&tests, &evaluation, detector.threshold(0.1)?.value as f32)?.save(&out.join("hardest.png"))?;
     std::fs::remove_file(&checkpoint).ok();
-    tell_files(&out, &["hardest.png", "results.csv", "detector.safetensors", "quality.safetensors"]);
-    let overall = &evaluation.report.overall;
+    let overall = evaluation.report.overall.clone();
+    let mut report = evaluation.report;
+    report.training_images = Some(normals.len());
+    write_report(&out, &format!("maphc2f on {name}"), options.root.display().to_string(), side, params, vec![report])?;
+    let files =
+        ["results.html", "results.{csv,json,md,tex}", "hardest.png", "detector.safetensors", "quality.safetensors"];
+    tell_files(&out, &files);
     Ok(format!(
         "result image_auroc={:.4} pixel_auroc={:.4} seed={} images={} seconds={:.1}",
-        overall.image_auroc,
-        overall.pixels.map_or(f64::NAN, |p| p.auroc),
+        overall.image_auroc.value,
+        overall.pixels.map_or(f64::NAN, |p| p.auroc.value),
         params.seed,
         tests.len(),
         start.elapsed().as_secs_f64()

@@ -11,9 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use common::{Bars, bar, finish, say, tell_files, tell_training};
+use common::{Bars, bar, finish, say, tell_files, tell_training, write_report};
 use maphc2f::adbench::Report;
-use maphc2f::adbench::file::write_atomic;
 use maphc2f::bisqad::{Detector, PatchDetector, TrainParams};
 use maphc2f::physdefect::appearance::{Appearance, Material, Rendered};
 use maphc2f::physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
@@ -94,17 +93,20 @@ fn run() -> Result<String> {
         let seconds = mark.elapsed().as_secs_f64();
         say(&format!("scored {} test crops in {seconds:.1} s\n\n{}", set.tests.len(), evaluation.report));
         model.fitted.detector.save(&out.join(format!("detector-{}.safetensors", set.name)))?;
-        reports.push(evaluation.report);
+        let mut report = evaluation.report;
+        report.training_images = Some(set.normals.len());
+        reports.push(report);
         detectors.push(model.fitted.detector);
     }
-    write_atomic(out.join("results.csv"), &csv(&reports))?;
     contact_sheet(&surfaces, &objects, &pipeline, &detectors, seed)?.save(&out.join("sheet.png"))?;
-    tell_files(&out, &["sheet.png", "results.csv", "detector-*.safetensors"]);
+    let dataset = format!("crops of {}, with defects of other makes", photos.join("surfaces").display());
+    write_report(&out, "maphc2f on the shipped photographs", dataset, SIDE, &train_params, reports.clone())?;
+    tell_files(&out, &["results.html", "results.{csv,json,md,tex}", "sheet.png", "detector-*.safetensors"]);
     let mean = |f: &dyn Fn(&Report) -> f64| reports.iter().map(f).sum::<f64>() / reports.len() as f64;
     Ok(format!(
         "result image_auroc={:.4} pixel_auroc={:.4} seed={seed} images={} seconds={:.1}",
-        mean(&|r| r.overall.image_auroc),
-        mean(&|r| r.overall.pixels.map_or(f64::NAN, |p| p.auroc)),
+        mean(&|r| r.overall.image_auroc.value),
+        mean(&|r| r.overall.pixels.map_or(f64::NAN, |p| p.auroc.value)),
         sets.iter().map(|s| s.tests.len()).sum::<usize>(),
         start.elapsed().as_secs_f64()
     ))
@@ -145,16 +147,6 @@ impl Set {
         }
         Ok(set)
     }
-}
-
-/// All tables under one header.
-fn csv(reports: &[Report]) -> String {
-    let mut text = String::new();
-    for (i, report) in reports.iter().enumerate() {
-        let table = report.to_csv();
-        text.extend(table.split_inclusive('\n').skip(usize::from(i > 0)));
-    }
-    text
 }
 
 /// Makers of defects that training never sees, of middling to full severity.

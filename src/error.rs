@@ -59,6 +59,9 @@ pub enum Error {
     /// A figure could not be computed.
     #[error(transparent)]
     Metric(#[from] adbench::MetricError),
+    /// A report could not be made.
+    #[error(transparent)]
+    Report(#[from] adbench::ReportError),
     /// A table could not be written.
     #[error(transparent)]
     Table(#[from] adbench::file::WriteError),

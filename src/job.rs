@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use adbench::resize::{Kernel, resize_map};
-use adbench::{Reducer, Report, ReportBuilder};
+use adbench::{Outcome, Reducer, Report, ReportBuilder};
 use bisqad::hypergradient::ForwardDifference;
 use bisqad::{AnomalySource, Checkpoint, Detector, Fitted, Observe, PatchDetector, TrainParams, fit};
 use frozen_backbone::EfficientNetLite0;
@@ -89,7 +89,7 @@ fn ladders(
 /// One test image.
 #[derive(Debug, Clone)]
 pub struct TestImage {
-    /// For pictures and messages.
+    /// For pictures and messages; no other image's.
     pub name: String,
     /// Defect kind; `None` for good images.
     pub kind: Option<String>,
@@ -122,7 +122,7 @@ pub struct Evaluation {
 /// `progress` hears how many images are done. Nothing is tuned here.
 ///
 /// # Errors
-/// [`Error::Metric`] if a class is missing, [`Error::Detector`].
+/// [`Error::Report`] if a class is missing or two images share a name, [`Error::Detector`].
 pub fn evaluate(
     detector: &PatchDetector,
     name: &str,
@@ -139,8 +139,8 @@ pub fn evaluate(
     let images: Vec<Evaluated> = tests.par_iter().enumerate().map(score).collect::<Result<_, _>>()?;
     let mut builder = ReportBuilder::new(name);
     for (test, done) in tests.iter().zip(&images) {
-        builder.push_image(test.kind.as_deref(), done.score as f32)?;
-        builder.push_map(test.kind.as_deref(), done.map.view(), test.mask.view())?;
+        let outcome = Outcome::new(&test.name, test.kind.as_deref(), done.score as f32);
+        builder.push(&outcome.with_map(done.map.view(), test.mask.view()).with_photo(test.image.view()))?;
     }
     Ok(Evaluation { report: builder.finish()?, images })
 }

@@ -150,5 +150,7 @@ fn grey_and_sixteen_bit_images_work() {
     let mut files: Vec<_> =
         std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     files.sort();
-    assert_eq!(files, ["detector.safetensors", "hardest.png", "quality.safetensors", "results.csv"]);
+    let reports = ["csv", "html", "json", "md", "tex"].map(|extension| format!("results.{extension}"));
+    assert_eq!(files[..3], ["detector.safetensors", "hardest.png", "quality.safetensors"]);
+    assert_eq!(files[3..], reports);
 }

@@ -7,7 +7,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use maphc2f::bisqad::{Checkpoint, Observe, Progress, Report};
+use maphc2f::adbench::protocol::Protocol;
+use maphc2f::adbench::report::{Document, Provenance, Report as Figures};
+use maphc2f::bisqad::{Checkpoint, Observe, Progress, Report, TrainParams};
 use maphc2f::sqe::WarmStart;
 
 /// Progress bars on standard error, and a checkpoint after every round.
@@ -115,6 +117,30 @@ pub fn tell_training(warm: &WarmStart, report: &Report) {
 /// A line for people.
 pub fn say(line: &dyn Display) {
     eprintln!("{line}");
+}
+
+/// Writes `results.html` and the other formats of a run's figures.
+pub fn write_report(
+    out: &Path,
+    title: &str,
+    dataset: String,
+    side: usize,
+    params: &TrainParams,
+    figures: Vec<Figures>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let protocol = Protocol::named("native").ok_or("no protocol `native`")?;
+    let command = std::env::args().collect::<Vec<_>>().join(" ");
+    let mut provenance = Provenance::new(dataset, "maphc2f", protocol, command);
+    provenance.seeds = vec![params.seed];
+    provenance.versions = vec![("maphc2f".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
+    provenance.notes = [
+        ("detector's input", format!("{side} x {side} px; image scores are those of the map at this size")),
+        ("training", format!("{params:?}")),
+    ]
+    .map(|(name, text)| (name.to_owned(), text))
+    .into();
+    Document::new(title, provenance, figures)?.write_all(out.join("results"))?;
+    Ok(())
 }
 
 /// The files an example wrote.

@@ -23,5 +23,5 @@ pub use loaders::mvtec::Mvtec;
 pub use loaders::table::Table;
 pub use loaders::visa::{Visa, VisaSplit};
 pub use metrics::{MetricError, PixelPool, Reducer, auroc, average_precision, f1_max};
-pub use report::{Report, ReportBuilder};
+pub use report::{Outcome, Report, ReportBuilder, ReportError};
 pub use split::{Sample, Split, Test, Train, Validation};

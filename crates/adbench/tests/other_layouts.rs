@@ -148,6 +148,30 @@ fn links_out_of_a_category_are_refused() {
     assert!(matches!(only_finding(index, 4), Finding::Undecodable { .. }));
 }
 
+/// Found by fuzzing: the folder was noted, and yet read.
+#[cfg(unix)]
+#[test]
+fn folders_that_links_lead_out_are_not_read() {
+    use std::os::unix::fs::symlink;
+    for linked in ["train/good", "test/good", "ground_truth/crack"] {
+        let (folder, root) = category();
+        let outside = folder.path().join("outside");
+        fs::rename(root.join(linked), &outside).unwrap();
+        symlink(&outside, root.join(linked)).unwrap();
+        let index = |policy| Mvtec::index_with(&root, policy);
+        let error = index(Policy::Strict).unwrap_err().to_string();
+        if linked == "train/good" {
+            assert!(error.contains("train/good: no image in the folder"), "{error}");
+            continue;
+        }
+        assert_eq!(error.matches("leads out of the dataset").count(), 1, "{error}");
+        let data = index(Policy::Skip).unwrap();
+        let kept: Vec<&Path> = data.test().samples().iter().map(|s| s.image_path()).collect();
+        let other = root.join(if linked == "test/good" { "test/crack" } else { "test/good" });
+        assert!(!kept.is_empty() && kept.iter().all(|path| path.starts_with(&other)), "{kept:?}");
+    }
+}
+
 #[test]
 fn a_header_that_claims_gigabytes_is_refused_at_once() {
     let (_folder, root) = category();

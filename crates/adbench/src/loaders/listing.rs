@@ -83,8 +83,17 @@ pub(super) struct ImageFiles {
 }
 
 impl ImageFiles {
-    /// Lists a folder. Of files that share a stem none is kept; other files than images are noted and ignored.
+    /// Lists a folder. Of files that share a stem none is kept; other files than images are noted and ignored. A folder
+    /// that a link leads out of the root is noted and not read.
     pub(super) fn list(root: &Root, folder: &Path, findings: &mut Vec<Finding>) -> Result<Self, DatasetError> {
+        if let Some(target) = root.escape(folder) {
+            let finding = Finding::PathEscapesRoot { path: folder.into(), target };
+            // Listing the folder above has noted a link as such already.
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+            return Ok(Self::default());
+        }
         let mut all: Vec<(String, PathBuf)> = Vec::new();
         for Entry { name, path, .. } in entries(root, folder, findings)?.into_iter().filter(|e| !e.is_dir) {
             match name.rsplit_once('.') {

@@ -1,0 +1,371 @@
+//! From test images, one after another, to a report.
+
+use std::collections::{BTreeMap, HashSet};
+
+use ndarray::{Array2, ArrayView2, ArrayView3};
+use rayon::prelude::*;
+
+use super::ReportError;
+use super::curves::{Curves, pro, roc};
+use super::grid::{Grid, GridFigure, Scored};
+use super::histogram::Histogram;
+use super::model::{Figure, ImageResult, PixelFigures, Report, Row};
+use super::pictures::{Thumbnail, heat_scale};
+use crate::metrics::{
+    Bootstrap, Interval, MetricError, PixelPool, auroc, average_precision, bootstrap, check_finite, f1_max,
+    label_components,
+};
+
+/// What a detector gave for one test image.
+#[derive(Debug, Clone, Copy)]
+pub struct Outcome<'a> {
+    id: &'a str,
+    kind: Option<&'a str>,
+    score: f32,
+    map: Option<(ArrayView2<'a, f32>, ArrayView2<'a, bool>)>,
+    photo: Option<ArrayView3<'a, f32>>,
+}
+
+impl<'a> Outcome<'a> {
+    /// The score of an image; `kind` is `None` for a good one. The id is the image's name in the report, such as
+    /// [`Sample::id`](crate::Sample::id), and no other image's.
+    #[must_use]
+    pub fn new(id: &'a str, kind: Option<&'a str>, score: f32) -> Self {
+        Self { id, kind, score, map: None, photo: None }
+    }
+
+    /// Adds the score map and the ground truth, both height x width. Add those of all images or of none.
+    #[must_use]
+    pub fn with_map(self, map: ArrayView2<'a, f32>, mask: ArrayView2<'a, bool>) -> Self {
+        Self { map: Some((map, mask)), ..self }
+    }
+
+    /// Adds the photo, to be shown in the gallery: height x width of the map x 1 (grey) or 3 (RGB) channels, in `[0, 1]`.
+    /// It takes no part in any figure.
+    #[must_use]
+    pub fn with_photo(self, photo: ArrayView3<'a, f32>) -> Self {
+        Self { photo: Some(photo), ..self }
+    }
+}
+
+/// Collects the results of the test images of a category, one after another.
+///
+/// Memory: 5 bytes a pixel of the maps pushed, and as much again while [`ReportBuilder::finish`] ranks them.
+///
+/// ```
+/// use adbench::{Outcome, ReportBuilder};
+/// let mut builder = ReportBuilder::new("bottle");
+/// builder.push(&Outcome::new("good/0.png", None, 0.1))?;
+/// builder.push(&Outcome::new("good/1.png", None, 0.3))?;
+/// builder.push(&Outcome::new("crack/0.png", Some("crack"), 0.2))?;
+/// builder.push(&Outcome::new("stain/0.png", Some("stain"), 0.9))?;
+/// let report = builder.finish()?;
+/// assert_eq!(report.overall.image_auroc.value, 0.75);
+/// assert_eq!(report.kinds[0].image_auroc.value, 0.5);
+/// println!("{report}");
+/// # Ok::<(), adbench::ReportError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ReportBuilder {
+    name: String,
+    training_images: Option<usize>,
+    bootstrap: Bootstrap,
+    images: Vec<Image>,
+    ids: HashSet<String>,
+}
+
+/// An image as pushed.
+#[derive(Debug, Clone)]
+struct Image {
+    id: String,
+    kind: Option<String>,
+    score: f32,
+    pixels: Option<Pixels>,
+    thumbnail: Option<Thumbnail>,
+}
+
+#[derive(Debug, Clone)]
+struct Pixels {
+    map: Array2<f32>,
+    mask: Array2<bool>,
+    regions: usize,
+}
+
+impl ReportBuilder {
+    /// A report on the category of this name, with the intervals of [`Bootstrap::default`].
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            training_images: None,
+            bootstrap: Bootstrap::default(),
+            images: Vec::new(),
+            ids: HashSet::new(),
+        }
+    }
+
+    /// Says how many images the detector was trained on.
+    #[must_use]
+    pub fn with_training_images(self, count: usize) -> Self {
+        Self { training_images: Some(count), ..self }
+    }
+
+    /// Sets how the intervals are made.
+    #[must_use]
+    pub fn with_bootstrap(self, bootstrap: Bootstrap) -> Self {
+        Self { bootstrap, ..self }
+    }
+
+    /// Adds an image.
+    ///
+    /// # Errors
+    /// [`ReportError::Image`] for a score that is not finite, or a mask of another size than its map;
+    /// [`ReportError::Duplicate`], [`ReportError::MapsOfSome`], [`ReportError::Photo`]. Nothing is added then.
+    pub fn push(&mut self, outcome: &Outcome<'_>) -> Result<(), ReportError> {
+        let id = || outcome.id.to_owned();
+        let refuse = |source| ReportError::Image { id: id(), source };
+        check_finite(&[outcome.score]).map_err(refuse)?;
+        if self.ids.contains(outcome.id) {
+            return Err(ReportError::Duplicate { id: id() });
+        }
+        let has_map = outcome.map.is_some();
+        if self.images.first().is_some_and(|first| first.pixels.is_some() != has_map) {
+            return Err(ReportError::MapsOfSome { id: id(), has_map });
+        }
+        let pixels = match outcome.map {
+            None => None,
+            Some((map, mask)) => {
+                if map.is_empty() {
+                    return Err(refuse(MetricError::EmptyMap));
+                }
+                if map.dim() != mask.dim() {
+                    return Err(refuse(MetricError::ShapeMismatch { map: map.dim(), mask: mask.dim() }));
+                }
+                let map = map.as_standard_layout().into_owned();
+                check_finite(map.as_slice().unwrap_or_default()).map_err(refuse)?;
+                let regions = label_components(mask).sizes.len();
+                Some(Pixels { map, mask: mask.to_owned(), regions })
+            }
+        };
+        let thumbnail = match outcome.photo {
+            None => None,
+            Some(photo) => {
+                let map = pixels.as_ref().map_or((0, 0), |p| p.map.dim());
+                let refuse = || ReportError::Photo { id: id(), photo: photo.dim(), map };
+                let (height, width, channels) = photo.dim();
+                let pixels = pixels.as_ref().filter(|_| (height, width) == map && [1, 3].contains(&channels));
+                let Pixels { map, mask, .. } = pixels.ok_or_else(refuse)?;
+                Some(Thumbnail::new(photo, map.view(), mask.view()).map_err(|_| refuse())?)
+            }
+        };
+        self.ids.insert(id());
+        let kind = outcome.kind.map(str::to_owned);
+        self.images.push(Image { id: id(), kind, score: outcome.score, pixels, thumbnail });
+        Ok(())
+    }
+
+    /// Computes the report.
+    ///
+    /// # Errors
+    /// [`ReportError::Figure`] when there is no good or no anomalous image, no anomalous pixel of a kind, or when the
+    /// bootstrap's settings are out of range; [`ReportError::Picture`].
+    pub fn finish(self) -> Result<Report, ReportError> {
+        let Self { name, training_images, bootstrap, images, .. } = self;
+        let name = name.as_str();
+        let refuse = |kind: &str, source| ReportError::Figure { name: format!("{name}, {kind}"), source };
+        let of = |wanted: Option<&str>| -> Vec<usize> {
+            (0..images.len()).filter(|&i| images[i].kind.as_deref() == wanted).collect()
+        };
+        let good = of(None);
+        let mut by_kind: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for kind in images.iter().filter_map(|i| i.kind.as_deref()) {
+            by_kind.entry(kind).or_insert_with(|| of(Some(kind)));
+        }
+        for (class, is_missing) in [("normal", good.is_empty()), ("anomalous", by_kind.is_empty())] {
+            if is_missing {
+                return Err(refuse("overall", MetricError::MissingClass { class, count: images.len() }));
+            }
+        }
+        let scores = ByScore::new(&images, &good);
+        let mut test = TestSet::new(&images, &good, bootstrap);
+        let mut kinds = Vec::new();
+        for (&kind, members) in &by_kind {
+            kinds.push(test.row(kind, members).map_err(|e| refuse(kind, e))?);
+        }
+        let anomalous: Vec<usize> = by_kind.into_values().flatten().collect();
+        let overall = test.row("overall", &anomalous).map_err(|e| refuse("overall", e))?;
+        test.curves.overall_first();
+        let (curves, image_scores, pixel_scores) = (test.curves, test.image_scores, test.pixel_scores);
+        let shown = images.iter().filter_map(|i| Some((i.kind.is_some(), i.thumbnail.as_ref()?)));
+        let heat_scale = shown.clone().next().map(|_| heat_scale(shown));
+        let result = |image: Image| {
+            let pictures = image.thumbnail.zip(heat_scale).map(|(thumbnail, scale)| thumbnail.pictures(scale));
+            let failed = |e: image::ImageError| ReportError::Picture { id: image.id.clone(), reason: e.to_string() };
+            Ok(ImageResult {
+                misranked: scores.misranked(image.kind.is_some(), image.score),
+                pictures: pictures.transpose().map_err(failed)?,
+                id: image.id,
+                kind: image.kind,
+                score: image.score,
+            })
+        };
+        let images = images.into_par_iter().map(result).collect::<Result<_, ReportError>>()?;
+        Ok(Report {
+            name: name.to_owned(),
+            training_images,
+            kinds,
+            overall,
+            bootstrap,
+            curves,
+            image_scores,
+            pixel_scores,
+            heat_scale,
+            images,
+        })
+    }
+}
+
+/// All images, and what is common to the rows.
+struct TestSet<'a> {
+    images: &'a [Image],
+    good: &'a [usize],
+    settings: Bootstrap,
+    image_grid: Grid,
+    pixel_grid: Option<Grid>,
+    image_scores: Histogram,
+    pixel_scores: Option<Histogram>,
+    /// Kinds in the order of the calls of [`TestSet::row`].
+    curves: Curves,
+}
+
+impl<'a> TestSet<'a> {
+    fn new(images: &'a [Image], good: &'a [usize], settings: Bootstrap) -> Self {
+        // The first image stands for all, as `push` has seen to.
+        let maps: Option<Vec<&Pixels>> = images.iter().map(|i| i.pixels.as_ref()).collect();
+        Self {
+            images,
+            good,
+            settings,
+            image_grid: Grid::new(images),
+            pixel_grid: maps.as_deref().map(Grid::new),
+            image_scores: Histogram::new(images, 30),
+            pixel_scores: maps.as_deref().map(|maps| Histogram::new(maps, 60)),
+            curves: Curves::default(),
+        }
+    }
+
+    /// The figures of these anomalous images and all good ones.
+    fn row(&mut self, name: &str, anomalous: &[usize]) -> Result<Row, MetricError> {
+        let members: Vec<usize> = self.good.iter().chain(anomalous).copied().collect();
+        let scores: Vec<f32> = members.iter().map(|&i| self.images[i].score).collect();
+        let labels: Vec<bool> = (0..members.len()).map(|i| i >= self.good.len()).collect();
+        let interval = |grid: &Grid, figure| self.interval(grid, &members, &labels, figure);
+        let image = |value, figure| Ok(Figure { value, interval: interval(&self.image_grid, figure)? });
+        let mut weights = vec![0.0; self.images.len()];
+        members.iter().for_each(|&i| weights[i] = 1.0);
+        let mut row = Row {
+            name: name.to_owned(),
+            normal: self.good.len(),
+            anomalous: anomalous.len(),
+            image_auroc: image(auroc(&scores, &labels)?, GridFigure::Auroc)?,
+            image_average_precision: image(average_precision(&scores, &labels)?, GridFigure::AveragePrecision)?,
+            image_f1_max: image(f1_max(&scores, &labels)?.f1, GridFigure::F1Max)?,
+            pixels: None,
+        };
+        if let Some(grid) = &self.pixel_grid {
+            let mut pool = PixelPool::new();
+            for pixels in members.iter().filter_map(|&i| self.images[i].pixels.as_ref()) {
+                pool.push(pixels.map.view(), pixels.mask.view())?;
+            }
+            let ranked = pool.rank()?;
+            let pixel = |value, figure| Ok(Figure { value, interval: interval(grid, figure)? });
+            row.pixels = Some(PixelFigures {
+                auroc: pixel(ranked.auroc(), GridFigure::Auroc)?,
+                average_precision: pixel(ranked.average_precision(), GridFigure::AveragePrecision)?,
+                f1_max: pixel(ranked.f1_max().f1, GridFigure::F1Max)?,
+                au_pro: pixel(ranked.au_pro(0.3)?, GridFigure::AuPro(0.3))?,
+                au_pro_05: pixel(ranked.au_pro(0.05)?, GridFigure::AuPro(0.05))?,
+                prevalence: ranked.prevalence(),
+            });
+            self.curves.pixel_roc.push(roc(grid, name, &weights));
+            self.curves.pro.push(pro(grid, name, &weights));
+        }
+        self.curves.image_roc.push(roc(&self.image_grid, name, &weights));
+        Ok(row)
+    }
+
+    /// `None` when a draw leaves the figure undefined.
+    fn interval(
+        &self,
+        grid: &Grid,
+        members: &[usize],
+        labels: &[bool],
+        figure: GridFigure,
+    ) -> Result<Option<Interval>, MetricError> {
+        let drawn = |drawn: &[usize]| {
+            let mut weights = vec![0.0; self.images.len()];
+            drawn.iter().for_each(|&i| weights[members[i]] += 1.0);
+            grid.figure(&weights, figure).ok_or(MetricError::MissingClass { class: "anomalous", count: drawn.len() })
+        };
+        match bootstrap(labels, self.settings, drawn) {
+            Ok(interval) => Ok(Some(interval)),
+            Err(MetricError::MissingClass { .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+impl Scored for Image {
+    fn visit(&self, tell: &mut dyn FnMut(f32, Option<f64>)) {
+        tell(self.score, self.kind.is_some().then_some(1.0));
+    }
+
+    fn regions(&self) -> usize {
+        usize::from(self.kind.is_some())
+    }
+}
+
+impl Scored for &Pixels {
+    fn visit(&self, tell: &mut dyn FnMut(f32, Option<f64>)) {
+        if self.regions == 0 {
+            self.map.iter().for_each(|&score| tell(score, None));
+            return;
+        }
+        let components = label_components(self.mask.view());
+        for (&score, &label) in self.map.iter().zip(&components.labels) {
+            let size = |region: u32| 1.0 / components.sizes[region as usize] as f64;
+            tell(score, label.checked_sub(1).map(size));
+        }
+    }
+
+    fn regions(&self) -> usize {
+        self.regions
+    }
+}
+
+/// The scores of both classes, ascending.
+struct ByScore {
+    good: Vec<f32>,
+    bad: Vec<f32>,
+}
+
+impl ByScore {
+    fn new(images: &[Image], good: &[usize]) -> Self {
+        let sorted = |mut scores: Vec<f32>| {
+            scores.sort_unstable_by(f32::total_cmp);
+            scores
+        };
+        let bad = images.iter().filter(|i| i.kind.is_some()).map(|i| i.score).collect();
+        Self { good: sorted(good.iter().map(|&i| images[i].score).collect()), bad: sorted(bad) }
+    }
+
+    /// See [`ImageResult::misranked`].
+    fn misranked(&self, is_anomalous: bool, score: f32) -> f64 {
+        let others = if is_anomalous { &self.good } else { &self.bad };
+        let below = others.partition_point(|&s| s < score);
+        let at_or_below = others.partition_point(|&s| s <= score);
+        let above = others.len() - at_or_below;
+        let wrong = if is_anomalous { above } else { below };
+        (wrong as f64 + (at_or_below - below) as f64 / 2.0) / others.len() as f64
+    }
+}

@@ -1,0 +1,50 @@
+//! How the scores of the two classes lie.
+
+use rayon::prelude::*;
+
+use super::grid::Scored;
+
+/// Counts of scores in cells of equal width between the lowest and the highest score.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Histogram {
+    /// The lower border of the first cell.
+    pub low: f64,
+    /// The upper border of the last cell.
+    pub high: f64,
+    /// Good scores in each cell.
+    pub good: Vec<u64>,
+    /// Anomalous scores in each cell.
+    pub anomalous: Vec<u64>,
+}
+
+impl Histogram {
+    pub(super) fn new<S: Scored>(images: &[S], cells: usize) -> Self {
+        let ends = |image: &S| {
+            let mut ends = (f64::INFINITY, f64::NEG_INFINITY);
+            image.visit(&mut |score, _| ends = (ends.0.min(score.into()), ends.1.max(score.into())));
+            ends
+        };
+        let wider = |a: (f64, f64), b: (f64, f64)| (a.0.min(b.0), a.1.max(b.1));
+        let (mut low, mut high) = images.par_iter().map(ends).reduce(|| (f64::INFINITY, f64::NEG_INFINITY), wider);
+        if low >= high {
+            // One value only: a cell around it.
+            (low, high) = (low - 0.5, high + 0.5);
+        }
+        let scale = cells as f64 / (high - low);
+        let count = |image: &S| {
+            let mut counts = [vec![0_u64; cells], vec![0_u64; cells]];
+            image.visit(&mut |score, weight| {
+                let cell = ((f64::from(score) - low) * scale) as usize;
+                counts[usize::from(weight.is_some())][cell.min(cells - 1)] += 1;
+            });
+            counts
+        };
+        let add = |mut a: [Vec<u64>; 2], b: [Vec<u64>; 2]| {
+            a.iter_mut().flatten().zip(b.iter().flatten()).for_each(|(a, b)| *a += b);
+            a
+        };
+        let [good, anomalous] = images.par_iter().map(count).reduce(|| [vec![0; cells], vec![0; cells]], add);
+        Self { low, high, good, anomalous }
+    }
+}

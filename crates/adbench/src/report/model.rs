@@ -1,0 +1,185 @@
+//! What a report holds: figures by kind of defect, curves, histograms, and the images one by one.
+
+use super::curves::Curves;
+use super::histogram::Histogram;
+use super::pictures::{HeatScale, Pictures};
+use crate::metrics::{Bootstrap, Interval};
+
+/// A figure and its bootstrap interval over images.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Figure {
+    /// The figure, exact.
+    pub value: f64,
+    /// The interval at [`Report::bootstrap`]'s level; `None` where resampling leaves the figure undefined, and for means.
+    pub interval: Option<Interval>,
+}
+
+/// The figures of one kind of defect, or of all together.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Row {
+    /// The defect kind, or `overall`.
+    pub name: String,
+    /// Good images: all of the test set's, for every kind.
+    pub normal: usize,
+    /// Anomalous images: those of the kind.
+    pub anomalous: usize,
+    /// Image AUROC of these images.
+    pub image_auroc: Figure,
+    /// Image average precision.
+    pub image_average_precision: Figure,
+    /// Largest image F1 over all thresholds, chosen with the labels in hand.
+    pub image_f1_max: Figure,
+    /// Figures over all pixels of these images; `None` when no maps were pushed.
+    pub pixels: Option<PixelFigures>,
+}
+
+/// Figures over all pixels of some images.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct PixelFigures {
+    /// Pixel AUROC.
+    pub auroc: Figure,
+    /// Pixel average precision.
+    pub average_precision: Figure,
+    /// Largest pixel F1 over all thresholds, chosen with the labels in hand.
+    pub f1_max: Figure,
+    /// AU-PRO at a false-positive rate of 0.3.
+    pub au_pro: Figure,
+    /// AU-PRO at a false-positive rate of 0.05.
+    pub au_pro_05: Figure,
+    /// Share of anomalous pixels.
+    pub prevalence: f64,
+}
+
+impl Row {
+    /// Share of anomalous images.
+    #[must_use]
+    pub fn prevalence(&self) -> f64 {
+        self.anomalous as f64 / (self.normal + self.anomalous) as f64
+    }
+}
+
+/// One test image of a report.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ImageResult {
+    /// The image, such as its path in the dataset.
+    pub id: String,
+    /// Its kind of defect; `None` for a good image.
+    pub kind: Option<String>,
+    /// Its score.
+    pub score: f32,
+    /// The share of the other class's images that it is ranked wrongly against, ties counting one half: 0 is best. The
+    /// mean over the images of either class is 1 - AUROC.
+    pub misranked: f64,
+    /// Its pictures, when a photo was pushed.
+    pub pictures: Option<Pictures>,
+}
+
+/// The results of a category. `Display` prints an aligned table.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Report {
+    /// The category.
+    pub name: String,
+    /// Training images, when [`ReportBuilder::with_training_images`](super::ReportBuilder::with_training_images) said so.
+    pub training_images: Option<usize>,
+    /// One row a defect kind, in byte order: the kind's anomalous images and all good ones.
+    pub kinds: Vec<Row>,
+    /// All images together.
+    pub overall: Row,
+    /// The settings of the intervals.
+    pub bootstrap: Bootstrap,
+    /// The curves of each kind and overall.
+    pub curves: Curves,
+    /// The image scores.
+    pub image_scores: Histogram,
+    /// The pixel scores; `None` when no maps were pushed.
+    pub pixel_scores: Option<Histogram>,
+    /// What dark and bright mean in the heat maps; `None` without pictures.
+    pub heat_scale: Option<HeatScale>,
+    /// The images in the order of their pushing.
+    pub images: Vec<ImageResult>,
+}
+
+impl Report {
+    /// The mean over the defect kinds of a figure, such as `|row| Some(row.image_auroc.value)`; `None` when a kind lacks
+    /// it.
+    #[must_use]
+    pub fn mean_of_kinds(&self, figure: impl Fn(&Row) -> Option<f64>) -> Option<f64> {
+        mean(self.kinds.iter().map(figure))
+    }
+}
+
+/// The mean; `None` when a member is.
+pub(super) fn mean(figures: impl ExactSizeIterator<Item = Option<f64>>) -> Option<f64> {
+    let count = figures.len();
+    let sum: Option<f64> = figures.sum();
+    sum.map(|sum| sum / count as f64)
+}
+
+/// A column of figures.
+#[derive(Clone, Copy)]
+pub(super) struct Column {
+    /// Name in files that programs read.
+    pub(super) key: &'static str,
+    /// Heading for people.
+    pub(super) title: &'static str,
+    /// What the figure is, in a sentence.
+    pub(super) meaning: &'static str,
+    pub(super) figure: fn(&Row) -> Option<Figure>,
+}
+
+/// The figures in the order in which all formats give them: three of images, then five of pixels.
+pub(super) const COLUMNS: [Column; 8] = [
+    Column {
+        key: "image_auroc",
+        title: "image AUROC",
+        meaning: "the probability that an anomalous image scores above a good one, ties counting one half",
+        figure: |r| Some(r.image_auroc),
+    },
+    Column {
+        key: "image_ap",
+        title: "image AP",
+        meaning: "average precision of the image scores: the step-wise sum over distinct thresholds",
+        figure: |r| Some(r.image_average_precision),
+    },
+    Column {
+        key: "image_f1_max",
+        title: "image F1-max",
+        meaning: "the largest F1 over all thresholds on the image scores, an upper bound: the threshold is chosen with the labels in hand",
+        figure: |r| Some(r.image_f1_max),
+    },
+    Column {
+        key: "pixel_auroc",
+        title: "pixel AUROC",
+        meaning: "AUROC over all pixels of all test images, good ones included",
+        figure: |r| r.pixels.map(|p| p.auroc),
+    },
+    Column {
+        key: "pixel_ap",
+        title: "pixel AP",
+        meaning: "average precision over all pixels; an uninformative detector gets the pixel prevalence",
+        figure: |r| r.pixels.map(|p| p.average_precision),
+    },
+    Column {
+        key: "pixel_f1_max",
+        title: "pixel F1-max",
+        meaning: "the largest F1 over all thresholds on the pixel scores, an upper bound",
+        figure: |r| r.pixels.map(|p| p.f1_max),
+    },
+    Column {
+        key: "au_pro_0.3",
+        title: "AU-PRO 0.3",
+        meaning: "area under the per-region-overlap curve up to a false-positive rate of 0.3, divided by it; 8-connected regions of equal weight",
+        figure: |r| r.pixels.map(|p| p.au_pro),
+    },
+    Column {
+        key: "au_pro_0.05",
+        title: "AU-PRO 0.05",
+        meaning: "the same up to a false-positive rate of 0.05",
+        figure: |r| r.pixels.map(|p| p.au_pro_05),
+    },
+];
