@@ -105,12 +105,12 @@ impl PixelPool {
 /// The ranked pixels of a test set, from [`PixelPool::rank`].
 #[derive(Debug, Clone)]
 pub struct RankedPixels {
-    ranked: Ranked,
+    ranked: Ranked<u32>,
     regions: Regions,
 }
 
 impl RankedPixels {
-    pub(super) fn new(ranked: Ranked, regions: Regions) -> Self {
+    pub(super) fn new(ranked: Ranked<u32>, regions: Regions) -> Self {
         Self { ranked, regions }
     }
 
@@ -153,7 +153,7 @@ impl RankedPixels {
     /// The best F1 of all pixels. See [`f1_max`](super::f1_max).
     #[must_use]
     pub fn f1_max(&self) -> F1Max {
-        f1_max_from_ranked(&self.ranked)
+        f1_max_from_ranked(&self.ranked).unwrap_or(F1Max { f1: 0.0, threshold: f32::INFINITY })
     }
 
     /// The area under the per-region-overlap curve up to a false-positive rate, divided by it. See
