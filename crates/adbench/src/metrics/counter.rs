@@ -60,7 +60,7 @@ impl Table {
             in_cell[((key - lowest) >> shift) as usize] += 1;
         }
         // A bucket takes cells as long as its keys fit a whole number of blocks, the fewest that leave enough buckets.
-        let room = BLOCK * keys.len().div_ceil(BLOCK * BUCKETS / 2).max(1);
+        let room = BLOCK * keys.len().div_ceil(BLOCK * BUCKETS).max(1);
         let mut bucket_of_cell = Vec::with_capacity(cells);
         let (mut first, mut blocks) = (vec![0], Vec::new());
         let (mut start, mut end) = (0, 0);

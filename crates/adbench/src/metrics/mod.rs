@@ -32,7 +32,7 @@ pub use bootstrap::{Bootstrap, Interval, bootstrap};
 pub use components::{Components, label_components};
 pub use histogram::{Approximate, HistogramPixels};
 pub use keys::Score;
-pub use pixels::{PixelPool, RankedPixels};
+pub use pixels::{PixelPool, RankedPixels, pixel_auroc_of_anomalous_images};
 pub use precision::{F1Max, average_precision, f1_max};
 pub use reducer::Reducer;
 pub use seeds::{OverSeeds, over_seeds};

@@ -165,3 +165,32 @@ impl RankedPixels {
         area(&self.ranked, &self.regions, limit)
     }
 }
+
+/// The pixel AUROC over the images whose mask marks a pixel, and no others: a **variant** that some papers report, on
+/// which good images have no bearing. [`RankedPixels::auroc`] is over all test images.
+///
+/// # Errors
+/// As [`au_pro`](super::au_pro()); [`MetricError::MissingClass`] when no mask marks a pixel.
+///
+/// ```
+/// use adbench::metrics::pixel_auroc_of_anomalous_images;
+/// use ndarray::{Array2, arr2};
+/// let maps = [arr2(&[[0.1, 0.5]]), arr2(&[[0.9, 0.9]])];
+/// let masks = [arr2(&[[false, true]]), Array2::from_elem((1, 2), false)];
+/// let (maps, masks) = (maps.each_ref().map(|m| m.view()), masks.each_ref().map(|m| m.view()));
+/// // Over both images it would be 1/3.
+/// assert_eq!(pixel_auroc_of_anomalous_images(&maps, &masks), Ok(1.0));
+/// ```
+pub fn pixel_auroc_of_anomalous_images(
+    maps: &[ArrayView2<'_, f32>],
+    masks: &[ArrayView2<'_, bool>],
+) -> Result<f64, MetricError> {
+    if maps.len() != masks.len() {
+        return Err(MetricError::LengthMismatch { scores: maps.len(), labels: masks.len() });
+    }
+    let mut pool = PixelPool::new();
+    for (map, mask) in maps.iter().zip(masks).filter(|(_, mask)| mask.iter().any(|&m| m)) {
+        pool.push(*map, *mask)?;
+    }
+    Ok(pool.rank()?.auroc())
+}
