@@ -89,7 +89,7 @@ pub enum Finding {
         reason: String,
     },
     /// A file's pixels are of an unsupported type.
-    #[error("{}: unsupported pixels ({pixel}); convert to grey or RGB with 8 or 16 bits a channel", .path.display())]
+    #[error("{}: unsupported pixels ({pixel}); convert to grey or RGB with 8 or 16 bits a channel, or floats in TIFF", .path.display())]
     UnsupportedPixel {
         /// The file.
         path: PathBuf,
@@ -173,7 +173,7 @@ pub enum Finding {
         pixels: usize,
     },
     /// Warning: a file among the images has no image's extension and was ignored.
-    #[error("{}: not a .png, .jpg, .jpeg or .bmp file; ignored", .path.display())]
+    #[error("{}: not a .png, .jpg, .jpeg, .bmp, .tif or .tiff file; ignored", .path.display())]
     IgnoredFile {
         /// The file.
         path: PathBuf,

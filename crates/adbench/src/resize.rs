@@ -5,9 +5,9 @@
 //! When an image shrinks by a factor s, the kernel widens by s, so that every input pixel counts (antialiasing); this is
 //! how PIL resizes, and not how `cv2.INTER_LINEAR` or torch's default do, which sample four pixels and alias.
 
-use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::images::{Image, ImageRef, TypedImage, TypedImageRef};
 use fast_image_resize::pixels::F32;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 use thiserror::Error;
 
@@ -35,6 +35,12 @@ pub enum ResizeError {
         /// Height and width asked for.
         to: (usize, usize),
     },
+    /// An image of 8 bits has neither 1 channel nor 3.
+    #[error("cannot resize an image of {channels} channels; give 1 (grey) or 3 (RGB)")]
+    Channels {
+        /// Channels given.
+        channels: usize,
+    },
 }
 
 /// Resizes a score map to `(height, width)`.
@@ -61,13 +67,47 @@ pub fn resize_map(map: ArrayView2<'_, f32>, to: (usize, usize), kernel: Kernel) 
     let pixels: Vec<F32> = map.iter().map(|&v| F32::new(v)).collect();
     let source = TypedImageRef::new(width, height, &pixels).map_err(|_| fail())?;
     let mut target = TypedImage::<F32>::new(to_width, to_height);
+    let options = options(kernel);
+    Resizer::new().resize_typed(&source, &mut target, &options).map_err(|_| fail())?;
+    Array2::from_shape_vec(to, target.pixels().iter().map(|p| p.0).collect()).map_err(|_| fail())
+}
+
+fn options(kernel: Kernel) -> ResizeOptions {
     let filter = match kernel {
         Kernel::Bilinear => FilterType::Bilinear,
         Kernel::Area => FilterType::Box,
     };
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false);
-    Resizer::new().resize_typed(&source, &mut target, &options).map_err(|_| fail())?;
-    Array2::from_shape_vec(to, target.pixels().iter().map(|p| p.0).collect()).map_err(|_| fail())
+    ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false)
+}
+
+/// Resizes an image of 8 bits (height x width x channels, 1 or 3) to `(height, width)`, rounded to 8 bits: several times
+/// as fast as [`resize`], and within a level or two of it.
+///
+/// # Errors
+/// [`ResizeError::Size`] when a side is 0; [`ResizeError::Channels`] unless there are 1 or 3 channels.
+///
+/// ```
+/// use adbench::resize::{Kernel, resize_u8};
+/// use ndarray::Array3;
+/// let image = Array3::from_elem((900, 900, 3), 128_u8);
+/// assert_eq!(resize_u8(image.view(), (256, 256), Kernel::Bilinear)?, Array3::from_elem((256, 256, 3), 128));
+/// # Ok::<(), adbench::resize::ResizeError>(())
+/// ```
+pub fn resize_u8(image: ArrayView3<'_, u8>, to: (usize, usize), kernel: Kernel) -> Result<Array3<u8>, ResizeError> {
+    let (height, width, channels) = image.dim();
+    let fail = || ResizeError::Size { from: (height, width), to };
+    let side = |n: usize| u32::try_from(n).ok().filter(|&n| n > 0).ok_or_else(fail);
+    let pixel = match channels {
+        1 => PixelType::U8,
+        3 => PixelType::U8x3,
+        _ => return Err(ResizeError::Channels { channels }),
+    };
+    let (h, w, to_h, to_w) = (side(height)?, side(width)?, side(to.0)?, side(to.1)?);
+    let pixels = image.as_standard_layout();
+    let source = ImageRef::new(w, h, pixels.as_slice().unwrap_or_default(), pixel).map_err(|_| fail())?;
+    let mut target = Image::new(to_w, to_h, pixel);
+    Resizer::new().resize(&source, &mut target, &options(kernel)).map_err(|_| fail())?;
+    Array3::from_shape_vec((to.0, to.1, channels), target.into_vec()).map_err(|_| fail())
 }
 
 /// Resizes an image (height x width x channels) to `(height, width)`, each channel on its own.

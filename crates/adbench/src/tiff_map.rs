@@ -6,13 +6,54 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::Path;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, Array3, ArrayView2};
+use tiff::ColorType;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::encoder::TiffEncoder;
 use tiff::encoder::colortype::Gray32Float;
 
 use crate::file::{WriteError, write_with};
-use crate::image_io::ReadError;
+use crate::image_io::{Photo, ReadError};
+
+fn open(path: &Path) -> Result<Decoder<BufReader<File>>, ReadError> {
+    let file = File::open(path).map_err(|e| crate::image_io::io_error(path, &e))?;
+    let decoder = Decoder::new(BufReader::new(file)).map_err(|e| undecodable(path, &e))?;
+    Ok(decoder.with_limits(Limits::default()))
+}
+
+fn undecodable(path: &Path, error: &impl std::fmt::Display) -> ReadError {
+    let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    ReadError::Undecodable { path: path.into(), reason }
+}
+
+fn unsupported(path: &Path, pixel: impl Into<String>) -> ReadError {
+    ReadError::UnsupportedPixel { path: path.into(), pixel: pixel.into() }
+}
+
+/// Width and height from the header.
+pub(crate) fn read_size(path: &Path) -> Result<(u32, u32), ReadError> {
+    open(path)?.dimensions().map_err(|e| undecodable(path, &e))
+}
+
+/// A grey or RGB image of 8 or 16 bits or floats.
+pub(crate) fn read_pixels(path: &Path) -> Result<Photo, ReadError> {
+    let mut decoder = open(path)?;
+    let (width, height) = decoder.dimensions().map_err(|e| undecodable(path, &e))?;
+    let color = decoder.colortype().map_err(|e| undecodable(path, &e))?;
+    let channels = match color {
+        ColorType::Gray(_) => 1,
+        ColorType::RGB(_) => 3,
+        other => return Err(unsupported(path, format!("{other:?}"))),
+    };
+    let shape = (height as usize, width as usize, channels);
+    let whole = |e: ndarray::ShapeError| undecodable(path, &e);
+    match decoder.read_image().map_err(|e| undecodable(path, &e))? {
+        DecodingResult::U8(v) => Array3::from_shape_vec(shape, v).map(Photo::U8).map_err(whole),
+        DecodingResult::U16(v) => Array3::from_shape_vec(shape, v).map(Photo::U16).map_err(whole),
+        DecodingResult::F32(v) => Array3::from_shape_vec(shape, v).map(Photo::F32).map_err(whole),
+        _ => Err(unsupported(path, format!("{color:?}, signed or of other depth"))),
+    }
+}
 
 /// Reads a score map from a TIFF file of one channel: 32-bit or 64-bit floats. Height x width.
 ///
@@ -20,24 +61,15 @@ use crate::image_io::ReadError;
 /// [`ReadError`] when the file is missing, unreadable, no TIFF, or of other pixels.
 pub fn read_map(path: impl AsRef<Path>) -> Result<Array2<f32>, ReadError> {
     let path = path.as_ref();
-    let file = File::open(path).map_err(|e| crate::image_io::io_error(path, &e))?;
-    let fail = |reason: String| ReadError::Undecodable {
-        path: path.into(),
-        reason: reason.split_whitespace().collect::<Vec<_>>().join(" "),
-    };
-    let mut decoder =
-        Decoder::new(BufReader::new(file)).map_err(|e| fail(e.to_string()))?.with_limits(Limits::default());
-    let (width, height) = decoder.dimensions().map_err(|e| fail(e.to_string()))?;
-    let values = match decoder.read_image().map_err(|e| fail(e.to_string()))? {
+    let mut decoder = open(path)?;
+    let (width, height) = decoder.dimensions().map_err(|e| undecodable(path, &e))?;
+    let values = match decoder.read_image().map_err(|e| undecodable(path, &e))? {
         DecodingResult::F32(values) => values,
         DecodingResult::F64(values) => values.into_iter().map(|v| v as f32).collect(),
-        _ => {
-            let pixel = "integers, where a score map has floats".to_owned();
-            return Err(ReadError::UnsupportedPixel { path: path.into(), pixel });
-        }
+        _ => return Err(unsupported(path, "integers, where a score map has floats")),
     };
     Array2::from_shape_vec((height as usize, width as usize), values)
-        .map_err(|_| ReadError::UnsupportedPixel { path: path.into(), pixel: "more than one channel".to_owned() })
+        .map_err(|_| unsupported(path, "more than one channel"))
 }
 
 /// Writes a score map, height x width, as a TIFF file of 32-bit floats by way of a temporary file.

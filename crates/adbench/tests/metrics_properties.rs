@@ -213,7 +213,7 @@ fn of_equal_f1_the_highest_threshold_is_returned() {
 fn bad_input_is_refused() {
     assert_eq!(auroc(&[1.0], &[]), Err(MetricError::LengthMismatch { scores: 1, labels: 0 }));
     assert_eq!(auroc(&[1.0, 2.0], &[true, true]), Err(MetricError::MissingClass { class: "normal", count: 2 }));
-    assert_eq!(auroc(&[], &[]), Err(MetricError::MissingClass { class: "normal", count: 0 }));
+    assert_eq!(auroc::<f32>(&[], &[]), Err(MetricError::MissingClass { class: "normal", count: 0 }));
     let none = average_precision(&[1.0, 2.0], &[false, false]);
     assert_eq!(none, Err(MetricError::MissingClass { class: "anomalous", count: 2 }));
     let nan = f1_max(&[1.0, f32::NAN], &[false, true]);

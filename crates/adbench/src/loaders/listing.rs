@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::finding::{DatasetError, Finding};
 
-const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "bmp"];
+const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff"];
 
 /// A dataset's root, which no symbolic link may lead out of.
 #[derive(Debug)]

@@ -1,176 +1,359 @@
-//! Counting of normal scores around the distinct anomalous ones, without keeping or sorting them.
+//! Counting of scores around the distinct anomalous ones, without keeping or sorting them.
 //!
-//! Scores are put into cells of equal width over the range of the anomalous ones; the cell is a monotone function of the
-//! score, so that a normal score in a cell without an anomalous one is placed by its cell alone. Only normal scores that
-//! share a cell with an anomalous one are compared, with those in the cell. Cells outnumber anomalous scores, so that
-//! these are few, and one byte a cell keeps the cells in the cache. Exact for any scores; skewed ones cost time only.
+//! Between two neighbouring anomalous scores the order of the others does not matter. The range of the anomalous scores is
+//! cut into equal cells of keys, and neighbouring cells are joined to buckets of about [`BLOCK`] anomalous scores. A score
+//! waits in its bucket's short queue; a full queue is compared with all anomalous scores of the bucket at once, which is
+//! a few vector instructions a score and has no branch that depends on the scores. Exact for any scores: where they crowd
+//! in few cells, the block is searched by halves instead.
 
-use super::keys::{key, score};
+use std::ops::Range;
+use std::sync::Arc;
 
-/// Scores worked on at a time: they stay in the first-level cache.
-const BLOCK: usize = 2048;
-/// Bit that marks a cell with an anomalous score; the other bits of an unmarked cell count its normal scores.
-const SHARED: u8 = 0x80;
-/// Up to this many anomalous scores in a cell are compared one after another; more are searched by halves.
-const LINEAR: usize = 8;
+use pulp::{Arch, Simd, WithSimd};
 
-/// The counts of normal scores between and at the distinct anomalous scores.
+use super::keys::key;
+
+/// Anomalous keys compared with at once.
+const BLOCK: usize = 16;
+/// Scores that wait in a bucket's queue.
+const QUEUE: usize = 64;
+/// Most buckets: their queues fit the second-level cache, or nearly.
+const BUCKETS: usize = 1 << 14;
+/// Up to this many blocks of a bucket are compared one after another; more are searched by halves.
+const LINEAR: usize = 12;
+/// Scores whose keys are computed at a time.
+const CHUNK: usize = 512;
+/// Logarithm of the most cells, which fit the second-level cache.
+const CELL_BITS: u32 = 16;
+
+/// The anomalous keys, cut into cells, buckets and blocks.
+#[derive(Debug)]
+struct Table {
+    /// Distinct anomalous keys.
+    count: usize,
+    /// Ascending; the last block of a bucket is filled up with `u32::MAX`, which is no finite score's key.
+    blocks: Vec<[u32; BLOCK]>,
+    /// Keys below the lowest anomalous one by more than 1 are as good as by 1; those above the highest likewise.
+    lowest: u32,
+    highest: u32,
+    /// Logarithm of the keys in a cell.
+    shift: u32,
+    bucket_of_cell: Vec<u16>,
+    /// The first block of each bucket, and the number of blocks.
+    first: Vec<u32>,
+}
+
+impl Table {
+    fn new(keys: &[u32]) -> Self {
+        let (lowest, highest) = match (keys.first(), keys.last()) {
+            // Finite scores' keys are neither 0 nor `u32::MAX`.
+            (Some(low), Some(high)) => (low - 1, high + 1),
+            _ => (0, 0),
+        };
+        let bits = u32::BITS - (highest - lowest).leading_zeros();
+        // Many cells a key, so that few buckets overflow.
+        let wanted = (usize::BITS - keys.len().leading_zeros() + 3).min(CELL_BITS);
+        let shift = bits.saturating_sub(wanted);
+        let cells = ((highest - lowest) >> shift) as usize + 1;
+        let mut in_cell = vec![0_usize; cells];
+        for key in keys {
+            in_cell[((key - lowest) >> shift) as usize] += 1;
+        }
+        // A bucket takes cells as long as its keys fit a whole number of blocks, the fewest that leave enough buckets.
+        let room = BLOCK * keys.len().div_ceil(BLOCK * BUCKETS).max(1);
+        let mut bucket_of_cell = Vec::with_capacity(cells);
+        let (mut first, mut blocks) = (vec![0], Vec::new());
+        let (mut start, mut end) = (0, 0);
+        let close = |keys: &[u32], blocks: &mut Vec<[u32; BLOCK]>, first: &mut Vec<u32>| {
+            for part in keys.chunks(BLOCK) {
+                let mut block = [u32::MAX; BLOCK];
+                block[..part.len()].copy_from_slice(part);
+                blocks.push(block);
+            }
+            first.push(blocks.len() as u32);
+        };
+        for &here in &in_cell {
+            if end > start && end + here - start > room && first.len() < BUCKETS {
+                close(&keys[start..end], &mut blocks, &mut first);
+                start = end;
+            }
+            bucket_of_cell.push(first.len() as u16 - 1);
+            end += here;
+        }
+        close(&keys[start..end], &mut blocks, &mut first);
+        Self { count: keys.len(), blocks, lowest, highest, shift, bucket_of_cell, first }
+    }
+
+    fn blocks(&self, bucket: usize) -> Range<usize> {
+        self.first[bucket] as usize..self.first[bucket + 1] as usize
+    }
+
+    fn buckets(&self) -> usize {
+        self.first.len() - 1
+    }
+}
+
+/// The counts of scores between and at the distinct anomalous scores.
 #[derive(Debug, Clone)]
 pub(super) struct Counter {
-    /// The distinct anomalous keys, ascending.
-    keys: Vec<u32>,
-    origin: f32,
-    scale: f32,
-    cells: Vec<u8>,
-    /// For each cell, the first key that is not in a lower cell; one entry more than cells.
-    first: Vec<u32>,
-    /// `between[i]`: normal scores between key `i - 1` and key `i`; the last above all keys.
-    between: Vec<u64>,
-    equal: Vec<u64>,
+    table: Arc<Table>,
+    queues: Box<[[u32; QUEUE]]>,
+    waiting: Box<[u8]>,
+    counts: Counts,
+    /// Counted since the counts were last settled: below 2^32.
+    unsettled: u32,
+    /// For each anomalous key, the scores below it and those equal to it; and all scores.
+    settled: (Vec<(u64, u64)>, u64),
+}
+
+/// What the queues' scores were counted as, within their buckets.
+#[derive(Debug, Clone)]
+struct Counts {
+    /// For each key of each block, the scores of its bucket below it, and those at or below it.
+    below: Vec<[u32; BLOCK]>,
+    up_to: Vec<[u32; BLOCK]>,
+    /// Scores for which a block was searched; they count as below the keys of the bucket's later blocks.
+    searched: Vec<u32>,
+    /// Scores of each bucket.
+    bucket: Vec<u32>,
 }
 
 impl Counter {
     /// A counter around these distinct keys, ascending.
-    pub(super) fn new(keys: Vec<u32>) -> Self {
-        let (low, high) = match (keys.first(), keys.last()) {
-            (Some(&low), Some(&high)) => (score(low), score(high)),
-            _ => (0.0, 0.0),
+    pub(super) fn new(keys: &[u32]) -> Self {
+        let table = Table::new(keys);
+        let blocks = table.blocks.len();
+        let counts = Counts {
+            below: vec![[0; BLOCK]; blocks],
+            up_to: vec![[0; BLOCK]; blocks],
+            searched: vec![0; blocks],
+            bucket: vec![0; table.buckets()],
         };
-        let count = (8 * keys.len()).next_power_of_two().clamp(1 << 12, 1 << 24);
-        // The lowest key falls into cell 1 and the highest into the last but one: both ends are free.
-        let width = (count - 3) as f32 / (high - low);
-        // One cell for all when the range is empty or overflows.
-        let scale = if width.is_finite() { width } else { 0.0 };
-        let mut counter = Self {
-            origin: low,
-            scale,
-            cells: vec![0; count],
-            first: vec![0; count + 1],
-            between: vec![0; keys.len() + 1],
-            equal: vec![0; keys.len()],
-            keys,
-        };
-        for i in 0..counter.keys.len() {
-            let cell = cell(score(counter.keys[i]), counter.origin, counter.scale, count as i32 - 1) as usize;
-            counter.cells[cell] = SHARED;
-            counter.first[cell + 1] = i as u32 + 1;
-        }
-        let mut last = 0;
-        for first in &mut counter.first {
-            last = last.max(*first);
-            *first = last;
-        }
-        counter
-    }
-
-    /// Whether so many keys share cells that sorting the normal scores is faster.
-    pub(super) fn is_crowded(&self) -> bool {
-        let in_cell = self.first.windows(2).map(|pair| (pair[1] - pair[0]) as usize);
-        let crowded: usize = in_cell.filter(|&keys| keys > LINEAR).sum();
-        8 * crowded > self.keys.len()
-    }
-
-    /// Counts the scores whose label is `false`; there is one label a score.
-    pub(super) fn push(&mut self, scores: &[f32], labels: &[bool]) {
-        for (scores, labels) in scores.chunks(BLOCK).zip(labels.chunks(BLOCK)) {
-            self.push_block(scores, |i| u8::from(!labels[i]));
+        Self {
+            counts,
+            queues: vec![[0; QUEUE]; table.buckets()].into(),
+            waiting: vec![0; table.buckets()].into(),
+            unsettled: 0,
+            settled: (vec![(0, 0); keys.len()], 0),
+            table: Arc::new(table),
         }
     }
 
-    /// Counts normal scores given by their keys.
+    /// Counts scores; says whether all are finite. If not, the counts are of no use.
+    pub(super) fn push(&mut self, scores: &[f32]) -> bool {
+        let mut is_finite = true;
+        for part in scores.chunks(1 << 24) {
+            self.make_room(part.len());
+            is_finite &= Arch::new().dispatch(Push {
+                counter: self,
+                source: part,
+                key: |&score: &f32| (key(score), score.is_finite()),
+            });
+        }
+        is_finite
+    }
+
+    /// Counts scores given by their keys.
     pub(super) fn push_keys(&mut self, keys: &[u32]) {
-        let mut scores = [0.0_f32; BLOCK];
-        for keys in keys.chunks(BLOCK) {
-            scores.iter_mut().zip(keys).for_each(|(s, &k)| *s = score(k));
-            self.push_block(&scores[..keys.len()], |_| 1);
+        for part in keys.chunks(1 << 24) {
+            self.make_room(part.len());
+            Arch::new().dispatch(Push { counter: self, source: part, key: |&key: &u32| (key, true) });
         }
     }
 
-    /// Counts at most [`BLOCK`] scores, score `i` `weight(i)` times: 0 or 1.
-    #[inline(always)]
-    fn push_block(&mut self, scores: &[f32], weight: impl Fn(usize) -> u8) {
-        // Positions first, which the processor does several at a time; then the accesses, which do not wait for each other.
-        let mut places = [0_u32; BLOCK];
-        let (origin, scale, last) = (self.origin, self.scale, self.cells.len() as i32 - 1);
-        for (place, &score) in places.iter_mut().zip(scores) {
-            *place = cell(score, origin, scale, last) as u32;
-        }
-        let mut shared = [0_u32; BLOCK];
-        let mut count = 0;
-        let cells = self.cells.as_mut_slice();
-        for (i, &place) in places[..scores.len()].iter().enumerate() {
-            let before = cells[place as usize];
-            let is_shared = before >> 7;
-            let weight = weight(i);
-            // No branch on what the scores are: it would be mispredicted.
-            shared[count % BLOCK] = i as u32;
-            count += usize::from(weight & is_shared);
-            let after = before + (weight & !is_shared);
-            cells[place as usize] = after;
-            if (before ^ after) & SHARED != 0 {
-                // Full: 128 scores move on.
-                cells[place as usize] = 0;
-                self.between[self.first[place as usize] as usize] += u64::from(SHARED);
+    /// Settles the counts before they can overflow.
+    fn make_room(&mut self, scores: usize) {
+        match self.unsettled.checked_add(scores as u32) {
+            Some(unsettled) => self.unsettled = unsettled,
+            None => {
+                self.settle();
+                self.unsettled = scores as u32;
             }
-        }
-        for &i in &shared[..count] {
-            self.resolve(scores[i as usize], places[i as usize] as usize);
-        }
-    }
-
-    /// Compares a score in a shared cell with the keys there.
-    #[inline(always)]
-    fn resolve(&mut self, score: f32, cell: usize) {
-        let (start, end) = (self.first[cell] as usize, self.first[cell + 1] as usize);
-        let (keys, key) = (&self.keys[start..end], key(score));
-        let below = match keys {
-            [only] => usize::from(*only < key),
-            keys if keys.len() <= LINEAR => keys.iter().map(|&k| usize::from(k < key)).sum(),
-            keys => keys.partition_point(|&k| k < key),
-        };
-        let is_equal = keys.get(below) == Some(&key);
-        self.between[start + below] += u64::from(!is_equal);
-        if is_equal {
-            self.equal[start + below] += 1;
         }
     }
 
     /// Adds what another counter around the same keys has counted.
     pub(super) fn merge(&mut self, mut other: Self) {
-        self.flush();
-        other.flush();
-        let sum = |ours: &mut [u64], theirs: &[u64]| ours.iter_mut().zip(theirs).for_each(|(a, b)| *a += b);
-        sum(&mut self.between, &other.between);
-        sum(&mut self.equal, &other.equal);
+        self.settle();
+        other.settle();
+        for (ours, theirs) in self.settled.0.iter_mut().zip(&other.settled.0) {
+            *ours = (ours.0 + theirs.0, ours.1 + theirs.1);
+        }
+        self.settled.1 += other.settled.1;
     }
 
-    /// Moves the cells' counts to the gaps between keys.
-    fn flush(&mut self) {
-        for (cell, &first) in self.cells.iter_mut().zip(&self.first) {
-            if *cell & SHARED == 0 {
-                self.between[first as usize] += u64::from(*cell);
-                *cell = 0;
+    /// The scores below each key and those equal to it, and all scores.
+    pub(super) fn finish(mut self) -> (Vec<(u64, u64)>, u64) {
+        self.settle();
+        self.settled
+    }
+
+    /// Empties the queues and moves the counts to the settled ones.
+    fn settle(&mut self) {
+        Arch::new().dispatch(Empty(self));
+        let (table, counts) = (&self.table, &mut self.counts);
+        let (mut before, mut key) = (0_u64, 0);
+        for bucket in 0..table.buckets() {
+            let mut searched = 0_u64;
+            for block in table.blocks(bucket) {
+                for (i, _) in table.blocks[block].iter().enumerate().filter(|(_, k)| **k != u32::MAX) {
+                    let (below, up_to) = (counts.below[block][i], counts.up_to[block][i]);
+                    let settled = &mut self.settled.0[key];
+                    settled.0 += before + searched + u64::from(below);
+                    settled.1 += u64::from(up_to - below);
+                    key += 1;
+                }
+                searched += u64::from(counts.searched[block]);
+            }
+            before += u64::from(counts.bucket[bucket]);
+        }
+        debug_assert_eq!(key, table.count);
+        self.settled.1 += before;
+        counts.below.fill([0; BLOCK]);
+        counts.up_to.fill([0; BLOCK]);
+        counts.searched.fill(0);
+        counts.bucket.fill(0);
+        self.unsettled = 0;
+    }
+}
+
+/// Puts scores into the queues.
+struct Push<'a, T, F> {
+    counter: &'a mut Counter,
+    source: &'a [T],
+    /// The key of an element, and whether it is finite.
+    key: F,
+}
+
+impl<T, F: Fn(&T) -> (u32, bool)> WithSimd for Push<'_, T, F> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> bool {
+        let Counter { table, queues, waiting, counts, .. } = self.counter;
+        let table: &Table = table;
+        let (lowest, highest, shift) = (table.lowest, table.highest, table.shift);
+        let (queues, waiting, buckets) = (&mut **queues, &mut **waiting, table.bucket_of_cell.as_slice());
+        let mut keys = [0_u32; CHUNK];
+        let mut all_finite = true;
+        for part in self.source.chunks(CHUNK) {
+            // Keys first, which the processor computes several at a time.
+            for (slot, element) in keys.iter_mut().zip(part) {
+                let (key, is_finite) = (self.key)(element);
+                all_finite &= is_finite;
+                *slot = key.clamp(lowest, highest);
+            }
+            for &key in &keys[..part.len()] {
+                let bucket = usize::from(buckets[((key - lowest) >> shift) as usize]);
+                let at = usize::from(waiting[bucket]) % QUEUE;
+                queues[bucket][at] = key;
+                let next = (at + 1) % QUEUE;
+                waiting[bucket] = next as u8;
+                if next == 0 {
+                    counts.add(simd, table, bucket, &queues[bucket]);
+                }
+            }
+        }
+        all_finite
+    }
+}
+
+/// Counts what waits in the queues.
+struct Empty<'a>(&'a mut Counter);
+
+impl WithSimd for Empty<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Counter { table, queues, waiting, counts, .. } = self.0;
+        for (bucket, (queue, waiting)) in queues.iter().zip(waiting.iter_mut()).enumerate() {
+            let waiting = usize::from(std::mem::take(waiting));
+            counts.add(simd, table, bucket, &queue[..waiting]);
+        }
+    }
+}
+
+impl Counts {
+    /// Counts scores of one bucket.
+    #[inline(always)]
+    fn add<S: Simd>(&mut self, simd: S, table: &Table, bucket: usize, keys: &[u32]) {
+        self.bucket[bucket] += keys.len() as u32;
+        let blocks = table.blocks(bucket);
+        if blocks.len() <= LINEAR {
+            for block in blocks {
+                self.compare(simd, table, block, keys);
+            }
+        } else {
+            for key in keys {
+                let found = table.blocks[blocks.clone()].partition_point(|block| block[0] <= *key);
+                let block = blocks.start + found.saturating_sub(1);
+                self.searched[block] += 1;
+                self.compare(simd, table, block, std::slice::from_ref(key));
             }
         }
     }
 
-    /// The keys, the normal scores below each and at each, and all normal scores.
-    pub(super) fn finish(mut self) -> (Vec<u32>, Vec<(u64, u64)>, u64) {
-        self.flush();
-        let mut below = 0;
-        let mut counts = Vec::with_capacity(self.keys.len());
-        for (between, equal) in self.between.iter().zip(&self.equal) {
-            below += between;
-            counts.push((below, *equal));
-            below += equal;
+    #[inline(always)]
+    fn compare<S: Simd>(&mut self, simd: S, table: &Table, block: usize, keys: &[u32]) {
+        let (one, zero) = (simd.splat_u32s(1), simd.splat_u32s(0));
+        // A block is a whole number of vectors, whatever their width.
+        let (anomalous, _) = S::as_simd_u32s(&table.blocks[block]);
+        let (below, _) = S::as_mut_simd_u32s(&mut self.below[block]);
+        let (up_to, _) = S::as_mut_simd_u32s(&mut self.up_to[block]);
+        for ((anomalous, below), up_to) in anomalous.iter().zip(below).zip(up_to) {
+            let (mut b, mut u) = (*below, *up_to);
+            for &key in keys {
+                let key = simd.splat_u32s(key);
+                b = simd.add_u32s(b, simd.select_u32s(simd.less_than_u32s(key, *anomalous), one, zero));
+                u = simd.add_u32s(u, simd.select_u32s(simd.less_than_or_equal_u32s(key, *anomalous), one, zero));
+            }
+            (*below, *up_to) = (b, u);
         }
-        let all = below + self.between.last().copied().unwrap_or(0);
-        (self.keys, counts, all)
     }
 }
 
-/// The cell of a score: monotone, since each step rounds monotonically and the cast saturates.
-#[inline(always)]
-fn cell(score: f32, origin: f32, scale: f32, last: i32) -> i32 {
-    (((score - origin) * scale + 1.0) as i32).clamp(0, last)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts by comparing every pair.
+    fn by_pairs(anomalous: &[u32], keys: &[u32]) -> (Vec<(u64, u64)>, u64) {
+        let count = |is: &dyn Fn(u32) -> bool| keys.iter().filter(|&&k| is(k)).count() as u64;
+        (anomalous.iter().map(|&a| (count(&|k| k < a), count(&|k| k == a))).collect(), keys.len() as u64)
+    }
+
+    #[test]
+    fn counts_equal_those_of_all_pairs() {
+        let spread = |i: u32| i.wrapping_mul(2_654_435_761).clamp(1, u32::MAX - 1);
+        // Even, crowded around one value with an outlier at either end, few, one, and none.
+        let even: Vec<u32> = (0..900).map(spread).collect();
+        let mut crowded: Vec<u32> = (0..900).map(|i| 2_000_000_000 + 3 * i).collect();
+        crowded.extend([1, u32::MAX - 1]);
+        for anomalous in [even, crowded, vec![5, 6, 9], vec![1 << 31], vec![]] {
+            let mut anomalous = anomalous;
+            anomalous.sort_unstable();
+            anomalous.dedup();
+            let mut keys: Vec<u32> = (0..3000).map(|i| spread(i + 7)).collect();
+            keys.extend((0..3000).map(|i| 2_000_000_000 + i));
+            keys.extend(&anomalous);
+            let mut counter = Counter::new(&anomalous);
+            let (left, right) = keys.split_at(2345);
+            counter.push_keys(left);
+            let mut other = Counter::new(&anomalous);
+            other.push_keys(right);
+            counter.merge(other);
+            assert_eq!(counter.finish(), by_pairs(&anomalous, &keys));
+        }
+    }
+
+    #[test]
+    fn more_than_two_to_the_32_scores_can_be_counted() {
+        let mut counter = Counter::new(&[5]);
+        counter.push_keys(&[4, 5, 6]);
+        counter.unsettled = u32::MAX;
+        counter.push_keys(&[4, 4, 5]);
+        assert_eq!(counter.unsettled, 3);
+        assert_eq!(counter.finish(), (vec![(3, 2)], 6));
+    }
 }

@@ -1,6 +1,45 @@
-//! Scores as integers of the same order, and their sorting.
+//! Scores as integers of the same order.
 
-/// Maps a finite score to an integer so that `a < b` exactly if `key(a) < key(b)`; -0 and +0 share a key.
+use super::MetricError;
+use super::rank::Ranked;
+
+/// The types that scores may have: `f32` and `f64`.
+///
+/// Scores of 64 bits are compared as they are, never rounded to 32, and cost twice the memory and several times the time.
+pub trait Score: sealed::Score {}
+
+impl Score for f32 {}
+impl Score for f64 {}
+
+pub(super) mod sealed {
+    use super::{MetricError, Ranked};
+
+    /// What the metrics need of a score.
+    #[allow(unreachable_pub)] // sealed: nothing outside the crate can name it
+    pub trait Score: Copy + Send + Sync {
+        /// An unsigned integer of the same width.
+        type Key: Copy + Ord + Send + Sync;
+
+        /// Maps a finite score to an integer so that `a < b` exactly if `a.key() < b.key()`; -0 and +0 share a key.
+        fn key(self) -> Self::Key;
+
+        /// The score of a key.
+        fn from_key(key: Self::Key) -> Self;
+
+        /// Whether the score is neither NaN nor infinite.
+        fn is_finite(self) -> bool;
+
+        /// The score in an error message.
+        fn to_f32(self) -> f32;
+
+        /// The scores in order, each class on its own.
+        fn rank(scores: &[Self], labels: &[bool]) -> Result<Ranked<Self::Key>, MetricError>
+        where
+            Self: Sized;
+    }
+}
+
+/// [`Score::key`](sealed::Score::key) of 32 bits.
 #[inline(always)]
 pub(super) fn key(score: f32) -> u32 {
     // Adding +0 turns -0 into +0 and changes nothing else.
@@ -10,88 +49,77 @@ pub(super) fn key(score: f32) -> u32 {
     bits ^ flip
 }
 
-/// The score of a key.
-pub(super) fn score(key: u32) -> f32 {
-    let bits = if key & 0x8000_0000 != 0 { key ^ 0x8000_0000 } else { !key };
-    f32::from_bits(bits)
+impl sealed::Score for f32 {
+    type Key = u32;
+
+    #[inline(always)]
+    fn key(self) -> u32 {
+        key(self)
+    }
+
+    fn from_key(key: u32) -> Self {
+        Self::from_bits(if key >> 31 != 0 { key ^ 0x8000_0000 } else { !key })
+    }
+
+    #[inline(always)]
+    fn is_finite(self) -> bool {
+        self.is_finite()
+    }
+
+    fn to_f32(self) -> f32 {
+        self
+    }
+
+    fn rank(scores: &[Self], labels: &[bool]) -> Result<Ranked<u32>, MetricError> {
+        Ranked::new(scores, labels)
+    }
 }
 
-/// Below this many keys a comparison sort is faster than passes over the buckets.
-const SMALL: usize = 4096;
-/// Up to this many keys stay in the second-level cache during the passes, where wide digits are fast.
-pub(super) const CACHED: usize = 1 << 17;
+impl sealed::Score for f64 {
+    type Key = u64;
 
-/// Sorts keys in ascending order: least-significant-digit radix sort. `scratch` grows to the keys' length.
-pub(super) fn sort(keys: &mut [u32], scratch: &mut Vec<u32>) {
-    if keys.len() < SMALL {
-        keys.sort_unstable();
-        return;
+    #[inline(always)]
+    fn key(self) -> u64 {
+        let bits = (self + 0.0).to_bits();
+        let flip = ((bits as i64 >> 63) as u64) | 1 << 63;
+        bits ^ flip
     }
-    if scratch.len() < keys.len() {
-        scratch.resize(keys.len(), 0);
-    }
-    let scratch = &mut scratch[..keys.len()];
-    // Few passes while the buckets' ends fit the caches together; else few buckets.
-    if keys.len() <= 8 * CACHED { radix::<11, 2048, 3>(keys, scratch) } else { radix::<8, 256, 4>(keys, scratch) }
-}
 
-/// `BUCKETS` is two to the power `BITS`; `PASSES * BITS` is 32 at least.
-fn radix<const BITS: u32, const BUCKETS: usize, const PASSES: usize>(keys: &mut [u32], scratch: &mut [u32]) {
-    let digit = |key: u32, pass: u32| (key >> (pass * BITS)) as usize & (BUCKETS - 1);
-    let mut counts = vec![[0_usize; BUCKETS]; PASSES];
-    for &k in keys.iter() {
-        for (pass, count) in (0..).zip(counts.iter_mut()) {
-            count[digit(k, pass)] += 1;
-        }
+    fn from_key(key: u64) -> Self {
+        Self::from_bits(if key >> 63 != 0 { key ^ 1 << 63 } else { !key })
     }
-    let (mut from, mut to) = (keys, scratch);
-    let mut is_swapped = false;
-    for (pass, count) in (0..).zip(counts.iter_mut()) {
-        if count.contains(&from.len()) {
-            continue; // All keys share this digit.
-        }
-        let mut start = 0;
-        for c in count.iter_mut() {
-            start += std::mem::replace(c, start);
-        }
-        for &k in from.iter() {
-            let next = &mut count[digit(k, pass)];
-            to[*next] = k;
-            *next += 1;
-        }
-        std::mem::swap(&mut from, &mut to);
-        is_swapped = !is_swapped;
+
+    #[inline(always)]
+    fn is_finite(self) -> bool {
+        self.is_finite()
     }
-    if is_swapped {
-        to.copy_from_slice(from);
+
+    fn to_f32(self) -> f32 {
+        self as f32
+    }
+
+    fn rank(scores: &[Self], labels: &[bool]) -> Result<Ranked<u64>, MetricError> {
+        Ranked::by_sorting(scores, labels)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::sealed::Score;
 
-    #[test]
-    fn keys_keep_the_order_and_come_back() {
-        let scores = [f32::MIN, -1.5, -1e-40, 0.0, 1e-40, 0.25, 1.0, f32::MAX];
-        for pair in scores.windows(2) {
-            assert!(key(pair[0]) < key(pair[1]), "{pair:?}");
+    fn check<S: Score + PartialEq + std::fmt::Debug>(ascending: &[S], zeros: [S; 2]) {
+        for pair in ascending.windows(2) {
+            assert!(pair[0].key() < pair[1].key(), "{pair:?}");
         }
-        assert_eq!(key(-0.0), key(0.0));
-        for s in scores {
-            assert_eq!(score(key(s)), s);
+        for &s in ascending {
+            assert_eq!(S::from_key(s.key()), s);
         }
+        assert!(zeros[0].key() == zeros[1].key());
     }
 
     #[test]
-    fn sorts_like_the_standard_library() {
-        // Multiplication by an odd constant permutes the integers, so all digits take many values.
-        for (bits, count) in [(8, 50_000), (20, 50_000), (32, 50_000), (32, 8 * CACHED as u32 + 1), (9, 100)] {
-            let mut keys: Vec<u32> = (0..count).map(|i| i.wrapping_mul(2_654_435_761) >> (32 - bits)).collect();
-            let mut expected = keys.clone();
-            expected.sort_unstable();
-            sort(&mut keys, &mut Vec::new());
-            assert_eq!(keys, expected);
-        }
+    fn keys_keep_the_order_and_come_back() {
+        check(&[f32::MIN, -1.5, -1e-40, 0.0, 1e-40, 0.25, 1.0, f32::MAX], [-0.0, 0.0]);
+        check(&[f64::MIN, -1.5, -1e-310, 0.0, 1e-310, 1.0, 1.0 + f64::EPSILON, f64::MAX], [-0.0, 0.0]);
     }
 }

@@ -1,6 +1,6 @@
 //! Exact metrics of anomaly scores.
 //!
-//! Scores are any finite numbers, larger meaning more anomalous; only their order matters. They are not passed through
+//! Scores are any finite numbers ([`f32` or `f64`](Score)), larger meaning more anomalous; only their order matters. They are not passed through
 //! a sigmoid, clamped, scaled or flipped, and counts are integers, so that a result is exact up to the last rounding
 //! whatever the number of pixels. A missing class is an error, never 0, 0.5 or 1.
 
@@ -31,7 +31,8 @@ pub use auroc::auroc;
 pub use bootstrap::{Bootstrap, Interval, bootstrap};
 pub use components::{Components, label_components};
 pub use histogram::{Approximate, HistogramPixels};
-pub use pixels::{PixelPool, RankedPixels};
+pub use keys::Score;
+pub use pixels::{PixelPool, RankedPixels, pixel_auroc_of_anomalous_images};
 pub use precision::{F1Max, average_precision, f1_max};
 pub use reducer::Reducer;
 pub use seeds::{OverSeeds, over_seeds};
@@ -91,14 +92,14 @@ pub enum MetricError {
 
 /// # Errors
 /// [`MetricError::NonFinite`] for the first score that is NaN or infinite.
-pub(crate) fn check_finite(scores: &[f32]) -> Result<(), MetricError> {
+pub(crate) fn check_finite<S: keys::sealed::Score>(scores: &[S]) -> Result<(), MetricError> {
     // Whole blocks at a time, without a branch for each score.
     for (block, chunk) in scores.chunks(1024).enumerate() {
         if chunk.iter().fold(true, |all, s| all & s.is_finite()) {
             continue;
         }
-        if let Some((i, &value)) = chunk.iter().enumerate().find(|(_, s)| !s.is_finite()) {
-            return Err(MetricError::NonFinite { index: block * 1024 + i, value });
+        if let Some((i, value)) = chunk.iter().enumerate().find(|(_, s)| !s.is_finite()) {
+            return Err(MetricError::NonFinite { index: block * 1024 + i, value: value.to_f32() });
         }
     }
     Ok(())

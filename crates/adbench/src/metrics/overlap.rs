@@ -5,17 +5,15 @@ use super::rank::Ranked;
 use super::regions::Regions;
 
 /// The area up to `limit`, divided by it. The regions' pixels must be sorted.
-pub(super) fn area(ranked: &Ranked, regions: &Regions, limit: f64) -> Result<f64, MetricError> {
-    if !(limit > 0.0 && limit <= 1.0) {
-        return Err(MetricError::InvalidParameter { name: "limit", value: limit, allowed: "above 0 and at most 1" });
-    }
+pub(super) fn area(ranked: &Ranked<u32>, regions: &Regions, limit: f64) -> Result<f64, MetricError> {
+    check_limit(limit)?;
     let mut curve = Curve { end: limit * ranked.normal() as f64, false_positives: 0.0, overlap: 0.0, area: 0.0 };
     let mut rest = regions.pixels.as_slice();
     let mut overlap = 0.0;
     let mut carry = 0.0;
-    for group in ranked.groups().iter().rev() {
+    for group in ranked.descending() {
         // Down to this score only normal pixels are added: the overlap stays.
-        let false_positives = ranked.normal_from(group);
+        let false_positives = ranked.normal_from(&group);
         curve.line_to((false_positives - group.normal_equal) as f64, overlap);
         let (lower, same) = rest.split_at(rest.len() - group.anomalous);
         rest = lower;
@@ -33,6 +31,15 @@ pub(super) fn area(ranked: &Ranked, regions: &Regions, limit: f64) -> Result<f64
     }
     curve.line_to(ranked.normal() as f64, overlap);
     Ok(curve.area / (regions.count() as f64 * curve.end))
+}
+
+/// # Errors
+/// [`MetricError::InvalidParameter`] when `limit` is outside `(0, 1]`.
+pub(super) fn check_limit(limit: f64) -> Result<(), MetricError> {
+    if limit > 0.0 && limit <= 1.0 {
+        return Ok(());
+    }
+    Err(MetricError::InvalidParameter { name: "limit", value: limit, allowed: "above 0 and at most 1" })
 }
 
 /// A polyline under which the area up to `end` is summed; false positives are pixels, overlaps sums over regions.

@@ -105,12 +105,12 @@ impl PixelPool {
 /// The ranked pixels of a test set, from [`PixelPool::rank`].
 #[derive(Debug, Clone)]
 pub struct RankedPixels {
-    ranked: Ranked,
+    ranked: Ranked<u32>,
     regions: Regions,
 }
 
 impl RankedPixels {
-    pub(super) fn new(ranked: Ranked, regions: Regions) -> Self {
+    pub(super) fn new(ranked: Ranked<u32>, regions: Regions) -> Self {
         Self { ranked, regions }
     }
 
@@ -153,7 +153,7 @@ impl RankedPixels {
     /// The best F1 of all pixels. See [`f1_max`](super::f1_max).
     #[must_use]
     pub fn f1_max(&self) -> F1Max {
-        f1_max_from_ranked(&self.ranked)
+        f1_max_from_ranked(&self.ranked).unwrap_or(F1Max { f1: 0.0, threshold: f32::INFINITY })
     }
 
     /// The area under the per-region-overlap curve up to a false-positive rate, divided by it. See
@@ -164,4 +164,33 @@ impl RankedPixels {
     pub fn au_pro(&self, limit: f64) -> Result<f64, MetricError> {
         area(&self.ranked, &self.regions, limit)
     }
+}
+
+/// The pixel AUROC over the images whose mask marks a pixel, and no others: a **variant** that some papers report, on
+/// which good images have no bearing. [`RankedPixels::auroc`] is over all test images.
+///
+/// # Errors
+/// As [`au_pro`](super::au_pro()); [`MetricError::MissingClass`] when no mask marks a pixel.
+///
+/// ```
+/// use adbench::metrics::pixel_auroc_of_anomalous_images;
+/// use ndarray::{Array2, arr2};
+/// let maps = [arr2(&[[0.1, 0.5]]), arr2(&[[0.9, 0.9]])];
+/// let masks = [arr2(&[[false, true]]), Array2::from_elem((1, 2), false)];
+/// let (maps, masks) = (maps.each_ref().map(|m| m.view()), masks.each_ref().map(|m| m.view()));
+/// // Over both images it would be 1/3.
+/// assert_eq!(pixel_auroc_of_anomalous_images(&maps, &masks), Ok(1.0));
+/// ```
+pub fn pixel_auroc_of_anomalous_images(
+    maps: &[ArrayView2<'_, f32>],
+    masks: &[ArrayView2<'_, bool>],
+) -> Result<f64, MetricError> {
+    if maps.len() != masks.len() {
+        return Err(MetricError::LengthMismatch { scores: maps.len(), labels: masks.len() });
+    }
+    let mut pool = PixelPool::new();
+    for (map, mask) in maps.iter().zip(masks).filter(|(_, mask)| mask.iter().any(|&m| m)) {
+        pool.push(*map, *mask)?;
+    }
+    Ok(pool.rank()?.auroc())
 }

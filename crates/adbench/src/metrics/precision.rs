@@ -1,6 +1,7 @@
 //! Metrics of precision and recall.
 
 use super::MetricError;
+use super::keys::{Score, sealed};
 use super::rank::Ranked;
 
 /// Average precision: the sum over distinct thresholds of (R_i - R_{i-1}) P_i, from the highest threshold down.
@@ -15,17 +16,17 @@ use super::rank::Ranked;
 /// let labels = [false, false, false, true];
 /// assert_eq!(adbench::average_precision(&[1.0; 4], &labels), Ok(0.25));
 /// ```
-pub fn average_precision(scores: &[f32], labels: &[bool]) -> Result<f64, MetricError> {
-    Ok(average_precision_from_ranked(&Ranked::new(scores, labels)?))
+pub fn average_precision<S: Score>(scores: &[S], labels: &[bool]) -> Result<f64, MetricError> {
+    Ok(average_precision_from_ranked(&S::rank(scores, labels)?))
 }
 
-pub(super) fn average_precision_from_ranked(ranked: &Ranked) -> f64 {
+pub(super) fn average_precision_from_ranked<K: Copy + Ord + Send>(ranked: &Ranked<K>) -> f64 {
     // Recall rises only at thresholds that are anomalous scores.
     let mut found = 0;
     let mut sum = 0.0;
-    for group in ranked.groups().iter().rev() {
+    for group in ranked.descending() {
         found += group.anomalous;
-        let called = found + ranked.normal_from(group);
+        let called = found + ranked.normal_from(&group);
         sum += group.anomalous as f64 * (found as f64 / called as f64);
     }
     sum / ranked.anomalous() as f64
@@ -33,11 +34,11 @@ pub(super) fn average_precision_from_ranked(ranked: &Ranked) -> f64 {
 
 /// The best F1 and the threshold that reaches it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct F1Max {
+pub struct F1Max<S = f32> {
     /// The harmonic mean of precision and recall.
     pub f1: f64,
     /// The score to compare with: anomalous means `score >= threshold`.
-    pub threshold: f32,
+    pub threshold: S,
 }
 
 /// The largest F1 over all distinct scores taken as thresholds, with the prediction `score >= threshold`.
@@ -52,20 +53,21 @@ pub struct F1Max {
 /// let best = adbench::f1_max(&[0.1, 0.4, 0.35, 0.8], &[false, false, true, true]).unwrap();
 /// assert_eq!((best.f1, best.threshold), (0.8, 0.35));
 /// ```
-pub fn f1_max(scores: &[f32], labels: &[bool]) -> Result<F1Max, MetricError> {
-    Ok(f1_max_from_ranked(&Ranked::new(scores, labels)?))
+pub fn f1_max<S: Score>(scores: &[S], labels: &[bool]) -> Result<F1Max<S>, MetricError> {
+    f1_max_from_ranked(&S::rank(scores, labels)?)
+        .ok_or(MetricError::MissingClass { class: "anomalous", count: scores.len() })
 }
 
-pub(super) fn f1_max_from_ranked(ranked: &Ranked) -> F1Max {
+pub(super) fn f1_max_from_ranked<S: sealed::Score>(ranked: &Ranked<S::Key>) -> Option<F1Max<S>> {
     // A threshold at a normal score calls more normal scores than the next anomalous score above, and finds no more.
     let mut found = 0;
-    let mut best = F1Max { f1: 0.0, threshold: f32::INFINITY };
-    for group in ranked.groups().iter().rev() {
+    let mut best: Option<F1Max<S>> = None;
+    for group in ranked.descending() {
         found += group.anomalous;
-        let called = found + ranked.normal_from(group);
+        let called = found + ranked.normal_from(&group);
         let f1 = 2.0 * found as f64 / (called + ranked.anomalous()) as f64;
-        if f1 > best.f1 {
-            best = F1Max { f1, threshold: group.score() };
+        if best.as_ref().is_none_or(|best| f1 > best.f1) {
+            best = Some(F1Max { f1, threshold: S::from_key(group.key) });
         }
     }
     best

@@ -3,25 +3,29 @@
 use rayon::prelude::*;
 
 use super::counter::Counter;
-use super::keys::{CACHED, key, score, sort};
+use super::keys::{key, sealed::Score};
 use super::{MetricError, check_finite};
 
-/// The distinct anomalous scores and the number of normal scores around each.
-///
-/// Between two neighbouring anomalous scores the order of the normal ones does not matter, so that they need not be
-/// sorted: they are counted (see [`Counter`]).
+/// The distinct anomalous scores and the number of normal scores around each. Public for a sealed trait only.
 #[derive(Debug, Clone)]
-pub(super) struct Ranked {
-    /// By ascending score.
-    groups: Vec<Group>,
+pub struct Ranked<K> {
+    source: Source<K>,
     normal: usize,
     anomalous: usize,
 }
 
+#[derive(Debug, Clone)]
+enum Source<K> {
+    /// By ascending key.
+    Groups(Vec<Group<K>>),
+    /// Ascending, for a set with so many distinct anomalous scores that groups would take more time and memory.
+    Sorted { normal: Vec<K>, anomalous: Vec<K> },
+}
+
 /// The anomalous scores of one value, and the normal scores below and at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Group {
-    key: u32,
+pub(super) struct Group<K> {
+    pub(super) key: K,
     /// Anomalous scores of this value.
     pub(super) anomalous: usize,
     /// Normal scores below this value.
@@ -30,40 +34,30 @@ pub(super) struct Group {
     pub(super) normal_equal: usize,
 }
 
-impl Group {
-    pub(super) fn score(&self) -> f32 {
-        score(self.key)
-    }
+/// Fewer scores are sorted: tables would cost more.
+const SMALL: usize = 1 << 15;
+
+/// Whether counting around the anomalous scores pays; else both classes are sorted.
+fn counting_pays(scores: usize, anomalous: usize) -> bool {
+    scores >= SMALL && anomalous <= scores / 12
 }
 
-impl Ranked {
+impl Ranked<u32> {
     pub(super) fn new(scores: &[f32], labels: &[bool]) -> Result<Self, MetricError> {
-        if scores.len() != labels.len() {
-            return Err(MetricError::LengthMismatch { scores: scores.len(), labels: labels.len() });
+        let anomalous = check_labels(scores.len(), labels)?;
+        if !counting_pays(scores.len(), anomalous) {
+            return Self::by_sorting(scores, labels);
         }
-        check_finite(scores)?;
-        let count = labels.iter().filter(|&&l| l).count();
-        check_classes(scores.len() - count, count)?;
-        // Every key is written, and only an anomalous one moves the end on: no branch to mispredict.
-        let mut anomalous = vec![0; count + 1];
-        let mut end = 0;
-        for (&score, &label) in scores.iter().zip(labels) {
-            anomalous[end] = key(score);
-            end += usize::from(label);
+        let mut keys = anomalous_keys(scores, labels, anomalous);
+        sort(&mut keys);
+        let groups = groups(keys.into_iter());
+        // All scores are counted and the anomalous ones then taken off: no label is looked at in the loop.
+        let parts = scores.par_chunks(share(scores.len()));
+        let (counter, is_finite) = count_parts(counter(&groups), parts, |c, scores| c.push(scores));
+        if !is_finite {
+            check_finite(scores)?;
         }
-        anomalous.truncate(count);
-        sort(&mut anomalous, &mut Vec::new());
-        let mut groups = groups(anomalous.into_iter());
-        let counter = counter(&groups);
-        if counter.is_crowded() {
-            let pairs = scores.iter().zip(labels);
-            let mut normal: Vec<u32> = pairs.filter(|(_, l)| !**l).map(|(s, _)| key(*s)).collect();
-            count_by_sorting(&mut groups, &mut normal);
-            return Ok(Self { groups, normal: scores.len() - count, anomalous: count });
-        }
-        let share = share(scores.len());
-        let parts = scores.par_chunks(share).zip(labels.par_chunks(share));
-        Ok(Self::from_counter(groups, count_parts(counter, parts, |c, (scores, labels)| c.push(scores, labels))))
+        Ok(Self::from_all(groups, counter))
     }
 
     /// From the keys of the normal scores in any order and those of the anomalous ones in ascending order.
@@ -73,24 +67,78 @@ impl Ranked {
     ) -> Result<Self, MetricError> {
         let anomalous = ascending.len();
         check_classes(normal.len(), anomalous)?;
-        let mut groups = groups(ascending);
-        let counter = counter(&groups);
-        if counter.is_crowded() {
-            count_by_sorting(&mut groups, &mut normal);
-            return Ok(Self { groups, normal: normal.len(), anomalous });
+        if !counting_pays(normal.len() + anomalous, anomalous) {
+            sort(&mut normal);
+            return Ok(Self::from_sorted(normal, ascending.collect()));
         }
+        let groups = groups(ascending);
         let parts = normal.par_chunks(share(normal.len()));
-        Ok(Self::from_counter(groups, count_parts(counter, parts, |c, keys| c.push_keys(keys))))
+        let (counter, _) = count_parts(counter(&groups), parts, |c, keys| {
+            c.push_keys(keys);
+            true
+        });
+        Ok(Self::from_normal(groups, counter))
     }
 
-    /// From groups without normal scores and the counter around them.
-    pub(super) fn from_counter(mut groups: Vec<Group>, counter: Counter) -> Self {
-        let (_, counts, normal) = counter.finish();
+    /// From groups without normal scores and the counter around them, which has counted the normal scores.
+    pub(super) fn from_normal(mut groups: Vec<Group<u32>>, counter: Counter) -> Self {
+        let (counts, normal) = counter.finish();
         for (group, (below, equal)) in groups.iter_mut().zip(counts) {
             (group.normal_below, group.normal_equal) = (below as usize, equal as usize);
         }
         let anomalous = groups.iter().map(|g| g.anomalous).sum();
-        Self { groups, normal: normal as usize, anomalous }
+        Self { source: Source::Groups(groups), normal: normal as usize, anomalous }
+    }
+
+    /// As [`Ranked::from_normal`], with a counter that has counted the anomalous scores as well.
+    pub(super) fn from_all(groups: Vec<Group<u32>>, counter: Counter) -> Self {
+        let mut ranked = Self::from_normal(groups, counter);
+        let mut below = 0;
+        if let Source::Groups(groups) = &mut ranked.source {
+            for group in groups {
+                group.normal_below -= below;
+                group.normal_equal -= group.anomalous;
+                below += group.anomalous;
+            }
+        }
+        ranked.normal -= below;
+        ranked
+    }
+
+    /// Adds normal scores that are lower than every one so far; the groups are those of [`Ranked::from_normal`].
+    pub(super) fn add_lower(&mut self, count: usize) {
+        self.normal += count;
+        if let Source::Groups(groups) = &mut self.source {
+            groups.iter_mut().for_each(|group| group.normal_below += count);
+        }
+    }
+}
+
+impl<K: Copy + Ord + Send> Ranked<K> {
+    pub(super) fn by_sorting<S: Score<Key = K>>(scores: &[S], labels: &[bool]) -> Result<Self, MetricError> {
+        let count = check_labels(scores.len(), labels)?;
+        check_finite(scores)?;
+        let filler = scores[0].key();
+        let (mut normal, mut anomalous) = (vec![filler; scores.len() - count + 1], vec![filler; count + 1]);
+        let (mut normal_end, mut anomalous_end) = (0, 0);
+        // Every key is written to both and only one end moves on: no branch to mispredict.
+        for (score, &label) in scores.iter().zip(labels) {
+            let key = score.key();
+            normal[normal_end] = key;
+            anomalous[anomalous_end] = key;
+            normal_end += usize::from(!label);
+            anomalous_end += usize::from(label);
+        }
+        normal.truncate(normal_end);
+        anomalous.truncate(anomalous_end);
+        sort(&mut normal);
+        sort(&mut anomalous);
+        Ok(Self::from_sorted(normal, anomalous))
+    }
+
+    fn from_sorted(normal: Vec<K>, anomalous: Vec<K>) -> Self {
+        let counts = (normal.len(), anomalous.len());
+        Self { source: Source::Sorted { normal, anomalous }, normal: counts.0, anomalous: counts.1 }
     }
 
     pub(super) fn normal(&self) -> usize {
@@ -102,14 +150,58 @@ impl Ranked {
     }
 
     /// Normal scores at or above a group's.
-    pub(super) fn normal_from(&self, group: &Group) -> usize {
+    pub(super) fn normal_from(&self, group: &Group<K>) -> usize {
         self.normal - group.normal_below
     }
 
-    /// The distinct anomalous scores, ascending.
-    pub(super) fn groups(&self) -> &[Group] {
-        &self.groups
+    /// The distinct anomalous scores, descending.
+    pub(super) fn descending(&self) -> impl Iterator<Item = Group<K>> {
+        let (groups, normal, anomalous): (&[_], &[_], &[_]) = match &self.source {
+            Source::Groups(groups) => (groups, &[], &[]),
+            Source::Sorted { normal, anomalous } => (&[], normal, anomalous),
+        };
+        groups.iter().rev().copied().chain(Merge { normal, anomalous })
     }
+}
+
+/// Goes down two sorted lists at once.
+struct Merge<'a, K> {
+    normal: &'a [K],
+    anomalous: &'a [K],
+}
+
+impl<K: Copy + Ord> Iterator for Merge<'_, K> {
+    type Item = Group<K>;
+
+    fn next(&mut self) -> Option<Group<K>> {
+        let key = *self.anomalous.last()?;
+        let while_last = |list: &mut &[K], is: &dyn Fn(K) -> bool| {
+            let before = list.len();
+            while let Some((&last, rest)) = list.split_last()
+                && is(last)
+            {
+                *list = rest;
+            }
+            before - list.len()
+        };
+        let anomalous = while_last(&mut self.anomalous, &|k| k == key);
+        while_last(&mut self.normal, &|k| k > key);
+        let normal_equal = while_last(&mut self.normal, &|k| k == key);
+        Some(Group { key, anomalous, normal_below: self.normal.len(), normal_equal })
+    }
+}
+
+/// # Errors
+/// [`MetricError::LengthMismatch`], [`MetricError::MissingClass`].
+fn check_labels(scores: usize, labels: &[bool]) -> Result<usize, MetricError> {
+    if scores != labels.len() {
+        return Err(MetricError::LengthMismatch { scores, labels: labels.len() });
+    }
+    // Short sums of bytes, which the processor adds several at a time.
+    let count = |part: &[bool]| usize::from(part.iter().fold(0_u8, |sum, &l| sum + u8::from(l)));
+    let anomalous = labels.chunks(255).map(count).sum();
+    check_classes(scores - anomalous, anomalous)?;
+    Ok(anomalous)
 }
 
 /// # Errors
@@ -123,9 +215,29 @@ pub(super) fn check_classes(normal: usize, anomalous: usize) -> Result<(), Metri
     Ok(())
 }
 
+/// The keys of the few anomalous scores.
+fn anomalous_keys(scores: &[f32], labels: &[bool], count: usize) -> Vec<u32> {
+    let mut keys = Vec::with_capacity(count);
+    let ((scores, last_scores), (labels, last_labels)) = (scores.as_chunks::<8>(), labels.as_chunks::<8>());
+    for (scores, labels) in scores.iter().zip(labels) {
+        // One byte a label: most groups of eight are passed over at once.
+        let mut set = u64::from_le_bytes(labels.map(u8::from));
+        while set != 0 {
+            keys.push(key(scores[set.trailing_zeros() as usize / 8]));
+            set &= set - 1;
+        }
+    }
+    keys.extend(last_scores.iter().zip(last_labels).filter(|(_, l)| **l).map(|(s, _)| key(*s)));
+    keys
+}
+
+fn sort<K: Ord + Send>(keys: &mut [K]) {
+    if keys.len() < SMALL { keys.sort_unstable() } else { keys.par_sort_unstable() }
+}
+
 /// The distinct keys among ascending ones, without normal scores.
-pub(super) fn groups(ascending: impl Iterator<Item = u32>) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
+pub(super) fn groups(ascending: impl Iterator<Item = u32>) -> Vec<Group<u32>> {
+    let mut groups: Vec<Group<u32>> = Vec::new();
     for key in ascending {
         match groups.last_mut() {
             Some(last) if last.key == key => last.anomalous += 1,
@@ -135,8 +247,8 @@ pub(super) fn groups(ascending: impl Iterator<Item = u32>) -> Vec<Group> {
     groups
 }
 
-pub(super) fn counter(groups: &[Group]) -> Counter {
-    Counter::new(groups.iter().map(|g| g.key).collect())
+pub(super) fn counter(groups: &[Group<u32>]) -> Counter {
+    Counter::new(&groups.iter().map(|g| g.key).collect::<Vec<_>>())
 }
 
 /// Scores for one thread: an equal share, but enough to be worth a thread.
@@ -144,52 +256,22 @@ fn share(scores: usize) -> usize {
     scores.div_ceil(rayon::current_num_threads()).max(1 << 20)
 }
 
-/// Counts the parts, each with a counter of its own.
-fn count_parts<P: Send>(
-    mut counter: Counter,
+/// Counts the parts, each with a counter of its own; also whether `push` was true of all.
+pub(super) fn count_parts<P: Send>(
+    counter: Counter,
     parts: impl IndexedParallelIterator<Item = P>,
-    push: impl Fn(&mut Counter, P) + Sync,
-) -> Counter {
-    if parts.len() == 1 {
-        for part in parts.collect::<Vec<_>>() {
-            push(&mut counter, part);
-        }
-        return counter;
-    }
-    let one = |part| {
-        let mut counter = counter.clone();
-        push(&mut counter, part);
-        counter
+    push: impl Fn(&mut Counter, P) -> bool + Sync,
+) -> (Counter, bool) {
+    let one = |(mut counter, all): (Counter, bool), part| {
+        let is = push(&mut counter, part);
+        (counter, all & is)
     };
-    let join = |mut a: Counter, b| {
+    if parts.len() == 1 || rayon::current_num_threads() == 1 {
+        return parts.collect::<Vec<_>>().into_iter().fold((counter, true), one);
+    }
+    let join = |(mut a, x): (Counter, bool), (b, y)| {
         a.merge(b);
-        a
+        (a, x & y)
     };
-    parts.map(one).reduce_with(join).unwrap_or(counter)
-}
-
-/// Counts by sorting runs of normal keys: steady whatever their distribution, slower when it is smooth.
-fn count_by_sorting(groups: &mut [Group], normal: &mut [u32]) {
-    // Each run is compared with every group; runs much longer than that keep the comparison cheap beside the sort.
-    let run = CACHED.max(4 * groups.len());
-    normal.par_chunks_mut(run).for_each_init(Vec::new, |scratch, run| sort(run, scratch));
-    for run in normal.chunks(run) {
-        add_counts(groups, run);
-    }
-}
-
-/// Adds the counts of a sorted run of normal keys.
-fn add_counts(groups: &mut [Group], run: &[u32]) {
-    let mut i = 0;
-    for group in groups {
-        while i < run.len() && run[i] < group.key {
-            i += 1;
-        }
-        group.normal_below += i;
-        let start = i;
-        while i < run.len() && run[i] == group.key {
-            i += 1;
-        }
-        group.normal_equal += i - start;
-    }
+    parts.fold(|| (counter.clone(), true), one).reduce_with(join).unwrap_or((counter, true))
 }

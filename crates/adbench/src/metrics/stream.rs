@@ -88,7 +88,7 @@ impl AnomalousPixels {
 /// The second pass, from [`AnomalousPixels::into_counting`]: counts the normal pixels of the same images, in any order.
 #[derive(Debug, Clone)]
 pub struct StreamedPixels {
-    groups: Vec<Group>,
+    groups: Vec<Group<u32>>,
     counter: Counter,
     regions: Regions,
     anomalous: usize,
@@ -132,7 +132,7 @@ impl StreamedPixels {
         if self.anomalous != expected {
             return Err(MetricError::LengthMismatch { scores: self.anomalous, labels: expected });
         }
-        let ranked = Ranked::from_counter(self.groups, self.counter);
+        let ranked = Ranked::from_normal(self.groups, self.counter);
         check_classes(ranked.normal(), ranked.anomalous())?;
         Ok(RankedPixels::new(ranked, self.regions))
     }
