@@ -1,5 +1,5 @@
 //! The Allen-Cahn step of npcF: what it does to specks, gaps and edges, and that the mask given is kept to.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)] // helpers beside the tests
 
 use ndarray::{Array2, Array3};
 use pde_refine::{AllenCahn, AllenCahnParams, Npcf, NpcfParams, Refine};
