@@ -1,5 +1,5 @@
 //! The Allen-Cahn step of npcF: what it does to specks, gaps and edges, and that the mask given is kept to.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)] // helpers beside the tests
 
 use ndarray::{Array2, Array3};
 use pde_refine::{AllenCahn, AllenCahnParams, Npcf, NpcfParams, Refine};
@@ -19,7 +19,8 @@ fn shares(coherence: Option<AllenCahn>) -> (Array2<f32>, Array3<f32>, Array3<f32
     let normal = Array3::from_shape_fn((64, 64, 3), |(y, x, k)| 0.6 + 0.002 * ((y * 31 + x * 17 + 5 * k) % 9) as f32);
     let mask = ragged();
     let composite =
-        Array3::from_shape_fn((64, 64, 3), |(y, x, k)| normal[(y, x, k)] - if mask[(y, x)] { DEPTH } else { 0.0 });
+        Array3::from_shape_fn((64, 64, 3), |(y, x, k)| // outside the mask it is not to be read
+        if mask[(y, x)] { normal[(y, x, k)] - DEPTH } else { 0.1 });
     let npcf = Npcf::new(NpcfParams { coherence, ..NpcfParams::default() }).unwrap();
     let image = npcf.refine(normal.view(), composite.view(), mask.view()).unwrap().image;
     let share = Array2::from_shape_fn((64, 64), |(y, x)| (normal[(y, x, 1)] - image[(y, x, 1)]) / DEPTH);

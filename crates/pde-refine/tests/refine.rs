@@ -416,7 +416,9 @@ proptest! {
         let normal = Array3::from_shape_fn((h, w, channels), |_| rng.random::<f32>());
         // the composite differs everywhere, outside the mask too
         let composite = Array3::from_shape_fn((h, w, channels), |_| rng.random::<f32>());
+        let flow = || AllenCahn::new(AllenCahnParams::default()).unwrap();
         let params = NpcfParams {
+            coherence: (kind % 2 == 1).then(flow),
             guidance: [Guidance::Import, Guidance::Mixed, Guidance::Blend(0.5), Guidance::Import][kind as usize],
             diffusivity: [Diffusivity::Constant, Diffusivity::Charbonnier { kappa: 0.1 }, Diffusivity::PeronaMalik { kappa: 0.3 },
                 Diffusivity::Constant][kind as usize],
