@@ -423,7 +423,6 @@ proptest! {
             diffusivity: [Diffusivity::Constant, Diffusivity::Charbonnier { kappa: 0.1 }, Diffusivity::PeronaMalik { kappa: 0.3 },
                 Diffusivity::Constant][kind as usize],
             screening: [Screening::default(), Screening::default(), Screening::Uniform(0.01), Screening::Uniform(1e-4)][kind as usize],
-            coherence: (kind == 3).then(|| AllenCahn::new(AllenCahnParams::default()).unwrap()),
         };
         let both = CoarseToFine { coarse: Npcf::new(params).unwrap(), fine: NpcfPlus::default() };
         let stages = both.stages(normal.view(), composite.view(), mask.view()).unwrap();

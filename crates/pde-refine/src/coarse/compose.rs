@@ -4,7 +4,7 @@
 //! small and, for imported gradients, zero away from the edge of the mask. The correction is kept as the sum of two f32
 //! fields, a large and a small one, so that f32 storage does not limit the residual, which is formed in f64.
 
-use super::grid::Grid;
+use super::grid::{Grid, LANES};
 use super::npcf::Guidance;
 use super::solver::{Multigrid, SolveStats};
 use super::unit::{Hierarchy, Workspace, quantised};
@@ -269,6 +269,18 @@ impl Scene<'_> {
     }
 }
 
+/// `||r||^2` in f64.
+fn sum_of_squares(r: &[f32]) -> f64 {
+    let (groups, rest) = r.as_chunks::<LANES>();
+    let mut sums = [0.0f64; LANES];
+    for group in groups {
+        for (sum, &v) in sums.iter_mut().zip(group) {
+            *sum += f64::from(v) * f64::from(v);
+        }
+    }
+    sums.iter().sum::<f64>() + rest.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>()
+}
+
 /// Runs of pixels of the middle row that lie, with all four neighbours, in the mask.
 fn inner_runs([above, here, below]: [ndarray::ArrayView1<'_, bool>; 3], runs: &mut Vec<(usize, usize)>) {
     runs.clear();
@@ -330,20 +342,22 @@ impl Buffers {
             *spare = low;
         }
         let relative = |squares: f64| if norm > 0.0 { squares.sqrt() / norm } else { squares.sqrt() };
-        let residual = relative(r.iter().map(|&v| f64::from(v).powi(2)).sum());
+        let residual = relative(sum_of_squares(r));
         let mut stats = SolveStats { residual, history: vec![residual], ..SolveStats::default() };
         if solver.stopping.reached(stats.residual, 0)? {
             high.fill(0.0);
             return Ok(stats);
         }
-        grids.residual_mut(work).copy_from_slice(r);
+        // `r` takes the first residual and is swapped back with it: a copy less
+        std::mem::swap(r, grids.residual_mut(work));
         grids.full_multigrid(work);
         for _ in 0..FIRST_CYCLES {
             grids.cycle(work, false);
         }
         stats.iterations = 1 + FIRST_CYCLES;
         std::mem::swap(high, grids.correction_mut(work));
-        stats.residual = relative(grids.residual_f64(r, high, None, grids.residual_mut(work)));
+        stats.residual = relative(grids.residual_f64(grids.residual_mut(work), high, None, r));
+        std::mem::swap(r, grids.residual_mut(work));
         stats.history.push(stats.residual);
         let mut factor = EXPECTED_FACTOR;
         while !solver.stopping.reached(stats.residual, stats.iterations)? {

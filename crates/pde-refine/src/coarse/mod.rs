@@ -15,8 +15,8 @@ mod unit;
 #[cfg(feature = "openblas-system")]
 pub use cholesky::Cholesky;
 pub(crate) use compose::{Field, Scene};
-pub use npcf::{Diffusivity, Guidance, Npcf, NpcfParams, Screening};
 pub(crate) use npcf::write_box;
+pub use npcf::{Diffusivity, Guidance, Npcf, NpcfParams, Screening};
 pub(crate) use solver::check_shapes;
 pub use solver::{MgCg, Multigrid, Solve, SolveStats, Stopping};
 pub use system::System;

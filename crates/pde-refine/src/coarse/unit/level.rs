@@ -91,7 +91,7 @@ pub(super) trait Level {
         for k in 0..h + 2 {
             if k < h {
                 let spans = (span(self.spans(), k), span(self.runs(), k));
-                t.prolong_row(e, &mut scratch.prolonged, self.inv(), u, k, spans);
+                t.prolong_row::<true>(e, &mut scratch.prolonged, self.inv(), u, k, spans);
             }
             if (1..=h).contains(&k) {
                 self.colour(u, b, k - 1, false);

@@ -87,13 +87,12 @@ impl Hierarchy {
         self.descend(last, &mut work.0[last..], true);
         for l in (0..last).rev() {
             let (upper, lower) = work.0.split_at_mut(l + 1);
-            upper[l].u.fill(0.0);
             let (transfer, _) = &self.levels.coarser[l];
             let e = &lower[0].u;
             if l == 0 {
-                correct(&self.levels.fine, transfer, e, &mut upper[l]);
+                start(&self.levels.fine, transfer, e, &mut upper[l]);
             } else {
-                correct(&self.levels.coarser[l - 1].1, transfer, e, &mut upper[l]);
+                start(&self.levels.coarser[l - 1].1, transfer, e, &mut upper[l]);
             }
             self.descend(l, &mut work.0[l..], false);
         }
@@ -148,14 +147,14 @@ impl Hierarchy {
     }
 }
 
-/// `u += P e` alone.
-fn correct(level: &impl Level, transfer: &Transfer, e: &[f32], v: &mut Vectors) {
+/// `u = P e`.
+fn start(level: &impl Level, transfer: &Transfer, e: &[f32], v: &mut Vectors) {
     widely(
         #[inline(always)]
         || {
             for y in 0..level.grid().height {
                 let spans = (span(level.spans(), y), span(level.runs(), y));
-                transfer.prolong_row(e, &mut v.scratch.prolonged, level.inv(), &mut v.u, y, spans);
+                transfer.prolong_row::<false>(e, &mut v.scratch.prolonged, level.inv(), &mut v.u, y, spans);
             }
         },
     );

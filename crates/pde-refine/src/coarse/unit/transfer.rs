@@ -114,10 +114,10 @@ impl Transfer {
         }
     }
 
-    /// Adds row `y` of `P e` to the fine row `y` of `u`, in the region (`inv` > 0), whose groups are `span`; those of `run`
+    /// Row `y` of `P e`, which is added to the fine row `y` of `u` or takes its place, in the region (`inv` > 0), whose groups are `span`; those of `run`
     /// lie wholly in it.
     #[inline(always)]
-    pub(crate) fn prolong_row(
+    pub(crate) fn prolong_row<const ADD: bool>(
         &self,
         e: &[f32],
         rows: &mut [Vec<f32>; 3],
@@ -171,7 +171,8 @@ impl Transfer {
         for g in span.0..span.1 {
             let inside = if (run.0..run.1).contains(&g) { &[1.0; LANES] } else { &inv[g] };
             for k in 0..LANES {
-                u[g][k] += if inside[k] > 0.0 { row[g][k] } else { 0.0 };
+                let p = if inside[k] > 0.0 { row[g][k] } else { 0.0 };
+                u[g][k] = if ADD { u[g][k] + p } else { p };
             }
         }
     }
