@@ -80,7 +80,7 @@ fn regions(map: &ArrayView2<'_, f32>, mask: &ArrayView2<'_, bool>) -> Result<Reg
 
 /// A key that somewhat more than the share `limit` of all pixels probably reach, from a sample of the pixels.
 fn likely_threshold(maps: &[ArrayView2<'_, f32>], limit: f64) -> u32 {
-    // Every 64th pixel of rows of an odd distance: maps' sides are often powers of two.
+    // Every 61st pixel of every third row: maps' sides are often powers of two.
     let rows = maps.iter().flat_map(|map| map.outer_iter().step_by(3));
     let mut sample: Vec<u32> =
         rows.enumerate().flat_map(|(y, row)| row.into_iter().skip(y % 61).step_by(61).map(|&s| key(s))).collect();

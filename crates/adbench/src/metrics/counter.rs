@@ -9,7 +9,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 
 use super::keys::key;
 
@@ -26,13 +26,22 @@ const CHUNK: usize = 512;
 /// Logarithm of the most cells, which fit the second-level cache.
 const CELL_BITS: u32 = 16;
 
-/// The anomalous keys, cut into cells, buckets and blocks.
+/// Anomalous keys and what was counted around them, side by side: together they are three cache lines.
+#[derive(Debug, Clone)]
+#[repr(align(64))]
+struct Block {
+    /// Ascending; the last block of a bucket is filled up with `u32::MAX`, which is no finite score's key.
+    keys: [u32; BLOCK],
+    /// For each key, the scores of its bucket below it, and those at or below it.
+    below: [u32; BLOCK],
+    up_to: [u32; BLOCK],
+    /// Scores for which this block was searched; they count as below the keys of the bucket's later blocks.
+    searched: u32,
+}
+
+/// How the anomalous keys are cut into cells, buckets and blocks.
 #[derive(Debug)]
 struct Table {
-    /// Distinct anomalous keys.
-    count: usize,
-    /// Ascending; the last block of a bucket is filled up with `u32::MAX`, which is no finite score's key.
-    blocks: Vec<[u32; BLOCK]>,
     /// Keys below the lowest anomalous one by more than 1 are as good as by 1; those above the highest likewise.
     lowest: u32,
     highest: u32,
@@ -44,7 +53,7 @@ struct Table {
 }
 
 impl Table {
-    fn new(keys: &[u32]) -> Self {
+    fn new(keys: &[u32]) -> (Self, Vec<Block>) {
         let (lowest, highest) = match (keys.first(), keys.last()) {
             // Finite scores' keys are neither 0 nor `u32::MAX`.
             (Some(low), Some(high)) => (low - 1, high + 1),
@@ -64,11 +73,11 @@ impl Table {
         let mut bucket_of_cell = Vec::with_capacity(cells);
         let (mut first, mut blocks) = (vec![0], Vec::new());
         let (mut start, mut end) = (0, 0);
-        let close = |keys: &[u32], blocks: &mut Vec<[u32; BLOCK]>, first: &mut Vec<u32>| {
+        let close = |keys: &[u32], blocks: &mut Vec<Block>, first: &mut Vec<u32>| {
             for part in keys.chunks(BLOCK) {
                 let mut block = [u32::MAX; BLOCK];
                 block[..part.len()].copy_from_slice(part);
-                blocks.push(block);
+                blocks.push(Block { keys: block, below: [0; BLOCK], up_to: [0; BLOCK], searched: 0 });
             }
             first.push(blocks.len() as u32);
         };
@@ -81,7 +90,7 @@ impl Table {
             end += here;
         }
         close(&keys[start..end], &mut blocks, &mut first);
-        Self { count: keys.len(), blocks, lowest, highest, shift, bucket_of_cell, first }
+        (Self { lowest, highest, shift, bucket_of_cell, first }, blocks)
     }
 
     fn blocks(&self, bucket: usize) -> Range<usize> {
@@ -109,11 +118,7 @@ pub(super) struct Counter {
 /// What the queues' scores were counted as, within their buckets.
 #[derive(Debug, Clone)]
 struct Counts {
-    /// For each key of each block, the scores of its bucket below it, and those at or below it.
-    below: Vec<[u32; BLOCK]>,
-    up_to: Vec<[u32; BLOCK]>,
-    /// Scores for which a block was searched; they count as below the keys of the bucket's later blocks.
-    searched: Vec<u32>,
+    blocks: Vec<Block>,
     /// Scores of each bucket.
     bucket: Vec<u32>,
 }
@@ -121,14 +126,8 @@ struct Counts {
 impl Counter {
     /// A counter around these distinct keys, ascending.
     pub(super) fn new(keys: &[u32]) -> Self {
-        let table = Table::new(keys);
-        let blocks = table.blocks.len();
-        let counts = Counts {
-            below: vec![[0; BLOCK]; blocks],
-            up_to: vec![[0; BLOCK]; blocks],
-            searched: vec![0; blocks],
-            bucket: vec![0; table.buckets()],
-        };
+        let (table, blocks) = Table::new(keys);
+        let counts = Counts { blocks, bucket: vec![0; table.buckets()] };
         Self {
             counts,
             queues: vec![[0; QUEUE]; table.buckets()].into(),
@@ -196,22 +195,23 @@ impl Counter {
         for bucket in 0..table.buckets() {
             let mut searched = 0_u64;
             for block in table.blocks(bucket) {
-                for (i, _) in table.blocks[block].iter().enumerate().filter(|(_, k)| **k != u32::MAX) {
-                    let (below, up_to) = (counts.below[block][i], counts.up_to[block][i]);
+                let block = &counts.blocks[block];
+                let keys = block.keys.iter().zip(&block.below).zip(&block.up_to);
+                for ((_, &below), &up_to) in keys.filter(|((key, _), _)| **key != u32::MAX) {
                     let settled = &mut self.settled.0[key];
                     settled.0 += before + searched + u64::from(below);
                     settled.1 += u64::from(up_to - below);
                     key += 1;
                 }
-                searched += u64::from(counts.searched[block]);
+                searched += u64::from(block.searched);
             }
             before += u64::from(counts.bucket[bucket]);
         }
-        debug_assert_eq!(key, table.count);
+        debug_assert_eq!(key, self.settled.0.len());
         self.settled.1 += before;
-        counts.below.fill([0; BLOCK]);
-        counts.up_to.fill([0; BLOCK]);
-        counts.searched.fill(0);
+        for block in &mut counts.blocks {
+            (block.below, block.up_to, block.searched) = ([0; BLOCK], [0; BLOCK], 0);
+        }
         counts.bucket.fill(0);
         self.unsettled = 0;
     }
@@ -250,11 +250,30 @@ impl<T, F: Fn(&T) -> (u32, bool)> WithSimd for Push<'_, T, F> {
                 let next = (at + 1) % QUEUE;
                 waiting[bucket] = next as u8;
                 if next == 0 {
-                    counts.add(simd, table, bucket, &queues[bucket]);
+                    // A function of its own leaves this loop its registers.
+                    simd.vectorize(Full { simd, counts, table, bucket, keys: &queues[bucket] });
                 }
             }
         }
         all_finite
+    }
+}
+
+/// Counts a full queue.
+struct Full<'a, S> {
+    simd: S,
+    counts: &'a mut Counts,
+    table: &'a Table,
+    bucket: usize,
+    keys: &'a [u32; QUEUE],
+}
+
+impl<S: Simd> NullaryFnOnce for Full<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.counts.add(self.simd, self.table, self.bucket, self.keys);
     }
 }
 
@@ -279,28 +298,30 @@ impl Counts {
     #[inline(always)]
     fn add<S: Simd>(&mut self, simd: S, table: &Table, bucket: usize, keys: &[u32]) {
         self.bucket[bucket] += keys.len() as u32;
-        let blocks = table.blocks(bucket);
+        let blocks = &mut self.blocks[table.blocks(bucket)];
         if blocks.len() <= LINEAR {
             for block in blocks {
-                self.compare(simd, table, block, keys);
+                block.compare(simd, keys);
             }
         } else {
             for key in keys {
-                let found = table.blocks[blocks.clone()].partition_point(|block| block[0] <= *key);
-                let block = blocks.start + found.saturating_sub(1);
-                self.searched[block] += 1;
-                self.compare(simd, table, block, std::slice::from_ref(key));
+                let found = blocks.partition_point(|block| block.keys[0] <= *key);
+                let block = &mut blocks[found.saturating_sub(1)];
+                block.searched += 1;
+                block.compare(simd, std::slice::from_ref(key));
             }
         }
     }
+}
 
+impl Block {
     #[inline(always)]
-    fn compare<S: Simd>(&mut self, simd: S, table: &Table, block: usize, keys: &[u32]) {
+    fn compare<S: Simd>(&mut self, simd: S, keys: &[u32]) {
         let (one, zero) = (simd.splat_u32s(1), simd.splat_u32s(0));
         // A block is a whole number of vectors, whatever their width.
-        let (anomalous, _) = S::as_simd_u32s(&table.blocks[block]);
-        let (below, _) = S::as_mut_simd_u32s(&mut self.below[block]);
-        let (up_to, _) = S::as_mut_simd_u32s(&mut self.up_to[block]);
+        let (anomalous, _) = S::as_simd_u32s(&self.keys);
+        let (below, _) = S::as_mut_simd_u32s(&mut self.below);
+        let (up_to, _) = S::as_mut_simd_u32s(&mut self.up_to);
         for ((anomalous, below), up_to) in anomalous.iter().zip(below).zip(up_to) {
             let (mut b, mut u) = (*below, *up_to);
             for &key in keys {
@@ -351,9 +372,10 @@ mod tests {
     fn more_than_two_to_the_32_scores_can_be_counted() {
         let mut counter = Counter::new(&[5]);
         counter.push_keys(&[4, 5, 6]);
-        counter.unsettled = u32::MAX;
+        // As if as many scores above 5 as fit had been counted since.
+        counter.settle();
+        (counter.unsettled, counter.counts.bucket[0]) = (u32::MAX, u32::MAX);
         counter.push_keys(&[4, 4, 5]);
-        assert_eq!(counter.unsettled, 3);
-        assert_eq!(counter.finish(), (vec![(3, 2)], 6));
+        assert_eq!(counter.finish(), (vec![(3, 2)], 6 + u64::from(u32::MAX)));
     }
 }
