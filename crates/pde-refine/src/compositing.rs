@@ -153,7 +153,8 @@ fn compose(
         let solve = scene.solve(lambda, solver, |from, e| {
             write_box(&mut image, rect, mask, (from, e.len()), |y| {
                 let c = composite.index_axis_move(Axis(0), y);
-                move |x, k| c[(x, k)] + e[k - from].at(y, x)
+                let e: Vec<_> = e.iter().map(|e| e.row(y)).collect();
+                move |x, k| c[(x, k)] + e[k - from].at(x)
             });
         })?;
         stats.boxes += 1;

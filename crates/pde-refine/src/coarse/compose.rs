@@ -42,13 +42,26 @@ pub(crate) struct Correction {
 }
 
 impl Correction {
-    /// `e` at a pixel of the box.
+    /// `e` along a row of the box.
+    pub(crate) fn row(&self, y: usize) -> CorrectionRow<'_> {
+        let row = |a| &self.grid.row(a, y)[1..][..self.grid.width];
+        CorrectionRow { high: row(&self.high), low: self.low.as_ref().map(|l| row(l)) }
+    }
+}
+
+/// A row of a [`Correction`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CorrectionRow<'a> {
+    high: &'a [f32],
+    low: Option<&'a [f32]>,
+}
+
+impl CorrectionRow<'_> {
     #[inline(always)]
-    pub(crate) fn at(&self, y: usize, x: usize) -> f32 {
-        let i = self.grid.at(y, x);
-        match &self.low {
-            Some(low) => self.high[i] + low[i],
-            None => self.high[i],
+    pub(crate) fn at(&self, x: usize) -> f32 {
+        match self.low {
+            Some(low) => self.high[x] + low[x],
+            None => self.high[x],
         }
     }
 }
@@ -121,19 +134,31 @@ impl Scene<'_> {
 
     /// Mask pixels beside a pixel that is not in the mask.
     fn edge(&self) -> Vec<(usize, usize)> {
-        let h = self.mask.nrows();
+        let (h, w) = self.mask.dim();
         let mut edge = Vec::new();
-        for (y, here) in self.mask.outer_iter().enumerate() {
+        let mask = self.mask.as_standard_layout();
+        let Some(mask) = mask.as_slice() else { return edge };
+        let row = |y: usize| &mask[y * w..][..w];
+        for y in 0..h {
             // beyond the frame there is nothing to be beside
-            let above = self.mask.row(if y > 0 { y - 1 } else { y });
-            let below = self.mask.row(if y + 1 < h { y + 1 } else { y });
-            let mut left = true;
-            for (x, ((&m, &up), &down)) in here.iter().zip(&above).zip(&below).enumerate() {
-                let right = here.get(x + 1).is_none_or(|&r| r);
-                if m && !(up && down && left && right) {
-                    edge.push((y, x));
+            let (here, above, below) = (row(y), row(y.saturating_sub(1)), row((y + 1).min(h - 1)));
+            let beside = |x: usize| {
+                let sides = here[x.saturating_sub(1)] & here[(x + 1).min(w - 1)];
+                here[x] & !(above[x] & below[x] & sides)
+            };
+            // most groups have no such pixel, and a branch a group is cheap
+            for from in (0..w).step_by(LANES) {
+                let to = (from + LANES).min(w);
+                let any = if from > 0 && to < w {
+                    let (left, right) = (&here[from - 1..to - 1], &here[from + 1..to + 1]);
+                    let (here, above, below) = (&here[from..to], &above[from..to], &below[from..to]);
+                    (0..here.len()).fold(false, |any, i| any | (here[i] & !(above[i] & below[i] & left[i] & right[i])))
+                } else {
+                    true
+                };
+                if any {
+                    edge.extend((from..to).filter(|&x| beside(x)).map(|x| (y, x)));
                 }
-                left = m;
             }
         }
         edge
@@ -183,7 +208,7 @@ impl Scene<'_> {
         self.field == Field::Guided(Guidance::Import)
     }
 
-    /// `b - A c` of a channel.
+    /// `b - A c` of a channel, to `r`, which holds zeros or another channel's.
     fn residual(
         &self,
         lambda: Option<&Array2<f32>>,
@@ -194,7 +219,6 @@ impl Scene<'_> {
     ) {
         let grid = grids.grid();
         let lambda = |i| lambda.map_or(0.0, |l| f64::from(l[i]));
-        r.fill(0.0);
         if self.sparse() {
             for &i in edge {
                 r[grid.at(i.0, i.1)] = self.entry(i, k, lambda(i)).1 as f32;

@@ -243,7 +243,8 @@ impl Refine for Npcf {
                 Some(multigrid) => scene.solve(self.lambda(mask), &multigrid, |from, e| {
                     write_box(&mut image, rect, mask, (from, e.len()), |y| {
                         let c = composite.index_axis_move(Axis(0), y);
-                        move |x, k| (c[(x, k)] + e[k - from].at(y, x)).clamp(0.0, 1.0)
+                        let e: Vec<_> = e.iter().map(|e| e.row(y)).collect();
+                        move |x, k| (c[(x, k)] + e[k - from].at(x)).clamp(0.0, 1.0)
                     });
                 })?,
                 None => {
