@@ -11,8 +11,8 @@ use super::rank::Ranked;
 /// increasing maps, and negated scores give one minus it. It is not flipped when below one half. Pairs are counted in
 /// integers, so that it is exact beyond 2^24 scores.
 ///
-/// Memory beyond the input: 4 bytes a score at most for `f32` (some 60 bytes a distinct anomalous score and thread when
-/// fewer than one score in twelve is anomalous, else the sorted scores), 8 for `f64`.
+/// Memory beyond the input: 4 bytes a score at most for `f32` (the sorted scores, or where fewer than one in
+/// twelve is anomalous some 60 bytes a distinct anomalous score and thread), 8 for `f64`.
 ///
 /// # Errors
 /// [`MetricError::LengthMismatch`], [`MetricError::NonFinite`], [`MetricError::MissingClass`].

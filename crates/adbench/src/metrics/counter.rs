@@ -64,7 +64,7 @@ impl Table {
         let wanted = (usize::BITS - keys.len().leading_zeros() + 3).min(CELL_BITS);
         let shift = bits.saturating_sub(wanted);
         let cells = ((highest - lowest) >> shift) as usize + 1;
-        let mut in_cell = vec![0_usize; cells];
+        let mut in_cell = vec![0_u32; cells];
         for key in keys {
             in_cell[((key - lowest) >> shift) as usize] += 1;
         }
@@ -82,6 +82,7 @@ impl Table {
             first.push(blocks.len() as u32);
         };
         for &here in &in_cell {
+            let here = here as usize;
             if end > start && end + here - start > room && first.len() < BUCKETS {
                 close(&keys[start..end], &mut blocks, &mut first);
                 start = end;
@@ -111,7 +112,7 @@ pub(super) struct Counter {
     counts: Counts,
     /// Counted since the counts were last settled: below 2^32.
     unsettled: u32,
-    /// For each anomalous key, the scores below it and those equal to it; and all scores.
+    /// For each anomalous key, the scores below it and those equal to it; empty when nothing was settled. And all scores.
     settled: (Vec<(u64, u64)>, u64),
 }
 
@@ -133,7 +134,7 @@ impl Counter {
             queues: vec![[0; QUEUE]; table.buckets()].into(),
             waiting: vec![0; table.buckets()].into(),
             unsettled: 0,
-            settled: (vec![(0, 0); keys.len()], 0),
+            settled: (Vec::new(), 0),
             table: Arc::new(table),
         }
     }
@@ -181,39 +182,51 @@ impl Counter {
         self.settled.1 += other.settled.1;
     }
 
-    /// The scores below each key and those equal to it, and all scores.
-    pub(super) fn finish(mut self) -> (Vec<(u64, u64)>, u64) {
+    /// Tells `each` of every key's number, the scores below it and those equal to it; returns the number of all scores.
+    pub(super) fn finish(mut self, mut each: impl FnMut(usize, u64, u64)) -> u64 {
+        if self.settled.0.is_empty() {
+            return self.totals(each);
+        }
         self.settle();
-        self.settled
+        self.settled.0.iter().enumerate().for_each(|(i, &(below, equal))| each(i, below, equal));
+        self.settled.1
     }
 
     /// Empties the queues and moves the counts to the settled ones.
     fn settle(&mut self) {
+        let (mut settled, mut all) = std::mem::take(&mut self.settled);
+        all += self.totals(|i, below, equal| {
+            if settled.len() == i {
+                settled.push((0, 0));
+            }
+            settled[i] = (settled[i].0 + below, settled[i].1 + equal);
+        });
+        self.settled = (settled, all);
+        for block in &mut self.counts.blocks {
+            (block.below, block.up_to, block.searched) = ([0; BLOCK], [0; BLOCK], 0);
+        }
+        self.counts.bucket.fill(0);
+        self.unsettled = 0;
+    }
+
+    /// Empties the queues; as [`Counter::finish`], of what is not settled.
+    fn totals(&mut self, mut each: impl FnMut(usize, u64, u64)) -> u64 {
         Arch::new().dispatch(Empty(self));
-        let (table, counts) = (&self.table, &mut self.counts);
+        let (table, counts) = (&self.table, &self.counts);
         let (mut before, mut key) = (0_u64, 0);
         for bucket in 0..table.buckets() {
             let mut searched = 0_u64;
-            for block in table.blocks(bucket) {
-                let block = &counts.blocks[block];
+            for block in &counts.blocks[table.blocks(bucket)] {
                 let keys = block.keys.iter().zip(&block.below).zip(&block.up_to);
                 for ((_, &below), &up_to) in keys.filter(|((key, _), _)| **key != u32::MAX) {
-                    let settled = &mut self.settled.0[key];
-                    settled.0 += before + searched + u64::from(below);
-                    settled.1 += u64::from(up_to - below);
+                    each(key, before + searched + u64::from(below), u64::from(up_to - below));
                     key += 1;
                 }
                 searched += u64::from(block.searched);
             }
             before += u64::from(counts.bucket[bucket]);
         }
-        debug_assert_eq!(key, self.settled.0.len());
-        self.settled.1 += before;
-        for block in &mut counts.blocks {
-            (block.below, block.up_to, block.searched) = ([0; BLOCK], [0; BLOCK], 0);
-        }
-        counts.bucket.fill(0);
-        self.unsettled = 0;
+        before
     }
 }
 
@@ -344,6 +357,15 @@ mod tests {
         (anomalous.iter().map(|&a| (count(&|k| k < a), count(&|k| k == a))).collect(), keys.len() as u64)
     }
 
+    fn counts(counter: Counter) -> (Vec<(u64, u64)>, u64) {
+        let mut list = Vec::new();
+        let all = counter.finish(|i, below, equal| {
+            assert_eq!(i, list.len());
+            list.push((below, equal));
+        });
+        (list, all)
+    }
+
     #[test]
     fn counts_equal_those_of_all_pairs() {
         let spread = |i: u32| i.wrapping_mul(2_654_435_761).clamp(1, u32::MAX - 1);
@@ -364,7 +386,7 @@ mod tests {
             let mut other = Counter::new(&anomalous);
             other.push_keys(right);
             counter.merge(other);
-            assert_eq!(counter.finish(), by_pairs(&anomalous, &keys));
+            assert_eq!(counts(counter), by_pairs(&anomalous, &keys));
         }
     }
 
@@ -376,6 +398,6 @@ mod tests {
         counter.settle();
         (counter.unsettled, counter.counts.bucket[0]) = (u32::MAX, u32::MAX);
         counter.push_keys(&[4, 4, 5]);
-        assert_eq!(counter.finish(), (vec![(3, 2)], 6 + u64::from(u32::MAX)));
+        assert_eq!(counts(counter), (vec![(3, 2)], 6 + u64::from(u32::MAX)));
     }
 }

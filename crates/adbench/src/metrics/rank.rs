@@ -82,10 +82,9 @@ impl Ranked<u32> {
 
     /// From groups without normal scores and the counter around them, which has counted the normal scores.
     pub(super) fn from_normal(mut groups: Vec<Group<u32>>, counter: Counter) -> Self {
-        let (counts, normal) = counter.finish();
-        for (group, (below, equal)) in groups.iter_mut().zip(counts) {
-            (group.normal_below, group.normal_equal) = (below as usize, equal as usize);
-        }
+        let normal = counter.finish(|i, below, equal| {
+            (groups[i].normal_below, groups[i].normal_equal) = (below as usize, equal as usize);
+        });
         let anomalous = groups.iter().map(|g| g.anomalous).sum();
         Self { source: Source::Groups(groups), normal: normal as usize, anomalous }
     }
@@ -232,12 +231,13 @@ fn anomalous_keys(scores: &[f32], labels: &[bool], count: usize) -> Vec<u32> {
 }
 
 fn sort<K: Ord + Send>(keys: &mut [K]) {
-    if keys.len() < SMALL { keys.sort_unstable() } else { keys.par_sort_unstable() }
+    let is_worth = keys.len() >= SMALL && rayon::current_num_threads() > 1;
+    if is_worth { keys.par_sort_unstable() } else { keys.sort_unstable() }
 }
 
 /// The distinct keys among ascending ones, without normal scores.
 pub(super) fn groups(ascending: impl Iterator<Item = u32>) -> Vec<Group<u32>> {
-    let mut groups: Vec<Group<u32>> = Vec::new();
+    let mut groups: Vec<Group<u32>> = Vec::with_capacity(ascending.size_hint().0);
     for key in ascending {
         match groups.last_mut() {
             Some(last) if last.key == key => last.anomalous += 1,
