@@ -164,7 +164,10 @@ fn map(value: &Value, shape: (usize, usize)) -> Result<Array2<f32>> {
     Ok(Array2::from_shape_vec(shape, floats(value))?)
 }
 
-fn images(case: &Value, shape: (usize, usize)) -> Result<(Vec<Array2<f32>>, Vec<Array2<bool>>)> {
+/// Score maps and masks.
+type Images = (Vec<Array2<f32>>, Vec<Array2<bool>>);
+
+fn images(case: &Value, shape: (usize, usize)) -> Result<Images> {
     let of = |name: &str| list(&case[name]).iter().map(|v| map(v, shape)).collect::<Result<Vec<_>>>();
     Ok((of("maps")?, of("masks")?.iter().map(|m| m.mapv(|v| v > 0.0)).collect()))
 }
@@ -257,7 +260,7 @@ fn time_au_pro(text: &mut String, pools: [&rayon::ThreadPool; 2], peers: Option<
         let progress = bar("AU-PRO of 80 maps", 2);
         let mut uniform = Uniform(1);
         let at = |i: usize, from: f64| i as f64 / side as f64 - from;
-        let (maps, masks): (Vec<_>, Vec<_>) = (0..80)
+        let (maps, masks): Images = (0..80)
             .map(|i| {
                 let mask =
                     Array2::from_shape_fn((side, side), |(y, x)| i % 5 < 3 && at(y, 0.5).hypot(at(x, 0.4)) < 0.1);

@@ -112,7 +112,7 @@ pub(super) struct Counter {
     counts: Counts,
     /// Counted since the counts were last settled: below 2^32.
     unsettled: u32,
-    /// For each anomalous key, the scores below it and those equal to it; empty when nothing was settled. And all scores.
+    /// For each anomalous key, the scores below it and those equal to it; empty while nothing is settled. And all scores.
     settled: (Vec<(u64, u64)>, u64),
 }
 
@@ -184,7 +184,7 @@ impl Counter {
 
     /// Tells `each` of every key's number, the scores below it and those equal to it; returns the number of all scores.
     pub(super) fn finish(mut self, mut each: impl FnMut(usize, u64, u64)) -> u64 {
-        if self.settled.0.is_empty() {
+        if self.settled.1 == 0 {
             return self.totals(each);
         }
         self.settle();
