@@ -118,6 +118,21 @@ proptest! {
     }
 
     #[test]
+    fn the_order_of_samples_does_not_count((scores, labels) in labelled(), turn in 0_usize..60, stride in 1_usize..4) {
+        // Turned round and read backwards, or with a stride prime to the length.
+        let n = scores.len();
+        let stride = if n.is_multiple_of(stride) { n - 1 } else { stride };
+        let coprime = (2..=n).all(|d| !(n.is_multiple_of(d) && stride.is_multiple_of(d)));
+        prop_assume!(coprime);
+        let at = |i: usize| (turn + i * stride) % n;
+        let mixed: Vec<f32> = (0..n).map(|i| scores[at(i)]).collect();
+        let mixed_labels: Vec<bool> = (0..n).map(|i| labels[at(i)]).collect();
+        prop_assert_eq!(auroc(&mixed, &mixed_labels), auroc(&scores, &labels));
+        prop_assert_eq!(average_precision(&mixed, &mixed_labels), average_precision(&scores, &labels));
+        prop_assert_eq!(f1_max(&mixed, &mixed_labels), f1_max(&scores, &labels));
+    }
+
+    #[test]
     fn negated_scores_give_the_complement((scores, labels) in labelled()) {
         let negated: Vec<f32> = scores.iter().map(|s| -s).collect();
         prop_assert!((auroc(&negated, &labels).unwrap() + auroc(&scores, &labels).unwrap() - 1.0).abs() < 1e-15);

@@ -113,9 +113,13 @@ fn above(maps: &[ArrayView2<'_, f32>], regions: &Regions, least: u32, normal: us
                 count_all(&mut scores.chunks(4096));
             }
         }
-        true
     };
-    let (counter, _) = count_parts(counter(&groups), maps.par_iter(), count);
+    // One part a thread, since each takes a counter of its own.
+    let parts = maps.par_chunks(maps.len().div_ceil(rayon::current_num_threads()));
+    let (counter, _) = count_parts(counter(&groups), parts, |c, maps| {
+        maps.iter().for_each(|map| count(c, map));
+        true
+    });
     let mut ranked = Ranked::from_all(groups, counter);
     let found = ranked.normal();
     ranked.add_lower(normal - found);

@@ -266,7 +266,7 @@ pub(super) fn count_parts<P: Send>(
         let is = push(&mut counter, part);
         (counter, all & is)
     };
-    if parts.len() == 1 || rayon::current_num_threads() == 1 {
+    if parts.len() <= 1 || rayon::current_num_threads() == 1 {
         return parts.collect::<Vec<_>>().into_iter().fold((counter, true), one);
     }
     let join = |(mut a, x): (Counter, bool), (b, y)| {
