@@ -8,6 +8,8 @@
 //! `result golden=<n> failed=<n> auroc_1e7_s=<f> aupro_80x1024_s=<f>`, on one thread.
 
 mod common;
+#[path = "../crates/adbench/tests/common/uniform.rs"]
+mod uniform;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -22,6 +24,7 @@ use maphc2f::adbench::{Mvtec, Photo, Policy, auroc, average_precision, read_phot
 use ndarray::Array2;
 use rayon::prelude::*;
 use serde_json::Value;
+use uniform::Uniform;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -179,18 +182,6 @@ fn images(case: &Value, shape: (usize, usize)) -> Result<Images> {
 
 fn views<T>(arrays: &[Array2<T>]) -> Vec<ndarray::ArrayView2<'_, T>> {
     arrays.iter().map(|a| a.view()).collect()
-}
-
-/// Xorshift: uniform in [0, 1) with 24 bits.
-struct Uniform(u64);
-
-impl Uniform {
-    fn next(&mut self) -> f32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 40) as f32 / (1 << 24) as f32
-    }
 }
 
 /// Median and least seconds.

@@ -3,7 +3,8 @@
 //! `cargo run --release --example solver_report [-- --python PYTHON] [--largest SIDE]`
 //!
 //! With the Python of an environment that has `benches/peers/requirements.txt`, OpenCV, SciPy and pyamg are timed by
-//! `benches/peers/poisson.py` on the same images in the same run, size by size, each just before ours. Writes `docs/poisson-report.md`; ends with
+//! `benches/peers/poisson.py` on the same images in the same run, size by size, each just before ours. Writes
+//! `docs/poisson-report.md`; ends with
 //! `result oracles=<n> failed=<n> slope=<f> masked_1024_50_s=<f> masked_256_10_s=<f>`.
 
 mod common;

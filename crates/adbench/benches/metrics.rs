@@ -4,23 +4,15 @@
 
 #![allow(missing_docs)] // criterion's macros make undocumented functions
 
+#[path = "../tests/common/uniform.rs"]
+mod uniform;
+
 use std::hint::black_box;
 
 use adbench::{PixelPool, auroc, average_precision};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::Array2;
-
-/// Xorshift: uniform in [0, 1) with 24 bits.
-struct Uniform(u64);
-
-impl Uniform {
-    fn next(&mut self) -> f32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 40) as f32 / (1 << 24) as f32
-    }
-}
+use uniform::Uniform;
 
 fn scores(n: usize, share: f32) -> (Vec<f32>, Vec<bool>) {
     let mut uniform = Uniform(1);

@@ -2,21 +2,13 @@
 
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
 
+#[path = "common/uniform.rs"]
+mod uniform;
+
 use adbench::metrics::{au_pro, f1_max};
 use adbench::{MetricError, PixelPool, auroc, average_precision};
 use ndarray::{Array2, ArrayView2, s};
-
-/// Xorshift: uniform in [0, 1) with 24 bits.
-struct Uniform(u64);
-
-impl Uniform {
-    fn next(&mut self) -> f32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 40) as f32 / (1 << 24) as f32
-    }
-}
+use uniform::Uniform;
 
 fn set(n: usize, share: f32, shape: impl Fn(f32) -> f32) -> (Vec<f32>, Vec<bool>) {
     let mut uniform = Uniform(7);

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::MetricError;
 use super::components::label_components;
+use super::counter::Counter;
 use super::keys::key;
 use super::overlap::{area, check_limit};
 use super::rank::{Ranked, check_classes, count_parts, counter, groups};
@@ -92,26 +93,18 @@ fn likely_threshold(maps: &[ArrayView2<'_, f32>], limit: f64) -> u32 {
 fn above(maps: &[ArrayView2<'_, f32>], regions: &Regions, least: u32, normal: usize) -> (Ranked<u32>, usize) {
     let start = regions.pixels.partition_point(|p| p.key < least);
     let groups = groups(regions.pixels[start..].iter().map(|p| p.key));
-    let count = |counter: &mut super::counter::Counter, map: &ArrayView2<'_, f32>| {
+    let count = |counter: &mut Counter, map: &ArrayView2<'_, f32>| {
         let mut kept = [0_u32; 4096];
-        let mut count_all = |scores: &mut dyn Iterator<Item = &[f32]>| {
-            for scores in scores {
-                // Every key is written, and only a high one moves the end on: no branch to mispredict.
-                let mut end = 0;
-                for &score in scores {
-                    let key = key(score);
-                    kept[end % 4096] = key;
-                    end += usize::from(key >= least);
-                }
-                counter.push_keys(&kept[..end]);
+        let map = map.as_standard_layout();
+        for scores in map.as_slice().unwrap_or_default().chunks(kept.len()) {
+            // Every key is written, and only a high one moves the end on: no branch to mispredict.
+            let mut end = 0;
+            for &score in scores {
+                let key = key(score);
+                kept[end % 4096] = key;
+                end += usize::from(key >= least);
             }
-        };
-        match map.as_slice() {
-            Some(scores) => count_all(&mut scores.chunks(4096)),
-            None => {
-                let scores: Vec<f32> = map.iter().copied().collect();
-                count_all(&mut scores.chunks(4096));
-            }
+            counter.push_keys(&kept[..end]);
         }
     };
     // One part a thread, since each takes a counter of its own.

@@ -104,3 +104,14 @@ pub(crate) fn spans(grid: Grid, diag: &[f32]) -> Spans {
 pub(crate) fn span(spans: &Spans, y: usize) -> (usize, usize) {
     (spans[y].0 as usize, spans[y].1 as usize)
 }
+
+/// Group `g` of a row of coefficients, or `regular` in the run.
+#[inline(always)]
+pub(crate) fn pick<'a>(
+    run: (usize, usize),
+    g: usize,
+    regular: &'a [f32; LANES],
+    row: &'a [[f32; LANES]],
+) -> &'a [f32; LANES] {
+    if (run.0..run.1).contains(&g) { regular } else { &row[g] }
+}

@@ -2,7 +2,7 @@
 //!
 //! Every vector is zero outside the region, so couplings need no storage: a neighbour outside adds nothing.
 
-use super::super::grid::{Grid, LANES, Spans, lanes, lanes_mut, near, span};
+use super::super::grid::{Grid, LANES, Spans, lanes, lanes_mut, near, pick, span};
 use super::level::Level;
 use crate::simd::widely;
 
@@ -20,12 +20,6 @@ pub(crate) struct Fine {
 
 const FOURS: [f32; LANES] = [4.0; LANES];
 const QUARTERS: [f32; LANES] = [0.25; LANES];
-
-/// Group `g` of a row of coefficients, or `regular` in the run.
-#[inline(always)]
-fn pick<'a>(run: (usize, usize), g: usize, regular: &'a [f32; LANES], row: &'a [[f32; LANES]]) -> &'a [f32; LANES] {
-    if (run.0..run.1).contains(&g) { regular } else { &row[g] }
-}
 
 impl Fine {
     /// `r = b - A (high + low)` in f64, rounded to f32 when all is summed; returns `||r||^2`. Zero outside the region.

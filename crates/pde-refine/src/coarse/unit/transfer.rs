@@ -3,7 +3,7 @@
 //! Cells outside the region are 0 on every grid. Beyond the last coarse column or row, a zero-flux edge of the frame
 //! repeats it (`fold`); the region's boundary is the value 0.
 
-use super::super::grid::{Grid, LANES, lanes, lanes_mut};
+use super::super::grid::{Grid, LANES, lanes, lanes_mut, pick};
 
 /// `out[x] = row[2 x]`. Not inlined into wide code, where it becomes gathers.
 #[inline(never)]
@@ -114,8 +114,8 @@ impl Transfer {
         }
     }
 
-    /// Row `y` of `P e`, which is added to the fine row `y` of `u` or takes its place, in the region (`inv` > 0), whose groups are `span`; those of `run`
-    /// lie wholly in it.
+    /// Row `y` of `P e`, which is added to the fine row `y` of `u` or takes its place, in the region (`inv` > 0), whose
+    /// groups are `span`; those of `run` lie wholly in it.
     #[inline(always)]
     pub(crate) fn prolong_row<const ADD: bool>(
         &self,
@@ -169,7 +169,7 @@ impl Transfer {
         let inv = lanes(self.fine.row(inv, y), 1, m);
         let u = lanes_mut(self.fine.row_mut(u, y), 1, m);
         for g in span.0..span.1 {
-            let inside = if (run.0..run.1).contains(&g) { &[1.0; LANES] } else { &inv[g] };
+            let inside = pick(run, g, &[1.0; LANES], inv);
             for k in 0..LANES {
                 let p = if inside[k] > 0.0 { row[g][k] } else { 0.0 };
                 u[g][k] = if ADD { u[g][k] + p } else { p };
