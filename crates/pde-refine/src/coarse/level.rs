@@ -16,7 +16,7 @@ pub(crate) struct Level {
     pub(crate) diag: Vec<f32>,
     /// Its inverse; 0 outside the region.
     pub(crate) inv: Vec<f32>,
-    /// Finest level only: what the diagonal holds beyond the couplings, the screening and the Dirichlet faces. The f64
+    /// Finest level only, empty elsewhere: what the diagonal holds beyond the couplings, the screening and the Dirichlet faces. The f64
     /// residual is formed from it and from differences, so that rounding of the diagonal does not act as screening.
     pub(crate) excess: Vec<f32>,
     /// Coupling (minus the off-diagonal entry) to the cell on the right.
@@ -44,7 +44,7 @@ impl Level {
             stride,
             diag: vec![0.0; n],
             inv: vec![0.0; n],
-            excess: vec![0.0; n - diagonals],
+            excess: Vec::new(),
             east: vec![0.0; n],
             south: vec![0.0; n],
             south_east: vec![0.0; diagonals],
@@ -178,7 +178,7 @@ impl Level {
         );
     }
 
-    /// `r = b - A x` in f64, written as f32; returns `||r||^2`. Only five-point levels.
+    /// `r = b - A x` in f64, written as f32; returns `||r||^2`. Only the finest level.
     pub(crate) fn residual_f64(&self, x: &[f64], b: &[f64], r: &mut [f32]) -> f64 {
         let mut sum = [0.0f64; 8];
         let n = self.groups() * LANES;
@@ -199,7 +199,7 @@ impl Level {
         sum.iter().sum()
     }
 
-    /// `y = A x` in f64. Only five-point levels.
+    /// `y = A x` in f64. Only the finest level.
     pub(crate) fn apply_f64(&self, x: &[f64], zero: &[f64], out: &mut [f64]) {
         widely(
             #[inline(always)]
@@ -233,6 +233,21 @@ impl Level {
                     + (f64::from(wn[g][k]) * (up[g][k] - u) + f64::from(ws[g][k]) * (down[g][k] - u));
             }
             out[g] = sum;
+        }
+        if self.nine_point() {
+            let (nw, ne) = (lanes(u, i - s - 1, m), lanes(u, i - s + 1, m));
+            let (sw, se) = (lanes(u, i + s - 1, m), lanes(u, i + s + 1, m));
+            let (wnw, wne) = (lanes(&self.south_east, i - s - 1, m), lanes(&self.south_west, i - s + 1, m));
+            let (wsw, wse) = (lanes(&self.south_west, i, m), lanes(&self.south_east, i, m));
+            for g in 0..m {
+                let mut sum = out[g];
+                for k in 0..LANES {
+                    let u = mid[g][k];
+                    sum[k] += (f64::from(wnw[g][k]) * (nw[g][k] - u) + f64::from(wne[g][k]) * (ne[g][k] - u))
+                        + (f64::from(wsw[g][k]) * (sw[g][k] - u) + f64::from(wse[g][k]) * (se[g][k] - u));
+                }
+                out[g] = sum;
+            }
         }
     }
 }

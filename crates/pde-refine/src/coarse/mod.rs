@@ -4,8 +4,10 @@
 mod cholesky;
 mod compose;
 mod cycle;
+mod diffusivity;
 mod grid;
 mod level;
+mod links;
 mod npcf;
 mod solver;
 mod system;
@@ -15,8 +17,9 @@ mod unit;
 #[cfg(feature = "openblas-system")]
 pub use cholesky::Cholesky;
 pub(crate) use compose::{Field, Scene};
+pub use diffusivity::Diffusivity;
 pub(crate) use npcf::write_box;
-pub use npcf::{Diffusivity, Guidance, Npcf, NpcfParams, Screening};
+pub use npcf::{Guidance, Npcf, NpcfParams, Screening};
 pub(crate) use solver::check_shapes;
 pub use solver::{MgCg, Multigrid, Solve, SolveStats, Stopping};
 pub use system::System;

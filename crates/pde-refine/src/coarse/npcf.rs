@@ -1,8 +1,8 @@
 //! The coarse stage: a composite becomes coherent with the image around it.
 
 use super::compose::{Field, Scene};
+use super::diffusivity::Diffusivity;
 use super::solver::{Multigrid, Solve};
-use super::system::System;
 use crate::channels;
 use crate::coherence::AllenCahn;
 use crate::distance::{distance, half_width};
@@ -34,26 +34,6 @@ impl Guidance {
         let Guidance::Blend(alpha) = self else { return Ok(()) };
         check("alpha", alpha.into(), (0.0..=1.0).contains(&alpha), "0 to 1")
     }
-}
-
-/// The diffusivity `D` in `(0, 1]`, from the gradient magnitude `|grad I|` of the normal image (central differences,
-/// root mean square over the channels).
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-#[non_exhaustive]
-pub enum Diffusivity {
-    /// `D = 1` (the default).
-    #[default]
-    Constant,
-    /// `D = 1 / sqrt(1 + (|grad I| / kappa)^2)`, `kappa > 0` in image units a pixel.
-    Charbonnier {
-        /// Contrast at which an edge begins to stop diffusion.
-        kappa: f32,
-    },
-    /// `D = 1 / (1 + (|grad I| / kappa)^2)` (Perona and Malik, 1990).
-    PeronaMalik {
-        /// Contrast at which an edge begins to stop diffusion.
-        kappa: f32,
-    },
 }
 
 /// The screening `lambda`, which ties the result to the composite: a correction that starts at the seam decays over
@@ -152,12 +132,7 @@ impl Npcf {
     /// [`Error::Parameter`] if a parameter is outside the range its type documents (NaN included).
     pub fn new(params: NpcfParams) -> Result<Self, Error> {
         params.guidance.check()?;
-        match params.diffusivity {
-            Diffusivity::Constant => {}
-            Diffusivity::Charbonnier { kappa } | Diffusivity::PeronaMalik { kappa } => {
-                check("kappa", kappa.into(), (1e-4..=1e4).contains(&kappa), "1e-4 to 1e4")?;
-            }
-        }
+        params.diffusivity.check()?;
         match params.screening {
             Screening::Uniform(lambda) => {
                 check("lambda", lambda.into(), (0.0..=1e6).contains(&lambda), "0 to 1e6")?;
@@ -198,8 +173,7 @@ impl Npcf {
         let Scene { normal, composite, mask, .. } = *scene;
         let (h, w, channels) = normal.dim();
         let lambda = self.lambda(mask).unwrap_or_else(|| Array2::zeros(mask.dim()));
-        let diffusivity = diffusivity(self.params.diffusivity, normal);
-        let system = System::new(mask, diffusivity.view(), lambda.view())?;
+        let system = self.params.diffusivity.system(normal, mask, lambda.view())?;
         let mut rhs = Array3::zeros((channels, h, w));
         let mut guess = Array3::zeros((channels, h, w));
         for k in 0..channels {
@@ -309,28 +283,4 @@ pub(crate) fn write_box<V: Fn(usize, usize) -> f32>(
             }
         }
     });
-}
-
-fn diffusivity(kind: Diffusivity, normal: ArrayView3<'_, f32>) -> Array2<f32> {
-    let (h, w, channels) = normal.dim();
-    let squared = |kappa: f32, y: usize, x: usize| {
-        let (up, down) = (y.saturating_sub(1), (y + 1).min(h - 1));
-        let (left, right) = (x.saturating_sub(1), (x + 1).min(w - 1));
-        let mut sum = 0.0;
-        for k in 0..channels {
-            let gy = (normal[(down, x, k)] - normal[(up, x, k)]) / (down - up).max(1) as f32;
-            let gx = (normal[(y, right, k)] - normal[(y, left, k)]) / (right - left).max(1) as f32;
-            sum += gy * gy + gx * gx;
-        }
-        sum / (channels.max(1) as f32 * kappa * kappa)
-    };
-    match kind {
-        Diffusivity::Constant => Array2::from_elem((h, w), 1.0),
-        Diffusivity::Charbonnier { kappa } => {
-            Array2::from_shape_fn((h, w), |(y, x)| (1.0 + squared(kappa, y, x)).sqrt().recip())
-        }
-        Diffusivity::PeronaMalik { kappa } => {
-            Array2::from_shape_fn((h, w), |(y, x)| (1.0 + squared(kappa, y, x)).recip())
-        }
-    }
 }

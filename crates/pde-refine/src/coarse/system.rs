@@ -1,14 +1,16 @@
 //! The discrete screened Poisson problem on an arbitrary region.
 
 use super::level::Level;
+use super::links::Links;
 use crate::error::{Error, check_shape};
 use ndarray::{Array2, ArrayView2};
-use std::cell::Cell;
+use std::cmp::Ordering;
 
-/// The five-point finite-volume operator `A u = -div(D grad u) + lambda u` on the `true` pixels of a mask.
+/// The finite-volume operator `A u = -div(D grad u) + lambda u` on the `true` pixels of a mask.
 ///
-/// Grid spacing is one pixel. A face between two pixels carries the harmonic mean of their `D`; a face between a mask
-/// pixel and a pixel outside it imposes the Dirichlet value at that pixel's centre; the edge of the array is a
+/// Grid spacing is one pixel. Two neighbours are coupled by the harmonic mean of what each conducts: five points for a
+/// scalar `D` ([`System::new`]), nine for a tensor ([`System::with_tensor`]). A coupling between a mask pixel and a
+/// pixel outside it imposes the Dirichlet value at that pixel's centre; the edge of the array is a
 /// zero-flux boundary. The matrix is symmetric, an M-matrix, and positive definite unless the mask covers the whole
 /// array and `lambda` is 0, which is refused.
 ///
@@ -30,22 +32,14 @@ use std::cell::Cell;
 pub struct System {
     pub(crate) level: Level,
     mask: Array2<bool>,
-    /// Face coefficients towards the pixel on the right and the one below, for faces that touch the mask.
-    right: Array2<f32>,
-    below: Array2<f32>,
+    links: Links,
     unknowns: usize,
     /// The screening, if every diffusivity in use is 1; some multigrid is faster then.
     unit: Option<Array2<f32>>,
 }
 
-/// Harmonic mean of two face-adjacent diffusivities.
-#[inline(always)]
-fn harmonic(a: f32, b: f32) -> f32 {
-    2.0 * a * b / (a + b)
-}
-
 impl System {
-    /// Assembles the operator.
+    /// Assembles the operator of a scalar diffusivity.
     ///
     /// `mask` (H, W) is the region, `diffusivity` (H, W) is `D > 0` at every pixel in or beside the mask, `lambda`
     /// (H, W) is the screening `>= 0`, in 1 / pixel^2, at every pixel in the mask.
@@ -59,23 +53,51 @@ impl System {
         diffusivity: ArrayView2<'_, f32>,
         lambda: ArrayView2<'_, f32>,
     ) -> Result<Self, Error> {
-        check_shape("diffusivity", mask.shape(), diffusivity.shape())?;
+        let (links, unit) = Links::scalar(mask, diffusivity)?;
+        let system = Self::assemble(mask, links, lambda)?;
+        Ok(System { unit: unit.then(|| lambda.to_owned()), ..system })
+    }
+
+    /// Assembles the operator of a diffusion tensor `D = [[xx, xy], [xy, yy]]`, x to the right and y down.
+    ///
+    /// `tensor` is `[xx, xy, yy]`, each (H, W), at every pixel in or beside the mask (diagonals count as beside);
+    /// `mask` and `lambda` are as in [`System::new`], which is what this equals, bit for bit, if `xy = 0` and `xx = yy`.
+    ///
+    /// The stencil is Weickert's non-negative one (1998, sec. 3.4.2), with harmonic means where two pixels differ in size. It
+    /// is an M-matrix, so it keeps the maximum principle, as long as `|xy|` is less than `xx` and
+    /// `yy`; that holds in every direction if the eigenvalues' ratio is less than `3 + 2 sqrt 2 = 5.83`. At the edge of the
+    /// array the couplings that would leave it are dropped, which is of first order there where `xy` is not 0.
+    ///
+    /// # Errors
+    /// As [`System::new`]; [`Error::NonFinite`] also if `|xy|` is not less than `xx` and `yy`.
+    ///
+    /// ```
+    /// use ndarray::Array2;
+    /// use pde_refine::poisson::System;
+    ///
+    /// let mask = Array2::from_shape_fn((5, 5), |(y, x)| (1..4).contains(&y) && (1..4).contains(&x));
+    /// let constant = |v: f32| Array2::from_elem((5, 5), v);
+    /// let (xx, xy, yy) = (constant(0.9), constant(0.3), constant(0.5));
+    /// let system = System::with_tensor(mask.view(), [xx.view(), xy.view(), yy.view()], constant(0.0).view())?;
+    /// // -div(D grad u) of u = x y is -2 xy
+    /// let product = Array2::from_shape_fn((5, 5), |(y, x)| (x * y) as f64);
+    /// assert!((system.apply(product.view())?[(2, 2)] + 2.0 * 0.3).abs() < 1e-6);
+    /// # Ok::<(), pde_refine::Error>(())
+    /// ```
+    pub fn with_tensor(
+        mask: ArrayView2<'_, bool>,
+        tensor: [ArrayView2<'_, f32>; 3],
+        lambda: ArrayView2<'_, f32>,
+    ) -> Result<Self, Error> {
+        Self::assemble(mask, Links::tensor(mask, tensor)?, lambda)
+    }
+
+    fn assemble(mask: ArrayView2<'_, bool>, links: Links, lambda: ArrayView2<'_, f32>) -> Result<Self, Error> {
         check_shape("lambda", mask.shape(), lambda.shape())?;
         let (h, w) = mask.dim();
-        let level = Level::zeros(h, w, false);
-        let (mut right, mut below) = (Array2::zeros((h, w)), Array2::zeros((h, w)));
-        let mut unknowns = 0;
-        let mut bounded = false;
-        let unit = Cell::new(true);
-        let d = |y: usize, x: usize| {
-            let v = diffusivity[(y, x)];
-            if v.is_finite() && v > 0.0 {
-                unit.set(unit.get() && v == 1.0);
-                Ok(v)
-            } else {
-                Err(Error::NonFinite { what: "diffusivity (must be positive)", row: y, column: x })
-            }
-        };
+        let mut level = Level::zeros(h, w, links.nine_point());
+        level.excess = vec![0.0; level.len()];
+        let (mut unknowns, mut bounded) = (0, false);
         for ((y, x), _) in mask.indexed_iter().filter(|(_, m)| **m) {
             unknowns += 1;
             let screening = lambda[(y, x)];
@@ -83,34 +105,20 @@ impl System {
                 return Err(Error::NonFinite { what: "lambda (must not be negative)", row: y, column: x });
             }
             bounded |= screening > 0.0;
-            let here = d(y, x)?;
-            if y > 0 {
-                below[(y - 1, x)] = harmonic(here, d(y - 1, x)?);
-            }
-            if x > 0 {
-                right[(y, x - 1)] = harmonic(here, d(y, x - 1)?);
-            }
-            if y + 1 < h {
-                below[(y, x)] = harmonic(here, d(y + 1, x)?);
-            }
-            if x + 1 < w {
-                right[(y, x)] = harmonic(here, d(y, x + 1)?);
-            }
-        }
-        let unit = unit.get().then(|| lambda.to_owned());
-        let mut system = System { level, mask: mask.to_owned(), right, below, unknowns, unit };
-        let mut level = std::mem::replace(&mut system.level, Level::zeros(0, 0, false));
-        for ((y, x), _) in mask.indexed_iter().filter(|(_, m)| **m) {
             let i = level.at(y, x);
-            let (mut sum, mut excess) = (lambda[(y, x)], lambda[(y, x)]);
-            system.for_faces(y, x, |ny, nx, k| {
+            let (mut sum, mut excess) = (screening, screening);
+            links.of(y, x, |ny, nx, k| {
                 sum += k;
                 if !mask[(ny, nx)] {
                     excess += k;
-                    bounded = true;
+                    bounded |= k > 0.0;
                 } else if ny > y {
-                    level.south[i] = k;
-                } else if nx > x {
+                    match nx.cmp(&x) {
+                        Ordering::Less => level.south_west[i] = k,
+                        Ordering::Equal => level.south[i] = k,
+                        Ordering::Greater => level.south_east[i] = k,
+                    }
+                } else if ny == y && nx > x {
                     level.east[i] = k;
                 }
             });
@@ -123,8 +131,7 @@ impl System {
         level.invert_diagonal();
         level.frame_right = w > 0 && mask.column(w - 1).iter().any(|&m| m);
         level.frame_bottom = h > 0 && mask.row(h - 1).iter().any(|&m| m);
-        system.level = level;
-        Ok(system)
+        Ok(System { level, mask: mask.to_owned(), links, unknowns, unit: None })
     }
 
     /// Number of unknowns, the `true` pixels of the mask.
@@ -147,7 +154,7 @@ impl System {
         self.unit.as_ref().map(|lambda| lambda.view())
     }
 
-    /// Right-hand side `source + (Dirichlet terms)`: adds `D_face * boundary(j)` for every face towards a pixel `j`
+    /// Right-hand side `source + (Dirichlet terms)`: adds `coupling * boundary(j)` for every coupling to a pixel `j`
     /// outside the mask. Zero outside the mask.
     ///
     /// # Errors
@@ -158,7 +165,7 @@ impl System {
         let mut b = Array2::zeros(self.mask.dim());
         for ((y, x), _) in self.mask.indexed_iter().filter(|(_, m)| **m) {
             let mut sum = source[(y, x)];
-            self.for_faces(y, x, |ny, nx, k| {
+            self.links.of(y, x, |ny, nx, k| {
                 if !self.mask[(ny, nx)] {
                     sum += f64::from(k) * f64::from(boundary[(ny, nx)]);
                 }
@@ -168,14 +175,14 @@ impl System {
         Ok(b)
     }
 
-    /// `-div(D v)` for a field `v` given on the faces: `flux(y, x, ny, nx)` is `v` along the direction from pixel
-    /// `(y, x)` to its neighbour `(ny, nx)`, that is, the value the difference `u(ny, nx) - u(y, x)` should take.
+    /// `-div(D v)` for a field `v` given between neighbours: `flux(y, x, ny, nx)` is `v` along the way from pixel
+    /// `(y, x)` to its neighbour `(ny, nx)` (for a tensor also a diagonal one), that is, the value the difference `u(ny, nx) - u(y, x)` should take.
     /// Zero outside the mask.
     pub fn minus_divergence(&self, flux: impl Fn(usize, usize, usize, usize) -> f64) -> Array2<f64> {
         let mut b = Array2::zeros(self.mask.dim());
         for ((y, x), _) in self.mask.indexed_iter().filter(|(_, m)| **m) {
             let mut sum = 0.0;
-            self.for_faces(y, x, |ny, nx, k| sum -= f64::from(k) * flux(y, x, ny, nx));
+            self.links.of(y, x, |ny, nx, k| sum -= f64::from(k) * flux(y, x, ny, nx));
             b[(y, x)] = sum;
         }
         b
@@ -204,24 +211,6 @@ impl System {
         let au = self.apply(u)?;
         let inside = self.mask.indexed_iter().filter(|(_, m)| **m);
         Ok(inside.map(|(i, _)| u[i] * (0.5 * au[i] - rhs[i])).sum())
-    }
-
-    /// Calls `f(ny, nx, D_face)` for every neighbour of a pixel that lies in the frame.
-    #[inline(always)]
-    fn for_faces(&self, y: usize, x: usize, mut f: impl FnMut(usize, usize, f32)) {
-        let (h, w) = self.mask.dim();
-        if y > 0 {
-            f(y - 1, x, self.below[(y - 1, x)]);
-        }
-        if x > 0 {
-            f(y, x - 1, self.right[(y, x - 1)]);
-        }
-        if x + 1 < w {
-            f(y, x + 1, self.right[(y, x)]);
-        }
-        if y + 1 < h {
-            f(y + 1, x, self.below[(y, x)]);
-        }
     }
 
     /// Copies into the padded layout, zero outside the mask.
