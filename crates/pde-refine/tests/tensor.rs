@@ -48,11 +48,12 @@ fn solve(solver: &dyn Solve, system: &System, rhs: ArrayView2<'_, f64>) -> (Arra
 #[test]
 fn constant_tensors_act_on_quadratics_as_the_equation_says() {
     // -div(D grad u) of x^2, x y, y^2 is -2 xx, -2 xy, -2 yy; of linear functions 0
+    type Case = (fn(f64, f64) -> f64, f64);
     let mask = inner(9, 12);
     for (angle, across) in (0..24).flat_map(|k| [1.0, 0.5, 0.18].map(|a| (f64::from(k) * PI / 24.0, a))) {
         let d = turned(angle, 1.0, across);
         let system = system(&mask, |_, _| d, 0.0).unwrap();
-        let cases: [(fn(f64, f64) -> f64, f64); 5] = [
+        let cases: [Case; 5] = [
             (|x, _| x * x, -2.0 * d[0]),
             (|x, y| x * y, -2.0 * d[1]),
             (|_, y| y * y, -2.0 * d[2]),

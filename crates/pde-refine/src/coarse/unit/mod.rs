@@ -76,6 +76,15 @@ impl Hierarchy {
         self.descend(0, &mut work.0, from_zero);
     }
 
+    /// One sweep on the finest grid, from the correction found so far.
+    pub(crate) fn sweep(&self, work: &mut Workspace) {
+        let Some(Vectors { u, b, .. }) = work.0.first_mut() else { return };
+        widely(
+            #[inline(always)]
+            || self.levels.fine.sweep(u, b),
+        );
+    }
+
     /// Nested iteration: solves the coarsest problem first and hands each grid its start.
     pub(crate) fn full_multigrid(&self, work: &mut Workspace) {
         for (l, (transfer, coarse)) in self.levels.coarser.iter().enumerate() {

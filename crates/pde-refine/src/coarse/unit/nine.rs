@@ -47,8 +47,8 @@ impl Nine {
         let zeros = || vec![0.0f32; grid.len()];
         Nine {
             grid,
-            diag: zeros(),
-            inv: zeros(),
+            diag: Vec::new(),
+            inv: Vec::new(),
             east: zeros(),
             south: zeros(),
             south_east: zeros(),

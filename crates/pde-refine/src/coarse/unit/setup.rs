@@ -62,54 +62,55 @@ pub(crate) fn build(mask: ArrayView2<'_, bool>, lambda: Option<ArrayView2<'_, f3
             }
         }
     }
-    let diag = match &screen {
-        Some(screen) => lap.iter().zip(screen).map(|(d, s)| d + s).collect(),
-        None => lap.clone(),
-    };
     let frame_right = mask.index_axis(Axis(1), w - 1).iter().any(|&m| m);
     let frame_bottom = mask.index_axis(Axis(0), h - 1).iter().any(|&m| m);
     let mut regular = regular_cells(grid, &lap);
     let run = |y: usize| if screen.is_some() { (0, 0) } else { whole_groups(&regular[grid.at(y, 0)..][..w]) };
     let runs = (0..h).map(run).collect();
+    // the Laplacian's diagonal is kept beside the operator's only where a screening tells them apart
+    let (diag, mut unscreened) = match &screen {
+        Some(screen) => (lap.iter().zip(screen).map(|(d, s)| d + s).collect(), Some(lap)),
+        None => (lap, None),
+    };
     let fine = Fine { grid, inv: inverse(&diag), spans: spans(grid, &diag), runs, diag };
     let mut stencil = Regular { beside: 1.0, diagonal: 0.0, diag: 4.0 };
     let mut coarser: Vec<(Transfer, Nine)> = Vec::new();
     loop {
-        let above = coarser.last().map_or(fine.grid, |(_, n)| n.grid);
+        let (above, diag) = coarser.last().map_or((fine.grid, &fine.diag), |(_, n)| (n.grid, &n.diag));
         if above.width.max(above.height) <= COARSEST {
             break;
         }
         let transfer = Transfer::new(above, frame_right, frame_bottom);
         stencil = coarser_stencil(stencil);
         let mut nine = Nine::zeros(transfer.coarse, stencil);
-        let mut coarse_lap = vec![0.0f32; transfer.coarse.len()];
+        let mut lap = vec![0.0f32; transfer.coarse.len()];
         let coarse_regular = erode(&transfer, &regular);
+        let diag = unscreened.as_ref().unwrap_or(diag);
         match coarser.last() {
             None => {
-                let both = |i: usize, j: usize| if lap[i] > 0.0 && lap[j] > 0.0 { 1.0 } else { 0.0 };
+                let both = |i: usize, j: usize| if diag[i] > 0.0 && diag[j] > 0.0 { 1.0 } else { 0.0 };
                 let later = |i| [both(i, i + 1), 0.0, both(i, i + grid.stride), 0.0];
-                galerkin(&transfer, &Laplacian { diag: &lap, later }, &coarse_regular, &mut nine, &mut coarse_lap);
+                galerkin(&transfer, &Laplacian { diag, later }, &coarse_regular, &mut nine, &mut lap);
             }
             Some((_, n)) => {
                 let later = |i: usize| [n.east[i], n.south_west[i], n.south[i], n.south_east[i]];
-                galerkin(&transfer, &Laplacian { diag: &lap, later }, &coarse_regular, &mut nine, &mut coarse_lap);
+                galerkin(&transfer, &Laplacian { diag, later }, &coarse_regular, &mut nine, &mut lap);
             }
         }
-        if !coarse_lap.iter().any(|&d| d > 0.0) {
+        if !lap.iter().any(|&d| d > 0.0) {
             break;
         }
-        nine.diag.copy_from_slice(&coarse_lap);
-        if let Some(screen) = &mut screen {
-            let everywhere = spans(nine.grid, &coarse_lap);
-            let coarse = restrict(&transfer, screen, &everywhere);
-            for ((d, s), lap) in nine.diag.iter_mut().zip(&coarse).zip(&coarse_lap) {
-                *d += if *lap > 0.0 { *s } else { 0.0 };
+        (nine.diag, unscreened) = match &mut screen {
+            Some(screen) => {
+                *screen = restrict(&transfer, screen, &spans(nine.grid, &lap));
+                let sum = |(d, s): (&f32, &f32)| if *d > 0.0 { d + s } else { 0.0 };
+                (lap.iter().zip(&*screen).map(sum).collect(), Some(lap))
             }
-            *screen = coarse;
-        }
+            None => (lap, None),
+        };
         nine.inv = inverse(&nine.diag);
         nine.spans = spans(nine.grid, &nine.diag);
-        (lap, regular) = (coarse_lap, coarse_regular);
+        regular = coarse_regular;
         coarser.push((transfer, nine));
     }
     Levels { fine, coarser }
