@@ -9,7 +9,7 @@ mod synthesis;
 
 pub use error::Error;
 pub use job::{Evaluated, Evaluation, Model, TestImage, Training, evaluate, train};
-pub use photo::{fit_side, load_photo, load_photos, prepare_folder, square};
+pub use photo::{fit_side, list_photos, load_photo, load_photos, prepare_folder, save_photo, square};
 pub use sheet::{Cell, Sheet, heat};
 pub use synthesis::{Pipeline, SEVERITY, Source, Stages};
 

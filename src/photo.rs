@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use adbench::resize::{Kernel, resize};
+use image::{Rgb, RgbImage};
 use ndarray::{Array3, ArrayView3, Axis, concatenate};
 use rayon::prelude::*;
 
@@ -29,6 +30,14 @@ pub fn load_photo(path: &Path) -> Result<Array3<f32>, Error> {
 /// # Errors
 /// [`Error::Folder`] if the folder is missing or holds no photo; [`Error::Read`] or [`Error::TooSmall`] for the first bad one.
 pub fn load_photos(folder: &Path) -> Result<Vec<(PathBuf, Array3<f32>)>, Error> {
+    list_photos(folder)?.into_par_iter().map(|p| Ok((p.clone(), load_photo(&p)?))).collect()
+}
+
+/// Every PNG, JPEG and BMP of a folder, in the byte order of their names.
+///
+/// # Errors
+/// [`Error::Folder`] if the folder is missing or holds no photo.
+pub fn list_photos(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let fail = |reason: String| Error::Folder { path: folder.to_owned(), reason };
     let entries = std::fs::read_dir(folder).map_err(|e| fail(format!("cannot be listed ({e}): check the path")))?;
     let mut paths = Vec::new();
@@ -43,7 +52,21 @@ pub fn load_photos(folder: &Path) -> Result<Vec<(PathBuf, Array3<f32>)>, Error> 
         return Err(fail("holds no photo: put PNG, JPEG or BMP files there".to_owned()));
     }
     paths.sort();
-    paths.into_par_iter().map(|p| Ok((p.clone(), load_photo(&p)?))).collect()
+    Ok(paths)
+}
+
+/// Writes a photo `(H, W, 3)` in \[0, 1\] as 8-bit PNG, under a temporary name first.
+///
+/// # Errors
+/// [`Error::Output`].
+pub fn save_photo(path: &Path, photo: ArrayView3<'_, f32>) -> Result<(), Error> {
+    let byte = |v: f32| (v.clamp(0.0, 1.0) * 255.0).round() as u8;
+    let picture = RgbImage::from_fn(photo.dim().1 as u32, photo.dim().0 as u32, |x, y| {
+        Rgb([0, 1, 2].map(|k| byte(photo[[y as usize, x as usize, k]])))
+    });
+    let temporary = path.with_extension("part");
+    picture.save_with_format(&temporary, image::ImageFormat::Png).map_err(|e| Error::output(path, &e))?;
+    std::fs::rename(&temporary, path).map_err(|e| Error::output(path, &e))
 }
 
 /// `photo` with three channels, resized to `side` x `side` (the aspect is not kept, as is usual for anomaly detection).

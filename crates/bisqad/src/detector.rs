@@ -84,11 +84,18 @@ pub struct PatchDetector {
     pub(crate) scale: f32,
     pub(crate) calibration: Calibration,
     pub(crate) smoothing: f32,
+    pub(crate) trained_at: (usize, usize),
     pub(crate) fusion: Fusion,
     pub(crate) normal_scores: Vec<f64>,
 }
 
 impl PatchDetector {
+    /// Height and width of the images it was trained on, px: images of another size should be resized to it, for features
+    /// depend on scale.
+    pub fn trained_at(&self) -> (usize, usize) {
+        self.trained_at
+    }
+
     /// The same detector with other evidence in its map; [`Self::threshold`] no longer applies to it.
     #[must_use]
     pub fn with_fusion(&self, fusion: Fusion) -> Self {

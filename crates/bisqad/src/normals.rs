@@ -48,6 +48,8 @@ pub(crate) fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
 /// Whitened patches of the normal images.
 pub(crate) struct Normals {
     whitening: Whitening,
+    /// Height and width of the images.
+    size: (usize, usize),
     /// Some patches of each image, by image number.
     patches: Vec<Array2<f32>>,
     /// `(rows of all training images, image number of each row)`, at most [`CANDIDATES`].
@@ -90,7 +92,8 @@ impl Normals {
         let owners = split.train.iter().zip(&views).flat_map(|(&i, v)| vec![i as u32; v.nrows()]).collect();
         let whitening = Whitening::fit(rows.view(), params.dimensions)?;
         let patches = raw.par_iter().map(|r| whitening.apply(r)).collect();
-        Ok(Self { candidates: (whitening.apply(&rows), owners), whitening, patches })
+        let size = normals.first().map_or((0, 0), |n| (n.dim().0, n.dim().1));
+        Ok(Self { candidates: (whitening.apply(&rows), owners), whitening, size, patches })
     }
 
     /// The detector before training.
@@ -113,6 +116,7 @@ impl Normals {
             scale: ((squares.0 / squares.1.max(1) as f64).sqrt() as f32).max(1e-6),
             calibration: Calibration { logit: (0.0, 1.0), distance: (0.0, 1.0) },
             smoothing: params.smoothing,
+            trained_at: self.size,
             fusion: Fusion::Both,
             normal_scores: Vec::new(),
         })

@@ -1,0 +1,186 @@
+//! Scores a folder of photos with a saved detector.
+//!
+//! `cargo run --release --example inspect -- --model detector.safetensors --images FOLDER [--out FOLDER]
+//! [--false-positive-rate R | --threshold T]`
+//!
+//! Writes `scores.csv` (one line a photo, unreadable ones with the reason) and a heat map beside each photo's copy under
+//! `heat/`. Exit code 0: no photo above the threshold; 1: at least one; 2: nothing could be inspected; 3: none above it, but
+//! some could not be read.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use common::{bar, say, tell_files};
+use maphc2f::adbench::resize::{Kernel, resize_map};
+use maphc2f::bisqad::{Detector, PatchDetector};
+use maphc2f::frozen_backbone::EfficientNetLite0;
+use maphc2f::{heat, list_photos, load_photo, prepare_folder, save_photo, square};
+use rayon::prelude::*;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// Share of good photos that may be called anomalous, unless told otherwise.
+const FALSE_POSITIVE_RATE: f64 = 0.05;
+
+#[allow(clippy::print_stderr, clippy::print_stdout)] // the one line that programs read, or the error
+fn main() -> ExitCode {
+    match run() {
+        Ok((line, code)) => {
+            println!("{line}");
+            code.into()
+        }
+        Err(e) => {
+            eprintln!("error: {}", e.to_string().trim().replace('\n', "; "));
+            2.into()
+        }
+    }
+}
+
+struct Options {
+    model: PathBuf,
+    images: PathBuf,
+    out: PathBuf,
+    false_positive_rate: f64,
+    threshold: Option<f64>,
+}
+
+fn options() -> Result<Options> {
+    let (mut model, mut images, mut out) = (None, None, PathBuf::from("target/inspect"));
+    let (mut rate, mut threshold) = (None, None);
+    let mut args = lexopt::Parser::from_env();
+    while let Some(arg) = args.next()? {
+        match arg {
+            lexopt::Arg::Long("model") => model = Some(PathBuf::from(args.value()?)),
+            lexopt::Arg::Long("images") => images = Some(PathBuf::from(args.value()?)),
+            lexopt::Arg::Long("out") => out = args.value()?.into(),
+            lexopt::Arg::Long("false-positive-rate") => rate = Some(number(&mut args, "false-positive-rate")?),
+            lexopt::Arg::Long("threshold") => threshold = Some(number(&mut args, "threshold")?),
+            _ => return Err(arg.unexpected().into()),
+        }
+    }
+    if rate.is_some() && threshold.is_some() {
+        return Err("give --threshold or --false-positive-rate, not both".into());
+    }
+    Ok(Options {
+        model: model.ok_or("--model is missing: name a detector file, such as `mvtec` writes")?,
+        images: images.ok_or("--images is missing: name a folder of photos")?,
+        out,
+        false_positive_rate: rate.unwrap_or(FALSE_POSITIVE_RATE),
+        threshold,
+    })
+}
+
+fn number(args: &mut lexopt::Parser, name: &str) -> Result<f64> {
+    let value = args.value()?;
+    let parsed = value.to_string_lossy().parse().ok().filter(|v: &f64| v.is_finite());
+    parsed.ok_or_else(|| format!("--{name} {}: not a number", value.display()).into())
+}
+
+/// The last line, and the exit code.
+fn run() -> Result<(String, u8)> {
+    let options = options()?;
+    let detector = PatchDetector::load(&options.model, Arc::new(EfficientNetLite0::pretrained()?))?;
+    let threshold = match options.threshold {
+        Some(value) => value,
+        None => {
+            let t = detector.threshold(options.false_positive_rate)?;
+            say(&format!(
+                "threshold {:.4}: calls at most {:.1} % of {} held-out good photos anomalous",
+                t.value,
+                100.0 * t.false_positive_rate,
+                t.normals
+            ));
+            t.value
+        }
+    };
+    let photos = list_photos(&options.images)?;
+    let folder = options.out.join("heat");
+    prepare_folder(&folder)?;
+
+    let progress = bar("photos", photos.len());
+    let start = Instant::now();
+    let scores: Vec<std::result::Result<f64, String>> = photos
+        .par_iter()
+        .map(|photo| {
+            let score = inspect(&detector, photo, threshold as f32, &folder).map_err(|e| e.to_string());
+            progress.inc(1);
+            score
+        })
+        .collect();
+    let seconds = start.elapsed().as_secs_f64();
+    progress.finish_and_clear();
+
+    let (mut anomalous, mut unreadable) = (0, 0);
+    for score in &scores {
+        match score {
+            Ok(score) => anomalous += usize::from(*score > threshold),
+            Err(reason) => {
+                unreadable += 1;
+                say(&format!("skipped: {}", reason.replace('\n', "; ")));
+            }
+        }
+    }
+    write_scores(&options.out.join("scores.csv"), &photos, &scores, threshold)?;
+    tell_files(&options.out, &["scores.csv", "heat/"]);
+    if unreadable == photos.len() {
+        return Err("no photo could be read".into());
+    }
+    let code = if anomalous > 0 {
+        1
+    } else if unreadable > 0 {
+        3
+    } else {
+        0
+    };
+    let line = format!(
+        "result images={} anomalous={anomalous} unreadable={unreadable} images_per_second={:.1}",
+        photos.len(),
+        (photos.len() - unreadable) as f64 / seconds
+    );
+    Ok((line, code))
+}
+
+/// Scores a photo and writes its heat map, from half the threshold to one and a half times it.
+fn inspect(detector: &PatchDetector, path: &Path, threshold: f32, folder: &Path) -> Result<f64> {
+    let photo = load_photo(path)?;
+    let (side, _) = detector.trained_at();
+    let prediction = detector.predict(square(photo.view(), side)?.view())?;
+    let map = resize_map(prediction.map.view(), (photo.dim().0, photo.dim().1), Kernel::Bilinear)?;
+    let spread = 0.5 * threshold.abs().max(1e-3);
+    let picture = heat(photo.view(), &map, threshold - spread, threshold + spread);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    save_photo(&folder.join(format!("{name}.png")), picture.view())?;
+    Ok(prediction.score)
+}
+
+fn write_scores(
+    path: &Path,
+    photos: &[PathBuf],
+    scores: &[std::result::Result<f64, String>],
+    threshold: f64,
+) -> Result<()> {
+    let unfinished = path.with_extension("part");
+    let mut table = csv::Writer::from_path(&unfinished)?;
+    table.write_record(["file", "score", "threshold", "anomalous", "error"])?;
+    for (photo, score) in photos.iter().zip(scores) {
+        let file = photo.file_name().unwrap_or_default().to_string_lossy();
+        let limit = threshold.to_string();
+        match score {
+            Ok(s) => table.write_record([
+                &file,
+                s.to_string().as_str(),
+                &limit,
+                if *s > threshold { "1" } else { "0" },
+                "",
+            ])?,
+            Err(reason) => table.write_record([&file, "", &limit, "", reason.replace('\n', "; ").as_str()])?,
+        }
+    }
+    table.flush()?;
+    Ok(fs::rename(unfinished, path)?)
+}
