@@ -55,6 +55,23 @@ pub struct Threshold {
     pub normals: usize,
 }
 
+impl Threshold {
+    /// The least score that at most a share `rate` of `scores` exceeds.
+    pub(crate) fn of(scores: &[f64], rate: f64) -> Result<Self, Error> {
+        if !(0.0..1.0).contains(&rate) {
+            return Err(Error::Parameter { name: "false_positive_rate", value: rate, expected: "in [0, 1)" });
+        }
+        let mut scores = scores.to_vec();
+        scores.sort_by(f64::total_cmp);
+        let normals = scores.len();
+        let allowed = (normals as f64 * rate).floor() as usize;
+        match normals.checked_sub(1 + allowed).and_then(|i| scores.get(i)) {
+            Some(&value) => Ok(Threshold { value, false_positive_rate: rate, normals }),
+            None => Err(Error::TooFewNormals { found: normals, needed: 1 }),
+        }
+    }
+}
+
 /// Mean and standard deviation over held-out normal patches.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Calibration {
@@ -109,18 +126,7 @@ impl PatchDetector {
     /// [`Error::Parameter`] unless the rate lies in \[0, 1), [`Error::TooFewNormals`] if this detector was not calibrated.
     ///
     pub fn threshold(&self, false_positive_rate: f64) -> Result<Threshold, Error> {
-        if !(0.0..1.0).contains(&false_positive_rate) {
-            let (name, value) = ("false_positive_rate", false_positive_rate);
-            return Err(Error::Parameter { name, value, expected: "in [0, 1)" });
-        }
-        let mut scores = self.normal_scores.clone();
-        scores.sort_by(f64::total_cmp);
-        let normals = scores.len();
-        let allowed = (normals as f64 * false_positive_rate).floor() as usize;
-        match normals.checked_sub(1 + allowed).and_then(|i| scores.get(i)) {
-            Some(&value) => Ok(Threshold { value, false_positive_rate, normals }),
-            None => Err(Error::TooFewNormals { found: normals, needed: 1 }),
-        }
+        Threshold::of(&self.normal_scores, false_positive_rate)
     }
 
     /// Whitened patches of an image and their grid.

@@ -52,6 +52,16 @@ pub enum Error {
         /// Step number.
         step: usize,
     },
+    /// An inverse-Hessian product could not be formed.
+    #[error("{method} failed at iteration {iteration}: {hint}")]
+    Unsolved {
+        /// The method.
+        method: &'static str,
+        /// The iteration, product or column.
+        iteration: usize,
+        /// Why, and what to do.
+        hint: &'static str,
+    },
     /// The observer asked to stop.
     #[error("stopped on request after round {rounds}: continue from the last checkpoint")]
     Stopped {

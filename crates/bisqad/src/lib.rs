@@ -4,8 +4,10 @@
 mod adam;
 mod detector;
 mod discriminator;
+mod ensemble;
 mod error;
 mod file;
+mod gaussian;
 pub mod hypergradient;
 mod loss;
 mod map;
@@ -20,7 +22,9 @@ mod weights;
 mod whitening;
 
 pub use detector::{Detector, Fusion, PatchDetector, Prediction, Threshold};
+pub use ensemble::Ensemble;
 pub use error::Error;
+pub use gaussian::{GaussianDetector, GaussianParams};
 pub use loss::bce_with_logits;
 pub use params::{TrainParams, Weighting};
 pub use source::{Anomaly, AnomalySource};

@@ -85,7 +85,7 @@ impl Hypergradient for ForwardDifference {
 }
 
 /// theta + factor * direction.
-fn shifted(theta: &[f64], direction: &[f64], factor: f64) -> Result<Vec<f64>, Error> {
+pub(super) fn shifted(theta: &[f64], direction: &[f64], factor: f64) -> Result<Vec<f64>, Error> {
     if direction.len() != theta.len() {
         return Err(Error::Length { what: "gradient", found: direction.len(), expected: theta.len() });
     }

@@ -5,9 +5,17 @@
 //! Lower level, one step: theta' = theta - eta / B * sum_i w_i grad l_i(theta). Upper level: L(theta'). Hence
 //! dL/dw_i = -(eta / B) <grad L(theta'), grad l_i(theta)>; note that the upper gradient is taken *after* the step.
 
+//!
+//! Where the lower level is solved to its optimum, [`implicit`] differentiates through that optimum for any hyper-parameters
+//! ([`Problem`]), by one of several inverse-Hessian products ([`InverseHessian`]); [`Implicit`] does the same for weights.
+
 mod forward_difference;
+mod implicit;
+mod inverse;
 
 pub use forward_difference::ForwardDifference;
+pub use implicit::{HyperGradient, Implicit, Problem, implicit};
+pub use inverse::{ConjugateGradient, Exact, InverseHessian, Neumann, Nystrom, Product, Solution, T1T2};
 
 use crate::Error;
 

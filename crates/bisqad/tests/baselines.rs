@@ -1,0 +1,120 @@
+//! The detectors that need no training, and two as one.
+
+#![allow(clippy::unwrap_used)] // helpers of tests, which the lint's own exception for tests does not reach
+
+use std::sync::Arc;
+
+use bisqad::{Detector, Ensemble, Error, GaussianDetector, GaussianParams, Prediction};
+use frozen_backbone::EfficientNetLite0;
+use ndarray::{Array2, Array3, ArrayView3};
+
+/// A part that always lies the same way: stripes on the left, smooth on the right, some noise.
+fn part(seed: usize) -> Array3<f32> {
+    Array3::from_shape_fn((96, 96, 3), |(y, x, c)| {
+        let noise = ((y * 7919 + x * 104_729 + seed * 611_953 + c * 31) % 1009) as f32 / 1009.0;
+        let stripes = if x < 48 && y / 4 % 2 == 0 { 0.3 } else { 0.0 };
+        0.4 + stripes + 0.05 * noise
+    })
+}
+
+/// Stripes where it should be smooth: nothing new in itself, only in the wrong place.
+fn misplaced(seed: usize) -> Array3<f32> {
+    let mut image = part(seed);
+    for ((y, x, _), v) in image.indexed_iter_mut() {
+        if (64..88).contains(&x) && (32..64).contains(&y) && y / 4 % 2 == 0 {
+            *v += 0.3;
+        }
+    }
+    image
+}
+
+fn net() -> Arc<EfficientNetLite0> {
+    Arc::new(EfficientNetLite0::pretrained().unwrap())
+}
+
+fn fitted() -> GaussianDetector {
+    let normals: Vec<_> = (0..12).map(part).collect();
+    GaussianDetector::fit(net(), &normals, GaussianParams { dimensions: 24, ..Default::default() }).unwrap()
+}
+
+#[test]
+fn a_gaussian_per_position_knows_what_belongs_where() {
+    let detector = fitted();
+    let (good, bad) = (detector.predict(part(50).view()).unwrap(), detector.predict(misplaced(50).view()).unwrap());
+    let threshold = detector.threshold(0.0).unwrap();
+    assert_eq!(threshold.normals, 1);
+    assert!(bad.score > 2.0 * good.score && bad.score > threshold.value, "{} {}", bad.score, good.score);
+    let (peak, _) = bad.map.indexed_iter().max_by(|a, b| a.1.total_cmp(b.1)).unwrap();
+    assert!((28..68).contains(&peak.0) && (60..92).contains(&peak.1), "{peak:?}");
+}
+
+#[test]
+fn the_same_on_any_number_of_threads() {
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| fitted().predict(misplaced(7).view()).unwrap())
+    };
+    assert_eq!(on(1), on(3));
+}
+
+#[test]
+fn what_cannot_be_fitted_or_scored_is_refused() {
+    let normals: Vec<_> = (0..4).map(part).collect();
+    let fit = |normals: &[Array3<f32>], params| GaussianDetector::fit(net(), normals, params).map(|_| ());
+    let default = GaussianParams::default();
+    assert!(matches!(fit(&normals[..2], default), Err(Error::TooFewNormals { found: 2, needed: 3 })));
+    for (bad, name) in [
+        (GaussianParams { dimensions: 0, ..default }, "dimensions"),
+        (GaussianParams { shrinkage: 0.0, ..default }, "shrinkage"),
+        (GaussianParams { shrinkage: f64::NAN, ..default }, "shrinkage"),
+        (GaussianParams { held_out: 1.0, ..default }, "held_out"),
+        (GaussianParams { smoothing: -1.0, ..default }, "smoothing"),
+    ] {
+        match fit(&normals, bad) {
+            Err(Error::Parameter { name: found, .. }) => assert_eq!(found, name),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    let mut uneven = normals.clone();
+    uneven[2] = Array3::zeros((96, 64, 3));
+    assert!(matches!(fit(&uneven, default), Err(Error::Length { .. })));
+    assert!(matches!(fitted().predict(Array3::zeros((64, 96, 3)).view()), Err(Error::Length { .. })));
+    assert!(matches!(fitted().threshold(1.0), Err(Error::Parameter { name: "false_positive_rate", .. })));
+}
+
+/// Scores every pixel by its brightness, times a factor, plus an offset.
+#[derive(Debug)]
+struct Brightness(f32, f32);
+
+impl Detector for Brightness {
+    fn name(&self) -> &'static str {
+        "brightness"
+    }
+    fn predict(&self, image: ArrayView3<'_, f32>) -> Result<Prediction, Error> {
+        let map = Array2::from_shape_fn((image.dim().0, image.dim().1), |(y, x)| self.0 * image[[y, x, 0]] + self.1);
+        Ok(Prediction { score: 0.0, map })
+    }
+}
+
+#[test]
+fn members_of_an_ensemble_count_alike_whatever_their_scale() {
+    // two detectors that say the same on other scales: each, and so their mean, is the pixel's standard score
+    let normals: Vec<_> = (0..3).map(part).collect();
+    let values: Vec<f64> =
+        normals.iter().flat_map(|n| n.index_axis(ndarray::Axis(2), 0).mapv(f64::from).into_iter()).collect();
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let spread = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
+    let both = Ensemble::new(Arc::new(Brightness(1.0, 0.0)), Arc::new(Brightness(250.0, -40.0)), &normals).unwrap();
+    let image = misplaced(9);
+    let found = both.predict(image.view()).unwrap();
+    for ((y, x), v) in found.map.indexed_iter() {
+        let expected = (f64::from(image[[y, x, 0]]) - mean) / spread;
+        assert!((f64::from(*v) - expected).abs() < 1e-3, "{y} {x}: {v} {expected}");
+    }
+    assert_eq!(found.score, f64::from(found.map.iter().copied().fold(f32::MIN, f32::max)));
+    assert_eq!(both.threshold(0.0).unwrap().normals, 3);
+    assert!(matches!(
+        Ensemble::new(Arc::new(Brightness(1.0, 0.0)), Arc::new(Brightness(1.0, 0.0)), &[]),
+        Err(Error::TooFewNormals { .. })
+    ));
+}
