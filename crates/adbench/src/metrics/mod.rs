@@ -14,6 +14,7 @@ mod histogram;
 mod keys;
 mod overlap;
 mod pixels;
+mod places;
 mod precision;
 mod rank;
 mod reducer;
