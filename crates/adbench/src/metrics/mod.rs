@@ -29,6 +29,7 @@ use thiserror::Error;
 pub use au_pro::au_pro;
 pub use aupimo::aupimo;
 pub use auroc::auroc;
+pub(crate) use bootstrap::bootstrap_each;
 pub use bootstrap::{Bootstrap, Interval, bootstrap};
 pub use components::{Components, label_components};
 pub use histogram::{Approximate, HistogramPixels};
