@@ -15,7 +15,8 @@ writes one JSON file:
         mvtec_exact: compute_pro of MVTec AD's evaluation, as pyaupro 0.1.11 carries it, where that is installed (it needs
             torch); at 256 only, as it takes some 70 bytes a pixel
         error: against the exact curve, one point for each distinct score
-    loading: {images, pillow}                              Pillow: decode and bilinear resize of 900 x 900 PNG to 256 x 256
+    loading: {images, pillow_1, pillow_2}                  Pillow: decode and bilinear resize of as many 900 x 900 PNG files to
+        256 x 256, on one and two threads; the files stay in a folder beside the JSON, for `metrics_report`, which deletes them
 
 The scores are drawn as in the example `metrics_report`: uniform, the anomalous ones' square roots. What needs torch, some
 gigabytes, is left out: torchmetrics, anomalib and adeval, all of which are slower than the NumPy route or not exact.
@@ -27,7 +28,6 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 
 import argparse
-import io
 import json
 import pathlib
 import resource
@@ -152,31 +152,44 @@ def exact_au_pro(maps, masks, limit):
     return area(x, y, limit)
 
 
-def loading(runs, count=60):
+def write_images(folder, count):
+    """Distinct 900 x 900 RGB photographs of a kind: a smooth ground and noise of a few levels."""
     rng = np.random.default_rng(3)
-    smooth = Image.fromarray(rng.integers(0, 255, (30, 30, 3), dtype=np.uint8)).resize((900, 900), Image.BICUBIC)
-    noisy = np.clip(np.asarray(smooth, np.int16) + rng.integers(-4, 5, (900, 900, 3)), 0, 255).astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(noisy).save(buffer, "png")
-    data = buffer.getvalue()
+    noise = rng.integers(-4, 5, (900, 900, 3), dtype=np.int16)
+    grounds = rng.integers(0, 255, (count, 30, 30, 3), dtype=np.uint8)
 
-    def one(_):
-        return np.asarray(Image.open(io.BytesIO(data)).convert("RGB").resize((256, 256), Image.BILINEAR))
+    def write(i):
+        smooth = Image.fromarray(grounds[i]).resize((900, 900), Image.BICUBIC)
+        noisy = np.asarray(smooth, np.int16) + np.roll(noise, 7919 * i)
+        Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(folder / f"{i:04}.png")
 
-    out = {"images": count, "bytes": len(data)}
+    folder.mkdir(parents=True)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, range(count)))
+
+
+def loading(folder):
+    """Every run reads every file; the first one is to warm up, also the system's cache of files."""
+    paths = sorted(folder.glob("*.png"))
+
+    def one(path):
+        return np.asarray(Image.open(path).convert("RGB").resize((256, 256), Image.BILINEAR)).sum()
+
+    out = {"images": len(paths)}
     for threads in (1, 2):
         with ThreadPoolExecutor(threads) as pool:
-            figures, _ = timed(max(runs // 2, 1), lambda: list(pool.map(one, range(count))))
-        out[f"pillow_{threads}"] = {**figures, "images_per_s": count / figures["fastest"]}
-    return out, data
+            figures, _ = timed(2, lambda: list(pool.map(one, paths)))
+        out[f"pillow_{threads}"] = {**figures, "images_per_s": len(paths) / figures["fastest"]}
+    return out
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("output", type=pathlib.Path, help="the JSON file to write; the PNG of `loading` goes beside it")
+    parser.add_argument("output", type=pathlib.Path, help="the JSON file to write; the PNG of `loading` go into a folder beside it")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--scores", type=int, default=10_000_000)
     parser.add_argument("--side", type=int, default=1024)
+    parser.add_argument("--images", type=int, default=1000)
     args = parser.parse_args()
     versions = {"numpy": np.__version__, "scipy": scipy.__version__, "scikit-learn": sklearn.__version__, "Pillow": PIL.__version__}
     results = {"versions": {**versions, "python": sys.version.split()[0]}, "runs": args.runs, "auroc": [], "au_pro": []}
@@ -205,8 +218,9 @@ def main():
             exact_code = {**seconds, "error": abs(area(rates, overlaps, 0.3) - exact)}
         results["au_pro"].append({"mvtec_exact": exact_code, "side": side, "images": 80, "value": exact, "mvtec": {**figures, "value": theirs, "error": error, "peak_mb": extra}})
     del maps, masks
-    results["loading"], data = loading(args.runs)
-    args.output.with_suffix(".png").write_bytes(data)
+    folder = args.output.with_suffix(".images")
+    write_images(folder, args.images)
+    results["loading"] = loading(folder)
     unfinished = args.output.with_name(f".{args.output.name}.part")
     unfinished.write_text(json.dumps(results, indent=1) + "\n")
     unfinished.replace(args.output)

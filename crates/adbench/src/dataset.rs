@@ -83,9 +83,12 @@ impl Dataset {
         self.test.samples().iter().filter_map(Sample::kind).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    pub(crate) fn with_findings(mut self, findings: Vec<Finding>) -> Self {
+    /// The dataset with further findings, under a policy.
+    pub(crate) fn with_findings(mut self, findings: Vec<Finding>, policy: Policy) -> Result<Self, DatasetError> {
         self.findings.extend(findings);
-        self
+        self.policy = policy;
+        refuse(&self.root, &self.findings, policy)?;
+        Ok(self)
     }
 
     /// The dataset with the class ids of each test mask as its kind of defect, such as `class 3` or `class 1+4`; kinds of

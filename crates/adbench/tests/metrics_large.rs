@@ -21,15 +21,16 @@ fn set(n: usize, share: f32, shape: impl Fn(f32) -> f32) -> (Vec<f32>, Vec<bool>
 #[test]
 fn counting_equals_sorting() {
     type Shape = fn(f32) -> f32;
-    let shapes: [(&str, Shape); 5] = [
+    let shapes: [(&str, Shape); 6] = [
         ("even", |u| u),
+        ("rare ties", |u| (u * 1e6).floor()),
         ("levels", |u| (u * 40.0).floor()),
         ("skewed over sixty orders", |u| (60.0 * u - 30.0).exp2() * 1e-9 - 1e-3),
         ("crowded beside an outlier", |u| if u > 0.99999 { -1e30 } else { 1000.0 + u / 100.0 }),
         ("negative", |u| -u),
     ];
     for (name, shape) in shapes {
-        for share in [0.001, 0.02, 0.5] {
+        for share in [0.001, 0.02, 0.1, 0.5] {
             let (scores, labels) = set(90_000, share, shape);
             let wide: Vec<f64> = scores.iter().map(|&s| s.into()).collect();
             assert_eq!(auroc(&scores, &labels), auroc(&wide, &labels), "{name} {share}");

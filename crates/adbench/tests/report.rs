@@ -180,7 +180,7 @@ fn curves_enclose_the_exact_areas() {
         close(area(&report.curves.image_roc[0].points, 1.0), auroc(&images.scores, &images.labels).unwrap());
         close(area(&report.curves.pixel_roc[0].points, 1.0), pixels.auroc.value);
         let all = || 0..images.maps.len();
-        for (limit, value) in [(0.3, pixels.au_pro), (0.05, pixels.au_pro_05)] {
+        for (limit, value) in [(0.3, pixels.au_pro), (0.05, pixels.au_pro_05), (0.01, pixels.au_pro_01)] {
             let exact = au_pro(&views(&images.maps, all()), &views(&images.masks, all()), limit).unwrap();
             assert_eq!(value.value, exact);
             close(area(&report.curves.pro[0].points, limit), exact);

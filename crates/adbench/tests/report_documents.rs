@@ -7,7 +7,7 @@ mod made_up;
 
 use adbench::protocol::{PROTOCOLS, Protocol};
 use adbench::report::{Document, Format, Provenance};
-use adbench::{Report, ReportError};
+use adbench::{Outcome, Report, ReportBuilder, ReportError};
 use made_up::{HOSTILE, document};
 
 #[test]
@@ -41,6 +41,28 @@ fn csv_gives_back_every_figure_with_full_precision() {
     assert_eq!(&last[column("image_auroc_low")], "");
 }
 
+/// A spreadsheet runs cells that begin like formulas.
+#[test]
+fn names_that_look_like_formulas_are_defused_in_csv() {
+    for (name, cell) in [
+        ("=1+1", "'=1+1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
+        ("-x", "'-x"),
+        ("-1.5", "-1.5"),
+        ("a=1", "a=1"),
+    ] {
+        let mut builder = ReportBuilder::new(name);
+        builder.push(&Outcome::new("a", None, 0.0)).unwrap();
+        builder.push(&Outcome::new("b", Some(name), 1.0)).unwrap();
+        let provenance = Provenance::new("d", "x", PROTOCOLS[0], "c");
+        let document = Document::new("t", provenance, vec![builder.finish().unwrap()]).unwrap();
+        let text = document.render(Format::Csv);
+        let row = csv::Reader::from_reader(text.as_bytes()).records().next().unwrap().unwrap();
+        assert_eq!((&row[0], &row[1]), (cell, cell));
+    }
+}
+
 #[test]
 fn json_holds_figures_images_curves_and_provenance() {
     let document = document();
@@ -65,12 +87,12 @@ fn markdown_and_latex_tables_have_equal_rows_whatever_the_names() {
     let markdown = document().render(Format::Markdown);
     let rows: Vec<&str> = markdown.lines().filter(|l| l.starts_with('|')).collect();
     assert_eq!(rows.len(), 2 + 11);
-    assert!(rows.iter().all(|r| cells(r) == 4 + 8 + 1), "{markdown}");
+    assert!(rows.iter().all(|r| cells(r) == 4 + 9 + 1), "{markdown}");
     assert!(rows[2].contains("a\\|b \\& \\<img src=x onerror") && rows[2].ends_with("] |"), "{}", rows[2]);
     let latex = document().render(Format::Latex);
     let rows: Vec<&str> = latex.lines().filter(|l| l.ends_with("\\\\")).collect();
     assert_eq!(rows.len(), 1 + 11);
-    assert!(rows.iter().all(|r| r.replace("\\&", "").matches('&').count() == 3 + 8), "{latex}");
+    assert!(rows.iter().all(|r| r.replace("\\&", "").matches('&').count() == 3 + 9), "{latex}");
     assert!(latex.contains("\\_\\%,\\textbackslash{} .png &") && latex.contains("gear\\_2, left & crack"), "{latex}");
     // Braces balance, so that names cannot leave the table.
     let plain = latex.replace("\\{", "").replace("\\}", "");

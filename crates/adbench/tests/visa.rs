@@ -212,6 +212,10 @@ fn other_numbers_than_the_published_ones_are_warned_of() {
         other => panic!("{other}"),
     });
     assert_eq!(numbers.collect::<Vec<_>>(), [("train", 905), ("good test", 101), ("anomalous test", 100)]);
+    // A strict refusal lists them beside what it refuses for.
+    fs::remove_file(object.join("ground_truth/bad/000.png")).unwrap();
+    let error = Visa::default().index(folder.path(), "pcb3").unwrap_err().to_string();
+    assert!(error.contains("1 errors and 3 warnings") && error.contains("905 were published"), "{error}");
 }
 
 #[test]

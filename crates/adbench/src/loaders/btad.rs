@@ -49,8 +49,8 @@ impl Btad {
     /// As [`Btad::index`]; under [`Policy::Skip`] there is no [`DatasetError::Findings`].
     pub fn index_with(root: impl AsRef<Path>, product: &str, policy: Policy) -> Result<Dataset, DatasetError> {
         let (folder, _) = locate(root.as_ref());
-        let data = Plan::category(&folder.join(product), &GOOD)?.index(policy)?;
-        Ok(official::check(data, Source::Btad))
+        let data = Plan::category(&folder.join(product), &GOOD)?.index(Policy::Skip)?;
+        official::check(data, Source::Btad, policy)
     }
 }
 

@@ -47,7 +47,7 @@ impl Mvtec {
     /// # Errors
     /// As [`Mvtec::index`]; under [`Policy::Skip`] there is no [`DatasetError::Findings`].
     pub fn index_with(category: impl AsRef<Path>, policy: Policy) -> Result<Dataset, DatasetError> {
-        let data = Plan::category(category.as_ref(), &["good"])?.index(policy)?;
-        Ok(official::check(data, Source::Mvtec))
+        let data = Plan::category(category.as_ref(), &["good"])?.index(Policy::Skip)?;
+        official::check(data, Source::Mvtec, policy)
     }
 }

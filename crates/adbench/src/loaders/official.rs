@@ -1,7 +1,7 @@
 //! How many images the published datasets have, so that a copy can be checked.
 
-use crate::dataset::Dataset;
-use crate::finding::Finding;
+use crate::dataset::{Dataset, Policy};
+use crate::finding::{DatasetError, Finding};
 
 /// A published dataset or split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,9 +107,10 @@ impl Counts {
     }
 }
 
-/// Warns when a category with a published name has other numbers of images.
-pub(super) fn check(data: Dataset, source: Source) -> Dataset {
+/// Warns when a category with a published name has other numbers of images. `data` was indexed under [`Policy::Skip`], so
+/// that a strict refusal lists these warnings, too.
+pub(super) fn check(data: Dataset, source: Source, policy: Policy) -> Result<Dataset, DatasetError> {
     let official = counts(source).find(|(name, _)| *name == data.name());
     let found = official.map(|(name, official)| Counts::of(&data).compare(name, official));
-    data.with_findings(found.unwrap_or_default())
+    data.with_findings(found.unwrap_or_default(), policy)
 }

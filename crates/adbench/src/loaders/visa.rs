@@ -93,7 +93,7 @@ impl Visa {
         let root = root.as_ref();
         require(root, || "check the path".to_owned())?;
         let data = match self.table(root) {
-            Some(table) => table.category(object).index_with(policy)?,
+            Some(table) => table.category(object).index_with(Policy::Skip)?,
             None => {
                 if self.split != VisaSplit::OneClass {
                     let advice = format!("a reorganised copy has no split {}; use the raw dataset", self.split.name());
@@ -102,10 +102,14 @@ impl Visa {
                 let mut plan = Plan::category(&reorganised(root).join(object), &GOOD)?;
                 // Copies keep the ids or convert them to white; neither is a grey level.
                 plan.has_class_ids = true;
-                plan.index(policy)?
+                plan.index(Policy::Skip)?
             }
         };
-        Ok(if self.split == VisaSplit::OneClass { official::check(data, Source::Visa) } else { data })
+        if self.split == VisaSplit::OneClass {
+            official::check(data, Source::Visa, policy)
+        } else {
+            data.with_findings(Vec::new(), policy)
+        }
     }
 
     fn table(&self, root: &Path) -> Option<Table> {

@@ -11,8 +11,8 @@ use super::rank::Ranked;
 /// increasing maps, and negated scores give one minus it. It is not flipped when below one half. Pairs are counted in
 /// integers, so that it is exact beyond 2^24 scores.
 ///
-/// Memory beyond the input: 4 bytes a score at most for `f32` (the sorted scores, or where fewer than one in
-/// twelve is anomalous some 60 bytes a distinct anomalous score and thread), 8 for `f64`.
+/// Memory beyond the input: some 4 bytes a score at most for `f32` (the sorted scores, or where fewer than one in seven is
+/// anomalous up to 28 bytes an anomalous score), 8 for `f64`.
 ///
 /// # Errors
 /// [`MetricError::LengthMismatch`], [`MetricError::NonFinite`], [`MetricError::MissingClass`].
@@ -23,7 +23,7 @@ use super::rank::Ranked;
 /// assert_eq!(adbench::auroc(&scores, &labels), Ok(0.75));
 /// ```
 pub fn auroc<S: Score>(scores: &[S], labels: &[bool]) -> Result<f64, MetricError> {
-    Ok(from_ranked(&S::rank(scores, labels)?))
+    S::auroc(scores, labels)
 }
 
 pub(super) fn from_ranked<K: Copy + Ord + Send>(ranked: &Ranked<K>) -> f64 {

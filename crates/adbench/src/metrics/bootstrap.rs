@@ -63,6 +63,16 @@ pub fn bootstrap(
     settings: Bootstrap,
     metric: impl Fn(&[usize]) -> Result<f64, MetricError> + Sync,
 ) -> Result<Interval, MetricError> {
+    let [interval] = bootstrap_each(labels, settings, |drawn| Ok([metric(drawn)?]))?;
+    Ok(interval)
+}
+
+/// [`bootstrap`] of several figures, which share the draws.
+pub(crate) fn bootstrap_each<const N: usize>(
+    labels: &[bool],
+    settings: Bootstrap,
+    metric: impl Fn(&[usize]) -> Result<[f64; N], MetricError> + Sync,
+) -> Result<[Interval; N], MetricError> {
     let Bootstrap { resamples, level, seed } = settings;
     if resamples < 2 {
         return Err(MetricError::InvalidParameter {
@@ -90,13 +100,19 @@ pub fn bootstrap(
         };
         let mut drawn = from(&good);
         drawn.extend(from(&bad));
-        let value = metric(&drawn)?;
-        if value.is_finite() { Ok(value) } else { Err(MetricError::NonFinite { index: number, value: value as f32 }) }
+        let values = metric(&drawn)?;
+        match values.into_iter().find(|v| !v.is_finite()) {
+            None => Ok(values),
+            Some(value) => Err(MetricError::NonFinite { index: number, value: value as f32 }),
+        }
     };
-    let mut figures: Vec<f64> = (0..resamples).into_par_iter().map(draw).collect::<Result<_, _>>()?;
-    figures.sort_unstable_by(f64::total_cmp);
+    let draws: Vec<[f64; N]> = (0..resamples).into_par_iter().map(draw).collect::<Result<_, _>>()?;
     // Order statistics, rounded outwards.
     let tail = (1.0 - level) / 2.0 * (resamples - 1) as f64;
     let (low, high) = (tail.floor() as usize, resamples - 1 - tail.floor() as usize);
-    Ok(Interval { low: figures[low], high: figures[high] })
+    Ok(std::array::from_fn(|i| {
+        let mut figures: Vec<f64> = draws.iter().map(|values| values[i]).collect();
+        figures.sort_unstable_by(f64::total_cmp);
+        Interval { low: figures[low], high: figures[high] }
+    }))
 }

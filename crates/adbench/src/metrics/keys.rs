@@ -1,7 +1,7 @@
 //! Scores as integers of the same order.
 
 use super::MetricError;
-use super::rank::Ranked;
+use super::rank::{self, Ranked};
 
 /// The types that scores may have: `f32` and `f64`.
 ///
@@ -12,6 +12,7 @@ impl Score for f32 {}
 impl Score for f64 {}
 
 pub(super) mod sealed {
+    use super::super::auroc::from_ranked;
     use super::{MetricError, Ranked};
 
     /// What the metrics need of a score.
@@ -33,9 +34,12 @@ pub(super) mod sealed {
         fn to_f32(self) -> f32;
 
         /// The scores in order, each class on its own.
-        fn rank(scores: &[Self], labels: &[bool]) -> Result<Ranked<Self::Key>, MetricError>
-        where
-            Self: Sized;
+        fn rank(scores: &[Self], labels: &[bool]) -> Result<Ranked<Self::Key>, MetricError>;
+
+        /// The exact area under the ROC curve.
+        fn auroc(scores: &[Self], labels: &[bool]) -> Result<f64, MetricError> {
+            Ok(from_ranked(&Self::rank(scores, labels)?))
+        }
     }
 }
 
@@ -72,6 +76,10 @@ impl sealed::Score for f32 {
 
     fn rank(scores: &[Self], labels: &[bool]) -> Result<Ranked<u32>, MetricError> {
         Ranked::new(scores, labels)
+    }
+
+    fn auroc(scores: &[Self], labels: &[bool]) -> Result<f64, MetricError> {
+        rank::auroc(scores, labels)
     }
 }
 

@@ -12,8 +12,7 @@ use super::histogram::Histogram;
 use super::model::{Figure, ImageResult, PixelFigures, Report, Row};
 use super::pictures::{Thumbnail, heat_scale};
 use crate::metrics::{
-    Bootstrap, Interval, MetricError, PixelPool, auroc, average_precision, bootstrap, check_finite, f1_max,
-    label_components,
+    Bootstrap, MetricError, PixelPool, auroc, average_precision, bootstrap_each, check_finite, f1_max, label_components,
 };
 
 /// What a detector gave for one test image.
@@ -259,17 +258,19 @@ impl<'a> TestSet<'a> {
         let members: Vec<usize> = self.good.iter().chain(anomalous).copied().collect();
         let scores: Vec<f32> = members.iter().map(|&i| self.images[i].score).collect();
         let labels: Vec<bool> = (0..members.len()).map(|i| i >= self.good.len()).collect();
-        let interval = |grid: &Grid, figure| self.interval(grid, &members, &labels, figure);
-        let image = |value, figure| Ok(Figure { value, interval: interval(&self.image_grid, figure)? });
         let mut weights = vec![0.0; self.images.len()];
         members.iter().for_each(|&i| weights[i] = 1.0);
+        let of_images = [GridFigure::Auroc, GridFigure::AveragePrecision, GridFigure::F1Max];
+        let values = [auroc(&scores, &labels)?, average_precision(&scores, &labels)?, f1_max(&scores, &labels)?.f1];
+        let [image_auroc, image_average_precision, image_f1_max] =
+            self.figures(&self.image_grid, &members, &labels, of_images, values)?;
         let mut row = Row {
             name: name.to_owned(),
             normal: self.good.len(),
             anomalous: anomalous.len(),
-            image_auroc: image(auroc(&scores, &labels)?, GridFigure::Auroc)?,
-            image_average_precision: image(average_precision(&scores, &labels)?, GridFigure::AveragePrecision)?,
-            image_f1_max: image(f1_max(&scores, &labels)?.f1, GridFigure::F1Max)?,
+            image_auroc,
+            image_average_precision,
+            image_f1_max,
             pixels: None,
         };
         if let Some(grid) = &self.pixel_grid {
@@ -278,15 +279,27 @@ impl<'a> TestSet<'a> {
                 pool.push(pixels.map.view(), pixels.mask.view())?;
             }
             let ranked = pool.rank()?;
-            let pixel = |value, figure| Ok(Figure { value, interval: interval(grid, figure)? });
-            row.pixels = Some(PixelFigures {
-                auroc: pixel(ranked.auroc(), GridFigure::Auroc)?,
-                average_precision: pixel(ranked.average_precision(), GridFigure::AveragePrecision)?,
-                f1_max: pixel(ranked.f1_max().f1, GridFigure::F1Max)?,
-                au_pro: pixel(ranked.au_pro(0.3)?, GridFigure::AuPro(0.3))?,
-                au_pro_05: pixel(ranked.au_pro(0.05)?, GridFigure::AuPro(0.05))?,
-                prevalence: ranked.prevalence(),
-            });
+            let of_pixels = [
+                GridFigure::Auroc,
+                GridFigure::AveragePrecision,
+                GridFigure::F1Max,
+                GridFigure::AuPro(0.3),
+                GridFigure::AuPro(0.05),
+                GridFigure::AuPro(0.01),
+            ];
+            let values = [
+                ranked.auroc(),
+                ranked.average_precision(),
+                ranked.f1_max().f1,
+                ranked.au_pro(0.3)?,
+                ranked.au_pro(0.05)?,
+                ranked.au_pro(0.01)?,
+            ];
+            let [auroc, average_precision, f1_max, au_pro, au_pro_05, au_pro_01] =
+                self.figures(grid, &members, &labels, of_pixels, values)?;
+            let prevalence = ranked.prevalence();
+            row.pixels =
+                Some(PixelFigures { auroc, average_precision, f1_max, au_pro, au_pro_05, au_pro_01, prevalence });
             self.curves.pixel_roc.push(roc(grid, name, &weights));
             self.curves.pro.push(pro(grid, name, &weights));
         }
@@ -294,24 +307,26 @@ impl<'a> TestSet<'a> {
         Ok(row)
     }
 
-    /// `None` when a draw leaves the figure undefined.
-    fn interval(
+    /// These values with their intervals, all from the same draws; none where a draw leaves the figures undefined.
+    fn figures<const N: usize>(
         &self,
         grid: &Grid,
         members: &[usize],
         labels: &[bool],
-        figure: GridFigure,
-    ) -> Result<Option<Interval>, MetricError> {
+        figures: [GridFigure; N],
+        values: [f64; N],
+    ) -> Result<[Figure; N], MetricError> {
         let drawn = |drawn: &[usize]| {
             let mut weights = vec![0.0; self.images.len()];
             drawn.iter().for_each(|&i| weights[members[i]] += 1.0);
-            grid.figure(&weights, figure).ok_or(MetricError::MissingClass { class: "anomalous", count: drawn.len() })
+            grid.figures(&weights, figures).ok_or(MetricError::MissingClass { class: "anomalous", count: drawn.len() })
         };
-        match bootstrap(labels, self.settings, drawn) {
-            Ok(interval) => Ok(Some(interval)),
-            Err(MetricError::MissingClass { .. }) => Ok(None),
-            Err(e) => Err(e),
-        }
+        let intervals = match bootstrap_each(labels, self.settings, drawn) {
+            Ok(intervals) => Some(intervals),
+            Err(MetricError::MissingClass { .. }) => None,
+            Err(e) => return Err(e),
+        };
+        Ok(std::array::from_fn(|i| Figure { value: values[i], interval: intervals.map(|of| of[i]) }))
     }
 }
 

@@ -127,22 +127,34 @@ impl Grid {
         }
     }
 
-    /// A figure over images that count so often each; `None` when a class has no member.
-    pub(super) fn figure(&self, weights: &[f64], figure: GridFigure) -> Option<f64> {
+    /// Figures over images that count so often each; `None` when a class has no member.
+    pub(super) fn figures<const N: usize>(&self, weights: &[f64], figures: [GridFigure; N]) -> Option<[f64; N]> {
         let totals = self.totals(weights);
         if totals.normal == 0.0 || totals.anomalous == 0.0 {
             return None;
         }
+        let mut points = Vec::with_capacity(self.bins);
+        self.walk(weights, |p| points.push(p));
+        Some(figures.map(|figure| figure.over(&points, totals)))
+    }
+}
+
+impl GridFigure {
+    /// The figure of the curves through these points, which end at the totals.
+    fn over(self, points: &[Point], totals: Totals) -> f64 {
         let mut result = 0.0;
         let (mut x, mut y) = (0.0, 0.0);
-        match figure {
-            GridFigure::Auroc => self.walk(weights, |p| {
-                result += (p.false_positives - x) * (p.true_positives + y) / 2.0;
-                (x, y) = (p.false_positives, p.true_positives);
-            }),
-            GridFigure::AveragePrecision => {
+        match self {
+            Self::Auroc => {
+                for p in points {
+                    result += (p.false_positives - x) * (p.true_positives + y) / 2.0;
+                    (x, y) = (p.false_positives, p.true_positives);
+                }
+                result / (totals.normal * totals.anomalous)
+            }
+            Self::AveragePrecision => {
                 let mut before = None;
-                self.walk(weights, |p| {
+                for p in points {
                     let found = p.true_positives - y;
                     y = p.true_positives;
                     let called = p.true_positives + p.false_positives;
@@ -154,30 +166,29 @@ impl Grid {
                         result += found * mean;
                         before = Some(precision);
                     }
-                });
+                }
+                result / totals.anomalous
             }
-            GridFigure::F1Max => self.walk(weights, |p| {
-                let called = p.true_positives + p.false_positives;
-                result = f64::max(result, 2.0 * p.true_positives / (called + totals.anomalous));
-            }),
-            GridFigure::AuPro(limit) => {
+            Self::F1Max => {
+                for p in points {
+                    let called = p.true_positives + p.false_positives;
+                    result = f64::max(result, 2.0 * p.true_positives / (called + totals.anomalous));
+                }
+                result
+            }
+            Self::AuPro(limit) => {
                 let end = limit * totals.normal;
-                self.walk(weights, |p| {
+                for p in points {
                     let width = p.false_positives - x;
                     if width > 0.0 && x < end {
                         let inside = width.min(end - x);
                         result += inside * (y + (p.overlap - y) * (inside / width) / 2.0);
                     }
                     (x, y) = (p.false_positives, p.overlap);
-                });
+                }
+                result / (limit * totals.normal * totals.regions)
             }
         }
-        Some(match figure {
-            GridFigure::Auroc => result / (totals.normal * totals.anomalous),
-            GridFigure::AveragePrecision => result / totals.anomalous,
-            GridFigure::F1Max => result,
-            GridFigure::AuPro(limit) => result / (limit * totals.normal * totals.regions),
-        })
     }
 }
 

@@ -49,6 +49,8 @@ pub struct PixelFigures {
     pub au_pro: Figure,
     /// AU-PRO at a false-positive rate of 0.05.
     pub au_pro_05: Figure,
+    /// AU-PRO at a false-positive rate of 0.01.
+    pub au_pro_01: Figure,
     /// Share of anomalous pixels.
     pub prevalence: f64,
 }
@@ -132,8 +134,8 @@ pub(super) struct Column {
     pub(super) figure: fn(&Row) -> Option<Figure>,
 }
 
-/// The figures in the order in which all formats give them: three of images, then five of pixels.
-pub(super) const COLUMNS: [Column; 8] = [
+/// The figures in the order in which all formats give them: three of images, then six of pixels.
+pub(super) const COLUMNS: [Column; 9] = [
     Column {
         key: "image_auroc",
         title: "image AUROC",
@@ -181,5 +183,11 @@ pub(super) const COLUMNS: [Column; 8] = [
         title: "AU-PRO 0.05",
         meaning: "the same up to a false-positive rate of 0.05",
         figure: |r| r.pixels.map(|p| p.au_pro_05),
+    },
+    Column {
+        key: "au_pro_0.01",
+        title: "AU-PRO 0.01",
+        meaning: "the same up to a false-positive rate of 0.01",
+        figure: |r| r.pixels.map(|p| p.au_pro_01),
     },
 ];

@@ -35,7 +35,10 @@ pub(super) fn csv(document: &Document) -> String {
     text
 }
 
+/// A field of text. What a spreadsheet would take for a formula gets an apostrophe before it.
 fn quoted(field: &str) -> String {
+    let is_formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']) && field.parse::<f64>().is_err();
+    let field = if is_formula { &format!("'{field}") } else { field };
     if field.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", field.replace('"', "\"\""))
     } else {
