@@ -81,34 +81,47 @@ impl Dense<'_> {
     /// All pixels of one panel, `MOST` at a time; `V` of the `N` vectors of each weight row.
     #[inline(always)]
     fn pixels<S: pulp::Simd, const V: usize, const N: usize, const MOST: usize>(&mut self, simd: S, index: usize) {
+        let Packed { depth, bias, panels, .. } = self.weights;
+        let (panel, _) = S::as_simd_f32s(panels[index * depth..][..*depth].as_flattened()).0.as_chunks::<N>();
+        let bias = S::as_simd_f32s(&bias[index]).0;
         let (total, mut at) = (self.to.len(), 0);
         while at < total {
             // a short last tile would leave the multipliers waiting, so 7 and 8 pixels become two tiles of 4
             at += match total - at {
-                n if n >= MOST && (MOST != 6 || !(7..=8).contains(&n)) => self.tile::<S, V, N, MOST>(simd, index, at),
-                n if n >= 4 => self.tile::<S, V, N, 4>(simd, index, at),
-                n if n >= 2 => self.tile::<S, V, N, 2>(simd, index, at),
-                _ => self.tile::<S, V, N, 1>(simd, index, at),
+                n if n >= MOST && (MOST != 6 || !(7..=8).contains(&n)) => {
+                    self.tile::<S, V, N, MOST>(simd, panel, bias, index, at)
+                }
+                n if n >= 4 => self.tile::<S, V, N, 4>(simd, panel, bias, index, at),
+                n if n >= 2 => self.tile::<S, V, N, 2>(simd, panel, bias, index, at),
+                _ => self.tile::<S, V, N, 1>(simd, panel, bias, index, at),
             };
         }
     }
 
-    /// `P` pixels times the outputs of a panel, all in registers.
+    /// `P` pixels times the outputs of a panel.
+    ///
+    /// Loops over constants and no iterators or `map` over arrays, so that all sums stay in registers and lengths stay known.
+    #[allow(clippy::needless_range_loop)]
     #[inline(always)]
     fn tile<S: pulp::Simd, const V: usize, const N: usize, const P: usize>(
         &mut self,
         simd: S,
+        panel: &[[S::f32s; N]],
+        bias: &[S::f32s],
         index: usize,
         at: usize,
     ) -> usize {
-        let Packed { depth, outputs, bias, panels } = self.weights;
-        let (panel, _) = S::as_simd_f32s(panels[index * depth..][..*depth].as_flattened()).0.as_chunks::<N>();
-        let from: &[usize; P] = self.from[at..].first_chunk().unwrap_or(&[0; P]);
-        let (bias, _) = S::as_simd_f32s(&bias[index]);
-        let mut sum = [std::array::from_fn::<_, V, _>(|v| bias[v]); P];
         let (source, count, step, len) = (self.source, self.count, self.step, self.len);
+        let (Some(from), Some(to)) = (self.from[at..].first_chunk::<P>(), self.to[at..].first_chunk::<P>()) else {
+            return P;
+        };
+        let mut sum = [[simd.splat_f32s(0.0); V]; P];
+        for p in 0..P {
+            for v in 0..V {
+                sum[p][v] = bias[v];
+            }
+        }
         for run in 0..count {
-            // a loop, not `map`, which is not inlined: the compiler then knows each length and leaves the checks out below
             let mut rows = [source; P];
             for p in 0..P {
                 rows[p] = &source[from[p] + run * step..][..len];
@@ -124,25 +137,28 @@ impl Dense<'_> {
             }
         }
         let (floor, ceiling) = (simd.splat_f32s(self.floor), simd.splat_f32s(self.ceiling));
-        let clamp = |v| simd.min_f32s(simd.max_f32s(v, floor), ceiling);
-        let width = LANES.min(outputs - index * LANES);
-        for (sum, to) in sum.iter().zip(&self.to[at..]) {
-            let to = to + index * self.panel;
-            let (out, rest) = S::as_mut_simd_f32s(&mut self.output[to..][..width]);
-            if rest.is_empty() {
-                let skip = self.skip.map(|skip| S::as_simd_f32s(&skip[to..][..width]).0);
+        let width = LANES.min(self.weights.outputs - index * LANES);
+        for p in 0..P {
+            let to = to[p] + index * self.panel;
+            let out = &mut self.output[to..][..width];
+            if S::F32_LANES <= width {
+                let (out, _) = S::as_mut_simd_f32s(out);
                 for v in 0..V {
-                    out[v] = clamp(if let Some(skip) = skip { simd.add_f32s(sum[v], skip[v]) } else { sum[v] });
+                    let mut value = sum[p][v];
+                    if let Some(skip) = self.skip {
+                        value = simd.add_f32s(value, S::as_simd_f32s(&skip[to..][..width]).0[v]);
+                    }
+                    out[v] = simd.min_f32s(simd.max_f32s(value, floor), ceiling);
                 }
             } else {
                 // half a vector
-                let mut values = [0.0; LANES];
+                let mut lanes = [0.0; LANES];
                 if let Some(skip) = self.skip {
-                    values[..width].copy_from_slice(&skip[to..][..width]);
+                    lanes[..width].copy_from_slice(&skip[to..][..width]);
                 }
-                let (vectors, _) = S::as_mut_simd_f32s(&mut values);
-                vectors[0] = clamp(simd.add_f32s(sum[0], vectors[0]));
-                self.output[to..][..width].copy_from_slice(&values[..width]);
+                let vectors = S::as_mut_simd_f32s(&mut lanes).0;
+                vectors[0] = simd.min_f32s(simd.max_f32s(simd.add_f32s(sum[p][0], vectors[0]), floor), ceiling);
+                out.copy_from_slice(&lanes[..width]);
             }
         }
         P
@@ -224,56 +240,60 @@ impl Depthwise<'_> {
     fn run<S: pulp::Simd, const V: usize>(&mut self, simd: S, kernel: usize, stride: usize) {
         for group in 0..self.taps.groups() {
             for row in self.rows.clone() {
+                let place = (group, row, row * stride % self.slots);
                 let mut x = 0;
                 while x < self.columns {
+                    // eight sums keep the multipliers busy; 6 where 8 would leave 2
                     x += match self.columns - x {
-                        n if n >= 6 && n != 8 => self.tile::<S, V, 6>(simd, kernel, stride, group, row, x),
-                        n if n >= 4 => self.tile::<S, V, 4>(simd, kernel, stride, group, row, x),
-                        n if n >= 2 => self.tile::<S, V, 2>(simd, kernel, stride, group, row, x),
-                        _ => self.tile::<S, V, 1>(simd, kernel, stride, group, row, x),
+                        n if n >= 6 && n % 8 == 2 || n == 6 => self.tile::<S, V, 6>(simd, kernel, stride, place, x),
+                        n if n >= 8 => self.tile::<S, V, 8>(simd, kernel, stride, place, x),
+                        n if n >= 4 => self.tile::<S, V, 4>(simd, kernel, stride, place, x),
+                        n if n >= 2 => self.tile::<S, V, 2>(simd, kernel, stride, place, x),
+                        _ => self.tile::<S, V, 1>(simd, kernel, stride, place, x),
                     };
                 }
             }
         }
     }
 
-    /// `X` neighbouring pixels of one channel group, all in registers.
-    #[allow(clippy::too_many_arguments)] // inlined: the loop bounds must stay constants
+    /// `X` neighbouring pixels of one channel group, a vector at a time.
+    ///
+    /// Written as [`Dense::tile`] is, and inlined with a constant kernel and stride.
+    #[allow(clippy::needless_range_loop)]
     #[inline(always)]
     fn tile<S: pulp::Simd, const V: usize, const X: usize>(
         &mut self,
         simd: S,
         kernel: usize,
         stride: usize,
-        group: usize,
-        row: usize,
+        (group, row, first_slot): (usize, usize, usize),
         x: usize,
     ) -> usize {
         let Taps { weights, bias, .. } = self.taps;
         let weights = &weights[group * kernel * kernel..][..kernel * kernel];
-        let bias: [S::f32s; V] = std::array::from_fn(|v| S::as_simd_f32s(&bias[group]).0[v]);
-        let mut sum = [bias; X];
-        let mut slot = row * stride % self.slots;
-        for ky in 0..kernel {
-            let from = (group * self.slots + slot) * self.width + x * stride;
-            let line = &self.source[from..][..(X - 1) * stride + kernel];
-            for kx in 0..kernel {
-                let (weight, _) = S::as_simd_f32s(&weights[ky * kernel + kx]);
-                for i in 0..X {
-                    let (value, _) = S::as_simd_f32s(&line[i * stride + kx]);
-                    for v in 0..V {
-                        sum[i][v] = simd.mul_add_f32s(value[v], weight[v], sum[i][v]);
+        let bias = S::as_simd_f32s(&bias[group]).0;
+        let (floor, ceiling) = (simd.splat_f32s(self.floor), simd.splat_f32s(self.ceiling));
+        let groups = self.taps.groups();
+        let first = ((row - self.rows.start) * self.columns + x) * groups + group;
+        let output = &mut self.output[first..][..(X - 1) * groups + 1];
+        for v in 0..V {
+            let mut sum = [bias[v]; X];
+            let mut slot = first_slot;
+            for ky in 0..kernel {
+                let from = (group * self.slots + slot) * self.width + x * stride;
+                let line = &self.source[from..][..(X - 1) * stride + kernel];
+                let weights = &weights[ky * kernel..][..kernel];
+                for kx in 0..kernel {
+                    let weight = S::as_simd_f32s(&weights[kx]).0[v];
+                    for i in 0..X {
+                        sum[i] = simd.mul_add_f32s(S::as_simd_f32s(&line[i * stride + kx]).0[v], weight, sum[i]);
                     }
                 }
+                slot = if slot + 1 == self.slots { 0 } else { slot + 1 };
             }
-            slot = if slot + 1 == self.slots { 0 } else { slot + 1 };
-        }
-        let (floor, ceiling) = (simd.splat_f32s(self.floor), simd.splat_f32s(self.ceiling));
-        let first = (row - self.rows.start) * self.columns + x;
-        for (i, sum) in sum.iter().enumerate() {
-            let (out, _) = S::as_mut_simd_f32s(&mut self.output[(first + i) * self.taps.groups() + group]);
-            for v in 0..V {
-                out[v] = simd.min_f32s(simd.max_f32s(sum[v], floor), ceiling);
+            for i in 0..X {
+                let out = S::as_mut_simd_f32s(&mut output[i * groups]).0;
+                out[v] = simd.min_f32s(simd.max_f32s(sum[i], floor), ceiling);
             }
         }
         X
