@@ -25,9 +25,11 @@ impl Packed {
     pub(crate) fn new(weight: &[f32], bias: &[f32], inputs: usize, kernel: usize) -> Self {
         let (taps, outputs) = (kernel * kernel, bias.len().next_multiple_of(HALF));
         let depth = taps * inputs;
-        let (groups, lane) = (outputs.div_ceil(LANES), |values: &[f32], at: usize| values.get(at).copied().unwrap_or(0.0));
+        let (groups, lane) =
+            (outputs.div_ceil(LANES), |values: &[f32], at: usize| values.get(at).copied().unwrap_or(0.0));
         let value = |o: usize, k: usize| lane(weight, (o * inputs + k % inputs) * taps + k / inputs);
-        let panels = (0..groups * depth).map(|i| std::array::from_fn(|l| value(i / depth * LANES + l, i % depth))).collect();
+        let panels =
+            (0..groups * depth).map(|i| std::array::from_fn(|l| value(i / depth * LANES + l, i % depth))).collect();
         let bias = (0..groups).map(|g| std::array::from_fn(|l| lane(bias, g * LANES + l))).collect();
         Self { depth, outputs, panels, bias }
     }

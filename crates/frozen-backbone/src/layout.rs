@@ -9,7 +9,13 @@ pub(crate) fn to_planes(pixels: &[f32], stored: usize, channels: usize, planes: 
 }
 
 /// Pixel `(y, x)` of plane `c` goes to `pixels[at(c, y, x)]`.
-pub(crate) fn from_planes(planes: &[f32], width: usize, area: usize, pixels: &mut [f32], at: impl Fn(usize, usize, usize) -> usize) {
+pub(crate) fn from_planes(
+    planes: &[f32],
+    width: usize,
+    area: usize,
+    pixels: &mut [f32],
+    at: impl Fn(usize, usize, usize) -> usize,
+) {
     for (c, plane) in planes.chunks_exact(area.max(1)).enumerate() {
         for (y, line) in plane.chunks_exact(width).enumerate() {
             line.iter().enumerate().for_each(|(x, v)| pixels[at(c, y, x)] = *v);

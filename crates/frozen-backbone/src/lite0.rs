@@ -40,7 +40,8 @@ const LEVELS: [Level; 4] = [
 
 /// Weight and bias of a convolution, checked against its shape.
 fn load(vb: &VarBuilder<'_>, shape: (usize, usize, usize, usize)) -> Result<(Vec<f32>, Vec<f32>), Error> {
-    let values = |tensor: Tensor| -> Result<Vec<f32>, Error> { Ok(tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?) };
+    let values =
+        |tensor: Tensor| -> Result<Vec<f32>, Error> { Ok(tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?) };
     Ok((values(vb.get(shape, "weight")?)?, values(vb.get(shape.0, "bias")?)?))
 }
 
@@ -138,7 +139,10 @@ impl EfficientNetLite0 {
     pub fn forward_taps(&self, x: &Tensor) -> Result<Vec<Tensor>, Error> {
         let (n, channels, height, width) = x.dims4()?;
         if channels != 3 || height == 0 || width == 0 {
-            return Err(Error::Network(candle_core::Error::Msg(format!("input must be (N, 3, H, W), not {:?}", x.dims()))));
+            return Err(Error::Network(candle_core::Error::Msg(format!(
+                "input must be (N, 3, H, W), not {:?}",
+                x.dims()
+            ))));
         }
         let values: Vec<f32> = x.flatten_all()?.to_vec1()?;
         let images: Vec<Vec<Vec<f32>>> = values
@@ -161,7 +165,13 @@ impl EfficientNetLite0 {
 
     /// Each tap, channels innermost, of the image whose normalised pixels are `pixel(row, column)`; rows are shared out among `parts`
     /// tasks.
-    fn taps(&self, height: usize, width: usize, parts: usize, pixel: impl Fn(usize, usize) -> [f32; 3]) -> Vec<Vec<f32>> {
+    fn taps(
+        &self,
+        height: usize,
+        width: usize,
+        parts: usize,
+        pixel: impl Fn(usize, usize) -> [f32; 3],
+    ) -> Vec<Vec<f32>> {
         let Maps { mut image, mut before, mut after } = MAPS.take();
         let window = Window::same(height, width, STEM.0, STEM.1);
         let (row, left) = (window.padded_width() * 3, window.pad_left());
@@ -181,7 +191,8 @@ impl EfficientNetLite0 {
             let input = match i.checked_sub(1) {
                 None => Image { values: &image, size, channels: 3, row },
                 Some(last) => {
-                    let values = if TAPS.iter().any(|&(tap, _)| tap == last) { taps.last().unwrap_or(&before) } else { &before };
+                    let values =
+                        if TAPS.iter().any(|&(tap, _)| tap == last) { taps.last().unwrap_or(&before) } else { &before };
                     let channels = BLOCKS[i].3;
                     Image { values, size, channels, row: size.1 * channels }
                 }
@@ -244,7 +255,9 @@ impl Backbone for EfficientNetLite0 {
         let array = |(values, level): (Vec<f32>, &Level)| {
             let shape = (height.div_ceil(level.stride), width.div_ceil(level.stride), level.channels);
             let pixels = Array3::from_shape_vec(shape, values);
-            pixels.map(|p| p.permuted_axes([2, 0, 1])).map_err(|e| Error::Network(candle_core::Error::Msg(e.to_string())))
+            pixels
+                .map(|p| p.permuted_axes([2, 0, 1]))
+                .map_err(|e| Error::Network(candle_core::Error::Msg(e.to_string())))
         };
         taps.into_iter().zip(&LEVELS).map(array).collect()
     }
@@ -252,4 +265,23 @@ impl Backbone for EfficientNetLite0 {
 
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &b| (hash ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Shares of rows that start within a strip, overlap in the depthwise window and are of unequal height.
+    #[test]
+    fn the_bits_do_not_depend_on_how_rows_are_shared_out() {
+        let net = EfficientNetLite0::pretrained().unwrap();
+        for (height, width) in [(256, 70), (141, 33)] {
+            let pixel =
+                |y: usize, x: usize| std::array::from_fn(|c| ((y * 31 + x * 7 + c * 3) % 23) as f32 / 11.5 - 1.0);
+            let alone = net.taps(height, width, 1, pixel);
+            for parts in [2, 3, 7] {
+                assert_eq!(net.taps(height, width, parts, pixel), alone, "{parts}");
+            }
+        }
+    }
 }
