@@ -13,7 +13,7 @@ use crate::layout::to_planes;
 use crate::{Backbone, Error, Level, Pyramid, Window};
 
 const WEIGHTS: &[u8] = include_bytes!("../weights/efficientnet-lite0-s16.safetensors");
-const ID: &str = "efficientnet-lite0-s16-v1";
+const ID: &str = "efficientnet-lite0-s16-v2";
 
 /// (kernel, stride, expansion, input channels, output channels) of blocks 0..=10.
 const BLOCKS: [(usize, usize, usize, usize, usize); 11] = [
