@@ -1,7 +1,7 @@
 //! From a feature pyramid to one row of numbers per patch.
 
 use frozen_backbone::{Backbone, Pyramid};
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Slice};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Slice};
 
 use crate::Error;
 
@@ -28,21 +28,32 @@ pub(crate) fn read(backbone: &dyn Backbone, image: ArrayView3<'_, f32>) -> Resul
         let i = i.abs_diff(FRAME) % (2 * n.max(2) - 2).max(1);
         i.min(2 * (n.max(2) - 1) - i).min(n.saturating_sub(1))
     };
-    let framed =
-        Array3::from_shape_fn((h + 2 * FRAME, w + 2 * FRAME, c), |(y, x, k)| image[[mirror(y, h), mirror(x, w), k]]);
+    let mut framed = Array3::zeros((h + 2 * FRAME, w + 2 * FRAME, c));
+    for (y, mut line) in framed.outer_iter_mut().enumerate() {
+        let source = image.index_axis(Axis(0), mirror(y, h));
+        line.slice_axis_mut(Axis(0), Slice::from(FRAME..FRAME + w)).assign(&source);
+        for x in (0..FRAME).chain(FRAME + w..w + 2 * FRAME) {
+            line.row_mut(x).assign(&source.row(mirror(x, w)));
+        }
+    }
     let mut pyramid = backbone.extract(framed.view())?;
     for (features, level) in pyramid.iter_mut().zip(backbone.levels()) {
         let (skip, rows, columns) = (FRAME / level.stride, h.div_ceil(level.stride), w.div_ceil(level.stride));
-        *features = features
-            .slice_each_axis(|a| match a.axis.index() {
-                1 => Slice::from(skip..skip + rows),
-                2 => Slice::from(skip..skip + columns),
-                _ => Slice::from(..),
-            })
-            .to_owned();
+        let whole = pixels(features);
+        let inside = whole.slice_each_axis(|a| match a.axis.index() {
+            0 => Slice::from(skip..skip + rows),
+            1 => Slice::from(skip..skip + columns),
+            _ => Slice::from(..),
+        });
+        *features = inside.as_standard_layout().into_owned().permuted_axes([2, 0, 1]);
     }
     let patches = patches(&pyramid, h, w);
     Ok((pyramid, patches))
+}
+
+/// A level `(C, rows, columns)` as `(rows, columns, C)`, the order in which networks of this workspace keep it.
+fn pixels(level: &Array3<f32>) -> ArrayView3<'_, f32> {
+    level.view().permuted_axes([1, 2, 0])
 }
 
 /// Each level locally averaged (3x3 at its own stride), brought to stride 8 and concatenated.
@@ -50,15 +61,35 @@ pub(crate) fn read(backbone: &dyn Backbone, image: ArrayView3<'_, f32>) -> Resul
 /// Finer levels are averaged down, coarser ones interpolated bilinearly (half-pixel centres).
 fn patches(pyramid: &Pyramid, height: usize, width: usize) -> Patches {
     let (rows, columns) = (height.div_ceil(STRIDE), width.div_ceil(STRIDE));
-    let channels = pyramid.iter().map(|level| level.dim().0).sum();
+    let channels: usize = pyramid.iter().map(|level| level.dim().0).sum();
     let mut features = Array2::zeros((rows * columns, channels));
     let mut channel = 0;
     for level in pyramid {
-        for plane in average3(level.view()).outer_iter() {
-            let resampled = resample(plane, rows, columns);
-            features.column_mut(channel).iter_mut().zip(&resampled).for_each(|(f, v)| *f = *v);
-            channel += 1;
+        let (h, w, c) = pixels(level).dim();
+        let level = average3(pixels(level));
+        let (down, fy, fx) = (h >= rows && w >= columns, h.div_ceil(rows), w.div_ceil(columns));
+        let (ty, tx) = (taps(rows, h), taps(columns, w));
+        for (patch, row) in features.outer_iter_mut().enumerate() {
+            let Some(row) = row.into_slice() else { continue };
+            let target = &mut row[channel..channel + c];
+            let mut add = |y: usize, x: usize, weight: f32| {
+                target.iter_mut().zip(&level[(y * w + x) * c..][..c]).for_each(|(t, v)| *t += weight * v);
+            };
+            let (y, x) = (patch / columns, patch % columns);
+            if down {
+                let (y0, x0) = ((y * fy).min(h - 1), (x * fx).min(w - 1));
+                let (y1, x1) = ((y0 + fy).min(h), (x0 + fx).min(w));
+                let weight = 1.0 / ((y1 - y0) * (x1 - x0)) as f32;
+                (y0..y1).for_each(|yy| (x0..x1).for_each(|xx| add(yy, xx, weight)));
+            } else {
+                let ((y0, y1, v), (x0, x1, u)) = (ty[y], tx[x]);
+                add(y0, x0, (1.0 - v) * (1.0 - u));
+                add(y0, x1, (1.0 - v) * u);
+                add(y1, x0, v * (1.0 - u));
+                add(y1, x1, v * u);
+            }
         }
+        channel += c;
     }
     Patches { grid: (rows, columns), features }
 }
@@ -76,58 +107,45 @@ pub(crate) fn coverage(mask: ArrayView2<'_, bool>) -> Vec<f32> {
     out
 }
 
-/// 3x3 mean of each plane; at the border over the pixels that exist.
-fn average3(level: ArrayView3<'_, f32>) -> Array3<f32> {
-    let (c, h, w) = level.dim();
-    let mut out = Array3::zeros((c, h, w));
-    for (plane, mut target) in level.outer_iter().zip(out.outer_iter_mut()) {
-        for y in 0..h {
-            let (y0, y1) = (y.saturating_sub(1), (y + 2).min(h));
-            for x in 0..w {
-                let (x0, x1) = (x.saturating_sub(1), (x + 2).min(w));
-                let mut sum = 0.0;
-                for yy in y0..y1 {
-                    for xx in x0..x1 {
-                        sum += plane[[yy, xx]];
-                    }
-                }
-                target[[y, x]] = sum / ((y1 - y0) * (x1 - x0)) as f32;
-            }
+/// 3x3 mean of each channel of `(rows, columns, C)`, in that order; at the border over the pixels that exist.
+fn average3(level: ArrayView3<'_, f32>) -> Vec<f32> {
+    let (h, w, c) = level.dim();
+    let level = level.as_standard_layout();
+    let mut out = vec![0.0f32; h * w * c];
+    let mut sums = vec![0.0f32; w * c];
+    let add = |to: &mut [f32], from: &[f32]| to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
+    for (y, target) in out.chunks_exact_mut((w * c).max(1)).enumerate() {
+        let (y0, y1) = (y.saturating_sub(1), (y + 2).min(h));
+        sums.fill(0.0);
+        for line in level.outer_iter().skip(y0).take(y1 - y0) {
+            line.as_slice().into_iter().for_each(|line| add(&mut sums, line));
+        }
+        target.copy_from_slice(&sums);
+        add(&mut target[c..], &sums);
+        add(target, &sums[c..]);
+        for (x, pixel) in target.chunks_exact_mut(c).enumerate() {
+            let scale = 1.0 / ((y1 - y0) * ((x + 2).min(w) - x.saturating_sub(1))) as f32;
+            pixel.iter_mut().for_each(|v| *v *= scale);
         }
     }
     out
 }
 
-fn resample(plane: ArrayView2<'_, f32>, rows: usize, columns: usize) -> Array2<f32> {
-    let (h, w) = plane.dim();
-    if (h, w) == (rows, columns) {
-        return plane.to_owned();
-    }
-    if h >= rows && w >= columns {
-        let (fy, fx) = (h.div_ceil(rows), w.div_ceil(columns));
-        return Array2::from_shape_fn((rows, columns), |(y, x)| {
-            let (y0, x0) = ((y * fy).min(h - 1), (x * fx).min(w - 1));
-            let (y1, x1) = ((y0 + fy).min(h), (x0 + fx).min(w));
-            let sum: f32 = (y0..y1).flat_map(|yy| (x0..x1).map(move |xx| (yy, xx))).map(|p| plane[p]).sum();
-            sum / ((y1 - y0) * (x1 - x0)) as f32
-        });
-    }
-    bilinear(plane, rows, columns)
+/// For each of `out` positions over `n` pixels: the two nearest pixels and the weight of the second (half-pixel centres).
+fn taps(out: usize, n: usize) -> Vec<(usize, usize, f32)> {
+    (0..out)
+        .map(|i| {
+            let position = ((i as f32 + 0.5) * n as f32 / out as f32 - 0.5).clamp(0.0, (n - 1) as f32);
+            let low = position as usize;
+            (low, (low + 1).min(n - 1), position - low as f32)
+        })
+        .collect()
 }
 
 /// Bilinear interpolation with half-pixel centres and clamped borders.
 pub(crate) fn bilinear(plane: ArrayView2<'_, f32>, rows: usize, columns: usize) -> Array2<f32> {
     let (h, w) = plane.dim();
-    let taps = |out: usize, size: usize, n: usize| -> Vec<(usize, usize, f32)> {
-        (0..out)
-            .map(|i| {
-                let position = ((i as f32 + 0.5) * n as f32 / size as f32 - 0.5).clamp(0.0, (n - 1) as f32);
-                let low = position as usize;
-                (low, (low + 1).min(n - 1), position - low as f32)
-            })
-            .collect()
-    };
-    let (ty, tx) = (taps(rows, rows, h), taps(columns, columns, w));
+    let (ty, tx) = (taps(rows, h), taps(columns, w));
     Array2::from_shape_fn((rows, columns), |(y, x)| {
         let ((y0, y1, v), (x0, x1, u)) = (ty[y], tx[x]);
         let top = plane[[y0, x0]] * (1.0 - u) + plane[[y0, x1]] * u;

@@ -13,7 +13,7 @@ pub struct Level {
     pub stride: usize,
 }
 
-/// Features of one image: one `(C, ceil(H/stride), ceil(W/stride))` array per [`Level`], fine to coarse.
+/// Features of one image: one `(C, ceil(H/stride), ceil(W/stride))` array per [`Level`], fine to coarse. The order in memory is the network's.
 pub type Pyramid = Vec<Array3<f32>>;
 
 /// A frozen network. Deterministic: the same image gives the same bits on any thread count.

@@ -42,43 +42,12 @@ impl Window {
     fn total_padding(&self, size: usize) -> usize {
         (size.div_ceil(self.stride).saturating_sub(1) * self.stride + self.kernel).saturating_sub(size)
     }
-    /// Rows of the padded plane.
-    pub(crate) fn padded_height(&self) -> usize {
-        self.out_height().saturating_sub(1) * self.stride + self.kernel
-    }
-    /// Columns of the padded plane, a multiple of the stride.
+    /// Columns that the windows span, or the image and its near padding if that is more (strides beyond the kernel).
     pub(crate) fn padded_width(&self) -> usize {
-        (self.out_width().saturating_sub(1) * self.stride + self.kernel).next_multiple_of(self.stride)
+        (self.out_width().saturating_sub(1) * self.stride + self.kernel).max(self.pad_left() + self.width)
     }
-
-    /// Writes `plane` into `padded` so that column `x` of the padded row lies at
-    /// `(x % stride) * (padded_width / stride) + x / stride`: every tap then reads a contiguous run, whatever the stride.
-    pub(crate) fn pad_split(&self, plane: &[f32], padded: &mut Vec<f32>) {
-        let (ph, pw, s) = (self.padded_height(), self.padded_width(), self.stride);
-        padded.clear();
-        padded.resize(ph * pw, 0.0);
-        let (top, left, part) = (self.pad_top(), self.pad_left(), pw / s);
-        for (y, row) in plane.chunks_exact(self.width).enumerate() {
-            let Some(out) = padded.get_mut((y + top) * pw..(y + top + 1) * pw) else { break };
-            if s == 1 {
-                out[left..left + self.width].copy_from_slice(row);
-            } else {
-                for phase in 0..s {
-                    // first image column whose padded position has this phase
-                    let first = (phase + s - left % s) % s;
-                    let start = phase * part + (first + left) / s;
-                    let end = ((phase + 1) * part).min(out.len());
-                    for (o, v) in out[start..end].iter_mut().zip(row.iter().skip(first).step_by(s)) {
-                        *o = *v;
-                    }
-                }
-            }
-        }
-    }
-    /// Offset in the split padded plane of the first input that tap `(ky, kx)` reads for output row `oy`.
-    #[inline(always)]
-    pub(crate) fn tap(&self, oy: usize, ky: usize, kx: usize) -> usize {
-        let (pw, s) = (self.padded_width(), self.stride);
-        (oy * s + ky) * pw + (kx % s) * (pw / s) + kx / s
+    /// Rows likewise.
+    pub(crate) fn padded_height(&self) -> usize {
+        (self.out_height().saturating_sub(1) * self.stride + self.kernel).max(self.pad_top() + self.height)
     }
 }

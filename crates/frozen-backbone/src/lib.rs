@@ -1,11 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 mod backbone;
-mod depthwise;
+mod bottleneck;
 mod error;
 mod geometry;
+mod kernels;
+mod layout;
 mod lite0;
-mod matmul;
 pub mod ops;
 
 pub use backbone::{Backbone, Level, Pyramid};

@@ -2,11 +2,15 @@
 //!
 //! Made for frozen networks: forward only. `backward` through one of them is an error that names the operation (never a silent
 //! zero gradient). candle 0.11's own CPU convolutions are 2 to 45 times slower; agreement with them is tested.
+//!
+//! Each call packs its weights and turns planes into pixels and back; [`crate::EfficientNetLite0`] does neither between its layers.
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use crate::{Window, depthwise, matmul};
+use crate::Window;
+use crate::kernels::{Dense, Depthwise, LANES, Packed, Taps};
+use crate::layout::{from_planes, to_planes};
 
 /// What follows the bias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,10 +22,11 @@ pub enum Activation {
 }
 
 impl Activation {
-    fn ceiling(self) -> f32 {
+    /// The range that values are clamped to.
+    fn range(self) -> (f32, f32) {
         match self {
-            Self::Linear => f32::INFINITY,
-            Self::Relu6 => 6.0,
+            Self::Linear => (f32::NEG_INFINITY, f32::INFINITY),
+            Self::Relu6 => (0.0, 6.0),
         }
     }
 }
@@ -36,7 +41,7 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: &Tensor, stride: usize, activat
     if inputs != channels || kh != kw || bias.dims1()? != outputs {
         bail!("conv2d: x {:?}, weight {:?} and bias {:?} do not agree", x.shape(), weight.shape(), bias.shape());
     }
-    x.contiguous()?.apply_op3_no_bwd(weight, bias, &Dense { stride, activation })
+    x.contiguous()?.apply_op3_no_bwd(weight, bias, &Conv { stride, activation })
 }
 
 /// Depthwise convolution: `x` (N, C, H, W), `weight` (C, 1, k, k), `bias` (C).
@@ -60,15 +65,15 @@ pub fn depthwise_conv2d(
             bias.shape()
         );
     }
-    x.contiguous()?.apply_op3_no_bwd(weight, bias, &Depthwise { stride, activation })
+    x.contiguous()?.apply_op3_no_bwd(weight, bias, &DepthwiseConv { stride, activation })
 }
 
-struct Dense {
+struct Conv {
     stride: usize,
     activation: Activation,
 }
 
-struct Depthwise {
+struct DepthwiseConv {
     stride: usize,
     activation: Activation,
 }
@@ -80,22 +85,7 @@ fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     }
 }
 
-fn im2col(window: Window, image: &[f32], columns: &mut Vec<f32>, scratch: &mut Vec<f32>) {
-    let (k, oh, ow, area) = (window.kernel, window.out_height(), window.out_width(), window.height * window.width);
-    columns.clear();
-    for plane in image.chunks_exact(area) {
-        window.pad_split(plane, scratch);
-        for ky in 0..k {
-            for kx in 0..k {
-                for oy in 0..oh {
-                    columns.extend_from_slice(&scratch[window.tap(oy, ky, kx)..][..ow]);
-                }
-            }
-        }
-    }
-}
-
-impl CustomOp3 for Dense {
+impl CustomOp3 for Conv {
     fn name(&self) -> &'static str {
         "frozen-conv2d"
     }
@@ -115,27 +105,37 @@ impl CustomOp3 for Dense {
         let window = Window::same(h, w, k, self.stride);
         let (oh, ow) = (window.out_height(), window.out_width());
         let mut y = vec![0.0f32; n * o * oh * ow];
-        let ceiling = self.activation.ceiling();
+        let (floor, ceiling) = self.activation.range();
+        let weights = Packed::new(weight, bias, c, k);
+        let (row, top, left) = (window.padded_width() * c, window.pad_top(), window.pad_left());
+        let pixel = |i: usize| self.stride * (i / ow * row + i % ow * c);
+        let from: Vec<usize> = (0..oh * ow).map(pixel).collect();
+        let to: Vec<usize> = (0..oh * ow).map(|i| i * weights.outputs()).collect();
         y.par_chunks_mut((o * oh * ow).max(1)).zip(x.par_chunks((c * h * w).max(1))).for_each(|(y, x)| {
-            for (plane, b) in y.chunks_exact_mut(oh * ow).zip(bias) {
-                plane.fill(*b);
-            }
-            if k == 1 && self.stride == 1 {
-                matmul::accumulate(y, weight, x, o, c, oh * ow);
-            } else {
-                let (mut columns, mut scratch) = (Vec::with_capacity(c * k * k * oh * ow), Vec::new());
-                im2col(window, x, &mut columns, &mut scratch);
-                matmul::accumulate(y, weight, &columns, o, c * k * k, oh * ow);
-            }
-            if ceiling.is_finite() {
-                pulp::Arch::new().dispatch(|| y.iter_mut().for_each(|v| *v = v.clamp(0.0, ceiling)));
-            }
+            let mut source = vec![0.0; window.padded_height() * row];
+            from_planes(x, w, h * w, &mut source, |c0, y, x| (y + top) * row + (x + left) * c + c0);
+            let mut output = vec![0.0; oh * ow * weights.outputs()];
+            pulp::Arch::new().dispatch(Dense {
+                weights: &weights,
+                source: &source,
+                from: &from,
+                count: k,
+                step: row,
+                len: k * c,
+                skip: None,
+                floor,
+                ceiling,
+                output: &mut output,
+                to: &to,
+                panel: LANES,
+            });
+            to_planes(&output, weights.outputs(), o, y);
         });
         Ok((CpuStorage::F32(y), Shape::from((n, o, oh, ow))))
     }
 }
 
-impl CustomOp3 for Depthwise {
+impl CustomOp3 for DepthwiseConv {
     fn name(&self) -> &'static str {
         "frozen-depthwise-conv2d"
     }
@@ -155,16 +155,28 @@ impl CustomOp3 for Depthwise {
         let window = Window::same(h, w, k, self.stride);
         let (oh, ow) = (window.out_height(), window.out_width());
         let mut y = vec![0.0f32; n * c * oh * ow];
-        let ceiling = self.activation.ceiling();
+        let (floor, ceiling) = self.activation.range();
+        let taps = Taps::new(weight, bias, k, self.stride);
+        let (slots, width, top, left) =
+            (window.padded_height(), window.padded_width(), window.pad_top(), window.pad_left());
         y.par_chunks_mut((c * oh * ow).max(1)).zip(x.par_chunks((c * h * w).max(1))).for_each(|(y, x)| {
-            pulp::Arch::new().dispatch(depthwise::Planes {
-                window,
-                input: x,
-                kernels: weight,
-                bias,
-                ceiling,
-                output: y,
+            let mut source = vec![[0.0; LANES]; taps.groups() * slots * width];
+            from_planes(x, w, h * w, source.as_flattened_mut(), |c, y, x| {
+                ((c / LANES * slots + y + top) * width + x + left) * LANES + c % LANES
             });
+            let mut output = vec![[0.0; LANES]; oh * ow * taps.groups()];
+            pulp::Arch::new().dispatch(Depthwise {
+                taps: &taps,
+                source: &source,
+                slots,
+                width,
+                rows: 0..oh,
+                columns: ow,
+                floor,
+                ceiling,
+                output: &mut output,
+            });
+            to_planes(output.as_flattened(), taps.groups() * LANES, c, y);
         });
         Ok((CpuStorage::F32(y), Shape::from((n, c, oh, ow))))
     }

@@ -60,13 +60,11 @@ fn stay_within_the_rounding_of_f16_weights_of_the_published_model() {
     assert!(relative < 3e-3, "{relative}");
 }
 
+/// On the main thread an image is shared out among all threads, in a pool it runs alone: `lite0`'s own test has more shares.
 #[test]
 fn do_not_depend_on_the_thread_count() {
     let net = EfficientNetLite0::pretrained().unwrap();
     let image = pattern(64, 80);
-    let run = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| net.extract(image.view()).unwrap())
-    };
-    assert_eq!(run(1), run(3));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    assert_eq!(pool.install(|| net.extract(image.view()).unwrap()), net.extract(image.view()).unwrap());
 }

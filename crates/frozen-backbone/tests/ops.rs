@@ -5,6 +5,7 @@ use candle_core::{Device, Tensor, Var};
 use frozen_backbone::ops::{Activation, conv2d, depthwise_conv2d};
 use frozen_backbone::{Backbone, EfficientNetLite0, Error, Window};
 use ndarray::Array3;
+use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -54,6 +55,54 @@ fn equal_candles_convolutions() {
             }
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// Any size and channel count, through every tile width and a last panel that is full, half or less.
+    #[test]
+    fn equal_candles_convolutions_at_any_size(
+        (h, w) in (1usize..40, 1usize..40),
+        (inputs, outputs) in (1usize..40, 1usize..70),
+        kernel in prop::sample::select(vec![1usize, 3, 5]),
+        stride in 1usize..3,
+        relu6: bool,
+        seed: u64,
+    ) {
+        let activation = if relu6 { Activation::Relu6 } else { Activation::Linear };
+        let x = random(&[1, inputs, h, w], seed);
+        let (weight, bias) = (random(&[outputs, inputs, kernel, kernel], seed ^ 1), random(&[outputs], seed ^ 2));
+        let got = conv2d(&x, &weight, &bias, stride, activation).unwrap();
+        let want = reference(&x, &weight, &bias, stride, 1, relu6);
+        // sums of up to 1000 products of numbers below one
+        let size: f32 = want.abs().unwrap().max_all().unwrap().to_scalar().unwrap();
+        prop_assert!(difference(&got, &want) <= 1e-5 * size.max(1.0));
+        let (weight, bias) = (random(&[inputs, 1, kernel, kernel], seed ^ 3), random(&[inputs], seed ^ 4));
+        let got = depthwise_conv2d(&x, &weight, &bias, stride, activation).unwrap();
+        prop_assert!(difference(&got, &reference(&x, &weight, &bias, stride, inputs, relu6)) <= 1e-5);
+    }
+}
+
+/// One network behind both faces, and an image does not see the rest of its batch.
+#[test]
+fn a_batch_of_tensors_equals_its_images() {
+    let net = EfficientNetLite0::pretrained().unwrap();
+    let (h, w) = (45, 38);
+    let image = |i: usize| Array3::from_shape_fn((h, w, 3), |(y, x, c)| ((y * 3 + x * 5 + c * i) % 17) as f32 / 16.0);
+    let planes = |image: &Array3<f32>| -> Vec<f32> {
+        image.view().permuted_axes([2, 0, 1]).iter().map(|v| (v * 255.0 - 127.0) / 128.0).collect()
+    };
+    let batch = Tensor::from_vec([planes(&image(1)), planes(&image(2))].concat(), (2, 3, h, w), &Device::Cpu).unwrap();
+    let taps = net.forward_taps(&batch).unwrap();
+    for i in 0..2 {
+        for (tap, features) in taps.iter().zip(net.extract(image(i + 1).view()).unwrap()) {
+            let got: Vec<f32> = tap.get(i).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+            assert_eq!(got, features.iter().copied().collect::<Vec<_>>());
+        }
+    }
+    assert!(net.forward_taps(&random(&[1, 4, 40, 40], 1)).is_err());
+    assert!(net.forward_taps(&random(&[1, 3, 0, 40], 1)).is_err());
 }
 
 /// Frozen means frozen: there is no gradient to get wrong.

@@ -1,7 +1,7 @@
 //! What the estimator reads of one image: pooled features and named descriptors.
 
 use frozen_backbone::{Backbone, Pyramid};
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
+use ndarray::{Array2, ArrayView2, ArrayView3};
 
 use crate::{Descriptors, Error};
 
@@ -55,8 +55,9 @@ impl Evidence {
         let rest = away.mapv(|d| f32::from(d > RING));
         let (mut global, mut near, mut far) = (Vec::new(), Vec::new(), Vec::new());
         for level in pyramid {
+            let level = level.as_standard_layout(); // one plane after the other, as they are read here
             let (_, rows, columns) = level.dim();
-            let pooled = |region: &Array2<f32>| pool(level, &shrink(region, rows, columns));
+            let pooled = |region: &Array2<f32>| pool(level.view(), &shrink(region, rows, columns));
             let whole: Vec<f32> = level.outer_iter().map(|plane| plane.mean().unwrap_or(0.0)).collect();
             let inner = pooled(&inside).unwrap_or_else(|| whole.clone());
             let around = pooled(&ring).unwrap_or_else(|| whole.clone());
@@ -84,7 +85,7 @@ pub(crate) fn shrink(region: &Array2<f32>, rows: usize, columns: usize) -> Array
 }
 
 /// Weighted mean of each channel, or `None` if no cell has weight.
-fn pool(level: &Array3<f32>, weight: &Array2<f32>) -> Option<Vec<f32>> {
+fn pool(level: ArrayView3<'_, f32>, weight: &Array2<f32>) -> Option<Vec<f32>> {
     let total = weight.sum();
     (total > 0.0).then(|| {
         level.outer_iter().map(|plane| plane.iter().zip(weight).map(|(v, w)| v * w).sum::<f32>() / total).collect()
@@ -94,6 +95,7 @@ fn pool(level: &Array3<f32>, weight: &Array2<f32>) -> Option<Vec<f32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::Array3;
 
     #[test]
     fn pooling_a_piecewise_constant_level_gives_its_constants() {

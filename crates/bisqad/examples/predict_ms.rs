@@ -1,0 +1,71 @@
+//! Milliseconds of `predict` on one 256x256 image, and of its parts: `RAYON_NUM_THREADS=1 cargo run --release -p bisqad --example predict_ms`.
+//!
+//! The detector is trained for a moment on made-up textures, with the default sizes: what it says is worth nothing, what it takes is real.
+#![allow(clippy::print_stdout)] // its output is what it is for
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bisqad::hypergradient::ForwardDifference;
+use bisqad::{Anomaly, AnomalySource, Detector, Fusion, Silent, TrainParams, fit};
+use frozen_backbone::{Backbone, EfficientNetLite0};
+use ndarray::{Array2, Array3, ArrayView3};
+use sqe::{Head, Sqe};
+
+const SIDE: usize = 256;
+
+fn texture(seed: usize) -> Array3<f32> {
+    Array3::from_shape_fn((SIDE, SIDE, 3), |(y, x, c)| {
+        let noise = ((y * 7919 + x * 104_729 + seed * 611_953 + c * 31) % 1009) as f32 / 1009.0;
+        0.4 + 0.1 * ((y / 6 + x / 9 + seed) % 3) as f32 + 0.05 * noise
+    })
+}
+
+/// Bright squares, left and right.
+struct Squares;
+
+impl AnomalySource for Squares {
+    fn groups(&self) -> usize {
+        2
+    }
+    fn anomaly(&self, normal: ArrayView3<'_, f32>, _: usize, group: usize, index: u64) -> Result<Anomaly, String> {
+        let (top, left) = (index as usize * 37 % (SIDE - 24), group * SIDE / 2 + index as usize * 53 % (SIDE / 2 - 24));
+        let mask = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| y.wrapping_sub(top) < 24 && x.wrapping_sub(left) < 24);
+        let image =
+            Array3::from_shape_fn((SIDE, SIDE, 3), |(y, x, c)| normal[[y, x, c]] + 0.3 * f32::from(mask[[y, x]]));
+        Ok(Anomaly { image, mask })
+    }
+}
+
+/// Least and median milliseconds of some runs.
+fn time(name: &str, mut run: impl FnMut() -> Result<(), Box<dyn Error>>) -> Result<(), Box<dyn Error>> {
+    run()?;
+    let mut milliseconds = Vec::new();
+    for _ in 0..100 {
+        let start = Instant::now();
+        run()?;
+        milliseconds.push(1e3 * start.elapsed().as_secs_f64());
+    }
+    milliseconds.sort_by(f64::total_cmp);
+    println!("{name:32} {:6.2} ms, median {:6.2}", milliseconds[0], milliseconds[milliseconds.len() / 2]);
+    Ok(())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let net = EfficientNetLite0::pretrained()?;
+    let normals: Vec<_> = (0..24).map(texture).collect();
+    let mut quality = Sqe::new(&net, Head::default(), 5)?;
+    let params = TrainParams { rounds: 1, steps: 1, batch: 4, ..Default::default() };
+    let method = ForwardDifference::default();
+    let fitted = fit(Arc::new(net.clone()), &normals, &Squares, &mut quality, &method, &params, None, &mut Silent)?;
+    let image = texture(99);
+    time("backbone 256", || Ok(drop(net.extract(image.view())?)))?;
+    let framed = Array3::from_shape_fn((SIDE + 32, SIDE + 32, 3), |(y, x, c)| image[[y % SIDE, x % SIDE, c]]);
+    time("backbone 288 (with the frame)", || Ok(drop(net.extract(framed.view())?)))?;
+    for fusion in [Fusion::Both, Fusion::Discriminator, Fusion::Memory] {
+        let detector = fitted.detector.with_fusion(fusion);
+        time(&format!("predict, {}", detector.name()), || Ok(drop(detector.predict(image.view())?)))?;
+    }
+    Ok(())
+}
