@@ -168,18 +168,12 @@ fn write_scores(
     let mut table = csv::Writer::from_path(&unfinished)?;
     table.write_record(["file", "score", "threshold", "anomalous", "error"])?;
     for (photo, score) in photos.iter().zip(scores) {
-        let file = photo.file_name().unwrap_or_default().to_string_lossy();
-        let limit = threshold.to_string();
-        match score {
-            Ok(s) => table.write_record([
-                &file,
-                s.to_string().as_str(),
-                &limit,
-                if *s > threshold { "1" } else { "0" },
-                "",
-            ])?,
-            Err(reason) => table.write_record([&file, "", &limit, "", reason.replace('\n', "; ").as_str()])?,
-        }
+        let file = photo.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (score, anomalous, error) = match score {
+            Ok(s) => (s.to_string(), u8::from(*s > threshold).to_string(), String::new()),
+            Err(reason) => (String::new(), String::new(), reason.replace('\n', "; ")),
+        };
+        table.write_record([file, score, threshold.to_string(), anomalous, error])?;
     }
     table.flush()?;
     Ok(fs::rename(unfinished, path)?)

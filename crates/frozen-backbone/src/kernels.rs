@@ -119,9 +119,7 @@ impl Dense<'_> {
         };
         let mut sum = [[simd.splat_f32s(0.0); V]; P];
         for p in 0..P {
-            for v in 0..V {
-                sum[p][v] = bias[v];
-            }
+            sum[p].copy_from_slice(&bias[..V]);
         }
         for run in 0..count {
             let mut rows = [source; P];
