@@ -60,12 +60,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let method = ForwardDifference::default();
     let fitted = fit(Arc::new(net.clone()), &normals, &Squares, &mut quality, &method, &params, None, &mut Silent)?;
     let image = texture(99);
-    time("backbone 256", || Ok(drop(net.extract(image.view())?)))?;
+    time("backbone 256", || Ok(net.extract(image.view()).map(drop)?))?;
     let framed = Array3::from_shape_fn((SIDE + 32, SIDE + 32, 3), |(y, x, c)| image[[y % SIDE, x % SIDE, c]]);
-    time("backbone 288 (with the frame)", || Ok(drop(net.extract(framed.view())?)))?;
+    time("backbone 288 (with the frame)", || Ok(net.extract(framed.view()).map(drop)?))?;
     for fusion in [Fusion::Both, Fusion::Discriminator, Fusion::Memory] {
         let detector = fitted.detector.with_fusion(fusion);
-        time(&format!("predict, {}", detector.name()), || Ok(drop(detector.predict(image.view())?)))?;
+        time(&format!("predict, {}", detector.name()), || Ok(detector.predict(image.view()).map(drop)?))?;
     }
     Ok(())
 }
