@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use common::{bar, say, tell_files};
+use common::{bar, finish_with, number, say, tell_files};
 use maphc2f::adbench::resize::{Kernel, resize_map};
 use maphc2f::bisqad::{Detector, PatchDetector};
 use maphc2f::frozen_backbone::EfficientNetLite0;
@@ -27,18 +27,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 /// Share of good photos that may be called anomalous, unless told otherwise.
 const FALSE_POSITIVE_RATE: f64 = 0.05;
 
-#[allow(clippy::print_stderr, clippy::print_stdout)] // the one line that programs read, or the error
 fn main() -> ExitCode {
-    match run() {
-        Ok((line, code)) => {
-            println!("{line}");
-            code.into()
-        }
-        Err(e) => {
-            eprintln!("error: {}", e.to_string().trim().replace('\n', "; "));
-            2.into()
-        }
-    }
+    finish_with(run())
 }
 
 struct Options {
@@ -58,8 +48,8 @@ fn options() -> Result<Options> {
             lexopt::Arg::Long("model") => model = Some(PathBuf::from(args.value()?)),
             lexopt::Arg::Long("images") => images = Some(PathBuf::from(args.value()?)),
             lexopt::Arg::Long("out") => out = args.value()?.into(),
-            lexopt::Arg::Long("false-positive-rate") => rate = Some(number(&mut args, "false-positive-rate")?),
-            lexopt::Arg::Long("threshold") => threshold = Some(number(&mut args, "threshold")?),
+            lexopt::Arg::Long("false-positive-rate") => rate = Some(finite(&mut args, "false-positive-rate")?),
+            lexopt::Arg::Long("threshold") => threshold = Some(finite(&mut args, "threshold")?),
             _ => return Err(arg.unexpected().into()),
         }
     }
@@ -75,10 +65,9 @@ fn options() -> Result<Options> {
     })
 }
 
-fn number(args: &mut lexopt::Parser, name: &str) -> Result<f64> {
-    let value = args.value()?;
-    let parsed = value.to_string_lossy().parse().ok().filter(|v: &f64| v.is_finite());
-    parsed.ok_or_else(|| format!("--{name} {}: not a number", value.display()).into())
+fn finite(args: &mut lexopt::Parser, name: &str) -> Result<f64> {
+    let value: f64 = number(args, name)?;
+    if value.is_finite() { Ok(value) } else { Err(format!("--{name} {value}: not a number").into()) }
 }
 
 /// The last line, and the exit code.

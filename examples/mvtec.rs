@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use common::{Bars, bar, finish, say, tell_files, tell_training, write_report};
+use common::{Bars, bar, finish, number, say, tell_files, tell_training, write_report};
 use maphc2f::adbench::{Mvtec, Policy};
 use maphc2f::bisqad::{Checkpoint, Fusion, TrainParams, Weighting};
 use maphc2f::physdefect::appearance::Material;
@@ -68,11 +68,6 @@ fn options() -> Result<Options> {
         return Err("--root is missing: name a category folder with train/good and test".into());
     }
     Ok(options)
-}
-
-fn number<T: std::str::FromStr>(args: &mut lexopt::Parser, name: &str) -> Result<T> {
-    let value = args.value()?;
-    value.to_string_lossy().parse().map_err(|_| format!("--{name} {}: not a number", value.display()).into())
 }
 
 fn run() -> Result<String> {

@@ -64,7 +64,12 @@ pub fn save_photo(path: &Path, photo: ArrayView3<'_, f32>) -> Result<(), Error> 
     let picture = RgbImage::from_fn(photo.dim().1 as u32, photo.dim().0 as u32, |x, y| {
         Rgb([0, 1, 2].map(|k| byte(photo[[y as usize, x as usize, k]])))
     });
-    let temporary = path.with_extension("part");
+    write_png(&picture, path)
+}
+
+/// Writes a picture under a temporary name and renames it.
+pub(crate) fn write_png(picture: &RgbImage, path: &Path) -> Result<(), Error> {
+    let temporary = path.with_extension("tmp");
     picture.save_with_format(&temporary, image::ImageFormat::Png).map_err(|e| Error::output(path, &e))?;
     std::fs::rename(&temporary, path).map_err(|e| Error::output(path, &e))
 }

@@ -7,6 +7,7 @@ use image::{Rgb, RgbImage};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
 use crate::Error;
+use crate::photo::write_png;
 
 const MARGIN: u32 = 4;
 const HEADER: u32 = 14;
@@ -75,9 +76,7 @@ impl Sheet {
     /// # Errors
     /// [`Error::Output`].
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        let temporary = path.with_extension("tmp");
-        self.draw().save_with_format(&temporary, image::ImageFormat::Png).map_err(|e| Error::output(path, &e))?;
-        std::fs::rename(&temporary, path).map_err(|e| Error::output(path, &e))
+        write_png(&self.draw(), path)
     }
 
     fn draw(&self) -> RgbImage {

@@ -76,18 +76,29 @@ pub fn bar(label: &'static str, total: usize) -> ProgressBar {
 }
 
 /// Runs an example: its last line goes to standard output, an error is one line and exit code 2.
-#[allow(clippy::print_stdout)] // the one line that programs read
 pub fn finish(outcome: Result<String, Box<dyn std::error::Error>>) -> std::process::ExitCode {
+    finish_with(outcome.map(|line| (line, 0)))
+}
+
+/// [`finish`] with an exit code of the example's own.
+#[allow(clippy::print_stdout)] // the one line that programs read
+pub fn finish_with(outcome: Result<(String, u8), Box<dyn std::error::Error>>) -> std::process::ExitCode {
     match outcome {
-        Ok(line) => {
+        Ok((line, code)) => {
             println!("{line}");
-            std::process::ExitCode::SUCCESS
+            code.into()
         }
         Err(e) => {
             eprintln!("error: {}", e.to_string().trim().replace('\n', "; "));
             std::process::ExitCode::from(2)
         }
     }
+}
+
+/// The number that follows an option.
+pub fn number<T: std::str::FromStr>(args: &mut lexopt::Parser, name: &str) -> Result<T, Box<dyn std::error::Error>> {
+    let value = args.value()?;
+    value.to_string_lossy().parse().map_err(|_| format!("--{name} {}: not a number", value.display()).into())
 }
 
 /// Says what training did.

@@ -20,6 +20,30 @@ pub struct Prediction {
     pub map: Array2<f32>,
 }
 
+impl Prediction {
+    /// From pixel scores.
+    pub(crate) fn of_map(map: Array2<f32>) -> Self {
+        let score = map.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        Self { score: f64::from(score), map }
+    }
+
+    /// From patch scores, row by row over their grid, for an image of height and width `size`.
+    pub(crate) fn of_patches(
+        scores: Vec<f32>,
+        grid: (usize, usize),
+        size: (usize, usize),
+        smoothing: f32,
+    ) -> Result<Self, Error> {
+        let found = scores.len();
+        let grid = Array2::from_shape_vec(grid, scores).map_err(|_| Error::Length {
+            what: "patches",
+            found,
+            expected: grid.0 * grid.1,
+        })?;
+        Ok(Self::of_map(map::upsample(grid.view(), size.0, size.1, smoothing)))
+    }
+}
+
 /// Anything that scores images. Object-safe.
 pub trait Detector: std::fmt::Debug + Send + Sync {
     /// Stable name for tables.
@@ -168,13 +192,6 @@ impl Detector for PatchDetector {
                 Fusion::Memory => d,
             }
         });
-        let grid = Array2::from_shape_vec(grid, scores.collect()).map_err(|_| Error::Length {
-            what: "patches",
-            found: logits.len(),
-            expected: grid.0 * grid.1,
-        })?;
-        let map = map::upsample(grid.view(), h, w, self.smoothing);
-        let score = map.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        Ok(Prediction { score: f64::from(score), map })
+        Prediction::of_patches(scores.collect(), grid, (h, w), self.smoothing)
     }
 }

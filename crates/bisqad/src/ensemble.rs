@@ -82,8 +82,6 @@ impl Detector for Ensemble {
             let (mean, spread) = self.scales[k];
             Ok(self.members[k].predict(image)?.map.mapv_into(|v| (v - mean) / spread))
         };
-        let map = (scaled(0)? + scaled(1)?) / 2.0;
-        let score = map.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        Ok(Prediction { score: f64::from(score), map })
+        Ok(Prediction::of_map((scaled(0)? + scaled(1)?) / 2.0))
     }
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::detector::{Detector, Prediction, Threshold};
 use crate::whitening::Whitening;
-use crate::{Error, map, patches};
+use crate::{Error, patches};
 
 /// Feature rows that the projection is fitted to, at most.
 const CANDIDATES: usize = 16_384;
@@ -65,10 +65,9 @@ struct Position {
 impl Position {
     /// From the rows `(N, D)` of one position and the pooled covariance `(D, D)`.
     fn fit(rows: &Array2<f32>, pooled: &Array2<f64>, shrinkage: f64) -> Option<Self> {
-        let (n, d) = rows.dim();
+        let d = rows.ncols();
         let mean = rows.mean_axis(Axis(0))?;
-        let centred = (rows - &mean).mapv(f64::from);
-        let covariance = (1.0 - shrinkage) * (centred.t().dot(&centred) / n as f64) + shrinkage * pooled;
+        let covariance = (1.0 - shrinkage) * covariance(rows) + shrinkage * pooled;
         let factor = nalgebra::DMatrix::from_fn(d, d, |i, j| covariance[[i, j]]).cholesky()?.unpack();
         let inverse = factor.solve_lower_triangular(&nalgebra::DMatrix::identity(d, d))?;
         let inverse = (0..d).flat_map(|i| (0..=i).map(move |j| (i, j))).map(|p| inverse[p] as f32).collect();
@@ -215,15 +214,7 @@ impl Detector for GaussianDetector {
         let (_, p) = patches::read(self.backbone.as_ref(), image)?;
         let rows = self.whitening.apply(&p.features);
         let distances = rows.outer_iter().zip(&self.positions).map(|(x, position)| position.distance(x)).collect();
-        let count = self.positions.len();
-        let grid = Array2::from_shape_vec(self.grid, distances).map_err(|_| Error::Length {
-            what: "patches",
-            found: rows.nrows(),
-            expected: count,
-        })?;
-        let map = map::upsample(grid.view(), h, w, self.smoothing);
-        let score = map.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        Ok(Prediction { score: f64::from(score), map })
+        Prediction::of_patches(distances, self.grid, self.size, self.smoothing)
     }
 }
 

@@ -1,6 +1,6 @@
 //! All inner products at once, by forward passes only.
 
-use super::{Bilevel, Hypergradient, WeightGradient};
+use super::{Bilevel, Hypergradient, WeightGradient, look_ahead, positive, shifted};
 use crate::Error;
 
 /// <g, grad l_i> is approximately \[l_i(theta + e g) - l_i(theta - e g)\] / (2 e) with e = `radius` / |g|.
@@ -58,13 +58,9 @@ impl Hypergradient for ForwardDifference {
         weights: &[f64],
         step: f64,
     ) -> Result<WeightGradient, Error> {
-        for (name, value) in [("step", step), ("radius", self.radius)] {
-            if !(value > 0.0 && value.is_finite()) {
-                return Err(Error::Parameter { name, value, expected: "positive and finite" });
-            }
-        }
-        let ahead = shifted(theta, &problem.weighted_gradient(theta, weights)?, -step)?;
-        let (upper_loss, g) = problem.upper(&ahead)?;
+        positive("step", step)?;
+        positive("radius", self.radius)?;
+        let (_, upper_loss, g) = look_ahead(problem, theta, weights, step)?;
         let norm = g.iter().map(|v| v * v).sum::<f64>().sqrt();
         if !norm.is_finite() {
             return Err(Error::Diverged { what: "the upper gradient", step: 0 });
@@ -82,12 +78,4 @@ impl Hypergradient for ForwardDifference {
         let gradient = up.iter().zip(&down).map(|(a, b)| factor * (a - b)).collect();
         Ok(WeightGradient { gradient, upper_loss })
     }
-}
-
-/// theta + factor * direction.
-pub(super) fn shifted(theta: &[f64], direction: &[f64], factor: f64) -> Result<Vec<f64>, Error> {
-    if direction.len() != theta.len() {
-        return Err(Error::Length { what: "gradient", found: direction.len(), expected: theta.len() });
-    }
-    Ok(theta.iter().zip(direction).map(|(t, d)| t + factor * d).collect())
 }

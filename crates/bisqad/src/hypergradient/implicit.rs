@@ -1,8 +1,7 @@
 //! Hypergradients of a lower problem solved to its optimum, by the implicit function theorem.
 
-use super::forward_difference::shifted;
 use super::inverse::{InverseHessian, Solution};
-use super::{Bilevel, Hypergradient, WeightGradient};
+use super::{Bilevel, Hypergradient, WeightGradient, look_ahead, positive, shifted};
 use crate::Error;
 
 /// A lower problem `min_theta l(theta, phi)` and an upper loss `L(theta, phi)`, `phi` being any hyper-parameters.
@@ -74,7 +73,7 @@ pub fn implicit(
     method: &dyn InverseHessian,
     radius: f64,
 ) -> Result<HyperGradient, Error> {
-    check_radius(radius)?;
+    positive("radius", radius)?;
     let (upper_loss, g, direct) = problem.upper(theta, phi)?;
     let solution = method.solve(&mut |v| difference(theta, v, radius, |t| problem.lower(t, phi)), &g)?;
     let mixed = difference(theta, &solution.q, radius, |t| problem.lower_by_hyper(t, phi))?;
@@ -84,11 +83,6 @@ pub fn implicit(
     let gradient = direct.iter().zip(&mixed).map(|(d, m)| d - m).collect();
     let lower = problem.lower(theta, phi)?;
     Ok(HyperGradient { gradient, upper_loss, lower_gradient: norm(&lower), solution })
-}
-
-fn check_radius(radius: f64) -> Result<(), Error> {
-    let ok = radius > 0.0 && radius.is_finite();
-    if ok { Ok(()) } else { Err(Error::Parameter { name: "radius", value: radius, expected: "positive and finite" }) }
 }
 
 fn norm(v: &[f64]) -> f64 {
@@ -135,12 +129,9 @@ impl<M: InverseHessian> Hypergradient for Implicit<M> {
         weights: &[f64],
         step: f64,
     ) -> Result<WeightGradient, Error> {
-        check_radius(self.radius)?;
-        if !(step > 0.0 && step.is_finite()) {
-            return Err(Error::Parameter { name: "step", value: step, expected: "positive and finite" });
-        }
-        let ahead = shifted(theta, &problem.weighted_gradient(theta, weights)?, -step)?;
-        let (upper_loss, g) = problem.upper(&ahead)?;
+        positive("radius", self.radius)?;
+        positive("step", step)?;
+        let (ahead, upper_loss, g) = look_ahead(problem, theta, weights, step)?;
         let mut product = |v: &[f64]| difference(&ahead, v, self.radius, |t| problem.weighted_gradient(t, weights));
         let q = self.method.solve(&mut product, &g)?.q;
         let slopes = difference(&ahead, &q, self.radius, |t| problem.losses(t))?;

@@ -1,5 +1,6 @@
 //! Ways to multiply a vector by the inverse of a Hessian that is known only by its products.
 
+use super::positive;
 use crate::Error;
 use nalgebra::{DMatrix, DVector};
 use rand::SeedableRng;
@@ -55,11 +56,6 @@ pub trait InverseHessian: std::fmt::Debug + Send + Sync {
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
-}
-
-fn positive(name: &'static str, value: f64) -> Result<(), Error> {
-    let ok = value > 0.0 && value.is_finite();
-    if ok { Ok(()) } else { Err(Error::Parameter { name, value, expected: "positive and finite" }) }
 }
 
 /// `q = step g`: the Hessian taken for the identity, as after one step of the lower level from its optimum.

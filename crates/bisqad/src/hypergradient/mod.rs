@@ -63,3 +63,29 @@ pub trait Hypergradient: std::fmt::Debug + Send + Sync {
         step: f64,
     ) -> Result<WeightGradient, Error>;
 }
+
+/// The end of a step of length `step`, and the upper loss and its gradient there.
+fn look_ahead(
+    problem: &dyn Bilevel,
+    theta: &[f64],
+    weights: &[f64],
+    step: f64,
+) -> Result<(Vec<f64>, f64, Vec<f64>), Error> {
+    let ahead = shifted(theta, &problem.weighted_gradient(theta, weights)?, -step)?;
+    let (upper_loss, g) = problem.upper(&ahead)?;
+    Ok((ahead, upper_loss, g))
+}
+
+/// theta + factor * direction.
+fn shifted(theta: &[f64], direction: &[f64], factor: f64) -> Result<Vec<f64>, Error> {
+    if direction.len() != theta.len() {
+        return Err(Error::Length { what: "gradient", found: direction.len(), expected: theta.len() });
+    }
+    Ok(theta.iter().zip(direction).map(|(t, d)| t + factor * d).collect())
+}
+
+/// Refuses a parameter that is not positive and finite.
+fn positive(name: &'static str, value: f64) -> Result<(), Error> {
+    let ok = value > 0.0 && value.is_finite();
+    if ok { Ok(()) } else { Err(Error::Parameter { name, value, expected: "positive and finite" }) }
+}

@@ -100,6 +100,23 @@ impl Level {
         any
     }
 
+    /// The neighbours above left, above right, below left and below right of a row's cells, and the couplings to them.
+    #[inline(always)]
+    #[allow(clippy::type_complexity)] // rows of groups, four of each
+    fn corners<'a, T>(&'a self, i: usize, u: &'a [T], m: usize) -> ([&'a [[T; LANES]]; 4], [&'a [[f32; LANES]]; 4]) {
+        let s = self.stride;
+        let (up, down) = (i - s, i + s);
+        (
+            [lanes(u, up - 1, m), lanes(u, up + 1, m), lanes(u, down - 1, m), lanes(u, down + 1, m)],
+            [
+                lanes(&self.south_east, up - 1, m),
+                lanes(&self.south_west, up + 1, m),
+                lanes(&self.south_west, i, m),
+                lanes(&self.south_east, i, m),
+            ],
+        )
+    }
+
     /// `out[x] = b - A u` along the row whose first cell is `i`.
     #[inline(always)]
     fn residual_row(&self, i: usize, u: &[f32], b: &[f32], out: &mut [f32]) {
@@ -121,10 +138,7 @@ impl Level {
             out[g] = sum;
         }
         if self.nine_point() {
-            let (nw, ne) = (lanes(u, i - s - 1, m), lanes(u, i - s + 1, m));
-            let (sw, se) = (lanes(u, i + s - 1, m), lanes(u, i + s + 1, m));
-            let (wnw, wne) = (lanes(&self.south_east, i - s - 1, m), lanes(&self.south_west, i - s + 1, m));
-            let (wsw, wse) = (lanes(&self.south_west, i, m), lanes(&self.south_east, i, m));
+            let ([nw, ne, sw, se], [wnw, wne, wsw, wse]) = self.corners(i, u, m);
             for g in 0..m {
                 let mut sum = out[g];
                 for k in 0..LANES {
@@ -235,10 +249,7 @@ impl Level {
             out[g] = sum;
         }
         if self.nine_point() {
-            let (nw, ne) = (lanes(u, i - s - 1, m), lanes(u, i - s + 1, m));
-            let (sw, se) = (lanes(u, i + s - 1, m), lanes(u, i + s + 1, m));
-            let (wnw, wne) = (lanes(&self.south_east, i - s - 1, m), lanes(&self.south_west, i - s + 1, m));
-            let (wsw, wse) = (lanes(&self.south_west, i, m), lanes(&self.south_east, i, m));
+            let ([nw, ne, sw, se], [wnw, wne, wsw, wse]) = self.corners(i, u, m);
             for g in 0..m {
                 let mut sum = out[g];
                 for k in 0..LANES {

@@ -80,21 +80,20 @@ impl Links {
         let zeros = || Array2::zeros(mask.dim());
         let (mut east, mut south, mut south_east, mut south_west) = (zeros(), zeros(), zeros(), zeros());
         let (h, w) = mask.dim();
-        let inside = |y: usize, x: usize| y < h && x < w && mask[(y, x)];
         for y in 0..h {
             for x in 0..w {
-                let (here, left) = (mask[(y, x)], x.wrapping_sub(1));
+                let here = mask[(y, x)];
                 if x + 1 < w && (here || mask[(y, x + 1)]) {
                     east[(y, x)] = harmonic(weights(y, x)?[0], weights(y, x + 1)?[0]);
                 }
                 if y + 1 < h && (here || mask[(y + 1, x)]) {
                     south[(y, x)] = harmonic(weights(y, x)?[1], weights(y + 1, x)?[1]);
                 }
-                if y + 1 < h && x + 1 < w && (here || inside(y + 1, x + 1)) {
+                if y + 1 < h && x + 1 < w && (here || mask[(y + 1, x + 1)]) {
                     south_east[(y, x)] = oblique(weights(y, x)?, weights(y + 1, x + 1)?, 2);
                 }
-                if y + 1 < h && x > 0 && (here || inside(y + 1, left)) {
-                    south_west[(y, x)] = oblique(weights(y, x)?, weights(y + 1, left)?, 3);
+                if y + 1 < h && x > 0 && (here || mask[(y + 1, x - 1)]) {
+                    south_west[(y, x)] = oblique(weights(y, x)?, weights(y + 1, x - 1)?, 3);
                 }
             }
         }
