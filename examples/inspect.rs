@@ -19,7 +19,7 @@ use common::{bar, finish_with, number, say, tell_files};
 use maphc2f::adbench::resize::{Kernel, resize_map};
 use maphc2f::bisqad::{Detector, PatchDetector};
 use maphc2f::frozen_backbone::EfficientNetLite0;
-use maphc2f::{heat, list_photos, load_photo, prepare_folder, save_photo, square};
+use maphc2f::{heat, list_photos, load_photo, prepare_folder, save_photo, shrink};
 use rayon::prelude::*;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -137,8 +137,7 @@ fn run() -> Result<(String, u8)> {
 /// Scores a photo and writes its heat map, from half the threshold to one and a half times it.
 fn inspect(detector: &PatchDetector, path: &Path, threshold: f32, folder: &Path) -> Result<f64> {
     let photo = load_photo(path)?;
-    let (side, _) = detector.trained_at();
-    let prediction = detector.predict(square(photo.view(), side)?.view())?;
+    let prediction = detector.predict(shrink(photo.view(), detector.trained_at())?.view())?;
     let map = resize_map(prediction.map.view(), (photo.dim().0, photo.dim().1), Kernel::Bilinear)?;
     let spread = 0.5 * threshold.abs().max(1e-3);
     let picture = heat(photo.view(), &map, threshold - spread, threshold + spread);

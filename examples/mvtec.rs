@@ -9,15 +9,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use common::{Bars, bar, finish, number, say, tell_files, tell_training, write_report};
+use common::{Bars, bar, finish, number, read_tests, say, tell_files, tell_training, write_report};
 use maphc2f::adbench::{Mvtec, Policy};
 use maphc2f::bisqad::{Checkpoint, Fusion, TrainParams, Weighting};
 use maphc2f::physdefect::appearance::Material;
 use maphc2f::{
-    Cell, Evaluation, Pipeline, Sheet, Source, TestImage, Training, evaluate, fit_side, heat, load_photo,
-    prepare_folder, square, train,
+    Cell, Evaluation, Pipeline, Sheet, Source, TestImage, Training, evaluate, heat, load_photo, prepare_folder, shrink,
+    train,
 };
-use ndarray::{Array2, Array3};
+use ndarray::Array3;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -81,15 +81,19 @@ fn run() -> Result<String> {
     let photos: Vec<Array3<f32>> =
         dataset.train().samples().iter().map(|s| load_photo(s.image_path())).collect::<std::result::Result<_, _>>()?;
     let names: Vec<String> = dataset.train().samples().iter().map(|s| s.image_path().display().to_string()).collect();
-    let tests = tests(&dataset)?;
+    let tests = read_tests(&dataset)?;
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("target/mvtec").join(&name));
-    let side = fit_side(&photos, options.side);
+    let side = options.side;
     let normals: Vec<Array3<f32>> =
-        photos.iter().map(|p| square(p.view(), side)).collect::<std::result::Result<_, _>>()?;
+        photos.iter().map(|p| shrink(p.view(), side)).collect::<std::result::Result<_, _>>()?;
     let pipeline = Pipeline::physical(&[Material::MATTE, Material::GLOSSY_PLASTIC, Material::METAL])?;
     let source = Source::new(&pipeline, &normals, &names, options.train.seed)?;
     prepare_folder(&out)?;
-    say(&format!("{name}: {} good photos to train on, {} test images, at {side}x{side}", normals.len(), tests.len()));
+    say(&format!(
+        "{name}: {} good photos to train on, {} test images, shorter side at most {side} px",
+        normals.len(),
+        tests.len()
+    ));
 
     let params = &options.train;
     let run = format!("{name} {side} {} {params:?}", normals.len());
@@ -103,12 +107,12 @@ fn run() -> Result<String> {
 
     let detector = &model.fitted.detector;
     let progress = bar("test images", tests.len());
-    let evaluation = evaluate(detector, &name, &tests, side, &|_| progress.inc(1))?;
+    let evaluation = evaluate(detector, &name, &tests, &|_| progress.inc(1))?;
     progress.finish_and_clear();
     say(&format!("\n{}", evaluation.report));
     if options.arms {
         for fusion in [Fusion::Discriminator, Fusion::Memory] {
-            let arm = evaluate(&detector.with_fusion(fusion), &name, &tests, side, &|_| ())?.report.overall;
+            let arm = evaluate(&detector.with_fusion(fusion), &name, &tests, &|_| ())?.report.overall;
             let pixel = arm.pixels.map_or(f64::NAN, |p| p.auroc.value);
             say(&format!("arm {fusion:?}: image_auroc={:.4} pixel_auroc={pixel:.4}", arm.image_auroc.value));
         }
@@ -132,18 +136,6 @@ fn run() -> Result<String> {
         tests.len(),
         start.elapsed().as_secs_f64()
     ))
-}
-
-fn tests(dataset: &maphc2f::adbench::Dataset) -> Result<Vec<TestImage>> {
-    let read = |s: &maphc2f::adbench::Sample| -> Result<TestImage> {
-        let image = load_photo(s.image_path())?;
-        let mask = match s.mask_path() {
-            Some(_) => s.read_mask(0.0)?.mask,
-            None => Array2::from_elem((image.dim().0, image.dim().1), false),
-        };
-        Ok(TestImage { name: s.id().to_owned(), kind: s.kind().map(str::to_owned), image, mask })
-    };
-    dataset.test().samples().iter().map(read).collect()
 }
 
 /// The good images that scored highest and the defects that scored lowest: photo, truth, heat map.

@@ -88,7 +88,7 @@ fn run() -> Result<String> {
         tell_training(&model.warm_start, &model.fitted.report);
         let mark = Instant::now();
         let progress = bar("test images", set.tests.len());
-        let evaluation = evaluate(&model.fitted.detector, &set.name, &set.tests, SIDE, &|_| progress.inc(1))?;
+        let evaluation = evaluate(&model.fitted.detector, &set.name, &set.tests, &|_| progress.inc(1))?;
         progress.finish_and_clear();
         let seconds = mark.elapsed().as_secs_f64();
         say(&format!("scored {} test crops in {seconds:.1} s\n\n{}", set.tests.len(), evaluation.report));

@@ -12,7 +12,7 @@ use physdefect::SampleKey;
 use rayon::prelude::*;
 use sqe::{Evidence, Head, Ladder, Sqe, WarmStart, WarmStartParams};
 
-use crate::{Error, Source, square};
+use crate::{Error, Source, shrink};
 
 /// What [`train`] is asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,7 +40,7 @@ pub struct Model {
     pub warm_start: WarmStart,
 }
 
-/// Trains on good photos alone, all of one size `(S, S, 3)`: warm start of the estimator, then both levels. `source` is made from the
+/// Trains on good photos alone, `(H, W, 1 or 3)` of any sizes: warm start of the estimator, then both levels. `source` is made from the
 /// same photos in the same order.
 ///
 /// # Errors
@@ -117,7 +117,8 @@ pub struct Evaluation {
     pub images: Vec<Evaluated>,
 }
 
-/// Scores a test set: detection at `side` x `side`, maps resized back, figures at each image's own size.
+/// Scores a test set: detection on images shrunk to the shorter side that the detector was trained at, maps resized back, figures at each
+/// image's own size.
 ///
 /// `progress` hears how many images are done. Nothing is tuned here.
 ///
@@ -127,11 +128,11 @@ pub fn evaluate(
     detector: &PatchDetector,
     name: &str,
     tests: &[TestImage],
-    side: usize,
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Evaluation, Error> {
+    let side = detector.trained_at();
     let score = |(i, test): (usize, &TestImage)| -> Result<Evaluated, Error> {
-        let prediction = detector.predict(square(test.image.view(), side)?.view())?;
+        let prediction = detector.predict(shrink(test.image.view(), side)?.view())?;
         let map = resize_map(prediction.map.view(), test.mask.dim(), Kernel::Bilinear)?;
         progress(i);
         Ok(Evaluated { score: f64::from(Reducer::Max.reduce(prediction.map.view())?), map })

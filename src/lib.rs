@@ -9,8 +9,8 @@ mod synthesis;
 
 pub use error::Error;
 pub use job::{Evaluated, Evaluation, Model, TestImage, Training, evaluate, train};
-pub use photo::{fit_side, list_photos, load_photo, load_photos, prepare_folder, save_photo, square};
+pub use photo::{list_photos, load_photo, load_photos, prepare_folder, save_photo, shrink, square};
 pub use sheet::{Cell, Sheet, heat};
-pub use synthesis::{Pipeline, SEVERITY, Source, Stages};
+pub use synthesis::{Pipeline, SEVERITY, Source, Stage, Stages};
 
 pub use {adbench, bisqad, frozen_backbone, pde_refine, physdefect, sqe};

@@ -55,14 +55,14 @@ pub fn list_photos(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(paths)
 }
 
-/// Writes a photo `(H, W, 3)` in \[0, 1\] as 8-bit PNG, under a temporary name first.
+/// Writes a photo `(H, W, 1 or 3)` in \[0, 1\] as 8-bit PNG, under a temporary name first.
 ///
 /// # Errors
 /// [`Error::Output`].
 pub fn save_photo(path: &Path, photo: ArrayView3<'_, f32>) -> Result<(), Error> {
     let byte = |v: f32| (v.clamp(0.0, 1.0) * 255.0).round() as u8;
     let picture = RgbImage::from_fn(photo.dim().1 as u32, photo.dim().0 as u32, |x, y| {
-        Rgb([0, 1, 2].map(|k| byte(photo[[y as usize, x as usize, k]])))
+        Rgb([0, 1, 2].map(|k| byte(photo[[y as usize, x as usize, if photo.dim().2 >= 3 { k } else { 0 }]])))
     });
     write_png(&picture, path)
 }
@@ -94,10 +94,23 @@ fn three_channels(photo: Array3<f32>) -> Array3<f32> {
     concatenate(Axis(2), &[grey, grey, grey]).unwrap_or(photo)
 }
 
-/// Largest multiple of 16 not above the smaller side of the photos, at most `wanted`: a side the backbone's strides divide.
-pub fn fit_side(photos: &[Array3<f32>], wanted: usize) -> usize {
-    let smallest = photos.iter().map(|p| p.dim().0.min(p.dim().1)).min().unwrap_or(wanted);
-    (wanted.min(smallest) / 16 * 16).max(MINIMUM)
+/// `photo` with its shorter side brought down to `side`, its aspect kept; photos that are smaller already stay as they are. Grey stays one
+/// channel, so that what is drawn on it is grey too; more than three channels are cut to three.
+///
+/// # Errors
+/// [`Error::Resize`] for a side of zero.
+pub fn shrink(photo: ArrayView3<'_, f32>, side: usize) -> Result<Array3<f32>, Error> {
+    let (h, w, c) = photo.dim();
+    let kept = photo.slice_each_axis(|a| if a.axis.index() == 2 { (0..c.min(3)).into() } else { (..).into() });
+    let grey = kept.slice_each_axis(|a| if a.axis.index() == 2 { (0..1).into() } else { (..).into() });
+    let all_equal = kept.lanes(Axis(2)).into_iter().all(|pixel| pixel.iter().all(|v| *v == pixel[0]));
+    let kept = if all_equal { grey } else { kept };
+    let shorter = h.min(w);
+    if shorter <= side {
+        return Ok(kept.to_owned());
+    }
+    let scaled = |n: usize| (n * side + shorter / 2) / shorter;
+    Ok(resize(kept, (scaled(h), scaled(w)), Kernel::Area)?)
 }
 
 /// Makes `folder` and proves that it can be written to, before any work is done.
@@ -124,9 +137,12 @@ mod tests {
     }
 
     #[test]
-    fn the_side_divides_by_the_largest_stride() {
-        let photos = [Array3::zeros((303, 384, 1)), Array3::zeros((290, 512, 1))];
-        assert_eq!(fit_side(&photos, 256), 256);
-        assert_eq!(fit_side(&photos, 512), 288);
+    fn shrinking_keeps_the_aspect_and_never_enlarges() {
+        let wide = Array3::from_shape_fn((100, 250, 3), |(y, x, c)| (y * 7 + x * 3 + c) as f32 / 1500.0);
+        assert_eq!(shrink(wide.view(), 50).unwrap().dim(), (50, 125, 3));
+        assert_eq!(shrink(wide.view(), 101).unwrap(), wide);
+        // RGB whose channels are equal is grey
+        let grey = Array3::from_shape_fn((40, 64, 3), |(y, x, _)| (y + x) as f32 / 110.0);
+        assert_eq!(shrink(grey.view(), 64).unwrap().dim(), (40, 64, 1));
     }
 }

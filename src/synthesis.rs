@@ -29,17 +29,30 @@ pub struct Stages {
     pub record: Record,
 }
 
+/// How far a [`Pipeline`] goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stage {
+    /// As rendered.
+    Raw,
+    /// To npcF.
+    Coarse,
+    /// To npcF++.
+    #[default]
+    Fine,
+}
+
 /// Groups of interchangeable synthesisers (a mechanism in several materials) and the refinement they share.
 #[derive(Debug, Default)]
 pub struct Pipeline {
     groups: Vec<Vec<Box<dyn Synthesize>>>,
     refine: CoarseToFine,
+    last: Stage,
 }
 
 impl Pipeline {
     /// No group yet.
     pub fn new(refine: CoarseToFine) -> Self {
-        Self { groups: Vec::new(), refine }
+        Self { groups: Vec::new(), refine, last: Stage::Fine }
     }
 
     /// The three mechanisms (FL, PL, PW), each in every one of `materials`, severities drawn from [`SEVERITY`].
@@ -60,6 +73,12 @@ impl Pipeline {
         if !group.is_empty() {
             self.groups.push(group);
         }
+    }
+
+    /// The same with [`Self::refined`] ending at another stage: control arms.
+    #[must_use]
+    pub fn up_to(self, last: Stage) -> Self {
+        Self { last, ..self }
     }
 
     /// Number of groups.
@@ -92,7 +111,7 @@ impl Pipeline {
         Ok(Stages { raw, coarse: refined.coarse.image, fine: refined.fine.image, mask, record: sample.record })
     }
 
-    /// The refined image and mask alone.
+    /// The image after the last stage, and its mask.
     ///
     /// # Errors
     /// As [`Self::stages`].
@@ -104,7 +123,12 @@ impl Pipeline {
         key: SampleKey,
     ) -> Result<Anomaly, Error> {
         let stages = self.stages(photo, domain, group, key)?;
-        Ok(Anomaly { image: stages.fine, mask: stages.mask })
+        let image = match self.last {
+            Stage::Raw => stages.raw,
+            Stage::Coarse => stages.coarse,
+            Stage::Fine => stages.fine,
+        };
+        Ok(Anomaly { image, mask: stages.mask })
     }
 }
 

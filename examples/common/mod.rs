@@ -9,8 +9,11 @@ use std::path::{Path, PathBuf};
 use indicatif::{ProgressBar, ProgressStyle};
 use maphc2f::adbench::protocol::Protocol;
 use maphc2f::adbench::report::{Document, Provenance, Report as Figures};
+use maphc2f::adbench::{Dataset, Sample};
 use maphc2f::bisqad::{Checkpoint, Observe, Progress, Report, TrainParams};
 use maphc2f::sqe::WarmStart;
+use maphc2f::{TestImage, load_photo};
+use ndarray::Array2;
 
 /// Progress bars on standard error, and a checkpoint after every round.
 pub struct Bars {
@@ -101,6 +104,19 @@ pub fn number<T: std::str::FromStr>(args: &mut lexopt::Parser, name: &str) -> Re
     value.to_string_lossy().parse().map_err(|_| format!("--{name} {}: not a number", value.display()).into())
 }
 
+/// The test images of a dataset, with their masks.
+pub fn read_tests(dataset: &Dataset) -> Result<Vec<TestImage>, Box<dyn std::error::Error>> {
+    let read = |s: &Sample| -> Result<TestImage, Box<dyn std::error::Error>> {
+        let image = load_photo(s.image_path())?;
+        let mask = match s.mask_path() {
+            Some(_) => s.read_mask(0.0)?.mask,
+            None => Array2::from_elem((image.dim().0, image.dim().1), false),
+        };
+        Ok(TestImage { name: s.id().to_owned(), kind: s.kind().map(str::to_owned), image, mask })
+    };
+    dataset.test().samples().iter().map(read).collect()
+}
+
 /// Says what training did.
 pub fn tell_training(warm: &WarmStart, report: &Report) {
     say(&format!(
@@ -145,7 +161,7 @@ pub fn write_report(
     provenance.seeds = vec![params.seed];
     provenance.versions = vec![("maphc2f".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
     provenance.notes = [
-        ("detector's input", format!("{side} x {side} px; image scores are those of the map at this size")),
+        ("detector's input", format!("shorter side at most {side} px; image scores are those of the map at this size")),
         ("training", format!("{params:?}")),
     ]
     .map(|(name, text)| (name.to_owned(), text))

@@ -125,15 +125,14 @@ pub struct PatchDetector {
     pub(crate) scale: f32,
     pub(crate) calibration: Calibration,
     pub(crate) smoothing: f32,
-    pub(crate) trained_at: (usize, usize),
+    pub(crate) trained_at: usize,
     pub(crate) fusion: Fusion,
     pub(crate) normal_scores: Vec<f64>,
 }
 
 impl PatchDetector {
-    /// Height and width of the images it was trained on, px: images of another size should be resized to it, for features
-    /// depend on scale.
-    pub fn trained_at(&self) -> (usize, usize) {
+    /// Longest shorter side of the images it was trained on, px: larger images should be shrunk to it, for features depend on scale.
+    pub fn trained_at(&self) -> usize {
         self.trained_at
     }
 
@@ -162,8 +161,11 @@ impl PatchDetector {
     /// Logit and distance of each patch of an image.
     pub(crate) fn raw(&self, image: ArrayView3<'_, f32>) -> Result<Raw, Error> {
         let (grid, rows) = self.embed(image)?;
-        let residuals = self.memory.residuals(&rows, None)?;
+        let residuals = self.memory.residuals(&rows, None);
         let distances = norms(&residuals).to_vec();
+        if self.fusion == Fusion::Memory {
+            return Ok(Raw { grid, logits: vec![0.0; distances.len()], distances });
+        }
         let input = inputs(&residuals, self.scale);
         let input = Tensor::from_vec(input, (rows.nrows(), self.shape.inputs), &Device::Cpu)?;
         let logits = self.shape.logits(&self.theta, &input)?.to_vec1()?;

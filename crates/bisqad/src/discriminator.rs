@@ -101,16 +101,16 @@ pub(crate) struct Draw {
 }
 
 impl Draw {
-    /// Half the loss for masked patches (by label), half for patches away from the mask; the rim of the mask is left out,
-    /// because its features see the defect.
-    pub(crate) fn new<R: Rng>(coverage: &[f32], columns: usize, rng: &mut R) -> Self {
+    /// Half the loss for masked patches (by label), half for patches away from the mask; the rim of the mask is left out, because its
+    /// features see the defect, and so are masked patches that `visible` denies: to call anomalous what looks normal teaches only noise.
+    pub(crate) fn new<R: Rng>(coverage: &[f32], visible: impl Fn(usize) -> bool, columns: usize, rng: &mut R) -> Self {
         let rows = coverage.len() / columns;
         let near = |p: usize| {
             let (y, x) = (p / columns, p % columns);
             (y.saturating_sub(1)..(y + 2).min(rows))
                 .any(|yy| (x.saturating_sub(1)..(x + 2).min(columns)).any(|xx| coverage[yy * columns + xx] > 0.0))
         };
-        let marked: Vec<usize> = (0..coverage.len()).filter(|&p| coverage[p] > 0.0).collect();
+        let marked: Vec<usize> = (0..coverage.len()).filter(|&p| coverage[p] > 0.0 && visible(p)).collect();
         let away: Vec<usize> = (0..coverage.len()).filter(|&p| !near(p)).collect();
         let mut pick = |from: &[usize], n: usize| -> Vec<usize> {
             if from.len() <= n {
@@ -267,7 +267,7 @@ mod tests {
         let images: Vec<_> = (0..b)
             .map(|_| {
                 let coverage: Vec<f32> = (0..400).map(|i| if i % 20 < 4 { 0.2 } else { 0.0 }).collect();
-                let draw = Draw::new(&coverage, 20, &mut rng);
+                let draw = Draw::new(&coverage, |_| true, 20, &mut rng);
                 let input = (0..DRAWN * inputs).map(|_| rng.random_range(-1.0f32..1.0)).collect();
                 Drawn { input, draw }
             })
@@ -341,7 +341,7 @@ mod tests {
         let mut coverage = vec![0.0; 400];
         coverage[10 * 20 + 10] = 0.1;
         coverage[10 * 20 + 11] = 0.9;
-        let draw = Draw::new(&coverage, 20, &mut ChaCha8Rng::seed_from_u64(1));
+        let draw = Draw::new(&coverage, |_| true, 20, &mut ChaCha8Rng::seed_from_u64(1));
         assert_eq!(draw.patches.len(), DRAWN);
         let share = |positive: bool| -> f32 {
             draw.targets.iter().zip(&draw.shares).filter(|(t, _)| (**t > 0.0) == positive).map(|(_, s)| s).sum()
@@ -350,8 +350,12 @@ mod tests {
         assert_eq!(draw.targets[..2].iter().copied().fold(0.0, f32::max), 1.0);
         let rim = 9 * 20 + 12;
         assert!(draw.patches.iter().zip(&draw.shares).all(|(&p, &s)| p != rim || s == 0.0));
+        // what cannot be seen trains neither way
+        let draw = Draw::new(&coverage, |p| p != 10 * 20 + 11, 20, &mut ChaCha8Rng::seed_from_u64(1));
+        let used = |p: usize| draw.patches.iter().zip(&draw.shares).any(|(&q, &s)| q == p && s > 0.0);
+        assert!(used(10 * 20 + 10) && !used(10 * 20 + 11) && !used(rim));
         // a normal image: all of the loss on its patches
-        let draw = Draw::new(&[0.0; 400], 20, &mut ChaCha8Rng::seed_from_u64(1));
+        let draw = Draw::new(&[0.0; 400], |_| true, 20, &mut ChaCha8Rng::seed_from_u64(1));
         assert!((draw.shares.iter().sum::<f32>() - 1.0).abs() < 1e-5);
     }
 }

@@ -16,7 +16,7 @@ use crate::memory::Memory;
 use crate::whitening::Whitening;
 use crate::{Checkpoint, Error, Fusion, PatchDetector, RoundReport};
 
-const DETECTOR: &str = "bisqad-detector-2";
+const DETECTOR: &str = "bisqad-detector-3";
 const CHECKPOINT: &str = "bisqad-checkpoint-1";
 
 impl PatchDetector {
@@ -39,8 +39,7 @@ impl PatchDetector {
                 Fusion::Discriminator => 1.0,
                 Fusion::Memory => 2.0,
             },
-            self.trained_at.0 as f32,
-            self.trained_at.1 as f32,
+            self.trained_at as f32,
         ];
         let tensors = vec![
             ("mean", vector(self.whitening.mean.to_vec())?),
@@ -68,7 +67,7 @@ impl PatchDetector {
         let mut file =
             File::read(path, &[("format", DETECTOR), ("backbone", backbone.id()), ("backbone_hash", &hash)])?;
         let numbers: Vec<f32> = file.vector("numbers")?;
-        let &[scale, lm, ls, dm, ds, smoothing, hidden, fusion, height, width] = numbers.as_slice() else {
+        let &[scale, lm, ls, dm, ds, smoothing, hidden, fusion, side] = numbers.as_slice() else {
             return Err(file.damaged("numbers"));
         };
         let projection = file.matrix("projection")?;
@@ -88,7 +87,7 @@ impl PatchDetector {
             scale,
             calibration: Calibration { logit: (lm, ls), distance: (dm, ds) },
             smoothing,
-            trained_at: (height as usize, width as usize),
+            trained_at: side as usize,
             fusion: match fusion as u8 {
                 1 => Fusion::Discriminator,
                 2 => Fusion::Memory,

@@ -1,13 +1,10 @@
 //! A memory of normal patches: greedy coreset and nearest neighbour.
 
-use candle_core::{CpuStorage, Device, Storage, Tensor};
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use rayon::prelude::*;
 
 use crate::Error;
-
-/// Queries searched at once, so that their inner products stay in cache.
-const BLOCK: usize = 256;
+use crate::search::Panels;
 
 /// Normal patches, each with the number of the image it came from.
 #[derive(Debug, Clone)]
@@ -15,9 +12,7 @@ pub(crate) struct Memory {
     /// `(K, D)`.
     pub(crate) rows: Array2<f32>,
     pub(crate) owners: Vec<u32>,
-    /// `(D, K)`, for the product with queries.
-    columns: Tensor,
-    half_squares: Vec<f32>,
+    panels: Panels,
 }
 
 impl Memory {
@@ -25,9 +20,7 @@ impl Memory {
         if rows.nrows() != owners.len() {
             return Err(Error::Length { what: "owners", found: owners.len(), expected: rows.nrows() });
         }
-        let columns = tensor(&rows)?.t()?.contiguous()?;
-        let half_squares = rows.outer_iter().map(|r| r.dot(&r) / 2.0).collect();
-        Ok(Self { rows, owners, columns, half_squares })
+        Ok(Self { panels: Panels::new(&rows), rows, owners })
     }
 
     /// Greedy k-centre selection of `size` rows: each pick is the row farthest from all picks so far; the first pick is row 0.
@@ -62,42 +55,23 @@ impl Memory {
     }
 
     /// For each query row `(N, D)` the nearest remembered row that does not belong to image `exclude`.
-    pub(crate) fn nearest(&self, queries: &Array2<f32>, exclude: Option<u32>) -> Result<Vec<usize>, Error> {
-        let mut out = Vec::with_capacity(queries.nrows());
-        for block in queries.axis_chunks_iter(Axis(0), BLOCK) {
-            let product = tensor(&block.to_owned())?.matmul(&self.columns)?;
-            let (storage, layout) = product.storage_and_layout();
-            let Storage::Cpu(CpuStorage::F32(values)) = &*storage else { continue };
-            for scores in values[layout.start_offset()..].chunks_exact(self.rows.nrows()).take(block.nrows()) {
-                out.push(pulp::Arch::new().dispatch(Best {
-                    scores,
-                    half_squares: &self.half_squares,
-                    owners: &self.owners,
-                    exclude: exclude.unwrap_or(u32::MAX),
-                }));
-            }
-        }
-        Ok(out)
+    pub(crate) fn nearest(&self, queries: &Array2<f32>, exclude: Option<u32>) -> Vec<usize> {
+        self.panels.nearest(queries, |i| exclude.is_some() && self.owners.get(i).copied() == exclude)
     }
 
     /// Query minus its nearest remembered row, for each query.
-    pub(crate) fn residuals(&self, queries: &Array2<f32>, exclude: Option<u32>) -> Result<Array2<f32>, Error> {
+    pub(crate) fn residuals(&self, queries: &Array2<f32>, exclude: Option<u32>) -> Array2<f32> {
         let mut out = queries.clone();
-        for (mut row, &i) in out.outer_iter_mut().zip(&self.nearest(queries, exclude)?) {
+        for (mut row, &i) in out.outer_iter_mut().zip(&self.nearest(queries, exclude)) {
             row -= &self.rows.row(i);
         }
-        Ok(out)
+        out
     }
 }
 
 /// Euclidean norm of each row.
 pub(crate) fn norms(rows: &Array2<f32>) -> Array1<f32> {
     rows.outer_iter().map(|r: ArrayView1<'_, f32>| r.dot(&r).sqrt()).collect()
-}
-
-fn tensor(rows: &Array2<f32>) -> Result<Tensor, Error> {
-    let values = rows.as_standard_layout().iter().copied().collect::<Vec<_>>();
-    Ok(Tensor::from_vec(values, rows.dim(), &Device::Cpu)?)
 }
 
 /// Lowers `nearest` by the squared distances to `center` and finds the farthest row of the chunk.
@@ -134,53 +108,6 @@ impl pulp::WithSimd for Farthest<'_> {
     }
 }
 
-/// Argmax of q.b - |b|^2 / 2, which is the argmin of the distance.
-struct Best<'a> {
-    scores: &'a [f32],
-    half_squares: &'a [f32],
-    owners: &'a [u32],
-    exclude: u32,
-}
-
-impl pulp::WithSimd for Best<'_> {
-    type Output = usize;
-
-    #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _: S) -> usize {
-        let mut top = [f32::NEG_INFINITY; 16];
-        let mut at = [0u32; 16];
-        let n = self.scores.len();
-        let value = |i: usize| {
-            let v = self.scores[i] - self.half_squares[i];
-            if self.owners[i] == self.exclude { f32::NEG_INFINITY } else { v }
-        };
-        for start in (0..n - n % 16).step_by(16) {
-            let s = &self.scores[start..start + 16];
-            let h = &self.half_squares[start..start + 16];
-            let o = &self.owners[start..start + 16];
-            for l in 0..16 {
-                let v = if o[l] == self.exclude { f32::NEG_INFINITY } else { s[l] - h[l] };
-                let better = v > top[l];
-                top[l] = if better { v } else { top[l] };
-                at[l] = if better { (start + l) as u32 } else { at[l] };
-            }
-        }
-        let mut best = (0usize, f32::NEG_INFINITY);
-        for l in 0..16 {
-            let i = at[l] as usize;
-            if top[l] > best.1 || (top[l] == best.1 && i < best.0) {
-                best = (i, top[l]);
-            }
-        }
-        for i in n - n % 16..n {
-            if value(i) > best.1 {
-                best = (i, value(i));
-            }
-        }
-        best.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,7 +130,7 @@ mod tests {
             let memory = Memory::new(random(n, d, 1), owners.clone()).unwrap();
             let queries = random(300, d, 2);
             for exclude in [None, Some(2)] {
-                for (q, got) in queries.outer_iter().zip(memory.nearest(&queries, exclude).unwrap()) {
+                for (q, got) in queries.outer_iter().zip(memory.nearest(&queries, exclude)) {
                     let best = (0..n)
                         .filter(|&i| exclude != Some(owners[i]))
                         .map(|i| squared(q, memory.rows.row(i)))

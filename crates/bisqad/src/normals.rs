@@ -17,7 +17,7 @@ use crate::{Error, Fusion, Observe, Progress, TrainParams, patches};
 
 /// Normal patches kept per image for training, and candidates of the memory in all.
 const KEPT: usize = 512;
-const CANDIDATES: usize = 16_384;
+const CANDIDATES: usize = 65_536;
 
 /// Which normal image serves what.
 #[derive(Debug)]
@@ -48,8 +48,8 @@ pub(crate) fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
 /// Whitened patches of the normal images.
 pub(crate) struct Normals {
     whitening: Whitening,
-    /// Height and width of the images.
-    size: (usize, usize),
+    /// Longest shorter side of the images, px.
+    side: usize,
     /// Some patches of each image, by image number.
     patches: Vec<Array2<f32>>,
     /// `(rows of all training images, image number of each row)`, at most [`CANDIDATES`].
@@ -92,8 +92,8 @@ impl Normals {
         let owners = split.train.iter().zip(&views).flat_map(|(&i, v)| vec![i as u32; v.nrows()]).collect();
         let whitening = Whitening::fit(rows.view(), params.dimensions)?;
         let patches = raw.par_iter().map(|r| whitening.apply(r)).collect();
-        let size = normals.first().map_or((0, 0), |n| (n.dim().0, n.dim().1));
-        Ok(Self { candidates: (whitening.apply(&rows), owners), whitening, size, patches })
+        let side = normals.iter().map(|n| n.dim().0.min(n.dim().1)).max().unwrap_or(0);
+        Ok(Self { candidates: (whitening.apply(&rows), owners), whitening, side, patches })
     }
 
     /// The detector before training.
@@ -103,7 +103,7 @@ impl Normals {
         // residuals of some training patches against the other images
         let mut squares = (0.0f64, 0usize);
         for (rows, owner) in self.candidates.0.axis_chunks_iter(Axis(0), 64).zip(self.candidates.1.chunks(64)) {
-            let residuals = memory.residuals(&rows.to_owned(), owner.first().copied())?;
+            let residuals = memory.residuals(&rows.to_owned(), owner.first().copied());
             squares.0 += residuals.iter().map(|v| f64::from(v * v)).sum::<f64>();
             squares.1 += residuals.nrows();
         }
@@ -116,7 +116,7 @@ impl Normals {
             scale: ((squares.0 / squares.1.max(1) as f64).sqrt() as f32).max(1e-6),
             calibration: Calibration { logit: (0.0, 1.0), distance: (0.0, 1.0) },
             smoothing: params.smoothing,
-            trained_at: self.size,
+            trained_at: self.side,
             fusion: Fusion::Both,
             normal_scores: Vec::new(),
         })
@@ -127,7 +127,7 @@ impl Normals {
     /// What the discriminator reads of each image's patches, against the memory of the other images.
     pub(crate) fn inputs(&self, detector: &PatchDetector) -> Result<Vec<Array2<f32>>, Error> {
         let one = |(i, rows): (usize, &Array2<f32>)| {
-            let residuals = detector.memory.residuals(rows, Some(i as u32))?;
+            let residuals = detector.memory.residuals(rows, Some(i as u32));
             let values = inputs(&residuals, detector.scale);
             Array2::from_shape_vec((rows.nrows(), detector.shape.inputs), values).map_err(|_| Error::Length {
                 what: "inputs",

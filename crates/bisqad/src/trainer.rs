@@ -12,14 +12,17 @@ use crate::adam::Adam;
 use crate::detector::PatchDetector;
 use crate::discriminator::{Draw, Drawn, Stack, Step, inputs, push_away};
 use crate::hypergradient::Hypergradient;
+use crate::memory::norms;
 use crate::normals::{Split, stream};
 use crate::{
     AnomalySource, Checkpoint, Error, Observe, Progress, RoundReport, TrainParams, Weighting, effective_sample_size,
     normalised, patches, weights,
 };
 
-/// Tries of the source before a sample counts as impossible.
+/// Tries of the source before a sample counts as impossible, or is taken although nothing of it can be seen.
 const TRIES: u64 = 8;
+/// Share of a normal residual's length that a defect must move a patch by to be seen in it.
+const VISIBLE: f32 = 0.5;
 
 /// One synthetic image, ready for both levels.
 struct Synthetic {
@@ -174,28 +177,50 @@ impl Trainer<'_> {
             .map(|(i, (group, image, draw_seed))| {
                 let first = (batch * self.params.batch as u64 + i as u64) * TRIES;
                 let normal = self.normals[image].view();
-                let mut reason = String::new();
+                let before = patches::read(self.detector.backbone.as_ref(), normal)?.1.features;
+                let (mut reason, mut unseen) = (String::new(), None);
                 for index in first..first + TRIES {
                     match self.source.anomaly(normal, image, group, index) {
-                        Ok(anomaly) => return self.prepare(&anomaly, image, draw_seed),
+                        Ok(anomaly) => {
+                            let (sample, seen) = self.prepare(&anomaly, &before, image, draw_seed)?;
+                            if seen {
+                                return Ok(sample);
+                            }
+                            unseen = Some(sample);
+                        }
                         Err(e) => reason = e,
                     }
                 }
-                Err(Error::Source { group, index: first, reason })
+                unseen.ok_or(Error::Source { group, index: first, reason })
             })
             .collect()
     }
 
-    fn prepare(&self, anomaly: &crate::Anomaly, image: usize, draw_seed: u64) -> Result<Synthetic, Error> {
+    /// The sample, and whether its defect can be seen in any patch; `before` are the features without it.
+    fn prepare(
+        &self,
+        anomaly: &crate::Anomaly,
+        before: &Array2<f32>,
+        image: usize,
+        draw_seed: u64,
+    ) -> Result<(Synthetic, bool), Error> {
         let (h, w, _) = anomaly.image.dim();
         let (pyramid, all) = patches::read(self.detector.backbone.as_ref(), anomaly.image.view())?;
         let evidence = Evidence::from_pyramid(&pyramid, anomaly.image.view(), anomaly.mask.view())?;
         let coverage = patches::coverage(anomaly.mask.view());
-        let draw = Draw::new(&coverage, all.grid.1, &mut ChaCha8Rng::seed_from_u64(draw_seed));
-        let rows = self.detector.whitening.apply(&all.features.select(Axis(0), &draw.patches));
-        let residuals = self.detector.memory.residuals(&rows, Some(image as u32))?;
+        let marked: Vec<usize> = (0..coverage.len()).filter(|&p| coverage[p] > 0.0).collect();
+        let whitened =
+            |features: &Array2<f32>, rows: &[usize]| self.detector.whitening.apply(&features.select(Axis(0), rows));
+        let moves = norms(&(whitened(&all.features, &marked) - whitened(before, &marked)));
+        let mut visible = vec![false; coverage.len()];
+        marked.iter().zip(&moves).for_each(|(&p, &by)| visible[p] = by >= VISIBLE * self.detector.scale);
+        let seen = visible.contains(&true);
+        let draw = Draw::new(&coverage, |p| visible[p], all.grid.1, &mut ChaCha8Rng::seed_from_u64(draw_seed));
+        let rows = whitened(&all.features, &draw.patches);
+        let residuals = self.detector.memory.residuals(&rows, Some(image as u32));
         let area = anomaly.mask.iter().filter(|&&m| m).count() as f64 / (h * w) as f64;
-        Ok(Synthetic { drawn: Drawn { input: inputs(&residuals, self.detector.scale), draw }, evidence, area })
+        let drawn = Drawn { input: inputs(&residuals, self.detector.scale), draw };
+        Ok((Synthetic { drawn, evidence, area }, seen))
     }
 
     fn stack<'d>(&self, images: impl Iterator<Item = &'d Drawn>) -> Result<Stack, Error> {
@@ -224,7 +249,7 @@ impl Trainer<'_> {
         let mut drawn = Vec::with_capacity(self.params.batch);
         for _ in 0..self.params.batch {
             let all = &self.normal_inputs[images[rng.random_range(0..images.len())]];
-            let draw = Draw::new(&vec![0.0; all.nrows()], all.nrows(), rng);
+            let draw = Draw::new(&vec![0.0; all.nrows()], |_| true, all.nrows(), rng);
             let input = draw.patches.iter().flat_map(|&p| all.row(p).to_vec()).collect();
             drawn.push(Drawn { input, draw });
         }

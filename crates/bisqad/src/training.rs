@@ -13,7 +13,7 @@ use crate::detector::{Calibration, PatchDetector};
 use crate::hypergradient::Hypergradient;
 use crate::normals::{Normals, Split};
 use crate::trainer::{Trainer, assign};
-use crate::{AnomalySource, Detector, Error, TrainParams};
+use crate::{AnomalySource, Detector, Error, Fusion, TrainParams};
 
 /// What is going on.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -133,17 +133,10 @@ pub fn fit(
     resume: Option<Checkpoint>,
     observer: &mut dyn Observe,
 ) -> Result<Fitted, Error> {
-    params.check()?;
-    if normals.len() < 4 {
-        return Err(Error::TooFewNormals { found: normals.len(), needed: 4 });
-    }
     if source.groups() == 0 {
         return Err(Error::Parameter { name: "groups", value: 0.0, expected: "at least 1 mechanism" });
     }
-    let split = Split::new(normals.len(), params);
-    let base = Normals::gather(&backbone, normals, &split, params, observer)?;
-    observer.progress(Progress::Memory);
-    let mut detector = base.detector(backbone, params)?;
+    let (mut detector, base, split) = remember(backbone, normals, params, observer)?;
     let normal_inputs = base.inputs(&detector)?;
 
     let trainer =
@@ -177,6 +170,65 @@ pub fn fit(
         rounds: state.rounds,
     };
     Ok(Fitted { detector, report })
+}
+
+/// PatchCore-like baseline: the memory of normal patches alone, without any training. Of `params` it reads the seed, the dimensions, the
+/// memory's size, the share held out and the smoothing.
+///
+/// K. Roth et al., "Towards Total Recall in Industrial Anomaly Detection", CVPR 2022, with differences of our own: half-whitened principal
+/// components; candidates are a random 65 536 patches; the image score is the maximum of the smoothed map, without reweighting.
+///
+/// Memory: `params.memory` x `params.dimensions` floats, twice (4 MB by default). The search is exact.
+///
+/// ```
+/// use bisqad::{Detector, Silent, TrainParams, fit_memory};
+/// use frozen_backbone::EfficientNetLite0;
+/// use ndarray::Array3;
+///
+/// let photo = |i: usize| {
+///     Array3::from_shape_fn((64, 64, 3), |(y, x, _)| 0.4 + 0.05 * ((y * 7 + x * 13 + i * 29) % 11) as f32 / 11.0)
+/// };
+/// let normals: Vec<_> = (0..10).map(photo).collect();
+/// let net = std::sync::Arc::new(EfficientNetLite0::pretrained()?);
+/// let detector = fit_memory(net, &normals, &TrainParams { memory: 256, ..Default::default() }, &mut Silent)?;
+/// let mut bad = photo(20);
+/// for y in 24..40 { for x in 24..40 { for c in 0..3 { bad[[y, x, c]] = 0.9; } } }
+/// assert!(detector.predict(bad.view())?.score > detector.threshold(0.0)?.value);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Parameter`], [`Error::TooFewNormals`] (four are needed), [`Error::Backbone`].
+pub fn fit_memory(
+    backbone: Arc<dyn Backbone>,
+    normals: &[Array3<f32>],
+    params: &TrainParams,
+    observer: &mut dyn Observe,
+) -> Result<PatchDetector, Error> {
+    let (mut detector, _, split) = remember(backbone, normals, params, observer)?;
+    detector.theta = vec![0.0; detector.shape.parameters()];
+    detector.fusion = Fusion::Memory;
+    observer.progress(Progress::Calibration);
+    calibrate(&mut detector, normals, &split.calibration)?;
+    Ok(detector)
+}
+
+/// The untrained detector with its memory, what the memory was made of, and who serves what.
+fn remember(
+    backbone: Arc<dyn Backbone>,
+    normals: &[Array3<f32>],
+    params: &TrainParams,
+    observer: &mut dyn Observe,
+) -> Result<(PatchDetector, Normals, Split), Error> {
+    params.check()?;
+    if normals.len() < 4 {
+        return Err(Error::TooFewNormals { found: normals.len(), needed: 4 });
+    }
+    let split = Split::new(normals.len(), params);
+    let base = Normals::gather(&backbone, normals, &split, params, observer)?;
+    observer.progress(Progress::Memory);
+    let detector = base.detector(backbone, params)?;
+    Ok((detector, base, split))
 }
 
 /// Scale of logits and distances, and image scores, on held-out normal images.

@@ -1,0 +1,86 @@
+//! The tables in Markdown.
+
+use std::fmt::Write;
+
+use maphc2f::adbench::metrics::{OverSeeds, over_seeds};
+
+use crate::runs::Run;
+use crate::speed::Speed;
+
+/// The text, and our means over the sets.
+pub(crate) struct Table {
+    pub(crate) text: String,
+    pub(crate) image: f64,
+    pub(crate) pixel: f64,
+}
+
+pub(crate) fn write(runs: &[Run], speed: &Speed, sets: &[String], arms: &[String], side: usize) -> Table {
+    let mut text = String::new();
+    let native = |r: &Run| r.native;
+    let resized = |r: &Run| r.resized;
+    let (mut image, mut pixel) = (f64::NAN, f64::NAN);
+    for (title, of) in [
+        ("native", &native as &dyn Fn(&Run) -> (f64, f64)),
+        ("the evaluation rule of `resize-256`, on the same maps", &resized),
+    ] {
+        let _ = writeln!(text, "\n### Image / pixel AUROC, {title}\n");
+        let _ = writeln!(text, "| arm | {} | mean of sets | s to train |", sets.join(" | "));
+        let _ = writeln!(text, "|---|{}---|---|", "---|".repeat(sets.len()));
+        for arm in arms {
+            let mut line = format!("| {arm} |");
+            let mut means = Vec::new();
+            for set in sets {
+                let of_set: Vec<&Run> = runs.iter().filter(|r| r.is(set, arm, r.seed, side)).collect();
+                let figures = |pick: &dyn Fn((f64, f64)) -> f64| -> Option<OverSeeds> {
+                    over_seeds(&of_set.iter().map(|r| pick(of(r))).collect::<Vec<_>>()).ok()
+                };
+                match (figures(&|p| p.0), figures(&|p| p.1)) {
+                    (Some(i), Some(p)) => {
+                        let _ = write!(line, " {} / {} ({}) |", spread(i), spread(p), i.runs);
+                        means.push((i.mean, p.mean));
+                    }
+                    _ => line.push_str(" not run |"),
+                }
+            }
+            let all = means.len() == sets.len();
+            let mean = |pick: &dyn Fn(&(f64, f64)) -> f64| means.iter().map(pick).sum::<f64>() / means.len() as f64;
+            let (i, p) = (mean(&|m| m.0), mean(&|m| m.1));
+            if all {
+                let _ = write!(line, " {i:.4} / {p:.4} |");
+            } else {
+                line.push_str(" |");
+            }
+            if arm == "ours" && title == "native" {
+                (image, pixel) = (i, p);
+            }
+            let seconds: Vec<f64> = runs.iter().filter(|r| &r.arm == arm).map(|r| r.seconds).collect();
+            let _ = writeln!(text, "{line} {:.0} |", seconds.iter().sum::<f64>() / seconds.len().max(1) as f64);
+        }
+    }
+    let _ =
+        writeln!(text, "\nMean over seeds, +- the standard deviation of one run; the number of seeds in brackets.\n");
+    let _ = writeln!(text, "### Speed, one 256x256 image, ms (least of 60)\n\n| what | threads | ms |\n|---|---|---|");
+    for (what, threads, ms) in [
+        ("`predict`, 4096 patches of 128 dimensions", "all", speed.predict),
+        ("`predict`", "1", speed.predict_single),
+        ("backbone of it (288x288, with the mirrored frame)", "1", speed.framed),
+        ("backbone alone, 256x256", "1", speed.backbone),
+    ] {
+        let _ = writeln!(text, "| {what} | {threads} | {ms:.2} |");
+    }
+    if let Some(peers) = &speed.peers {
+        for threads in ["1", "2"] {
+            for name in ["onnxruntime", "torch", "torch_channels_last"] {
+                if let Some(ms) = peers["threads"][threads][name]["fastest"].as_f64() {
+                    let _ = writeln!(text, "| {name}, backbone alone | {threads} | {ms:.2} |");
+                }
+            }
+        }
+        let _ = writeln!(text, "\nPeers: {}.", peers["versions"]);
+    }
+    Table { text, image, pixel }
+}
+
+fn spread(s: OverSeeds) -> String {
+    if s.runs > 1 { format!("{:.3}+-{:.3}", s.mean, s.deviation) } else { format!("{:.3}", s.mean) }
+}
