@@ -95,7 +95,7 @@ def wide_resnet(out):
     keep(out, "wide_resnet50_2", maps)
 
 
-def dinov2(out, net, width, heads, layers, taps):
+def dinov2(out, net, width, heads, layers, taps, rows, columns):
     config = transformers.Dinov2Config(
         hidden_size=width, num_attention_heads=heads, num_hidden_layers=layers, image_size=518, patch_size=14
     )
@@ -110,7 +110,6 @@ def dinov2(out, net, width, heads, layers, taps):
     for name, value in model.state_dict().items():
         if name in state:
             assert torch.equal(value, state[name]), name
-    rows, columns = 3, 4
     hidden = model(image(14 * rows, 14 * columns, MEAN, DEVIATION), output_hidden_states=True).hidden_states
     maps = [model.layernorm(hidden[tap])[:, 1:].transpose(1, 2).reshape(1, width, rows, columns) for tap in taps]
     keep(out, net, maps)
@@ -122,8 +121,8 @@ def main():
         for number in (0, 1, 2):
             lite(out, number)
         wide_resnet(out)
-        dinov2(out, "dinov2_small", 384, 6, 12, (1, 3, 12))
-        dinov2(out, "dinov2_base", 768, 12, 2, (2,))
+        dinov2(out, "dinov2_small", 384, 6, 12, (1, 3, 12), 3, 4)
+        dinov2(out, "dinov2_base", 768, 12, 2, (2,), 9, 10)
     versions = {p.__name__: p.__version__ for p in (torch, timm, torchvision, transformers)}
     save_file(out, GOLDEN / "parity.safetensors", metadata=versions)
     print(versions, (GOLDEN / "parity.safetensors").stat().st_size, "bytes")

@@ -6,7 +6,8 @@ mod common;
 
 use candle_core::Device;
 use common::{pattern, weights};
-use frozen_backbone::{Backbone, DinoV2, DinoVariant, EfficientNetLite, LiteVariant, WideResNet50};
+use frozen_backbone::{Backbone, DinoV2, DinoVariant, EfficientNetLite, Error, LiteVariant, WideResNet50};
+use ndarray::Array3;
 
 /// Of the issue: relative error, each map by itself (L2), and its worst number by the map's largest.
 const TOLERANCE: f64 = 1e-3;
@@ -16,6 +17,9 @@ fn compare(net: &dyn Backbone, name: &str, (height, width): (usize, usize)) {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/parity.safetensors");
     let golden = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
     let pyramid = net.extract(pattern(height, width).view()).unwrap();
+    // one thread, in a pool's task, and all of them
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    assert!(pool.install(|| net.extract(pattern(height, width).view()).unwrap()) == pyramid, "{name}: bits differ");
     assert_eq!(golden.keys().filter(|k| k.starts_with(&format!("{name}/"))).count(), pyramid.len());
     for (i, (features, level)) in pyramid.iter().zip(net.levels()).enumerate() {
         let (rows, columns) = (height.div_ceil(level.stride), width.div_ceil(level.stride));
@@ -61,5 +65,21 @@ fn dinov2_equals_transformers() {
     let net = DinoV2::new(DinoVariant::Small, &weights("dinov2_small"), &[1, 3, 12]).unwrap();
     compare(&net, "dinov2_small", (42, 56));
     let net = DinoV2::new(DinoVariant::Base, &weights("dinov2_base"), &[2]).unwrap();
-    compare(&net, "dinov2_base", (42, 56));
+    // more tokens than are answered together
+    compare(&net, "dinov2_base", (126, 140));
+}
+
+/// Sides that are no multiples of 14 are as if the last row and column went on.
+#[test]
+fn dinov2_continues_an_image_to_whole_patches() {
+    let net = DinoV2::new(DinoVariant::Base, &weights("dinov2_base"), &[1]).unwrap();
+    let image = pattern(30, 43);
+    let continued = Array3::from_shape_fn((42, 56, 3), |(y, x, c)| image[[y.min(29), x.min(42), c]]);
+    let features = net.extract(image.view()).unwrap();
+    assert_eq!(features[0].dim(), (768, 3, 4));
+    assert_eq!(features, net.extract(continued.view()).unwrap());
+    let error = net.extract(pattern(30, 13).view()).unwrap_err();
+    assert!(
+        matches!(&error, Error::TooSmall { width: 13, minimum: 14, backbone, .. } if backbone == "dinov2-base-v1@1")
+    );
 }
