@@ -1,15 +1,20 @@
-//! Times the backbone for `benches/peers/detector.py`: `backbone_ms [side] [runs]` prints `{"ours": [milliseconds, ..]}`.
+//! Times a backbone for `benches/peers`: `backbone_ms [side] [runs] [network file]` prints `{"ours": [milliseconds, ..]}`.
+//!
+//! Without a network it is the embedded one; `lite0`, `lite1`, `lite2`, `wide_resnet50_2`, `dinov2_small` and `dinov2_base` read a file.
 #![allow(clippy::print_stdout)] // its output is what it is for
 
 use std::time::Instant;
 
-use frozen_backbone::{Backbone, EfficientNetLite0, Error};
+use frozen_backbone::{
+    Backbone, DinoV2, DinoVariant, EfficientNetLite, EfficientNetLite0, Error, LiteVariant, Weights, WideResNet50,
+};
 use ndarray::Array3;
 
 fn main() -> Result<(), Error> {
-    let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
-    let (side, runs) = (numbers.first().copied().unwrap_or(256), numbers.get(1).copied().unwrap_or(40));
-    let net = EfficientNetLite0::pretrained()?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |i: usize, default| arguments.get(i).and_then(|a| a.parse().ok()).unwrap_or(default);
+    let (side, runs): (usize, usize) = (number(0, 256), number(1, 40));
+    let net = network(arguments.get(2..).unwrap_or_default())?;
     let image = Array3::from_shape_fn((side, side, 3), |(y, x, c)| ((y * 7 + x * 13 + c * 5) % 255) as f32 / 255.0);
     net.extract(image.view())?;
     let mut milliseconds = Vec::with_capacity(runs);
@@ -20,4 +25,19 @@ fn main() -> Result<(), Error> {
     }
     println!("{{\"ours\": {milliseconds:?}}}");
     Ok(())
+}
+
+fn network(arguments: &[String]) -> Result<Box<dyn Backbone>, Error> {
+    let [name, file] = arguments else { return Ok(Box::new(EfficientNetLite0::pretrained()?)) };
+    let weights = Weights::open(file)?;
+    let lite = |variant| EfficientNetLite::new(variant, &weights, &EfficientNetLite::STRIDES);
+    let dino = |variant| DinoV2::new(variant, &weights, &DinoV2::LAYERS);
+    Ok(match name.as_str() {
+        "lite0" => Box::new(lite(LiteVariant::Lite0)?),
+        "lite1" => Box::new(lite(LiteVariant::Lite1)?),
+        "lite2" => Box::new(lite(LiteVariant::Lite2)?),
+        "dinov2_small" => Box::new(dino(DinoVariant::Small)?),
+        "dinov2_base" => Box::new(dino(DinoVariant::Base)?),
+        _ => Box::new(WideResNet50::new(&weights, &WideResNet50::STRIDES)?),
+    })
 }

@@ -8,6 +8,9 @@ pub(crate) const LANES: usize = 16;
 /// Width of the last panel when at most this many channels are left; stored channel counts are multiples of it.
 pub(crate) const HALF: usize = LANES / 2;
 
+/// Most multiply-adds per output in one go: the weights of a panel and the numbers of its pixels then stay in the nearest caches.
+const DEPTH: usize = 512;
+
 /// Weights of a dense convolution as the inner loop reads them: panels of [`LANES`] (the last perhaps [`HALF`]) outputs,
 /// innermost, by depth.
 #[derive(Debug, Clone)]
@@ -23,15 +26,22 @@ pub(crate) struct Packed {
 impl Packed {
     /// From `weight` (O, C, k, k) and `bias` (O). Depth runs over rows of the kernel, then columns, then inputs.
     pub(crate) fn new(weight: &[f32], bias: &[f32], inputs: usize, kernel: usize) -> Self {
-        let (taps, outputs) = (kernel * kernel, bias.len().next_multiple_of(HALF));
-        let depth = taps * inputs;
-        let (groups, lane) =
-            (outputs.div_ceil(LANES), |values: &[f32], at: usize| values.get(at).copied().unwrap_or(0.0));
-        let value = |o: usize, k: usize| lane(weight, (o * inputs + k % inputs) * taps + k / inputs);
-        let panels =
-            (0..groups * depth).map(|i| std::array::from_fn(|l| value(i / depth * LANES + l, i % depth))).collect();
-        let bias = (0..groups).map(|g| std::array::from_fn(|l| lane(bias, g * LANES + l))).collect();
-        Self { depth, outputs, panels, bias }
+        let taps = kernel * kernel;
+        Self::from_fn(taps * inputs, bias, |o, k| weight[(o * inputs + k % inputs) * taps + k / inputs])
+    }
+
+    /// From `weight(output, depth)` and one `bias` per output.
+    pub(crate) fn from_fn(depth: usize, bias: &[f32], weight: impl Fn(usize, usize) -> f32) -> Self {
+        let outputs = bias.len();
+        let groups = outputs.div_ceil(LANES);
+        let mut panels = vec![[0.0; LANES]; groups * depth];
+        for o in 0..outputs {
+            let panel = &mut panels[o / LANES * depth..][..depth];
+            panel.iter_mut().enumerate().for_each(|(k, row)| row[o % LANES] = weight(o, k));
+        }
+        let lane = |o: usize| bias.get(o).copied().unwrap_or(0.0);
+        let bias = (0..groups).map(|g| std::array::from_fn(|l| lane(g * LANES + l))).collect();
+        Self { depth, outputs: outputs.next_multiple_of(HALF), panels, bias }
     }
 
     /// Channels of an output pixel as stored: a multiple of [`HALF`], zero beyond the convolution's own.
@@ -42,6 +52,8 @@ impl Packed {
 
 /// Dense convolution of some pixels as a matrix product: each output pixel reads `count` runs of `len` neighbouring numbers,
 /// `step` apart.
+///
+/// Deep sums are made in parts that pass over all pixels, resting in `output` meanwhile: the same chain of additions, so the same bits.
 pub(crate) struct Dense<'a> {
     pub(crate) weights: &'a Packed,
     pub(crate) source: &'a [f32],
@@ -60,29 +72,62 @@ pub(crate) struct Dense<'a> {
     pub(crate) panel: usize,
 }
 
+/// A part of the depth of a [`Dense`]: of each of `count` runs from `run` on, `len` numbers from `offset` on.
+#[derive(Clone, Copy)]
+struct Part {
+    run: usize,
+    count: usize,
+    offset: usize,
+    len: usize,
+    first: bool,
+    last: bool,
+}
+
 impl pulp::WithSimd for Dense<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(mut self, simd: S) {
-        for index in 0..self.weights.bias.len() {
-            let half = self.weights.outputs - index * LANES < LANES;
-            // as many sums as the registers hold: 32 of 16 lanes, or 16 of 8, less those of a weight row and a pixel
-            match (S::F32_LANES, half) {
-                (16, _) => self.pixels::<S, 1, 1, 12>(simd, index),
-                (8, false) => self.pixels::<S, 2, 2, 6>(simd, index),
-                (8, true) => self.pixels::<S, 1, 2, 8>(simd, index),
-                (4, _) => self.pixels::<S, 4, 4, 4>(simd, index),
-                _ => self.pixels::<S, 16, 16, 1>(simd, index),
+        let (count, len) = (self.count, self.len);
+        // whole runs together where they are short, equal shares of a run where it is long
+        let together = if count * len <= DEPTH * 3 / 2 { count } else { (DEPTH / len.max(1)).clamp(1, count) };
+        let share = if together > 1 || len <= DEPTH { len } else { len.div_ceil(len.div_ceil(DEPTH)) };
+        for run in (0..count).step_by(together.max(1)) {
+            for offset in (0..len).step_by(share.max(1)) {
+                let (count, len) = (together.min(count - run), share.min(len - offset));
+                let (first, last) = (run + offset == 0, run + count == self.count && offset + len == self.len);
+                self.panels(simd, Part { run, count, offset, len, first, last });
             }
         }
     }
 }
 
 impl Dense<'_> {
+    #[inline(always)]
+    fn panels<S: pulp::Simd>(&mut self, simd: S, part: Part) {
+        for index in 0..self.weights.bias.len() {
+            let half = self.weights.outputs - index * LANES < LANES;
+            // as many sums as the registers hold: 32 of 16 lanes, or 16 of 8, less those of a weight row and a pixel
+            match (S::F32_LANES, half) {
+                (16, _) => self.pixels::<S, 1, 1, 12>(simd, index, part),
+                (8, false) => self.pixels::<S, 2, 2, 6>(simd, index, part),
+                (8, true) => self.pixels::<S, 1, 2, 8>(simd, index, part),
+                (4, false) => self.pixels::<S, 4, 4, 4>(simd, index, part),
+                (4, true) => self.pixels::<S, 2, 4, 8>(simd, index, part),
+                (_, false) => self.pixels::<S, 16, 16, 1>(simd, index, part),
+                (_, true) => self.pixels::<S, 8, 16, 2>(simd, index, part),
+            }
+        }
+    }
+
     /// All pixels of one panel, `MOST` at a time; `V` of the `N` vectors of each weight row.
     #[inline(always)]
-    fn pixels<S: pulp::Simd, const V: usize, const N: usize, const MOST: usize>(&mut self, simd: S, index: usize) {
+    fn pixels<S: pulp::Simd, const V: usize, const N: usize, const MOST: usize>(
+        &mut self,
+        simd: S,
+        index: usize,
+        part: Part,
+    ) {
         let Packed { depth, bias, panels, .. } = self.weights;
         let (panel, _) = S::as_simd_f32s(panels[index * depth..][..*depth].as_flattened()).0.as_chunks::<N>();
         let bias = S::as_simd_f32s(&bias[index]).0;
@@ -91,11 +136,11 @@ impl Dense<'_> {
             // a short last tile would leave the multipliers waiting, so 7 and 8 pixels become two tiles of 4
             at += match total - at {
                 n if n >= MOST && (MOST != 6 || !(7..=8).contains(&n)) => {
-                    self.tile::<S, V, N, MOST>(simd, panel, bias, index, at)
+                    self.tile::<S, V, N, MOST>(simd, panel, bias, (index, part), at)
                 }
-                n if n >= 4 => self.tile::<S, V, N, 4>(simd, panel, bias, index, at),
-                n if n >= 2 => self.tile::<S, V, N, 2>(simd, panel, bias, index, at),
-                _ => self.tile::<S, V, N, 1>(simd, panel, bias, index, at),
+                n if n >= 4 => self.tile::<S, V, N, 4>(simd, panel, bias, (index, part), at),
+                n if n >= 2 => self.tile::<S, V, N, 2>(simd, panel, bias, (index, part), at),
+                _ => self.tile::<S, V, N, 1>(simd, panel, bias, (index, part), at),
             };
         }
     }
@@ -110,23 +155,34 @@ impl Dense<'_> {
         simd: S,
         panel: &[[S::f32s; N]],
         bias: &[S::f32s],
-        index: usize,
+        (index, part): (usize, Part),
         at: usize,
     ) -> usize {
-        let (source, count, step, len) = (self.source, self.count, self.step, self.len);
+        let (source, step, depth, len) = (self.source, self.step, self.len, part.len);
+        let width = LANES.min(self.weights.outputs - index * LANES);
         let (Some(from), Some(to)) = (self.from[at..].first_chunk::<P>(), self.to[at..].first_chunk::<P>()) else {
             return P;
         };
         let mut sum = [[simd.splat_f32s(0.0); V]; P];
         for p in 0..P {
-            sum[p].copy_from_slice(&bias[..V]);
+            if part.first {
+                sum[p].copy_from_slice(&bias[..V]);
+            } else {
+                let rest = &self.output[to[p] + index * self.panel..][..width];
+                let (vectors, rest) = S::as_simd_f32s(rest);
+                if rest.is_empty() {
+                    sum[p].copy_from_slice(&vectors[..V]);
+                } else {
+                    sum[p][0] = simd.partial_load_f32s(rest);
+                }
+            }
         }
-        for run in 0..count {
+        for run in part.run..part.run + part.count {
             let mut rows = [source; P];
             for p in 0..P {
-                rows[p] = &source[from[p] + run * step..][..len];
+                rows[p] = &source[from[p] + run * step + part.offset..][..len];
             }
-            let panel = &panel[run * len..][..len];
+            let panel = &panel[run * depth + part.offset..][..len];
             for k in 0..len {
                 for p in 0..P {
                     let value = simd.splat_f32s(rows[p][k]);
@@ -136,8 +192,12 @@ impl Dense<'_> {
                 }
             }
         }
-        let (floor, ceiling) = (simd.splat_f32s(self.floor), simd.splat_f32s(self.ceiling));
-        let width = LANES.min(self.weights.outputs - index * LANES);
+        // a sum that is not complete is neither clamped nor skipped to
+        let (floor, ceiling, skip) = match part.last {
+            true => (self.floor, self.ceiling, self.skip),
+            false => (f32::NEG_INFINITY, f32::INFINITY, None),
+        };
+        let (floor, ceiling) = (simd.splat_f32s(floor), simd.splat_f32s(ceiling));
         for p in 0..P {
             let to = to[p] + index * self.panel;
             let out = &mut self.output[to..][..width];
@@ -145,20 +205,18 @@ impl Dense<'_> {
                 let (out, _) = S::as_mut_simd_f32s(out);
                 for v in 0..V {
                     let mut value = sum[p][v];
-                    if let Some(skip) = self.skip {
+                    if let Some(skip) = skip {
                         value = simd.add_f32s(value, S::as_simd_f32s(&skip[to..][..width]).0[v]);
                     }
                     out[v] = simd.min_f32s(simd.max_f32s(value, floor), ceiling);
                 }
             } else {
                 // half a vector
-                let mut lanes = [0.0; LANES];
-                if let Some(skip) = self.skip {
-                    lanes[..width].copy_from_slice(&skip[to..][..width]);
+                let mut value = sum[p][0];
+                if let Some(skip) = skip {
+                    value = simd.add_f32s(value, simd.partial_load_f32s(&skip[to..][..width]));
                 }
-                let vectors = S::as_mut_simd_f32s(&mut lanes).0;
-                vectors[0] = simd.min_f32s(simd.max_f32s(simd.add_f32s(sum[p][0], vectors[0]), floor), ceiling);
-                out.copy_from_slice(&lanes[..width]);
+                simd.partial_store_f32s(out, simd.min_f32s(simd.max_f32s(value, floor), ceiling));
             }
         }
         P
@@ -297,5 +355,63 @@ impl Depthwise<'_> {
             }
         }
         X
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pulp::Simd;
+
+    use super::*;
+
+    /// A machine without vector instructions, and sums too deep for one go, give the bits of this machine and of one chain of additions.
+    #[test]
+    fn the_bits_depend_neither_on_the_instruction_set_nor_on_the_parts() {
+        let noise = |i: usize| ((i * 7919 + 13) % 1009) as f32 / 504.5 - 1.0;
+        // outputs, runs, numbers a run: long runs, many short ones, one go
+        for (outputs, count, len) in [(24, 3, 1500), (40, 12, 128), (16, 7, 21)] {
+            let (pixels, depth) = (15, count * len);
+            let bias: Vec<f32> = (0..outputs).map(|o| noise(o + 5)).collect();
+            let weights = Packed::from_fn(depth, &bias, |o, k| noise(o * depth + k));
+            let stored = weights.outputs();
+            let source: Vec<f32> = (0..depth + 3 * pixels).map(|i| noise(3 * i)).collect();
+            let skip: Vec<f32> = (0..pixels * stored).map(|i| noise(2 * i)).collect();
+            let (from, to): (Vec<_>, Vec<_>) = (0..pixels).map(|p| (3 * p, p * stored)).unzip();
+            let run = |scalar: bool| {
+                let mut output = vec![0.0; pixels * stored];
+                let dense = Dense {
+                    weights: &weights,
+                    source: &source,
+                    from: &from,
+                    count,
+                    step: len,
+                    len,
+                    skip: Some(&skip),
+                    floor: 0.0,
+                    ceiling: f32::INFINITY,
+                    output: &mut output,
+                    to: &to,
+                    panel: LANES,
+                };
+                if scalar {
+                    pulp::Scalar::new().vectorize(dense)
+                } else {
+                    pulp::Arch::new().dispatch(dense)
+                }
+                output
+            };
+            let chain = |i: usize| {
+                let (p, o) = (i / stored, i % stored);
+                let start = bias.get(o).copied().unwrap_or(0.0);
+                let sum = (0..depth).fold(start, |sum, k| {
+                    let weight = if o < outputs { noise(o * depth + k) } else { 0.0 };
+                    source[3 * p + k].mul_add(weight, sum)
+                });
+                (sum + skip[i]).max(0.0)
+            };
+            let want: Vec<f32> = (0..pixels * stored).map(chain).collect();
+            assert_eq!(run(false), want, "{outputs} {count} {len}");
+            assert_eq!(run(true), want, "{outputs} {count} {len}, scalar");
+        }
     }
 }

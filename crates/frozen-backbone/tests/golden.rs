@@ -1,20 +1,13 @@
 //! Features against PyTorch's, frozen by `scripts/convert.py` (torch 2.15.0, efficientnet_lite_pytorch 0.1.0).
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a test may panic, and prints its figures
 
+mod common;
+
 use std::collections::HashMap;
 
 use candle_core::{Device, Tensor};
+use common::pattern;
 use frozen_backbone::{Backbone, EfficientNetLite0};
-use ndarray::Array3;
-
-/// The input of `scripts/convert.py`.
-fn pattern(height: usize, width: usize) -> Array3<f32> {
-    Array3::from_shape_fn((height, width, 3), |(y, x, c)| {
-        let noise = ((y * 7919 + x * 104_729 + c * 1_299_709) % 1009) as f64 / 1008.0;
-        let stripes = ((x / 5 + y / 7 + c) % 4) as f64 / 3.0;
-        (0.4 * noise + 0.6 * stripes) as f32
-    })
-}
 
 fn golden() -> HashMap<String, Tensor> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/features.safetensors");
