@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use adbench::resize::{Kernel, resize_map};
-use adbench::{Outcome, Reducer, Report, ReportBuilder};
+use adbench::{Outcome, Report, ReportBuilder};
 use bisqad::hypergradient::ForwardDifference;
 use bisqad::{AnomalySource, Checkpoint, Detector, Fitted, Observe, PatchDetector, TrainParams, fit};
 use frozen_backbone::EfficientNetLite0;
@@ -102,7 +102,7 @@ pub struct TestImage {
 /// One test image's outcome.
 #[derive(Debug, Clone)]
 pub struct Evaluated {
-    /// The map's maximum.
+    /// The detector's image score.
     pub score: f64,
     /// Map at the image's own size.
     pub map: Array2<f32>,
@@ -135,7 +135,7 @@ pub fn evaluate(
         let prediction = detector.predict(shrink(test.image.view(), side)?.view())?;
         let map = resize_map(prediction.map.view(), test.mask.dim(), Kernel::Bilinear)?;
         progress(i);
-        Ok(Evaluated { score: f64::from(Reducer::Max.reduce(prediction.map.view())?), map })
+        Ok(Evaluated { score: prediction.score, map })
     };
     let images: Vec<Evaluated> = tests.par_iter().enumerate().map(score).collect::<Result<_, _>>()?;
     let mut builder = ReportBuilder::new(name);

@@ -161,7 +161,12 @@ pub fn write_report(
     provenance.seeds = vec![params.seed];
     provenance.versions = vec![("maphc2f".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
     provenance.notes = [
-        ("detector's input", format!("shorter side at most {side} px; image scores are those of the map at this size")),
+        (
+            "detector's input",
+            format!(
+                "shorter side at most {side} px; image scores are the mean of the map's highest hundredth at this size"
+            ),
+        ),
         ("training", format!("{params:?}")),
     ]
     .map(|(name, text)| (name.to_owned(), text))

@@ -8,7 +8,7 @@ use std::time::Instant;
 use maphc2f::adbench::metrics::PixelPool;
 use maphc2f::adbench::protocol::Protocol;
 use maphc2f::adbench::{auroc, metrics::MetricError};
-use ndarray::Array2;
+use maphc2f::bisqad::Prediction;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
@@ -89,17 +89,17 @@ pub(crate) fn make(set: &Set, arm: &str, seed: u64, side: usize) -> Result<Run> 
     let start = Instant::now();
     let trained = arms::trained(set, arm, seed, side)?;
     let seconds = start.elapsed().as_secs_f64();
-    let maps: Vec<Array2<f32>> = set
+    let predictions: Vec<Prediction> = set
         .tests
         .par_iter()
         .map(|t| {
             let image = trained.prepare(t.image.view()).map_err(|e| e.to_string())?;
-            Ok(trained.detector.predict(image.view()).map_err(|e| e.to_string())?.map)
+            trained.detector.predict(image.view()).map_err(|e| e.to_string())
         })
         .collect::<std::result::Result<_, String>>()?;
     let by = |name: &str| -> Result<(f64, f64)> {
         let protocol = Protocol::named(name).ok_or("no such protocol")?;
-        figures(set, &maps, &protocol)
+        figures(set, &predictions, &protocol)
     };
     Ok(Run {
         set: set.name.to_owned(),
@@ -112,15 +112,15 @@ pub(crate) fn make(set: &Set, arm: &str, seed: u64, side: usize) -> Result<Run> 
     })
 }
 
-/// Image and pixel AUROC of maps at the detector's size. The image score under `native` is that of the map as the detector gives it.
-fn figures(set: &Set, maps: &[Array2<f32>], protocol: &Protocol) -> Result<(f64, f64)> {
+/// Image and pixel AUROC of maps at the detector's size. Under `native` the image score is the detector's own.
+fn figures(set: &Set, predictions: &[Prediction], protocol: &Protocol) -> Result<(f64, f64)> {
     let mut pool = PixelPool::new();
     let (mut scores, mut labels) = (Vec::new(), Vec::new());
-    for (test, map) in set.tests.iter().zip(maps) {
-        let evaluated = protocol.map(map.view(), test.mask.dim())?;
+    for (test, prediction) in set.tests.iter().zip(predictions) {
+        let evaluated = protocol.map(prediction.map.view(), test.mask.dim())?;
         pool.push(evaluated.view(), protocol.truth(test.mask.view())?.view())?;
-        let scored = if protocol.evaluation.is_some() { &evaluated } else { map };
-        scores.push(protocol.reducer.reduce(scored.view())?);
+        let by_rule = f64::from(protocol.reducer.reduce(evaluated.view())?);
+        scores.push(if protocol.evaluation.is_some() { by_rule } else { prediction.score });
         labels.push(test.kind.is_some());
     }
     let image: std::result::Result<f64, MetricError> = auroc(&scores, &labels);

@@ -14,7 +14,7 @@ use crate::{Error, map, patches};
 /// What a detector says of one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// Image score: the map's maximum. Higher is more anomalous; not a probability.
+    /// Image score: the mean of the map's highest hundredth. Higher is more anomalous; not a probability.
     pub score: f64,
     /// Pixel scores `(H, W)` on the same scale.
     pub map: Array2<f32>,
@@ -23,8 +23,16 @@ pub struct Prediction {
 impl Prediction {
     /// From pixel scores.
     pub(crate) fn of_map(map: Array2<f32>) -> Self {
-        let score = map.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        Self { score: f64::from(score), map }
+        let mut values: Vec<f32> = map.iter().copied().collect();
+        let highest = (values.len() / 100).max(1).min(values.len());
+        if highest < values.len() {
+            values.select_nth_unstable_by(highest, |a, b| b.total_cmp(a));
+        }
+        // in order, so that the sum does not depend on how the selection went
+        let top = &mut values[..highest];
+        top.sort_unstable_by(f32::total_cmp);
+        let score = top.iter().map(|&v| f64::from(v)).sum::<f64>() / highest.max(1) as f64;
+        Self { score, map }
     }
 
     /// From patch scores, row by row over their grid, for an image of height and width `size`.
