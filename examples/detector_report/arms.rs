@@ -114,7 +114,13 @@ fn noise_only(set: &Set, params: TrainParams) -> Result<maphc2f::bisqad::PatchDe
     let net = Arc::new(EfficientNetLite0::pretrained()?);
     let mut quality = Sqe::new(net.as_ref(), Head::default(), params.seed)?;
     // as many updates as the other arms, of fewer draws
-    let few = TrainParams { weighting: Weighting::Uniform, steps: 1, updates: params.updates * params.steps, ..params };
+    let few = TrainParams {
+        feature_noise: 1.0,
+        weighting: Weighting::Uniform,
+        steps: 1,
+        updates: params.updates * params.steps,
+        ..params
+    };
     let method = ForwardDifference::default();
     Ok(fit(net, &set.normals, &Untouched, &mut quality, &method, &few, None, &mut Silent)?.detector)
 }

@@ -174,7 +174,7 @@ impl PatchDetector {
         if self.fusion == Fusion::Memory {
             return Ok(Raw { grid, logits: vec![0.0; distances.len()], distances });
         }
-        let input = inputs(&residuals, self.scale);
+        let input = inputs(&rows, &residuals, self.scale);
         let input = Tensor::from_vec(input, (rows.nrows(), self.shape.inputs), &Device::Cpu)?;
         let logits = self.shape.logits(&self.theta, &input)?.to_vec1()?;
         Ok(Raw { grid, logits, distances })

@@ -1,4 +1,4 @@
-//! The trained part of the detector: how a patch deviates from its nearest normal patch, in; a logit, out.
+//! The trained part of the detector: a patch and how it deviates from its nearest normal patch, in; a logit, out.
 
 use candle_core::{D, Device, Tensor, Var};
 use ndarray::Array2;
@@ -68,26 +68,33 @@ fn forward(layers: &[Tensor], input: &Tensor) -> Result<Tensor, Error> {
     Ok(hidden.matmul(w2)?.broadcast_add(b2)?.squeeze(1)?)
 }
 
-/// Pushes discriminator inputs (rows of `width` numbers) in random directions by half to once `reach` residual lengths.
-pub(crate) fn push_away<R: Rng>(rows: &mut [f32], width: usize, reach: f32, rng: &mut R) {
-    for row in rows.chunks_exact_mut(width) {
-        let Some((length, residual)) = row.split_last_mut() else { return };
-        let direction: Vec<f32> = residual.iter().map(|_| StandardNormal.sample(rng)).collect();
+/// Numbers that the discriminator reads of a patch of `dimensions` whitened features.
+pub(crate) fn width(dimensions: usize) -> usize {
+    2 * dimensions + 1
+}
+
+/// Pushes discriminator inputs (rows of [`width`] numbers) in random directions by half to once `reach` residual lengths.
+pub(crate) fn push_away<R: Rng>(rows: &mut [f32], dimensions: usize, reach: f32, rng: &mut R) {
+    let unit = (dimensions as f32).sqrt(); // one residual length in these units
+    for row in rows.chunks_exact_mut(width(dimensions)) {
+        let Some((length, vectors)) = row.split_last_mut() else { return };
+        let direction: Vec<f32> = (0..dimensions).map(|_| StandardNormal.sample(rng)).collect();
         let norm = direction.iter().map(|d| d * d).sum::<f32>().sqrt().max(1e-12);
-        let unit = (residual.len() as f32).sqrt(); // one residual length in these units
         let step = reach * rng.random_range(0.5f32..1.0) * unit / norm;
-        residual.iter_mut().zip(&direction).for_each(|(r, d)| *r += step * d);
-        *length = residual.iter().map(|r| r * r).sum::<f32>().sqrt() / unit;
+        vectors
+            .chunks_exact_mut(dimensions)
+            .for_each(|v| v.iter_mut().zip(&direction).for_each(|(v, d)| *v += step * d));
+        *length = vectors[dimensions..].iter().map(|r| r * r).sum::<f32>().sqrt() / unit;
     }
 }
 
-/// Discriminator input of residual rows `(N, D)`: the residual in units of `scale`, and its length.
-pub(crate) fn inputs(residuals: &Array2<f32>, scale: f32) -> Vec<f32> {
+/// Discriminator input of patches `(N, D)` with their residuals `(N, D)`: both, and the residual's length, in units of `scale`.
+pub(crate) fn inputs(patches: &Array2<f32>, residuals: &Array2<f32>, scale: f32) -> Vec<f32> {
     let gain = (residuals.ncols() as f32).sqrt() / scale;
-    let mut out = Vec::with_capacity(residuals.nrows() * (residuals.ncols() + 1));
-    for row in residuals.outer_iter() {
-        out.extend(row.iter().map(|v| v * gain));
-        out.push(row.dot(&row).sqrt() / scale);
+    let mut out = Vec::with_capacity(residuals.nrows() * width(residuals.ncols()));
+    for (patch, residual) in patches.outer_iter().zip(residuals.outer_iter()) {
+        out.extend(patch.iter().chain(residual).map(|v| v * gain));
+        out.push(residual.dot(&residual).sqrt() / scale);
     }
     out
 }
@@ -325,14 +332,18 @@ mod tests {
     #[test]
     fn pushing_away_keeps_the_length_consistent_and_within_reach() {
         let residuals = Array2::from_shape_fn((40, 16), |(i, j)| ((i * 7 + j * 3) % 11) as f32 / 50.0);
-        let before = inputs(&residuals, 0.7);
+        let patches = Array2::from_shape_fn((40, 16), |(i, j)| ((i * 3 + j * 5) % 13) as f32 / 5.0);
+        let before = inputs(&patches, &residuals, 0.7);
         let mut after = before.clone();
-        push_away(&mut after, 17, 3.0, &mut ChaCha8Rng::seed_from_u64(5));
-        for (b, a) in before.chunks_exact(17).zip(after.chunks_exact(17)) {
-            let moved = b[..16].iter().zip(&a[..16]).map(|(x, y)| (x - y).powi(2)).sum::<f32>().sqrt() / 4.0;
+        push_away(&mut after, 16, 3.0, &mut ChaCha8Rng::seed_from_u64(5));
+        for (b, a) in before.chunks_exact(33).zip(after.chunks_exact(33)) {
+            let moves: Vec<f32> = a.iter().zip(b).map(|(x, y)| x - y).collect();
+            let moved = moves[..16].iter().map(|m| m * m).sum::<f32>().sqrt() / 4.0;
             assert!((1.499..=3.001).contains(&moved), "{moved}");
-            let length = a[..16].iter().map(|v| v * v).sum::<f32>().sqrt() / 4.0;
-            assert!((a[16] - length).abs() < 1e-5);
+            // the patch moves as its residual does
+            assert!(moves[..16].iter().zip(&moves[16..32]).all(|(x, y)| (x - y).abs() < 1e-4));
+            let length = a[16..32].iter().map(|v| v * v).sum::<f32>().sqrt() / 4.0;
+            assert!((a[32] - length).abs() < 1e-5);
         }
     }
 

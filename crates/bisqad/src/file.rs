@@ -11,12 +11,12 @@ use safetensors::SafeTensors;
 
 use crate::adam::Adam;
 use crate::detector::Calibration;
-use crate::discriminator::Shape;
+use crate::discriminator::{Shape, width};
 use crate::memory::Memory;
 use crate::whitening::Whitening;
 use crate::{Checkpoint, Error, Fusion, PatchDetector, RoundReport};
 
-const DETECTOR: &str = "bisqad-detector-3";
+const DETECTOR: &str = "bisqad-detector-4";
 const CHECKPOINT: &str = "bisqad-checkpoint-1";
 
 impl PatchDetector {
@@ -71,7 +71,7 @@ impl PatchDetector {
             return Err(file.damaged("numbers"));
         };
         let projection = file.matrix("projection")?;
-        let shape = Shape { inputs: projection.ncols() + 1, hidden: hidden as usize };
+        let shape = Shape { inputs: width(projection.ncols()), hidden: hidden as usize };
         let theta: Vec<f64> = file.vector("theta")?;
         let mean = Array1::from(file.vector::<f32>("mean")?);
         let rows = file.matrix("memory")?;

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::detector::{Calibration, PatchDetector};
-use crate::discriminator::{Shape, inputs};
+use crate::discriminator::{Shape, inputs, width};
 use crate::memory::Memory;
 use crate::whitening::Whitening;
 use crate::{Error, Fusion, Observe, Progress, TrainParams, patches};
@@ -99,7 +99,7 @@ impl Normals {
     /// The detector before training.
     pub(crate) fn detector(&self, backbone: Arc<dyn Backbone>, params: &TrainParams) -> Result<PatchDetector, Error> {
         let memory = Memory::coreset(&self.candidates.0, &self.candidates.1, params.memory)?;
-        let shape = Shape { inputs: self.whitening.projection.ncols() + 1, hidden: params.hidden };
+        let shape = Shape { inputs: width(self.whitening.projection.ncols()), hidden: params.hidden };
         // residuals of some training patches against the other images
         let mut squares = (0.0f64, 0usize);
         for (rows, owner) in self.candidates.0.axis_chunks_iter(Axis(0), 64).zip(self.candidates.1.chunks(64)) {
@@ -128,7 +128,7 @@ impl Normals {
     pub(crate) fn inputs(&self, detector: &PatchDetector) -> Result<Vec<Array2<f32>>, Error> {
         let one = |(i, rows): (usize, &Array2<f32>)| {
             let residuals = detector.memory.residuals(rows, Some(i as u32));
-            let values = inputs(&residuals, detector.scale);
+            let values = inputs(rows, &residuals, detector.scale);
             Array2::from_shape_vec((rows.nrows(), detector.shape.inputs), values).map_err(|_| Error::Length {
                 what: "inputs",
                 found: rows.nrows(),

@@ -39,7 +39,7 @@ pub struct TrainParams {
     /// How samples are weighed.
     pub weighting: Weighting,
     /// Strength of feature-space anomalies: normal patches pushed in a random direction by up to this many normal residual lengths
-    /// (default 1; 0 for none). They keep the discriminator from caring only for the directions that the mechanisms show.
+    /// (default 0: none). They keep the discriminator from caring only for the directions that the mechanisms show.
     pub feature_noise: f64,
     /// Hidden units of the discriminator (default 64).
     pub hidden: usize,
@@ -66,7 +66,7 @@ impl Default for TrainParams {
             quality_learning_rate: 1e-3,
             crowding_penalty: 0.2,
             weighting: Weighting::Learnt,
-            feature_noise: 1.0,
+            feature_noise: 0.0,
             hidden: 64,
             dimensions: 128,
             memory: 4096,

@@ -219,7 +219,7 @@ impl Trainer<'_> {
         let rows = whitened(&all.features, &draw.patches);
         let residuals = self.detector.memory.residuals(&rows, Some(image as u32));
         let area = anomaly.mask.iter().filter(|&&m| m).count() as f64 / (h * w) as f64;
-        let drawn = Drawn { input: inputs(&residuals, self.detector.scale), draw };
+        let drawn = Drawn { input: inputs(&rows, &residuals, self.detector.scale), draw };
         Ok((Synthetic { drawn, evidence, area }, seen))
     }
 
@@ -239,7 +239,7 @@ impl Trainer<'_> {
         }
         let mut drawn = self.normal_draws(&self.split.train, rng);
         for d in &mut drawn {
-            push_away(&mut d.input, self.detector.shape.inputs, self.params.feature_noise as f32, rng);
+            push_away(&mut d.input, self.detector.memory.rows.ncols(), self.params.feature_noise as f32, rng);
             d.draw.targets.fill(1.0);
         }
         Ok(Some(self.stack(drawn.iter())?))
