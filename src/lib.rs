@@ -2,12 +2,14 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod few_shot;
 mod job;
 mod photo;
 mod sheet;
 mod synthesis;
 
 pub use error::Error;
+pub use few_shot::take_few_shot;
 pub use job::{Evaluated, Evaluation, Model, TestImage, Training, evaluate, train};
 pub use photo::{fit_side, list_photos, load_photo, load_photos, prepare_folder, save_photo, square};
 pub use sheet::{Cell, Sheet, heat};

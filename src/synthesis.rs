@@ -104,7 +104,7 @@ impl Pipeline {
         key: SampleKey,
     ) -> Result<Anomaly, Error> {
         let stages = self.stages(photo, domain, group, key)?;
-        Ok(Anomaly { image: stages.fine, mask: stages.mask })
+        Ok(Anomaly { image: stages.fine, mask: stages.mask, severity: Some(stages.record.severity) })
     }
 }
 

@@ -128,6 +128,7 @@ pub struct PatchDetector {
     pub(crate) trained_at: (usize, usize),
     pub(crate) fusion: Fusion,
     pub(crate) normal_scores: Vec<f64>,
+    pub(crate) steered_by: Vec<u64>,
 }
 
 impl PatchDetector {
@@ -135,6 +136,11 @@ impl PatchDetector {
     /// depend on scale.
     pub fn trained_at(&self) -> (usize, usize) {
         self.trained_at
+    }
+
+    /// [`image_content`](crate::image_content) of the real defects that steered its training: none of them may be tested on.
+    pub fn steered_by(&self) -> &[u64] {
+        &self.steered_by
     }
 
     /// The same detector with other evidence in its map; [`Self::threshold`] no longer applies to it.

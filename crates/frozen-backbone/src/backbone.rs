@@ -32,3 +32,15 @@ pub trait Backbone: std::fmt::Debug + Send + Sync {
     /// [`Error::TooSmall`], [`Error::Channels`], [`Error::NotFinite`].
     fn extract(&self, image: ArrayView3<'_, f32>) -> Result<Pyramid, Error>;
 }
+
+/// 64-bit FNV-1a of some bytes: names weights and images by their content; no cryptographic hash.
+///
+/// G. Fowler, L. C. Noll, K.-P. Vo, "The FNV Non-Cryptographic Hash Algorithm", IETF draft.
+///
+/// ```
+/// assert_eq!(frozen_backbone::fnv1a(*b"foobar"), 0x8594_4171_f739_67e8);
+/// ```
+pub fn fnv1a(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    let mix = |hash: u64, b: u8| (hash ^ u64::from(b)).wrapping_mul(0x100_0000_01b3);
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, mix)
+}

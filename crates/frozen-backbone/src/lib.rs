@@ -9,7 +9,7 @@ mod layout;
 mod lite0;
 pub mod ops;
 
-pub use backbone::{Backbone, Level, Pyramid};
+pub use backbone::{Backbone, Level, Pyramid, fnv1a};
 pub use error::Error;
 pub use geometry::Window;
 pub use lite0::EfficientNetLite0;

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use crate::bottleneck::{Bottleneck, Image};
 use crate::kernels::{Packed, Taps};
 use crate::layout::to_planes;
-use crate::{Backbone, Error, Level, Pyramid, Window};
+use crate::{Backbone, Error, Level, Pyramid, Window, fnv1a};
 
 const WEIGHTS: &[u8] = include_bytes!("../weights/efficientnet-lite0-s16.safetensors");
 const ID: &str = "efficientnet-lite0-s16-v2";
@@ -97,7 +97,7 @@ impl EfficientNetLite0 {
     /// [`Error::Network`] only if the embedded file is damaged.
     pub fn pretrained() -> Result<Self, Error> {
         let vb = VarBuilder::from_slice_safetensors(WEIGHTS, DType::F32, &Device::Cpu)?;
-        Ok(Self { hash: fnv1a(WEIGHTS), ..Self::new(&vb)? })
+        Ok(Self { hash: fnv1a(WEIGHTS.iter().copied()), ..Self::new(&vb)? })
     }
 
     /// Other weights of the same layout, for example fine-tuned ones. [`Backbone::hash`] is then 0: set it with [`Self::with_hash`].
@@ -261,10 +261,6 @@ impl Backbone for EfficientNetLite0 {
         };
         taps.into_iter().zip(&LEVELS).map(array).collect()
     }
-}
-
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &b| (hash ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod file;
 mod network;
 mod ranking;
 mod warm_start;
+mod weighting;
 
 pub use descriptors::{DESCRIPTORS, Descriptors};
 pub use error::Error;
@@ -15,3 +16,4 @@ pub use evidence::Evidence;
 pub use network::{Head, Sqe};
 pub use ranking::{pair_accuracy, ranking_loss, spearman};
 pub use warm_start::{Ladder, WarmStart, WarmStartParams};
+pub use weighting::{effective_sample_size, keep_best, normalised};
