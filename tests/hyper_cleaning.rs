@@ -1,0 +1,77 @@
+//! The optimiser on another problem than the detector's: wrong labels get low weight.
+#![allow(clippy::unwrap_used)] // a test may panic
+
+#[path = "../examples/common/cleaning.rs"]
+mod cleaning;
+
+use cleaning::{Cleaning, Setting, brute_force};
+use maphc2f::bisqad::Error;
+use maphc2f::bisqad::hypergradient::{Bilevel, ForwardDifference, Hypergradient, WeightGradient};
+
+/// Two faults that a hypergradient may have.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Faulty {
+    Sign,
+    BeforeLookAhead,
+}
+
+/// A problem whose upper level does not see the look-ahead.
+struct Still<'a>(&'a dyn Bilevel, &'a [f64]);
+
+impl Bilevel for Still<'_> {
+    fn losses(&self, theta: &[f64]) -> Result<Vec<f64>, Error> {
+        self.0.losses(theta)
+    }
+    fn weighted_gradient(&self, theta: &[f64], weights: &[f64]) -> Result<Vec<f64>, Error> {
+        self.0.weighted_gradient(theta, weights)
+    }
+    fn upper(&self, _: &[f64]) -> Result<(f64, Vec<f64>), Error> {
+        self.0.upper(self.1)
+    }
+}
+
+impl Hypergradient for Faulty {
+    fn name(&self) -> &'static str {
+        "faulty"
+    }
+    fn weight_gradient(&self, p: &dyn Bilevel, t: &[f64], w: &[f64], step: f64) -> Result<WeightGradient, Error> {
+        let method = ForwardDifference::default();
+        match self {
+            Self::BeforeLookAhead => method.weight_gradient(&Still(p, t), t, w, step),
+            Self::Sign => {
+                let answer = method.weight_gradient(p, t, w, step)?;
+                Ok(WeightGradient { gradient: answer.gradient.iter().map(|g| -g).collect(), ..answer })
+            }
+        }
+    }
+}
+
+#[test]
+fn wrong_labels_get_low_weight_unless_the_hypergradient_is_faulty() {
+    let setting = Setting { train: 400, ..Setting::default() };
+    let problem = Cleaning::new(&setting).unwrap();
+    let learn = |method: &dyn Hypergradient| problem.learn(method, &setting).unwrap();
+    let right = learn(&ForwardDifference::default());
+    assert!(right.auroc >= 0.95, "{}", right.auroc);
+    assert!(right.accuracy[1] > right.accuracy[0] + 0.02, "{:?}", right.accuracy);
+    for faulty in [Faulty::Sign, Faulty::BeforeLookAhead] {
+        let auroc = learn(&faulty).auroc;
+        assert!(auroc < 0.9, "{faulty:?} should not pass: {auroc}");
+    }
+}
+
+#[test]
+fn on_digits_too_the_hypergradient_equals_brute_force() {
+    let setting = Setting { train: 60, trusted: 40, ..Setting::default() };
+    let problem = Cleaning::new(&setting).unwrap();
+    let (theta, weights) = problem.start();
+    let which = [0, 7, 31, 59];
+    let expected = brute_force(&problem, &theta, &weights, setting.eta, &which).unwrap();
+    let size = expected.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    let gap = |method: &dyn Hypergradient| {
+        let answer = method.weight_gradient(&problem, &theta, &weights, setting.eta).unwrap();
+        which.iter().zip(&expected).map(|(&i, e)| (answer.gradient[i] - e).abs()).fold(0.0, f64::max) / size
+    };
+    assert!(gap(&ForwardDifference::default()) < 1e-3, "{}", gap(&ForwardDifference::default()));
+    assert!(gap(&Faulty::BeforeLookAhead) > 0.1);
+}
