@@ -6,6 +6,7 @@ mod few_shot;
 mod job;
 mod photo;
 mod sheet;
+mod spoil;
 mod synthesis;
 
 pub use error::Error;

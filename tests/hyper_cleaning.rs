@@ -4,47 +4,8 @@
 #[path = "../examples/common/cleaning.rs"]
 mod cleaning;
 
-use cleaning::{Cleaning, Setting, brute_force};
-use maphc2f::bisqad::Error;
-use maphc2f::bisqad::hypergradient::{Bilevel, ForwardDifference, Hypergradient, WeightGradient};
-
-/// Two faults that a hypergradient may have.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Faulty {
-    Sign,
-    BeforeLookAhead,
-}
-
-/// A problem whose upper level does not see the look-ahead.
-struct Still<'a>(&'a dyn Bilevel, &'a [f64]);
-
-impl Bilevel for Still<'_> {
-    fn losses(&self, theta: &[f64]) -> Result<Vec<f64>, Error> {
-        self.0.losses(theta)
-    }
-    fn weighted_gradient(&self, theta: &[f64], weights: &[f64]) -> Result<Vec<f64>, Error> {
-        self.0.weighted_gradient(theta, weights)
-    }
-    fn upper(&self, _: &[f64]) -> Result<(f64, Vec<f64>), Error> {
-        self.0.upper(self.1)
-    }
-}
-
-impl Hypergradient for Faulty {
-    fn name(&self) -> &'static str {
-        "faulty"
-    }
-    fn weight_gradient(&self, p: &dyn Bilevel, t: &[f64], w: &[f64], step: f64) -> Result<WeightGradient, Error> {
-        let method = ForwardDifference::default();
-        match self {
-            Self::BeforeLookAhead => method.weight_gradient(&Still(p, t), t, w, step),
-            Self::Sign => {
-                let answer = method.weight_gradient(p, t, w, step)?;
-                Ok(WeightGradient { gradient: answer.gradient.iter().map(|g| -g).collect(), ..answer })
-            }
-        }
-    }
-}
+use cleaning::{Cleaning, Faulty, Setting, brute_force};
+use maphc2f::bisqad::hypergradient::{ForwardDifference, Hypergradient};
 
 #[test]
 fn wrong_labels_get_low_weight_unless_the_hypergradient_is_faulty() {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use maphc2f::adbench::{auroc, read_photo};
 use maphc2f::bisqad::Error;
-use maphc2f::bisqad::hypergradient::{Bilevel, Hypergradient};
+use maphc2f::bisqad::hypergradient::{Bilevel, ForwardDifference, Hypergradient, WeightGradient};
 use maphc2f::sqe::normalised;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -109,12 +109,14 @@ impl Cleaning {
         let (mut plain, equal) = self.start();
         for _ in 0..setting.steps {
             let slope = method.weight_gradient(self, &theta, &weights, setting.eta)?.gradient;
-            step(&mut theta, &self.weighted_gradient(&theta, &weights)?, setting.eta);
+            let gradient = self.weighted_gradient(&theta, &weights)?;
+            step(&mut theta, &gradient, setting.eta);
             let size = slope.iter().map(|s| s.abs()).sum::<f64>() / slope.len() as f64;
             logits.iter_mut().zip(&slope).for_each(|(a, s)| *a -= setting.rate * s / size.max(1e-30));
             let quality: Vec<f64> = logits.iter().map(|a| 1.0 / (1.0 + (-a).exp())).collect();
             weights = normalised(&quality).ok_or("all weights are zero")?;
-            step(&mut plain, &self.weighted_gradient(&plain, &equal)?, setting.eta);
+            let gradient = self.weighted_gradient(&plain, &equal)?;
+            step(&mut plain, &gradient, setting.eta);
         }
         let low: Vec<f32> = logits.iter().map(|a| -*a as f32).collect();
         let accuracy = [self.accuracy(&plain), self.accuracy(&theta)];
@@ -194,4 +196,48 @@ pub fn brute_force(
         Ok((moved(1e-2)? - moved(-1e-2)?) / 2e-2)
     };
     which.iter().map(slope).collect()
+}
+
+/// Two faults that a hypergradient may have.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Faulty {
+    Sign,
+    BeforeLookAhead,
+}
+
+/// A problem whose upper level does not see the look-ahead.
+struct Still<'a>(&'a dyn Bilevel, &'a [f64]);
+
+impl Bilevel for Still<'_> {
+    fn losses(&self, theta: &[f64]) -> std::result::Result<Vec<f64>, Error> {
+        self.0.losses(theta)
+    }
+    fn weighted_gradient(&self, theta: &[f64], weights: &[f64]) -> std::result::Result<Vec<f64>, Error> {
+        self.0.weighted_gradient(theta, weights)
+    }
+    fn upper(&self, _: &[f64]) -> std::result::Result<(f64, Vec<f64>), Error> {
+        self.0.upper(self.1)
+    }
+}
+
+impl Hypergradient for Faulty {
+    fn name(&self) -> &'static str {
+        "faulty"
+    }
+    fn weight_gradient(
+        &self,
+        p: &dyn Bilevel,
+        t: &[f64],
+        w: &[f64],
+        step: f64,
+    ) -> std::result::Result<WeightGradient, Error> {
+        let method = ForwardDifference::default();
+        match self {
+            Self::BeforeLookAhead => method.weight_gradient(&Still(p, t), t, w, step),
+            Self::Sign => {
+                let answer = method.weight_gradient(p, t, w, step)?;
+                Ok(WeightGradient { gradient: answer.gradient.iter().map(|g| -g).collect(), ..answer })
+            }
+        }
+    }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod calibration;
 mod descriptors;
 mod error;
 mod evidence;
@@ -10,6 +11,7 @@ mod ranking;
 mod warm_start;
 mod weighting;
 
+pub use calibration::{Calibration, Degradation};
 pub use descriptors::{DESCRIPTORS, Descriptors};
 pub use error::Error;
 pub use evidence::Evidence;
