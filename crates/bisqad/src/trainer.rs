@@ -127,7 +127,7 @@ impl Trainer<'_> {
     }
 
     /// Both levels move from where they are: the estimator by one hypergradient and one Adam step, the discriminator by one Adam step on
-    /// the weights that the estimator gave before. So the look-ahead and the lower step share one gradient, which is half of the cost.
+    /// the weights that the estimator gave before. So the look-ahead and the lower step share one gradient.
     ///
     /// That both levels move at once is the single-loop scheme of M. Dagreou et al., "A framework for bilevel optimization that
     /// enables stochastic and global variance reduction algorithms", NeurIPS 2022. The upper gradient is taken after the look-ahead.
