@@ -9,14 +9,17 @@ use maphc2f::bisqad::hypergradient::{ForwardDifference, Hypergradient};
 
 #[test]
 fn wrong_labels_get_low_weight_unless_the_hypergradient_is_faulty() {
-    let setting = Setting { train: 400, ..Setting::default() };
-    let problem = Cleaning::new(&setting).unwrap();
-    let learn = |method: &dyn Hypergradient| problem.learn(method, &setting).unwrap();
-    let right = learn(&ForwardDifference::default());
-    assert!(right.auroc >= 0.95, "{}", right.auroc);
-    assert!(right.accuracy[1] > right.accuracy[0] + 0.02, "{:?}", right.accuracy);
+    let learn = |method: &dyn Hypergradient, eta: f64| {
+        let setting = Setting { train: 400, eta, ..Setting::default() };
+        Cleaning::new(&setting).unwrap().learn(method, &setting).unwrap().auroc
+    };
+    let right = learn(&ForwardDifference::default(), 2.0);
+    assert!(right >= 0.95, "{right}");
+    // long steps, where the look-ahead matters
+    let right = learn(&ForwardDifference::default(), 3.0);
+    assert!(right > 0.9, "{right}");
     for faulty in [Faulty::Sign, Faulty::BeforeLookAhead] {
-        let auroc = learn(&faulty).auroc;
+        let auroc = learn(&faulty, 3.0);
         assert!(auroc < 0.9, "{faulty:?} should not pass: {auroc}");
     }
 }

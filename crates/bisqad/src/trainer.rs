@@ -197,6 +197,10 @@ impl Trainer<'_> {
                 None => gradient.resize(gradient.len() + var.elem_count(), 0.0),
             }
         }
+        if guarded {
+            // what was gathered on the way here must not carry on
+            state.quality_adam.first.fill(0.0);
+        }
         state.quality_adam.update(&mut state.quality, &gradient);
         assign(&vars, &state.quality)
     }
