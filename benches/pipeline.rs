@@ -50,7 +50,7 @@ fn detector(c: &mut Criterion) {
     let photos: Vec<_> = (0..24).map(|i| photo.mapv(|v| (v + i as f32 * 1e-3).min(1.0))).collect();
     let pipeline = Pipeline::physical(&[Material::MATTE]).unwrap();
     let params = TrainParams { rounds: 1, steps: 1, batch: 4, ..Default::default() };
-    let training = Training { train: params, ladders: 6 };
+    let training = Training { train: params, ladders: 6, ..Default::default() };
     let source = Source::new(&pipeline, &photos, &[], 0).unwrap();
     let model = train(&photos, &source, &training, None, &mut Silent).unwrap();
     c.bench_function("detector/256", |b| b.iter(|| model.fitted.detector.predict(photo.view()).unwrap()));

@@ -20,7 +20,7 @@ use maphc2f::pde_refine::poisson::{Direct, MgCg, Multigrid, Solve, Stopping, Sys
 use maphc2f::pde_refine::{Error, Guidance, seamless_clone};
 use maphc2f::{Cell, Sheet};
 use ndarray::{Array2, Array3};
-use plot::{Line, Panel, svg};
+use plot::{Line, Panel, Upright, svg};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::path::{Path, PathBuf};
@@ -292,5 +292,5 @@ fn convergence() -> Result<String> {
             lines: by_time,
         },
     ];
-    Ok(svg(&panels, "relative residual (f64)", -14, (1e-6, "default tolerance")))
+    Ok(svg(&panels, "relative residual (f64)", Upright::Log(-14), (1e-6, "default tolerance")))
 }

@@ -77,7 +77,7 @@ fn run() -> Result<String> {
     prepare_folder(&out)?;
 
     let train_params = TrainParams { seed, rounds: 6, steps: 6, memory: 2048, ..Default::default() };
-    let training = Training { train: train_params, ladders: 24 };
+    let training = Training { train: train_params, ladders: 24, ..Default::default() };
     let mut detectors = Vec::new();
     let mut reports = Vec::new();
     for (set, source) in sets.iter().zip(&sources) {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use adbench::resize::{Kernel, resize_map};
 use adbench::{Outcome, Report, ReportBuilder};
 use bisqad::hypergradient::ForwardDifference;
-use bisqad::{AnomalySource, Checkpoint, Detector, Fitted, Observe, PatchDetector, TrainParams, fit};
+use bisqad::{
+    AnomalySource, Checkpoint, Detector, Fitted, MetaSource, Observe, PatchDetector, TrainParams, Upper, fit,
+    image_content,
+};
 use frozen_backbone::EfficientNetLite0;
 use ndarray::{Array2, Array3};
 use physdefect::SampleKey;
@@ -15,17 +18,19 @@ use sqe::{Evidence, Head, Ladder, Sqe, WarmStart, WarmStartParams};
 use crate::{Error, Source, shrink};
 
 /// What [`train`] is asked for.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Training {
     /// Two-level training.
     pub train: TrainParams,
     /// Defects whose coarse-to-fine ladders warm-start the quality estimator (default 48).
     pub ladders: usize,
+    /// Where the anomalies that steer the estimator come from (default: the mechanism that is left out).
+    pub meta: MetaSource,
 }
 
 impl Default for Training {
     fn default() -> Self {
-        Self { train: TrainParams::default(), ladders: 48 }
+        Self { train: TrainParams::default(), ladders: 48, meta: MetaSource::default() }
     }
 }
 
@@ -58,7 +63,8 @@ pub fn train(
     let ladders = ladders(&backbone, photos, source, training)?;
     let warm_start = quality.warm_start(&ladders, WarmStartParams { seed, ..Default::default() })?;
     let method = ForwardDifference::default();
-    let fitted = fit(backbone, photos, source, &mut quality, &method, &training.train, resume, observer)?;
+    let upper = Upper { quality: &mut quality, method: &method, meta: &training.meta };
+    let fitted = fit(backbone, photos, source, upper, &training.train, resume, observer)?;
     Ok(Model { fitted, quality, warm_start })
 }
 
@@ -123,7 +129,8 @@ pub struct Evaluation {
 /// `progress` hears how many images are done. Nothing is tuned here.
 ///
 /// # Errors
-/// [`Error::Report`] if a class is missing or two images share a name, [`Error::Detector`].
+/// [`Error::Report`] if a class is missing or two images share a name; [`Error::Detector`], above all
+/// [`bisqad::Error::MetaLeak`] if a test image steered this detector's training.
 pub fn evaluate(
     detector: &PatchDetector,
     name: &str,
@@ -132,7 +139,12 @@ pub fn evaluate(
 ) -> Result<Evaluation, Error> {
     let side = detector.trained_at();
     let score = |(i, test): (usize, &TestImage)| -> Result<Evaluated, Error> {
-        let prediction = detector.predict(shrink(test.image.view(), side)?.view())?;
+        let image = shrink(test.image.view(), side)?;
+        if detector.steered_by().contains(&image_content(image.view())) {
+            let (name, place) = (test.name.clone(), "a test image".to_owned());
+            return Err(bisqad::Error::MetaLeak { name, place }.into());
+        }
+        let prediction = detector.predict(image.view())?;
         let map = resize_map(prediction.map.view(), test.mask.dim(), Kernel::Bilinear)?;
         progress(i);
         Ok(Evaluated { score: prediction.score, map })

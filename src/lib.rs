@@ -2,12 +2,15 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod few_shot;
 mod job;
 mod photo;
 mod sheet;
+mod spoil;
 mod synthesis;
 
 pub use error::Error;
+pub use few_shot::take_few_shot;
 pub use job::{Evaluated, Evaluation, Model, TestImage, Training, evaluate, train};
 pub use photo::{list_photos, load_photo, load_photos, prepare_folder, save_photo, shrink, square};
 pub use sheet::{Cell, Sheet, heat};

@@ -10,6 +10,7 @@ use physdefect::warpage::PlasticWarpage;
 use physdefect::{Domain, Record, SampleKey, Synthesize, estimate_foreground};
 
 use crate::Error;
+use crate::spoil::spoil;
 
 /// Severities of [`Pipeline::physical`]: milder defects than these are hard to see even for people who know where they are.
 pub const SEVERITY: (f64, f64) = (0.25, 1.0);
@@ -128,7 +129,7 @@ impl Pipeline {
             Stage::Coarse => stages.coarse,
             Stage::Fine => stages.fine,
         };
-        Ok(Anomaly { image, mask: stages.mask })
+        Ok(Anomaly { image, mask: stages.mask, severity: Some(stages.record.severity) })
     }
 }
 
@@ -145,6 +146,7 @@ pub struct Source<'a> {
     pipeline: &'a Pipeline,
     domains: Vec<Domain>,
     seed: u64,
+    spoilt: f64,
 }
 
 impl<'a> Source<'a> {
@@ -159,7 +161,14 @@ impl<'a> Source<'a> {
             })
         };
         let domains = photos.iter().enumerate().map(domain).collect::<Result<_, _>>()?;
-        Ok(Self { pipeline, domains, seed })
+        Ok(Self { pipeline, domains, seed, spoilt: 0.0 })
+    }
+
+    /// Makes a share of its anomalies deliberately bad: a wrong mask, a seam or a wrong place, and no severity. To see what a training
+    /// makes of them; the mechanism that is left out for the meta set is spoilt as well, for it comes from here too.
+    #[must_use]
+    pub fn spoilt(self, share: f64) -> Self {
+        Self { spoilt: share, ..self }
     }
 
     /// The pipeline it draws from.
@@ -180,6 +189,8 @@ impl AnomalySource for Source<'_> {
 
     fn anomaly(&self, normal: ArrayView3<'_, f32>, image: usize, group: usize, index: u64) -> Result<Anomaly, String> {
         let domain = self.domains.get(image).ok_or_else(|| format!("there is no photo {image}"))?;
-        self.pipeline.refined(normal, domain, group, SampleKey { seed: self.seed, index }).map_err(|e| e.to_string())
+        let key = SampleKey { seed: self.seed, index };
+        let anomaly = self.pipeline.refined(normal, domain, group, key).map_err(|e| e.to_string())?;
+        spoil(anomaly, normal, self.spoilt, self.seed, index)
     }
 }

@@ -1,5 +1,5 @@
-//! A line plot as SVG: panels side by side, logarithmic upright axes that share their range.
-#![allow(unreachable_pub)]
+//! A line plot as SVG: panels side by side, upright axes that share their range.
+#![allow(dead_code, unreachable_pub)] // each example uses its part
 
 use std::fmt::Write;
 
@@ -19,6 +19,40 @@ pub struct Panel {
     pub lines: Vec<Line>,
 }
 
+/// The upright axes.
+#[derive(Clone, Copy)]
+pub enum Upright {
+    /// Logarithmic, from 10 to this power up to 1.
+    Log(i32),
+    /// From 0 to 1.
+    Unit,
+}
+
+impl Upright {
+    /// How far below the top a value lies, 0 to 1.
+    fn depth(self, v: f64) -> f64 {
+        match self {
+            Self::Log(low) => (v.log10() / f64::from(low)).clamp(0.0, 1.0),
+            Self::Unit => (1.0 - v).clamp(0.0, 1.0),
+        }
+    }
+
+    /// Values with their labels.
+    fn ticks(self) -> Vec<(f64, String)> {
+        match self {
+            Self::Log(low) => (low..=0)
+                .rev()
+                .step_by(2)
+                .map(|tick| {
+                    let digits = tick.to_string().replace('-', "\u{2212}");
+                    (10f64.powi(tick), format!("10<tspan dy=\"-5\" font-size=\"9\">{digits}</tspan>"))
+                })
+                .collect(),
+            Self::Unit => (0..=5).map(|k| (f64::from(k) / 5.0, format!("{:.1}", f64::from(k) / 5.0))).collect(),
+        }
+    }
+}
+
 const WIDTH: f64 = 400.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 70.0;
@@ -26,15 +60,15 @@ const TOP: f64 = 40.0;
 const GAP: f64 = 50.0;
 const BELOW: f64 = 90.0;
 
-/// The panels, values from `10^low` to 1 upright, with a dashed line at `marked`.
-pub fn svg(panels: &[Panel], up: &str, low: i32, (marked, mark): (f64, &str)) -> String {
+/// The panels, with a dashed line at `marked`.
+pub fn svg(panels: &[Panel], up: &str, upright: Upright, (marked, mark): (f64, &str)) -> String {
     let across = LEFT + panels.len() as f64 * (WIDTH + GAP);
     let tall = TOP + HEIGHT + BELOW;
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {across} {tall}\" font-family=\"sans-serif\" font-size=\"13\">\n\
          <rect width=\"{across}\" height=\"{tall}\" fill=\"white\"/>\n"
     );
-    let y = |v: f64| TOP + HEIGHT * (v.log10() / f64::from(low)).clamp(0.0, 1.0);
+    let y = |v: f64| TOP + HEIGHT * upright.depth(v);
     let mut text = |x: f64, y: f64, anchor: &str, more: &str, text: &str| {
         let _ =
             writeln!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" fill=\"#222\"{more}>{text}</text>");
@@ -45,10 +79,8 @@ pub fn svg(panels: &[Panel], up: &str, low: i32, (marked, mark): (f64, &str)) ->
         let left = LEFT + k as f64 * (WIDTH + GAP);
         text(left + WIDTH / 2.0, TOP - 16.0, "middle", " font-weight=\"bold\"", &panel.title);
         text(left + WIDTH / 2.0, TOP + HEIGHT + 38.0, "middle", "", &panel.across);
-        for tick in (low..=0).rev().step_by(2) {
-            let digits = tick.to_string().replace('-', "\u{2212}");
-            let sup = format!("10<tspan dy=\"-5\" font-size=\"9\">{digits}</tspan>");
-            text(left - 6.0, y(10f64.powi(tick)) + 4.0, "end", "", &sup);
+        for (tick, label) in upright.ticks() {
+            text(left - 6.0, y(tick) + 4.0, "end", "", &label);
         }
         for step in 0..=5 {
             let v = panel.reach * f64::from(step) / 5.0;
@@ -58,9 +90,8 @@ pub fn svg(panels: &[Panel], up: &str, low: i32, (marked, mark): (f64, &str)) ->
     }
     for (k, panel) in panels.iter().enumerate() {
         let left = LEFT + k as f64 * (WIDTH + GAP);
-        for tick in (low..=0).step_by(2) {
-            let y = y(10f64.powi(tick));
-            let _ = writeln!(out, "<path d=\"M{left} {y:.1}h{WIDTH}\" stroke=\"#ddd\"/>");
+        for (tick, _) in upright.ticks().iter().rev() {
+            let _ = writeln!(out, "<path d=\"M{left} {:.1}h{WIDTH}\" stroke=\"#ddd\"/>", y(*tick));
         }
         let _ = writeln!(
             out,

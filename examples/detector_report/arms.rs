@@ -5,7 +5,8 @@ use std::sync::Arc;
 use maphc2f::adbench::resize::{Kernel, resize};
 use maphc2f::bisqad::hypergradient::ForwardDifference;
 use maphc2f::bisqad::{
-    Anomaly, AnomalySource, Detector, GaussianDetector, GaussianParams, Silent, TrainParams, Weighting, fit, fit_memory,
+    Anomaly, AnomalySource, Detector, GaussianDetector, GaussianParams, MetaSource, Silent, TrainParams, Upper,
+    Weighting, fit, fit_memory,
 };
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::pde_refine::CoarseToFine;
@@ -106,7 +107,7 @@ impl AnomalySource for Untouched {
     fn anomaly(&self, normal: ArrayView3<'_, f32>, _: usize, _: usize, _: u64) -> std::result::Result<Anomaly, String> {
         let mut mask = Array2::from_elem((normal.dim().0, normal.dim().1), false);
         mask[(0, 0)] = true; // nothing can be seen there, so its patch trains neither way
-        Ok(Anomaly { image: normal.to_owned(), mask })
+        Ok(Anomaly { image: normal.to_owned(), mask, severity: None })
     }
 }
 
@@ -122,5 +123,6 @@ fn noise_only(set: &Set, params: TrainParams) -> Result<maphc2f::bisqad::PatchDe
         ..params
     };
     let method = ForwardDifference::default();
-    Ok(fit(net, &set.normals, &Untouched, &mut quality, &method, &few, None, &mut Silent)?.detector)
+    let upper = Upper { quality: &mut quality, method: &method, meta: &MetaSource::HeldOutMechanism };
+    Ok(fit(net, &set.normals, &Untouched, upper, &few, None, &mut Silent)?.detector)
 }

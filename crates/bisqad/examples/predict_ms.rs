@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bisqad::hypergradient::ForwardDifference;
-use bisqad::{Anomaly, AnomalySource, Detector, Fusion, Silent, TrainParams, fit};
+use bisqad::{Anomaly, AnomalySource, Detector, Fusion, MetaSource, Silent, TrainParams, Upper, fit};
 use frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::{Array2, Array3, ArrayView3};
 use sqe::{Head, Sqe};
@@ -34,7 +34,7 @@ impl AnomalySource for Squares {
         let mask = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| y.wrapping_sub(top) < 24 && x.wrapping_sub(left) < 24);
         let image =
             Array3::from_shape_fn((SIDE, SIDE, 3), |(y, x, c)| normal[[y, x, c]] + 0.3 * f32::from(mask[[y, x]]));
-        Ok(Anomaly { image, mask })
+        Ok(Anomaly { image, mask, severity: None })
     }
 }
 
@@ -58,7 +58,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut quality = Sqe::new(&net, Head::default(), 5)?;
     let params = TrainParams { rounds: 1, steps: 1, batch: 4, ..Default::default() };
     let method = ForwardDifference::default();
-    let fitted = fit(Arc::new(net.clone()), &normals, &Squares, &mut quality, &method, &params, None, &mut Silent)?;
+    let upper = Upper { quality: &mut quality, method: &method, meta: &MetaSource::HeldOutMechanism };
+    let fitted = fit(Arc::new(net.clone()), &normals, &Squares, upper, &params, None, &mut Silent)?;
     let image = texture(99);
     time("backbone 256", || Ok(net.extract(image.view()).map(drop)?))?;
     let framed = Array3::from_shape_fn((SIDE + 32, SIDE + 32, 3), |(y, x, c)| image[[y % SIDE, x % SIDE, c]]);

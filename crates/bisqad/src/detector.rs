@@ -136,12 +136,18 @@ pub struct PatchDetector {
     pub(crate) trained_at: usize,
     pub(crate) fusion: Fusion,
     pub(crate) normal_scores: Vec<f64>,
+    pub(crate) steered_by: Vec<u64>,
 }
 
 impl PatchDetector {
     /// Longest shorter side of the images it was trained on, px: larger images should be shrunk to it, for features depend on scale.
     pub fn trained_at(&self) -> usize {
         self.trained_at
+    }
+
+    /// [`image_content`](crate::image_content) of the real defects that steered its training: none of them may be tested on.
+    pub fn steered_by(&self) -> &[u64] {
+        &self.steered_by
     }
 
     /// The same detector with other evidence in its map; [`Self::threshold`] no longer applies to it.

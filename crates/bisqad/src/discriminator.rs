@@ -194,7 +194,7 @@ impl Stack {
     }
 }
 
-/// One step's bi-level problem: weighted synthetic images, unweighted normal ones, and the meta set above them.
+/// One step's lower problem: weighted synthetic images and unweighted normal ones.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) shape: Shape,
@@ -202,8 +202,6 @@ pub(crate) struct Step {
     pub(crate) normal: Stack,
     /// Normal patches pushed away in feature space, all labelled anomalous.
     pub(crate) noise: Option<Stack>,
-    /// Held-out anomalies and held-out normals; absent in steps without an upper update.
-    pub(crate) meta: Option<(Stack, Stack)>,
 }
 
 impl Step {
@@ -242,21 +240,32 @@ impl Step {
     }
 }
 
-impl Bilevel for Step {
+/// A step under its meta set (held-out anomalies, held-out normals), with the lower gradient that is known already at one place.
+#[derive(Debug)]
+pub(crate) struct Known<'a> {
+    pub(crate) problem: &'a Step,
+    pub(crate) meta: &'a (Stack, Stack),
+    pub(crate) theta: &'a [f64],
+    pub(crate) weights: &'a [f64],
+    pub(crate) gradient: &'a [f64],
+}
+
+impl Bilevel for Known<'_> {
     fn losses(&self, theta: &[f64]) -> Result<Vec<f64>, Error> {
-        let losses = self.synthetic.losses(&self.shape.split(theta)?)?.to_vec1::<f32>()?;
+        let losses = self.problem.synthetic.losses(&self.problem.shape.split(theta)?)?.to_vec1::<f32>()?;
         Ok(losses.into_iter().map(f64::from).collect())
     }
 
     fn weighted_gradient(&self, theta: &[f64], weights: &[f64]) -> Result<Vec<f64>, Error> {
-        Ok(self.lower(theta, weights)?.1)
+        if theta == self.theta && weights == self.weights {
+            return Ok(self.gradient.to_vec());
+        }
+        Ok(self.problem.lower(theta, weights)?.1)
     }
 
     fn upper(&self, theta: &[f64]) -> Result<(f64, Vec<f64>), Error> {
-        let Some((anomalous, normal)) = &self.meta else {
-            return Err(Error::Length { what: "meta set", found: 0, expected: 1 });
-        };
-        self.differentiate(theta, |layers| {
+        let (anomalous, normal) = self.meta;
+        self.problem.differentiate(theta, |layers| {
             Ok((anomalous.losses(layers)?.mean_all()? + normal.losses(layers)?.mean_all()?)?)
         })
     }
@@ -282,20 +291,21 @@ mod tests {
         Stack::new(images.iter(), inputs).unwrap()
     }
 
-    fn step() -> (Step, Vec<f64>) {
+    fn step() -> (Step, (Stack, Stack), Vec<f64>) {
         let shape = Shape { inputs: 5, hidden: 7 };
         let mut theta = shape.initial(&mut ChaCha8Rng::seed_from_u64(3));
         theta.iter_mut().enumerate().for_each(|(i, t)| *t += 0.3 * ((i * 29 % 17) as f64 / 8.0 - 1.0));
-        let meta = Some((stack(2, 5, 12), stack(2, 5, 13)));
-        (Step { shape, synthetic: stack(3, 5, 10), normal: stack(2, 5, 11), noise: Some(stack(2, 5, 14)), meta }, theta)
+        let step = Step { shape, synthetic: stack(3, 5, 10), normal: stack(2, 5, 11), noise: Some(stack(2, 5, 14)) };
+        (step, (stack(2, 5, 12), stack(2, 5, 13)), theta)
     }
 
     #[test]
     fn lower_and_upper_gradients_equal_their_finite_differences() {
-        let (step, theta) = step();
+        let (step, meta, theta) = step();
         let weights = [0.5, 2.0, 0.5];
+        let known = Known { problem: &step, meta: &meta, theta: &[], weights: &[], gradient: &[] };
         let lower = |t: &[f64]| step.lower(t, &weights).unwrap();
-        let upper = |t: &[f64]| step.upper(t).unwrap();
+        let upper = |t: &[f64]| known.upper(t).unwrap();
         for f in [&lower as &dyn Fn(&[f64]) -> (f64, Vec<f64>), &upper] {
             let gradient = f(&theta).1;
             for i in 0..theta.len() {
@@ -311,8 +321,10 @@ mod tests {
     /// The network's own hypergradient against moving each weight and taking the step again.
     #[test]
     fn the_hypergradient_equals_brute_force_differences_of_the_upper_loss() {
-        let (step, theta) = step();
+        let (step, meta, theta) = step();
         let (weights, eta) = ([1.0, 0.7, 1.3], 0.5);
+        let gradient = step.lower(&theta, &weights).unwrap().1;
+        let step = Known { problem: &step, meta: &meta, theta: &theta, weights: &weights, gradient: &gradient };
         let answer = ForwardDifference::default().weight_gradient(&step, &theta, &weights, eta).unwrap();
         let upper_after = |w: &[f64]| {
             let g = step.weighted_gradient(&theta, w).unwrap();

@@ -62,6 +62,39 @@ pub enum Error {
         /// Why, and what to do.
         hint: &'static str,
     },
+    /// No real defect was given to steer by.
+    #[error("the meta set holds no real defect: give at least one, or use the held-out mechanism")]
+    EmptyMeta,
+    /// A real defect cannot steer.
+    #[error("real defect `{name}`: {reason}")]
+    MetaImage {
+        /// Its name.
+        name: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A real defect that steers is also trained or tested on.
+    #[error("real defect `{name}` steers the training and is also {place}: leave it out of one of them")]
+    MetaLeak {
+        /// Its name.
+        name: String,
+        /// Where else it is.
+        place: String,
+    },
+    /// Every weight is zero.
+    #[error("all weights are zero at step {step}: lower the quality learning rate or raise the crowding penalty")]
+    ZeroWeights {
+        /// Step number.
+        step: usize,
+    },
+    /// The upper level failed.
+    #[error("upper level at step {step}: {source}")]
+    Upper {
+        /// Step number.
+        step: usize,
+        /// Why.
+        source: Box<Error>,
+    },
     /// The observer asked to stop.
     #[error("stopped on request after round {rounds}: continue from the last checkpoint")]
     Stopped {

@@ -17,7 +17,7 @@ use crate::whitening::Whitening;
 use crate::{Checkpoint, Error, Fusion, PatchDetector, RoundReport};
 
 const DETECTOR: &str = "bisqad-detector-4";
-const CHECKPOINT: &str = "bisqad-checkpoint-1";
+const CHECKPOINT: &str = "bisqad-checkpoint-2";
 
 impl PatchDetector {
     /// Writes everything [`Self::load`] needs; the backbone is named, not stored.
@@ -49,6 +49,7 @@ impl PatchDetector {
             ("theta", vector(self.theta.clone())?),
             ("numbers", vector(numbers.to_vec())?),
             ("normal_scores", vector(self.normal_scores.clone())?),
+            ("steered_by", vector(self.steered_by.iter().flat_map(|c| [*c as u32, (c >> 32) as u32]).collect())?),
         ];
         let metadata = HashMap::from([
             ("format".to_owned(), DETECTOR.to_owned()),
@@ -94,6 +95,11 @@ impl PatchDetector {
                 _ => Fusion::Both,
             },
             normal_scores: file.vector("normal_scores")?,
+            steered_by: file
+                .vector::<u32>("steered_by")?
+                .chunks_exact(2)
+                .map(|c| u64::from(c[1]) << 32 | u64::from(c[0]))
+                .collect(),
         })
     }
 }
@@ -104,11 +110,7 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::File`] if the path cannot be written.
     pub fn save(&self, path: &Path, run: &str) -> Result<(), Error> {
-        let rounds: Vec<f64> = self
-            .rounds
-            .iter()
-            .flat_map(|r| [r.held_out as f64, r.loss, r.upper_loss, r.effective_share, r.quality, r.area_correlation])
-            .collect();
+        let rounds: Vec<f64> = self.rounds.iter().flat_map(RoundReport::numbers).collect();
         let adam = |a: &Adam| vector(vec![a.learning_rate, a.weight_decay, a.step as f64]);
         let tensors = vec![
             ("theta", vector(self.theta.clone())?),
@@ -140,17 +142,7 @@ impl Checkpoint {
         };
         let (theta_adam, quality_adam) = (adam("theta")?, adam("quality")?);
         let rounds: Vec<f64> = file.vector("rounds")?;
-        let rounds = rounds
-            .chunks_exact(6)
-            .map(|r| RoundReport {
-                held_out: r[0] as usize,
-                loss: r[1],
-                upper_loss: r[2],
-                effective_share: r[3],
-                quality: r[4],
-                area_correlation: r[5],
-            })
-            .collect();
+        let rounds = RoundReport::read_all(&rounds).ok_or_else(|| file.damaged("rounds"))?;
         Ok(Self { theta: file.vector("theta")?, theta_adam, quality: file.vector("quality")?, quality_adam, rounds })
     }
 }

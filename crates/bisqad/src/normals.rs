@@ -119,6 +119,7 @@ impl Normals {
             trained_at: self.side,
             fusion: Fusion::Both,
             normal_scores: Vec::new(),
+            steered_by: Vec::new(),
         })
     }
 }

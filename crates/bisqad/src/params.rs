@@ -3,7 +3,7 @@
 use crate::Error;
 
 /// How synthetic samples are weighed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub enum Weighting {
     /// By estimated quality; the estimator goes on learning from the meta set.
@@ -13,6 +13,25 @@ pub enum Weighting {
     Shuffled,
     /// Control arm: all weights one.
     Uniform,
+    /// Control arm: by estimated quality as the warm start left it, without upper updates.
+    WarmStart,
+    /// Control arm: of each step's images the best by the warm start's quality, all weights one, without upper updates.
+    Filtered {
+        /// Share that is kept, in (0, 1].
+        keep: f64,
+    },
+}
+
+impl Weighting {
+    /// Whether the upper level goes on learning.
+    pub(crate) fn learns(self) -> bool {
+        matches!(self, Self::Learnt | Self::Shuffled)
+    }
+
+    /// Whether quality makes the weights.
+    pub(crate) fn weighs(self) -> bool {
+        self.learns() || self == Self::WarmStart
+    }
 }
 
 /// Everything a run depends on besides its images.
@@ -28,7 +47,7 @@ pub struct TrainParams {
     pub batch: usize,
     /// Lower updates a step, each on a batch of the round's synthetic images so far (default 8): drawing images is what costs.
     pub updates: usize,
-    /// Every so many steps the estimator is updated from a meta batch (default 3).
+    /// Every so many steps, from the first of a round on, the first update is one of both levels (default 3).
     pub meta_every: usize,
     /// Adam's learning rate of the discriminator (default 2e-3).
     pub learning_rate: f64,
@@ -36,6 +55,9 @@ pub struct TrainParams {
     pub quality_learning_rate: f64,
     /// Weight of the effective-sample-size penalty (default 0.2).
     pub crowding_penalty: f64,
+    /// Least effective sample size over the batch size (default 0.5, 0 for none). Where an upper step starts below it, only the penalty
+    /// acts, which makes weights more equal: the meta set cannot drive them on into a few samples.
+    pub min_effective_share: f64,
     /// How samples are weighed.
     pub weighting: Weighting,
     /// Strength of feature-space anomalies: normal patches pushed in a random direction by up to this many normal residual lengths
@@ -65,6 +87,7 @@ impl Default for TrainParams {
             learning_rate: 2e-3,
             quality_learning_rate: 1e-3,
             crowding_penalty: 0.2,
+            min_effective_share: 0.5,
             weighting: Weighting::Learnt,
             feature_noise: 0.0,
             hidden: 64,
@@ -84,6 +107,7 @@ impl TrainParams {
     pub fn check(&self) -> Result<(), Error> {
         let positive = "at least 1";
         for (name, value) in [
+            ("steps", self.steps),
             ("batch", self.batch),
             ("updates", self.updates),
             ("meta_every", self.meta_every),
@@ -105,6 +129,15 @@ impl TrainParams {
         if !(self.crowding_penalty >= 0.0 && self.crowding_penalty.is_finite()) {
             let (name, value) = ("crowding_penalty", self.crowding_penalty);
             return Err(Error::Parameter { name, value, expected: "non-negative and finite" });
+        }
+        if !(0.0..1.0).contains(&self.min_effective_share) {
+            let (name, value) = ("min_effective_share", self.min_effective_share);
+            return Err(Error::Parameter { name, value, expected: "in [0, 1)" });
+        }
+        if let Weighting::Filtered { keep } = self.weighting
+            && !(keep > 0.0 && keep <= 1.0)
+        {
+            return Err(Error::Parameter { name: "keep", value: keep, expected: "in (0, 1]" });
         }
         if !(self.feature_noise >= 0.0 && self.feature_noise <= 100.0) {
             let (name, value) = ("feature_noise", self.feature_noise);

@@ -9,6 +9,8 @@ pub struct Anomaly {
     pub image: Array3<f32>,
     /// Its exact mask `(H, W)`.
     pub mask: Array2<bool>,
+    /// How severe it is, in \[0, 1\]; `None` if its maker does not say. Only for the log of weights.
+    pub severity: Option<f64>,
 }
 
 /// Makes anomalies from normal images, on the fly. Object-safe; a pure function of its arguments.

@@ -1,6 +1,6 @@
 //! Rounds and steps of the two levels.
 
-use candle_core::{DType, Var};
+use candle_core::{DType, Tensor, Var};
 use ndarray::{Array2, Array3, Axis};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -10,13 +10,15 @@ use sqe::{Evidence, Sqe};
 
 use crate::adam::Adam;
 use crate::detector::PatchDetector;
-use crate::discriminator::{Draw, Drawn, Stack, Step, inputs, push_away};
+use crate::discriminator::{Draw, Drawn, Known, Stack, Step, inputs, push_away};
 use crate::hypergradient::Hypergradient;
 use crate::memory::norms;
 use crate::normals::{Split, stream};
+use crate::round::{Facts, Tally};
+use crate::weights::surrogate;
 use crate::{
-    AnomalySource, Checkpoint, Error, Observe, Progress, RoundReport, TrainParams, Weighting, effective_sample_size,
-    normalised, patches, weights,
+    Anomaly, AnomalySource, Checkpoint, Error, MetaSource, Observe, Progress, RealDefect, RoundReport, TrainParams,
+    Weighting, effective_sample_size, normalised, patches,
 };
 
 /// Tries of the source before a sample counts as impossible, or is taken although nothing of it can be seen.
@@ -28,7 +30,30 @@ const VISIBLE: f32 = 0.5;
 struct Synthetic {
     drawn: Drawn,
     evidence: Evidence,
-    area: f64,
+    facts: Facts,
+}
+
+/// A real defect of the meta set: what the discriminator reads of every patch, and the patches' labels.
+pub(crate) struct Real {
+    input: Array2<f32>,
+    coverage: Vec<f32>,
+    columns: usize,
+}
+
+impl Real {
+    pub(crate) fn new(defect: &RealDefect, detector: &PatchDetector) -> Result<Self, Error> {
+        let (grid, rows) = detector.embed(defect.image.view())?;
+        let (patches, width) = (rows.nrows(), detector.shape.inputs);
+        let values = inputs(&rows, &detector.memory.residuals(&rows, None), detector.scale);
+        let input = Array2::from_shape_vec((patches, width), values);
+        let input = input.map_err(|_| Error::Length { what: "inputs", found: patches, expected: width })?;
+        Ok(Self { input, coverage: patches::coverage(defect.mask.view()), columns: grid.1 })
+    }
+
+    fn draw(&self, rng: &mut ChaCha8Rng) -> Drawn {
+        let draw = Draw::new(&self.coverage, |_| true, self.columns, rng);
+        Drawn { input: pick(&self.input, &draw), draw }
+    }
 }
 
 /// Makes the rounds of one run.
@@ -36,6 +61,8 @@ pub(crate) struct Trainer<'a> {
     pub(crate) normals: &'a [Array3<f32>],
     pub(crate) source: &'a dyn AnomalySource,
     pub(crate) params: &'a TrainParams,
+    pub(crate) meta: &'a MetaSource,
+    pub(crate) real: &'a [Real],
     pub(crate) split: &'a Split,
     /// Discriminator inputs of some patches of each normal image, by image number.
     pub(crate) normal_inputs: &'a [Array2<f32>],
@@ -55,64 +82,115 @@ impl Trainer<'_> {
         })
     }
 
-    /// One round: the mechanism `round % groups` is left out below and makes the meta set above.
+    /// One round. Unless the meta set is real defects alone, the mechanism `round % groups` is left out below and makes it.
     pub(crate) fn round(
         &self,
         state: &mut Checkpoint,
         quality: &Sqe,
-        hypergradient: &dyn Hypergradient,
+        method: &dyn Hypergradient,
         observer: &mut dyn Observe,
     ) -> Result<RoundReport, Error> {
         let (params, groups, round) = (self.params, self.source.groups(), state.rounds());
-        let held_out = round % groups;
-        let below: Vec<usize> = (0..groups).filter(|&g| g != held_out || groups == 1).collect();
+        let held_out = (!matches!(self.meta, MetaSource::FewShotReal(_))).then_some(round % groups);
+        let below: Vec<usize> = (0..groups).filter(|&g| Some(g) != held_out || groups == 1).collect();
         let mut pool: Vec<Synthetic> = Vec::with_capacity(params.steps * params.batch);
         let mut tally = Tally::default();
         for step in 0..params.steps {
-            let number = (round * params.steps + step) as u64;
-            let mut rng = stream(params.seed, (1 << 40) + number);
+            let number = round * params.steps + step;
+            let mut rng = stream(params.seed, (1 << 40) + number as u64);
             let fresh = pool.len();
-            pool.extend(self.synthesise(&below, &self.split.train, number * 2, &mut rng)?);
-            if params.weighting != Weighting::Uniform && step % params.meta_every == 0 {
-                let anomalous = self.synthesise(&[held_out], &self.split.meta, number * 2 + 1, &mut rng)?;
-                let meta =
-                    (self.stack(anomalous.iter().map(|s| &s.drawn))?, self.normal_stack(&self.split.meta, &mut rng)?);
-                let batch: Vec<&Synthetic> = pool[fresh..].iter().collect();
-                tally.uppers.push(self.upper_update(state, quality, hypergradient, &batch, meta, &mut rng)?);
-            }
+            let drawn = self.synthesise(&below, &self.split.train, params.batch, number as u64 * 2, &mut rng)?;
+            pool.extend(self.filtered(drawn, quality)?);
+            let upper = params.weighting.learns() && step % params.meta_every == 0;
+            let meta = if upper { Some(self.meta_batch(held_out, number as u64, &mut rng)?) } else { None };
+            observer.progress(Progress::Drawn);
             let mut loss = 0.0;
-            for _ in 0..params.updates {
-                let batch: Vec<&Synthetic> =
-                    (0..params.batch).map(|_| &pool[rng.random_range(0..pool.len())]).collect();
-                loss += self.lower_update(state, quality, &batch, &mut tally, &mut rng)? / params.updates as f64;
+            for update in 0..params.updates {
+                let both = meta.as_ref().filter(|_| update == 0);
+                loss += match both {
+                    Some(meta) => {
+                        let batch: Vec<&Synthetic> = pool[fresh..].iter().collect();
+                        self.two_level_update(state, quality, method, &batch, meta, number, &mut tally, &mut rng)?
+                    }
+                    None => {
+                        let batch: Vec<&Synthetic> =
+                            (0..params.batch).map(|_| &pool[rng.random_range(0..pool.len())]).collect();
+                        self.lower_update(state, quality, &batch, number, &mut tally, &mut rng)?
+                    }
+                } / params.updates as f64;
+                observer.progress(Progress::Update { upper: both.is_some() });
             }
             if !loss.is_finite() {
-                return Err(Error::Diverged { what: "the lower loss", step: number as usize });
+                return Err(Error::Diverged { what: "the lower loss", step: number });
             }
-            let (done, total) = (number as usize + 1, params.rounds * params.steps);
+            let (done, total) = (number + 1, params.rounds * params.steps);
             observer.progress(Progress::Step { done, total, loss });
         }
         Ok(tally.report(held_out))
     }
 
-    /// Teaches the estimator from the meta set: one hypergradient, one Adam step.
-    fn upper_update(
+    /// Both levels move from where they are: the estimator by one hypergradient and one Adam step, the discriminator by one Adam step on
+    /// the weights that the estimator gave before. So the look-ahead and the lower step share one gradient.
+    ///
+    /// That both levels move at once is the single-loop scheme of M. Dagreou et al., "A framework for bilevel optimization that
+    /// enables stochastic and global variance reduction algorithms", NeurIPS 2022. The upper gradient is taken after the look-ahead.
+    #[allow(clippy::too_many_arguments)] // one call, each a party of the step
+    fn two_level_update(
         &self,
         state: &mut Checkpoint,
         quality: &Sqe,
-        hypergradient: &dyn Hypergradient,
+        method: &dyn Hypergradient,
         batch: &[&Synthetic],
-        meta: (Stack, Stack),
+        meta: &(Stack, Stack),
+        step: usize,
+        tally: &mut Tally,
         rng: &mut ChaCha8Rng,
     ) -> Result<f64, Error> {
-        let problem = self.problem(batch, Some(meta), rng)?;
+        let problem = self.problem(batch, rng)?;
         let input = quality.input(&evidence(batch))?;
-        let w = normalised(&scores(quality, &input)?);
-        let answer = hypergradient.weight_gradient(&problem, &state.theta, &w, self.params.learning_rate)?;
+        let q = scores(quality, &input)?;
+        let w = weights(&q, step)?;
+        let (mut loss, mut gradient) = problem.lower(&state.theta, &w)?;
+        let known = Known { problem: &problem, meta, theta: &state.theta, weights: &w, gradient: &gradient };
+        let answer = method
+            .weight_gradient(&known, &state.theta, &w, self.params.learning_rate)
+            .map_err(|source| Error::Upper { step, source: Box::new(source) })?;
+        if !answer.gradient.iter().all(|g| g.is_finite()) {
+            return Err(Error::Diverged { what: "the hypergradient", step });
+        }
+        let guarded = effective_sample_size(&w) < self.params.min_effective_share * w.len() as f64;
+        self.teach(state, quality, &input, &answer.gradient, guarded)?;
+        tally.upper(answer.upper_loss, guarded);
+        let w = match self.params.weighting {
+            Weighting::Shuffled => {
+                let mut shuffled = w.clone();
+                shuffled.shuffle(rng);
+                (loss, gradient) = problem.lower(&state.theta, &shuffled)?;
+                shuffled
+            }
+            _ => w,
+        };
+        state.theta_adam.update(&mut state.theta, &gradient);
+        tally.lower(loss, &q, &w, batch.iter().map(|s| s.facts));
+        Ok(loss)
+    }
+
+    /// One Adam step of the estimator along `weight_gradient`; if `guarded`, along the penalty alone.
+    fn teach(
+        &self,
+        state: &mut Checkpoint,
+        quality: &Sqe,
+        input: &Tensor,
+        weight_gradient: &[f64],
+        guarded: bool,
+    ) -> Result<(), Error> {
         // only the direction matters to Adam; unit length keeps the penalty's share the same at any step size
-        let norm = answer.gradient.iter().map(|g| g * g).sum::<f64>().sqrt().max(1e-30);
-        let slope: Vec<f64> = answer.gradient.iter().map(|g| g / norm).collect();
-        let objective = weights::surrogate(&quality.logits(&input)?, &slope, self.params.crowding_penalty)?;
+        let norm = weight_gradient.iter().map(|g| g * g).sum::<f64>().sqrt().max(1e-30);
+        let (slope, penalty) = match guarded {
+            false => (weight_gradient.iter().map(|g| g / norm).collect(), self.params.crowding_penalty),
+            true => (vec![0.0; weight_gradient.len()], self.params.crowding_penalty.max(1.0)),
+        };
+        let objective = surrogate(&quality.logits(input)?, &slope, penalty)?;
         let vars = quality.vars();
         let grads = objective.backward()?;
         let mut gradient = Vec::with_capacity(state.quality.len());
@@ -122,54 +200,83 @@ impl Trainer<'_> {
                 None => gradient.resize(gradient.len() + var.elem_count(), 0.0),
             }
         }
+        if guarded {
+            // what was gathered on the way here must not carry on
+            state.quality_adam.first.fill(0.0);
+        }
         state.quality_adam.update(&mut state.quality, &gradient);
-        assign(&vars, &state.quality)?;
-        Ok(answer.upper_loss)
+        assign(&vars, &state.quality)
     }
 
-    /// One Adam step of the discriminator on a weighted batch, with the estimator as it was just taught. Returns the loss.
+    /// One Adam step of the discriminator on a weighted batch. Returns the loss.
     fn lower_update(
         &self,
         state: &mut Checkpoint,
         quality: &Sqe,
         batch: &[&Synthetic],
+        step: usize,
         tally: &mut Tally,
         rng: &mut ChaCha8Rng,
     ) -> Result<f64, Error> {
-        let problem = self.problem(batch, None, rng)?;
+        let problem = self.problem(batch, rng)?;
         let q = scores(quality, &quality.input(&evidence(batch))?)?;
-        let mut w = match self.params.weighting {
-            Weighting::Uniform => vec![1.0; q.len()],
-            Weighting::Learnt | Weighting::Shuffled => normalised(&q),
-        };
+        let mut w = if self.params.weighting.weighs() { weights(&q, step)? } else { vec![1.0; q.len()] };
         if self.params.weighting == Weighting::Shuffled {
             w.shuffle(rng);
         }
         let (loss, gradient) = problem.lower(&state.theta, &w)?;
         state.theta_adam.update(&mut state.theta, &gradient);
-        tally.add(loss, &q, w, batch.iter().map(|s| s.area));
+        tally.lower(loss, &q, &w, batch.iter().map(|s| s.facts));
         Ok(loss)
     }
 
-    fn problem(&self, batch: &[&Synthetic], meta: Option<(Stack, Stack)>, rng: &mut ChaCha8Rng) -> Result<Step, Error> {
+    /// Held-out anomalies and held-out normals.
+    fn meta_batch(&self, held_out: Option<usize>, number: u64, rng: &mut ChaCha8Rng) -> Result<(Stack, Stack), Error> {
+        let batch = self.params.batch;
+        let made = match self.meta {
+            MetaSource::HeldOutMechanism => batch,
+            MetaSource::FewShotReal(_) => 0,
+            MetaSource::Mixed(_) => batch.div_ceil(2),
+        };
+        let mut drawn: Vec<Drawn> = match held_out {
+            Some(group) => {
+                let made = self.synthesise(&[group], &self.split.meta, made, number * 2 + 1, rng)?;
+                made.into_iter().map(|s| s.drawn).collect()
+            }
+            None => Vec::new(),
+        };
+        let real = (batch - made).min(self.real.len());
+        drawn.extend(rand::seq::index::sample(rng, self.real.len(), real).into_iter().map(|i| self.real[i].draw(rng)));
+        Ok((self.stack(drawn.iter())?, self.normal_stack(&self.split.meta, rng)?))
+    }
+
+    /// The images that the filtering arm keeps; all for the others.
+    fn filtered(&self, drawn: Vec<Synthetic>, quality: &Sqe) -> Result<Vec<Synthetic>, Error> {
+        let Weighting::Filtered { keep } = self.params.weighting else { return Ok(drawn) };
+        let q = quality.score(&drawn.iter().map(|s| &s.evidence).collect::<Vec<_>>())?;
+        let kept = sqe::keep_best(&q, keep)?;
+        Ok(drawn.into_iter().enumerate().filter(|(i, _)| kept.contains(i)).map(|(_, s)| s).collect())
+    }
+
+    fn problem(&self, batch: &[&Synthetic], rng: &mut ChaCha8Rng) -> Result<Step, Error> {
         Ok(Step {
             shape: self.detector.shape,
             synthetic: self.stack(batch.iter().map(|s| &s.drawn))?,
             normal: self.normal_stack(&self.split.train, rng)?,
             noise: self.noise_stack(rng)?,
-            meta,
         })
     }
 
-    /// A batch of anomalies of the mechanisms `groups` in turn, on random images among `images`.
+    /// `count` anomalies of the mechanisms `groups` in turn, on random images among `images`.
     fn synthesise(
         &self,
         groups: &[usize],
         images: &[usize],
+        count: usize,
         batch: u64,
         rng: &mut ChaCha8Rng,
     ) -> Result<Vec<Synthetic>, Error> {
-        let plan: Vec<(usize, usize, u64)> = (0..self.params.batch)
+        let plan: Vec<(usize, usize, u64)> = (0..count)
             .map(|i| (groups[i % groups.len()], images[rng.random_range(0..images.len())], rng.random()))
             .collect();
         plan.into_par_iter()
@@ -182,7 +289,7 @@ impl Trainer<'_> {
                 for index in first..first + TRIES {
                     match self.source.anomaly(normal, image, group, index) {
                         Ok(anomaly) => {
-                            let (sample, seen) = self.prepare(&anomaly, &before, image, draw_seed)?;
+                            let (sample, seen) = self.prepare(&anomaly, &before, group, image, draw_seed)?;
                             if seen {
                                 return Ok(sample);
                             }
@@ -199,8 +306,9 @@ impl Trainer<'_> {
     /// The sample, and whether its defect can be seen in any patch; `before` are the features without it.
     fn prepare(
         &self,
-        anomaly: &crate::Anomaly,
+        anomaly: &Anomaly,
         before: &Array2<f32>,
+        group: usize,
         image: usize,
         draw_seed: u64,
     ) -> Result<(Synthetic, bool), Error> {
@@ -219,8 +327,9 @@ impl Trainer<'_> {
         let rows = whitened(&all.features, &draw.patches);
         let residuals = self.detector.memory.residuals(&rows, Some(image as u32));
         let area = anomaly.mask.iter().filter(|&&m| m).count() as f64 / (h * w) as f64;
+        let facts = Facts { mechanism: group, severity: anomaly.severity, area };
         let drawn = Drawn { input: inputs(&rows, &residuals, self.detector.scale), draw };
-        Ok((Synthetic { drawn, evidence, area }, seen))
+        Ok((Synthetic { drawn, evidence, facts }, seen))
     }
 
     fn stack<'d>(&self, images: impl Iterator<Item = &'d Drawn>) -> Result<Stack, Error> {
@@ -250,56 +359,34 @@ impl Trainer<'_> {
         for _ in 0..self.params.batch {
             let all = &self.normal_inputs[images[rng.random_range(0..images.len())]];
             let draw = Draw::new(&vec![0.0; all.nrows()], |_| true, all.nrows(), rng);
-            let input = draw.patches.iter().flat_map(|&p| all.row(p).to_vec()).collect();
-            drawn.push(Drawn { input, draw });
+            drawn.push(Drawn { input: pick(all, &draw), draw });
         }
         drawn
     }
 }
 
-/// Sums over a round.
-#[derive(Default)]
-struct Tally {
-    uppers: Vec<f64>,
-    losses: f64,
-    shares: f64,
-    qualities: f64,
-    updates: f64,
-    weights: Vec<f64>,
-    areas: Vec<f64>,
+/// The drawn rows, one after the other.
+fn pick(rows: &Array2<f32>, draw: &Draw) -> Vec<f32> {
+    draw.patches.iter().flat_map(|&p| rows.row(p).to_vec()).collect()
 }
 
-impl Tally {
-    fn add(&mut self, loss: f64, q: &[f64], w: Vec<f64>, areas: impl Iterator<Item = f64>) {
-        self.losses += loss;
-        self.shares += effective_sample_size(&w) / w.len() as f64;
-        self.qualities += q.iter().sum::<f64>() / q.len() as f64;
-        self.updates += 1.0;
-        self.weights.extend(w);
-        self.areas.extend(areas);
+/// Weights of mean one.
+fn weights(q: &[f64], step: usize) -> Result<Vec<f64>, Error> {
+    if q.iter().any(|q| !q.is_finite()) {
+        return Err(Error::Diverged { what: "the quality", step });
     }
-
-    fn report(self, held_out: usize) -> RoundReport {
-        RoundReport {
-            held_out,
-            loss: self.losses / self.updates,
-            upper_loss: self.uppers.iter().sum::<f64>() / self.uppers.len() as f64,
-            effective_share: self.shares / self.updates,
-            quality: self.qualities / self.updates,
-            area_correlation: sqe::spearman(&self.weights, &self.areas).unwrap_or(0.0),
-        }
-    }
+    normalised(q).ok_or(Error::ZeroWeights { step })
 }
 
 fn evidence<'a>(batch: &[&'a Synthetic]) -> Vec<&'a Evidence> {
     batch.iter().map(|s| &s.evidence).collect()
 }
 
-fn scores(quality: &Sqe, input: &candle_core::Tensor) -> Result<Vec<f64>, Error> {
+fn scores(quality: &Sqe, input: &Tensor) -> Result<Vec<f64>, Error> {
     Ok(flat(&quality.logits(input)?)?.into_iter().map(|z| 1.0 / (1.0 + (-z).exp())).collect())
 }
 
-fn flat(tensor: &candle_core::Tensor) -> Result<Vec<f64>, Error> {
+fn flat(tensor: &Tensor) -> Result<Vec<f64>, Error> {
     Ok(tensor.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?)
 }
 
@@ -319,7 +406,7 @@ pub(crate) fn assign(vars: &[Var], values: &[f64]) -> Result<(), Error> {
     for var in vars {
         let end = start + var.elem_count();
         let part: Vec<f32> = values[start..end].iter().map(|&v| v as f32).collect();
-        var.set(&candle_core::Tensor::from_vec(part, var.shape(), var.device())?)?;
+        var.set(&Tensor::from_vec(part, var.shape(), var.device())?)?;
         start = end;
     }
     Ok(())

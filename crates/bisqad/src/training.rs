@@ -12,8 +12,8 @@ use crate::adam::Adam;
 use crate::detector::{Calibration, PatchDetector};
 use crate::hypergradient::Hypergradient;
 use crate::normals::{Normals, Split};
-use crate::trainer::{Trainer, assign};
-use crate::{AnomalySource, Detector, Error, Fusion, TrainParams};
+use crate::trainer::{Real, Trainer, assign};
+use crate::{AnomalySource, Detector, Error, FewShot, Fusion, MetaSource, RoundReport, TrainParams};
 
 /// What is going on.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,6 +28,13 @@ pub enum Progress {
     },
     /// The memory is being selected.
     Memory,
+    /// A training step's images were drawn.
+    Drawn,
+    /// An update was made.
+    Update {
+        /// Of both levels; else of the lower one alone.
+        upper: bool,
+    },
     /// A training step was made.
     Step {
         /// Done.
@@ -55,23 +62,6 @@ pub trait Observe {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 impl Observe for Silent {}
-
-/// One round's summary.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RoundReport {
-    /// The mechanism left out for the meta set.
-    pub held_out: usize,
-    /// Mean weighted lower loss.
-    pub loss: f64,
-    /// Mean upper loss after the look-ahead; NaN without upper updates.
-    pub upper_loss: f64,
-    /// Mean effective sample size over the batch size, in (0, 1]: near 0 means collapse.
-    pub effective_share: f64,
-    /// Mean quality before normalisation.
-    pub quality: f64,
-    /// Spearman correlation of weight and defect area: near +-1 means the weights follow area, not quality.
-    pub area_correlation: f64,
-}
 
 /// A finished run.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,23 +102,32 @@ impl Checkpoint {
     }
 }
 
+/// The parties of the upper level.
+#[derive(Debug)]
+pub struct Upper<'a> {
+    /// Weighs the samples, and goes on learning ([`Weighting::Learnt`](crate::Weighting::Learnt)).
+    pub quality: &'a mut Sqe,
+    /// How the upper loss is differentiated by the weights.
+    pub method: &'a dyn Hypergradient,
+    /// Where the held-out anomalies come from.
+    pub meta: &'a MetaSource,
+}
+
 /// Trains a [`PatchDetector`] on `normals` and on anomalies that `source` makes of them.
 ///
-/// A tenth of the normals steers the quality estimator together with the mechanism that is left out of the round, another tenth
-/// calibrates the maps and the threshold; neither enters the memory or the lower level. `quality` weighs the samples and goes on
-/// learning ([`Weighting::Learnt`](crate::Weighting::Learnt)). With `resume`, continues after the checkpoint's last round and ends with the same bits as an
-/// uninterrupted run.
+/// A tenth of the normals steers the quality estimator together with the anomalies of `upper.meta`, another tenth calibrates the maps and the
+/// threshold; neither enters the memory or the lower level. With `resume`, continues after the checkpoint's last round and ends with the
+/// same bits as an uninterrupted run.
 ///
 /// # Errors
-/// [`Error::Parameter`], [`Error::TooFewNormals`] (four are needed), [`Error::Source`] if a mechanism fails repeatedly,
-/// [`Error::Stopped`] if the observer breaks off, [`Error::Diverged`].
-#[allow(clippy::too_many_arguments)] // each is one party of the run; a struct would only rename them
+/// [`Error::Parameter`], [`Error::TooFewNormals`] (four are needed), [`Error::Quality`] for an estimator of another backbone,
+/// [`Error::MetaLeak`] for real defects that are among the normals, [`Error::Source`] if a mechanism fails repeatedly, [`Error::Stopped`] if the observer breaks off; [`Error::Diverged`], [`Error::ZeroWeights`] and
+/// [`Error::Upper`] with the step's number.
 pub fn fit(
     backbone: Arc<dyn Backbone>,
     normals: &[Array3<f32>],
     source: &dyn AnomalySource,
-    quality: &mut Sqe,
-    hypergradient: &dyn Hypergradient,
+    upper: Upper<'_>,
     params: &TrainParams,
     resume: Option<Checkpoint>,
     observer: &mut dyn Observe,
@@ -136,11 +135,26 @@ pub fn fit(
     if source.groups() == 0 {
         return Err(Error::Parameter { name: "groups", value: 0.0, expected: "at least 1 mechanism" });
     }
+    let Upper { quality, method, meta } = upper;
+    quality.check_backbone(backbone.as_ref())?;
+    if let Some(few) = meta.few_shot() {
+        few.check_apart(normals)?;
+    }
     let (mut detector, base, split) = remember(backbone, normals, params, observer)?;
     let normal_inputs = base.inputs(&detector)?;
 
-    let trainer =
-        Trainer { normals, source, params, split: &split, normal_inputs: &normal_inputs, detector: &detector };
+    let real = meta.few_shot().map_or(&[][..], FewShot::defects);
+    let real: Vec<Real> = real.par_iter().map(|d| Real::new(d, &detector)).collect::<Result<_, _>>()?;
+    let trainer = Trainer {
+        normals,
+        source,
+        params,
+        meta,
+        real: &real,
+        split: &split,
+        normal_inputs: &normal_inputs,
+        detector: &detector,
+    };
     let mut state = match resume {
         Some(state) => {
             let parameters = detector.shape.parameters();
@@ -153,13 +167,14 @@ pub fn fit(
         None => trainer.initial_state(quality)?,
     };
     while state.rounds() < params.rounds {
-        let report = trainer.round(&mut state, quality, hypergradient, observer)?;
+        let report = trainer.round(&mut state, quality, method, observer)?;
         state.rounds.push(report);
         if observer.checkpoint(&state).is_break() {
             return Err(Error::Stopped { rounds: state.rounds() });
         }
     }
     detector.theta = state.theta;
+    detector.steered_by = meta.few_shot().map_or_else(Vec::new, |few| few.contents().to_vec());
 
     observer.progress(Progress::Calibration);
     calibrate(&mut detector, normals, &split.calibration)?;

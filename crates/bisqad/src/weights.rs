@@ -1,28 +1,6 @@
-//! From quality to sample weights.
+//! The upper objective in the estimator's logits.
 
 use candle_core::{Result, Tensor};
-
-/// w_i = q_i / mean(q): weights of mean one, so that quality cannot masquerade as a learning rate. All weights are one if every quality is 0.
-///
-/// ```
-/// assert_eq!(bisqad::normalised(&[0.25, 0.75]), vec![0.5, 1.5]);
-/// assert_eq!(bisqad::normalised(&[0.0, 0.0]), vec![1.0, 1.0]);
-/// ```
-pub fn normalised(quality: &[f64]) -> Vec<f64> {
-    let mean = quality.iter().sum::<f64>() / quality.len() as f64;
-    if mean > 0.0 { quality.iter().map(|q| q / mean).collect() } else { vec![1.0; quality.len()] }
-}
-
-/// Kish's effective sample size (sum w)^2 / sum w^2, between 1 and N; 0 for no weights.
-///
-/// ```
-/// assert_eq!(bisqad::effective_sample_size(&[1.0, 1.0, 1.0]), 3.0);
-/// assert_eq!(bisqad::effective_sample_size(&[3.0, 0.0, 0.0]), 1.0);
-/// ```
-pub fn effective_sample_size(weights: &[f64]) -> f64 {
-    let (sum, square) = weights.iter().fold((0.0, 0.0), |(s, q), w| (s + w, q + w * w));
-    if square > 0.0 { sum * sum / square } else { 0.0 }
-}
 
 /// The upper objective to first order in the weights: sum_i dL/dw_i w_i(logits) + `penalty` * (N / ESS - 1), differentiable.
 pub(crate) fn surrogate(logits: &Tensor, weight_gradient: &[f64], penalty: f64) -> Result<Tensor> {
@@ -43,6 +21,7 @@ fn sigmoid(logits: &Tensor) -> Result<Tensor> {
 mod tests {
     use super::*;
     use candle_core::{Device, Var};
+    use sqe::{effective_sample_size, normalised};
 
     #[test]
     fn the_surrogate_has_the_gradient_of_its_finite_differences() {
@@ -70,7 +49,7 @@ mod tests {
             surrogate(&Tensor::new(z, &Device::Cpu).unwrap(), &[0.0; 3], 1.0).unwrap().to_scalar().unwrap()
         };
         assert!(at(&[0.3, 0.3, 0.3]).abs() < 1e-12);
-        let weights = normalised(&[0.9, 0.1, 0.1].map(|q: f64| q));
+        let weights = normalised(&[0.9, 0.1, 0.1]).unwrap();
         let z = [0.9f64, 0.1, 0.1].map(|q| (q / (1.0 - q)).ln());
         assert!((at(&z) - (3.0 / effective_sample_size(&weights) - 1.0)).abs() < 1e-12);
         assert!(at(&z) > 0.5);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bisqad::hypergradient::ForwardDifference;
 use bisqad::{
-    Anomaly, AnomalySource, Checkpoint, Detector, Error, Fitted, Fusion, Observe, PatchDetector, Silent, TrainParams,
-    Weighting, fit,
+    Anomaly, AnomalySource, Checkpoint, Detector, Error, Fitted, Fusion, MetaSource, Observe, PatchDetector, Silent,
+    TrainParams, Upper, Weighting, fit,
 };
 use frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::{Array2, Array3, ArrayView3};
@@ -39,7 +39,7 @@ impl AnomalySource for Blots {
                 *v = if group == 0 { *v + 0.3 } else { *v - 0.3 };
             }
         }
-        Ok(Anomaly { image: out, mask })
+        Ok(Anomaly { image: out, mask, severity: Some(group as f64) })
     }
 }
 
@@ -51,7 +51,9 @@ fn train_with(params: TrainParams, resume: Option<Checkpoint>, observer: &mut dy
     let net = EfficientNetLite0::pretrained().unwrap();
     let normals: Vec<_> = (0..12).map(texture).collect();
     let mut quality = Sqe::new(&net, Head::default(), 5).unwrap();
-    fit(Arc::new(net), &normals, &Blots, &mut quality, &ForwardDifference::default(), &params, resume, observer)
+    let method = ForwardDifference::default();
+    let upper = Upper { quality: &mut quality, method: &method, meta: &MetaSource::default() };
+    fit(Arc::new(net), &normals, &Blots, upper, &params, resume, observer)
 }
 
 fn train(params: TrainParams) -> Fitted {
@@ -82,7 +84,7 @@ fn finds_a_defect_it_never_saw() {
 #[test]
 fn every_mechanism_is_left_out_in_turn_and_the_loss_falls() {
     let rounds = train(params()).report.rounds;
-    assert_eq!(rounds.iter().map(|r| r.held_out).collect::<Vec<_>>(), vec![0, 1, 0, 1]);
+    assert_eq!(rounds.iter().map(|r| r.held_out).collect::<Vec<_>>(), vec![Some(0), Some(1), Some(0), Some(1)]);
     assert!(rounds[3].loss < rounds[0].loss, "{rounds:?}");
 }
 
@@ -166,13 +168,17 @@ fn bad_input_is_refused_with_its_reason() {
     let method = ForwardDifference::default();
     let normals: Vec<_> = (0..5).map(texture).collect();
     let mut run = |normals: &[Array3<f32>], source: &dyn AnomalySource, p: &TrainParams| {
-        fit(net.clone(), normals, source, &mut quality, &method, p, None, &mut Silent).unwrap_err()
+        let upper = Upper { quality: &mut quality, method: &method, meta: &MetaSource::default() };
+        fit(net.clone(), normals, source, upper, p, None, &mut Silent).unwrap_err()
     };
     assert!(matches!(run(&normals[..3], &Blots, &params()), Error::TooFewNormals { found: 3, needed: 4 }));
     let error = run(&normals, &Barren, &params());
     assert!(error.to_string().contains("nothing grows here"), "{error}");
     for (p, field) in [
         (TrainParams { batch: 0, ..params() }, "batch"),
+        (TrainParams { steps: 0, ..params() }, "steps"),
+        (TrainParams { min_effective_share: 1.0, ..params() }, "min_effective_share"),
+        (TrainParams { weighting: Weighting::Filtered { keep: 0.0 }, ..params() }, "keep"),
         (TrainParams { learning_rate: f64::NAN, ..params() }, "learning_rate"),
         (TrainParams { held_out: 0.0, ..params() }, "held_out"),
         (TrainParams { crowding_penalty: -1.0, ..params() }, "crowding_penalty"),

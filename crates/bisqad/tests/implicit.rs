@@ -158,6 +158,20 @@ fn the_neumann_series_errs_by_its_closed_form() {
 }
 
 #[test]
+fn the_neumann_series_reaches_the_stated_errors_at_an_eigenvalue_of_50() {
+    // parts of H^-1 g whose squares are 0.116, 0.393, 0.491 at eigenvalues 1, 5, 50: (1 - l / 50)^terms of each is left
+    let (h, q) = ([1.0, 5.0, 50.0], [0.3407, 0.6269, 0.7006]);
+    let g: Vec<f64> = h.iter().zip(q).map(|(h, q)| h * q).collect();
+    let mut product = |v: &[f64]| Ok(v.iter().zip(h).map(|(v, h)| h * v).collect());
+    for (terms, stated, within) in [(3, 0.56, 0.005), (20, 0.24, 0.005), (200, 0.006, 0.0005)] {
+        let found = Neumann { terms, alpha: 1.0 / 50.0 }.solve(&mut product, &g).unwrap().q;
+        let off: Vec<f64> = found.iter().zip(q).map(|(f, q)| f - q).collect();
+        let error = (dot(&off, &off) / dot(&q, &q)).sqrt();
+        assert!((error - stated).abs() < within, "{terms}: {error}");
+    }
+}
+
+#[test]
 fn a_diverging_neumann_series_is_an_error_that_names_alpha() {
     let mut product = |v: &[f64]| Ok(v.iter().map(|v| 50.0 * v).collect());
     let error = Neumann { terms: 20, alpha: 1.0 }.solve(&mut product, &[1.0, 2.0]).unwrap_err();

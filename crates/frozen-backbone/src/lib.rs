@@ -23,4 +23,4 @@ pub use lite::{EfficientNetLite, LiteVariant};
 pub use lite0::EfficientNetLite0;
 pub use ops::Activation;
 pub use resnet::WideResNet50;
-pub use weights::Weights;
+pub use weights::{Weights, fnv1a};

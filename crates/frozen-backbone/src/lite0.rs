@@ -8,8 +8,7 @@ use crate::backbone::check;
 use crate::layout::to_planes;
 use crate::lite::{Lite, LiteVariant, Role};
 use crate::map::parts;
-use crate::weights::{FNV_START, fnv1a};
-use crate::{Backbone, EfficientNetLite, Error, Level, Pyramid, Weights};
+use crate::{Backbone, EfficientNetLite, Error, Level, Pyramid, Weights, fnv1a};
 
 const WEIGHTS: &[u8] = include_bytes!("../weights/efficientnet-lite0-s16.safetensors");
 const ID: &str = "efficientnet-lite0-s16-v2";
@@ -46,7 +45,7 @@ impl EfficientNetLite0 {
     /// [`Error::Weights`] only if the embedded file is damaged.
     pub fn pretrained() -> Result<Self, Error> {
         let weights = Weights::from_bytes("efficientnet-lite0-s16.safetensors", WEIGHTS.to_vec())?;
-        Ok(Self { hash: fnv1a(FNV_START, WEIGHTS), ..Self::new(&weights)? })
+        Ok(Self { hash: fnv1a(WEIGHTS.iter().copied()), ..Self::new(&weights)? })
     }
 
     /// Other weights of the same layout, for example fine-tuned ones.

@@ -132,15 +132,20 @@ impl std::fmt::Debug for Weights {
 fn hash(file: &BufferedSafetensors) -> u64 {
     let mut tensors = file.tensors();
     tensors.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-    tensors.iter().fold(FNV_START, |hash, (name, tensor)| {
-        let hash = fnv1a(hash, format!("{name} {:?} {:?}\n", tensor.dtype(), tensor.shape()).as_bytes());
-        fnv1a(hash, tensor.data())
-    })
+    fnv1a(tensors.iter().flat_map(|(name, tensor)| {
+        let head = format!("{name} {:?} {:?}\n", tensor.dtype(), tensor.shape()).into_bytes();
+        head.into_iter().chain(tensor.data().iter().copied())
+    }))
 }
 
-/// Offset basis of [`fnv1a`].
-pub(crate) const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
-
-pub(crate) fn fnv1a(hash: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(hash, |hash, &b| (hash ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
+/// 64-bit FNV-1a of some bytes: names weights and images by their content; no cryptographic hash.
+///
+/// G. Fowler, L. C. Noll, K.-P. Vo, "The FNV Non-Cryptographic Hash Algorithm", IETF draft.
+///
+/// ```
+/// assert_eq!(frozen_backbone::fnv1a(*b"foobar"), 0x8594_4171_f739_67e8);
+/// ```
+pub fn fnv1a(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    let mix = |hash: u64, b: u8| (hash ^ u64::from(b)).wrapping_mul(0x100_0000_01b3);
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, mix)
 }

@@ -34,6 +34,11 @@ impl Descriptors {
         self.0.iter().map(|&v| v as f32)
     }
 
+    /// Every name with its value, to stand beside a quality.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, f64)> + '_ {
+        DESCRIPTORS.into_iter().zip(self.0)
+    }
+
     /// The value called `name`.
     ///
     /// ```
@@ -42,7 +47,7 @@ impl Descriptors {
     /// assert_eq!(d.get("beauty"), None);
     /// ```
     pub fn get(&self, name: &str) -> Option<f64> {
-        DESCRIPTORS.iter().position(|n| *n == name).map(|i| self.0[i])
+        self.named().find(|d| d.0 == name).map(|d| d.1)
     }
 
     /// Measures `image` `(H, W, C)` in \[0, 1\] by `mask` `(H, W)`.

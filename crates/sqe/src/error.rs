@@ -35,6 +35,16 @@ pub enum Error {
         /// Numbers needed.
         expected: usize,
     },
+    /// The estimator was made for another backbone.
+    #[error(
+        "the quality estimator reads features of {expected}, but the backbone is {found}: make or load it for this backbone"
+    )]
+    OtherBackbone {
+        /// The backbone at hand: id and hash.
+        found: String,
+        /// The estimator's own.
+        expected: String,
+    },
     /// Nothing to learn from.
     #[error("warm start needs at least two ladders with two rungs each, got {ladders}")]
     TooFewLadders {

@@ -95,6 +95,16 @@ impl Sqe {
         self.head
     }
 
+    /// Refuses another backbone than the one this estimator was made for.
+    ///
+    /// # Errors
+    /// [`Error::OtherBackbone`].
+    pub fn check_backbone(&self, backbone: &dyn Backbone) -> Result<(), Error> {
+        let name = |id: &str, hash: u64| format!("{id} ({hash:016x})");
+        let (found, expected) = (name(backbone.id(), backbone.hash()), name(&self.backbone_id, self.backbone_hash));
+        if found == expected { Ok(()) } else { Err(Error::OtherBackbone { found, expected }) }
+    }
+
     /// Numbers the head reads per image.
     pub fn width(&self) -> usize {
         self.mean.len()

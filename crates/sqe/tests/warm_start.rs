@@ -3,7 +3,7 @@
 
 use frozen_backbone::{Backbone, EfficientNetLite0, Error as BackboneError, Level, Pyramid};
 use ndarray::{Array2, Array3, ArrayView3};
-use sqe::{Error, Evidence, Head, Ladder, Sqe, WarmStartParams, spearman};
+use sqe::{Degradation, Error, Evidence, Head, Ladder, Sqe, WarmStartParams, spearman};
 
 fn texture(seed: usize) -> Array3<f32> {
     Array3::from_shape_fn((64, 64, 3), |(y, x, c)| {
@@ -49,6 +49,24 @@ fn ranks_held_out_ladders_and_a_degradation_it_never_saw() {
     assert!(q.iter().all(|q| (0.0..=1.0).contains(q)));
     let rho = spearman(&q, &strengths).unwrap();
     assert!(rho < -0.8, "quality must fall as the seam grows, got {rho}: {q:?}");
+}
+
+#[test]
+fn quality_falls_with_outlines_it_never_saw_and_calibration_says_so() {
+    let net = EfficientNetLite0::pretrained().unwrap();
+    let (sqe, _) = trained();
+    let samples: Vec<_> = (40..46).map(|seed| (texture(seed), mask(seed))).collect();
+    let views: Vec<_> = samples.iter().map(|(i, m)| (i.view(), m.view())).collect();
+    let found = sqe.calibrate(&net, &views, 5).unwrap();
+    assert_eq!(found.iter().map(|c| c.degradation).collect::<Vec<_>>(), Degradation::ALL);
+    let seam = &found[2];
+    assert!(seam.spearman < -0.8, "{seam:?}");
+    assert!(seam.levels[0].1 > seam.levels[4].1 && seam.levels[2].0 == 0.5);
+    let undecided = Sqe::new(&net, Head::default(), 1).unwrap().calibrate(&net, &views[..1], 3).unwrap();
+    assert!(undecided.iter().all(|c| c.spearman == 0.0), "{undecided:?}");
+    assert!(matches!(sqe.calibrate(&net, &[], 5), Err(Error::Parameter { name: "samples", .. })));
+    assert!(matches!(sqe.calibrate(&net, &views, 1), Err(Error::Parameter { name: "levels", .. })));
+    assert!(matches!(sqe.calibrate(&Other(net), &views, 3), Err(Error::OtherBackbone { .. })));
 }
 
 #[test]

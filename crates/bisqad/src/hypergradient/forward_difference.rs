@@ -63,7 +63,8 @@ impl Hypergradient for ForwardDifference {
         let (_, upper_loss, g) = look_ahead(problem, theta, weights, step)?;
         let norm = g.iter().map(|v| v * v).sum::<f64>().sqrt();
         if !norm.is_finite() {
-            return Err(Error::Diverged { what: "the upper gradient", step: 0 });
+            let hint = "the upper gradient is not finite";
+            return Err(Error::Unsolved { method: self.name(), iteration: 0, hint });
         }
         if norm == 0.0 {
             return Ok(WeightGradient { gradient: vec![0.0; weights.len()], upper_loss });

@@ -1,0 +1,253 @@
+//! The upper level: where its anomalies come from, what guards it, and how it fails.
+#![allow(clippy::unwrap_used)] // a test may panic
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bisqad::hypergradient::{Bilevel, ForwardDifference, Hypergradient, Implicit, Neumann, WeightGradient};
+use bisqad::{
+    Anomaly, AnomalySource, Error, FewShot, Fitted, MetaSource, PatchDetector, RealDefect, RoundReport, Silent,
+    TrainParams, Upper, Weighting, fit,
+};
+use candle_core::Tensor;
+use frozen_backbone::EfficientNetLite0;
+use ndarray::{Array2, Array3, ArrayView3};
+use sqe::{Head, Sqe};
+
+const SIDE: usize = 64;
+
+fn texture(seed: usize) -> Array3<f32> {
+    Array3::from_shape_fn((SIDE, SIDE, 3), |(y, x, c)| {
+        let noise = ((y * 7919 + x * 104_729 + seed * 611_953 + c * 31) % 1009) as f32 / 1009.0;
+        0.4 + 0.1 * ((y / 6 + x / 9 + seed) % 3) as f32 + 0.05 * noise
+    })
+}
+
+/// Bright discs of severity 0.1, dark bars of severity 0.9.
+struct Blots;
+
+impl AnomalySource for Blots {
+    fn groups(&self) -> usize {
+        2
+    }
+    fn anomaly(&self, normal: ArrayView3<'_, f32>, image: usize, group: usize, index: u64) -> Result<Anomaly, String> {
+        let (cy, cx) = (12 + (index as usize * 37 + image) % 40, 12 + (index as usize * 53) % 40);
+        let mask = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| match group {
+            0 => y.abs_diff(cy).pow(2) + x.abs_diff(cx).pow(2) < 30 + index as usize % 40,
+            _ => y.abs_diff(cy) < 3 && x.abs_diff(cx) < 11,
+        });
+        let mut out = normal.to_owned();
+        for ((y, x, _), v) in out.indexed_iter_mut() {
+            if mask[[y, x]] {
+                *v += if group == 0 { 0.1 + 0.2 * (index % 3) as f32 } else { -0.3 };
+            }
+        }
+        Ok(Anomaly { image: out, mask, severity: Some(0.1 + 0.8 * group as f64) })
+    }
+}
+
+fn defect(seed: usize) -> RealDefect {
+    let mask = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| y.abs_diff(30) < 2 && (10 + seed..40).contains(&x));
+    let mut image = texture(900 + seed);
+    for ((y, x, c), v) in image.indexed_iter_mut() {
+        if mask[[y, x]] {
+            *v = if c == 2 { 0.9 } else { 0.1 };
+        }
+    }
+    RealDefect { name: format!("scratch {seed}"), image, mask }
+}
+
+fn few() -> FewShot {
+    FewShot::new((0..3).map(defect).collect()).unwrap()
+}
+
+fn params() -> TrainParams {
+    TrainParams { rounds: 2, steps: 4, batch: 4, updates: 2, memory: 200, dimensions: 32, ..Default::default() }
+}
+
+struct Run {
+    quality: Sqe,
+    method: Box<dyn Hypergradient>,
+    meta: MetaSource,
+    params: TrainParams,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self {
+            quality: Sqe::new(&EfficientNetLite0::pretrained().unwrap(), Head::default(), 5).unwrap(),
+            method: Box::new(ForwardDifference::default()),
+            meta: MetaSource::default(),
+            params: params(),
+        }
+    }
+}
+
+impl Run {
+    fn fit(mut self) -> Result<Fitted, Error> {
+        let normals: Vec<_> = (0..8).map(texture).collect();
+        let net = Arc::new(EfficientNetLite0::pretrained().unwrap());
+        let upper = Upper { quality: &mut self.quality, method: self.method.as_ref(), meta: &self.meta };
+        fit(net, &normals, &Blots, upper, &self.params, None, &mut Silent)
+    }
+    fn fail(self) -> Error {
+        self.fit().unwrap_err()
+    }
+    fn rounds(self) -> Vec<RoundReport> {
+        self.fit().unwrap().report.rounds
+    }
+}
+
+#[test]
+fn real_defects_steer_alone_or_beside_the_mechanism_left_out_and_mark_the_detector() {
+    let alone = Run { meta: MetaSource::FewShotReal(few()), ..Run::default() }.fit().unwrap();
+    assert!(alone.report.rounds.iter().all(|r| r.held_out.is_none() && r.upper_loss.is_finite()));
+    assert_eq!(alone.detector.steered_by(), few().contents());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("detector.safetensors");
+    alone.detector.save(&path).unwrap();
+    let again = PatchDetector::load(&path, Arc::new(EfficientNetLite0::pretrained().unwrap())).unwrap();
+    assert_eq!(again.steered_by(), few().contents());
+
+    let mixed = Run { meta: MetaSource::Mixed(few()), ..Run::default() }.rounds();
+    assert_eq!(mixed.iter().map(|r| r.held_out).collect::<Vec<_>>(), vec![Some(0), Some(1)]);
+    let plain = Run::default().fit().unwrap();
+    assert_eq!(plain.detector.steered_by(), &[] as &[u64]);
+    // three sources, three upper losses
+    let first = |r: &[RoundReport]| r[0].upper_loss;
+    assert_ne!(first(&mixed), first(&plain.report.rounds));
+    assert_ne!(first(&mixed), first(&alone.report.rounds));
+}
+
+#[test]
+fn a_real_defect_among_the_normals_or_of_another_size_is_refused() {
+    let leaked = RealDefect { image: texture(3), ..defect(0) };
+    let meta = MetaSource::FewShotReal(FewShot::new(vec![defect(1), leaked]).unwrap());
+    let error = Run { meta, ..Run::default() }.fail();
+    assert!(matches!(&error, Error::MetaLeak { name, .. } if name == "scratch 0"), "{error}");
+    let (image, mask) = (Array3::zeros((96, 64, 3)), Array2::from_elem((96, 64), true));
+    let large = FewShot::new(vec![RealDefect { image, mask, ..defect(2) }]).unwrap();
+    let error = Run { meta: MetaSource::Mixed(large), ..Run::default() }.fail();
+    assert!(matches!(&error, Error::MetaImage { name, .. } if name == "scratch 2"), "{error}");
+}
+
+#[test]
+fn an_estimator_of_another_backbone_is_refused() {
+    let other = EfficientNetLite0::pretrained().unwrap().with_hash(7);
+    let error = Run { quality: Sqe::new(&other, Head::default(), 5).unwrap(), ..Run::default() }.fail();
+    assert!(matches!(&error, Error::Quality(sqe::Error::OtherBackbone { .. })), "{error}");
+}
+
+#[test]
+fn weights_that_are_all_zero_are_an_error_with_the_step() {
+    let run = Run::default();
+    // the last variable is the output's bias: so low that every quality is exactly 0
+    let bias = run.quality.vars().pop().unwrap();
+    bias.set(&Tensor::new(&[[-1e4f32]], bias.device()).unwrap()).unwrap();
+    assert!(matches!(run.fail(), Error::ZeroWeights { step: 0 }));
+}
+
+/// Asks for nothing, until the call after `after`.
+#[derive(Debug)]
+struct Turns {
+    after: usize,
+    calls: AtomicUsize,
+    then: fn() -> Result<f64, Error>,
+}
+
+impl Hypergradient for Turns {
+    fn name(&self) -> &'static str {
+        "turns"
+    }
+    fn weight_gradient(&self, _: &dyn Bilevel, _: &[f64], w: &[f64], _: f64) -> Result<WeightGradient, Error> {
+        let late = self.calls.fetch_add(1, Ordering::Relaxed) >= self.after;
+        let value = if late { (self.then)()? } else { 0.0 };
+        Ok(WeightGradient { gradient: vec![value; w.len()], upper_loss: 1.0 })
+    }
+}
+
+#[test]
+fn a_failing_upper_level_says_at_which_step() {
+    // four steps a round, every third an upper one: the second call is step 3, the third step 4
+    let turns = |after, then| Box::new(Turns { after, calls: AtomicUsize::new(0), then });
+    let error = Run { method: turns(1, || Ok(f64::NAN)), ..Run::default() }.fail();
+    assert!(matches!(error, Error::Diverged { what: "the hypergradient", step: 3 }), "{error}");
+    let unsolved = || Err(Error::Unsolved { method: "turns", iteration: 9, hint: "on purpose" });
+    let error = Run { method: turns(2, unsolved), ..Run::default() }.fail();
+    assert!(matches!(&error, Error::Upper { step: 4, .. }), "{error}");
+    assert!(error.to_string().contains("step 4") && error.to_string().contains("on purpose"), "{error}");
+}
+
+#[test]
+fn a_diverging_inner_solve_and_a_diverging_lower_level_are_errors_with_the_step() {
+    let method = Box::new(Implicit { method: Neumann { terms: 50, alpha: 1e9 }, radius: 1e-2 });
+    let error = Run { method, ..Run::default() }.fail();
+    assert!(error.to_string().starts_with("upper level at step 0: neumann failed"), "{error}");
+    let params = TrainParams { learning_rate: 1e30, weighting: Weighting::Uniform, ..params() };
+    let error = Run { params, ..Run::default() }.fail();
+    assert!(matches!(error, Error::Diverged { what: "the lower loss", step: 0 }), "{error}");
+}
+
+/// Wants the heaviest sample to be heavier yet.
+#[derive(Debug)]
+struct Greed;
+
+impl Hypergradient for Greed {
+    fn name(&self) -> &'static str {
+        "greed"
+    }
+    fn weight_gradient(&self, _: &dyn Bilevel, _: &[f64], w: &[f64], _: f64) -> Result<WeightGradient, Error> {
+        let most = (0..w.len()).max_by(|&a, &b| w[a].total_cmp(&w[b])).unwrap();
+        let gradient = (0..w.len()).map(|i| if i == most { -1.0 } else { 0.0 }).collect();
+        Ok(WeightGradient { gradient, upper_loss: 1.0 })
+    }
+}
+
+#[test]
+fn the_guard_keeps_an_upper_level_that_wants_one_sample_from_having_it() {
+    let run = |min_effective_share| {
+        let params = TrainParams {
+            min_effective_share,
+            crowding_penalty: 0.0,
+            quality_learning_rate: 0.1,
+            meta_every: 1,
+            steps: 8,
+            ..params()
+        };
+        Run { method: Box::new(Greed), params, ..Run::default() }.rounds()
+    };
+    let (free, guarded) = (run(0.0), run(0.7));
+    let least = |r: &[RoundReport]| r.iter().map(|r| r.effective_share).fold(1.0, f64::min);
+    assert!(least(&free) < 0.5 && free.iter().all(|r| r.guarded == 0), "{free:?}");
+    assert!(least(&guarded) > 0.6 && guarded.iter().any(|r| r.guarded > 0), "{guarded:?}");
+}
+
+#[test]
+fn weights_are_logged_by_mechanism_and_severity() {
+    let rounds = Run { meta: MetaSource::FewShotReal(few()), ..Run::default() }.rounds();
+    for r in &rounds {
+        let kinds: Vec<_> = r.weights.iter().map(|w| (w.mechanism, w.band)).collect();
+        assert_eq!(kinds, vec![(0, Some(0)), (1, Some(3))]);
+        assert_eq!(r.weights.iter().map(|w| w.samples).sum::<usize>(), 4 * 2 * 4);
+        let mean = r.weights.iter().map(|w| w.mean * w.samples as f64).sum::<f64>() / 32.0;
+        assert!((mean - 1.0).abs() < 1e-12, "weights have mean one: {mean}");
+    }
+    let held_out = Run::default().rounds();
+    assert!(held_out[0].weights.iter().all(|w| w.mechanism == 1), "{:?}", held_out[0].weights);
+}
+
+#[test]
+fn arms_without_an_upper_level_leave_the_estimator_alone() {
+    for weighting in [Weighting::WarmStart, Weighting::Filtered { keep: 0.5 }, Weighting::Uniform] {
+        let run = Run { params: TrainParams { weighting, ..params() }, ..Run::default() };
+        let vars = run.quality.vars();
+        let output = &vars[2];
+        let values: Vec<f32> = (0..32).map(|i| ((i * 7 % 11) as f32 - 5.0) / 5.0).collect();
+        output.set(&Tensor::from_vec(values.clone(), (32, 1), output.device()).unwrap()).unwrap();
+        let rounds = run.rounds();
+        assert_eq!(output.flatten_all().unwrap().to_vec1::<f32>().unwrap(), values, "{weighting:?}");
+        let equal = rounds.iter().all(|r| r.effective_share == 1.0);
+        assert_eq!(equal, weighting != Weighting::WarmStart, "{weighting:?}");
+        assert!(rounds.iter().all(|r| r.upper_loss.is_nan()));
+    }
+}

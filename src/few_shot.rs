@@ -1,0 +1,46 @@
+//! Real defects that steer training, taken out of a test set.
+
+use adbench::resize::{Kernel, resize_map};
+use bisqad::{FewShot, RealDefect};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use crate::{Error, TestImage, shrink};
+
+/// Takes `count` real defects out of `tests`, drawn by `seed`, and makes the meta set's few shots of them, shrunk to a shorter
+/// side of `side`.
+///
+/// They are moved: what is left in `tests` holds none of them, and [`crate::evaluate`] refuses their pictures should they come back.
+/// Every arm of a comparison must be tested on the same rest.
+///
+/// # Errors
+/// [`Error::Detector`] with [`bisqad::Error::Parameter`] for a count of 0 or of more than there are defects with a mask, and
+/// [`bisqad::Error::MetaImage`] if two are the same picture; [`Error::Resize`].
+pub fn take_few_shot(tests: &mut Vec<TestImage>, count: usize, side: usize, seed: u64) -> Result<FewShot, Error> {
+    let defective = |t: &TestImage| t.kind.is_some() && t.mask.iter().any(|&m| m);
+    let mut order: Vec<usize> = (0..tests.len()).filter(|&i| defective(&tests[i])).collect();
+    if count == 0 || order.len() < count {
+        let (value, expected) = (count as f64, "at least 1 and no more than the test set's defects");
+        return Err(bisqad::Error::Parameter { name: "count", value, expected }.into());
+    }
+    order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    order.truncate(count);
+    let mut taken = Vec::with_capacity(count);
+    let mut rest = Vec::with_capacity(tests.len() - count);
+    for (i, test) in std::mem::take(tests).into_iter().enumerate() {
+        if !order.contains(&i) {
+            rest.push(test);
+            continue;
+        }
+        let image = shrink(test.image.view(), side)?;
+        let share = test.mask.mapv(f32::from);
+        let share = resize_map(share.view(), (image.dim().0, image.dim().1), Kernel::Area)?;
+        // a thin scratch may cover no pixel by half
+        let least = share.iter().copied().fold(0.0, f32::max).min(0.5);
+        let mask = share.mapv(|s| s > 0.0 && s >= least);
+        taken.push(RealDefect { image, mask, name: test.name });
+    }
+    *tests = rest;
+    Ok(FewShot::new(taken)?)
+}
