@@ -57,8 +57,8 @@ fn they_are_moved_out_and_refused_if_they_come_back() {
     let meta = MetaSource::FewShotReal(few.clone());
     let upper = Upper { quality: &mut quality, method: &ForwardDifference::default(), meta: &meta };
     let detector = fit(Arc::new(net), &normals, &Square, upper, &params, None, &mut Silent).unwrap().detector;
-    assert!(evaluate(&detector, "rest", &rest, 64, &|_| ()).is_ok());
-    let error = evaluate(&detector, "all", &all, 64, &|_| ()).unwrap_err();
+    assert!(evaluate(&detector, "rest", &rest, &|_| ()).is_ok());
+    let error = evaluate(&detector, "all", &all, &|_| ()).unwrap_err();
     assert!(matches!(&error, Error::Detector(bisqad::Error::MetaLeak { name, .. }) if names.contains(&name.as_str())));
 }
 

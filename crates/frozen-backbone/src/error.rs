@@ -81,9 +81,9 @@ pub enum WeightsError {
         /// The network.
         network: &'static str,
         /// Shape needed.
-        expected: Vec<usize>,
+        expected: Box<[usize]>,
         /// Shape found.
-        found: Vec<usize>,
+        found: Box<[usize]>,
     },
     /// A tensor does not hold floating-point numbers of a known kind.
     #[error("tensor `{tensor}` holds {found}: convert it to f32, f16 or bf16")]

@@ -74,7 +74,7 @@ impl Weights {
             return Err(self.error(WeightsError::Missing { tensor: tensor(), network }));
         };
         if view.shape() != shape {
-            let (expected, found) = (shape.to_vec(), view.shape().to_vec());
+            let (expected, found) = (shape.into(), view.shape().into());
             return Err(self.error(WeightsError::Shape { tensor: tensor(), network, expected, found }));
         }
         match DType::try_from(view.dtype()) {

@@ -79,7 +79,7 @@ fn each_tensor_in_use_must_be_there_and_fit() {
     match reason(lite0(&other)) {
         WeightsError::Shape { tensor, expected, found, .. } => {
             assert_eq!(tensor, "blocks.1.0.conv_dw.weight");
-            assert_eq!((expected, found), (vec![96, 1, 3, 3], vec![96, 3, 3, 1]));
+            assert_eq!((&*expected, &*found), (&[96, 1, 3, 3][..], &[96, 3, 3, 1][..]));
         }
         other => panic!("{other}"),
     }
@@ -112,7 +112,7 @@ fn each_tensor_in_use_must_be_there_and_fit() {
     assert!(matches!(reason(dino), WeightsError::Missing { network: "DINOv2-small", .. }));
     let small = open(file(&tensors("dinov2_base"))).unwrap();
     let dino = DinoV2::new(DinoVariant::Small, &small, &[1]);
-    assert!(matches!(reason(dino), WeightsError::Shape { found, .. } if found == [768, 3, 14, 14]));
+    assert!(matches!(reason(dino), WeightsError::Shape { found, .. } if *found == [768, 3, 14, 14]));
 }
 
 /// 64-bit FNV-1a, written out for eight tensors: by name, whatever their order in the file; nothing else of the file counts.
