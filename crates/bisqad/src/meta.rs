@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_defect_among_the_normals_or_of_another_size_is_refused() {
+    fn a_defect_among_the_normals_is_refused() {
         let few = FewShot::new(vec![defect("a", 1), defect("b", 2)]).unwrap();
         let normals = [defect("n", 5).image, defect("b", 2).image];
         let error = few.check_apart(&normals).unwrap_err();
@@ -170,7 +170,5 @@ mod tests {
             "{error}"
         );
         assert!(few.check_apart(&normals[..1]).is_ok());
-        let error = few.check_apart(&[Array3::zeros((41, 30, 3))]).unwrap_err();
-        assert!(matches!(&error, Error::MetaImage { name, .. } if name == "a"), "{error}");
     }
 }
