@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod factory;
 mod job;
 mod photo;
 mod sheet;
