@@ -17,7 +17,7 @@ use maphc2f::{
     Cell, Evaluation, Pipeline, Sheet, Source, TestImage, Training, evaluate, fit_side, heat, load_photo,
     prepare_folder, square, train,
 };
-use ndarray::{Array2, Array3};
+use ndarray::Array3;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -81,7 +81,8 @@ fn run() -> Result<String> {
     let photos: Vec<Array3<f32>> =
         dataset.train().samples().iter().map(|s| load_photo(s.image_path())).collect::<std::result::Result<_, _>>()?;
     let names: Vec<String> = dataset.train().samples().iter().map(|s| s.image_path().display().to_string()).collect();
-    let tests = tests(&dataset)?;
+    let tests: Vec<TestImage> =
+        dataset.test().samples().iter().map(TestImage::read).collect::<std::result::Result<_, _>>()?;
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("target/mvtec").join(&name));
     let side = fit_side(&photos, options.side);
     let normals: Vec<Array3<f32>> =
@@ -132,18 +133,6 @@ fn run() -> Result<String> {
         tests.len(),
         start.elapsed().as_secs_f64()
     ))
-}
-
-fn tests(dataset: &maphc2f::adbench::Dataset) -> Result<Vec<TestImage>> {
-    let read = |s: &maphc2f::adbench::Sample| -> Result<TestImage> {
-        let image = load_photo(s.image_path())?;
-        let mask = match s.mask_path() {
-            Some(_) => s.read_mask(0.0)?.mask,
-            None => Array2::from_elem((image.dim().0, image.dim().1), false),
-        };
-        Ok(TestImage { name: s.id().to_owned(), kind: s.kind().map(str::to_owned), image, mask })
-    };
-    dataset.test().samples().iter().map(read).collect()
 }
 
 /// The good images that scored highest and the defects that scored lowest: photo, truth, heat map.

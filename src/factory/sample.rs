@@ -10,7 +10,7 @@ use sqe::{DESCRIPTORS, Descriptors};
 use super::cache::Cache;
 use super::error::Error;
 use super::files::Hash;
-use super::formats::png;
+use super::formats::{Format, png};
 use super::line::{Entry, Failure, Line, MaskSize, Solver};
 use super::plan::Draw;
 use super::quality::Judge;
@@ -98,6 +98,8 @@ pub(super) struct Pictures {
     pub(super) image: Vec<u8>,
     pub(super) mask: Vec<u8>,
     pub(super) bits: Array2<bool>,
+    /// The photo without the defect, for the first sample on it.
+    pub(super) good: Option<Vec<u8>>,
     /// Position of the mechanism in the mix.
     pub(super) class: usize,
 }
@@ -106,7 +108,7 @@ impl Pictures {
     pub(super) fn encode(rendered: &Rendered, class: usize) -> Result<Self, Error> {
         let image = png::photo(&rendered.image).map_err(|e| crate::Error::output("image.png".as_ref(), &e))?;
         let mask = png::mask(rendered.mask.view()).map_err(|e| crate::Error::output("mask.png".as_ref(), &e))?;
-        Ok(Self { image, mask, bits: rendered.mask.clone(), class })
+        Ok(Self { image, mask, bits: rendered.mask.clone(), good: None, class })
     }
 }
 
@@ -151,7 +153,11 @@ impl<'a> Maker<'a> {
             Ok(best) => best,
             Err(reason) => return Ok(failure(false, reason.to_string())),
         };
-        let pictures = Pictures::encode(&rendered, draw.share)?;
+        let mut pictures = Pictures::encode(&rendered, draw.share)?;
+        if self.settings.formats.has(Format::Mvtec) && index < self.sources.len() as u64 {
+            pictures.good =
+                Some(png::photo(&normal.pixels).map_err(|e| crate::Error::output("good.png".as_ref(), &e))?);
+        }
         let entry = Entry {
             index,
             seed: self.settings.seed,

@@ -119,6 +119,11 @@ impl Sources {
         &self.photos[i]
     }
 
+    /// The file of photo `i`.
+    pub fn path(&self, i: usize) -> PathBuf {
+        self.root.join(self.name(i))
+    }
+
     /// SHA-256 of the list of photos (their paths, not their content).
     pub fn fingerprint(&self) -> String {
         Hash::of(format!("{}\n{}", self.photos.join("\n"), self.masks.is_some()).as_bytes())

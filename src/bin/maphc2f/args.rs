@@ -9,9 +9,9 @@ use crate::Result;
 
 const EXIT_CODES: &str = "Exit codes:
   0  all was done, all is well
-  1  verify or replay found a difference
+  1  verify or replay found a difference; inspect found a photo above the threshold
   2  refused or broken off; the reason is on standard error
-  3  done, but some samples could not be made
+  3  done, but some samples could not be made or photos not be read
 
 Every flag can stand in a file: --config FILE, in TOML, with the flags' names as keys. Flags win.";
 
@@ -41,6 +41,9 @@ pub enum Command {
     Verify(VerifyArgs),
     Replay(ReplayArgs),
     Preview(PreviewArgs),
+    Train(TrainArgs),
+    Evaluate(EvaluateArgs),
+    Inspect(InspectArgs),
 }
 
 /// Where the good photos are.
@@ -201,4 +204,63 @@ pub struct PreviewArgs {
     pub count: u64,
     #[command(flatten)]
     pub drawn: Drawn,
+}
+
+/// Train a detector on good photos, with its quality estimator
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  maphc2f train --normals bottle/train/good --out model --seed 1")]
+pub struct TrainArgs {
+    /// Good photos: a folder, a category, or a dataset's root with --category
+    #[arg(long, value_name = "FOLDER")]
+    pub normals: PathBuf,
+    /// Category below a dataset's root
+    #[arg(long, value_name = "NAME")]
+    pub category: Option<String>,
+    /// Folder for detector.safetensors and quality.safetensors
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Seed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Rounds of training [default: the detector's]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// Side the photos are resized to, px; less if they are smaller
+    #[arg(long, value_name = "PX", default_value_t = 288)]
+    pub side: usize,
+}
+
+/// Measure a detector on a category's test images, MVTec AD layout
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  maphc2f evaluate --model model/detector.safetensors --data mvtec/bottle")]
+pub struct EvaluateArgs {
+    /// Detector that `train` wrote
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
+    /// Category with train/good, test and ground_truth
+    #[arg(long, value_name = "FOLDER")]
+    pub data: PathBuf,
+}
+
+/// Score photos with a detector: scores.csv and heat maps
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  maphc2f inspect --model model/detector.safetensors --images photos --out inspected"
+)]
+pub struct InspectArgs {
+    /// Detector that `train` wrote
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
+    /// Folder of photos
+    #[arg(long, value_name = "FOLDER")]
+    pub images: PathBuf,
+    /// Folder for scores.csv and heat/
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Share of good photos that may be called anomalous
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    pub false_positive_rate: f64,
+    /// Score above which a photo is anomalous [default: by --false-positive-rate]
+    #[arg(long, value_name = "SCORE", conflicts_with = "false_positive_rate")]
+    pub threshold: Option<f64>,
 }

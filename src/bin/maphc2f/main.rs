@@ -6,6 +6,7 @@ mod args;
 mod check;
 mod config;
 mod console;
+mod detector;
 mod preview;
 mod recipe;
 mod synth;
@@ -42,5 +43,8 @@ fn run(args: &Args, console: &Console) -> Result<u8> {
         Command::Verify(args) => check::verify(args, console),
         Command::Replay(args) => check::replay(args, console),
         Command::Preview(args) => preview::run(args, console),
+        Command::Train(args) => detector::train(args, console),
+        Command::Evaluate(args) => detector::evaluate(args, console),
+        Command::Inspect(args) => detector::inspect(args, console),
     }
 }

@@ -21,7 +21,8 @@ pub(super) use webdataset::Tar;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Format {
-    /// MVTec AD: `test/<mechanism>/` and `ground_truth/<mechanism>/`.
+    /// MVTec AD: `test/<mechanism>/` and `ground_truth/<mechanism>/`; each photo that carries defects stands in `train/good/` once, named
+    /// as its first sample. Good test images (`test/good/`) are for you to add.
     Mvtec,
     /// YOLO segmentation: a polygon for each part of the mask; holes in a part are not expressed.
     Yolo,
@@ -89,6 +90,9 @@ impl Formats {
             match format {
                 Format::Mvtec => {
                     files.push((format!("mvtec/test/{kind}/{name}.png"), std::borrow::Cow::clone(&image)));
+                    if let Some(good) = &pictures.good {
+                        files.push((format!("mvtec/train/good/{name}.png"), (&good[..]).into()));
+                    }
                     files.push((format!("mvtec/ground_truth/{kind}/{name}_mask.png"), std::borrow::Cow::clone(&mask)));
                 }
                 Format::Yolo => {
