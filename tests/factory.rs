@@ -109,7 +109,7 @@ fn a_killed_run_leaves_whole_files_only_and_resumes_to_the_same_bytes() {
     run(synth(&normals, &whole, 700).args(formats));
     let expected = tree(&whole);
     let mut kills = 0;
-    for wait in [0, 15, 40, 90, 170, 260] {
+    for wait in [0, 20, 60, 150] {
         let mut command = synth(&normals, &killed, 700);
         let mut child =
             command.args(formats).arg("--resume").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

@@ -1,4 +1,5 @@
-//! Photos that were decoded not long ago: as many as fit into a fixed amount of memory, whatever the run's length.
+//! Photos that were decoded not long ago, in a fixed amount of memory whatever the run's length. Samples on one photo follow each
+//! other, so few are needed.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +8,7 @@ use super::error::Error;
 use super::sources::{Normal, Sources};
 
 /// Bytes of decoded photos that are kept.
-const ROOM: usize = 64 << 20;
+const ROOM: usize = 32 << 20;
 
 /// Decodes photos once where memory allows, and remembers for good which cannot be used.
 #[derive(Debug)]

@@ -17,7 +17,8 @@ const STREAM: u64 = 1 << 62;
 /// What one index draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Draw {
-    /// Photo, counted in the order of [`Sources`](super::Sources): every photo carries equally many samples.
+    /// Photo, counted in the order of [`Sources`](super::Sources). Every photo carries equally many samples (to within one), and they
+    /// follow each other, so that it is decoded once.
     pub source: usize,
     /// Position in [`Settings::mechanisms`].
     pub share: usize,
@@ -37,7 +38,12 @@ impl Settings {
             share += 1;
         }
         let material = rng.random_range(0..self.materials.0.len().max(1));
-        Draw { source: (index % sources.max(1) as u64) as usize, share, material }
+        Draw { source: self.source(sources, index), share, material }
+    }
+
+    /// Photo of an index.
+    pub(super) fn source(&self, sources: usize, index: u64) -> usize {
+        (u128::from(index) * sources as u128 / u128::from(self.count.max(1))) as usize
     }
 
     /// Blocks of the run.
@@ -86,8 +92,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_follow_their_weights_and_photos_take_turns() {
-        let settings = Settings { mechanisms: "cutpaste=3,fracture-line=1".parse().unwrap(), ..Settings::default() };
+    fn shares_follow_their_weights_and_photos_carry_equally_many() {
+        let mechanisms = "cutpaste=3,fracture-line=1".parse().unwrap();
+        let settings = Settings { mechanisms, count: 8000, ..Settings::default() };
         let draws: Vec<Draw> = (0..8000).map(|i| settings.draw(5, i)).collect();
         // binomial(8000, 1/4): mean 2000, standard deviation 38.7
         let cracks = draws.iter().filter(|d| d.share == 1).count();

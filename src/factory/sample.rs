@@ -154,7 +154,8 @@ impl<'a> Maker<'a> {
             Err(reason) => return Ok(failure(false, reason.to_string())),
         };
         let mut pictures = Pictures::encode(&rendered, draw.share)?;
-        if self.settings.formats.has(Format::Mvtec) && index < self.sources.len() as u64 {
+        let first = index == 0 || self.settings.source(self.sources.len(), index - 1) != draw.source;
+        if first && self.settings.formats.has(Format::Mvtec) {
             pictures.good =
                 Some(png::photo(&normal.pixels).map_err(|e| crate::Error::output("good.png".as_ref(), &e))?);
         }

@@ -1,5 +1,5 @@
 //! The binary, small photos, and folders as maps.
-#![allow(clippy::unwrap_used, dead_code)] // a test may panic, and uses its part
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub)] // a test may panic, and uses its part
 
 use std::collections::BTreeMap;
 use std::fs;
