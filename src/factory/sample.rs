@@ -51,9 +51,10 @@ pub(super) fn render(
     let (raw, mask) = (sample.paste(photo.view())?, sample.full_mask(h, w)?);
     let refined = refine.refine(photo.view(), raw.view(), mask.view())?;
     let mut image = normal.pixels.clone();
-    for (((y, x, _), to), from) in image.indexed_iter_mut().zip(&refined.image) {
-        if mask[[y, x]] {
-            *to = byte(*from);
+    let b = sample.bbox; // the mask lies inside it
+    for (y, x) in (b.y0..b.y1).flat_map(|y| (b.x0..b.x1).map(move |x| (y, x))).filter(|&at| mask[at]) {
+        for k in 0..image.dim().2 {
+            image[[y, x, k]] = byte(refined.image[[y, x, k]]);
         }
     }
     let solver = Solver { iterations: refined.stats.solve.iterations, residual: refined.stats.solve.residual };
@@ -222,10 +223,13 @@ fn descriptors(rendered: &Rendered) -> Result<std::collections::BTreeMap<String,
 /// Area and bounding box of a mask.
 pub(super) fn extent(mask: ArrayView2<'_, bool>) -> MaskSize {
     let (mut area, mut top, mut left, mut bottom, mut right) = (0, usize::MAX, usize::MAX, 0, 0);
-    for ((y, x), _) in mask.indexed_iter().filter(|(_, marked)| **marked) {
-        area += 1;
-        (top, left) = (top.min(y), left.min(x));
-        (bottom, right) = (bottom.max(y + 1), right.max(x + 1));
+    for (y, row) in mask.outer_iter().enumerate() {
+        let marked = |(x, &m): (usize, &bool)| m.then_some(x);
+        let Some(first) = row.iter().enumerate().find_map(marked) else { continue };
+        let last = row.iter().enumerate().rev().find_map(marked).unwrap_or(first);
+        area += row.iter().filter(|m| **m).count();
+        (top, left) = (top.min(y), left.min(first));
+        (bottom, right) = (bottom.max(y + 1), right.max(last + 1));
     }
     if area == 0 {
         return MaskSize { area, r#box: [0; 4] };
