@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -47,8 +48,8 @@ pub fn photos(folder: &Path, n: usize) -> PathBuf {
     normals
 }
 
-/// Every file of a folder but temporary ones, whose names or folders start with a dot: name with `/` and content.
-pub fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+/// Every file of a folder but temporary ones, whose names or folders start with a dot: name with `/`, and size and hash.
+pub fn tree(folder: &Path) -> BTreeMap<String, (usize, u64)> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -56,9 +57,12 @@ pub fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
             continue;
         }
         if entry.path().is_dir() {
-            found.extend(tree(&entry.path()).into_iter().map(|(below, bytes)| (format!("{name}/{below}"), bytes)));
+            found.extend(tree(&entry.path()).into_iter().map(|(below, file)| (format!("{name}/{below}"), file)));
         } else {
-            found.insert(name, fs::read(entry.path()).unwrap());
+            let bytes = fs::read(entry.path()).unwrap();
+            let mut hasher = DefaultHasher::new();
+            bytes.hash(&mut hasher);
+            found.insert(name, (bytes.len(), hasher.finish()));
         }
     }
     found
