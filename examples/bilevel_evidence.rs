@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use common::{Bars, finish, number, read_tests, say};
+use common::{Bars, finish, number, say};
 use maphc2f::adbench::{Mvtec, Policy};
 use maphc2f::bisqad::{MetaSource, TrainParams, Weighting};
 use maphc2f::physdefect::appearance::Material;
@@ -160,7 +160,7 @@ impl Set {
         let photos: Vec<_> = train.iter().map(|s| load_photo(s.image_path())).collect::<std::result::Result<_, _>>()?;
         let names = train.iter().map(|s| s.image_path().display().to_string()).collect();
         let normals = photos.iter().map(|p| shrink(p.view(), side)).collect::<std::result::Result<_, _>>()?;
-        let tests = read_tests(&dataset)?;
+        let tests = dataset.test().samples().iter().map(TestImage::read).collect::<std::result::Result<_, _>>()?;
         Ok(Self { normals, names, tests, side })
     }
 }

@@ -9,18 +9,15 @@
 
 mod common;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use common::{bar, finish_with, number, say, tell_files};
-use maphc2f::adbench::resize::{Kernel, resize_map};
-use maphc2f::bisqad::{Detector, PatchDetector};
+use maphc2f::bisqad::PatchDetector;
 use maphc2f::frozen_backbone::EfficientNetLite0;
-use maphc2f::{heat, list_photos, load_photo, prepare_folder, save_photo, shrink};
-use rayon::prelude::*;
+use maphc2f::{inspect_folder, list_photos};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -88,19 +85,9 @@ fn run() -> Result<(String, u8)> {
         }
     };
     let photos = list_photos(&options.images)?;
-    let folder = options.out.join("heat");
-    prepare_folder(&folder)?;
-
     let progress = bar("photos", photos.len());
     let start = Instant::now();
-    let scores: Vec<std::result::Result<f64, String>> = photos
-        .par_iter()
-        .map(|photo| {
-            let score = inspect(&detector, photo, threshold as f32, &folder).map_err(|e| e.to_string());
-            progress.inc(1);
-            score
-        })
-        .collect();
+    let scores = inspect_folder(&detector, &photos, threshold, &options.out, &|| progress.inc(1))?;
     let seconds = start.elapsed().as_secs_f64();
     progress.finish_and_clear();
 
@@ -110,11 +97,10 @@ fn run() -> Result<(String, u8)> {
             Ok(score) => anomalous += usize::from(*score > threshold),
             Err(reason) => {
                 unreadable += 1;
-                say(&format!("skipped: {}", reason.replace('\n', "; ")));
+                say(&format!("skipped: {reason}"));
             }
         }
     }
-    write_scores(&options.out.join("scores.csv"), &photos, &scores, threshold)?;
     tell_files(&options.out, &["scores.csv", "heat/"]);
     if unreadable == photos.len() {
         return Err("no photo could be read".into());
@@ -132,37 +118,4 @@ fn run() -> Result<(String, u8)> {
         (photos.len() - unreadable) as f64 / seconds
     );
     Ok((line, code))
-}
-
-/// Scores a photo and writes its heat map, from half the threshold to one and a half times it.
-fn inspect(detector: &PatchDetector, path: &Path, threshold: f32, folder: &Path) -> Result<f64> {
-    let photo = load_photo(path)?;
-    let prediction = detector.predict(shrink(photo.view(), detector.trained_at())?.view())?;
-    let map = resize_map(prediction.map.view(), (photo.dim().0, photo.dim().1), Kernel::Bilinear)?;
-    let spread = 0.5 * threshold.abs().max(1e-3);
-    let picture = heat(photo.view(), &map, threshold - spread, threshold + spread);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    save_photo(&folder.join(format!("{name}.png")), picture.view())?;
-    Ok(prediction.score)
-}
-
-fn write_scores(
-    path: &Path,
-    photos: &[PathBuf],
-    scores: &[std::result::Result<f64, String>],
-    threshold: f64,
-) -> Result<()> {
-    let unfinished = path.with_extension("part");
-    let mut table = csv::Writer::from_path(&unfinished)?;
-    table.write_record(["file", "score", "threshold", "anomalous", "error"])?;
-    for (photo, score) in photos.iter().zip(scores) {
-        let file = photo.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (score, anomalous, error) = match score {
-            Ok(s) => (s.to_string(), u8::from(*s > threshold).to_string(), String::new()),
-            Err(reason) => (String::new(), String::new(), reason.replace('\n', "; ")),
-        };
-        table.write_record([file, score, threshold.to_string(), anomalous, error])?;
-    }
-    table.flush()?;
-    Ok(fs::rename(unfinished, path)?)
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use common::{Bars, bar, finish, number, read_tests, say, tell_files, tell_training, write_report};
+use common::{Bars, bar, finish, number, say, tell_files, tell_training, write_report};
 use maphc2f::adbench::{Mvtec, Policy};
 use maphc2f::bisqad::{Checkpoint, Fusion, TrainParams, Weighting};
 use maphc2f::physdefect::appearance::Material;
@@ -81,7 +81,8 @@ fn run() -> Result<String> {
     let photos: Vec<Array3<f32>> =
         dataset.train().samples().iter().map(|s| load_photo(s.image_path())).collect::<std::result::Result<_, _>>()?;
     let names: Vec<String> = dataset.train().samples().iter().map(|s| s.image_path().display().to_string()).collect();
-    let tests = read_tests(&dataset)?;
+    let tests: Vec<TestImage> =
+        dataset.test().samples().iter().map(TestImage::read).collect::<std::result::Result<_, _>>()?;
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("target/mvtec").join(&name));
     let side = options.side;
     let normals: Vec<Array3<f32>> =

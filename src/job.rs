@@ -15,7 +15,7 @@ use physdefect::SampleKey;
 use rayon::prelude::*;
 use sqe::{Evidence, Head, Ladder, Sqe, WarmStart, WarmStartParams};
 
-use crate::{Error, Source, shrink};
+use crate::{Error, Source, load_photo, shrink};
 
 /// What [`train`] is asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,6 +103,21 @@ pub struct TestImage {
     pub image: Array3<f32>,
     /// Ground truth `(H, W)`; all false for good images.
     pub mask: Array2<bool>,
+}
+
+impl TestImage {
+    /// Reads a sample of a dataset with its ground truth.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::TooSmall`].
+    pub fn read(sample: &adbench::Sample) -> Result<Self, Error> {
+        let image = load_photo(sample.image_path())?;
+        let mask = match sample.mask_path() {
+            Some(_) => sample.read_mask(0.0)?.mask,
+            None => Array2::from_elem((image.dim().0, image.dim().1), false),
+        };
+        Ok(Self { name: sample.id().to_owned(), kind: sample.kind().map(str::to_owned), image, mask })
+    }
 }
 
 /// One test image's outcome.

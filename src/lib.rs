@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod factory;
 mod few_shot;
+mod inspect;
 mod job;
 mod photo;
 mod sheet;
@@ -11,6 +13,7 @@ mod synthesis;
 
 pub use error::Error;
 pub use few_shot::take_few_shot;
+pub use inspect::inspect_folder;
 pub use job::{Evaluated, Evaluation, Model, TestImage, Training, evaluate, train};
 pub use photo::{list_photos, load_photo, load_photos, prepare_folder, save_photo, shrink, square};
 pub use sheet::{Cell, Sheet, heat};

@@ -9,11 +9,8 @@ use std::path::{Path, PathBuf};
 use indicatif::{ProgressBar, ProgressStyle};
 use maphc2f::adbench::protocol::Protocol;
 use maphc2f::adbench::report::{Document, Provenance, Report as Figures};
-use maphc2f::adbench::{Dataset, Sample};
 use maphc2f::bisqad::{Checkpoint, Observe, Progress, Report, TrainParams};
 use maphc2f::sqe::WarmStart;
-use maphc2f::{TestImage, load_photo};
-use ndarray::Array2;
 
 /// Progress bars on standard error, and a checkpoint after every round.
 pub struct Bars {
@@ -102,19 +99,6 @@ pub fn finish_with(outcome: Result<(String, u8), Box<dyn std::error::Error>>) ->
 pub fn number<T: std::str::FromStr>(args: &mut lexopt::Parser, name: &str) -> Result<T, Box<dyn std::error::Error>> {
     let value = args.value()?;
     value.to_string_lossy().parse().map_err(|_| format!("--{name} {}: not a number", value.display()).into())
-}
-
-/// The test images of a dataset, with their masks.
-pub fn read_tests(dataset: &Dataset) -> Result<Vec<TestImage>, Box<dyn std::error::Error>> {
-    let read = |s: &Sample| -> Result<TestImage, Box<dyn std::error::Error>> {
-        let image = load_photo(s.image_path())?;
-        let mask = match s.mask_path() {
-            Some(_) => s.read_mask(0.0)?.mask,
-            None => Array2::from_elem((image.dim().0, image.dim().1), false),
-        };
-        Ok(TestImage { name: s.id().to_owned(), kind: s.kind().map(str::to_owned), image, mask })
-    };
-    dataset.test().samples().iter().map(read).collect()
 }
 
 /// Says what training did.

@@ -7,7 +7,7 @@ use maphc2f::{TestImage, load_photo, shrink};
 use ndarray::Array3;
 
 use crate::Result;
-use crate::common::{read_tests, say};
+use crate::common::say;
 
 /// A set and where it lies.
 pub(crate) struct Place {
@@ -47,5 +47,6 @@ pub(crate) fn read(place: &Place, root: &Path, side: usize) -> Result<Set> {
     let normals: Vec<Array3<f32>> =
         paths.iter().map(|p| shrink(load_photo(p)?.view(), side)).collect::<std::result::Result<_, _>>()?;
     let names = paths.iter().map(|p| p.display().to_string()).collect();
-    Ok(Set { name: place.name, normals, names, tests: read_tests(&dataset)? })
+    let tests = dataset.test().samples().iter().map(TestImage::read).collect::<std::result::Result<_, _>>()?;
+    Ok(Set { name: place.name, normals, names, tests })
 }

@@ -1,0 +1,266 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use maphc2f::factory::{Formats, Materials, Mechanisms, Settings, Shard, Sources};
+
+use crate::Result;
+
+const EXIT_CODES: &str = "Exit codes:
+  0  all was done, all is well
+  1  verify or replay found a difference; inspect found a photo above the threshold
+  2  refused or broken off; the reason is on standard error
+  3  done, but some samples could not be made or photos not be read
+
+Every flag can stand in a file: --config FILE, in TOML, with the flags' names as keys. Flags win.";
+
+/// Data sets of physically guided defects, made from good photos.
+#[derive(Debug, Parser)]
+#[command(name = "maphc2f", version, after_help = EXIT_CODES)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+    /// Print one JSON object as the last line of standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Neither bars nor notes on standard error; errors stay
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Threads to use [default: one a core]
+    #[arg(long, global = true, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Read flags from a TOML file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Synth(SynthArgs),
+    Verify(VerifyArgs),
+    Replay(ReplayArgs),
+    Preview(PreviewArgs),
+    Train(TrainArgs),
+    Evaluate(EvaluateArgs),
+    Inspect(InspectArgs),
+}
+
+/// Where the good photos are.
+#[derive(Debug, clap::Args)]
+pub struct Photos {
+    /// Good photos: a folder, a category in MVTec AD, VisA or BTAD layout, or a dataset's root with --category
+    #[arg(long, value_name = "FOLDER", required_unless_present = "recipe")]
+    pub normals: Option<PathBuf>,
+    /// Category below a dataset's root
+    #[arg(long, value_name = "NAME")]
+    pub category: Option<String>,
+    /// Foreground masks named as the photos, white where the product is [default: estimated]
+    #[arg(long, value_name = "FOLDER")]
+    pub masks: Option<PathBuf>,
+}
+
+impl Photos {
+    pub fn find(&self) -> Result<Sources> {
+        let root = self.normals.as_deref().ok_or("--normals is missing: name a folder of good photos")?;
+        Ok(Sources::find(root, self.category.as_deref(), self.masks.as_deref())?)
+    }
+}
+
+/// What is drawn. What is left out comes from the recipe, or is the default.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Drawn {
+    /// Seed: equal seeds and photos give equal bytes [default: 0]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Resize photos to this many px a side [default: as they are]
+    #[arg(long, value_name = "PX")]
+    pub side: Option<usize>,
+    /// Mix of mechanisms, name[=weight][@low..high] with the range of severities [default: fracture-line,pitting-loss,plastic-warpage]
+    #[arg(long, value_name = "LIST")]
+    pub mechanisms: Option<Mechanisms>,
+    /// What surfaces are taken for [default: matte,glossy-plastic,metal]
+    #[arg(long, value_name = "LIST")]
+    pub materials: Option<Materials>,
+}
+
+impl Drawn {
+    /// These settings over others.
+    pub fn over(&self, mut settings: Settings) -> Settings {
+        let Self { seed, side, mechanisms, materials } = self.clone();
+        settings.seed = seed.unwrap_or(settings.seed);
+        settings.side = side.or(settings.side);
+        settings.mechanisms = mechanisms.unwrap_or(settings.mechanisms);
+        settings.materials = materials.unwrap_or(settings.materials);
+        settings
+    }
+}
+
+/// Make a data set of defects from good photos
+///
+/// Equal settings, photos and seed give equal bytes, whatever the shards, threads and interruptions. Files get their names when their
+/// block of 256 samples is whole; a run that was killed goes on with --resume.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  maphc2f synth --normals bottle/train/good --out data/bottle --count 1000 --seed 1 --side 256 --format mvtec,coco")]
+pub struct SynthArgs {
+    #[command(flatten)]
+    pub photos: Photos,
+    /// Folder for the data set; with --recipe, for one of each category
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Samples to make
+    #[arg(long, value_name = "N", required_unless_present = "recipe")]
+    pub count: Option<u64>,
+    #[command(flatten)]
+    pub drawn: Drawn,
+    /// What to write: mvtec, yolo, coco, webdataset [default: mvtec]
+    #[arg(long, value_name = "LIST")]
+    pub format: Option<Formats>,
+    /// Make part i of n equal ones, counted from 0
+    #[arg(long, value_name = "i/n")]
+    pub shard: Option<Shard>,
+    /// Keep what is finished and make the rest
+    #[arg(long)]
+    pub resume: bool,
+    /// Stop before the first output if a photo cannot be used
+    #[arg(long)]
+    pub strict: bool,
+    /// Keep the best by estimated quality of this share of the tries, such as 0.5
+    #[arg(long, value_name = "SHARE", requires = "quality_model")]
+    pub keep_best: Option<f64>,
+    /// Quality estimator that `train` wrote
+    #[arg(long, value_name = "FILE")]
+    pub quality_model: Option<PathBuf>,
+    /// Make every category of a recipe, such as recipes/maphc2f-115987.toml
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["normals", "category", "masks", "count"], requires = "data")]
+    pub recipe: Option<PathBuf>,
+    /// Folder that holds the recipe's datasets
+    #[arg(long, value_name = "FOLDER", requires = "recipe")]
+    pub data: Option<PathBuf>,
+    /// Print the plan and what is missing; write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Prove a data set against its manifest
+///
+/// Compares the SHA-256 of every file, and lists what is missing, differs or is not in the manifest. `sha256sum -c manifest/*.sums`
+/// does the first without this program.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  maphc2f verify --data data/bottle")]
+pub struct VerifyArgs {
+    /// Folder that `synth` wrote
+    #[arg(long, value_name = "FOLDER")]
+    pub data: PathBuf,
+}
+
+/// Make one sample again from its line of the manifest, and compare
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  maphc2f replay --data data/bottle --index 777 --normals bottle/train/good --out sample"
+)]
+pub struct ReplayArgs {
+    /// Folder that `synth` wrote
+    #[arg(long, value_name = "FOLDER")]
+    pub data: PathBuf,
+    /// Number of the sample
+    #[arg(long, value_name = "N")]
+    pub index: u64,
+    /// The folder given to `synth`
+    #[arg(long, value_name = "FOLDER")]
+    pub normals: PathBuf,
+    /// Category below a dataset's root
+    #[arg(long, value_name = "NAME")]
+    pub category: Option<String>,
+    /// The masks given to `synth`
+    #[arg(long, value_name = "FOLDER")]
+    pub masks: Option<PathBuf>,
+    /// Write image.png and mask.png there
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+}
+
+/// Draw a sheet of samples to look at: photo, defect, mask
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  maphc2f preview --normals bottle/train/good --out sheet.png --count 100 --side 256"
+)]
+pub struct PreviewArgs {
+    /// Good photos: a folder, a category, or a dataset's root with --category
+    #[arg(long, value_name = "FOLDER")]
+    pub normals: PathBuf,
+    /// Category below a dataset's root
+    #[arg(long, value_name = "NAME")]
+    pub category: Option<String>,
+    /// Foreground masks named as the photos
+    #[arg(long, value_name = "FOLDER")]
+    pub masks: Option<PathBuf>,
+    /// The sheet, a PNG file
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Samples to draw
+    #[arg(long, value_name = "N", default_value_t = 24)]
+    pub count: u64,
+    #[command(flatten)]
+    pub drawn: Drawn,
+}
+
+/// Train a detector on good photos, with its quality estimator
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  maphc2f train --normals bottle/train/good --out model --seed 1")]
+pub struct TrainArgs {
+    /// Good photos: a folder, a category, or a dataset's root with --category
+    #[arg(long, value_name = "FOLDER")]
+    pub normals: PathBuf,
+    /// Category below a dataset's root
+    #[arg(long, value_name = "NAME")]
+    pub category: Option<String>,
+    /// Folder for detector.safetensors and quality.safetensors
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Seed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Rounds of training [default: the detector's]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// Side the photos are resized to, px; less if they are smaller
+    #[arg(long, value_name = "PX", default_value_t = 288)]
+    pub side: usize,
+}
+
+/// Measure a detector on a category's test images, MVTec AD layout
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  maphc2f evaluate --model model/detector.safetensors --data mvtec/bottle")]
+pub struct EvaluateArgs {
+    /// Detector that `train` wrote
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
+    /// Category with train/good, test and ground_truth
+    #[arg(long, value_name = "FOLDER")]
+    pub data: PathBuf,
+}
+
+/// Score photos with a detector: scores.csv and heat maps
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  maphc2f inspect --model model/detector.safetensors --images photos --out inspected"
+)]
+pub struct InspectArgs {
+    /// Detector that `train` wrote
+    #[arg(long, value_name = "FILE")]
+    pub model: PathBuf,
+    /// Folder of photos
+    #[arg(long, value_name = "FOLDER")]
+    pub images: PathBuf,
+    /// Folder for scores.csv and heat/
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Share of good photos that may be called anomalous
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    pub false_positive_rate: f64,
+    /// Score above which a photo is anomalous [default: by --false-positive-rate]
+    #[arg(long, value_name = "SCORE", conflicts_with = "false_positive_rate")]
+    pub threshold: Option<f64>,
+}

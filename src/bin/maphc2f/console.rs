@@ -1,0 +1,67 @@
+//! What the program says: bars and notes on standard error, results on standard output.
+#![allow(clippy::print_stderr, clippy::print_stdout)]
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+/// Where and how much is said.
+#[derive(Debug, Default)]
+pub struct Console {
+    json: bool,
+    quiet: bool,
+}
+
+impl Console {
+    pub fn new(json: bool, quiet: bool) -> Self {
+        Self { json, quiet }
+    }
+
+    /// A bar on standard error; nothing is drawn where that is no terminal, so that logs stay clean.
+    pub fn bar(&self, label: &'static str, total: u64) -> ProgressBar {
+        if self.quiet {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::new(total).with_prefix(label);
+        match ProgressStyle::with_template("{prefix:>12} [{bar:32}] {pos}/{len} {per_sec} eta {eta}") {
+            Ok(style) => bar.with_style(style.progress_chars("=> ")),
+            Err(_) => bar,
+        }
+    }
+
+    /// A note for people.
+    pub fn say(&self, line: &dyn Display) {
+        if !self.quiet {
+            eprintln!("{line}");
+        }
+    }
+
+    /// A result: a line for people, or the object for programs.
+    pub fn result(&self, line: &dyn Display, object: &Value) {
+        if self.json {
+            println!("{object}");
+        } else {
+            println!("{line}");
+        }
+    }
+
+    /// An error, on one line, and its exit code.
+    pub fn fail(&self, error: &dyn std::error::Error) -> ExitCode {
+        let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        eprintln!("error: {text}");
+        if self.json {
+            println!("{}", json!({ "error": text }));
+        }
+        ExitCode::from(2)
+    }
+}
+
+/// Largest amount of memory the process held so far, in MB of 2^20 bytes; `None` where the system does not say.
+pub fn peak_rss_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some((kilobytes / 1024.0 * 10.0).round() / 10.0)
+}

@@ -1,0 +1,108 @@
+//! `maphc2f train`, `evaluate` and `inspect`: the main job, as a program.
+
+use std::sync::Arc;
+
+use indicatif::ProgressBar;
+use maphc2f::adbench::{Mvtec, Policy};
+use maphc2f::bisqad::{Observe, PatchDetector, Progress};
+use maphc2f::factory::Sources;
+use maphc2f::frozen_backbone::EfficientNetLite0;
+use maphc2f::physdefect::appearance::Material;
+use maphc2f::{Pipeline, Source, TestImage, Training, inspect_folder, list_photos, load_photo, prepare_folder, shrink};
+use ndarray::Array3;
+use serde_json::json;
+
+use crate::Result;
+use crate::args::{EvaluateArgs, InspectArgs, TrainArgs};
+use crate::console::Console;
+
+/// A bar over the steps of training.
+struct Steps(ProgressBar);
+
+impl Observe for Steps {
+    fn progress(&mut self, progress: Progress) {
+        if let Progress::Step { done, total, .. } = progress {
+            self.0.set_length(total as u64);
+            self.0.set_position(done as u64);
+        }
+    }
+}
+
+pub fn train(args: &TrainArgs, console: &Console) -> Result<u8> {
+    let sources = Sources::find(&args.normals, args.category.as_deref(), None)?;
+    let names: Vec<String> = (0..sources.len()).map(|i| sources.path(i).display().to_string()).collect();
+    let photos = (0..sources.len()).map(|i| load_photo(&sources.path(i)));
+    let photos: Vec<Array3<f32>> = photos.collect::<std::result::Result<_, _>>()?;
+    let side = args.side;
+    let normals: Vec<Array3<f32>> =
+        photos.iter().map(|p| shrink(p.view(), side)).collect::<std::result::Result<_, _>>()?;
+    drop(photos);
+    let mut training = Training::default();
+    training.train.seed = args.seed;
+    training.train.rounds = args.epochs.unwrap_or(training.train.rounds);
+    let pipeline = Pipeline::physical(&[Material::MATTE, Material::GLOSSY_PLASTIC, Material::METAL])?;
+    let source = Source::new(&pipeline, &normals, &names, args.seed)?;
+    prepare_folder(&args.out)?;
+    console.say(&format!("{} good photos at {side}x{side}", normals.len()));
+    let mut steps = Steps(console.bar("training", 0));
+    let model = maphc2f::train(&normals, &source, &training, None, &mut steps);
+    steps.0.finish_and_clear();
+    let model = model?;
+    model.fitted.detector.save(&args.out.join("detector.safetensors"))?;
+    model.quality.save(&args.out.join("quality.safetensors"))?;
+    let ranked = model.warm_start.held_out_accuracy;
+    let object = json!({ "images": normals.len(), "side": side, "quality_pair_accuracy": ranked, "out": args.out });
+    let line = format!("detector.safetensors and quality.safetensors in {}", args.out.display());
+    console.result(&line, &object);
+    Ok(0)
+}
+
+fn load(model: &std::path::Path) -> Result<PatchDetector> {
+    Ok(PatchDetector::load(model, Arc::new(EfficientNetLite0::pretrained()?))?)
+}
+
+pub fn evaluate(args: &EvaluateArgs, console: &Console) -> Result<u8> {
+    let dataset = Mvtec::index_with(&args.data, Policy::Strict)?.validate()?;
+    let detector = load(&args.model)?;
+    let tests = dataset.test().samples().iter().map(TestImage::read);
+    let tests: Vec<TestImage> = tests.collect::<std::result::Result<_, _>>()?;
+    let bar = console.bar("test images", tests.len() as u64);
+    let evaluation = maphc2f::evaluate(&detector, dataset.name(), &tests, &|_| bar.inc(1));
+    bar.finish_and_clear();
+    let report = evaluation?.report;
+    let overall = &report.overall;
+    let object = json!({
+        "images": tests.len(),
+        "image_auroc": overall.image_auroc.value,
+        "pixel_auroc": overall.pixels.as_ref().map(|p| p.auroc.value),
+    });
+    console.result(&report, &object);
+    Ok(0)
+}
+
+pub fn inspect(args: &InspectArgs, console: &Console) -> Result<u8> {
+    let detector = load(&args.model)?;
+    let threshold = match args.threshold {
+        Some(value) => value,
+        None => detector.threshold(args.false_positive_rate)?.value,
+    };
+    let photos = list_photos(&args.images)?;
+    let bar = console.bar("photos", photos.len() as u64);
+    let scores = inspect_folder(&detector, &photos, threshold, &args.out, &|| bar.inc(1));
+    bar.finish_and_clear();
+    let scores = scores?;
+    for reason in scores.iter().filter_map(|s| s.as_ref().err()) {
+        console.say(&format!("skipped: {reason}"));
+    }
+    let unreadable = scores.iter().filter(|s| s.is_err()).count();
+    let anomalous = scores.iter().flatten().filter(|s| **s > threshold).count();
+    if unreadable == photos.len() {
+        return Err("no photo could be read".into());
+    }
+    let object = json!({
+        "images": photos.len(), "anomalous": anomalous, "unreadable": unreadable, "threshold": threshold, "out": args.out
+    });
+    let line = format!("{anomalous} of {} photos above {threshold:.4}; {unreadable} unreadable", photos.len());
+    console.result(&line, &object);
+    Ok(if anomalous > 0 { 1 } else { 3 * u8::from(unreadable > 0) })
+}

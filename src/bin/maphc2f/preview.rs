@@ -1,0 +1,55 @@
+//! `maphc2f preview`.
+
+use maphc2f::factory::{Settings, Sources, preview};
+use maphc2f::{Cell, Sheet};
+use rayon::prelude::*;
+use serde_json::json;
+
+use crate::Result;
+use crate::args::PreviewArgs;
+use crate::console::Console;
+
+/// Samples in a row of the sheet.
+const ACROSS: usize = 4;
+/// Side of a picture, px.
+const SHOWN: u32 = 128;
+
+pub fn run(args: &PreviewArgs, console: &Console) -> Result<u8> {
+    let sources = Sources::find(&args.normals, args.category.as_deref(), args.masks.as_deref())?;
+    let settings = args.drawn.over(Settings { count: args.count, ..Settings::default() });
+    settings.validate()?;
+    let bar = console.bar("samples", args.count);
+    let draw = |index: u64| {
+        let made = preview(&settings, &sources, index).map(|made| {
+            let shown = |pixels: &ndarray::Array3<u8>| Cell::photo(pixels.mapv(|v| f32::from(v) / 255.0).view(), SHOWN);
+            [shown(&made.photo), shown(&made.image), Cell::mask(made.mask.view(), SHOWN)]
+        });
+        bar.inc(1);
+        made.map_err(|e| format!("skipped: sample {index}: {e}"))
+    };
+    let made: Vec<std::result::Result<[Cell; 3], String>> = (0..args.count).into_par_iter().map(draw).collect();
+    bar.finish_and_clear();
+    let (mut cells, mut failed) = (Vec::new(), 0);
+    for sample in made {
+        match sample {
+            Ok(sample) => cells.push(sample),
+            Err(reason) => {
+                failed += 1;
+                console.say(&reason);
+            }
+        }
+    }
+    let mut sheet = Sheet::new(["photo", "defect", "mask"].repeat(ACROSS));
+    for row in cells.chunks(ACROSS) {
+        let blank = std::iter::repeat_with(|| Cell::photo(ndarray::Array3::ones((1, 1, 1)).view(), SHOWN));
+        let row: Vec<Cell> = row.iter().flatten().cloned().chain(blank).take(3 * ACROSS).collect();
+        sheet.push(row)?;
+    }
+    if cells.is_empty() {
+        return Err("no sample could be drawn".into());
+    }
+    sheet.save(&args.out)?;
+    let object = json!({ "images": cells.len(), "failed": failed, "file": args.out });
+    console.result(&format!("{} samples in {}", cells.len(), args.out.display()), &object);
+    Ok(if failed > 0 { 3 } else { 0 })
+}

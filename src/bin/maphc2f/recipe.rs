@@ -1,0 +1,89 @@
+//! A recipe: how many samples of which categories, and where those may lie.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use maphc2f::factory::{Formats, Materials, Mechanisms, Settings, Sources};
+use serde::Deserialize;
+
+use crate::Result;
+
+/// The file's content. The tables hold a count for each category.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Recipe {
+    #[serde(default)]
+    seed: u64,
+    side: Option<usize>,
+    mechanisms: Option<Mechanisms>,
+    materials: Option<Materials>,
+    format: Option<Formats>,
+    #[serde(default)]
+    mvtec: BTreeMap<String, u64>,
+    #[serde(default)]
+    visa: BTreeMap<String, u64>,
+    #[serde(default)]
+    btad: BTreeMap<String, u64>,
+}
+
+/// Names that the datasets' folders go by.
+const FOLDERS: [(&str, &[&str]); 3] = [
+    ("mvtec", &["mvtec", "mvtec_ad", "mvtec_anomaly_detection", "MVTec", "MVTecAD", "."]),
+    ("visa", &["visa", "VisA", "VisA_20220922", "VisA_pytorch", "."]),
+    ("btad", &["btad", "BTAD", "BTech_Dataset_transformed", "."]),
+];
+
+impl Recipe {
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| format!("{}: cannot be read ({e}): check the path", path.display()))?;
+        let recipe: Self = toml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
+        Ok(recipe)
+    }
+
+    /// Dataset, category and settings of each run, in the order of the names.
+    pub fn runs(&self) -> Vec<(&'static str, &str, Settings)> {
+        let base = Settings { seed: self.seed, side: self.side, ..Settings::default() };
+        let base = Settings {
+            mechanisms: self.mechanisms.clone().unwrap_or(base.mechanisms),
+            materials: self.materials.clone().unwrap_or(base.materials),
+            formats: self.format.clone().unwrap_or(base.formats),
+            ..base
+        };
+        let sets = [("mvtec", &self.mvtec), ("visa", &self.visa), ("btad", &self.btad)];
+        let mut runs = Vec::new();
+        for (set, counts) in sets {
+            for (category, &count) in counts {
+                runs.push((set, category.as_str(), Settings { count, ..base.clone() }));
+            }
+        }
+        runs
+    }
+}
+
+/// The good photos of a category of a dataset somewhere below `data`.
+pub fn locate(data: &Path, set: &str, category: &str) -> std::result::Result<Sources, String> {
+    let folders = FOLDERS.iter().find(|(name, _)| *name == set).map_or(&[][..], |(_, folders)| folders);
+    let found = folders.iter().find_map(|folder| Sources::find(&data.join(folder), Some(category), None).ok());
+    found.ok_or_else(|| format!("no `{category}` below {} (looked in {})", data.display(), folders.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use maphc2f::adbench::loaders::official::{Source, counts};
+
+    #[test]
+    fn the_published_size_is_reached_over_the_published_categories() {
+        let recipe =
+            Recipe::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/maphc2f-115987.toml"))).unwrap();
+        for (source, found) in
+            [(Source::Mvtec, &recipe.mvtec), (Source::Visa, &recipe.visa), (Source::Btad, &recipe.btad)]
+        {
+            let official: Vec<&str> = counts(source).map(|(name, _)| name).collect();
+            assert_eq!(found.keys().collect::<Vec<_>>(), official);
+        }
+        let counts: Vec<u64> = recipe.runs().iter().map(|(_, _, settings)| settings.count).collect();
+        assert_eq!((counts.len(), counts.iter().sum::<u64>()), (30, 115_987));
+    }
+}

@@ -1,0 +1,153 @@
+//! `maphc2f synth`.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use maphc2f::factory::{Job, Judge, Settings, Shard, Sources, Summary, synthesize};
+use serde_json::json;
+
+use crate::Result;
+use crate::args::SynthArgs;
+use crate::console::{Console, peak_rss_mb};
+use crate::recipe::Recipe;
+
+/// One data set to make.
+struct Part {
+    name: String,
+    out: PathBuf,
+    settings: Settings,
+    sources: Sources,
+    /// Blocks of the parts before it.
+    offset: u64,
+}
+
+impl Part {
+    /// Which blocks this process makes: shards are counted through all parts.
+    fn shard(&self, args: &SynthArgs) -> Shard {
+        Shard { offset: self.offset, ..args.shard.unwrap_or_default() }
+    }
+}
+
+pub fn run(args: &SynthArgs, console: &Console) -> Result<u8> {
+    let start = Instant::now();
+    let judge = args.quality_model.as_deref().map(Judge::load).transpose()?;
+    let (parts, missing) = parts(args)?;
+    if args.dry_run {
+        return Ok(plan(args, &parts, &missing, console));
+    }
+    if let Some(reason) = missing.first() {
+        return Err(format!("{reason} ({} categories are missing; --dry-run lists them)", missing.len()).into());
+    }
+    for part in &parts {
+        part.settings.validate()?;
+    }
+    let total: u64 = parts.iter().map(|p| samples(&p.settings, p.shard(args))).sum();
+    let bar = console.bar("samples", total);
+    let mut whole = Summary::default();
+    for part in &parts {
+        let job = Job {
+            shard: part.shard(args),
+            resume: args.resume,
+            strict: args.strict,
+            judge: judge.as_ref(),
+            ..Job::new(&part.settings, &part.sources, &part.out)
+        };
+        let done = synthesize(&job, &|n| bar.inc(n));
+        let done = done.inspect_err(|_| bar.finish_and_clear())?;
+        whole.images += done.images;
+        whole.failed += done.failed;
+        whole.kept += done.kept;
+        whole.unusable.extend(done.unusable);
+    }
+    bar.finish_and_clear();
+    for (_, reason) in &whole.unusable {
+        console.say(&format!("skipped: {reason}"));
+    }
+    Ok(tell(&whole, &args.out, start.elapsed().as_secs_f64(), console))
+}
+
+fn tell(done: &Summary, out: &Path, seconds: f64, console: &Console) -> u8 {
+    let rate = done.images as f64 / seconds.max(1e-9);
+    let object = json!({
+        "images": done.images,
+        "seconds": seconds,
+        "images_per_second": rate,
+        "failed": done.failed,
+        "kept": done.kept,
+        "unusable_photos": done.unusable.len(),
+        "peak_rss_mb": peak_rss_mb(),
+    });
+    let line = format!(
+        "{} samples in {seconds:.1} s ({rate:.1}/s) in {}; {} failed, {} were there before",
+        done.images,
+        out.display(),
+        done.failed,
+        done.kept
+    );
+    console.result(&line, &object);
+    if done.failed > 0 { 3 } else { 0 }
+}
+
+/// Samples of a shard.
+fn samples(settings: &Settings, shard: Shard) -> u64 {
+    let blocks = (0..settings.blocks()).filter(|&b| shard.has(b));
+    blocks.map(|b| ((b + 1) * maphc2f::factory::BLOCK).min(settings.count) - b * maphc2f::factory::BLOCK).sum()
+}
+
+/// The data sets to make, and a reason for each that cannot be made.
+fn parts(args: &SynthArgs) -> Result<(Vec<Part>, Vec<String>)> {
+    let settings = |base: Settings| {
+        let base = args.drawn.over(base);
+        let formats = args.format.clone().unwrap_or(base.formats);
+        Settings { formats, keep_best: args.keep_best.unwrap_or(base.keep_best), ..base }
+    };
+    let (Some(recipe), Some(data)) = (&args.recipe, &args.data) else {
+        let settings = settings(Settings { count: args.count.unwrap_or_default(), ..Settings::default() });
+        settings.validate()?;
+        let name = args.out.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        return Ok((
+            vec![Part { name, out: args.out.clone(), settings, sources: args.photos.find()?, offset: 0 }],
+            Vec::new(),
+        ));
+    };
+    let (mut parts, mut missing, mut offset) = (Vec::new(), Vec::new(), 0);
+    for (set, category, base) in Recipe::read(recipe)?.runs() {
+        let name = format!("{set}/{category}");
+        match crate::recipe::locate(data, set, category) {
+            Ok(sources) => {
+                let settings = settings(base);
+                let blocks = settings.blocks();
+                parts.push(Part { out: args.out.join(set).join(category), settings, sources, name, offset });
+                offset += blocks;
+            }
+            Err(reason) => missing.push(format!("{name}: {} samples: {reason}", base.count)),
+        }
+    }
+    Ok((parts, missing))
+}
+
+/// Says what would be made; the exit code is 2 if something is missing.
+fn plan(args: &SynthArgs, parts: &[Part], missing: &[String], console: &Console) -> u8 {
+    let mut rows = Vec::new();
+    for part in parts {
+        let here = samples(&part.settings, part.shard(args));
+        console.say(&format!(
+            "{}: {} samples ({here} here) from {} photos",
+            part.name,
+            part.settings.count,
+            part.sources.len()
+        ));
+        rows.push(
+            json!({ "name": part.name, "count": part.settings.count, "here": here, "photos": part.sources.len() }),
+        );
+    }
+    for reason in missing {
+        console.say(&format!("missing: {reason}"));
+    }
+    let total: u64 = parts.iter().map(|p| p.settings.count).sum();
+    let blocks: u64 = parts.iter().map(|p| p.settings.blocks()).sum();
+    let object = json!({ "count": total, "blocks": blocks, "parts": rows, "missing": missing });
+    let line = format!("{total} samples in {blocks} blocks from {} folders; {} missing", parts.len(), missing.len());
+    console.result(&line, &object);
+    if missing.is_empty() { 0 } else { 2 }
+}

@@ -1,0 +1,74 @@
+//! Photos that were decoded not long ago, in a fixed amount of memory whatever the run's length. Samples on one photo follow each
+//! other, so few are needed.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::error::Error;
+use super::sources::{Normal, Sources};
+
+/// Bytes of decoded photos that are kept.
+const ROOM: usize = 32 << 20;
+
+/// Decodes photos once where memory allows, and remembers for good which cannot be used.
+#[derive(Debug)]
+pub(super) struct Cache<'a> {
+    sources: &'a Sources,
+    side: Option<usize>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    photos: HashMap<usize, Arc<Normal>>,
+    order: VecDeque<usize>,
+    bytes: usize,
+    unusable: BTreeMap<usize, String>,
+}
+
+impl<'a> Cache<'a> {
+    pub(super) fn new(sources: &'a Sources, side: Option<usize>) -> Self {
+        Self { sources, side, kept: Mutex::default() }
+    }
+
+    /// Photo `i`, or why it cannot be used.
+    pub(super) fn get(&self, i: usize) -> Result<Arc<Normal>, String> {
+        {
+            let kept = self.lock();
+            if let Some(normal) = kept.photos.get(&i) {
+                return Ok(normal.clone());
+            }
+            if let Some(reason) = kept.unusable.get(&i) {
+                return Err(reason.clone());
+            }
+        }
+        let loaded = self.sources.load(i, self.side).map(Arc::new).map_err(|e: Error| e.to_string());
+        let mut kept = self.lock();
+        match &loaded {
+            Err(reason) => {
+                kept.unusable.insert(i, reason.clone());
+            }
+            Ok(normal) => {
+                let bytes = normal.bytes();
+                if bytes <= ROOM && kept.photos.insert(i, normal.clone()).is_none() {
+                    kept.order.push_back(i);
+                    kept.bytes += bytes;
+                }
+                while kept.bytes > ROOM {
+                    let oldest = kept.order.pop_front().and_then(|i| kept.photos.remove(&i));
+                    kept.bytes -= oldest.map_or(kept.bytes, |normal| normal.bytes());
+                }
+            }
+        }
+        loaded
+    }
+
+    /// Photos that could not be used so far, with the reason.
+    pub(super) fn unusable(&self) -> Vec<(usize, String)> {
+        self.lock().unusable.iter().map(|(&i, reason)| (i, reason.clone())).collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,91 @@
+//! Bytes on their way to the disk, and their hashes.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::error::Error;
+
+/// SHA-256 of what is written through it.
+#[derive(Debug)]
+pub(super) struct Hash<W> {
+    sha: Sha256,
+    inner: W,
+}
+
+impl Hash<io::Sink> {
+    /// SHA-256 in hexadecimal.
+    pub(super) fn of(bytes: &[u8]) -> String {
+        hex(Sha256::new_with_prefix(bytes))
+    }
+
+    /// The same of a file, read in pieces.
+    pub(super) fn of_file(path: &Path) -> io::Result<String> {
+        let mut file = File::open(path)?;
+        let mut hash = Hash::new(io::sink());
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let n = file.read(&mut buffer)?;
+            if n == 0 {
+                return Ok(hash.finish().0);
+            }
+            hash.write_all(&buffer[..n])?;
+        }
+    }
+}
+
+impl<W: Write> Hash<W> {
+    pub(super) fn new(inner: W) -> Self {
+        Self { sha: Sha256::new(), inner }
+    }
+
+    /// The hash in hexadecimal, and the writer.
+    pub(super) fn finish(self) -> (String, W) {
+        (hex(self.sha), self.inner)
+    }
+}
+
+impl<W: Write> Write for Hash<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.inner.write(bytes)?;
+        self.sha.update(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+fn hex(sha: Sha256) -> String {
+    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Writes a small file under a temporary name of this process and renames it.
+pub(super) fn write_renamed(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let written = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|e| {
+        fs::remove_file(&temporary).ok(); // of no use, and removing it may fail for the same reason
+        Error::output(path)(e)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_that_of_the_standard() {
+        // FIPS 180-2, example B.1
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(Hash::of(b"abc"), abc);
+        let mut streamed = Hash::new(Vec::new());
+        streamed.write_all(b"a").unwrap();
+        streamed.write_all(b"bc").unwrap();
+        assert_eq!(streamed.finish(), (abc.to_owned(), b"abc".to_vec()));
+    }
+}

@@ -1,0 +1,135 @@
+//! COCO instance annotations. Every block writes its part, one sample a line; one file is merged from them when all are there.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
+
+use ndarray::ArrayView2;
+use serde::Serialize;
+
+use super::stem;
+use crate::factory::line::Entry;
+use crate::factory::settings::Settings;
+
+#[derive(Serialize)]
+struct Image {
+    id: u64,
+    file_name: String,
+    width: usize,
+    height: usize,
+}
+
+#[derive(Serialize)]
+struct Annotation {
+    id: u64,
+    image_id: u64,
+    category_id: usize,
+    iscrowd: u8,
+    area: usize,
+    bbox: [usize; 4],
+    segmentation: Runs,
+}
+
+/// Lengths of runs of 0 and 1 in turn, down the columns, 0 first.
+#[derive(Serialize)]
+struct Runs {
+    size: (usize, usize),
+    counts: Vec<usize>,
+}
+
+pub(super) fn image_path(name: &str) -> String {
+    format!("coco/images/{name}.png")
+}
+
+/// One sample's image and annotation, both as JSON, with a tab between. Ids are the index + 1: COCO's start at 1.
+pub(in crate::factory) fn fragment(
+    entry: &Entry,
+    mask: ArrayView2<'_, bool>,
+    class: usize,
+) -> serde_json::Result<String> {
+    let (height, width) = entry.size;
+    let id = entry.index + 1;
+    let image = Image { id, file_name: format!("{}.png", stem(entry.index)), width, height };
+    let annotation = Annotation {
+        id,
+        image_id: id,
+        category_id: class + 1,
+        iscrowd: 0,
+        area: entry.mask.area,
+        bbox: entry.mask.r#box,
+        segmentation: Runs { size: (height, width), counts: runs(mask) },
+    };
+    Ok(format!("{}\t{}", serde_json::to_string(&image)?, serde_json::to_string(&annotation)?))
+}
+
+fn runs(mask: ArrayView2<'_, bool>) -> Vec<usize> {
+    let (mut counts, mut value, mut length) = (Vec::new(), false, 0);
+    for &marked in mask.t() {
+        if marked != value {
+            counts.push(length);
+            (value, length) = (marked, 0);
+        }
+        length += 1;
+    }
+    counts.push(length);
+    counts
+}
+
+#[derive(Serialize)]
+struct Category<'a> {
+    id: usize,
+    name: &'a str,
+    supercategory: &'static str,
+}
+
+/// Writes one annotation file from the blocks' parts, line by line: memory does not follow the run's length.
+pub(in crate::factory) fn merge(
+    settings: &Settings,
+    parts: &[std::path::PathBuf],
+    mut to: impl Write,
+) -> io::Result<()> {
+    let shares = settings.mechanisms.0.iter().enumerate();
+    let categories: Vec<_> =
+        shares.map(|(i, s)| Category { id: i + 1, name: &s.name, supercategory: "defect" }).collect();
+    write!(to, "{{\"categories\":{}", serde_json::to_string(&categories)?)?;
+    copy(parts, "images", &mut to, |(image, _)| image)?;
+    copy(parts, "annotations", &mut to, |(_, annotation)| annotation)?;
+    to.write_all(b"}\n")?;
+    to.flush()
+}
+
+fn copy(
+    parts: &[impl AsRef<Path>],
+    name: &str,
+    to: &mut impl Write,
+    pick: impl for<'a> Fn((&'a str, &'a str)) -> &'a str,
+) -> io::Result<()> {
+    write!(to, ",\"{name}\":[")?;
+    let mut first = true;
+    for part in parts {
+        for line in BufReader::new(File::open(part)?).lines() {
+            let line = line?;
+            let halves = line
+                .split_once('\t')
+                .ok_or_else(|| io::Error::other(format!("{}: not a COCO part", part.as_ref().display())))?;
+            to.write_all(if first { b"\n" } else { b",\n" })?;
+            to.write_all(pick(halves).as_bytes())?;
+            first = false;
+        }
+    }
+    to.write_all(b"]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::arr2;
+
+    #[test]
+    fn runs_go_down_the_columns_and_start_with_background() {
+        // columns 0: 0 1; 1: 1 1; 2: 0 0
+        let mask = arr2(&[[0, 1, 0], [1, 1, 0]]).mapv(|v| v == 1);
+        assert_eq!(runs(mask.view()), [1, 3, 2]);
+        assert_eq!(runs(mask.mapv(|m| !m).view()), [0, 1, 3, 2]);
+    }
+}

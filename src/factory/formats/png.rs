@@ -1,0 +1,33 @@
+//! PNG with settings that favour speed: the data sets are read more often than they are kept.
+
+use std::io::Cursor;
+
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder, ImageError};
+use ndarray::{Array3, ArrayView2};
+
+/// An image `(H, W, 1 or 3)`, 8 bits.
+pub(in crate::factory) fn photo(pixels: &Array3<u8>) -> Result<Vec<u8>, ImageError> {
+    let pixels = pixels.as_standard_layout();
+    let (h, w, c) = pixels.dim();
+    let colour = if c == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
+    encode(pixels.as_slice().unwrap_or_default(), (h, w), colour, FilterType::Up)
+}
+
+/// A mask, 0 or 255.
+pub(in crate::factory) fn mask(mask: ArrayView2<'_, bool>) -> Result<Vec<u8>, ImageError> {
+    let bytes: Vec<u8> = mask.iter().map(|&m| if m { 255 } else { 0 }).collect();
+    encode(&bytes, mask.dim(), ExtendedColorType::L8, FilterType::NoFilter)
+}
+
+fn encode(
+    bytes: &[u8],
+    (h, w): (usize, usize),
+    colour: ExtendedColorType,
+    filter: FilterType,
+) -> Result<Vec<u8>, ImageError> {
+    let mut out = Cursor::new(Vec::with_capacity(bytes.len() / 2));
+    let encoder = PngEncoder::new_with_quality(&mut out, CompressionType::Fast, filter);
+    encoder.write_image(bytes, w as u32, h as u32, colour)?;
+    Ok(out.into_inner())
+}

@@ -1,0 +1,54 @@
+//! The dataset factory: a folder of good photos in, a data set of defects with a manifest out.
+//!
+//! A sample is a pure function of the [`Settings`], the photos and its index. Indices come in blocks of [`BLOCK`]; a block's files
+//! get their final names when all of them are written, its piece of the manifest last. So any division of the blocks over processes,
+//! and any number of interruptions, ends in the same bytes.
+//!
+//! ```text
+//! out/run.json                    what was asked for; another run is refused there
+//! out/manifest/000000.jsonl       one line a sample of block 0: written last, so it marks a finished block
+//! out/manifest/000000.sums        SHA-256 of every file of block 0, as `sha256sum -c` reads it
+//! out/mvtec/train/good/00000000.png, out/mvtec/test/<mechanism>/..., out/mvtec/ground_truth/<mechanism>/00000000_mask.png
+//! out/yolo/{images,labels}/..., out/yolo/data.yaml
+//! out/coco/images/..., out/coco/blocks/000000.txt, out/coco/annotations.json (when all blocks are there)
+//! out/webdataset/000000.tar       00000000.png, 00000000.mask.png, 00000000.json, ...
+//! ```
+//!
+//! ```
+//! use maphc2f::factory::{Job, Settings, Sources, synthesize, verify};
+//!
+//! let out = tempfile::tempdir()?;
+//! let photos = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/photos/surfaces");
+//! let settings = Settings { count: 4, side: Some(64), ..Settings::default() };
+//! let sources = Sources::find(&photos, None, None)?;
+//! let done = synthesize(&Job::new(&settings, &sources, out.path()), &|_| ())?;
+//! assert_eq!(done.images + done.failed, 4);
+//! assert!(verify(out.path(), &|_| ())?.is_whole());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod cache;
+mod error;
+mod files;
+mod formats;
+mod line;
+mod plan;
+mod quality;
+mod replay;
+mod run;
+mod sample;
+mod settings;
+mod sources;
+mod verify;
+
+pub use error::Error;
+pub use formats::{Format, Formats};
+pub use line::{Entry, Failure, Line, MaskSize, Solver};
+pub use plan::{BLOCK, Draw, Shard};
+pub use quality::Judge;
+pub use replay::{Replayed, replay};
+pub use run::{Job, Summary, synthesize};
+pub use sample::{Rendered, preview};
+pub use settings::{Materials, Mechanisms, Settings, Share};
+pub use sources::{Normal, Region, Sources};
+pub use verify::{Verified, verify};

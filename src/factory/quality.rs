@@ -1,0 +1,42 @@
+//! The quality estimator that a run may choose its samples by.
+
+use std::path::Path;
+
+use frozen_backbone::EfficientNetLite0;
+use ndarray::{ArrayView2, ArrayView3};
+use sqe::{Evidence, Sqe};
+
+/// A trained estimator with its backbone.
+#[derive(Debug)]
+pub struct Judge {
+    backbone: EfficientNetLite0,
+    estimator: Sqe,
+    hash: String,
+}
+
+impl Judge {
+    /// Reads an estimator that [`Sqe::save`] wrote.
+    ///
+    /// # Errors
+    /// [`crate::Error::Quality`] if the file is not one, or one of another backbone.
+    pub fn load(path: &Path) -> Result<Self, crate::Error> {
+        let backbone = EfficientNetLite0::pretrained()?;
+        let estimator = Sqe::load(path, &backbone)?;
+        let hash = super::files::Hash::of_file(path).map_err(|e| crate::Error::output(path, &e))?;
+        Ok(Self { backbone, estimator, hash })
+    }
+
+    /// SHA-256 of the estimator's file.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// Quality in (0, 1) of an image `(H, W, C)` in \[0, 1\] with its mask `(H, W)`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Quality`].
+    pub fn quality(&self, image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<f64, crate::Error> {
+        let evidence = Evidence::gather(&self.backbone, image, mask)?;
+        Ok(self.estimator.score(&[&evidence])?.first().copied().unwrap_or_default())
+    }
+}

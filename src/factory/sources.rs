@@ -1,0 +1,243 @@
+//! The good photos: found in a folder or a dataset's layout, decoded one at a time.
+
+use std::path::{Path, PathBuf};
+
+use adbench::resize::{Kernel, resize, resize_map};
+use adbench::{Btad, Mvtec, Photo, Policy, Visa, VisaSplit, read_mask, read_photo};
+use ndarray::Array3;
+use physdefect::{Domain, Error as Refused, estimate_foreground};
+use serde::{Deserialize, Serialize};
+
+use super::error::Error;
+use super::files::Hash;
+use crate::list_photos;
+
+/// Good photos, in byte order of their paths, and the folder of their foreground masks if there is one.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    root: PathBuf,
+    photos: Vec<String>,
+    masks: Option<PathBuf>,
+}
+
+/// Where on the photo defects may lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Region {
+    /// On the foreground that was estimated; the whole frame where no object can be told from the background.
+    EstimatedForeground,
+    /// On the mask given with the photo.
+    GivenMask,
+}
+
+/// A good photo, ready to carry defects.
+#[derive(Debug, Clone)]
+pub struct Normal {
+    /// `(H, W, 1 or 3)`, 8 bits.
+    pub pixels: Array3<u8>,
+    /// Where defects may lie.
+    pub domain: Domain,
+    /// How that was found.
+    pub region: Region,
+    /// SHA-256 of the photo's file, in hexadecimal.
+    pub hash: String,
+}
+
+impl Normal {
+    /// Bytes it takes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.pixels.len() + 5 * self.domain.mask().len() // a mask, and an index for each of its pixels
+    }
+}
+
+const GOOD: [&str; 2] = ["good", "ok"];
+
+impl Sources {
+    /// The photos of a plain folder, of a category in MVTec AD, VisA or BTAD layout (`train/good` or `train/ok`), or of the named
+    /// `category` below a dataset's root (the published VisA with its `split_csv` too). `masks` is a folder of foreground masks
+    /// named as the photos (`<stem>.png` or `<stem>_mask.png`), white where the product is.
+    ///
+    /// # Errors
+    /// [`Error::Sources`] if there is no photo, or several categories and none is named.
+    pub fn find(root: &Path, category: Option<&str>, masks: Option<&Path>) -> Result<Self, Error> {
+        let fail = |reason: String| Error::Sources { path: root.to_owned(), reason };
+        if let Some(folder) = masks.filter(|m| !m.is_dir()) {
+            let reason = "no such folder of masks: check the path, or leave `masks` out".to_owned();
+            return Err(Error::Sources { path: folder.to_owned(), reason });
+        }
+        if !root.is_dir() {
+            return Err(fail("no such folder: check the path".to_owned()));
+        }
+        let raw_visa = root.join("split_csv").is_dir();
+        let train_of = |folder: &Path| GOOD.map(|g| folder.join("train").join(g)).into_iter().find(|f| f.is_dir());
+        let inner = [root.join("1cls"), root.join("BTech_Dataset_transformed")].into_iter().find(|f| f.is_dir());
+        let top = inner.unwrap_or_else(|| root.to_owned());
+        let found = match category {
+            Some(name) if raw_visa => {
+                let data = Visa::new(VisaSplit::OneClass).index_with(root, name, Policy::Skip);
+                let data = data.map_err(|e| fail(one_line(&e)))?;
+                data.train().samples().iter().map(|s| s.image_path().to_owned()).collect()
+            }
+            Some(name) => match train_of(&top.join(name)) {
+                Some(folder) => photos(&folder)?,
+                None => return Err(fail(format!("no category `{name}`{}", choices(root, &top)))),
+            },
+            None => match train_of(root) {
+                Some(folder) => photos(&folder)?,
+                None if raw_visa || !choices(root, &top).is_empty() => {
+                    return Err(fail(format!(
+                        "holds several categories: name one with `category`{}",
+                        choices(root, &top)
+                    )));
+                }
+                None => photos(root)?,
+            },
+        };
+        let relative = |path: &PathBuf| {
+            let parts: Vec<_> =
+                path.strip_prefix(root).unwrap_or(path).iter().map(|p| p.to_string_lossy().into_owned()).collect();
+            parts.join("/")
+        };
+        let mut photos: Vec<String> = found.iter().map(relative).collect();
+        photos.sort_unstable();
+        Ok(Self { root: root.to_owned(), photos, masks: masks.map(Path::to_owned) })
+    }
+
+    /// Number of photos.
+    pub fn len(&self) -> usize {
+        self.photos.len()
+    }
+
+    /// Never true of sources that were found.
+    pub fn is_empty(&self) -> bool {
+        self.photos.is_empty()
+    }
+
+    /// Path of photo `i` relative to the root, with `/`.
+    pub fn name(&self, i: usize) -> &str {
+        &self.photos[i]
+    }
+
+    /// The file of photo `i`.
+    pub fn path(&self, i: usize) -> PathBuf {
+        self.root.join(self.name(i))
+    }
+
+    /// SHA-256 of the list of photos (their paths, not their content).
+    pub fn fingerprint(&self) -> String {
+        Hash::of(format!("{}\n{}", self.photos.join("\n"), self.masks.is_some()).as_bytes())
+    }
+
+    /// Reads photo `i`, resized to `side` x `side` if given.
+    ///
+    /// # Errors
+    /// [`Error::Source`] if photo or mask cannot be read, do not fit together or leave no room for a defect.
+    pub fn load(&self, i: usize, side: Option<usize>) -> Result<Normal, Error> {
+        self.load_path(self.name(i), side)
+    }
+
+    /// [`Self::load`] by the path relative to the root.
+    pub(super) fn load_path(&self, name: &str, side: Option<usize>) -> Result<Normal, Error> {
+        let fail = |reason: String| Error::Source { source_path: name.to_owned(), reason };
+        let path = self.root.join(name);
+        let bytes = std::fs::read(&path).map_err(|e| fail(format!("{}: cannot be read ({e})", path.display())))?;
+        let hash = Hash::of(&bytes);
+        drop(bytes);
+        let photo = read_photo(&path).map_err(|e| fail(e.to_string()))?;
+        let (height, width, _) = photo.dim();
+        let pixels = eight_bits(photo);
+        let pixels = match side {
+            Some(side) if (height, width) != (side, side) => {
+                let (to, kernel) = ((side, side), kernel((height, width), side));
+                resize(pixels.mapv(|v| f32::from(v) / 255.0).view(), to, kernel)
+                    .map_err(|e| fail(format!("{}: {e}", path.display())))?
+                    .mapv(byte)
+            }
+            _ => pixels,
+        };
+        let (h, w, _) = pixels.dim();
+        if h < 32 || w < 32 {
+            return Err(fail(format!("{}: {w}x{h} px, but 32 a side are needed: use larger photos", path.display())));
+        }
+        let (domain, region) = match &self.masks {
+            None => {
+                (estimated(&pixels).map_err(|e| fail(format!("{}: {e}", path.display())))?, Region::EstimatedForeground)
+            }
+            Some(folder) => (given(folder, &path, (height, width), (h, w)).map_err(fail)?, Region::GivenMask),
+        };
+        Ok(Normal { pixels, domain, region, hash })
+    }
+}
+
+/// Photos of a folder.
+fn photos(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    list_photos(folder).map_err(Error::from)
+}
+
+/// The categories below a root, as the end of a message; empty if there is none.
+fn choices(root: &Path, top: &Path) -> String {
+    let found = if root.join("split_csv").is_dir() {
+        Visa::new(VisaSplit::OneClass).categories(root).unwrap_or_default()
+    } else {
+        let mut names = Mvtec::categories(top).unwrap_or_default();
+        names.extend(Btad::categories(top).unwrap_or_default());
+        names.sort();
+        names.dedup();
+        names
+    };
+    if found.is_empty() { String::new() } else { format!(" ({})", found.join(", ")) }
+}
+
+fn one_line(error: &dyn std::fmt::Display) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A share of full scale as 8 bits.
+pub(super) fn byte(v: f32) -> u8 {
+    (v.clamp(0.0, 1.0) * 255.0).round() as u8
+}
+
+/// Deeper photos are rounded to 8 bits: that is what the formats hold.
+fn eight_bits(photo: Photo) -> Array3<u8> {
+    match photo {
+        Photo::U8(pixels) => pixels,
+        other => other.to_f32().mapv(byte),
+    }
+}
+
+fn kernel((h, w): (usize, usize), side: usize) -> Kernel {
+    if h >= side && w >= side { Kernel::Area } else { Kernel::Bilinear }
+}
+
+fn estimated(pixels: &Array3<u8>) -> Result<Domain, Refused> {
+    let photo = pixels.mapv(|v| f32::from(v) / 255.0);
+    match estimate_foreground(photo.view()) {
+        Ok(foreground) => foreground.into_domain(),
+        Err(Refused::NoForeground { .. }) => Domain::full(photo.dim().0, photo.dim().1), // a uniform photo
+        Err(e) => Err(e),
+    }
+}
+
+/// The foreground mask in `folder` of the photo at `path`.
+fn given(folder: &Path, path: &Path, photo: (usize, usize), to: (usize, usize)) -> Result<Domain, String> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let names = [format!("{stem}.png"), format!("{stem}_mask.png")].map(|n| folder.join(n));
+    let file = names.iter().find(|f| f.is_file());
+    let file = file.ok_or_else(|| format!("{}: no such mask, nor {stem}_mask.png; add it", names[0].display()))?;
+    let mask = read_mask(file, 0.0).map_err(|e| e.to_string())?.mask;
+    if mask.dim() != photo {
+        let ((h, w), (ph, pw)) = (mask.dim(), photo);
+        return Err(format!(
+            "{}: mask of {w}x{h} for a photo of {pw}x{ph}; save it at the photo's size",
+            file.display()
+        ));
+    }
+    let mask = if photo == to {
+        mask
+    } else {
+        let grey = resize_map(mask.mapv(f32::from).view(), to, kernel(photo, to.0)).map_err(|e| e.to_string())?;
+        grey.mapv(|v| v >= 0.5)
+    };
+    Domain::from_mask(mask).map_err(|e| format!("{}: {e}", file.display()))
+}

@@ -1,0 +1,69 @@
+//! The binary, small photos, and folders as maps.
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub)] // a test may panic, and uses its part
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use image::imageops::FilterType;
+
+/// `maphc2f SUBCOMMAND --json`.
+pub fn maphc2f(subcommand: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_maphc2f"));
+    command.args([subcommand, "--json"]);
+    command
+}
+
+/// `maphc2f synth` of `count` samples at 64 px with seed 1.
+pub fn synth(normals: &Path, out: &Path, count: u64) -> Command {
+    let mut command = maphc2f("synth");
+    command.arg("--normals").arg(normals).arg("--out").arg(out).args(["--count", &count.to_string(), "--seed", "1"]);
+    command
+}
+
+/// Runs a command that must succeed.
+pub fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {output:?}");
+    output
+}
+
+/// The last line of standard output.
+pub fn json(output: &Output) -> serde_json::Value {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    serde_json::from_str(text.lines().last().unwrap_or_default()).unwrap()
+}
+
+/// The first `n` of three photographs that ship with the repository, at 64 px, as `normals/<k>.png`.
+pub fn photos(folder: &Path, n: usize) -> PathBuf {
+    let normals = folder.join("normals");
+    fs::create_dir_all(&normals).unwrap();
+    for (k, name) in ["surfaces/brick.png", "surfaces/gravel.png", "objects/coffee.jpg"].iter().take(n).enumerate() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/photos").join(name);
+        let photo = image::open(path).unwrap().resize_exact(64, 64, FilterType::Triangle);
+        photo.save(normals.join(format!("{k}.png"))).unwrap();
+    }
+    normals
+}
+
+/// Every file of a folder but temporary ones, whose names or folders start with a dot: name with `/`, and size and hash.
+pub fn tree(folder: &Path) -> BTreeMap<String, (usize, u64)> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') {
+            continue;
+        }
+        if entry.path().is_dir() {
+            found.extend(tree(&entry.path()).into_iter().map(|(below, file)| (format!("{name}/{below}"), file)));
+        } else {
+            let bytes = fs::read(entry.path()).unwrap();
+            let mut hasher = DefaultHasher::new();
+            bytes.hash(&mut hasher);
+            found.insert(name, (bytes.len(), hasher.finish()));
+        }
+    }
+    found
+}
