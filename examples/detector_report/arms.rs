@@ -5,7 +5,7 @@ use std::sync::Arc;
 use maphc2f::adbench::resize::{Kernel, resize};
 use maphc2f::bisqad::hypergradient::ForwardDifference;
 use maphc2f::bisqad::{
-    Anomaly, AnomalySource, Detector, GaussianDetector, GaussianParams, MetaSource, Silent, TrainParams, Upper,
+    Anomaly, AnomalySource, Detector, Ensemble, GaussianDetector, GaussianParams, MetaSource, Silent, TrainParams, Upper,
     Weighting, fit, fit_memory,
 };
 use maphc2f::frozen_backbone::EfficientNetLite0;
@@ -21,9 +21,10 @@ use crate::Result;
 use crate::sets::Set;
 
 /// In the order of the table; the last one is the default of the library.
-pub(crate) const ARMS: [&str; 9] = [
+pub(crate) const ARMS: [&str; 10] = [
     "patch-memory",
     "position-gaussian",
+    "ours+gaussian",
     "feature-noise",
     "cutpaste",
     "perlin",
@@ -32,6 +33,9 @@ pub(crate) const ARMS: [&str; 9] = [
     "ours-npcF",
     "ours",
 ];
+
+/// What our defects are drawn in.
+const MATERIALS: [Material; 3] = [Material::MATTE, Material::GLOSSY_PLASTIC, Material::METAL];
 
 /// A trained arm and how it wants its images.
 pub(crate) struct Trained {
@@ -55,13 +59,14 @@ impl Trained {
 pub(crate) fn trained(set: &Set, arm: &str, seed: u64, side: usize) -> Result<Trained> {
     let params = TrainParams { seed, ..Default::default() };
     let free = |detector: Box<dyn Detector>| Trained { detector, exact: None, side };
-    let ours = || Pipeline::physical(&[Material::MATTE, Material::GLOSSY_PLASTIC, Material::METAL]);
+    let ours = || Pipeline::physical(&MATERIALS);
     let pipeline = match arm {
         "patch-memory" => {
             let net = Arc::new(EfficientNetLite0::pretrained()?);
             return Ok(free(Box::new(fit_memory(net, &set.normals, &params, &mut Silent)?)));
         }
         "position-gaussian" => return gaussian(set, side),
+        "ours+gaussian" => return ensemble(set, params, side),
         "feature-noise" => return Ok(free(Box::new(noise_only(set, params)?))),
         "cutpaste" => control(vec![Box::new(CutPaste::default()), Box::new(CutPasteScar::default())]),
         "perlin" => control(vec![Box::new(PerlinBlend::default())]),
@@ -82,8 +87,8 @@ fn control(makers: Vec<Box<dyn Synthesize>>) -> Pipeline {
     pipeline.up_to(Stage::Raw)
 }
 
-/// At the median size, for a position must mean the same in every image; it has no seed.
-fn gaussian(set: &Set, side: usize) -> Result<Trained> {
+/// The good photos at their median size, for a position must mean the same in every image.
+fn alike(set: &Set) -> Result<((usize, usize), Vec<Array3<f32>>)> {
     let median = |of: &dyn Fn(&Array3<f32>) -> usize| {
         let mut sizes: Vec<usize> = set.normals.iter().map(of).collect();
         sizes.sort_unstable();
@@ -91,9 +96,36 @@ fn gaussian(set: &Set, side: usize) -> Result<Trained> {
     };
     let size = (median(&|n| n.dim().0), median(&|n| n.dim().1));
     let resized = |n: &Array3<f32>| resize(n.view(), size, Kernel::Bilinear);
-    let normals: Vec<_> = set.normals.iter().map(resized).collect::<std::result::Result<_, _>>()?;
+    Ok((size, set.normals.iter().map(resized).collect::<std::result::Result<_, _>>()?))
+}
+
+/// It has no seed.
+fn gaussian(set: &Set, side: usize) -> Result<Trained> {
+    let (size, normals) = alike(set)?;
     let net = Arc::new(EfficientNetLite0::pretrained()?);
     let detector = GaussianDetector::fit(net, &normals, GaussianParams::default())?;
+    Ok(Trained { detector: Box::new(detector), exact: Some(size), side })
+}
+
+/// Our detector and the Gaussian as one, put on one scale by every tenth good photo, which neither has seen.
+fn ensemble(set: &Set, params: TrainParams, side: usize) -> Result<Trained> {
+    let (size, normals) = alike(set)?;
+    let (mut fitted, mut names, mut held) = (Vec::new(), Vec::new(), Vec::new());
+    for (i, (normal, name)) in normals.into_iter().zip(&set.names).enumerate() {
+        if i % 10 == 0 {
+            held.push(normal);
+        } else {
+            fitted.push(normal);
+            names.push(name.clone());
+        }
+    }
+    let pipeline = Pipeline::physical(&MATERIALS)?;
+    let source = Source::new(&pipeline, &fitted, &names, params.seed)?;
+    let training = Training { train: params, ..Default::default() };
+    let ours = train(&fitted, &source, &training, None, &mut Silent)?.fitted.detector;
+    let net = Arc::new(EfficientNetLite0::pretrained()?);
+    let gaussian = GaussianDetector::fit(net, &fitted, GaussianParams::default())?;
+    let detector = Ensemble::new(Arc::new(ours), Arc::new(gaussian), &held)?;
     Ok(Trained { detector: Box::new(detector), exact: Some(size), side })
 }
 
