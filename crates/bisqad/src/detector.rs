@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use frozen_backbone::Backbone;
-use ndarray::{Array2, ArrayView3};
+use ndarray::{Array2, Array3, ArrayView3};
+use rayon::prelude::*;
 
 use crate::discriminator::{Shape, inputs};
 use crate::memory::{Memory, norms};
@@ -88,6 +89,16 @@ pub struct Threshold {
 }
 
 impl Threshold {
+    /// The threshold that calls at most a share `rate` of `normals` anomalous, for any detector. They should be new to it, and of the size
+    /// that it will meet.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless the rate lies in \[0, 1), [`Error::TooFewNormals`] for none, and what the detector refuses.
+    pub fn on(detector: &dyn Detector, normals: &[Array3<f32>], rate: f64) -> Result<Self, Error> {
+        let score = |n: &Array3<f32>| detector.predict(n.view()).map(|p| p.score);
+        Self::of(&normals.par_iter().map(score).collect::<Result<Vec<_>, Error>>()?, rate)
+    }
+
     /// The least score that at most a share `rate` of `scores` exceeds.
     pub(crate) fn of(scores: &[f64], rate: f64) -> Result<Self, Error> {
         if !(0.0..1.0).contains(&rate) {

@@ -131,8 +131,11 @@ impl Search<'_> {
                 for v in 0..V {
                     let score = simd.sub_f32s(sum[p][v], offset[v]);
                     let better = simd.greater_than_f32s(score, scores[v]);
-                    scores[v] = simd.select_f32s(better, score, scores[v]);
-                    places[v] = simd.select_f32s(better, here, places[v]);
+                    // rare, and masked stores are slow
+                    if simd.first_true_m32s(better) < S::F32_LANES {
+                        scores[v] = simd.select_f32s(better, score, scores[v]);
+                        places[v] = simd.select_f32s(better, here, places[v]);
+                    }
                 }
             }
         }
