@@ -5,8 +5,8 @@ use std::sync::Arc;
 use maphc2f::adbench::resize::{Kernel, resize};
 use maphc2f::bisqad::hypergradient::ForwardDifference;
 use maphc2f::bisqad::{
-    Anomaly, AnomalySource, Detector, Ensemble, GaussianDetector, GaussianParams, MetaSource, Silent, TrainParams, Upper,
-    Weighting, fit, fit_memory,
+    Anomaly, AnomalySource, Detector, Ensemble, GaussianDetector, GaussianParams, MetaSource, Silent, TrainParams,
+    Upper, Weighting, fit, fit_memory,
 };
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::pde_refine::CoarseToFine;
