@@ -87,8 +87,13 @@ fn control(makers: Vec<Box<dyn Synthesize>>) -> Pipeline {
     pipeline.up_to(Stage::Raw)
 }
 
-/// The good photos at their median size, for a position must mean the same in every image.
-fn alike(set: &Set) -> Result<((usize, usize), Vec<Array3<f32>>)> {
+/// Good photos at their median size, for a position must mean the same in every image.
+struct Alike {
+    size: (usize, usize),
+    normals: Vec<Array3<f32>>,
+}
+
+fn alike(set: &Set) -> Result<Alike> {
     let median = |of: &dyn Fn(&Array3<f32>) -> usize| {
         let mut sizes: Vec<usize> = set.normals.iter().map(of).collect();
         sizes.sort_unstable();
@@ -96,12 +101,12 @@ fn alike(set: &Set) -> Result<((usize, usize), Vec<Array3<f32>>)> {
     };
     let size = (median(&|n| n.dim().0), median(&|n| n.dim().1));
     let resized = |n: &Array3<f32>| resize(n.view(), size, Kernel::Bilinear);
-    Ok((size, set.normals.iter().map(resized).collect::<std::result::Result<_, _>>()?))
+    Ok(Alike { size, normals: set.normals.iter().map(resized).collect::<std::result::Result<_, _>>()? })
 }
 
 /// It has no seed.
 fn gaussian(set: &Set, side: usize) -> Result<Trained> {
-    let (size, normals) = alike(set)?;
+    let Alike { size, normals } = alike(set)?;
     let net = Arc::new(EfficientNetLite0::pretrained()?);
     let detector = GaussianDetector::fit(net, &normals, GaussianParams::default())?;
     Ok(Trained { detector: Box::new(detector), exact: Some(size), side })
@@ -109,7 +114,7 @@ fn gaussian(set: &Set, side: usize) -> Result<Trained> {
 
 /// Our detector and the Gaussian as one, put on one scale by every tenth good photo, which neither has seen.
 fn ensemble(set: &Set, params: TrainParams, side: usize) -> Result<Trained> {
-    let (size, normals) = alike(set)?;
+    let Alike { size, normals } = alike(set)?;
     let (mut fitted, mut names, mut held) = (Vec::new(), Vec::new(), Vec::new());
     for (i, (normal, name)) in normals.into_iter().zip(&set.names).enumerate() {
         if i % 10 == 0 {
