@@ -1,11 +1,11 @@
 //! The detector beside its baselines and control arms, on real images: `docs/results.md`.
 //!
 //! `cargo run --release --example detector_report -- --data FOLDER [--sets A,B] [--arms A,B] [--seeds N] [--side PX] [--out FOLDER]
-//! [--python PYTHON]`
+//! [--python PYTHON] [--table-only]`
 //!
 //! FOLDER holds the sets named in `sets.rs`; absent ones are skipped. Every finished run is appended to `OUT/runs.jsonl` and not made
 //! again, so that an interrupted report goes on where it was. Trained on `train/good` only; nothing is selected on the test images.
-//! With `--python`, ONNX Runtime and PyTorch are timed in the same run (`benches/peers/detector.py`).
+//! `--table-only` makes no run and writes the tables of what is there. With `--python`, ONNX Runtime and PyTorch are timed in the same run (`benches/peers/detector.py`).
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -36,6 +36,7 @@ struct Options {
     side: usize,
     out: PathBuf,
     python: Option<PathBuf>,
+    table_only: bool,
 }
 
 fn options() -> Result<Options> {
@@ -47,6 +48,7 @@ fn options() -> Result<Options> {
         side: 288,
         out: PathBuf::from("target/detector-report"),
         python: None,
+        table_only: false,
     };
     let list = |args: &mut lexopt::Parser, known: &[String]| -> Result<Vec<String>> {
         let names: Vec<String> = args.value()?.to_string_lossy().split(',').map(str::to_owned).collect();
@@ -65,10 +67,11 @@ fn options() -> Result<Options> {
             lexopt::Arg::Long("side") => options.side = number(&mut args, "side")?,
             lexopt::Arg::Long("out") => options.out = args.value()?.into(),
             lexopt::Arg::Long("python") => options.python = Some(args.value()?.into()),
+            lexopt::Arg::Long("table-only") => options.table_only = true,
             _ => return Err(arg.unexpected().into()),
         }
     }
-    if options.data.as_os_str().is_empty() {
+    if options.data.as_os_str().is_empty() && !options.table_only {
         return Err("--data is missing: name the folder that holds the sets".into());
     }
     Ok(options)
@@ -79,7 +82,8 @@ fn run() -> Result<String> {
     prepare_folder(&options.out)?;
     let path = options.out.join("runs.jsonl");
     let mut done = runs::read(&path)?;
-    for set in sets::SETS.iter().filter(|s| options.sets.iter().any(|n| n == s.name)) {
+    let sets = sets::SETS.iter().filter(|s| !options.table_only && options.sets.iter().any(|n| n == s.name));
+    for set in sets {
         let root = options.data.join(set.folder);
         if !root.is_dir() {
             say(&format!("skipped: {} is not there", root.display()));
