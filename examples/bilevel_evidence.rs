@@ -24,9 +24,9 @@ use std::time::Instant;
 use common::{Bars, finish, number, say};
 use maphc2f::adbench::{Mvtec, Policy};
 use maphc2f::bisqad::{MetaSource, TrainParams, Weighting};
-use maphc2f::physdefect::appearance::Material;
 use maphc2f::{
-    Pipeline, Source, TestImage, Training, evaluate, load_photo, prepare_folder, shrink, take_few_shot, train,
+    MATERIALS, Pipeline, Source, TestImage, Training, evaluate, load_photo, prepare_folder, shrink, take_few_shot,
+    train,
 };
 use ndarray::Array3;
 use pairs::{mean, paired, spread};
@@ -182,7 +182,7 @@ fn one(set: &Set, arm: &str, seed: u64, spoilt: bool, options: &Options, mut lin
         meta: if arm == "real" { MetaSource::FewShotReal(few) } else { MetaSource::HeldOutMechanism },
         ..Default::default()
     };
-    let pipeline = Pipeline::physical(&[Material::MATTE, Material::GLOSSY_PLASTIC, Material::METAL])?;
+    let pipeline = Pipeline::physical(&MATERIALS)?;
     let source = Source::new(&pipeline, &set.normals, &set.names, seed)?.spoilt(if spoilt { SPOILT } else { 0.0 });
     let model = train(&set.normals, &source, &training, None, &mut Bars::new(None))?;
     let figures = evaluate(&model.fitted.detector, "test", &tests, &|_| ())?.report.overall;

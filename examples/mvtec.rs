@@ -12,10 +12,9 @@ use std::time::Instant;
 use common::{Bars, bar, finish, number, say, tell_files, tell_training, write_report};
 use maphc2f::adbench::{Mvtec, Policy};
 use maphc2f::bisqad::{Checkpoint, Fusion, TrainParams, Weighting};
-use maphc2f::physdefect::appearance::Material;
 use maphc2f::{
-    Cell, Evaluation, Pipeline, Sheet, Source, TestImage, Training, evaluate, heat, load_photo, prepare_folder, shrink,
-    train,
+    Cell, Evaluation, MATERIALS, Pipeline, Sheet, Source, TestImage, Training, evaluate, heat, load_photo,
+    prepare_folder, shrink, train,
 };
 use ndarray::Array3;
 
@@ -87,7 +86,7 @@ fn run() -> Result<String> {
     let side = options.side;
     let normals: Vec<Array3<f32>> =
         photos.iter().map(|p| shrink(p.view(), side)).collect::<std::result::Result<_, _>>()?;
-    let pipeline = Pipeline::physical(&[Material::MATTE, Material::GLOSSY_PLASTIC, Material::METAL])?;
+    let pipeline = Pipeline::physical(&MATERIALS)?;
     let source = Source::new(&pipeline, &normals, &names, options.train.seed)?;
     prepare_folder(&out)?;
     say(&format!(

@@ -146,7 +146,7 @@ fn run() -> Result<String> {
     let step = judged.len().div_ceil(DEGRADED).max(1);
     let views: Vec<_> = judged.iter().step_by(step).map(|j| (j.image.view(), j.mask.view())).collect();
     let calibration = quality.calibrate(&net, &views, 6)?;
-    write_atomic(out.join("calibration.svg"), &plot(&calibration))?;
+    write_atomic(out.join("calibration.svg"), plot(&calibration))?;
     for c in &calibration {
         let levels: Vec<String> = c.levels.iter().map(|(_, q)| format!("{q:.3}")).collect();
         say(&format!(

@@ -8,6 +8,8 @@
 //! `result oracles=<n> failed=<n> slope=<f> masked_1024_50_s=<f> masked_256_10_s=<f>`.
 
 mod common;
+#[path = "common/oracles.rs"]
+mod oracles;
 #[path = "common/poisson_cases.rs"]
 mod poisson_cases;
 
@@ -21,31 +23,11 @@ use maphc2f::adbench::file::write_atomic;
 use maphc2f::pde_refine::poisson::{Direct, MgCg, Multigrid, Solve, Stopping, System};
 use maphc2f::pde_refine::{Guidance, seamless_clone};
 use ndarray::{Array2, Array3};
+use oracles::Oracles;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
-
-/// Rows of the oracle table.
-#[derive(Default)]
-struct Oracles {
-    text: String,
-    rows: usize,
-    failed: usize,
-}
-
-impl Oracles {
-    fn add(&mut self, what: &str, ours: f64, low: f64, high: f64) {
-        let holds = (low..=high).contains(&ours);
-        let _ = writeln!(
-            self.text,
-            "| {what} | {ours:.3e} | {low:.3e} to {high:.3e} | {} |",
-            if holds { "yes" } else { "NO" }
-        );
-        self.rows += 1;
-        self.failed += usize::from(!holds);
-    }
-}
 
 fn main() -> ExitCode {
     finish(run())

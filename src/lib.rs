@@ -17,6 +17,6 @@ pub use inspect::inspect_folder;
 pub use job::{Evaluated, Evaluation, Model, TestImage, Training, evaluate, train};
 pub use photo::{list_photos, load_photo, load_photos, prepare_folder, save_photo, shrink, square};
 pub use sheet::{Cell, Sheet, heat};
-pub use synthesis::{Pipeline, SEVERITY, Source, Stage, Stages};
+pub use synthesis::{MATERIALS, Pipeline, SEVERITY, Source, Stage, Stages};
 
 pub use {adbench, bisqad, frozen_backbone, pde_refine, physdefect, sqe};

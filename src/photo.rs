@@ -10,7 +10,17 @@ use rayon::prelude::*;
 use crate::Error;
 
 /// Smallest accepted side of a photo, px.
-const MINIMUM: usize = 32;
+pub(crate) const MINIMUM: usize = 32;
+
+/// A share of full scale as 8 bits.
+pub(crate) fn byte(v: f32) -> u8 {
+    (v.clamp(0.0, 1.0) * 255.0).round() as u8
+}
+
+/// How a photo of height and width `from` is brought to `side` x `side`: areas are averaged where it shrinks both ways.
+pub(crate) fn square_kernel((height, width): (usize, usize), side: usize) -> Kernel {
+    if height >= side && width >= side { Kernel::Area } else { Kernel::Bilinear }
+}
 
 /// Reads a photo (PNG, JPEG, BMP; grey or RGB; 8 or 16 bits) as f32 `(H, W, C)` in \[0, 1\].
 ///
@@ -60,7 +70,6 @@ pub fn list_photos(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 /// # Errors
 /// [`Error::Output`].
 pub fn save_photo(path: &Path, photo: ArrayView3<'_, f32>) -> Result<(), Error> {
-    let byte = |v: f32| (v.clamp(0.0, 1.0) * 255.0).round() as u8;
     let picture = RgbImage::from_fn(photo.dim().1 as u32, photo.dim().0 as u32, |x, y| {
         Rgb([0, 1, 2].map(|k| byte(photo[[y as usize, x as usize, if photo.dim().2 >= 3 { k } else { 0 }]])))
     });
@@ -80,8 +89,11 @@ pub(crate) fn write_png(picture: &RgbImage, path: &Path) -> Result<(), Error> {
 /// [`Error::Resize`] for a side of zero.
 pub fn square(photo: ArrayView3<'_, f32>, side: usize) -> Result<Array3<f32>, Error> {
     let (h, w, _) = photo.dim();
-    let kernel = if h >= side && w >= side { Kernel::Area } else { Kernel::Bilinear };
-    let resized = if (h, w) == (side, side) { photo.to_owned() } else { resize(photo, (side, side), kernel)? };
+    let resized = if (h, w) == (side, side) {
+        photo.to_owned()
+    } else {
+        resize(photo, (side, side), square_kernel((h, w), side))?
+    };
     Ok(three_channels(resized))
 }
 

@@ -15,6 +15,9 @@ use crate::spoil::spoil;
 /// Severities of [`Pipeline::physical`]: milder defects than these are hard to see even for people who know where they are.
 pub const SEVERITY: (f64, f64) = (0.25, 1.0);
 
+/// What surfaces are taken for where nothing is known of them: between them they look like most products.
+pub const MATERIALS: [Material; 3] = [Material::MATTE, Material::GLOSSY_PLASTIC, Material::METAL];
+
 /// One defect at rising fidelity, all of the photo's shape `(H, W, C)`.
 #[derive(Debug, Clone)]
 pub struct Stages {

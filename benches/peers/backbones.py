@@ -31,6 +31,8 @@ import torchvision
 import transformers
 from safetensors.torch import save_file
 
+from detector import milliseconds
+
 NETWORKS = ("wide_resnet50_2", "lite0", "lite1", "lite2", "dinov2_small", "dinov2_base")
 
 
@@ -103,16 +105,6 @@ def torch_run(model, image):
             return model(image)
 
     return run
-
-
-def milliseconds(run, runs):
-    run()
-    out = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        run()
-        out.append(1e3 * (time.perf_counter() - start))
-    return out
 
 
 def measure(name, arguments):

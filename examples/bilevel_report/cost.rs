@@ -9,16 +9,10 @@ use maphc2f::bisqad::{
 };
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::sqe::{Head, Sqe};
-use ndarray::{Array2, Array3, ArrayView3};
+use ndarray::{Array2, ArrayView3};
 
 use crate::Result;
-
-fn texture(side: usize, seed: usize) -> Array3<f32> {
-    Array3::from_shape_fn((side, side, 3), |(y, x, c)| {
-        let noise = ((y * 7919 + x * 104_729 + seed * 611_953 + c * 31) % 1009) as f32 / 1009.0;
-        0.4 + 0.1 * ((y / 6 + x / 9 + seed) % 3) as f32 + 0.05 * noise
-    })
-}
+use crate::texture::texture;
 
 /// Squares of several sizes, brighter or darker.
 struct Squares;

@@ -10,6 +10,10 @@ mod cleaning;
 mod common;
 mod cost;
 mod linear;
+#[path = "../common/oracles.rs"]
+mod oracles;
+#[path = "../common/texture.rs"]
+mod texture;
 
 use std::fmt::Write;
 use std::path::Path;
@@ -23,34 +27,9 @@ use maphc2f::bisqad::hypergradient::{
     ConjugateGradient, Exact, ForwardDifference, Hypergradient, InverseHessian, Neumann, Nystrom, T1T2, implicit,
 };
 use maphc2f::bisqad::{self, Error};
+use oracles::Oracles;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
-
-/// Rows of the oracle table.
-#[derive(Default)]
-struct Oracles {
-    text: String,
-    rows: usize,
-    failed: usize,
-}
-
-impl Oracles {
-    fn add(&mut self, what: &str, ours: f64, low: f64, high: f64) {
-        let holds = (low..=high).contains(&ours);
-        let bound = match high.is_finite() {
-            true => format!("{low:.3} to {high:.3e}"),
-            false => format!("at least {low:.3}"),
-        };
-        let _ = writeln!(self.text, "| {what} | {ours:.3e} | {bound} | {} |", if holds { "yes" } else { "NO" });
-        self.rows += 1;
-        self.failed += usize::from(!holds);
-    }
-
-    /// A row for what must happen.
-    fn must(&mut self, what: &str, holds: bool) {
-        self.add(what, f64::from(u8::from(holds)), 1.0, 1.0);
-    }
-}
 
 fn main() -> ExitCode {
     finish(run())

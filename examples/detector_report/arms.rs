@@ -11,10 +11,9 @@ use maphc2f::bisqad::{
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::pde_refine::CoarseToFine;
 use maphc2f::physdefect::Synthesize;
-use maphc2f::physdefect::appearance::Material;
 use maphc2f::physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
 use maphc2f::sqe::{Head, Sqe};
-use maphc2f::{Pipeline, Source, Stage, Training, shrink, train};
+use maphc2f::{MATERIALS, Pipeline, Source, Stage, Training, shrink, train};
 use ndarray::{Array2, Array3, ArrayView3};
 
 use crate::Result;
@@ -33,9 +32,6 @@ pub(crate) const ARMS: [&str; 10] = [
     "ours-npcF",
     "ours",
 ];
-
-/// What our defects are drawn in.
-const MATERIALS: [Material; 3] = [Material::MATTE, Material::GLOSSY_PLASTIC, Material::METAL];
 
 /// A trained arm and how it wants its images.
 pub(crate) struct Trained {

@@ -15,6 +15,8 @@ mod runs;
 mod sets;
 mod speed;
 mod table;
+#[path = "../common/texture.rs"]
+mod texture;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -11,6 +11,7 @@ use ndarray::Array3;
 use serde_json::Value;
 
 use crate::Result;
+use crate::texture::texture;
 
 const SIDE: usize = 256;
 
@@ -24,13 +25,6 @@ pub(crate) struct Speed {
     pub(crate) framed: f64,
     /// The peers' script's answer.
     pub(crate) peers: Option<Value>,
-}
-
-fn texture(seed: usize) -> Array3<f32> {
-    Array3::from_shape_fn((SIDE, SIDE, 3), |(y, x, c)| {
-        let noise = ((y * 7919 + x * 104_729 + seed * 611_953 + c * 31) % 1009) as f32 / 1009.0;
-        0.4 + 0.1 * ((y / 6 + x / 9 + seed) % 3) as f32 + 0.05 * noise
-    })
 }
 
 /// Least milliseconds of 60 runs.
@@ -48,10 +42,10 @@ fn least(mut run: impl FnMut() -> Result<()>) -> Result<f64> {
 /// it says is worth nothing, what it takes is real.
 pub(crate) fn measure(python: Option<&Path>) -> Result<Speed> {
     let net = EfficientNetLite0::pretrained()?;
-    let normals: Vec<_> = (0..40).map(texture).collect();
+    let normals: Vec<_> = (0..40).map(|seed| texture(SIDE, seed)).collect();
     let memory = fit_memory(std::sync::Arc::new(net.clone()), &normals, &TrainParams::default(), &mut Silent)?;
     let detector = memory.with_fusion(Fusion::Both);
-    let image = texture(99);
+    let image = texture(SIDE, 99);
     let framed = Array3::from_shape_fn((SIDE + 32, SIDE + 32, 3), |(y, x, c)| image[[y % SIDE, x % SIDE, c]]);
     let predict = least(|| Ok(detector.predict(image.view()).map(drop)?))?;
     let single = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;

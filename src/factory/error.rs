@@ -70,6 +70,12 @@ pub enum Error {
     Pipeline(#[from] crate::Error),
 }
 
+impl From<adbench::file::WriteError> for Error {
+    fn from(e: adbench::file::WriteError) -> Self {
+        Self::Output { path: e.path, reason: e.source.to_string() }
+    }
+}
+
 impl Error {
     /// For `map_err` of anything written to `path`.
     pub(super) fn output<E: Display>(path: &Path) -> impl FnOnce(E) -> Self + '_ {

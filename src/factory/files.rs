@@ -1,12 +1,10 @@
 //! Bytes on their way to the disk, and their hashes.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
-
-use super::error::Error;
 
 /// SHA-256 of what is written through it.
 #[derive(Debug)]
@@ -61,17 +59,6 @@ impl<W: Write> Write for Hash<W> {
 
 fn hex(sha: Sha256) -> String {
     sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Writes a small file under a temporary name of this process and renames it.
-pub(super) fn write_renamed(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|e| {
-        fs::remove_file(&temporary).ok(); // of no use, and removing it may fail for the same reason
-        Error::output(path)(e)
-    })
 }
 
 #[cfg(test)]

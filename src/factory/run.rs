@@ -1,14 +1,15 @@
 //! A run: blocks of samples, each made aside and given its final names when it is whole.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs;
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
+use adbench::file::{write_atomic, write_with};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
-use super::files::{Hash, write_renamed};
+use super::files::Hash;
 use super::formats::{Format, Tar, coco_fragment, coco_merge};
 use super::line::Line;
 use super::plan::{BLOCK, Shard};
@@ -175,11 +176,11 @@ fn begin(job: &Job<'_>) -> Result<Vec<u64>, Error> {
     for (name, text) in job.settings.formats.fixed(job.settings) {
         let path = job.out.join(name);
         make(name.split('/').next().unwrap_or_default())?;
-        write_renamed(&path, text.as_bytes())?;
+        write_atomic(&path, text)?;
     }
     if !known {
         let text = serde_json::to_string_pretty(&run).map_err(Error::output(&path))?;
-        write_renamed(&path, (text + "\n").as_bytes())?;
+        write_atomic(&path, text + "\n")?;
     }
     Ok(todo)
 }
@@ -359,16 +360,5 @@ fn merge_coco(settings: &Settings, out: &Path, changed: bool) -> Result<(), Erro
         return Ok(());
     }
     let Some(parts) = coco_parts(settings, out) else { return Ok(()) };
-    let temporary = out.join(format!("coco/.annotations.json.{}", std::process::id()));
-    let written = File::create(&temporary)
-        .and_then(|file| {
-            let mut file = BufWriter::new(file);
-            coco_merge(settings, &parts, &mut file)?;
-            file.flush()
-        })
-        .and_then(|()| fs::rename(&temporary, &path));
-    written.map_err(|e| {
-        fs::remove_file(&temporary).ok();
-        Error::output(&path)(e)
-    })
+    Ok(write_with(&path, |file| coco_merge(settings, &parts, BufWriter::new(file)))?)
 }

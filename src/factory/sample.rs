@@ -15,7 +15,8 @@ use super::line::{Entry, Failure, Line, MaskSize, Solver};
 use super::plan::Draw;
 use super::quality::Judge;
 use super::settings::Settings;
-use super::sources::{Normal, Sources, byte};
+use super::sources::{Normal, Sources};
+use crate::photo::byte;
 
 /// Tries before an index is given up: a defect may find no room or stay invisible.
 const TRIES: u64 = 8;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use adbench::resize::{Kernel, resize, resize_map};
+use adbench::resize::{resize, resize_map};
 use adbench::{Btad, Mvtec, Photo, Policy, Visa, VisaSplit, read_mask, read_photo};
 use ndarray::Array3;
 use physdefect::{Domain, Error as Refused, estimate_foreground};
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::error::Error;
 use super::files::Hash;
 use crate::list_photos;
+use crate::photo::{MINIMUM, byte, square_kernel};
 
 /// Good photos, in byte order of their paths, and the folder of their foreground masks if there is one.
 #[derive(Debug, Clone)]
@@ -149,7 +150,7 @@ impl Sources {
         let pixels = eight_bits(photo);
         let pixels = match side {
             Some(side) if (height, width) != (side, side) => {
-                let (to, kernel) = ((side, side), kernel((height, width), side));
+                let (to, kernel) = ((side, side), square_kernel((height, width), side));
                 resize(pixels.mapv(|v| f32::from(v) / 255.0).view(), to, kernel)
                     .map_err(|e| fail(format!("{}: {e}", path.display())))?
                     .mapv(byte)
@@ -157,8 +158,11 @@ impl Sources {
             _ => pixels,
         };
         let (h, w, _) = pixels.dim();
-        if h < 32 || w < 32 {
-            return Err(fail(format!("{}: {w}x{h} px, but 32 a side are needed: use larger photos", path.display())));
+        if h < MINIMUM || w < MINIMUM {
+            return Err(fail(format!(
+                "{}: {w}x{h} px, but {MINIMUM} a side are needed: use larger photos",
+                path.display()
+            )));
         }
         let (domain, region) = match &self.masks {
             None => {
@@ -193,21 +197,12 @@ fn one_line(error: &dyn std::fmt::Display) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A share of full scale as 8 bits.
-pub(super) fn byte(v: f32) -> u8 {
-    (v.clamp(0.0, 1.0) * 255.0).round() as u8
-}
-
 /// Deeper photos are rounded to 8 bits: that is what the formats hold.
 fn eight_bits(photo: Photo) -> Array3<u8> {
     match photo {
         Photo::U8(pixels) => pixels,
         other => other.to_f32().mapv(byte),
     }
-}
-
-fn kernel((h, w): (usize, usize), side: usize) -> Kernel {
-    if h >= side && w >= side { Kernel::Area } else { Kernel::Bilinear }
 }
 
 fn estimated(pixels: &Array3<u8>) -> Result<Domain, Refused> {
@@ -236,7 +231,8 @@ fn given(folder: &Path, path: &Path, photo: (usize, usize), to: (usize, usize)) 
     let mask = if photo == to {
         mask
     } else {
-        let grey = resize_map(mask.mapv(f32::from).view(), to, kernel(photo, to.0)).map_err(|e| e.to_string())?;
+        let grey =
+            resize_map(mask.mapv(f32::from).view(), to, square_kernel(photo, to.0)).map_err(|e| e.to_string())?;
         grey.mapv(|v| v >= 0.5)
     };
     Domain::from_mask(mask).map_err(|e| format!("{}: {e}", file.display()))

@@ -16,18 +16,21 @@ pub struct WriteError {
     pub source: io::Error,
 }
 
-/// Writes `text` to `path` by way of a temporary file in the same folder, then renames it over `path`.
+/// Writes `content` to `path` by way of a temporary file in the same folder, then renames it over `path`.
 ///
 /// A reader finds the old file or the new one, never a part; after an error the old file is untouched.
 ///
 /// # Errors
 /// [`WriteError`] when the temporary file cannot be written or renamed.
-pub fn write_atomic(path: impl AsRef<Path>, text: &str) -> Result<(), WriteError> {
-    write_with(path.as_ref(), |file| file.write_all(text.as_bytes()))
+pub fn write_atomic(path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Result<(), WriteError> {
+    write_with(path.as_ref(), |file| file.write_all(content.as_ref()))
 }
 
 /// [`write_atomic`] with content that `write` puts into the temporary file.
-pub(crate) fn write_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), WriteError> {
+///
+/// # Errors
+/// As [`write_atomic`], and those of `write`.
+pub fn write_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), WriteError> {
     let fail = |source| WriteError { path: path.into(), source };
     let temporary = temporary(path).ok_or_else(|| fail(io::Error::from(io::ErrorKind::InvalidInput)))?;
     let written = File::create(&temporary).and_then(|mut file| {

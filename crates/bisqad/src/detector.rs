@@ -183,6 +183,13 @@ impl PatchDetector {
         Ok((p.grid, self.whitening.apply(&p.features)))
     }
 
+    /// What the discriminator reads of whitened patches, against the memory without image `exclude`.
+    pub(crate) fn reads(&self, rows: &Array2<f32>, exclude: Option<u32>) -> Result<Array2<f32>, Error> {
+        let values = inputs(rows, &self.memory.residuals(rows, exclude), self.scale);
+        let (found, expected) = (rows.nrows(), self.shape.inputs);
+        Array2::from_shape_vec((found, expected), values).map_err(|_| Error::Length { what: "inputs", found, expected })
+    }
+
     /// Logit and distance of each patch of an image.
     pub(crate) fn raw(&self, image: ArrayView3<'_, f32>) -> Result<Raw, Error> {
         let (grid, rows) = self.embed(image)?;

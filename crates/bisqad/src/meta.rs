@@ -35,7 +35,7 @@ impl MetaSource {
 pub struct RealDefect {
     /// For messages.
     pub name: String,
-    /// The image `(H, W, C)`, f32 in \[0, 1\], of the normal images' size.
+    /// The image `(H, W, C)`, f32 in \[0, 1\], at the normal images' scale.
     pub image: Array3<f32>,
     /// Which of its pixels are defective `(H, W)`.
     pub mask: Array2<bool>,

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::detector::{Calibration, PatchDetector};
-use crate::discriminator::{Shape, inputs, width};
+use crate::discriminator::{Shape, width};
 use crate::memory::Memory;
 use crate::whitening::Whitening;
 use crate::{Error, Fusion, Observe, Progress, TrainParams, patches};
@@ -127,15 +127,7 @@ impl Normals {
 impl Normals {
     /// What the discriminator reads of each image's patches, against the memory of the other images.
     pub(crate) fn inputs(&self, detector: &PatchDetector) -> Result<Vec<Array2<f32>>, Error> {
-        let one = |(i, rows): (usize, &Array2<f32>)| {
-            let residuals = detector.memory.residuals(rows, Some(i as u32));
-            let values = inputs(rows, &residuals, detector.scale);
-            Array2::from_shape_vec((rows.nrows(), detector.shape.inputs), values).map_err(|_| Error::Length {
-                what: "inputs",
-                found: rows.nrows(),
-                expected: detector.shape.inputs,
-            })
-        };
+        let one = |(i, rows): (usize, &Array2<f32>)| detector.reads(rows, Some(i as u32));
         self.patches.par_iter().enumerate().map(one).collect()
     }
 }

@@ -43,11 +43,11 @@ pub(crate) struct Real {
 impl Real {
     pub(crate) fn new(defect: &RealDefect, detector: &PatchDetector) -> Result<Self, Error> {
         let (grid, rows) = detector.embed(defect.image.view())?;
-        let (patches, width) = (rows.nrows(), detector.shape.inputs);
-        let values = inputs(&rows, &detector.memory.residuals(&rows, None), detector.scale);
-        let input = Array2::from_shape_vec((patches, width), values);
-        let input = input.map_err(|_| Error::Length { what: "inputs", found: patches, expected: width })?;
-        Ok(Self { input, coverage: patches::coverage(defect.mask.view()), columns: grid.1 })
+        Ok(Self {
+            input: detector.reads(&rows, None)?,
+            coverage: patches::coverage(defect.mask.view()),
+            columns: grid.1,
+        })
     }
 
     fn draw(&self, rng: &mut ChaCha8Rng) -> Drawn {

@@ -67,6 +67,26 @@ impl Photos {
     }
 }
 
+/// Where the good photos are, for commands that cannot do without; as `synth` was given them.
+#[derive(Debug, clap::Args)]
+pub struct Normals {
+    /// Good photos: a folder, a category, or a dataset's root with --category
+    #[arg(long, value_name = "FOLDER")]
+    pub normals: PathBuf,
+    /// Category below a dataset's root
+    #[arg(long, value_name = "NAME")]
+    pub category: Option<String>,
+    /// Foreground masks named as the photos
+    #[arg(long, value_name = "FOLDER")]
+    pub masks: Option<PathBuf>,
+}
+
+impl Normals {
+    pub fn find(&self) -> Result<Sources> {
+        Ok(Sources::find(&self.normals, self.category.as_deref(), self.masks.as_deref())?)
+    }
+}
+
 /// What is drawn. What is left out comes from the recipe, or is the default.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Drawn {
@@ -167,15 +187,8 @@ pub struct ReplayArgs {
     /// Number of the sample
     #[arg(long, value_name = "N")]
     pub index: u64,
-    /// The folder given to `synth`
-    #[arg(long, value_name = "FOLDER")]
-    pub normals: PathBuf,
-    /// Category below a dataset's root
-    #[arg(long, value_name = "NAME")]
-    pub category: Option<String>,
-    /// The masks given to `synth`
-    #[arg(long, value_name = "FOLDER")]
-    pub masks: Option<PathBuf>,
+    #[command(flatten)]
+    pub photos: Normals,
     /// Write image.png and mask.png there
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
@@ -187,15 +200,8 @@ pub struct ReplayArgs {
     after_help = "Example:\n  maphc2f preview --normals bottle/train/good --out sheet.png --count 100 --side 256"
 )]
 pub struct PreviewArgs {
-    /// Good photos: a folder, a category, or a dataset's root with --category
-    #[arg(long, value_name = "FOLDER")]
-    pub normals: PathBuf,
-    /// Category below a dataset's root
-    #[arg(long, value_name = "NAME")]
-    pub category: Option<String>,
-    /// Foreground masks named as the photos
-    #[arg(long, value_name = "FOLDER")]
-    pub masks: Option<PathBuf>,
+    #[command(flatten)]
+    pub photos: Normals,
     /// The sheet, a PNG file
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
@@ -225,7 +231,7 @@ pub struct TrainArgs {
     /// Rounds of training [default: the detector's]
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
-    /// Side the photos are resized to, px; less if they are smaller
+    /// Shorter side that larger photos are shrunk to, px
     #[arg(long, value_name = "PX", default_value_t = 288)]
     pub side: usize,
 }

@@ -1,6 +1,7 @@
 //! `maphc2f verify` and `maphc2f replay`.
 
-use maphc2f::factory::{self, Sources};
+use maphc2f::adbench::file::write_atomic;
+use maphc2f::factory;
 use maphc2f::prepare_folder;
 use serde_json::json;
 
@@ -45,13 +46,11 @@ pub fn verify(args: &VerifyArgs, console: &Console) -> Result<u8> {
 }
 
 pub fn replay(args: &ReplayArgs, console: &Console) -> Result<u8> {
-    let sources = Sources::find(&args.normals, args.category.as_deref(), args.masks.as_deref())?;
-    let made = factory::replay(&args.data, &sources, args.index)?;
+    let made = factory::replay(&args.data, &args.photos.find()?, args.index)?;
     if let Some(out) = &args.out {
         prepare_folder(out)?;
         for (name, bytes) in [("image.png", &made.image), ("mask.png", &made.mask)] {
-            let (path, aside) = (out.join(name), out.join(format!(".{name}")));
-            std::fs::write(&aside, bytes).and_then(|()| std::fs::rename(&aside, &path))?;
+            write_atomic(out.join(name), bytes)?;
         }
     }
     let line = if made.differing.is_empty() {

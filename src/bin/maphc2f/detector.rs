@@ -7,8 +7,9 @@ use maphc2f::adbench::{Mvtec, Policy};
 use maphc2f::bisqad::{Observe, PatchDetector, Progress};
 use maphc2f::factory::Sources;
 use maphc2f::frozen_backbone::EfficientNetLite0;
-use maphc2f::physdefect::appearance::Material;
-use maphc2f::{Pipeline, Source, TestImage, Training, inspect_folder, list_photos, load_photo, prepare_folder, shrink};
+use maphc2f::{
+    MATERIALS, Pipeline, Source, TestImage, Training, inspect_folder, list_photos, load_photo, prepare_folder, shrink,
+};
 use ndarray::Array3;
 use serde_json::json;
 
@@ -40,10 +41,10 @@ pub fn train(args: &TrainArgs, console: &Console) -> Result<u8> {
     let mut training = Training::default();
     training.train.seed = args.seed;
     training.train.rounds = args.epochs.unwrap_or(training.train.rounds);
-    let pipeline = Pipeline::physical(&[Material::MATTE, Material::GLOSSY_PLASTIC, Material::METAL])?;
+    let pipeline = Pipeline::physical(&MATERIALS)?;
     let source = Source::new(&pipeline, &normals, &names, args.seed)?;
     prepare_folder(&args.out)?;
-    console.say(&format!("{} good photos at {side}x{side}", normals.len()));
+    console.say(&format!("{} good photos, shorter side at most {side} px", normals.len()));
     let mut steps = Steps(console.bar("training", 0));
     let model = maphc2f::train(&normals, &source, &training, None, &mut steps);
     steps.0.finish_and_clear();

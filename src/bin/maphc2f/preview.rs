@@ -1,6 +1,6 @@
 //! `maphc2f preview`.
 
-use maphc2f::factory::{Settings, Sources, preview};
+use maphc2f::factory::{Settings, preview};
 use maphc2f::{Cell, Sheet};
 use rayon::prelude::*;
 use serde_json::json;
@@ -15,7 +15,7 @@ const ACROSS: usize = 4;
 const SHOWN: u32 = 128;
 
 pub fn run(args: &PreviewArgs, console: &Console) -> Result<u8> {
-    let sources = Sources::find(&args.normals, args.category.as_deref(), args.masks.as_deref())?;
+    let sources = args.photos.find()?;
     let settings = args.drawn.over(Settings { count: args.count, ..Settings::default() });
     settings.validate()?;
     let bar = console.bar("samples", args.count);

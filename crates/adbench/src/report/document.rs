@@ -100,7 +100,7 @@ impl Document {
     /// # Errors
     /// [`WriteError`] when the file cannot be written.
     pub fn write(&self, path: impl AsRef<Path>, format: Format) -> Result<(), WriteError> {
-        write_atomic(path, &self.render(format))
+        write_atomic(path, self.render(format))
     }
 
     /// Writes all formats next to each other: `stem` with each format's extension appended. Returns the paths, the
