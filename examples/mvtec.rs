@@ -111,7 +111,7 @@ fn run() -> Result<String> {
     progress.finish_and_clear();
     say(&format!("\n{}", evaluation.report));
     if options.arms {
-        for fusion in [Fusion::Discriminator, Fusion::Memory] {
+        for fusion in [Fusion::Discriminator, Fusion::Distance] {
             let arm = evaluate(&detector.with_fusion(fusion), &name, &tests, &|_| ())?.report.overall;
             let pixel = arm.pixels.map_or(f64::NAN, |p| p.auroc.value);
             say(&format!("arm {fusion:?}: image_auroc={:.4} pixel_auroc={pixel:.4}", arm.image_auroc.value));

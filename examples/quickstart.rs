@@ -76,7 +76,7 @@ fn run() -> Result<String> {
     }
     prepare_folder(&out)?;
 
-    let train_params = TrainParams { seed, rounds: 6, steps: 6, memory: 2048, ..Default::default() };
+    let train_params = TrainParams { seed, rounds: 6, steps: 6, ..Default::default() };
     let training = Training { train: train_params, ladders: 24, ..Default::default() };
     let mut detectors = Vec::new();
     let mut reports = Vec::new();

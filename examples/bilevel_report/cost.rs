@@ -96,7 +96,7 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 
 /// Steps whose first update is one of both levels, the other three plain.
 pub(crate) fn measure(steps: usize) -> Result<Cost> {
-    let params = TrainParams { rounds: 1, steps, updates: 4, meta_every: 1, memory: 500, ..Default::default() };
+    let params = TrainParams { rounds: 1, steps, updates: 4, meta_every: 1, ..Default::default() };
     let mut cost = Cost::default();
     rounds(128, &ForwardDifference::default(), &params, &mut cost)?;
     Ok(cost)
@@ -131,8 +131,7 @@ pub(crate) fn greedy(min_effective_share: f64) -> Result<f64> {
         batch: 4,
         updates: 2,
         meta_every: 1,
-        memory: 200,
-        dimensions: 32,
+        dimensions: 16,
         crowding_penalty: 0.0,
         quality_learning_rate: 0.1,
         min_effective_share,

@@ -110,8 +110,8 @@ pub fn tell_training(warm: &WarmStart, report: &Report) {
     ));
     let (train, meta, calibration) = report.split;
     say(&format!(
-        "good photos: {train} train, {meta} steer, {calibration} calibrate; {} patches remembered; {} defects drawn",
-        report.memory, report.synthetic
+        "good photos: {train} train, {meta} steer, {calibration} calibrate; {} places compared; {} defects drawn",
+        report.positions, report.synthetic
     ));
     if let (Some(first), Some(last)) = (report.rounds.first(), report.rounds.last()) {
         say(&format!(

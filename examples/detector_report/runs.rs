@@ -9,6 +9,7 @@ use maphc2f::adbench::metrics::PixelPool;
 use maphc2f::adbench::protocol::Protocol;
 use maphc2f::adbench::{auroc, metrics::MetricError};
 use maphc2f::bisqad::Prediction;
+use maphc2f::shrink;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
@@ -87,14 +88,14 @@ pub(crate) fn append(path: &Path, run: &Run) -> Result<()> {
 /// Trains and measures.
 pub(crate) fn make(set: &Set, arm: &str, seed: u64, side: usize) -> Result<Run> {
     let start = Instant::now();
-    let trained = arms::trained(set, arm, seed, side)?;
+    let detector = arms::trained(set, arm, seed)?;
     let seconds = start.elapsed().as_secs_f64();
     let predictions: Vec<Prediction> = set
         .tests
         .par_iter()
         .map(|t| {
-            let image = trained.prepare(t.image.view()).map_err(|e| e.to_string())?;
-            trained.detector.predict(image.view()).map_err(|e| e.to_string())
+            let image = shrink(t.image.view(), side).map_err(|e| e.to_string())?;
+            detector.predict(image.view()).map_err(|e| e.to_string())
         })
         .collect::<std::result::Result<_, String>>()?;
     let by = |name: &str| -> Result<(f64, f64)> {

@@ -2,15 +2,15 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Instant;
 
-use maphc2f::bisqad::Fusion;
-use maphc2f::bisqad::{Detector, Silent, TrainParams, fit_memory};
+use maphc2f::bisqad::{Detector, MemoryDetector, MemoryParams, Silent, TrainParams};
 use maphc2f::frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::Array3;
 use serde_json::Value;
 
-use crate::Result;
+use crate::{Result, arms};
 use crate::texture::texture;
 
 const SIDE: usize = 256;
@@ -20,6 +20,8 @@ pub(crate) struct Speed {
     /// A whole `predict` with all threads, and with one.
     pub(crate) predict: f64,
     pub(crate) predict_single: f64,
+    /// A `predict` of the memory with all threads.
+    pub(crate) memory: f64,
     /// The backbone's share with one thread, with and without the mirrored frame.
     pub(crate) backbone: f64,
     pub(crate) framed: f64,
@@ -38,16 +40,17 @@ fn least(mut run: impl FnMut() -> Result<()>) -> Result<f64> {
     Ok(best)
 }
 
-/// Times a detector of the default sizes (4096 remembered patches of 128 dimensions, discriminator included) on made-up textures: what
+/// Times detectors of the default sizes on made-up textures: what
 /// it says is worth nothing, what it takes is real.
 pub(crate) fn measure(python: Option<&Path>) -> Result<Speed> {
     let net = EfficientNetLite0::pretrained()?;
     let normals: Vec<_> = (0..40).map(|seed| texture(SIDE, seed)).collect();
-    let memory = fit_memory(std::sync::Arc::new(net.clone()), &normals, &TrainParams::default(), &mut Silent)?;
-    let detector = memory.with_fusion(Fusion::Both);
+    let memory = MemoryDetector::fit(Arc::new(net.clone()), &normals, &MemoryParams::default(), &mut Silent)?;
+    let detector = arms::without_images(&normals, TrainParams { rounds: 0, ..Default::default() })?;
     let image = texture(SIDE, 99);
     let framed = Array3::from_shape_fn((SIDE + 32, SIDE + 32, 3), |(y, x, c)| image[[y % SIDE, x % SIDE, c]]);
     let predict = least(|| Ok(detector.predict(image.view()).map(drop)?))?;
+    let memory = least(|| Ok(memory.predict(image.view()).map(drop)?))?;
     let single = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     let (predict_single, backbone, framed) = single.install(|| -> std::result::Result<_, String> {
         let said = |r: Result<f64>| r.map_err(|e| e.to_string());
@@ -58,7 +61,7 @@ pub(crate) fn measure(python: Option<&Path>) -> Result<Speed> {
         ))
     })?;
     let peers = python.map(ask).transpose()?;
-    Ok(Speed { predict, predict_single, backbone, framed, peers })
+    Ok(Speed { predict, memory, predict_single, backbone, framed, peers })
 }
 
 fn ask(python: &Path) -> Result<Value> {

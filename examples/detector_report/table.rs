@@ -61,8 +61,9 @@ pub(crate) fn write(runs: &[Run], speed: &Speed, sets: &[String], arms: &[String
         writeln!(text, "\nMean over seeds, +- the standard deviation of one run; the number of seeds in brackets.\n");
     let _ = writeln!(text, "### Speed, one 256x256 image, ms (least of 60)\n\n| what | threads | ms |\n|---|---|---|");
     for (what, threads, ms) in [
-        ("`predict`, 4096 patches of 128 dimensions", "all", speed.predict),
+        ("`predict`", "all", speed.predict),
         ("`predict`", "1", speed.predict_single),
+        ("`predict` of `patch-memory`, 4096 patches of 128 dimensions", "all", speed.memory),
         ("backbone of it (288x288, with the mirrored frame)", "1", speed.framed),
         ("backbone alone, 256x256", "1", speed.backbone),
     ] {

@@ -64,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     time("backbone 256", || Ok(net.extract(image.view()).map(drop)?))?;
     let framed = Array3::from_shape_fn((SIDE + 32, SIDE + 32, 3), |(y, x, c)| image[[y % SIDE, x % SIDE, c]]);
     time("backbone 288 (with the frame)", || Ok(net.extract(framed.view()).map(drop)?))?;
-    for fusion in [Fusion::Both, Fusion::Discriminator, Fusion::Memory] {
+    for fusion in [Fusion::Both, Fusion::Discriminator, Fusion::Distance] {
         let detector = fitted.detector.with_fusion(fusion);
         time(&format!("predict, {}", detector.name()), || Ok(detector.predict(image.view()).map(drop)?))?;
     }

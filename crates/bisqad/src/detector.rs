@@ -7,9 +7,10 @@ use frozen_backbone::Backbone;
 use ndarray::{Array2, Array3, ArrayView3};
 use rayon::prelude::*;
 
-use crate::discriminator::{Shape, inputs};
-use crate::memory::{Memory, norms};
-use crate::whitening::Whitening;
+use crate::discriminator::Shape;
+use crate::gaussians::Gaussians;
+use crate::patches::Patches;
+use crate::reading::Scales;
 use crate::{Error, map, patches};
 
 /// What a detector says of one image.
@@ -73,8 +74,8 @@ pub enum Fusion {
     Both,
     /// The trained discriminator's logit alone.
     Discriminator,
-    /// Distance to the nearest remembered normal patch alone (PatchCore-like).
-    Memory,
+    /// Distance from what is normal at the place alone, without anything trained.
+    Distance,
 }
 
 /// A score above which an image is called anomalous.
@@ -130,18 +131,17 @@ pub(crate) struct Raw {
     pub(crate) distances: Vec<f32>,
 }
 
-/// Frozen backbone, half-whitened patch features, a memory of normal patches and a discriminator on the deviation from it.
+/// Frozen backbone, Gaussians of normal features by place and level, and a discriminator on the deviation from them.
 ///
-/// Made by [`crate::fit`] or [`PatchDetector::load`].
+/// Made by [`crate::fit`] or [`PatchDetector::load`]. For products that lie much the same way in every image; in an image of another size each
+/// patch is compared with the place that lies where it lies in the frame.
 #[derive(Debug, Clone)]
 pub struct PatchDetector {
     pub(crate) backbone: Arc<dyn Backbone>,
-    pub(crate) whitening: Whitening,
-    pub(crate) memory: Memory,
+    pub(crate) normal: Gaussians,
+    pub(crate) scales: Scales,
     pub(crate) shape: Shape,
     pub(crate) theta: Vec<f64>,
-    /// Root-mean-square length of a normal patch's residual.
-    pub(crate) scale: f32,
     pub(crate) calibration: Calibration,
     pub(crate) smoothing: f32,
     pub(crate) trained_at: usize,
@@ -177,31 +177,24 @@ impl PatchDetector {
         Threshold::of(&self.normal_scores, false_positive_rate)
     }
 
-    /// Whitened patches of an image and their grid.
-    pub(crate) fn embed(&self, image: ArrayView3<'_, f32>) -> Result<((usize, usize), Array2<f32>), Error> {
-        let (_, p) = patches::read(self.backbone.as_ref(), image)?;
-        Ok((p.grid, self.whitening.apply(&p.features)))
-    }
-
-    /// What the discriminator reads of whitened patches, against the memory without image `exclude`.
-    pub(crate) fn reads(&self, rows: &Array2<f32>, exclude: Option<u32>) -> Result<Array2<f32>, Error> {
-        let values = inputs(rows, &self.memory.residuals(rows, exclude), self.scale);
-        let (found, expected) = (rows.nrows(), self.shape.inputs);
-        Array2::from_shape_vec((found, expected), values).map_err(|_| Error::Length { what: "inputs", found, expected })
+    /// What the discriminator reads of patches `which` of an image, or of all, against `normal`.
+    pub(crate) fn reads(&self, normal: &Gaussians, patches: &Patches, which: Option<&[usize]>) -> Array2<f32> {
+        self.scales.read(&normal.deviations(patches, which))
     }
 
     /// Logit and distance of each patch of an image.
     pub(crate) fn raw(&self, image: ArrayView3<'_, f32>) -> Result<Raw, Error> {
-        let (grid, rows) = self.embed(image)?;
-        let residuals = self.memory.residuals(&rows, None);
-        let distances = norms(&residuals).to_vec();
-        if self.fusion == Fusion::Memory {
-            return Ok(Raw { grid, logits: vec![0.0; distances.len()], distances });
+        let (_, patches) = patches::read(self.backbone.as_ref(), image)?;
+        let rows = self.reads(&self.normal, &patches, None);
+        let distances: Vec<f32> =
+            rows.outer_iter().map(|row| self.scales.distance(row.to_slice().unwrap_or_default())).collect();
+        if self.fusion == Fusion::Distance {
+            return Ok(Raw { grid: patches.grid, logits: vec![0.0; distances.len()], distances });
         }
-        let input = inputs(&rows, &residuals, self.scale);
-        let input = Tensor::from_vec(input, (rows.nrows(), self.shape.inputs), &Device::Cpu)?;
+        let dim = rows.dim();
+        let input = Tensor::from_vec(rows.into_raw_vec_and_offset().0, dim, &Device::Cpu)?;
         let logits = self.shape.logits(&self.theta, &input)?.to_vec1()?;
-        Ok(Raw { grid, logits, distances })
+        Ok(Raw { grid: patches.grid, logits, distances })
     }
 }
 
@@ -210,7 +203,7 @@ impl Detector for PatchDetector {
         match self.fusion {
             Fusion::Both => "bisqad",
             Fusion::Discriminator => "bisqad-discriminator",
-            Fusion::Memory => "patch-memory",
+            Fusion::Distance => "bisqad-distance",
         }
     }
 
@@ -223,7 +216,7 @@ impl Detector for PatchDetector {
             match self.fusion {
                 Fusion::Both => (l + d) / 2.0,
                 Fusion::Discriminator => l,
-                Fusion::Memory => d,
+                Fusion::Distance => d,
             }
         });
         Prediction::of_patches(scores.collect(), grid, (h, w), self.smoothing)

@@ -1,9 +1,8 @@
-//! The trained part of the detector: a patch and how it deviates from its nearest normal patch, in; a logit, out.
+//! The trained part of the detector: how a patch deviates from normal, in; a logit, out.
 
 use candle_core::{D, Device, Tensor, Var};
-use ndarray::Array2;
 use rand::Rng;
-use rand_distr::{Distribution, Normal, StandardNormal};
+use rand_distr::{Distribution, Normal};
 
 use crate::hypergradient::Bilevel;
 use crate::{Error, bce_with_logits};
@@ -13,16 +12,22 @@ pub(crate) const DRAWN: usize = 256;
 /// Share of a patch that must be masked for a full positive label.
 const FULL_LABEL: f32 = 0.25;
 
-/// Shape of the network: linear, ReLU, linear. Parameters live in one flat vector: weights and biases, layer after layer.
+/// What a logit is at first: this much of the sum of a patch's scaled distances, less one.
+const FIRST: (f64, f64) = (0.3, -1.0);
+
+/// Shape of the network: linear, ReLU, linear, and beside it a multiple of the sum of the last `levels` inputs (the scaled distances), so that
+/// it starts from what needs no training and learns what to add. Parameters live in one flat vector: weights and biases, layer after layer,
+/// then the multiple.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shape {
     pub(crate) inputs: usize,
+    pub(crate) levels: usize,
     pub(crate) hidden: usize,
 }
 
 impl Shape {
-    fn sizes(self) -> [(usize, usize); 4] {
-        [(self.inputs, self.hidden), (1, self.hidden), (self.hidden, 1), (1, 1)]
+    fn sizes(self) -> [(usize, usize); 5] {
+        [(self.inputs, self.hidden), (1, self.hidden), (self.hidden, 1), (1, 1), (1, 1)]
     }
 
     pub(crate) fn parameters(self) -> usize {
@@ -35,6 +40,9 @@ impl Shape {
         let mut theta = vec![0.0; self.parameters()];
         if let Ok(normal) = Normal::new(0.0, spread) {
             theta[..self.inputs * self.hidden].iter_mut().for_each(|t| *t = normal.sample(rng));
+        }
+        if let [.., bias, multiple] = theta.as_mut_slice() {
+            (*multiple, *bias) = FIRST;
         }
         theta
     }
@@ -56,47 +64,18 @@ impl Shape {
 
     /// Logits `(N)` of inputs `(N, inputs)`.
     pub(crate) fn logits(self, theta: &[f64], input: &Tensor) -> Result<Tensor, Error> {
-        forward(&self.split(theta)?, input)
+        self.forward(&self.split(theta)?, input)
     }
-}
 
-fn forward(layers: &[Tensor], input: &Tensor) -> Result<Tensor, Error> {
-    let [w1, b1, w2, b2] = layers else {
-        return Err(Error::Length { what: "layers", found: layers.len(), expected: 4 });
-    };
-    let hidden = input.matmul(w1)?.broadcast_add(b1)?.relu()?;
-    Ok(hidden.matmul(w2)?.broadcast_add(b2)?.squeeze(1)?)
-}
-
-/// Numbers that the discriminator reads of a patch of `dimensions` whitened features.
-pub(crate) fn width(dimensions: usize) -> usize {
-    2 * dimensions + 1
-}
-
-/// Pushes discriminator inputs (rows of [`width`] numbers) in random directions by half to once `reach` residual lengths.
-pub(crate) fn push_away<R: Rng>(rows: &mut [f32], dimensions: usize, reach: f32, rng: &mut R) {
-    let unit = (dimensions as f32).sqrt(); // one residual length in these units
-    for row in rows.chunks_exact_mut(width(dimensions)) {
-        let Some((length, vectors)) = row.split_last_mut() else { return };
-        let direction: Vec<f32> = (0..dimensions).map(|_| StandardNormal.sample(rng)).collect();
-        let norm = direction.iter().map(|d| d * d).sum::<f32>().sqrt().max(1e-12);
-        let step = reach * rng.random_range(0.5f32..1.0) * unit / norm;
-        vectors
-            .chunks_exact_mut(dimensions)
-            .for_each(|v| v.iter_mut().zip(&direction).for_each(|(v, d)| *v += step * d));
-        *length = vectors[dimensions..].iter().map(|r| r * r).sum::<f32>().sqrt() / unit;
+    fn forward(self, layers: &[Tensor], input: &Tensor) -> Result<Tensor, Error> {
+        let [w1, b1, w2, b2, multiple] = layers else {
+            return Err(Error::Length { what: "layers", found: layers.len(), expected: 5 });
+        };
+        let hidden = input.matmul(w1)?.broadcast_add(b1)?.relu()?;
+        let learnt = hidden.matmul(w2)?.broadcast_add(b2)?;
+        let distances = input.narrow(1, self.inputs - self.levels, self.levels)?.sum_keepdim(1)?;
+        Ok((learnt + distances.matmul(multiple)?)?.squeeze(1)?)
     }
-}
-
-/// Discriminator input of patches `(N, D)` with their residuals `(N, D)`: both, and the residual's length, in units of `scale`.
-pub(crate) fn inputs(patches: &Array2<f32>, residuals: &Array2<f32>, scale: f32) -> Vec<f32> {
-    let gain = (residuals.ncols() as f32).sqrt() / scale;
-    let mut out = Vec::with_capacity(residuals.nrows() * width(residuals.ncols()));
-    for (patch, residual) in patches.outer_iter().zip(residuals.outer_iter()) {
-        out.extend(patch.iter().chain(residual).map(|v| v * gain));
-        out.push(residual.dot(&residual).sqrt() / scale);
-    }
-    out
 }
 
 /// Which patches of an image train, with their labels and shares of the image's loss.
@@ -157,7 +136,7 @@ impl Draw {
 /// Drawn patches of one image.
 #[derive(Debug, Clone)]
 pub(crate) struct Drawn {
-    /// `(DRAWN * inputs)` numbers, see [`inputs`].
+    /// `(DRAWN * inputs)` numbers.
     pub(crate) input: Vec<f32>,
     pub(crate) draw: Draw,
 }
@@ -188,8 +167,8 @@ impl Stack {
     }
 
     /// Loss of each image `(B)`.
-    fn losses(&self, layers: &[Tensor]) -> Result<Tensor, Error> {
-        let logits = forward(layers, &self.input)?.reshape(self.targets.shape())?;
+    fn losses(&self, shape: Shape, layers: &[Tensor]) -> Result<Tensor, Error> {
+        let logits = shape.forward(layers, &self.input)?.reshape(self.targets.shape())?;
         Ok((bce_with_logits(&logits, &self.targets)? * &self.shares)?.sum(D::Minus1)?)
     }
 }
@@ -230,10 +209,10 @@ impl Step {
         let weights: Vec<f32> = weights.iter().map(|&w| w as f32).collect();
         let weights = Tensor::new(weights.as_slice(), &Device::Cpu)?;
         self.differentiate(theta, |layers| {
-            let anomalous = (self.synthetic.losses(layers)? * &weights)?.mean_all()?;
-            let lower = (anomalous + self.normal.losses(layers)?.mean_all()?)?;
+            let anomalous = (self.synthetic.losses(self.shape, layers)? * &weights)?.mean_all()?;
+            let lower = (anomalous + self.normal.losses(self.shape, layers)?.mean_all()?)?;
             match &self.noise {
-                Some(noise) => Ok((lower + noise.losses(layers)?.mean_all()?)?),
+                Some(noise) => Ok((lower + noise.losses(self.shape, layers)?.mean_all()?)?),
                 None => Ok(lower),
             }
         })
@@ -252,7 +231,7 @@ pub(crate) struct Known<'a> {
 
 impl Bilevel for Known<'_> {
     fn losses(&self, theta: &[f64]) -> Result<Vec<f64>, Error> {
-        let losses = self.problem.synthetic.losses(&self.problem.shape.split(theta)?)?.to_vec1::<f32>()?;
+        let losses = self.problem.synthetic.losses(self.problem.shape, &self.problem.shape.split(theta)?)?.to_vec1::<f32>()?;
         Ok(losses.into_iter().map(f64::from).collect())
     }
 
@@ -266,7 +245,7 @@ impl Bilevel for Known<'_> {
     fn upper(&self, theta: &[f64]) -> Result<(f64, Vec<f64>), Error> {
         let (anomalous, normal) = self.meta;
         self.problem.differentiate(theta, |layers| {
-            Ok((anomalous.losses(layers)?.mean_all()? + normal.losses(layers)?.mean_all()?)?)
+            Ok((anomalous.losses(self.problem.shape, layers)?.mean_all()? + normal.losses(self.problem.shape, layers)?.mean_all()?)?)
         })
     }
 }
@@ -292,7 +271,7 @@ mod tests {
     }
 
     fn step() -> (Step, (Stack, Stack), Vec<f64>) {
-        let shape = Shape { inputs: 5, hidden: 7 };
+        let shape = Shape { inputs: 5, levels: 2, hidden: 7 };
         let mut theta = shape.initial(&mut ChaCha8Rng::seed_from_u64(3));
         theta.iter_mut().enumerate().for_each(|(i, t)| *t += 0.3 * ((i * 29 % 17) as f64 / 8.0 - 1.0));
         let step = Step { shape, synthetic: stack(3, 5, 10), normal: stack(2, 5, 11), noise: Some(stack(2, 5, 14)) };
@@ -340,23 +319,13 @@ mod tests {
         }
     }
 
-    /// The pushed row must be what `inputs` would give for the pushed residual.
     #[test]
-    fn pushing_away_keeps_the_length_consistent_and_within_reach() {
-        let residuals = Array2::from_shape_fn((40, 16), |(i, j)| ((i * 7 + j * 3) % 11) as f32 / 50.0);
-        let patches = Array2::from_shape_fn((40, 16), |(i, j)| ((i * 3 + j * 5) % 13) as f32 / 5.0);
-        let before = inputs(&patches, &residuals, 0.7);
-        let mut after = before.clone();
-        push_away(&mut after, 16, 3.0, &mut ChaCha8Rng::seed_from_u64(5));
-        for (b, a) in before.chunks_exact(33).zip(after.chunks_exact(33)) {
-            let moves: Vec<f32> = a.iter().zip(b).map(|(x, y)| x - y).collect();
-            let moved = moves[..16].iter().map(|m| m * m).sum::<f32>().sqrt() / 4.0;
-            assert!((1.499..=3.001).contains(&moved), "{moved}");
-            // the patch moves as its residual does
-            assert!(moves[..16].iter().zip(&moves[16..32]).all(|(x, y)| (x - y).abs() < 1e-4));
-            let length = a[16..32].iter().map(|v| v * v).sum::<f32>().sqrt() / 4.0;
-            assert!((a[32] - length).abs() < 1e-5);
-        }
+    fn before_training_the_logit_is_the_sum_of_the_distances() {
+        let shape = Shape { inputs: 5, levels: 2, hidden: 7 };
+        let theta = shape.initial(&mut ChaCha8Rng::seed_from_u64(3));
+        let input = Tensor::new(&[[9.0f32, -4.0, 7.0, 1.0, 2.0], [0.0, 0.0, 0.0, 5.0, 0.0]], &Device::Cpu).unwrap();
+        let logits = shape.logits(&theta, &input).unwrap().to_vec1::<f32>().unwrap();
+        assert!((logits[0] + 0.1).abs() < 1e-6 && (logits[1] - 0.5).abs() < 1e-6, "{logits:?}");
     }
 
     #[test]

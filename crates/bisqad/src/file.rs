@@ -11,13 +11,14 @@ use safetensors::SafeTensors;
 
 use crate::adam::Adam;
 use crate::detector::Calibration;
-use crate::discriminator::{Shape, width};
-use crate::memory::Memory;
+use crate::discriminator::Shape;
+use crate::gaussians::{Gaussians, Group};
+use crate::reading::Scales;
 use crate::whitening::Whitening;
 use crate::{Checkpoint, Error, Fusion, PatchDetector, RoundReport};
 
-const DETECTOR: &str = "bisqad-detector-4";
-const CHECKPOINT: &str = "bisqad-checkpoint-2";
+const DETECTOR: &str = "bisqad-detector-5";
+const CHECKPOINT: &str = "bisqad-checkpoint-3";
 
 impl PatchDetector {
     /// Writes everything [`Self::load`] needs; the backbone is named, not stored.
@@ -25,9 +26,9 @@ impl PatchDetector {
     /// # Errors
     /// [`Error::File`] if the path cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        let c = &self.calibration;
+        let (c, normal) = (&self.calibration, &self.normal);
         let numbers = [
-            self.scale,
+            self.scales.length,
             c.logit.0,
             c.logit.1,
             c.distance.0,
@@ -37,20 +38,27 @@ impl PatchDetector {
             match self.fusion {
                 Fusion::Both => 0.0,
                 Fusion::Discriminator => 1.0,
-                Fusion::Memory => 2.0,
+                Fusion::Distance => 2.0,
             },
             self.trained_at as f32,
+            normal.grid.0 as f32,
+            normal.grid.1 as f32,
         ];
-        let tensors = vec![
-            ("mean", vector(self.whitening.mean.to_vec())?),
-            ("projection", matrix(&self.whitening.projection)?),
-            ("memory", matrix(&self.memory.rows)?),
-            ("owners", vector(self.memory.owners.clone())?),
+        let levels = normal.groups.iter().enumerate().map(|(i, group)| {
+            let Whitening { mean, projection } = &group.projection;
+            Ok([(format!("level{i}.mean"), vector(mean.to_vec())?), (format!("level{i}.projection"), matrix(projection)?)])
+        });
+        let levels: Vec<(String, Tensor)> = levels.collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().collect();
+        let mut tensors: Vec<(&str, Tensor)> = levels.iter().map(|(name, t)| (name.as_str(), t.clone())).collect();
+        tensors.extend([
+            ("lengths", vector(self.scales.lengths.iter().flat_map(|&(m, s)| [m, s]).collect())?),
+            ("means", matrix(&normal.means)?),
+            ("inverses", matrix(&normal.inverses)?),
             ("theta", vector(self.theta.clone())?),
             ("numbers", vector(numbers.to_vec())?),
             ("normal_scores", vector(self.normal_scores.clone())?),
             ("steered_by", vector(self.steered_by.iter().flat_map(|c| [*c as u32, (c >> 32) as u32]).collect())?),
-        ];
+        ]);
         let metadata = HashMap::from([
             ("format".to_owned(), DETECTOR.to_owned()),
             ("backbone".to_owned(), self.backbone.id().to_owned()),
@@ -68,30 +76,41 @@ impl PatchDetector {
         let mut file =
             File::read(path, &[("format", DETECTOR), ("backbone", backbone.id()), ("backbone_hash", &hash)])?;
         let numbers: Vec<f32> = file.vector("numbers")?;
-        let &[scale, lm, ls, dm, ds, smoothing, hidden, fusion, side] = numbers.as_slice() else {
+        let &[length, lm, ls, dm, ds, smoothing, hidden, fusion, side, rows, columns] = numbers.as_slice() else {
             return Err(file.damaged("numbers"));
         };
-        let projection = file.matrix("projection")?;
-        let shape = Shape { inputs: width(projection.ncols()), hidden: hidden as usize };
+        let (mut groups, mut from) = (Vec::new(), 0);
+        for (i, level) in backbone.levels().iter().enumerate() {
+            let mean = Array1::from(file.vector::<f32>(&format!("level{i}.mean"))?);
+            let projection = file.matrix(&format!("level{i}.projection"))?;
+            if mean.len() != level.channels || projection.nrows() != level.channels {
+                return Err(file.damaged("level.projection"));
+            }
+            groups.push(Group { from, projection: Whitening { mean, projection } });
+            from += level.channels;
+        }
+        let grid = (rows as usize, columns as usize);
+        let lengths: Vec<f32> = file.vector("lengths")?;
+        let lengths = lengths.chunks_exact(2).map(|c| (c[0], c[1])).collect::<Vec<_>>();
+        let normal = Gaussians { groups, grid, means: file.matrix("means")?, inverses: file.matrix("inverses")? };
+        let scales = Scales { lengths, length, ..Scales::new(&normal) };
+        let shape = Shape { inputs: scales.width(), levels: scales.levels.len(), hidden: hidden as usize };
         let theta: Vec<f64> = file.vector("theta")?;
-        let mean = Array1::from(file.vector::<f32>("mean")?);
-        let rows = file.matrix("memory")?;
-        if theta.len() != shape.parameters() || mean.len() != projection.nrows() || rows.ncols() != projection.ncols() {
+        if !normal.is_whole() || scales.lengths.len() != shape.levels || theta.len() != shape.parameters() {
             return Err(file.damaged("theta"));
         }
         Ok(Self {
             backbone,
-            whitening: Whitening { mean, projection },
-            memory: Memory::new(rows, file.vector("owners")?)?,
+            normal,
+            scales,
             shape,
             theta,
-            scale,
             calibration: Calibration { logit: (lm, ls), distance: (dm, ds) },
             smoothing,
             trained_at: side as usize,
             fusion: match fusion as u8 {
                 1 => Fusion::Discriminator,
-                2 => Fusion::Memory,
+                2 => Fusion::Distance,
                 _ => Fusion::Both,
             },
             normal_scores: file.vector("normal_scores")?,

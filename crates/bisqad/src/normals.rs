@@ -1,6 +1,4 @@
-//! The normal images before training: who serves what, and what is remembered of them.
-
-use std::sync::Arc;
+//! The normal images before training: who serves what, and what is kept of them.
 
 use frozen_backbone::Backbone;
 use ndarray::{Array2, Array3, Axis, concatenate};
@@ -9,15 +7,18 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::detector::{Calibration, PatchDetector};
-use crate::discriminator::{Shape, width};
-use crate::memory::Memory;
-use crate::whitening::Whitening;
-use crate::{Error, Fusion, Observe, Progress, TrainParams, patches};
+use crate::gaussians::{FOLDS, Gaussians, Group, Moments, by_level};
+use crate::patches::Patches;
+use crate::reading::Scales;
+use crate::{Error, TrainParams, patches};
 
-/// Normal patches kept per image for training, and candidates of the memory in all.
+/// Normal patches kept per image for training.
 const KEPT: usize = 512;
-const CANDIDATES: usize = 65_536;
+/// Feature rows that projections are fitted to, and the images they are taken from, at most.
+const ROWS: usize = 32_768;
+const IMAGES: usize = 128;
+/// Images whose features are in memory at once.
+const AT_ONCE: usize = 16;
 
 /// Which normal image serves what.
 #[derive(Debug)]
@@ -28,10 +29,10 @@ pub(crate) struct Split {
 }
 
 impl Split {
-    pub(crate) fn new(images: usize, params: &TrainParams) -> Self {
+    pub(crate) fn new(images: usize, seed: u64, held_out: f64) -> Self {
         let mut order: Vec<usize> = (0..images).collect();
-        order.shuffle(&mut stream(params.seed, 0));
-        let held = ((images as f64 * params.held_out).round() as usize).max(1);
+        order.shuffle(&mut stream(seed, 0));
+        let held = ((images as f64 * held_out).round() as usize).max(1);
         let calibration = order.split_off(images - held);
         let meta = order.split_off(images - 2 * held);
         Self { train: order, meta, calibration }
@@ -45,97 +46,107 @@ pub(crate) fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
     rng
 }
 
-/// Whitened patches of the normal images.
+/// Some of `n` patches, by number, for image number `image`.
+pub(crate) fn some(n: usize, count: usize, seed: u64, image: usize) -> Vec<usize> {
+    let mut kept = rand::seq::index::sample(&mut stream(seed, 1 + image as u64), n, n.min(count)).into_vec();
+    kept.sort_unstable();
+    kept
+}
+
+/// Feature rows of some patches of some of the images, `(N, features)`, at most [`ROWS`].
+pub(crate) fn sample(
+    backbone: &dyn Backbone,
+    normals: &[Array3<f32>],
+    images: &[usize],
+    seed: u64,
+) -> Result<Array2<f32>, Error> {
+    let chosen: Vec<usize> = images.iter().copied().step_by(images.len().div_ceil(IMAGES).max(1)).collect();
+    let each = ROWS.div_ceil(chosen.len().max(1));
+    let rows = |&i: &usize| -> Result<Array2<f32>, Error> {
+        let features = patches::read(backbone, normals[i].view())?.1.features;
+        Ok(features.select(Axis(0), &some(features.nrows(), each, seed, i)))
+    };
+    let rows: Vec<Array2<f32>> = chosen.par_iter().map(rows).collect::<Result<_, Error>>()?;
+    let views: Vec<_> = rows.iter().map(|r| r.view()).collect();
+    concatenate(Axis(0), &views).map_err(|_| Error::TooFewNormals { found: 0, needed: 3 })
+}
+
+/// Adds up `images`, the first of them in fold 0, the next in fold 1 and so on; tells `done` how many there are.
+pub(crate) fn moments(
+    backbone: &dyn Backbone,
+    normals: &[Array3<f32>],
+    images: &[usize],
+    groups: Vec<Group>,
+    done: &mut dyn FnMut(usize),
+) -> Result<Moments, Error> {
+    let read = |i: usize| patches::read(backbone, normals[i].view()).map(|(_, p)| p);
+    let Some(&first) = images.first() else { return Err(Error::TooFewNormals { found: 0, needed: 3 }) };
+    let mut moments = Moments::new(groups, &read(first)?);
+    for (block, images) in images.chunks(AT_ONCE).enumerate() {
+        let features = images.par_iter().enumerate().map(|(k, &i)| Ok((block * AT_ONCE + k, read(i)?)));
+        moments.add(&features.collect::<Result<Vec<_>, Error>>()?);
+        done(block * AT_ONCE + images.len());
+    }
+    Ok(moments)
+}
+
+/// What training keeps of the normal images.
 pub(crate) struct Normals {
-    whitening: Whitening,
+    /// Of all training images.
+    pub(crate) whole: Gaussians,
+    pub(crate) scales: Scales,
     /// Longest shorter side of the images, px.
-    side: usize,
-    /// Some patches of each image, by image number.
-    patches: Vec<Array2<f32>>,
-    /// `(rows of all training images, image number of each row)`, at most [`CANDIDATES`].
-    candidates: (Array2<f32>, Vec<u32>),
+    pub(crate) side: usize,
+    /// What the discriminator reads of some patches of each image, by image number.
+    pub(crate) inputs: Vec<Array2<f32>>,
+    /// Of all training images but a fold.
+    folds: Vec<Gaussians>,
+    /// Fold of each image; the others are in none.
+    fold_of: Vec<Option<usize>>,
 }
 
 impl Normals {
+    /// Tells `done` how many of how many images were read.
     pub(crate) fn gather(
-        backbone: &Arc<dyn Backbone>,
+        backbone: &dyn Backbone,
         normals: &[Array3<f32>],
         split: &Split,
         params: &TrainParams,
-        observer: &mut dyn Observe,
+        done: &mut dyn FnMut(usize, usize),
     ) -> Result<Self, Error> {
-        let mut raw: Vec<Array2<f32>> = Vec::with_capacity(normals.len());
-        for block in normals.chunks(16) {
-            let first = raw.len();
-            let rows: Result<Vec<_>, Error> = block
-                .par_iter()
-                .enumerate()
-                .map(|(i, image)| {
-                    let features = patches::read(backbone.as_ref(), image.view())?.1.features;
-                    let mut rng = stream(params.seed, 1 + (first + i) as u64);
-                    let n = features.nrows();
-                    let mut kept = rand::seq::index::sample(&mut rng, n, n.min(KEPT)).into_vec();
-                    kept.sort_unstable();
-                    Ok(features.select(Axis(0), &kept))
-                })
-                .collect();
-            raw.extend(rows?);
-            observer.progress(Progress::Features { done: raw.len(), total: normals.len() });
-        }
-        let per_image = CANDIDATES.div_ceil(split.train.len());
-        let views: Vec<_> = split.train.iter().map(|&i| head(&raw[i], per_image)).collect();
-        let rows = concatenate(Axis(0), &views).map_err(|_| Error::Length {
-            what: "features",
-            found: 0,
-            expected: backbone.levels().len(),
-        })?;
-        let owners = split.train.iter().zip(&views).flat_map(|(&i, v)| vec![i as u32; v.nrows()]).collect();
-        let whitening = Whitening::fit(rows.view(), params.dimensions)?;
-        let patches = raw.par_iter().map(|r| whitening.apply(r)).collect();
+        let total = split.train.len() + normals.len();
+        let rows = sample(backbone, normals, &split.train, params.seed)?;
+        let groups = by_level(backbone, rows.view(), params.dimensions)?;
+        let moments = moments(backbone, normals, &split.train, groups, &mut |n| done(n, total))?;
+        let whole = moments.finish(None, params.shrinkage)?;
+        let folds: Vec<Gaussians> =
+            (0..FOLDS).map(|f| moments.finish(Some(f), params.shrinkage)).collect::<Result<_, Error>>()?;
+        drop(moments);
+        let mut fold_of = vec![None; normals.len()];
+        split.train.iter().enumerate().for_each(|(k, &i)| fold_of[i] = Some(k % FOLDS));
+
         let side = normals.iter().map(|n| n.dim().0.min(n.dim().1)).max().unwrap_or(0);
-        Ok(Self { candidates: (whitening.apply(&rows), owners), whitening, side, patches })
-    }
-
-    /// The detector before training.
-    pub(crate) fn detector(&self, backbone: Arc<dyn Backbone>, params: &TrainParams) -> Result<PatchDetector, Error> {
-        let memory = Memory::coreset(&self.candidates.0, &self.candidates.1, params.memory)?;
-        let shape = Shape { inputs: width(self.whitening.projection.ncols()), hidden: params.hidden };
-        // residuals of some training patches against the other images
-        let mut squares = (0.0f64, 0usize);
-        for (rows, owner) in self.candidates.0.axis_chunks_iter(Axis(0), 64).zip(self.candidates.1.chunks(64)) {
-            let residuals = memory.residuals(&rows.to_owned(), owner.first().copied());
-            squares.0 += residuals.iter().map(|v| f64::from(v * v)).sum::<f64>();
-            squares.1 += residuals.nrows();
+        let scales = Scales::new(&whole);
+        let mut all = Self { whole, scales, side, inputs: Vec::with_capacity(normals.len()), folds, fold_of };
+        for block in normals.chunks(AT_ONCE) {
+            let first = all.inputs.len();
+            let deviations = |(k, image): (usize, &Array3<f32>)| -> Result<Array2<f32>, Error> {
+                let p: Patches = patches::read(backbone, image.view())?.1;
+                let kept = some(p.features.nrows(), KEPT, params.seed, first + k);
+                Ok(all.of(first + k).deviations(&p, Some(&kept)))
+            };
+            let deviations: Vec<_> = block.par_iter().enumerate().map(deviations).collect::<Result<_, Error>>()?;
+            all.inputs.extend(deviations);
+            done(split.train.len() + all.inputs.len(), total);
         }
-        Ok(PatchDetector {
-            backbone,
-            whitening: self.whitening.clone(),
-            memory,
-            shape,
-            theta: Vec::new(),
-            scale: ((squares.0 / squares.1.max(1) as f64).sqrt() as f32).max(1e-6),
-            calibration: Calibration { logit: (0.0, 1.0), distance: (0.0, 1.0) },
-            smoothing: params.smoothing,
-            trained_at: self.side,
-            fusion: Fusion::Both,
-            normal_scores: Vec::new(),
-            steered_by: Vec::new(),
-        })
+        all.scales.fit(split.train.iter().map(|&i| &all.inputs[i]));
+        let scales = &all.scales;
+        all.inputs = all.inputs.par_iter().map(|deviations| scales.read(deviations)).collect();
+        Ok(all)
     }
-}
 
-impl Normals {
-    /// What the discriminator reads of each image's patches, against the memory of the other images.
-    pub(crate) fn inputs(&self, detector: &PatchDetector) -> Result<Vec<Array2<f32>>, Error> {
-        let one = |(i, rows): (usize, &Array2<f32>)| detector.reads(rows, Some(i as u32));
-        self.patches.par_iter().enumerate().map(one).collect()
+    /// The Gaussians that never saw image number `image`.
+    pub(crate) fn of(&self, image: usize) -> &Gaussians {
+        self.fold_of.get(image).copied().flatten().map_or(&self.whole, |fold| &self.folds[fold])
     }
-}
-
-/// The first rows, which are a random subset in raster order thinned evenly.
-fn head(rows: &Array2<f32>, n: usize) -> ndarray::ArrayView2<'_, f32> {
-    let step = (rows.nrows() / n.max(1)).max(1);
-    rows.slice_each_axis(
-        |a| if a.axis.index() == 0 { ndarray::Slice::new(0, None, step as isize) } else { (..).into() },
-    )
 }

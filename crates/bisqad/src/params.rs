@@ -65,10 +65,10 @@ pub struct TrainParams {
     pub feature_noise: f64,
     /// Hidden units of the discriminator (default 64).
     pub hidden: usize,
-    /// Whitened feature dimensions kept (default 128).
+    /// Whitened feature dimensions kept of each level, at most (default 64).
     pub dimensions: usize,
-    /// Patches in the memory (default 4096).
-    pub memory: usize,
+    /// Share of the covariance pooled over all positions in every position's (default 0.1; 0 exclusive to 1).
+    pub shrinkage: f64,
     /// Share of the normal images held out for the meta set, and again for calibration (default 0.1 each).
     pub held_out: f64,
     /// Standard deviation of the map's smoothing, px (default 4).
@@ -91,8 +91,8 @@ impl Default for TrainParams {
             weighting: Weighting::Learnt,
             feature_noise: 0.0,
             hidden: 64,
-            dimensions: 128,
-            memory: 4096,
+            dimensions: 64,
+            shrinkage: 0.1,
             held_out: 0.1,
             smoothing: 4.0,
         }
@@ -113,7 +113,6 @@ impl TrainParams {
             ("meta_every", self.meta_every),
             ("hidden", self.hidden),
             ("dimensions", self.dimensions),
-            ("memory", self.memory),
         ] {
             if value == 0 {
                 return Err(Error::Parameter { name, value: 0.0, expected: positive });
@@ -129,6 +128,10 @@ impl TrainParams {
         if !(self.crowding_penalty >= 0.0 && self.crowding_penalty.is_finite()) {
             let (name, value) = ("crowding_penalty", self.crowding_penalty);
             return Err(Error::Parameter { name, value, expected: "non-negative and finite" });
+        }
+        if !(self.shrinkage > 0.0 && self.shrinkage <= 1.0) {
+            let (name, value) = ("shrinkage", self.shrinkage);
+            return Err(Error::Parameter { name, value, expected: "in (0, 1]" });
         }
         if !(0.0..1.0).contains(&self.min_effective_share) {
             let (name, value) = ("min_effective_share", self.min_effective_share);

@@ -1,7 +1,7 @@
 //! Rounds and steps of the two levels.
 
 use candle_core::{DType, Tensor, Var};
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -10,10 +10,11 @@ use sqe::{Evidence, Sqe};
 
 use crate::adam::Adam;
 use crate::detector::PatchDetector;
-use crate::discriminator::{Draw, Drawn, Known, Stack, Step, inputs, push_away};
+use crate::discriminator::{Draw, Drawn, Known, Stack, Step};
 use crate::hypergradient::Hypergradient;
 use crate::memory::norms;
-use crate::normals::{Split, stream};
+use crate::normals::{Normals, Split, stream};
+use crate::patches::Patches;
 use crate::round::{Facts, Tally};
 use crate::weights::surrogate;
 use crate::{
@@ -42,11 +43,11 @@ pub(crate) struct Real {
 
 impl Real {
     pub(crate) fn new(defect: &RealDefect, detector: &PatchDetector) -> Result<Self, Error> {
-        let (grid, rows) = detector.embed(defect.image.view())?;
+        let (_, p) = patches::read(detector.backbone.as_ref(), defect.image.view())?;
         Ok(Self {
-            input: detector.reads(&rows, None)?,
+            input: detector.reads(&detector.normal, &p, None),
             coverage: patches::coverage(defect.mask.view()),
-            columns: grid.1,
+            columns: p.grid.1,
         })
     }
 
@@ -64,8 +65,7 @@ pub(crate) struct Trainer<'a> {
     pub(crate) meta: &'a MetaSource,
     pub(crate) real: &'a [Real],
     pub(crate) split: &'a Split,
-    /// Discriminator inputs of some patches of each normal image, by image number.
-    pub(crate) normal_inputs: &'a [Array2<f32>],
+    pub(crate) base: &'a Normals,
     pub(crate) detector: &'a PatchDetector,
 }
 
@@ -284,7 +284,7 @@ impl Trainer<'_> {
             .map(|(i, (group, image, draw_seed))| {
                 let first = (batch * self.params.batch as u64 + i as u64) * TRIES;
                 let normal = self.normals[image].view();
-                let before = patches::read(self.detector.backbone.as_ref(), normal)?.1.features;
+                let before = patches::read(self.detector.backbone.as_ref(), normal)?.1;
                 let (mut reason, mut unseen) = (String::new(), None);
                 for index in first..first + TRIES {
                     match self.source.anomaly(normal, image, group, index) {
@@ -307,7 +307,7 @@ impl Trainer<'_> {
     fn prepare(
         &self,
         anomaly: &Anomaly,
-        before: &Array2<f32>,
+        before: &Patches,
         group: usize,
         image: usize,
         draw_seed: u64,
@@ -317,18 +317,16 @@ impl Trainer<'_> {
         let evidence = Evidence::from_pyramid(&pyramid, anomaly.image.view(), anomaly.mask.view())?;
         let coverage = patches::coverage(anomaly.mask.view());
         let marked: Vec<usize> = (0..coverage.len()).filter(|&p| coverage[p] > 0.0).collect();
-        let whitened =
-            |features: &Array2<f32>, rows: &[usize]| self.detector.whitening.apply(&features.select(Axis(0), rows));
-        let moves = norms(&(whitened(&all.features, &marked) - whitened(before, &marked)));
+        let normal = self.base.of(image);
+        let moves = norms(&(normal.deviations(&all, Some(&marked)) - normal.deviations(before, Some(&marked))));
         let mut visible = vec![false; coverage.len()];
-        marked.iter().zip(&moves).for_each(|(&p, &by)| visible[p] = by >= VISIBLE * self.detector.scale);
+        marked.iter().zip(&moves).for_each(|(&p, &by)| visible[p] = by >= VISIBLE * self.detector.scales.length);
         let seen = visible.contains(&true);
         let draw = Draw::new(&coverage, |p| visible[p], all.grid.1, &mut ChaCha8Rng::seed_from_u64(draw_seed));
-        let rows = whitened(&all.features, &draw.patches);
-        let residuals = self.detector.memory.residuals(&rows, Some(image as u32));
+        let input = self.detector.reads(normal, &all, Some(&draw.patches)).into_raw_vec_and_offset().0;
         let area = anomaly.mask.iter().filter(|&&m| m).count() as f64 / (h * w) as f64;
         let facts = Facts { mechanism: group, severity: anomaly.severity, area };
-        let drawn = Drawn { input: inputs(&rows, &residuals, self.detector.scale), draw };
+        let drawn = Drawn { input, draw };
         Ok((Synthetic { drawn, evidence, facts }, seen))
     }
 
@@ -348,7 +346,7 @@ impl Trainer<'_> {
         }
         let mut drawn = self.normal_draws(&self.split.train, rng);
         for d in &mut drawn {
-            push_away(&mut d.input, self.detector.memory.rows.ncols(), self.params.feature_noise as f32, rng);
+            self.detector.scales.push_away(&mut d.input, self.params.feature_noise as f32, rng);
             d.draw.targets.fill(1.0);
         }
         Ok(Some(self.stack(drawn.iter())?))
@@ -357,7 +355,7 @@ impl Trainer<'_> {
     fn normal_draws(&self, images: &[usize], rng: &mut ChaCha8Rng) -> Vec<Drawn> {
         let mut drawn = Vec::with_capacity(self.params.batch);
         for _ in 0..self.params.batch {
-            let all = &self.normal_inputs[images[rng.random_range(0..images.len())]];
+            let all = &self.base.inputs[images[rng.random_range(0..images.len())]];
             let draw = Draw::new(&vec![0.0; all.nrows()], |_| true, all.nrows(), rng);
             drawn.push(Drawn { input: pick(all, &draw), draw });
         }

@@ -10,6 +10,7 @@ use sqe::Sqe;
 
 use crate::adam::Adam;
 use crate::detector::{Calibration, PatchDetector};
+use crate::discriminator::Shape;
 use crate::hypergradient::Hypergradient;
 use crate::normals::{Normals, Split};
 use crate::trainer::{Real, Trainer, assign};
@@ -19,14 +20,14 @@ use crate::{AnomalySource, Detector, Error, FewShot, Fusion, MetaSource, RoundRe
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Progress {
-    /// Features of the normal images: this many of that many.
+    /// Features of the normal images: this many reads of that many.
     Features {
         /// Done.
         done: usize,
         /// In all.
         total: usize,
     },
-    /// The memory is being selected.
+    /// The memory of [`MemoryDetector`](crate::MemoryDetector) is being selected.
     Memory,
     /// A training step's images were drawn.
     Drawn,
@@ -70,8 +71,8 @@ pub struct Report {
     pub rounds: Vec<RoundReport>,
     /// Normal images that trained, steered (meta) and calibrated.
     pub split: (usize, usize, usize),
-    /// Patches in the memory.
-    pub memory: usize,
+    /// Positions that have Gaussians of their own.
+    pub positions: usize,
     /// Synthetic images drawn.
     pub synthetic: usize,
 }
@@ -116,7 +117,7 @@ pub struct Upper<'a> {
 /// Trains a [`PatchDetector`] on `normals` and on anomalies that `source` makes of them.
 ///
 /// A tenth of the normals steers the quality estimator together with the anomalies of `upper.meta`, another tenth calibrates the maps and the
-/// threshold; neither enters the memory or the lower level. With `resume`, continues after the checkpoint's last round and ends with the
+/// threshold; neither enters the Gaussians or the lower level. A training image is compared with Gaussians of the other three quarters. With `resume`, continues after the checkpoint's last round and ends with the
 /// same bits as an uninterrupted run.
 ///
 /// # Errors
@@ -140,9 +141,15 @@ pub fn fit(
     if let Some(few) = meta.few_shot() {
         few.check_apart(normals)?;
     }
-    let (mut detector, base, split) = remember(backbone, normals, params, observer)?;
-    let normal_inputs = base.inputs(&detector)?;
-
+    params.check()?;
+    if normals.len() < 4 {
+        return Err(Error::TooFewNormals { found: normals.len(), needed: 4 });
+    }
+    let split = Split::new(normals.len(), params.seed, params.held_out);
+    let base = Normals::gather(backbone.as_ref(), normals, &split, params, &mut |done, total| {
+        observer.progress(Progress::Features { done, total });
+    })?;
+    let mut detector = untrained(backbone, &base, params);
     let real = meta.few_shot().map_or(&[][..], FewShot::defects);
     let real: Vec<Real> = real.par_iter().map(|d| Real::new(d, &detector)).collect::<Result<_, _>>()?;
     let trainer = Trainer {
@@ -152,7 +159,7 @@ pub fn fit(
         meta,
         real: &real,
         split: &split,
-        normal_inputs: &normal_inputs,
+        base: &base,
         detector: &detector,
     };
     let mut state = match resume {
@@ -180,70 +187,28 @@ pub fn fit(
     calibrate(&mut detector, normals, &split.calibration)?;
     let report = Report {
         split: (split.train.len(), split.meta.len(), split.calibration.len()),
-        memory: detector.memory.rows.nrows(),
+        positions: detector.normal.means.nrows(),
         synthetic: params.rounds * params.steps * params.batch,
         rounds: state.rounds,
     };
     Ok(Fitted { detector, report })
 }
 
-/// PatchCore-like baseline: the memory of normal patches alone, without any training. Of `params` it reads the seed, the dimensions, the
-/// memory's size, the share held out and the smoothing.
-///
-/// K. Roth et al., "Towards Total Recall in Industrial Anomaly Detection", CVPR 2022, with differences of our own: half-whitened principal
-/// components; candidates are a random 65 536 patches; the image score is the maximum of the smoothed map, without reweighting.
-///
-/// Memory: `params.memory` x `params.dimensions` floats, twice (4 MB by default). The search is exact.
-///
-/// ```
-/// use bisqad::{Detector, Silent, TrainParams, fit_memory};
-/// use frozen_backbone::EfficientNetLite0;
-/// use ndarray::Array3;
-///
-/// let photo = |i: usize| {
-///     Array3::from_shape_fn((64, 64, 3), |(y, x, _)| 0.4 + 0.05 * ((y * 7 + x * 13 + i * 29) % 11) as f32 / 11.0)
-/// };
-/// let normals: Vec<_> = (0..10).map(photo).collect();
-/// let net = std::sync::Arc::new(EfficientNetLite0::pretrained()?);
-/// let detector = fit_memory(net, &normals, &TrainParams { memory: 256, ..Default::default() }, &mut Silent)?;
-/// let mut bad = photo(20);
-/// for y in 24..40 { for x in 24..40 { for c in 0..3 { bad[[y, x, c]] = 0.9; } } }
-/// assert!(detector.predict(bad.view())?.score > detector.threshold(0.0)?.value);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// # Errors
-/// [`Error::Parameter`], [`Error::TooFewNormals`] (four are needed), [`Error::Backbone`].
-pub fn fit_memory(
-    backbone: Arc<dyn Backbone>,
-    normals: &[Array3<f32>],
-    params: &TrainParams,
-    observer: &mut dyn Observe,
-) -> Result<PatchDetector, Error> {
-    let (mut detector, _, split) = remember(backbone, normals, params, observer)?;
-    detector.theta = vec![0.0; detector.shape.parameters()];
-    detector.fusion = Fusion::Memory;
-    observer.progress(Progress::Calibration);
-    calibrate(&mut detector, normals, &split.calibration)?;
-    Ok(detector)
-}
-
-/// The untrained detector with its memory, what the memory was made of, and who serves what.
-fn remember(
-    backbone: Arc<dyn Backbone>,
-    normals: &[Array3<f32>],
-    params: &TrainParams,
-    observer: &mut dyn Observe,
-) -> Result<(PatchDetector, Normals, Split), Error> {
-    params.check()?;
-    if normals.len() < 4 {
-        return Err(Error::TooFewNormals { found: normals.len(), needed: 4 });
+fn untrained(backbone: Arc<dyn Backbone>, base: &Normals, params: &TrainParams) -> PatchDetector {
+    let scales = base.scales.clone();
+    PatchDetector {
+        backbone,
+        normal: base.whole.clone(),
+        shape: Shape { inputs: scales.width(), levels: scales.levels.len(), hidden: params.hidden },
+        scales,
+        theta: Vec::new(),
+        calibration: Calibration { logit: (0.0, 1.0), distance: (0.0, 1.0) },
+        smoothing: params.smoothing,
+        trained_at: base.side,
+        fusion: Fusion::Both,
+        normal_scores: Vec::new(),
+        steered_by: Vec::new(),
     }
-    let split = Split::new(normals.len(), params);
-    let base = Normals::gather(&backbone, normals, &split, params, observer)?;
-    observer.progress(Progress::Memory);
-    let detector = base.detector(backbone, params)?;
-    Ok((detector, base, split))
 }
 
 /// Scale of logits and distances, and image scores, on held-out normal images.

@@ -37,8 +37,8 @@ impl Whitening {
     }
 
     /// `(N, features)` to `(N, dimensions)`.
-    pub(crate) fn apply(&self, rows: &Array2<f32>) -> Array2<f32> {
-        (rows - &self.mean).dot(&self.projection)
+    pub(crate) fn apply(&self, rows: ArrayView2<'_, f32>) -> Array2<f32> {
+        (&rows - &self.mean).dot(&self.projection)
     }
 }
 
@@ -66,7 +66,7 @@ mod tests {
                 .collect(),
         )
         .unwrap();
-        let z = Whitening::fit(rows.view(), 2).unwrap().apply(&rows);
+        let z = Whitening::fit(rows.view(), 2).unwrap().apply(rows.view());
         let covariance = z.t().dot(&z) / n as f32;
         assert!((covariance[[0, 0]] - 4.0).abs() < 0.1, "{covariance}");
         assert!((covariance[[1, 1]] - 1.0).abs() < 0.05, "{covariance}");

@@ -48,6 +48,17 @@ fn a_gaussian_per_position_knows_what_belongs_where() {
     assert!((28..68).contains(&peak.0) && (60..92).contains(&peak.1), "{peak:?}");
 }
 
+/// Wider: every patch is compared with the place that lies where it lies in the frame.
+#[test]
+fn another_size_is_scored_place_by_place() {
+    let detector = fitted();
+    let wide = |image: Array3<f32>| Array3::from_shape_fn((96, 112, 3), |(y, x, c)| image[[y, (x * 96 / 112).min(95), c]]);
+    let (good, bad) = (wide(part(51)), wide(misplaced(51)));
+    let (good, bad) = (detector.predict(good.view()).unwrap(), detector.predict(bad.view()).unwrap());
+    assert_eq!(bad.map.dim(), (96, 112));
+    assert!(bad.score > 1.5 * good.score, "{} {}", bad.score, good.score);
+}
+
 #[test]
 fn the_same_on_any_number_of_threads() {
     let on = |threads| {
@@ -75,14 +86,6 @@ fn what_cannot_be_fitted_or_scored_is_refused() {
             other => panic!("{name}: {other:?}"),
         }
     }
-    let mut uneven = normals.clone();
-    uneven[2] = Array3::zeros((96, 64, 3));
-    assert!(matches!(fit(&uneven, default), Err(Error::Length { .. })));
-    // as many patches as 96 x 96 has
-    assert!(matches!(
-        fitted().predict(Array3::zeros((72, 128, 3)).view()),
-        Err(Error::Length { what: "the image", .. })
-    ));
     assert!(matches!(fitted().threshold(1.0), Err(Error::Parameter { name: "false_positive_rate", .. })));
 }
 

@@ -44,7 +44,7 @@ impl AnomalySource for Blots {
 }
 
 fn params() -> TrainParams {
-    TrainParams { rounds: 4, steps: 4, batch: 4, memory: 300, dimensions: 48, ..Default::default() }
+    TrainParams { rounds: 4, steps: 4, batch: 4, dimensions: 24, ..Default::default() }
 }
 
 fn train_with(params: TrainParams, resume: Option<Checkpoint>, observer: &mut dyn Observe) -> Result<Fitted, Error> {
@@ -70,7 +70,7 @@ fn finds_a_defect_it_never_saw() {
             *v = if c == 0 { 0.9 } else { 0.2 };
         }
     }
-    for fusion in [Fusion::Both, Fusion::Discriminator, Fusion::Memory] {
+    for fusion in [Fusion::Both, Fusion::Discriminator, Fusion::Distance] {
         let detector = fitted.detector.with_fusion(fusion);
         let (good, bad) = (detector.predict(texture(41).view()).unwrap(), detector.predict(bad.view()).unwrap());
         assert!(bad.score > good.score, "{fusion:?}: {} {}", bad.score, good.score);

@@ -62,7 +62,7 @@ fn few() -> FewShot {
 }
 
 fn params() -> TrainParams {
-    TrainParams { rounds: 2, steps: 4, batch: 4, updates: 2, memory: 200, dimensions: 32, ..Default::default() }
+    TrainParams { rounds: 2, steps: 4, batch: 4, updates: 2, dimensions: 16, ..Default::default() }
 }
 
 struct Run {
