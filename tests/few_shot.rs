@@ -54,8 +54,7 @@ fn they_are_moved_out_and_refused_if_they_come_back() {
     let net = EfficientNetLite0::pretrained().unwrap();
     let mut quality = Sqe::new(&net, Head::default(), 0).unwrap();
     let normals: Vec<_> = (0..6).map(|i| square(texture(i).view(), 64).unwrap()).collect();
-    let params =
-        TrainParams { rounds: 1, steps: 1, batch: 2, updates: 1, dimensions: 16, ..Default::default() };
+    let params = TrainParams { rounds: 1, steps: 1, batch: 2, updates: 1, dimensions: 16, ..Default::default() };
     let meta = MetaSource::FewShotReal(few.clone());
     let upper = Upper { quality: &mut quality, method: &ForwardDifference::default(), meta: &meta };
     let detector = fit(Arc::new(net), &normals, &Square, upper, &params, None, &mut Silent).unwrap().detector;

@@ -40,9 +40,9 @@ impl Observe for Bars {
         match progress {
             Progress::Features { done, total } => self.show("features of good photos", done, total),
             Progress::Memory => self.show("memory of good patches", 0, 1),
-            Progress::Step { done, total, loss } => {
+            Progress::Step { done, total, loss, waiting } => {
                 self.show("training", done, total);
-                self.bar.set_message(format!("loss {loss:.3}"));
+                self.bar.set_message(format!("loss {loss:.3}, {waiting} steps drawn ahead"));
             }
             Progress::Calibration => self.show("calibration", 0, 1),
             _ => {}

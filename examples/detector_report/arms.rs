@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use maphc2f::bisqad::hypergradient::ForwardDifference;
 use maphc2f::bisqad::{
-    Anomaly, AnomalySource, Detector, Ensemble, Fusion, GaussianDetector, GaussianParams, MemoryDetector,
-    MemoryParams, MetaSource, PatchDetector, Silent, TrainParams, Upper, Weighting, fit,
+    Anomaly, AnomalySource, Detector, Ensemble, Fusion, GaussianDetector, GaussianParams, MemoryDetector, MemoryParams,
+    MetaSource, PatchDetector, Silent, TrainParams, Upper, Weighting, fit,
 };
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::pde_refine::CoarseToFine;
@@ -53,7 +53,10 @@ pub(crate) fn trained(set: &Set, arm: &str, seed: u64) -> Result<Box<dyn Detecto
         "feature-noise" => {
             // as many updates as the other arms, of fewer draws
             let updates = params.updates * params.steps;
-            return Ok(Box::new(without_images(&set.normals, TrainParams { feature_noise: 1.0, steps: 1, updates, ..params })?));
+            return Ok(Box::new(without_images(
+                &set.normals,
+                TrainParams { feature_noise: 1.0, steps: 1, updates, ..params },
+            )?));
         }
         "ours+memory" => return Ok(Box::new(ensemble(set, params)?)),
         "cutpaste" => control(vec![Box::new(CutPaste::default()), Box::new(CutPasteScar::default())]),

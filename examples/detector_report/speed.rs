@@ -10,8 +10,8 @@ use maphc2f::frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::Array3;
 use serde_json::Value;
 
-use crate::{Result, arms};
 use crate::texture::texture;
+use crate::{Result, arms};
 
 const SIDE: usize = 256;
 
@@ -22,6 +22,8 @@ pub(crate) struct Speed {
     pub(crate) predict_single: f64,
     /// A `predict` of the memory with all threads.
     pub(crate) memory: f64,
+    /// The backbone alone with all threads.
+    pub(crate) backbone_all: f64,
     /// The backbone's share with one thread, with and without the mirrored frame.
     pub(crate) backbone: f64,
     pub(crate) framed: f64,
@@ -50,6 +52,7 @@ pub(crate) fn measure(python: Option<&Path>) -> Result<Speed> {
     let image = texture(SIDE, 99);
     let framed = Array3::from_shape_fn((SIDE + 32, SIDE + 32, 3), |(y, x, c)| image[[y % SIDE, x % SIDE, c]]);
     let predict = least(|| Ok(detector.predict(image.view()).map(drop)?))?;
+    let backbone_all = least(|| Ok(net.extract(image.view()).map(drop)?))?;
     let memory = least(|| Ok(memory.predict(image.view()).map(drop)?))?;
     let single = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     let (predict_single, backbone, framed) = single.install(|| -> std::result::Result<_, String> {
@@ -61,7 +64,7 @@ pub(crate) fn measure(python: Option<&Path>) -> Result<Speed> {
         ))
     })?;
     let peers = python.map(ask).transpose()?;
-    Ok(Speed { predict, memory, predict_single, backbone, framed, peers })
+    Ok(Speed { predict, backbone_all, memory, predict_single, backbone, framed, peers })
 }
 
 fn ask(python: &Path) -> Result<Value> {

@@ -66,6 +66,7 @@ pub(crate) fn write(runs: &[Run], speed: &Speed, sets: &[String], arms: &[String
         ("`predict` of `patch-memory`, 4096 patches of 128 dimensions", "all", speed.memory),
         ("backbone of it (288x288, with the mirrored frame)", "1", speed.framed),
         ("backbone alone, 256x256", "1", speed.backbone),
+        ("backbone alone, 256x256", "all", speed.backbone_all),
     ] {
         let _ = writeln!(text, "| {what} | {threads} | {ms:.2} |");
     }

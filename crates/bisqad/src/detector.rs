@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
 use frozen_backbone::Backbone;
 use ndarray::{Array2, Array3, ArrayView3};
 use rayon::prelude::*;
@@ -191,9 +190,7 @@ impl PatchDetector {
         if self.fusion == Fusion::Distance {
             return Ok(Raw { grid: patches.grid, logits: vec![0.0; distances.len()], distances });
         }
-        let dim = rows.dim();
-        let input = Tensor::from_vec(rows.into_raw_vec_and_offset().0, dim, &Device::Cpu)?;
-        let logits = self.shape.logits(&self.theta, &input)?.to_vec1()?;
+        let logits = self.shape.logits(&self.theta, rows.view())?;
         Ok(Raw { grid: patches.grid, logits, distances })
     }
 }

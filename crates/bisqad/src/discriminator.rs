@@ -1,8 +1,10 @@
 //! The trained part of the detector: how a patch deviates from normal, in; a logit, out.
 
 use candle_core::{D, Device, Tensor, Var};
+use ndarray::{ArrayView1, ArrayView2, Axis};
 use rand::Rng;
 use rand_distr::{Distribution, Normal};
+use rayon::prelude::*;
 
 use crate::hypergradient::Bilevel;
 use crate::{Error, bce_with_logits};
@@ -62,9 +64,30 @@ impl Shape {
             .collect()
     }
 
-    /// Logits `(N)` of inputs `(N, inputs)`.
-    pub(crate) fn logits(self, theta: &[f64], input: &Tensor) -> Result<Tensor, Error> {
-        self.forward(&self.split(theta)?, input)
+    /// Logits of inputs `(N, inputs)`, without a gradient: plain products, for candle's threads would go on spinning after each.
+    pub(crate) fn logits(self, theta: &[f64], input: ArrayView2<'_, f32>) -> Result<Vec<f32>, Error> {
+        let wrong = Error::Length { what: "theta", found: theta.len(), expected: self.parameters() };
+        let numbers: Vec<f32> = theta.iter().map(|&v| v as f32).collect();
+        let (first, rest) = numbers.split_at_checked(self.inputs * self.hidden).ok_or(wrong)?;
+        let wrong = || Error::Length { what: "inputs", found: input.ncols(), expected: self.inputs };
+        let first = ArrayView2::from_shape((self.inputs, self.hidden), first).map_err(|_| wrong())?;
+        let (bias, rest) = rest.split_at(self.hidden.min(rest.len()));
+        let (second, &[last_bias, multiple]) = rest.split_at(self.hidden.min(rest.len())) else { return Err(wrong()) };
+        if input.ncols() != self.inputs {
+            return Err(wrong());
+        }
+        const CHUNK: usize = 128;
+        let chunks: Vec<_> = input.axis_chunks_iter(Axis(0), CHUNK).collect();
+        let logits = chunks.into_par_iter().flat_map_iter(|rows| {
+            let hidden = rows.dot(&first);
+            let one = |(row, hidden): (ArrayView1<'_, f32>, ArrayView1<'_, f32>)| {
+                let distances: f32 = row.iter().skip(self.inputs - self.levels).sum();
+                let learnt: f32 = hidden.iter().zip(bias).zip(second).map(|((h, b), w)| (h + b).max(0.0) * w).sum();
+                learnt + last_bias + multiple * distances
+            };
+            rows.outer_iter().zip(hidden.outer_iter()).map(one).collect::<Vec<f32>>()
+        });
+        Ok(logits.collect())
     }
 
     fn forward(self, layers: &[Tensor], input: &Tensor) -> Result<Tensor, Error> {
@@ -231,7 +254,8 @@ pub(crate) struct Known<'a> {
 
 impl Bilevel for Known<'_> {
     fn losses(&self, theta: &[f64]) -> Result<Vec<f64>, Error> {
-        let losses = self.problem.synthetic.losses(self.problem.shape, &self.problem.shape.split(theta)?)?.to_vec1::<f32>()?;
+        let losses =
+            self.problem.synthetic.losses(self.problem.shape, &self.problem.shape.split(theta)?)?.to_vec1::<f32>()?;
         Ok(losses.into_iter().map(f64::from).collect())
     }
 
@@ -245,7 +269,8 @@ impl Bilevel for Known<'_> {
     fn upper(&self, theta: &[f64]) -> Result<(f64, Vec<f64>), Error> {
         let (anomalous, normal) = self.meta;
         self.problem.differentiate(theta, |layers| {
-            Ok((anomalous.losses(self.problem.shape, layers)?.mean_all()? + normal.losses(self.problem.shape, layers)?.mean_all()?)?)
+            Ok((anomalous.losses(self.problem.shape, layers)?.mean_all()?
+                + normal.losses(self.problem.shape, layers)?.mean_all()?)?)
         })
     }
 }
@@ -323,9 +348,24 @@ mod tests {
     fn before_training_the_logit_is_the_sum_of_the_distances() {
         let shape = Shape { inputs: 5, levels: 2, hidden: 7 };
         let theta = shape.initial(&mut ChaCha8Rng::seed_from_u64(3));
-        let input = Tensor::new(&[[9.0f32, -4.0, 7.0, 1.0, 2.0], [0.0, 0.0, 0.0, 5.0, 0.0]], &Device::Cpu).unwrap();
-        let logits = shape.logits(&theta, &input).unwrap().to_vec1::<f32>().unwrap();
+        let input = ndarray::array![[9.0f32, -4.0, 7.0, 1.0, 2.0], [0.0, 0.0, 0.0, 5.0, 0.0]];
+        let logits = shape.logits(&theta, input.view()).unwrap();
         assert!((logits[0] + 0.1).abs() < 1e-6 && (logits[1] - 0.5).abs() < 1e-6, "{logits:?}");
+    }
+
+    /// Logits with and without a gradient are the same function.
+    #[test]
+    fn plain_products_equal_candles() {
+        let (step, _, theta) = step();
+        let input = ndarray::Array2::from_shape_fn((300, 5), |(i, j)| ((i * 7 + j * 3) % 11) as f32 / 5.0 - 1.0);
+        let tensor = Tensor::from_vec(input.iter().copied().collect::<Vec<_>>(), (300, 5), &Device::Cpu).unwrap();
+        let layers = step.shape.split(&theta).unwrap();
+        let expected = step.shape.forward(&layers, &tensor).unwrap().to_vec1::<f32>().unwrap();
+        let found = step.shape.logits(&theta, input.view()).unwrap();
+        assert!(expected.iter().any(|v| (v - expected[0]).abs() > 0.1));
+        assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5));
+        assert!(step.shape.logits(&theta[1..], input.view()).is_err());
+        assert!(step.shape.logits(&theta, input.t()).is_err());
     }
 
     #[test]

@@ -46,7 +46,10 @@ impl PatchDetector {
         ];
         let levels = normal.groups.iter().enumerate().map(|(i, group)| {
             let Whitening { mean, projection } = &group.projection;
-            Ok([(format!("level{i}.mean"), vector(mean.to_vec())?), (format!("level{i}.projection"), matrix(projection)?)])
+            Ok([
+                (format!("level{i}.mean"), vector(mean.to_vec())?),
+                (format!("level{i}.projection"), matrix(projection)?),
+            ])
         });
         let levels: Vec<(String, Tensor)> = levels.collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().collect();
         let mut tensors: Vec<(&str, Tensor)> = levels.iter().map(|(name, t)| (name.as_str(), t.clone())).collect();

@@ -192,10 +192,12 @@ impl Gaussians {
         let mut out = Array2::zeros((places.len(), d));
         if let Some(values) = out.as_slice_mut().filter(|_| d > 0) {
             const CHUNK: usize = 64;
-            values.par_chunks_mut(CHUNK * d).zip(rows.par_chunks(CHUNK * d)).enumerate().for_each(|(chunk, (out, rows))| {
-                let places = &places[chunk * CHUNK..];
-                pulp::Arch::new().dispatch(Deviate { gaussians: self, grid: patches.grid, places, rows, out });
-            });
+            values.par_chunks_mut(CHUNK * d).zip(rows.par_chunks(CHUNK * d)).enumerate().for_each(
+                |(chunk, (out, rows))| {
+                    let places = &places[chunk * CHUNK..];
+                    pulp::Arch::new().dispatch(Deviate { gaussians: self, grid: patches.grid, places, rows, out });
+                },
+            );
         }
         out
     }
@@ -371,8 +373,7 @@ mod tests {
         let alone = one_position(&rows.select(Axis(0), &kept)).finish(None, 0.1).unwrap();
         let whole = one_position(&rows).finish(None, 0.1).unwrap();
         let x = image((1, 1), array![[101.0, 99.5, 100.2]]);
-        let [without, alone, whole] =
-            [without, alone, whole].map(|g| g.lengths(&g.deviations(&x, None))[[0, 0]]);
+        let [without, alone, whole] = [without, alone, whole].map(|g| g.lengths(&g.deviations(&x, None))[[0, 0]]);
         assert!((without - alone).abs() < 1e-3 * alone, "{without} {alone}");
         assert!((whole - alone).abs() > 1e-2 * alone, "{whole} {alone}");
     }

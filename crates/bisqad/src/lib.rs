@@ -4,6 +4,7 @@
 mod adam;
 mod detector;
 mod discriminator;
+mod drawing;
 mod ensemble;
 mod error;
 mod file;

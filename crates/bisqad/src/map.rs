@@ -1,6 +1,7 @@
 //! From patch scores to a smooth map of the image's size.
 
 use ndarray::{Array2, ArrayView2};
+use rayon::prelude::*;
 
 use crate::patches::{STRIDE, bilinear};
 
@@ -32,17 +33,18 @@ fn along_rows(image: ArrayView2<'_, f32>, taps: &[f32]) -> Array2<f32> {
         let i = i.rem_euclid(period);
         (if i < w as isize { i } else { period - 1 - i }) as usize
     };
-    let mut padded = vec![0.0f32; w + 2 * radius];
-    let mut out = Array2::zeros((h, w));
-    for (line, mut target) in image.outer_iter().zip(out.outer_iter_mut()) {
-        for (j, p) in padded.iter_mut().enumerate() {
-            *p = line[reflect(j as isize - radius as isize)];
-        }
-        if let Some(target) = target.as_slice_mut() {
+    let mut out = vec![0.0f32; h * w];
+    let sources: Vec<usize> = (0..w + 2 * radius).map(|j| reflect(j as isize - radius as isize)).collect();
+    const LINES: usize = 16;
+    out.par_chunks_mut((LINES * w).max(1)).enumerate().for_each(|(block, lines)| {
+        let mut padded = vec![0.0f32; w + 2 * radius];
+        for (i, target) in lines.chunks_exact_mut(w).enumerate() {
+            let line = image.row(block * LINES + i);
+            padded.iter_mut().zip(&sources).for_each(|(p, &j)| *p = line[j]);
             pulp::Arch::new().dispatch(Filter { padded: &padded, taps, target });
         }
-    }
-    out
+    });
+    Array2::from_shape_vec((h, w), out).unwrap_or_default()
 }
 
 struct Filter<'a> {

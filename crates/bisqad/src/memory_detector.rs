@@ -37,8 +37,7 @@ impl Default for MemoryParams {
 
 impl MemoryParams {
     fn check(&self) -> Result<(), Error> {
-        for (name, value) in
-            [("dimensions", self.dimensions), ("memory", self.memory), ("candidates", self.candidates)]
+        for (name, value) in [("dimensions", self.dimensions), ("memory", self.memory), ("candidates", self.candidates)]
         {
             if value == 0 {
                 return Err(Error::Parameter { name, value: 0.0, expected: "at least 1" });

@@ -2,6 +2,7 @@
 
 use frozen_backbone::{Backbone, Pyramid};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Slice};
+use rayon::prelude::*;
 
 use crate::Error;
 
@@ -62,18 +63,17 @@ fn pixels(level: &Array3<f32>) -> ArrayView3<'_, f32> {
 fn patches(pyramid: &Pyramid, height: usize, width: usize) -> Patches {
     let (rows, columns) = (height.div_ceil(STRIDE), width.div_ceil(STRIDE));
     let channels: usize = pyramid.iter().map(|level| level.dim().0).sum();
-    let mut features = Array2::zeros((rows * columns, channels));
+    let averaged: Vec<Vec<f32>> = pyramid.par_iter().map(|level| average3(pixels(level))).collect();
+    let mut features = vec![0.0f32; rows * columns * channels];
     let mut channel = 0;
-    for level in pyramid {
+    for (level, averaged) in pyramid.iter().zip(&averaged) {
         let (h, w, c) = pixels(level).dim();
-        let level = average3(pixels(level));
         let (down, fy, fx) = (h >= rows && w >= columns, h.div_ceil(rows), w.div_ceil(columns));
         let (ty, tx) = (taps(rows, h), taps(columns, w));
-        for (patch, row) in features.outer_iter_mut().enumerate() {
-            let Some(row) = row.into_slice() else { continue };
+        features.par_chunks_mut(channels.max(1)).with_min_len(64).enumerate().for_each(|(patch, row)| {
             let target = &mut row[channel..channel + c];
             let mut add = |y: usize, x: usize, weight: f32| {
-                target.iter_mut().zip(&level[(y * w + x) * c..][..c]).for_each(|(t, v)| *t += weight * v);
+                target.iter_mut().zip(&averaged[(y * w + x) * c..][..c]).for_each(|(t, v)| *t += weight * v);
             };
             let (y, x) = (patch / columns, patch % columns);
             if down {
@@ -88,9 +88,10 @@ fn patches(pyramid: &Pyramid, height: usize, width: usize) -> Patches {
                 add(y1, x0, v * (1.0 - u));
                 add(y1, x1, v * u);
             }
-        }
+        });
         channel += c;
     }
+    let features = Array2::from_shape_vec((rows * columns, channels), features).unwrap_or_default();
     Patches { grid: (rows, columns), features }
 }
 

@@ -138,7 +138,13 @@ mod tests {
         for (b, a) in before.outer_iter().zip(after.outer_iter()) {
             let moved = (0..5).map(|k| (a[k] - b[k]).powi(2)).sum::<f32>().sqrt() / 0.7;
             assert!((1.499..=3.001).contains(&moved), "{moved}");
-            let again = scales.read(&a.to_owned().into_shape_with_order((1, 7)).unwrap().slice_axis(ndarray::Axis(1), (..5).into()).to_owned());
+            let again = scales.read(
+                &a.to_owned()
+                    .into_shape_with_order((1, 7))
+                    .unwrap()
+                    .slice_axis(ndarray::Axis(1), (..5).into())
+                    .to_owned(),
+            );
             assert_eq!(again.row(0), a);
         }
     }

@@ -11,9 +11,10 @@ use sqe::Sqe;
 use crate::adam::Adam;
 use crate::detector::{Calibration, PatchDetector};
 use crate::discriminator::Shape;
+use crate::drawing::{Drawing, Real};
 use crate::hypergradient::Hypergradient;
 use crate::normals::{Normals, Split};
-use crate::trainer::{Real, Trainer, assign};
+use crate::trainer::{Trainer, assign};
 use crate::{AnomalySource, Detector, Error, FewShot, Fusion, MetaSource, RoundReport, TrainParams};
 
 /// What is going on.
@@ -29,7 +30,7 @@ pub enum Progress {
     },
     /// The memory of [`MemoryDetector`](crate::MemoryDetector) is being selected.
     Memory,
-    /// A training step's images were drawn.
+    /// A training step's images are there. A thread of its own draws them while the steps before are made.
     Drawn,
     /// An update was made.
     Update {
@@ -44,6 +45,8 @@ pub enum Progress {
         total: usize,
         /// Weighted lower loss.
         loss: f64,
+        /// Steps whose images were ready behind this one (at most 3): 0 says that training waits for the source.
+        waiting: usize,
     },
     /// The held-out normals are being scored.
     Calibration,
@@ -152,16 +155,9 @@ pub fn fit(
     let mut detector = untrained(backbone, &base, params);
     let real = meta.few_shot().map_or(&[][..], FewShot::defects);
     let real: Vec<Real> = real.par_iter().map(|d| Real::new(d, &detector)).collect::<Result<_, _>>()?;
-    let trainer = Trainer {
-        normals,
-        source,
-        params,
-        meta,
-        real: &real,
-        split: &split,
-        base: &base,
-        detector: &detector,
-    };
+    let drawing =
+        Drawing { normals, source, params, meta, real: &real, split: &split, base: &base, detector: &detector };
+    let trainer = Trainer { drawing };
     let mut state = match resume {
         Some(state) => {
             let parameters = detector.shape.parameters();

@@ -52,7 +52,8 @@ fn a_gaussian_per_position_knows_what_belongs_where() {
 #[test]
 fn another_size_is_scored_place_by_place() {
     let detector = fitted();
-    let wide = |image: Array3<f32>| Array3::from_shape_fn((96, 112, 3), |(y, x, c)| image[[y, (x * 96 / 112).min(95), c]]);
+    let wide =
+        |image: Array3<f32>| Array3::from_shape_fn((96, 112, 3), |(y, x, c)| image[[y, (x * 96 / 112).min(95), c]]);
     let (good, bad) = (wide(part(51)), wide(misplaced(51)));
     let (good, bad) = (detector.predict(good.view()).unwrap(), detector.predict(bad.view()).unwrap());
     assert_eq!(bad.map.dim(), (96, 112));
