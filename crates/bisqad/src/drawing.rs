@@ -122,7 +122,7 @@ impl Drawing<'_> {
         let number = round * params.steps + step;
         let mut rng = stream(params.seed, (1 << 40) + number as u64);
         let synthetic = self.synthesise(&below, &self.split.train, params.batch, number as u64 * 2, &mut rng)?;
-        let upper = params.weighting.learns() && step % params.meta_every == 0;
+        let upper = params.weighting.learns() && step.is_multiple_of(params.meta_every);
         let meta = if upper { Some(self.meta_batch(held_out, number as u64, &mut rng)?) } else { None };
         Ok(Batch { number, synthetic, meta })
     }
