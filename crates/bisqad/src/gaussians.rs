@@ -382,12 +382,12 @@ mod tests {
     #[test]
     fn places_and_groups_keep_apart() {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
-        // position 0 varies by 1 and lies at 0, position 1 varies by 10 and lies at 50; the second group's columns are ten times as wide
+        // position 0 varies by 1 and lies at 0, position 1 varies by 10 and lies at 5; the second group's columns are ten times as wide
         let images: Vec<_> = (0..400)
             .map(|i| {
                 let features = Array2::from_shape_fn((2, 4), |(p, k)| {
                     let spread = [1.0, 10.0][p] * [1.0, 10.0][k / 2];
-                    [0.0, 50.0][p] + spread * 3f32.sqrt() * rng.random_range(-1.0..1.0f32)
+                    [0.0, 5.0][p] + spread * 3f32.sqrt() * rng.random_range(-1.0..1.0f32)
                 });
                 (i, image((1, 2), features))
             })
@@ -395,7 +395,7 @@ mod tests {
         let mut moments = Moments::new(vec![plain(0, 2), plain(2, 2)], &images[0].1);
         moments.add(&images);
         let gaussians = moments.finish(None, 1e-9).unwrap();
-        let x = image((1, 2), array![[3.0, 0.0, 30.0, 0.0], [50.0, 80.0, 50.0, 350.0]]);
+        let x = image((1, 2), array![[3.0, 0.0, 30.0, 0.0], [5.0, 35.0, 5.0, 305.0]]);
         let lengths = gaussians.lengths(&gaussians.deviations(&x, None));
         assert!(lengths.iter().all(|l| (l - 3.0).abs() < 0.4), "{lengths}");
         // the second patch alone, and in a grid twice as fine
