@@ -40,14 +40,17 @@ fn faces((h, w): (usize, usize)) -> impl Iterator<Item = (usize, usize)> {
 /// Jumps at every face that crosses the mask's edge and at every face away from it.
 fn seam_sums(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> SeamSums {
     let (h, w, channels) = image.dim();
+    let (image, mask) = (image.as_standard_layout(), mask.as_standard_layout());
     let mut sums = SeamSums::default();
+    let (Some(values), Some(mask)) = (image.as_slice(), mask.as_slice()) else { return sums };
+    let at = |i: usize| &values[i * channels..][..channels];
     for (i, step) in faces((h, w)) {
-        let p = [i - step, i, i + step, i + 2 * step].map(|i| (i / w, i % w));
-        let crosses = mask[p[1]] != mask[p[2]];
-        if !crosses && p.iter().any(|&i| mask[i]) {
+        let crosses = mask[i] != mask[i + step];
+        if !crosses && (mask[i - step] || mask[i] || mask[i + step] || mask[i + 2 * step]) {
             continue;
         }
-        let jumps = (0..channels).map(|k| jump(p.map(|(y, x)| image[(y, x, k)]))).sum::<f32>();
+        let (a, b, c, d) = (at(i - step), at(i), at(i + step), at(i + 2 * step));
+        let jumps = (0..channels).map(|k| jump([a[k], b[k], c[k], d[k]])).sum::<f32>();
         if crosses {
             sums.edge += f64::from(jumps);
             sums.edges += channels;
@@ -163,18 +166,21 @@ pub fn band_energy_ratio(
         check_finite(rect, [("image", &image)])?;
         let mask = rect.crop(mask);
         let away = crate::distance::distance(mask.mapv(|m| !m).view());
+        let marked: Vec<usize> = mask.iter().enumerate().filter(|(_, m)| **m).map(|(i, _)| i).collect();
+        let beyond = |j: usize| -> Vec<usize> {
+            let reach = (2usize << (j + 1)) as f32 - 2.0;
+            // a masked pixel lies at distance 0
+            away.iter().enumerate().filter(|(_, d)| **d > reach).map(|(i, _)| i).collect()
+        };
+        let beyond: Vec<Vec<usize>> = (0..bands).map(beyond).collect();
         let image = rect.crop(image);
         for (k, plane) in image.axis_iter(Axis(2)).enumerate() {
             let transform = Atrous::decompose(plane, bands)?;
             for (j, band) in transform.details.iter().enumerate() {
-                let reach = (2usize << (j + 1)) as f32 - 2.0;
-                for ((&v, &m), &d) in band.iter().zip(mask).zip(&away) {
-                    if m {
-                        inside[j * channels + k].push(v);
-                    } else if d > reach {
-                        around[j * channels + k].push(v);
-                    }
-                }
+                let band = band.as_standard_layout();
+                let values = band.as_slice().unwrap_or_default();
+                inside[j * channels + k].extend(marked.iter().map(|&i| values[i]));
+                around[j * channels + k].extend(beyond[j].iter().map(|&i| values[i]));
             }
         }
     }
