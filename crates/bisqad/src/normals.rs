@@ -150,3 +150,36 @@ impl Normals {
         self.fold_of.get(image).copied().flatten().map_or(&self.whole, |fold| &self.folds[fold])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an image is compared with was fitted without it: so it lies farther off than from Gaussians that know it.
+    #[test]
+    fn a_training_image_is_compared_with_the_others_only() {
+        let net = frozen_backbone::EfficientNetLite0::pretrained().unwrap();
+        let photo = |i: usize| {
+            let value =
+                |y: usize, x: usize, c: usize| ((y * 7919 + x * 104_729 + i * 611_953 + c * 31) % 1009) as f32 / 1009.0;
+            Array3::from_shape_fn((64, 64, 3), |(y, x, c)| {
+                0.4 + 0.1 * ((y / 6 + x / 9 + i) % 3) as f32 + 0.05 * value(y, x, c)
+            })
+        };
+        let normals: Vec<_> = (0..10).map(photo).collect();
+        let params = TrainParams { dimensions: 8, ..Default::default() };
+        let split = Split::new(normals.len(), 0, 0.1);
+        let base = Normals::gather(&net, &normals, &split, &params, &mut |_, _| ()).unwrap();
+        let mean = |gaussians: &Gaussians, i: usize| {
+            let p = patches::read(&net, normals[i].view()).unwrap().1;
+            gaussians.lengths(&gaussians.deviations(&p, None)).mean().unwrap()
+        };
+        for &i in &split.train {
+            let (without, with) = (mean(base.of(i), i), mean(&base.whole, i));
+            assert!(without > 1.1 * with, "{i}: {without} {with}");
+        }
+        for &i in split.meta.iter().chain(&split.calibration) {
+            assert_eq!(mean(base.of(i), i), mean(&base.whole, i));
+        }
+    }
+}

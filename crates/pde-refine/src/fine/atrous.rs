@@ -41,9 +41,8 @@ impl Atrous {
             *slot = v;
         }
         decompose(&mut bands, (h, w), levels, Rect::whole((h, w)), &mut Vec::new());
-        let array = |band: usize| {
-            Array2::from_shape_vec((h, w), bands[band * h * w..][..h * w].to_vec()).unwrap_or_default()
-        };
+        let array =
+            |band: usize| Array2::from_shape_vec((h, w), bands[band * h * w..][..h * w].to_vec()).unwrap_or_default();
         Ok(Atrous { details: (0..levels).map(array).collect(), smooth: array(levels) })
     }
 
