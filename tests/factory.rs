@@ -93,9 +93,18 @@ fn formats_hold_the_same_samples(out: &Path) {
         let (top, bottom) = (marked().map(|p| p.1).min().unwrap(), marked().map(|p| p.1).max().unwrap());
         assert_eq!(b, [left, top, right - left + 1, bottom - top + 1]);
         let label = fs::read_to_string(out.join(format!("yolo/labels/{name}.txt"))).unwrap();
+        // YOLO: x and y in turn, in shares of the picture; all parts together reach as far as the mask
+        let mut reach = [f64::INFINITY, f64::INFINITY, 0.0, 0.0];
         for row in label.lines() {
             let numbers: Vec<f64> = row.split(' ').map(|n| n.parse().unwrap()).collect();
             assert!(numbers.len() >= 7 && numbers[1..].iter().all(|n| (0.0..=1.0).contains(n)), "{row}");
+            for corner in numbers[1..].chunks_exact(2) {
+                let (x, y) = (corner[0] * f64::from(mask.width()), corner[1] * f64::from(mask.height()));
+                reach = [reach[0].min(x), reach[1].min(y), reach[2].max(x), reach[3].max(y)];
+            }
+        }
+        for (found, expected) in reach.into_iter().zip([left, top, right + 1, bottom + 1]) {
+            assert!((found - f64::from(expected)).abs() < 1e-3, "{name}: {reach:?}, not {b:?}");
         }
     }
 }
