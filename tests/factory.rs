@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 
 use factory_common::{json, maphc2f, photos, run, synth, tree};
 use maphc2f::adbench::Mvtec;
+use maphc2f::frozen_backbone::EfficientNetLite0;
+use maphc2f::sqe::{Evidence, Head, Ladder, Sqe, WarmStartParams};
+use ndarray::{Array2, Array3};
 
 #[test]
 fn the_union_of_shards_is_the_single_run_byte_for_byte() {
@@ -262,4 +265,46 @@ fn another_run_in_the_same_folder_is_refused() {
     photos(folder.path(), 2);
     refused(&["--resume"], "other settings");
     assert_eq!(tree(&out), before);
+}
+
+#[test]
+fn keeping_the_best_takes_each_sample_from_several_tries_by_quality() {
+    let folder = tempfile::tempdir().unwrap();
+    let normals = photos(folder.path(), 2);
+    let model = folder.path().join("quality.safetensors");
+    estimator().save(&model).unwrap();
+    let made = |name: &str, share: &str| {
+        let out = folder.path().join(name);
+        run(synth(&normals, &out, 12).args(["--keep-best", share, "--quality-model"]).arg(&model));
+        assert_eq!(json(&run(maphc2f("verify").arg("--data").arg(&out)))["whole"], true);
+        let text = fs::read_to_string(out.join("manifest/000000.jsonl")).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.map(|l| (l["quality"].as_f64().unwrap(), l["image_sha256"].clone())).collect::<Vec<_>>()
+    };
+    let (first, best) = (made("first", "1"), made("best", "0.25"));
+    let better = first.iter().zip(&best).filter(|((one, _), (of_four, _))| of_four > one).count();
+    assert!(better >= 4, "{first:?} {best:?}");
+    for ((one, image), (of_four, chosen)) in first.iter().zip(&best) {
+        // the first try is one of the four
+        assert!(of_four >= one && (of_four > one || image == chosen), "{one} {of_four}");
+    }
+    let output = synth(&normals, &folder.path().join("no"), 4).args(["--keep-best", "0.5"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// Prefers faint squares.
+fn estimator() -> Sqe {
+    let net = EfficientNetLite0::pretrained().unwrap();
+    let mask = Array2::from_shape_fn((64, 64), |(y, x)| (20..36).contains(&y) && (24..40).contains(&x));
+    let pasted = |seed: usize, strength: f32| {
+        let grain = |y: usize, x: usize| ((y * y * 31 + x * x * 17 + y * x + seed * 7) % 101) as f32 / 101.0;
+        let value = |(y, x, _)| 0.3 + 0.2 * grain(y, x) + if mask[[y, x]] { strength } else { 0.0 };
+        let image = Array3::from_shape_fn((64, 64, 3), value);
+        Evidence::gather(&net, image.view(), mask.view()).unwrap()
+    };
+    let ladders: Vec<Ladder> =
+        (0..8).map(|seed| Ladder([0.4, 0.2, 0.05].map(|strength| pasted(seed, strength)).into())).collect();
+    let mut estimator = Sqe::new(&net, Head::default(), 3).unwrap();
+    estimator.warm_start(&ladders, WarmStartParams { epochs: 20, ..Default::default() }).unwrap();
+    estimator
 }

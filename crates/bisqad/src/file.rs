@@ -13,11 +13,14 @@ use crate::adam::Adam;
 use crate::detector::Calibration;
 use crate::discriminator::Shape;
 use crate::gaussians::{Gaussians, Group};
+use crate::memory::Memory;
 use crate::reading::Scales;
 use crate::whitening::Whitening;
-use crate::{Checkpoint, Error, Fusion, PatchDetector, RoundReport};
+use crate::{Checkpoint, Error, Fusion, GaussianDetector, MemoryDetector, PatchDetector, RoundReport};
 
 const DETECTOR: &str = "bisqad-detector-5";
+const GAUSSIAN: &str = "bisqad-gaussian-1";
+const MEMORY: &str = "bisqad-memory-1";
 const CHECKPOINT: &str = "bisqad-checkpoint-3";
 
 impl PatchDetector {
@@ -41,33 +44,19 @@ impl PatchDetector {
                 Fusion::Distance => 2.0,
             },
             self.trained_at as f32,
-            normal.grid.0 as f32,
-            normal.grid.1 as f32,
         ];
-        let levels = normal.groups.iter().enumerate().map(|(i, group)| {
-            let Whitening { mean, projection } = &group.projection;
-            Ok([
-                (format!("level{i}.mean"), vector(mean.to_vec())?),
-                (format!("level{i}.projection"), matrix(projection)?),
-            ])
-        });
-        let levels: Vec<(String, Tensor)> = levels.collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().collect();
-        let mut tensors: Vec<(&str, Tensor)> = levels.iter().map(|(name, t)| (name.as_str(), t.clone())).collect();
+        let mut tensors = gaussians(normal)?;
         tensors.extend([
-            ("lengths", vector(self.scales.lengths.iter().flat_map(|&(m, s)| [m, s]).collect())?),
-            ("means", matrix(&normal.means)?),
-            ("inverses", matrix(&normal.inverses)?),
-            ("theta", vector(self.theta.clone())?),
-            ("numbers", vector(numbers.to_vec())?),
-            ("normal_scores", vector(self.normal_scores.clone())?),
-            ("steered_by", vector(self.steered_by.iter().flat_map(|c| [*c as u32, (c >> 32) as u32]).collect())?),
+            ("lengths".to_owned(), vector(self.scales.lengths.iter().flat_map(|&(m, s)| [m, s]).collect())?),
+            ("theta".to_owned(), vector(self.theta.clone())?),
+            ("numbers".to_owned(), vector(numbers.to_vec())?),
+            ("normal_scores".to_owned(), vector(self.normal_scores.clone())?),
+            (
+                "steered_by".to_owned(),
+                vector(self.steered_by.iter().flat_map(|c| [*c as u32, (c >> 32) as u32]).collect())?,
+            ),
         ]);
-        let metadata = HashMap::from([
-            ("format".to_owned(), DETECTOR.to_owned()),
-            ("backbone".to_owned(), self.backbone.id().to_owned()),
-            ("backbone_hash".to_owned(), format!("{:016x}", self.backbone.hash())),
-        ]);
-        write(path, tensors, metadata)
+        write(path, tensors, metadata(DETECTOR, self.backbone.as_ref()))
     }
 
     /// Reads a detector saved with this `backbone`.
@@ -75,31 +64,19 @@ impl PatchDetector {
     /// # Errors
     /// [`Error::File`] if unreadable or damaged, [`Error::Mismatch`] if it belongs to another backbone or format.
     pub fn load(path: &Path, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
-        let hash = format!("{:016x}", backbone.hash());
-        let mut file =
-            File::read(path, &[("format", DETECTOR), ("backbone", backbone.id()), ("backbone_hash", &hash)])?;
+        let mut file = File::of(path, DETECTOR, backbone.as_ref())?;
         let numbers: Vec<f32> = file.vector("numbers")?;
-        let &[length, lm, ls, dm, ds, smoothing, hidden, fusion, side, rows, columns] = numbers.as_slice() else {
+        let &[length, lm, ls, dm, ds, smoothing, hidden, fusion, side] = numbers.as_slice() else {
             return Err(file.damaged("numbers"));
         };
-        let (mut groups, mut from) = (Vec::new(), 0);
-        for (i, level) in backbone.levels().iter().enumerate() {
-            let mean = Array1::from(file.vector::<f32>(&format!("level{i}.mean"))?);
-            let projection = file.matrix(&format!("level{i}.projection"))?;
-            if mean.len() != level.channels || projection.nrows() != level.channels {
-                return Err(file.damaged("level.projection"));
-            }
-            groups.push(Group { from, projection: Whitening { mean, projection } });
-            from += level.channels;
-        }
-        let grid = (rows as usize, columns as usize);
+        let channels: Vec<usize> = backbone.levels().iter().map(|level| level.channels).collect();
+        let normal = file.gaussians(&channels)?;
         let lengths: Vec<f32> = file.vector("lengths")?;
         let lengths = lengths.chunks_exact(2).map(|c| (c[0], c[1])).collect::<Vec<_>>();
-        let normal = Gaussians { groups, grid, means: file.matrix("means")?, inverses: file.matrix("inverses")? };
         let scales = Scales { lengths, length, ..Scales::new(&normal) };
         let shape = Shape { inputs: scales.width(), levels: scales.levels.len(), hidden: hidden as usize };
         let theta: Vec<f64> = file.vector("theta")?;
-        if !normal.is_whole() || scales.lengths.len() != shape.levels || theta.len() != shape.parameters() {
+        if scales.lengths.len() != shape.levels || theta.len() != shape.parameters() {
             return Err(file.damaged("theta"));
         }
         Ok(Self {
@@ -126,6 +103,72 @@ impl PatchDetector {
     }
 }
 
+impl GaussianDetector {
+    /// Writes everything [`Self::load`] needs; the backbone is named, not stored.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the path cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let mut tensors = gaussians(&self.normal)?;
+        tensors.push(("smoothing".to_owned(), vector(vec![self.smoothing])?));
+        tensors.push(("normal_scores".to_owned(), vector(self.normal_scores.clone())?));
+        write(path, tensors, metadata(GAUSSIAN, self.backbone.as_ref()))
+    }
+
+    /// Reads a detector saved with this `backbone`.
+    ///
+    /// # Errors
+    /// [`Error::File`] if unreadable or damaged, [`Error::Mismatch`] if it belongs to another backbone or format.
+    pub fn load(path: &Path, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
+        let mut file = File::of(path, GAUSSIAN, backbone.as_ref())?;
+        let channels = backbone.levels().iter().map(|level| level.channels).sum();
+        let normal = file.gaussians(&[channels])?;
+        Ok(Self {
+            backbone,
+            normal,
+            smoothing: file.number("smoothing")?,
+            normal_scores: file.vector("normal_scores")?,
+        })
+    }
+}
+
+impl MemoryDetector {
+    /// Writes everything [`Self::load`] needs; the backbone is named, not stored.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the path cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let tensors = vec![
+            ("mean".to_owned(), vector(self.whitening.mean.to_vec())?),
+            ("projection".to_owned(), matrix(&self.whitening.projection)?),
+            ("memory".to_owned(), matrix(&self.memory.rows)?),
+            ("owners".to_owned(), vector(self.memory.owners.clone())?),
+            ("smoothing".to_owned(), vector(vec![self.smoothing])?),
+            ("normal_scores".to_owned(), vector(self.normal_scores.clone())?),
+        ];
+        write(path, tensors, metadata(MEMORY, self.backbone.as_ref()))
+    }
+
+    /// Reads a detector saved with this `backbone`.
+    ///
+    /// # Errors
+    /// [`Error::File`] if unreadable or damaged, [`Error::Mismatch`] if it belongs to another backbone or format.
+    pub fn load(path: &Path, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
+        let mut file = File::of(path, MEMORY, backbone.as_ref())?;
+        let whitening =
+            Whitening { mean: Array1::from(file.vector::<f32>("mean")?), projection: file.matrix("projection")? };
+        let channels: usize = backbone.levels().iter().map(|level| level.channels).sum();
+        let rows = file.matrix("memory")?;
+        let (features, dimensions) = whitening.projection.dim();
+        if whitening.mean.len() != channels || features != channels || rows.ncols() != dimensions {
+            return Err(file.damaged("projection"));
+        }
+        let memory = Memory::new(rows, file.vector("owners")?)?;
+        let (smoothing, normal_scores) = (file.number("smoothing")?, file.vector("normal_scores")?);
+        Ok(Self { backbone, whitening, memory, smoothing, normal_scores })
+    }
+}
+
 impl Checkpoint {
     /// Writes the state after the last finished round. `run` names what it belongs to (data, parameters).
     ///
@@ -135,15 +178,15 @@ impl Checkpoint {
         let rounds: Vec<f64> = self.rounds.iter().flat_map(RoundReport::numbers).collect();
         let adam = |a: &Adam| vector(vec![a.learning_rate, a.weight_decay, a.step as f64]);
         let tensors = vec![
-            ("theta", vector(self.theta.clone())?),
-            ("theta.adam", adam(&self.theta_adam)?),
-            ("theta.first", vector(self.theta_adam.first.clone())?),
-            ("theta.second", vector(self.theta_adam.second.clone())?),
-            ("quality", vector(self.quality.clone())?),
-            ("quality.adam", adam(&self.quality_adam)?),
-            ("quality.first", vector(self.quality_adam.first.clone())?),
-            ("quality.second", vector(self.quality_adam.second.clone())?),
-            ("rounds", vector(rounds)?),
+            ("theta".to_owned(), vector(self.theta.clone())?),
+            ("theta.adam".to_owned(), adam(&self.theta_adam)?),
+            ("theta.first".to_owned(), vector(self.theta_adam.first.clone())?),
+            ("theta.second".to_owned(), vector(self.theta_adam.second.clone())?),
+            ("quality".to_owned(), vector(self.quality.clone())?),
+            ("quality.adam".to_owned(), adam(&self.quality_adam)?),
+            ("quality.first".to_owned(), vector(self.quality_adam.first.clone())?),
+            ("quality.second".to_owned(), vector(self.quality_adam.second.clone())?),
+            ("rounds".to_owned(), vector(rounds)?),
         ];
         let metadata =
             HashMap::from([("format".to_owned(), CHECKPOINT.to_owned()), ("run".to_owned(), run.to_owned())]);
@@ -178,7 +221,30 @@ fn matrix(rows: &Array2<f32>) -> Result<Tensor, Error> {
     Ok(Tensor::from_vec(rows.iter().copied().collect::<Vec<_>>(), rows.dim(), &Device::Cpu)?)
 }
 
-fn write(path: &Path, tensors: Vec<(&str, Tensor)>, metadata: HashMap<String, String>) -> Result<(), Error> {
+/// What every detector's file says of itself.
+fn metadata(format: &str, backbone: &dyn Backbone) -> HashMap<String, String> {
+    HashMap::from([
+        ("format".to_owned(), format.to_owned()),
+        ("backbone".to_owned(), backbone.id().to_owned()),
+        ("backbone_hash".to_owned(), format!("{:016x}", backbone.hash())),
+    ])
+}
+
+fn gaussians(normal: &Gaussians) -> Result<Vec<(String, Tensor)>, Error> {
+    let mut tensors = vec![
+        ("grid".to_owned(), vector(vec![normal.grid.0 as u32, normal.grid.1 as u32])?),
+        ("means".to_owned(), matrix(&normal.means)?),
+        ("inverses".to_owned(), matrix(&normal.inverses)?),
+    ];
+    for (i, group) in normal.groups.iter().enumerate() {
+        let Whitening { mean, projection } = &group.projection;
+        tensors.push((format!("level{i}.mean"), vector(mean.to_vec())?));
+        tensors.push((format!("level{i}.projection"), matrix(projection)?));
+    }
+    Ok(tensors)
+}
+
+fn write(path: &Path, tensors: Vec<(String, Tensor)>, metadata: HashMap<String, String>) -> Result<(), Error> {
     let fail = |e: &dyn std::fmt::Display| Error::File { path: path.to_owned(), reason: format!("cannot write: {e}") };
     let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|e| fail(&e))?;
     let temporary = path.with_extension("tmp");
@@ -207,6 +273,35 @@ impl<'a> File<'a> {
         }
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(|e| fail(&e))?;
         Ok(Self { path, tensors })
+    }
+
+    /// A detector's file of this format and backbone.
+    fn of(path: &'a Path, format: &str, backbone: &dyn Backbone) -> Result<Self, Error> {
+        let hash = format!("{:016x}", backbone.hash());
+        Self::read(path, &[("format", format), ("backbone", backbone.id()), ("backbone_hash", &hash)])
+    }
+
+    /// Gaussians whose groups have these numbers of feature columns.
+    fn gaussians(&mut self, channels: &[usize]) -> Result<Gaussians, Error> {
+        let (mut groups, mut from) = (Vec::new(), 0);
+        for (i, &channels) in channels.iter().enumerate() {
+            let mean = Array1::from(self.vector::<f32>(&format!("level{i}.mean"))?);
+            let projection = self.matrix(&format!("level{i}.projection"))?;
+            if mean.len() != channels || projection.nrows() != channels {
+                return Err(self.damaged(&format!("level{i}.projection")));
+            }
+            groups.push(Group { from, projection: Whitening { mean, projection } });
+            from += channels;
+        }
+        let grid: Vec<u32> = self.vector("grid")?;
+        let &[rows, columns] = grid.as_slice() else { return Err(self.damaged("grid")) };
+        let grid = (rows as usize, columns as usize);
+        let normal = Gaussians { groups, grid, means: self.matrix("means")?, inverses: self.matrix("inverses")? };
+        if normal.is_whole() { Ok(normal) } else { Err(self.damaged("inverses")) }
+    }
+
+    fn number(&mut self, name: &str) -> Result<f32, Error> {
+        self.vector(name)?.first().copied().ok_or_else(|| self.damaged(name))
     }
 
     fn damaged(&self, name: &str) -> Error {

@@ -80,10 +80,10 @@ impl GaussianParams {
 /// ```
 #[derive(Debug, Clone)]
 pub struct GaussianDetector {
-    backbone: Arc<dyn Backbone>,
-    normal: Gaussians,
-    smoothing: f32,
-    normal_scores: Vec<f64>,
+    pub(crate) backbone: Arc<dyn Backbone>,
+    pub(crate) normal: Gaussians,
+    pub(crate) smoothing: f32,
+    pub(crate) normal_scores: Vec<f64>,
 }
 
 impl GaussianDetector {

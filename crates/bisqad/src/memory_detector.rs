@@ -81,11 +81,11 @@ impl MemoryParams {
 /// ```
 #[derive(Debug, Clone)]
 pub struct MemoryDetector {
-    backbone: Arc<dyn Backbone>,
-    whitening: Whitening,
-    memory: Memory,
-    smoothing: f32,
-    normal_scores: Vec<f64>,
+    pub(crate) backbone: Arc<dyn Backbone>,
+    pub(crate) whitening: Whitening,
+    pub(crate) memory: Memory,
+    pub(crate) smoothing: f32,
+    pub(crate) normal_scores: Vec<f64>,
 }
 
 impl MemoryDetector {

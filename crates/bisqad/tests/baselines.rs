@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use bisqad::{Detector, Ensemble, Error, GaussianDetector, GaussianParams, Prediction};
+use bisqad::{
+    Detector, Ensemble, Error, GaussianDetector, GaussianParams, MemoryDetector, MemoryParams, Prediction, Silent,
+};
 use frozen_backbone::EfficientNetLite0;
 use ndarray::{Array2, Array3, ArrayView3};
 
@@ -58,6 +60,54 @@ fn another_size_is_scored_place_by_place() {
     let (good, bad) = (detector.predict(good.view()).unwrap(), detector.predict(bad.view()).unwrap());
     assert_eq!(bad.map.dim(), (96, 112));
     assert!(bad.score > 1.5 * good.score, "{} {}", bad.score, good.score);
+}
+
+#[test]
+fn to_a_memory_what_is_new_is_worse_than_what_is_misplaced() {
+    let normals: Vec<_> = (0..12).map(part).collect();
+    let params = MemoryParams { memory: 400, dimensions: 24, ..Default::default() };
+    let detector = MemoryDetector::fit(net(), &normals, &params, &mut Silent).unwrap();
+    let mut bad = part(50);
+    for ((y, x, c), v) in bad.indexed_iter_mut() {
+        if (40..56).contains(&y) && (40..56).contains(&x) {
+            *v = if c == 0 { 0.9 } else { 0.1 };
+        }
+    }
+    let [good, misplaced, bad] = [part(50), misplaced(50), bad].map(|i| detector.predict(i.view()).unwrap().score);
+    assert!(bad > 2.0 * good && bad > 1.2 * misplaced, "{good} {misplaced} {bad}");
+    assert!(bad > detector.threshold(0.0).unwrap().value);
+    for (bad, name) in [
+        (MemoryParams { memory: 0, ..params }, "memory"),
+        (MemoryParams { dimensions: 0, ..params }, "dimensions"),
+        (MemoryParams { held_out: 0.5, ..params }, "held_out"),
+        (MemoryParams { smoothing: f32::NAN, ..params }, "smoothing"),
+    ] {
+        let error = MemoryDetector::fit(net(), &normals, &bad, &mut Silent).map(|_| ());
+        assert!(matches!(error, Err(Error::Parameter { name: found, .. }) if found == name), "{name}: {error:?}");
+    }
+}
+
+#[test]
+fn saved_baselines_predict_the_same_and_know_whose_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (folder.path().join("gaussian"), folder.path().join("memory"));
+    let normals: Vec<_> = (0..8).map(part).collect();
+    let image = misplaced(9);
+    let gaussian = fitted();
+    gaussian.save(&one).unwrap();
+    let again = GaussianDetector::load(&one, net()).unwrap();
+    assert_eq!(again.predict(image.view()).unwrap(), gaussian.predict(image.view()).unwrap());
+    assert_eq!(again.threshold(0.0).unwrap(), gaussian.threshold(0.0).unwrap());
+    let params = MemoryParams { memory: 100, dimensions: 16, ..Default::default() };
+    let memory = MemoryDetector::fit(net(), &normals, &params, &mut Silent).unwrap();
+    memory.save(&two).unwrap();
+    let again = MemoryDetector::load(&two, net()).unwrap();
+    assert_eq!(again.predict(image.view()).unwrap(), memory.predict(image.view()).unwrap());
+    assert_eq!(again.threshold(0.0).unwrap(), memory.threshold(0.0).unwrap());
+    // one is not the other, nor another backbone's
+    assert!(matches!(GaussianDetector::load(&two, net()), Err(Error::Mismatch { field: "format", .. })));
+    let other = Arc::new(EfficientNetLite0::pretrained().unwrap().with_hash(7));
+    assert!(matches!(MemoryDetector::load(&two, other), Err(Error::Mismatch { field: "backbone_hash", .. })));
 }
 
 #[test]
