@@ -1,7 +1,7 @@
 //! The detector's own updates, timed while it trains on cheap squares, and what its guard does to a greedy upper level.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use maphc2f::bisqad::hypergradient::{Bilevel, ForwardDifference, Hypergradient, WeightGradient};
 use maphc2f::bisqad::{
@@ -55,12 +55,14 @@ fn rounds(
     Ok(fit(Arc::new(net), &normals, &Squares, upper, params, None, observer)?.report.rounds)
 }
 
-/// Seconds of every update, and of drawing every step's images.
+/// Time in which the steps ahead are drawn: several times what three of them take.
+const FILL: Duration = Duration::from_millis(500);
+
+/// Seconds of every update.
 #[derive(Debug, Default)]
 pub(crate) struct Cost {
     pub(crate) plain: Vec<f64>,
     pub(crate) both: Vec<f64>,
-    pub(crate) draw: Vec<f64>,
     mark: Option<Instant>,
 }
 
@@ -76,13 +78,15 @@ impl Observe for Cost {
     fn progress(&mut self, progress: Progress) {
         let seconds = self.mark.map(|m| m.elapsed().as_secs_f64());
         let list = match progress {
-            Progress::Drawn => Some(&mut self.draw),
             Progress::Update { upper: true } => Some(&mut self.both),
             Progress::Update { upper: false } => Some(&mut self.plain),
             _ => None,
         };
         if let (Some(list), Some(seconds)) = (list, seconds) {
             list.push(seconds);
+        }
+        if progress == Progress::Drawn {
+            std::thread::sleep(FILL);
         }
         self.mark = Some(Instant::now());
     }
