@@ -54,7 +54,10 @@ pub(crate) fn write(runs: &[Run], speed: &Speed, sets: &[String], arms: &[String
                 (image, pixel) = (i, p);
             }
             let seconds: Vec<f64> = runs.iter().filter(|r| &r.arm == arm).map(|r| r.seconds).collect();
-            let _ = writeln!(text, "{line} {:.0} |", seconds.iter().sum::<f64>() / seconds.len().max(1) as f64);
+            let _ = match seconds.len() {
+                0 => writeln!(text, "{line} - |"),
+                n => writeln!(text, "{line} {:.0} |", seconds.iter().sum::<f64>() / n as f64),
+            };
         }
     }
     let _ =

@@ -14,8 +14,11 @@ use crate::detector::{Detector, Prediction};
 /// way. The score is that of the whole map. Thresholds of the detector itself rest on images of its own size:
 /// [`Threshold::on`](crate::Threshold::on) gives one for tiled images.
 ///
+/// A tile may lie anywhere, so the detector must not mind the place: [`MemoryDetector`](crate::MemoryDetector) does not. The Gaussians of
+/// [`PatchDetector`](crate::PatchDetector) and [`GaussianDetector`](crate::GaussianDetector) do, and belong to whole images.
+///
 /// ```
-/// use bisqad::{Detector, Silent, Threshold, Tiled, TrainParams, fit_memory};
+/// use bisqad::{Detector, MemoryDetector, MemoryParams, Silent, Threshold, Tiled};
 /// use frozen_backbone::EfficientNetLite0;
 /// use ndarray::Array3;
 /// use std::sync::Arc;
@@ -25,7 +28,7 @@ use crate::detector::{Detector, Prediction};
 /// };
 /// let normals: Vec<_> = (0..8).map(|i| photo(i, 64, 64)).collect();
 /// let net = Arc::new(EfficientNetLite0::pretrained()?);
-/// let small = fit_memory(net, &normals, &TrainParams { memory: 256, ..Default::default() }, &mut Silent)?;
+/// let small = MemoryDetector::fit(net, &normals, &MemoryParams { memory: 256, ..Default::default() }, &mut Silent)?;
 /// let tiled = Tiled::new(Arc::new(small), (64, 64), 16)?;
 /// assert_eq!(tiled.predict(photo(9, 150, 100).view())?.map.dim(), (150, 100));
 /// let threshold = Threshold::on(&tiled, &[photo(20, 150, 100), photo(21, 150, 100)], 0.0)?;
