@@ -21,7 +21,7 @@ use crate::{Anomaly, AnomalySource, Error, MetaSource, RealDefect, TrainParams, 
 const AHEAD: usize = 2;
 /// Tries of the source before a sample counts as impossible, or is taken although nothing of it can be seen.
 const TRIES: u64 = 8;
-/// Share of a normal residual's length that a defect must move a patch by to be seen in it.
+/// Share of a normal deviation's length that a defect must move a patch by to be seen in it.
 const VISIBLE: f32 = 0.5;
 
 /// One synthetic image, ready for both levels.

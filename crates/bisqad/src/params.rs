@@ -60,7 +60,7 @@ pub struct TrainParams {
     pub min_effective_share: f64,
     /// How samples are weighed.
     pub weighting: Weighting,
-    /// Strength of feature-space anomalies: normal patches pushed in a random direction by up to this many normal residual lengths
+    /// Strength of feature-space anomalies: normal patches pushed in a random direction by up to this many lengths of normal deviations
     /// (default 0: none). They keep the discriminator from caring only for the directions that the mechanisms show.
     pub feature_noise: f64,
     /// Hidden units of the discriminator (default 64).
