@@ -184,11 +184,10 @@ impl Gaussians {
     /// Patches `which` of an image, or all; of an image with another grid the nearest place counts.
     pub(crate) fn deviations(&self, patches: &Patches, which: Option<&[usize]>) -> Array2<f32> {
         let d = self.dimensions();
-        let (features, places): (_, Vec<usize>) = match which {
-            Some(rows) => (patches.features.select(Axis(0), rows), rows.to_vec()),
-            None => (patches.features.to_owned(), (0..patches.features.nrows()).collect()),
+        let (rows, places) = match which {
+            Some(rows) => (project(&self.groups, patches.features.select(Axis(0), rows).view()), rows.to_vec()),
+            None => (project(&self.groups, patches.features.view()), (0..patches.features.nrows()).collect()),
         };
-        let rows = project(&self.groups, features.view());
         let mut out = Array2::zeros((places.len(), d));
         if let Some(values) = out.as_slice_mut().filter(|_| d > 0) {
             const CHUNK: usize = 64;

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::detector::{Detector, Prediction, Threshold};
 use crate::memory::{Memory, norms};
-use crate::normals::{Split, some};
+use crate::normals::{AT_ONCE, Split, some};
 use crate::whitening::Whitening;
 use crate::{Error, Observe, Progress, patches};
 
@@ -111,7 +111,7 @@ impl MemoryDetector {
             Ok(features.select(Axis(0), &some(features.nrows(), each, params.seed, i)))
         };
         let mut rows: Vec<Array2<f32>> = Vec::with_capacity(train.len());
-        for block in train.chunks(16) {
+        for block in train.chunks(AT_ONCE) {
             rows.extend(block.par_iter().map(read).collect::<Result<Vec<_>, Error>>()?);
             observer.progress(Progress::Features { done: rows.len(), total: train.len() });
         }

@@ -18,7 +18,7 @@ const KEPT: usize = 512;
 const ROWS: usize = 32_768;
 const IMAGES: usize = 128;
 /// Images whose features are in memory at once.
-const AT_ONCE: usize = 16;
+pub(crate) const AT_ONCE: usize = 16;
 
 /// Which normal image serves what.
 #[derive(Debug)]
