@@ -1,10 +1,11 @@
 //! Does weighting by learnt quality help? Arms of training on real sets, over seeds, with paired differences.
 //!
-//! `cargo run --release --example bilevel_evidence -- --data FOLDER --sets SET,SET [--arms uniform,shuffled,filter,warm,learnt,real]
+//! `cargo run --release --example bilevel_evidence -- --data FOLDER --sets SET,SET [--arms uniform,shuffled,filter,warm,learnt,equal,real]
 //! [--seeds N] [--first-seed N] [--rounds N] [--side PX] [--spoil] [--out FILE]`
 //!
 //! A set is a category folder in MVTec AD layout, given below FOLDER. Every run trains on `train/good` alone, as the example `mvtec` does, and
-//! is tested on `test` without five defects that the seed draws: they steer the arm `real` and are left out for every arm. `--spoil` makes 30 % of
+//! is tested on `test` without five defects that the seed draws: they steer the arm `real` and are left out for every arm. `equal` is `learnt`
+//! after a warm start on ladders of equal contrast. `--spoil` makes 30 % of
 //! all synthetic samples deliberately bad, the meta set's too, and runs the arms on both. A finished run is a line of FILE (JSON; default
 //! target/bilevel-evidence.jsonl), and is not run again. Ends with `result runs=<n> learnt_minus_uniform=<f> learnt_minus_shuffled=<f>`, image
 //! AUROC without spoilt samples.
@@ -12,6 +13,8 @@
 mod common;
 #[path = "common/pairs.rs"]
 mod pairs;
+#[path = "common/remembering.rs"]
+mod remembering;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -19,17 +22,21 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use common::{Bars, finish, number, say};
 use maphc2f::adbench::{Mvtec, Policy};
-use maphc2f::bisqad::{MetaSource, TrainParams, Weighting};
+use maphc2f::bisqad::hypergradient::ForwardDifference;
+use maphc2f::bisqad::{MetaSource, TrainParams, Upper, Weighting, fit};
+use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::{
-    MATERIALS, Pipeline, Source, TestImage, Training, evaluate, load_photo, prepare_folder, shrink, take_few_shot,
-    train,
+    MATERIALS, Pipeline, Rungs, Source, TestImage, Training, evaluate, load_photo, prepare_folder, shrink,
+    take_few_shot, warm_start,
 };
 use ndarray::Array3;
 use pairs::{mean, paired, spread};
+use remembering::{Drawn, Features};
 use serde_json::{Value, json};
 
 /// Real defects that are left out of every test.
@@ -38,7 +45,7 @@ const REAL: usize = 5;
 const SPOILT: f64 = 0.3;
 const KEPT: f64 = 0.7;
 
-const ARMS: [&str; 6] = ["uniform", "shuffled", "filter", "warm", "learnt", "real"];
+const ARMS: [&str; 7] = ["uniform", "shuffled", "filter", "warm", "learnt", "equal", "real"];
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -110,17 +117,28 @@ fn run() -> Result<String> {
         let mut loaded = None;
         for seed in options.seeds.clone() {
             for spoilt in if options.spoil { vec![false, true] } else { vec![false] } {
-                for arm in &options.arms {
-                    let key = json!({ "set": set, "arm": arm, "seed": seed, "spoilt": spoilt,
-                        "rounds": options.rounds, "side": options.side });
-                    if lines.iter().any(|l| same(l, &key)) {
-                        continue;
-                    }
-                    let set = match &mut loaded {
-                        Some(set) => set,
-                        none => none.insert(Set::load(&options.data.join(set), options.side)?),
-                    };
-                    let line = one(set, arm, seed, spoilt, &options, key)?;
+                let key = |arm: &String| {
+                    json!({ "set": set, "arm": arm, "seed": seed, "spoilt": spoilt,
+                        "rounds": options.rounds, "side": options.side })
+                };
+                let missing: Vec<&String> =
+                    options.arms.iter().filter(|arm| !lines.iter().any(|l| same(l, &key(arm)))).collect();
+                if missing.is_empty() {
+                    continue;
+                }
+                let set = match &mut loaded {
+                    Some(set) => set,
+                    none => none.insert(Set::load(&options.data.join(set), options.side)?),
+                };
+                // the arms draw the same defects, and read the same images
+                let pipeline = Pipeline::physical(&MATERIALS)?;
+                let source = Source::new(&pipeline, &set.normals, &set.names, seed)?;
+                let source = source.spoilt(if spoilt { SPOILT } else { 0.0 });
+                let drawn = Drawn::new(&source);
+                let backbone = Arc::new(Features::new(EfficientNetLite0::pretrained()?));
+                let shared = Shared { backbone, source: &source, drawn: &drawn };
+                for arm in missing {
+                    let line = one(set, &shared, arm, seed, options.rounds, key(arm))?;
                     append(&options.out, &line)?;
                     say(&line);
                     lines.push(line);
@@ -165,8 +183,15 @@ impl Set {
     }
 }
 
+/// What the arms of one seed have in common.
+struct Shared<'a> {
+    backbone: Arc<Features>,
+    source: &'a Source<'a>,
+    drawn: &'a Drawn<'a>,
+}
+
 /// One run: a line of the file.
-fn one(set: &Set, arm: &str, seed: u64, spoilt: bool, options: &Options, mut line: Value) -> Result<Value> {
+fn one(set: &Set, shared: &Shared<'_>, arm: &str, seed: u64, rounds: usize, mut line: Value) -> Result<Value> {
     let start = Instant::now();
     let mut tests = set.tests.clone();
     let few = take_few_shot(&mut tests, REAL, set.side, seed)?;
@@ -177,17 +202,17 @@ fn one(set: &Set, arm: &str, seed: u64, spoilt: bool, options: &Options, mut lin
         "warm" => Weighting::WarmStart,
         _ => Weighting::Learnt,
     };
-    let training = Training {
-        train: TrainParams { seed, rounds: options.rounds, weighting, ..Default::default() },
-        meta: if arm == "real" { MetaSource::FewShotReal(few) } else { MetaSource::HeldOutMechanism },
-        ..Default::default()
-    };
-    let pipeline = Pipeline::physical(&MATERIALS)?;
-    let source = Source::new(&pipeline, &set.normals, &set.names, seed)?.spoilt(if spoilt { SPOILT } else { 0.0 });
-    let model = train(&set.normals, &source, &training, None, &mut Bars::new(None))?;
-    let figures = evaluate(&model.fitted.detector, "test", &tests, &|_| ())?.report.overall;
+    let rungs = if arm == "equal" { Rungs::EqualContrast } else { Rungs::default() };
+    let meta = if arm == "real" { MetaSource::FewShotReal(few) } else { MetaSource::HeldOutMechanism };
+    let params = TrainParams { seed, rounds, weighting, ..Default::default() };
+    let (backbone, ladders) = (Arc::clone(&shared.backbone), Training::default().ladders);
+    let (mut quality, _) = warm_start(backbone.as_ref(), &set.normals, shared.source, rungs, ladders, seed)?;
+    let method = ForwardDifference::default();
+    let upper = Upper { quality: &mut quality, method: &method, meta: &meta };
+    let fitted = fit(backbone, &set.normals, shared.drawn, upper, &params, None, &mut Bars::new(None))?;
+    let figures = evaluate(&fitted.detector, "test", &tests, &|_| ())?.report.overall;
     let pixels = figures.pixels.ok_or("no pixel figures")?;
-    let rounds = &model.fitted.report.rounds;
+    let rounds = &fitted.report.rounds;
     let last = rounds.last().ok_or("--rounds must be at least 1")?;
     let weights: Vec<Value> = last
         .weights

@@ -23,8 +23,8 @@ use maphc2f::adbench::file::write_atomic;
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::physdefect::appearance::Material;
 use maphc2f::physdefect::{Domain, SampleKey, estimate_foreground};
-use maphc2f::sqe::{Calibration, DESCRIPTORS, Evidence, Head, Ladder, Sqe, WarmStartParams};
-use maphc2f::{Cell, Pipeline, Sheet, Stages, load_photos, prepare_folder, square};
+use maphc2f::sqe::{Calibration, DESCRIPTORS, Evidence, Head, Sqe, WarmStartParams};
+use maphc2f::{Cell, Pipeline, Rungs, Sheet, Stages, load_photos, prepare_folder, square};
 use ndarray::{Array2, Array3, ArrayView3, Slice};
 use plot::{Line, Panel, Upright, svg};
 
@@ -93,9 +93,7 @@ fn run() -> Result<String> {
         for i in 0..ladders {
             progress.inc(1);
             let Some((photo, stages)) = make(mechanism, i, 0) else { continue };
-            let rungs = [&stages.raw, &stages.coarse, &stages.fine, &photos[photo].1];
-            let gather = |image: &Array3<f32>| Evidence::gather(&net, image.view(), stages.mask.view());
-            taught.push(Ladder(rungs.into_iter().map(gather).collect::<std::result::Result<_, _>>()?));
+            taught.push(Rungs::default().ladder(&net, photos[photo].1.view(), &stages)?);
         }
     }
     progress.finish_and_clear();

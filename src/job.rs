@@ -6,16 +6,14 @@ use adbench::resize::{Kernel, resize_map};
 use adbench::{Outcome, Report, ReportBuilder};
 use bisqad::hypergradient::ForwardDifference;
 use bisqad::{
-    AnomalySource, Checkpoint, Detector, Fitted, MetaSource, Observe, PatchDetector, TrainParams, Upper, fit,
-    image_content,
+    Checkpoint, Detector, Fitted, MetaSource, Observe, PatchDetector, TrainParams, Upper, fit, image_content,
 };
-use frozen_backbone::EfficientNetLite0;
+use frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::{Array2, Array3};
-use physdefect::SampleKey;
 use rayon::prelude::*;
-use sqe::{Evidence, Head, Ladder, Sqe, WarmStart, WarmStartParams};
+use sqe::{Sqe, WarmStart};
 
-use crate::{Error, Source, load_photo, shrink};
+use crate::{Error, Rungs, Source, load_photo, shrink, warm_start};
 
 /// What [`train`] is asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,13 +22,15 @@ pub struct Training {
     pub train: TrainParams,
     /// Defects whose coarse-to-fine ladders warm-start the quality estimator (default 48).
     pub ladders: usize,
+    /// What those ladders rank.
+    pub rungs: Rungs,
     /// Where the anomalies that steer the estimator come from (default: the mechanism that is left out).
     pub meta: MetaSource,
 }
 
 impl Default for Training {
     fn default() -> Self {
-        Self { train: TrainParams::default(), ladders: 48, meta: MetaSource::default() }
+        Self { train: TrainParams::default(), ladders: 48, rungs: Rungs::default(), meta: MetaSource::default() }
     }
 }
 
@@ -46,7 +46,7 @@ pub struct Model {
 }
 
 /// Trains on good photos alone, `(H, W, 1 or 3)` of any sizes: warm start of the estimator, then both levels. `source` is made from the
-/// same photos in the same order.
+/// same photos in the same order. The backbone is the embedded one; [`train_on`] takes any.
 ///
 /// # Errors
 /// [`Error::Foreground`], [`Error::Defect`], [`Error::Quality`], [`Error::Detector`].
@@ -57,39 +57,27 @@ pub fn train(
     resume: Option<Checkpoint>,
     observer: &mut dyn Observe,
 ) -> Result<Model, Error> {
-    let seed = training.train.seed;
-    let backbone = Arc::new(EfficientNetLite0::pretrained()?);
-    let mut quality = Sqe::new(backbone.as_ref(), Head::default(), seed)?;
-    let ladders = ladders(&backbone, photos, source, training)?;
-    let warm_start = quality.warm_start(&ladders, WarmStartParams { seed, ..Default::default() })?;
-    let method = ForwardDifference::default();
-    let upper = Upper { quality: &mut quality, method: &method, meta: &training.meta };
-    let fitted = fit(backbone, photos, source, upper, &training.train, resume, observer)?;
-    Ok(Model { fitted, quality, warm_start })
+    train_on(Arc::new(EfficientNetLite0::pretrained()?), photos, source, training, resume, observer)
 }
 
-/// Evidence of raw, npcF, npcF++ and untouched pixels, for some defects of every mechanism.
-fn ladders(
-    backbone: &EfficientNetLite0,
+/// As [`train`], on features of `backbone`.
+///
+/// # Errors
+/// As [`train`].
+pub fn train_on(
+    backbone: Arc<dyn Backbone>,
     photos: &[Array3<f32>],
     source: &Source<'_>,
     training: &Training,
-) -> Result<Vec<Ladder>, Error> {
-    let rung = |i: usize| -> Result<Option<Ladder>, Error> {
-        let image = (i * 7919) % photos.len();
-        let photo = &photos[image];
-        let Some(domain) = source.domain(image) else { return Ok(None) };
-        // a stream of its own: training draws use low indices
-        let key = SampleKey { seed: training.train.seed, index: (1 << 60) + i as u64 };
-        let Ok(stages) = source.pipeline().stages(photo.view(), domain, i % source.groups(), key) else {
-            return Ok(None);
-        };
-        let evidence = |image: &Array3<f32>| Evidence::gather(backbone, image.view(), stages.mask.view());
-        let rungs = [&stages.raw, &stages.coarse, &stages.fine, photo].map(evidence);
-        Ok(Some(Ladder(rungs.into_iter().collect::<Result<_, _>>()?)))
-    };
-    let made: Result<Vec<_>, Error> = (0..training.ladders).into_par_iter().map(rung).collect();
-    Ok(made?.into_iter().flatten().collect())
+    resume: Option<Checkpoint>,
+    observer: &mut dyn Observe,
+) -> Result<Model, Error> {
+    let Training { rungs, ladders, .. } = *training;
+    let (mut quality, reached) = warm_start(backbone.as_ref(), photos, source, rungs, ladders, training.train.seed)?;
+    let method = ForwardDifference::default();
+    let upper = Upper { quality: &mut quality, method: &method, meta: &training.meta };
+    let fitted = fit(backbone, photos, source, upper, &training.train, resume, observer)?;
+    Ok(Model { fitted, quality, warm_start: reached })
 }
 
 /// One test image.

@@ -46,16 +46,12 @@ pub(crate) fn trained(set: &Set, arm: &str, seed: u64) -> Result<Box<dyn Detecto
         "position-gaussian" => {
             return Ok(Box::new(GaussianDetector::fit(net, &set.normals, GaussianParams::default())?));
         }
-        "untrained" => {
-            let none = TrainParams { rounds: 0, ..params };
-            return Ok(Box::new(without_images(&set.normals, none)?.with_fusion(Fusion::Distance)));
-        }
         "feature-noise" => {
             // as many updates as the other arms, of fewer draws
             let updates = params.updates * params.steps;
             return Ok(Box::new(without_images(
                 &set.normals,
-                TrainParams { feature_noise: 1.0, steps: 1, updates, ..params },
+                TrainParams { feature_noise: 1.0, steps: 1, updates, shrinkage: Some(0.1), ..params },
             )?));
         }
         "ours+memory" => return Ok(Box::new(ensemble(set, params)?)),
@@ -67,6 +63,12 @@ pub(crate) fn trained(set: &Set, arm: &str, seed: u64) -> Result<Box<dyn Detecto
         _ => ours()?,
     };
     let source = Source::new(&pipeline, &set.normals, &set.names, seed)?;
+    if arm == "untrained" {
+        // the defects serve to choose the shrinkage alone
+        let none = Training { train: TrainParams { rounds: 0, ..params }, ladders: 3, ..Default::default() };
+        let model = train(&set.normals, &source, &none, None, &mut Silent)?;
+        return Ok(Box::new(model.fitted.detector.with_fusion(Fusion::Distance)));
+    }
     let training = Training { train: params, ..Default::default() };
     Ok(Box::new(train(&set.normals, &source, &training, None, &mut Silent)?.fitted.detector))
 }

@@ -9,8 +9,10 @@ use rayon::prelude::*;
 use crate::hypergradient::Bilevel;
 use crate::{Error, bce_with_logits};
 
-/// Patches drawn from one image.
+/// Patches drawn from one image of the lower level, and of the upper: its gradient is to cost less than the lower one, and few patches of
+/// many images say more than many of few.
 pub(crate) const DRAWN: usize = 256;
+pub(crate) const META_DRAWN: usize = DRAWN / 2;
 /// Share of a patch that must be masked for a full positive label.
 const FULL_LABEL: f32 = 0.25;
 
@@ -112,7 +114,15 @@ pub(crate) struct Draw {
 impl Draw {
     /// Half the loss for masked patches (by label), half for patches away from the mask; the rim of the mask is left out, because its
     /// features see the defect, and so are masked patches that `visible` denies: to call anomalous what looks normal teaches only noise.
-    pub(crate) fn new<R: Rng>(coverage: &[f32], visible: impl Fn(usize) -> bool, columns: usize, rng: &mut R) -> Self {
+    ///
+    /// `count` patches, at most half of them masked.
+    pub(crate) fn new<R: Rng>(
+        coverage: &[f32],
+        visible: impl Fn(usize) -> bool,
+        columns: usize,
+        count: usize,
+        rng: &mut R,
+    ) -> Self {
         let rows = coverage.len() / columns;
         let near = |p: usize| {
             let (y, x) = (p / columns, p % columns);
@@ -128,9 +138,9 @@ impl Draw {
                 rand::seq::index::sample(rng, from.len(), n).into_iter().map(|i| from[i]).collect()
             }
         };
-        let mut patches = pick(&marked, DRAWN / 2);
+        let mut patches = pick(&marked, count / 2);
         let positive = patches.len();
-        patches.extend(pick(&away, DRAWN - positive));
+        patches.extend(pick(&away, count - positive));
         let negative = patches.len() - positive;
         let mut targets: Vec<f32> = patches
             .iter()
@@ -149,9 +159,9 @@ impl Draw {
             .collect();
         // every image has the same number of rows; missing ones repeat row 0 with no share
         let first = patches.first().copied().unwrap_or(0);
-        patches.resize(DRAWN, first);
-        targets.resize(DRAWN, 0.0);
-        shares.resize(DRAWN, 0.0);
+        patches.resize(count, first);
+        targets.resize(count, 0.0);
+        shares.resize(count, 0.0);
         Self { patches, targets, shares }
     }
 }
@@ -159,12 +169,12 @@ impl Draw {
 /// Drawn patches of one image.
 #[derive(Debug, Clone)]
 pub(crate) struct Drawn {
-    /// `(DRAWN * inputs)` numbers.
+    /// `(patches * inputs)` numbers.
     pub(crate) input: Vec<f32>,
     pub(crate) draw: Draw,
 }
 
-/// Drawn patches of some images: inputs `(B * DRAWN, inputs)`, labels and shares `(B, DRAWN)`.
+/// As many drawn patches of each of some images: inputs `(B * patches, inputs)`, labels and shares `(B, patches)`.
 #[derive(Debug, Clone)]
 pub(crate) struct Stack {
     input: Tensor,
@@ -174,18 +184,19 @@ pub(crate) struct Stack {
 
 impl Stack {
     pub(crate) fn new<'d>(images: impl Iterator<Item = &'d Drawn>, inputs: usize) -> Result<Self, Error> {
-        let mut b = 0;
+        let (mut b, mut count) = (0, 0);
         let (mut input, mut targets, mut shares) = (Vec::new(), Vec::new(), Vec::new());
         for image in images {
             b += 1;
+            count = image.draw.patches.len();
             input.extend_from_slice(&image.input);
             targets.extend_from_slice(&image.draw.targets);
             shares.extend_from_slice(&image.draw.shares);
         }
         Ok(Self {
-            input: Tensor::from_vec(input, (b * DRAWN, inputs), &Device::Cpu)?,
-            targets: Tensor::from_vec(targets, (b, DRAWN), &Device::Cpu)?,
-            shares: Tensor::from_vec(shares, (b, DRAWN), &Device::Cpu)?,
+            input: Tensor::from_vec(input, (b * count, inputs), &Device::Cpu)?,
+            targets: Tensor::from_vec(targets, (b, count), &Device::Cpu)?,
+            shares: Tensor::from_vec(shares, (b, count), &Device::Cpu)?,
         })
     }
 
@@ -287,7 +298,7 @@ mod tests {
         let images: Vec<_> = (0..b)
             .map(|_| {
                 let coverage: Vec<f32> = (0..400).map(|i| if i % 20 < 4 { 0.2 } else { 0.0 }).collect();
-                let draw = Draw::new(&coverage, |_| true, 20, &mut rng);
+                let draw = Draw::new(&coverage, |_| true, 20, DRAWN, &mut rng);
                 let input = (0..DRAWN * inputs).map(|_| rng.random_range(-1.0f32..1.0)).collect();
                 Drawn { input, draw }
             })
@@ -373,7 +384,7 @@ mod tests {
         let mut coverage = vec![0.0; 400];
         coverage[10 * 20 + 10] = 0.1;
         coverage[10 * 20 + 11] = 0.9;
-        let draw = Draw::new(&coverage, |_| true, 20, &mut ChaCha8Rng::seed_from_u64(1));
+        let draw = Draw::new(&coverage, |_| true, 20, DRAWN, &mut ChaCha8Rng::seed_from_u64(1));
         assert_eq!(draw.patches.len(), DRAWN);
         let share = |positive: bool| -> f32 {
             draw.targets.iter().zip(&draw.shares).filter(|(t, _)| (**t > 0.0) == positive).map(|(_, s)| s).sum()
@@ -383,11 +394,14 @@ mod tests {
         let rim = 9 * 20 + 12;
         assert!(draw.patches.iter().zip(&draw.shares).all(|(&p, &s)| p != rim || s == 0.0));
         // what cannot be seen trains neither way
-        let draw = Draw::new(&coverage, |p| p != 10 * 20 + 11, 20, &mut ChaCha8Rng::seed_from_u64(1));
+        let draw = Draw::new(&coverage, |p| p != 10 * 20 + 11, 20, DRAWN, &mut ChaCha8Rng::seed_from_u64(1));
         let used = |p: usize| draw.patches.iter().zip(&draw.shares).any(|(&q, &s)| q == p && s > 0.0);
         assert!(used(10 * 20 + 10) && !used(10 * 20 + 11) && !used(rim));
+        // half of fewer, if there are as many
+        let draw = Draw::new(&[1.0; 400], |_| true, 20, 16, &mut ChaCha8Rng::seed_from_u64(1));
+        assert_eq!((draw.patches.len(), draw.shares.iter().filter(|s| **s > 0.0).count()), (16, 8));
         // a normal image: all of the loss on its patches
-        let draw = Draw::new(&[0.0; 400], |_| true, 20, &mut ChaCha8Rng::seed_from_u64(1));
+        let draw = Draw::new(&[0.0; 400], |_| true, 20, DRAWN, &mut ChaCha8Rng::seed_from_u64(1));
         assert!((draw.shares.iter().sum::<f32>() - 1.0).abs() < 1e-5);
     }
 }

@@ -3,17 +3,16 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use ndarray::{Array2, Array3};
+use ndarray::{Array2, Array3, Axis};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use sqe::Evidence;
 
 use crate::detector::PatchDetector;
-use crate::discriminator::{Draw, Drawn, Stack};
+use crate::discriminator::{DRAWN, Draw, Drawn, META_DRAWN, Stack};
 use crate::memory::norms;
 use crate::normals::{Normals, Split, stream};
-use crate::patches::Patches;
 use crate::round::Facts;
 use crate::{Anomaly, AnomalySource, Error, MetaSource, RealDefect, TrainParams, patches};
 
@@ -49,7 +48,7 @@ impl Real {
     }
 
     fn draw(&self, rng: &mut ChaCha8Rng) -> Drawn {
-        let draw = Draw::new(&self.coverage, |_| true, self.columns, rng);
+        let draw = Draw::new(&self.coverage, |_| true, self.columns, META_DRAWN, rng);
         Drawn { input: pick(&self.input, &draw), draw }
     }
 }
@@ -61,6 +60,16 @@ pub(crate) struct Batch {
     pub(crate) synthetic: Vec<Synthetic>,
     /// Held-out anomalies and held-out normals, if the upper level moves.
     pub(crate) meta: Option<(Stack, Stack)>,
+}
+
+/// One anomaly to come.
+struct Plan {
+    group: usize,
+    image: usize,
+    /// Of the draw of its patches.
+    seed: u64,
+    /// How many.
+    drawn: usize,
 }
 
 /// Steps as they become ready.
@@ -121,7 +130,8 @@ impl Drawing<'_> {
         let below: Vec<usize> = (0..groups).filter(|&g| Some(g) != held_out || groups == 1).collect();
         let number = round * params.steps + step;
         let mut rng = stream(params.seed, (1 << 40) + number as u64);
-        let synthetic = self.synthesise(&below, &self.split.train, params.batch, number as u64 * 2, &mut rng)?;
+        let synthetic =
+            self.synthesise(&below, &self.split.train, (params.batch, DRAWN), number as u64 * 2, &mut rng)?;
         let upper = params.weighting.learns() && step.is_multiple_of(params.meta_every);
         let meta = if upper { Some(self.meta_batch(held_out, number as u64, &mut rng)?) } else { None };
         Ok(Batch { number, synthetic, meta })
@@ -129,7 +139,7 @@ impl Drawing<'_> {
 
     /// Held-out anomalies and held-out normals.
     fn meta_batch(&self, held_out: Option<usize>, number: u64, rng: &mut ChaCha8Rng) -> Result<(Stack, Stack), Error> {
-        let batch = self.params.batch;
+        let batch = self.params.meta_batch;
         let made = match self.meta {
             MetaSource::HeldOutMechanism => batch,
             MetaSource::FewShotReal(_) => 0,
@@ -137,39 +147,46 @@ impl Drawing<'_> {
         };
         let mut drawn: Vec<Drawn> = match held_out {
             Some(group) => {
-                let made = self.synthesise(&[group], &self.split.meta, made, number * 2 + 1, rng)?;
+                let made = self.synthesise(&[group], &self.split.meta, (made, META_DRAWN), number * 2 + 1, rng)?;
                 made.into_iter().map(|s| s.drawn).collect()
             }
             None => Vec::new(),
         };
         let real = (batch - made).min(self.real.len());
         drawn.extend(rand::seq::index::sample(rng, self.real.len(), real).into_iter().map(|i| self.real[i].draw(rng)));
-        Ok((self.stack(drawn.iter())?, self.normal_stack(&self.split.meta, rng)?))
+        let normal = self.normal_draws(&self.split.meta, (batch, META_DRAWN), rng);
+        Ok((self.stack(drawn.iter())?, self.stack(normal.iter())?))
     }
 
-    /// `count` anomalies of the mechanisms `groups` in turn, on random images among `images`.
+    /// So many anomalies, and patches of each, of the mechanisms `groups` in turn, on random images among `images`.
     fn synthesise(
         &self,
         groups: &[usize],
         images: &[usize],
-        count: usize,
+        (count, drawn): (usize, usize),
         batch: u64,
         rng: &mut ChaCha8Rng,
     ) -> Result<Vec<Synthetic>, Error> {
-        let plan: Vec<(usize, usize, u64)> = (0..count)
-            .map(|i| (groups[i % groups.len()], images[rng.random_range(0..images.len())], rng.random()))
+        let plan: Vec<Plan> = (0..count)
+            .map(|i| Plan {
+                group: groups[i % groups.len()],
+                image: images[rng.random_range(0..images.len())],
+                seed: rng.random(),
+                drawn,
+            })
             .collect();
         plan.into_par_iter()
             .enumerate()
-            .map(|(i, (group, image, draw_seed))| {
-                let first = (batch * self.params.batch as u64 + i as u64) * TRIES;
+            .map(|(i, plan)| {
+                let Plan { group, image, .. } = plan;
+                let first = (batch * self.params.batch.max(self.params.meta_batch) as u64 + i as u64) * TRIES;
                 let normal = self.normals[image].view();
-                let before = patches::read(self.detector.backbone.as_ref(), normal)?.1;
+                let before = self.base.before(self.detector.backbone.as_ref(), normal, image)?;
                 let (mut reason, mut unseen) = (String::new(), None);
                 for index in first..first + TRIES {
                     match self.source.anomaly(normal, image, group, index) {
                         Ok(anomaly) => {
-                            let (sample, seen) = self.prepare(&anomaly, &before, group, image, draw_seed)?;
+                            let (sample, seen) = self.prepare(&anomaly, &before, &plan)?;
                             if seen {
                                 return Ok(sample);
                             }
@@ -183,29 +200,23 @@ impl Drawing<'_> {
             .collect()
     }
 
-    /// The sample, and whether its defect can be seen in any patch; `before` are the features without it.
-    fn prepare(
-        &self,
-        anomaly: &Anomaly,
-        before: &Patches,
-        group: usize,
-        image: usize,
-        draw_seed: u64,
-    ) -> Result<(Synthetic, bool), Error> {
+    /// The sample, and whether its defect can be seen in any patch; `before` is the deviation of every patch without it.
+    fn prepare(&self, anomaly: &Anomaly, before: &Array2<f32>, plan: &Plan) -> Result<(Synthetic, bool), Error> {
         let (h, w, _) = anomaly.image.dim();
         let (pyramid, all) = patches::read(self.detector.backbone.as_ref(), anomaly.image.view())?;
         let evidence = Evidence::from_pyramid(&pyramid, anomaly.image.view(), anomaly.mask.view())?;
         let coverage = patches::coverage(anomaly.mask.view());
         let marked: Vec<usize> = (0..coverage.len()).filter(|&p| coverage[p] > 0.0).collect();
-        let normal = self.base.of(image);
-        let moves = norms(&(normal.deviations(&all, Some(&marked)) - normal.deviations(before, Some(&marked))));
+        let normal = self.base.of(plan.image);
+        let moves = norms(&(normal.deviations(&all, Some(&marked)) - before.select(Axis(0), &marked)));
         let mut visible = vec![false; coverage.len()];
         marked.iter().zip(&moves).for_each(|(&p, &by)| visible[p] = by >= VISIBLE * self.detector.scales.length);
         let seen = visible.contains(&true);
-        let draw = Draw::new(&coverage, |p| visible[p], all.grid.1, &mut ChaCha8Rng::seed_from_u64(draw_seed));
+        let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
+        let draw = Draw::new(&coverage, |p| visible[p], all.grid.1, plan.drawn, &mut rng);
         let input = self.detector.reads(normal, &all, Some(&draw.patches)).into_raw_vec_and_offset().0;
         let area = anomaly.mask.iter().filter(|&&m| m).count() as f64 / (h * w) as f64;
-        let facts = Facts { mechanism: group, severity: anomaly.severity, area };
+        let facts = Facts { mechanism: plan.group, severity: anomaly.severity, area };
         let drawn = Drawn { input, draw };
         Ok((Synthetic { drawn, evidence, facts }, seen))
     }
@@ -214,9 +225,9 @@ impl Drawing<'_> {
         Stack::new(images, self.detector.shape.inputs)
     }
 
-    /// Random patches of random normal images.
-    pub(crate) fn normal_stack(&self, images: &[usize], rng: &mut ChaCha8Rng) -> Result<Stack, Error> {
-        self.stack(self.normal_draws(images, rng).iter())
+    /// Random patches of random normal images of the lower level.
+    pub(crate) fn normal_stack(&self, rng: &mut ChaCha8Rng) -> Result<Stack, Error> {
+        self.stack(self.normal_draws(&self.split.train, (self.params.batch, DRAWN), rng).iter())
     }
 
     /// Random normal patches pushed away in feature space, labelled anomalous.
@@ -224,7 +235,7 @@ impl Drawing<'_> {
         if self.params.feature_noise == 0.0 {
             return Ok(None);
         }
-        let mut drawn = self.normal_draws(&self.split.train, rng);
+        let mut drawn = self.normal_draws(&self.split.train, (self.params.batch, DRAWN), rng);
         for d in &mut drawn {
             self.detector.scales.push_away(&mut d.input, self.params.feature_noise as f32, rng);
             d.draw.targets.fill(1.0);
@@ -232,11 +243,11 @@ impl Drawing<'_> {
         Ok(Some(self.stack(drawn.iter())?))
     }
 
-    fn normal_draws(&self, images: &[usize], rng: &mut ChaCha8Rng) -> Vec<Drawn> {
-        let mut drawn = Vec::with_capacity(self.params.batch);
-        for _ in 0..self.params.batch {
+    fn normal_draws(&self, images: &[usize], (count, patches): (usize, usize), rng: &mut ChaCha8Rng) -> Vec<Drawn> {
+        let mut drawn = Vec::with_capacity(count);
+        for _ in 0..count {
             let all = &self.base.inputs[images[rng.random_range(0..images.len())]];
-            let draw = Draw::new(&vec![0.0; all.nrows()], |_| true, all.nrows(), rng);
+            let draw = Draw::new(&vec![0.0; all.nrows()], |_| true, all.nrows(), patches, rng);
             drawn.push(Drawn { input: pick(all, &draw), draw });
         }
         drawn

@@ -22,6 +22,7 @@ mod patches;
 mod reading;
 mod round;
 mod search;
+mod shrinkage;
 mod source;
 mod tiled;
 mod trainer;

@@ -49,6 +49,8 @@ pub struct TrainParams {
     pub updates: usize,
     /// Every so many steps, from the first of a round on, the first update is one of both levels (default 3).
     pub meta_every: usize,
+    /// Held-out anomalies, and as many held-out normals, in an upper update (default 4); half as many patches of each as below.
+    pub meta_batch: usize,
     /// Adam's learning rate of the discriminator (default 2e-3).
     pub learning_rate: f64,
     /// Adam's learning rate of the quality estimator (default 1e-3).
@@ -65,10 +67,11 @@ pub struct TrainParams {
     pub feature_noise: f64,
     /// Hidden units of the discriminator (default 64).
     pub hidden: usize,
-    /// Whitened feature dimensions kept of each level, at most (default 64).
+    /// Whitened feature dimensions kept of each level, at most (default 80).
     pub dimensions: usize,
-    /// Share of the covariance pooled over all positions in every position's (default 0.1; 0 exclusive to 1).
-    pub shrinkage: f64,
+    /// Share of the covariance pooled over all positions in every position's, 0 exclusive to 1. By default the one of 0.02, 0.05, 0.1, 0.2
+    /// and 0.4 that sets drawn defects on held-out normal images apart best.
+    pub shrinkage: Option<f64>,
     /// Share of the normal images held out for the meta set, and again for calibration (default 0.1 each).
     pub held_out: f64,
     /// Standard deviation of the map's smoothing, px (default 4).
@@ -84,6 +87,7 @@ impl Default for TrainParams {
             batch: 8,
             updates: 8,
             meta_every: 3,
+            meta_batch: 4,
             learning_rate: 2e-3,
             quality_learning_rate: 1e-3,
             crowding_penalty: 0.2,
@@ -91,8 +95,8 @@ impl Default for TrainParams {
             weighting: Weighting::Learnt,
             feature_noise: 0.0,
             hidden: 64,
-            dimensions: 64,
-            shrinkage: 0.1,
+            dimensions: 80,
+            shrinkage: None,
             held_out: 0.1,
             smoothing: 4.0,
         }
@@ -111,6 +115,7 @@ impl TrainParams {
             ("batch", self.batch),
             ("updates", self.updates),
             ("meta_every", self.meta_every),
+            ("meta_batch", self.meta_batch),
             ("hidden", self.hidden),
             ("dimensions", self.dimensions),
         ] {
@@ -129,9 +134,8 @@ impl TrainParams {
             let (name, value) = ("crowding_penalty", self.crowding_penalty);
             return Err(Error::Parameter { name, value, expected: "non-negative and finite" });
         }
-        if !(self.shrinkage > 0.0 && self.shrinkage <= 1.0) {
-            let (name, value) = ("shrinkage", self.shrinkage);
-            return Err(Error::Parameter { name, value, expected: "in (0, 1]" });
+        if let Some(value) = self.shrinkage.filter(|s| !(*s > 0.0 && *s <= 1.0)) {
+            return Err(Error::Parameter { name: "shrinkage", value, expected: "in (0, 1]" });
         }
         if !(0.0..1.0).contains(&self.min_effective_share) {
             let (name, value) = ("min_effective_share", self.min_effective_share);

@@ -203,7 +203,7 @@ impl Trainer<'_> {
         Ok(Step {
             shape: self.drawing.detector.shape,
             synthetic: self.drawing.stack(batch.iter().map(|s| &s.drawn))?,
-            normal: self.drawing.normal_stack(&self.drawing.split.train, rng)?,
+            normal: self.drawing.normal_stack(rng)?,
             noise: self.drawing.noise_stack(rng)?,
         })
     }

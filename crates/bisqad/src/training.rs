@@ -76,6 +76,8 @@ pub struct Report {
     pub split: (usize, usize, usize),
     /// Positions that have Gaussians of their own.
     pub positions: usize,
+    /// The pooled covariance's share in theirs.
+    pub shrinkage: f64,
     /// Synthetic images drawn.
     pub synthetic: usize,
 }
@@ -149,7 +151,7 @@ pub fn fit(
         return Err(Error::TooFewNormals { found: normals.len(), needed: 4 });
     }
     let split = Split::new(normals.len(), params.seed, params.held_out);
-    let base = Normals::gather(backbone.as_ref(), normals, &split, params, &mut |done, total| {
+    let base = Normals::gather(backbone.as_ref(), normals, &split, source, params, &mut |done, total| {
         observer.progress(Progress::Features { done, total });
     })?;
     let mut detector = untrained(backbone, &base, params);
@@ -184,6 +186,7 @@ pub fn fit(
     let report = Report {
         split: (split.train.len(), split.meta.len(), split.calibration.len()),
         positions: detector.normal.means.nrows(),
+        shrinkage: base.shrinkage,
         synthetic: params.rounds * params.steps * params.batch,
         rounds: state.rounds,
     };
