@@ -1,13 +1,13 @@
 //! The trained part of the detector: how a patch deviates from normal, in; a logit, out.
 
-use candle_core::{D, Device, Tensor, Var};
-use ndarray::{ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rand::Rng;
 use rand_distr::{Distribution, Normal};
 use rayon::prelude::*;
 
+use crate::Error;
 use crate::hypergradient::Bilevel;
-use crate::{Error, bce_with_logits};
+use crate::loss::{cross_entropy, sigmoid};
 
 /// Patches drawn from one image of the lower level, and of the upper: its gradient is to cost less than the lower one, and few patches of
 /// many images say more than many of few.
@@ -51,55 +51,84 @@ impl Shape {
         theta
     }
 
-    fn split(self, theta: &[f64]) -> Result<Vec<Tensor>, Error> {
-        if theta.len() != self.parameters() {
-            return Err(Error::Length { what: "theta", found: theta.len(), expected: self.parameters() });
+    /// The layers that `theta` lists.
+    pub(crate) fn layers(self, theta: &[f64]) -> Result<Layers, Error> {
+        let (found, expected) = (theta.len(), self.parameters());
+        if found != expected {
+            return Err(Error::Length { what: "theta", found, expected });
         }
-        let mut start = 0;
-        self.sizes()
-            .into_iter()
-            .map(|(a, b)| {
-                let values: Vec<f32> = theta[start..start + a * b].iter().map(|&v| v as f32).collect();
-                start += a * b;
-                Ok(Tensor::from_vec(values, (a, b), &Device::Cpu)?)
-            })
-            .collect()
+        let mut rest = theta.iter().map(|&v| v as f32);
+        let [first, bias, second, last, multiple] = self.sizes().map(|(a, b)| rest.by_ref().take(a * b).collect());
+        let first = Array2::from_shape_vec((self.inputs, self.hidden), first);
+        let first = first.map_err(|_| Error::Length { what: "theta", found, expected })?;
+        let [bias, second, last, multiple] = [bias, second, last, multiple].map(Array1::from_vec);
+        Ok(Layers { levels: self.levels, first, bias, second, last: last.sum(), multiple: multiple.sum() })
     }
 
-    /// Logits of inputs `(N, inputs)`, without a gradient: plain products, for candle's threads would go on spinning after each.
+    /// Logits of inputs `(N, inputs)`, on all threads.
     pub(crate) fn logits(self, theta: &[f64], input: ArrayView2<'_, f32>) -> Result<Vec<f32>, Error> {
-        let wrong = Error::Length { what: "theta", found: theta.len(), expected: self.parameters() };
-        let numbers: Vec<f32> = theta.iter().map(|&v| v as f32).collect();
-        let (first, rest) = numbers.split_at_checked(self.inputs * self.hidden).ok_or(wrong)?;
-        let wrong = || Error::Length { what: "inputs", found: input.ncols(), expected: self.inputs };
-        let first = ArrayView2::from_shape((self.inputs, self.hidden), first).map_err(|_| wrong())?;
-        let (bias, rest) = rest.split_at(self.hidden.min(rest.len()));
-        let (second, &[last_bias, multiple]) = rest.split_at(self.hidden.min(rest.len())) else { return Err(wrong()) };
+        let layers = self.layers(theta)?;
         if input.ncols() != self.inputs {
-            return Err(wrong());
+            return Err(Error::Length { what: "inputs", found: input.ncols(), expected: self.inputs });
         }
         const CHUNK: usize = 128;
         let chunks: Vec<_> = input.axis_chunks_iter(Axis(0), CHUNK).collect();
-        let logits = chunks.into_par_iter().flat_map_iter(|rows| {
-            let hidden = rows.dot(&first);
-            let one = |(row, hidden): (ArrayView1<'_, f32>, ArrayView1<'_, f32>)| {
-                let distances: f32 = row.iter().skip(self.inputs - self.levels).sum();
-                let learnt: f32 = hidden.iter().zip(bias).zip(second).map(|((h, b), w)| (h + b).max(0.0) * w).sum();
-                learnt + last_bias + multiple * distances
-            };
-            rows.outer_iter().zip(hidden.outer_iter()).map(one).collect::<Vec<f32>>()
-        });
+        let logits = chunks.into_par_iter().flat_map_iter(|rows| layers.logits(rows, &layers.hidden(rows)));
         Ok(logits.collect())
     }
+}
 
-    fn forward(self, layers: &[Tensor], input: &Tensor) -> Result<Tensor, Error> {
-        let [w1, b1, w2, b2, multiple] = layers else {
-            return Err(Error::Length { what: "layers", found: layers.len(), expected: 5 });
-        };
-        let hidden = input.matmul(w1)?.broadcast_add(b1)?.relu()?;
-        let learnt = hidden.matmul(w2)?.broadcast_add(b2)?;
-        let distances = input.narrow(1, self.inputs - self.levels, self.levels)?.sum_keepdim(1)?;
-        Ok((learnt + distances.matmul(multiple)?)?.squeeze(1)?)
+/// The network's layers, and what is computed with them.
+#[derive(Debug)]
+pub(crate) struct Layers {
+    levels: usize,
+    /// `(inputs, hidden)`.
+    first: Array2<f32>,
+    bias: Array1<f32>,
+    second: Array1<f32>,
+    last: f32,
+    multiple: f32,
+}
+
+impl Layers {
+    /// Hidden units `(N, hidden)` of inputs `(N, inputs)`.
+    fn hidden(&self, input: ArrayView2<'_, f32>) -> Array2<f32> {
+        let mut hidden = input.dot(&self.first);
+        for mut row in hidden.outer_iter_mut() {
+            row.zip_mut_with(&self.bias, |h, b| *h = (*h + b).max(0.0));
+        }
+        hidden
+    }
+
+    /// Sum of a row's scaled distances.
+    fn distances(&self, row: ArrayView1<'_, f32>) -> f32 {
+        row.iter().skip(row.len() - self.levels.min(row.len())).sum()
+    }
+
+    fn logits(&self, input: ArrayView2<'_, f32>, hidden: &Array2<f32>) -> Vec<f32> {
+        let learnt = hidden.dot(&self.second);
+        let distances = input.outer_iter().map(|row| self.distances(row));
+        learnt.iter().zip(distances).map(|(learnt, d)| learnt + self.last + self.multiple * d).collect()
+    }
+
+    /// Adds `scale` times the gradient of an image's loss to `gradient`, which is in the order of theta; returns the loss.
+    fn differentiate(&self, image: &Sample<'_>, scale: f32, gradient: &mut [f64]) -> f32 {
+        let hidden = self.hidden(image.input);
+        let logits = self.logits(image.input, &hidden);
+        let slopes: Array1<f32> = (logits.iter().zip(image.targets).zip(image.shares))
+            .map(|((&z, y), share)| scale * share * (sigmoid(z) - y))
+            .collect();
+        let mut into_hidden = Array2::zeros(hidden.raw_dim());
+        for ((mut to, hidden), &slope) in into_hidden.outer_iter_mut().zip(hidden.outer_iter()).zip(&slopes) {
+            let through = to.iter_mut().zip(&hidden).zip(&self.second);
+            through.filter(|((_, h), _)| **h > 0.0).for_each(|((to, _), w)| *to = slope * w);
+        }
+        let multiple: f32 = slopes.iter().zip(image.input.outer_iter()).map(|(s, row)| s * self.distances(row)).sum();
+        let first = image.input.t().dot(&into_hidden);
+        let (bias, second) = (into_hidden.sum_axis(Axis(0)), slopes.dot(&hidden));
+        let parts = first.iter().chain(&bias).chain(&second).copied().chain([slopes.sum(), multiple]);
+        gradient.iter_mut().zip(parts).for_each(|(to, v)| *to += f64::from(v));
+        image.loss(&logits)
     }
 }
 
@@ -174,36 +203,56 @@ pub(crate) struct Drawn {
     pub(crate) draw: Draw,
 }
 
-/// As many drawn patches of each of some images: inputs `(B * patches, inputs)`, labels and shares `(B, patches)`.
+/// As many drawn patches of each of some images.
 #[derive(Debug, Clone)]
 pub(crate) struct Stack {
-    input: Tensor,
-    targets: Tensor,
-    shares: Tensor,
+    /// `(images * patches, inputs)`.
+    input: Array2<f32>,
+    patches: usize,
+    targets: Vec<f32>,
+    shares: Vec<f32>,
+}
+
+/// One image of a [`Stack`].
+struct Sample<'a> {
+    input: ArrayView2<'a, f32>,
+    targets: &'a [f32],
+    shares: &'a [f32],
+}
+
+impl Sample<'_> {
+    fn loss(&self, logits: &[f32]) -> f32 {
+        let terms = logits.iter().zip(self.targets).zip(self.shares);
+        terms.map(|((&z, &y), share)| share * cross_entropy(z, y)).sum()
+    }
 }
 
 impl Stack {
     pub(crate) fn new<'d>(images: impl Iterator<Item = &'d Drawn>, inputs: usize) -> Result<Self, Error> {
-        let (mut b, mut count) = (0, 0);
+        let mut patches = 0;
         let (mut input, mut targets, mut shares) = (Vec::new(), Vec::new(), Vec::new());
         for image in images {
-            b += 1;
-            count = image.draw.patches.len();
+            patches = image.draw.patches.len();
             input.extend_from_slice(&image.input);
             targets.extend_from_slice(&image.draw.targets);
             shares.extend_from_slice(&image.draw.shares);
         }
-        Ok(Self {
-            input: Tensor::from_vec(input, (b * count, inputs), &Device::Cpu)?,
-            targets: Tensor::from_vec(targets, (b, count), &Device::Cpu)?,
-            shares: Tensor::from_vec(shares, (b, count), &Device::Cpu)?,
-        })
+        let (found, expected) = (input.len(), targets.len() * inputs);
+        let input = Array2::from_shape_vec((targets.len(), inputs), input);
+        let input = input.map_err(|_| Error::Length { what: "inputs", found, expected })?;
+        Ok(Self { input, patches, targets, shares })
     }
 
-    /// Loss of each image `(B)`.
-    fn losses(&self, shape: Shape, layers: &[Tensor]) -> Result<Tensor, Error> {
-        let logits = shape.forward(layers, &self.input)?.reshape(self.targets.shape())?;
-        Ok((bce_with_logits(&logits, &self.targets)? * &self.shares)?.sum(D::Minus1)?)
+    fn samples(&self) -> impl IndexedParallelIterator<Item = Sample<'_>> {
+        let patches = self.patches.max(1);
+        let inputs: Vec<_> = self.input.axis_chunks_iter(Axis(0), patches).collect();
+        let rest = self.targets.par_chunks(patches).zip(self.shares.par_chunks(patches));
+        inputs.into_par_iter().zip(rest).map(|(input, (targets, shares))| Sample { input, targets, shares })
+    }
+
+    /// Loss of each image.
+    fn losses(&self, layers: &Layers) -> Vec<f64> {
+        self.samples().map(|s| f64::from(s.loss(&layers.logits(s.input, &layers.hidden(s.input))))).collect()
     }
 }
 
@@ -218,39 +267,39 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// Value and gradient of a scalar function of the layers.
-    fn differentiate(
-        &self,
-        theta: &[f64],
-        loss: impl Fn(&[Tensor]) -> Result<Tensor, Error>,
-    ) -> Result<(f64, Vec<f64>), Error> {
-        let vars: Vec<Var> = self.shape.split(theta)?.iter().map(Var::from_tensor).collect::<Result<_, _>>()?;
-        let layers: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
-        let value = loss(&layers)?;
-        let grads = value.backward()?;
-        let mut gradient = Vec::with_capacity(theta.len());
-        for var in &vars {
-            match grads.get(var) {
-                Some(g) => gradient.extend(g.flatten_all()?.to_vec1::<f32>()?.into_iter().map(f64::from)),
-                None => gradient.resize(gradient.len() + var.elem_count(), 0.0),
-            }
-        }
-        Ok((f64::from(value.to_scalar::<f32>()?), gradient))
-    }
-
     /// The weighted lower loss and its gradient.
     pub(crate) fn lower(&self, theta: &[f64], weights: &[f64]) -> Result<(f64, Vec<f64>), Error> {
-        let weights: Vec<f32> = weights.iter().map(|&w| w as f32).collect();
-        let weights = Tensor::new(weights.as_slice(), &Device::Cpu)?;
-        self.differentiate(theta, |layers| {
-            let anomalous = (self.synthetic.losses(self.shape, layers)? * &weights)?.mean_all()?;
-            let lower = (anomalous + self.normal.losses(self.shape, layers)?.mean_all()?)?;
-            match &self.noise {
-                Some(noise) => Ok((lower + noise.losses(self.shape, layers)?.mean_all()?)?),
-                None => Ok(lower),
-            }
-        })
+        let rest = [Some(&self.normal), self.noise.as_ref()].into_iter().flatten().map(|stack| (stack, None));
+        differentiate(self.shape, theta, [(&self.synthetic, Some(weights))].into_iter().chain(rest))
     }
+}
+
+/// The sum over some stacks of their images' weighted mean loss (weights 1 for none), and its gradient in `theta`.
+fn differentiate<'s>(
+    shape: Shape,
+    theta: &[f64],
+    stacks: impl Iterator<Item = (&'s Stack, Option<&'s [f64]>)>,
+) -> Result<(f64, Vec<f64>), Error> {
+    let layers = shape.layers(theta)?;
+    let (mut loss, mut gradient) = (0.0, vec![0.0; theta.len()]);
+    for (stack, weights) in stacks {
+        let count = stack.samples().len();
+        if let Some(weights) = weights.filter(|w| w.len() != count) {
+            return Err(Error::Length { what: "weights", found: weights.len(), expected: count });
+        }
+        let one = |(i, sample): (usize, Sample<'_>)| {
+            let scale = weights.map_or(1.0, |w| w[i]) / count as f64;
+            let mut gradient = vec![0.0; theta.len()];
+            let loss = layers.differentiate(&sample, scale as f32, &mut gradient);
+            (scale * f64::from(loss), gradient)
+        };
+        // added up in order, so that the sum is the same on any number of threads
+        for (part, slope) in stack.samples().enumerate().map(one).collect::<Vec<_>>() {
+            loss += part;
+            gradient.iter_mut().zip(slope).for_each(|(to, v)| *to += v);
+        }
+    }
+    Ok((loss, gradient))
 }
 
 /// A step under its meta set (held-out anomalies, held-out normals), with the lower gradient that is known already at one place.
@@ -265,9 +314,7 @@ pub(crate) struct Known<'a> {
 
 impl Bilevel for Known<'_> {
     fn losses(&self, theta: &[f64]) -> Result<Vec<f64>, Error> {
-        let losses =
-            self.problem.synthetic.losses(self.problem.shape, &self.problem.shape.split(theta)?)?.to_vec1::<f32>()?;
-        Ok(losses.into_iter().map(f64::from).collect())
+        Ok(self.problem.synthetic.losses(&self.problem.shape.layers(theta)?))
     }
 
     fn weighted_gradient(&self, theta: &[f64], weights: &[f64]) -> Result<Vec<f64>, Error> {
@@ -279,10 +326,7 @@ impl Bilevel for Known<'_> {
 
     fn upper(&self, theta: &[f64]) -> Result<(f64, Vec<f64>), Error> {
         let (anomalous, normal) = self.meta;
-        self.problem.differentiate(theta, |layers| {
-            Ok((anomalous.losses(self.problem.shape, layers)?.mean_all()?
-                + normal.losses(self.problem.shape, layers)?.mean_all()?)?)
-        })
+        differentiate(self.problem.shape, theta, [(anomalous, None), (normal, None)].into_iter())
     }
 }
 
@@ -364,19 +408,41 @@ mod tests {
         assert!((logits[0] + 0.1).abs() < 1e-6 && (logits[1] - 0.5).abs() < 1e-6, "{logits:?}");
     }
 
-    /// Logits with and without a gradient are the same function.
+    /// The network in plain loops.
     #[test]
-    fn plain_products_equal_candles() {
+    fn logits_and_losses_equal_their_definitions() {
         let (step, _, theta) = step();
-        let input = ndarray::Array2::from_shape_fn((300, 5), |(i, j)| ((i * 7 + j * 3) % 11) as f32 / 5.0 - 1.0);
-        let tensor = Tensor::from_vec(input.iter().copied().collect::<Vec<_>>(), (300, 5), &Device::Cpu).unwrap();
-        let layers = step.shape.split(&theta).unwrap();
-        let expected = step.shape.forward(&layers, &tensor).unwrap().to_vec1::<f32>().unwrap();
+        let (inputs, hidden) = (step.shape.inputs, step.shape.hidden);
+        let logit = |row: &[f32]| -> f64 {
+            let (bias, second) = (&theta[inputs * hidden..][..hidden], &theta[inputs * hidden + hidden..][..hidden]);
+            let unit = |k: usize| -> f64 {
+                (0..inputs).map(|j| f64::from(row[j]) * theta[j * hidden + k]).sum::<f64>() + bias[k]
+            };
+            let distances: f64 = row[inputs - 2..].iter().map(|&v| f64::from(v)).sum();
+            let [last, multiple] = theta[theta.len() - 2..] else { panic!() };
+            (0..hidden).map(|k| unit(k).max(0.0) * second[k]).sum::<f64>() + last + multiple * distances
+        };
+        let input = Array2::from_shape_fn((300, 5), |(i, j)| ((i * 7 + j * 3) % 11) as f32 / 5.0 - 1.0);
+        let expected: Vec<f64> = input.outer_iter().map(|row| logit(row.as_slice().unwrap())).collect();
         let found = step.shape.logits(&theta, input.view()).unwrap();
         assert!(expected.iter().any(|v| (v - expected[0]).abs() > 0.1));
-        assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5));
+        assert!(found.iter().zip(&expected).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-5));
         assert!(step.shape.logits(&theta[1..], input.view()).is_err());
         assert!(step.shape.logits(&theta, input.t()).is_err());
+
+        let losses = step.synthetic.losses(&step.shape.layers(&theta).unwrap());
+        assert_eq!(losses.len(), 3);
+        for (i, loss) in losses.iter().enumerate() {
+            let of = |p: usize| {
+                let (z, y) = (logit(step.synthetic.input.row(p).as_slice().unwrap()), step.synthetic.targets[p]);
+                let p_anomalous = 1.0 / (1.0 + (-z).exp());
+                let y = f64::from(y);
+                -f64::from(step.synthetic.shares[p]) * (y * p_anomalous.ln() + (1.0 - y) * (1.0 - p_anomalous).ln())
+            };
+            let expected: f64 = (i * DRAWN..(i + 1) * DRAWN).map(of).sum();
+            assert!((loss - expected).abs() < 1e-5, "{loss} {expected}");
+        }
+        assert!(step.lower(&theta, &[1.0, 1.0]).is_err());
     }
 
     #[test]

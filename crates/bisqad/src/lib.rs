@@ -34,7 +34,6 @@ pub use detector::{Detector, Fusion, PatchDetector, Prediction, Threshold};
 pub use ensemble::Ensemble;
 pub use error::Error;
 pub use gaussian_detector::{GaussianDetector, GaussianParams};
-pub use loss::bce_with_logits;
 pub use memory_detector::{MemoryDetector, MemoryParams};
 pub use meta::{FewShot, MetaSource, RealDefect, image_content};
 pub use params::{TrainParams, Weighting};
