@@ -186,7 +186,7 @@ fn report(oracles: &Oracles, cleaned: &[(f64, [f64; 2])], cost: &Cost) -> String
     }
     let _ = writeln!(
         text,
-        "\n## Cost\n\nThe detector's own updates at its default size (batches of 8 images, 256 patches of 196 numbers each, 64 hidden units), \
+        "\n## Cost\n\nThe detector's own updates at its default size (batches of 8 images, 256 patches each, 64 hidden units), \
          median of {} plain ones and {} of both levels, in turn in one run on {} threads: a plain one takes {:.2} ms, one of both levels {:.2} ms \
          ({:.2} times; {:.2} amortised over 4 updates, {:.2} over the default's 24). Before each step the \
          thread that draws ahead is given time to fill its queue, so that nothing else runs.",

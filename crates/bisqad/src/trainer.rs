@@ -4,7 +4,7 @@ use candle_core::{DType, Tensor, Var};
 use rand::Rng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use sqe::{Evidence, Sqe};
+use sqe::{Evidence, Sqe, evened};
 
 use crate::adam::Adam;
 use crate::discriminator::{Known, Stack, Step};
@@ -110,7 +110,10 @@ impl Trainer<'_> {
         let problem = self.problem(batch, rng)?;
         let input = quality.input(&evidence(batch))?;
         let q = scores(quality, &input)?;
-        let w = weights(&q, step)?;
+        let by_quality = weights(&q, step)?;
+        let least = self.drawing.params.min_effective_share;
+        let guarded = effective_sample_size(&by_quality) < least * q.len() as f64;
+        let w = evened(&by_quality, least);
         let (mut loss, mut gradient) = problem.lower(&state.theta, &w)?;
         let known = Known { problem: &problem, meta, theta: &state.theta, weights: &w, gradient: &gradient };
         let answer = method
@@ -119,7 +122,6 @@ impl Trainer<'_> {
         if !answer.gradient.iter().all(|g| g.is_finite()) {
             return Err(Error::Diverged { what: "the hypergradient", step });
         }
-        let guarded = effective_sample_size(&w) < self.drawing.params.min_effective_share * w.len() as f64;
         self.teach(state, quality, &input, &answer.gradient, guarded)?;
         tally.upper(answer.upper_loss, guarded);
         let w = match self.drawing.params.weighting {
@@ -181,7 +183,10 @@ impl Trainer<'_> {
     ) -> Result<f64, Error> {
         let problem = self.problem(batch, rng)?;
         let q = scores(quality, &quality.input(&evidence(batch))?)?;
-        let mut w = if self.drawing.params.weighting.weighs() { weights(&q, step)? } else { vec![1.0; q.len()] };
+        let mut w = match self.drawing.params.weighting.weighs() {
+            true => evened(&weights(&q, step)?, self.drawing.params.min_effective_share),
+            false => vec![1.0; q.len()],
+        };
         if self.drawing.params.weighting == Weighting::Shuffled {
             w.shuffle(rng);
         }

@@ -18,4 +18,4 @@ pub use evidence::Evidence;
 pub use network::{Head, Sqe};
 pub use ranking::{pair_accuracy, ranking_loss, spearman};
 pub use warm_start::{Ladder, WarmStart, WarmStartParams};
-pub use weighting::{effective_sample_size, keep_best, normalised};
+pub use weighting::{effective_sample_size, evened, keep_best, normalised};

@@ -26,6 +26,25 @@ pub fn effective_sample_size(weights: &[f64]) -> f64 {
     if square > 0.0 { sum * sum / square } else { 0.0 }
 }
 
+/// Weights of mean one drawn together towards one, as little as leaves an effective sample size of at least `share` of their number: a few
+/// samples cannot take everything. Weights that are even enough stay as they are.
+///
+/// With mean one, N / ESS is 1 + var(w), and w -> 1 + s (w - 1) makes it 1 + s^2 var(w): so s = sqrt((1 / share - 1) / var(w)).
+///
+/// ```
+/// let even = sqe::evened(&[4.0, 0.0, 0.0, 0.0], 0.5);
+/// assert!((sqe::effective_sample_size(&even) - 2.0).abs() < 1e-12);
+/// assert_eq!(even.iter().sum::<f64>(), 4.0);
+/// assert_eq!(sqe::evened(&[1.5, 0.5], 0.5), vec![1.5, 0.5]);
+/// ```
+pub fn evened(weights: &[f64], share: f64) -> Vec<f64> {
+    let n = weights.len().max(1) as f64;
+    let variance = weights.iter().map(|w| (w - 1.0).powi(2)).sum::<f64>() / n;
+    let allowed = 1.0 / share - 1.0;
+    let scale = if variance > allowed { (allowed.max(0.0) / variance).sqrt() } else { 1.0 };
+    weights.iter().map(|w| 1.0 + scale * (w - 1.0)).collect()
+}
+
 /// Indices of the best `fraction` of the samples, in their own order: `fraction * N` rounded up; among equals the first come first.
 ///
 /// ```
@@ -52,6 +71,20 @@ pub fn keep_best(quality: &[f64], fraction: f64) -> Result<Vec<usize>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn evening_keeps_order_and_mean_and_reaches_the_share_exactly() {
+        let weights = normalised(&[0.01, 0.02, 0.9, 0.03, 0.2]).unwrap();
+        assert!(effective_sample_size(&weights) < 2.0);
+        for share in [0.5, 0.7, 0.9, 1.0] {
+            let even = evened(&weights, share);
+            assert!((effective_sample_size(&even) - 5.0 * share).abs() < 1e-9, "{share}: {even:?}");
+            assert!((even.iter().sum::<f64>() - 5.0).abs() < 1e-12 && even.iter().all(|w| *w >= 0.0));
+            assert!(share == 1.0 || (even[2] > even[4] && even[4] > even[3] && even[3] > even[1]));
+        }
+        // no demand, or one that is met already
+        assert_eq!([0.0, 0.3].map(|share| evened(&weights, share)), [weights.clone(), weights]);
+    }
 
     #[test]
     fn keeping_rounds_up_and_takes_the_first_of_equals() {
