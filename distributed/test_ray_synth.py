@@ -2,6 +2,7 @@
 
 import glob
 import json
+import logging
 import os
 import pathlib
 import shutil
@@ -12,7 +13,9 @@ import tempfile
 import time
 import unittest
 
+import fsspec
 import pyarrow.parquet as pq
+from moto.server import ThreadedMotoServer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BINARY = os.path.abspath(sys.argv.pop(1) if len(sys.argv) > 1 else os.path.join(HERE, "../target/release/maphc2f"))
@@ -84,6 +87,24 @@ class Driver(unittest.TestCase):
         made, single = tree(out), tree(self.single)
         self.assertIn("manifest.parquet", made)
         single.pop("coco/annotations.json")  # spans all blocks: merged by `synth --resume` where it is wanted
+        made.pop("manifest.parquet")
+        self.assertEqual(made, single)
+
+    def test_an_s3_bucket_gets_the_same_files(self):
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a request otherwise
+        server.start()
+        self.addCleanup(server.stop)
+        host, port = server.get_host_and_port()
+        storage = {"key": "k", "secret": "s", "endpoint_url": f"http://{host}:{port}"}
+        fs = fsspec.filesystem("s3", **storage)
+        fs.mkdir("defects")
+        finish(driver("s3://defects/run", "--storage", json.dumps(storage)))
+        made = {os.path.relpath(name, "defects/run"): fs.cat_file(name) for name in fs.find("defects/run")}
+        single = tree(self.single)
+        single.pop("coco/annotations.json")
+        with fs.open("defects/run/manifest.parquet") as file:
+            self.assertEqual(pq.read_table(file)["index"].to_pylist(), list(range(1500)))
         made.pop("manifest.parquet")
         self.assertEqual(made, single)
 
