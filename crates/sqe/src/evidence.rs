@@ -1,7 +1,7 @@
 //! What the estimator reads of one image: pooled features and named descriptors.
 
 use frozen_backbone::{Backbone, Pyramid};
-use ndarray::{Array2, ArrayView2, ArrayView3};
+use ndarray::{Array2, ArrayView2, ArrayView3, Axis, Slice};
 
 use crate::{Descriptors, Error};
 
@@ -48,20 +48,15 @@ impl Evidence {
         if !mask.iter().any(|&m| m) {
             return Err(Error::EmptyMask);
         }
-        // distance to the defect, zero inside it
-        let away = pde_refine::distance(mask.mapv(|m| !m).view());
-        let inside = away.mapv(|d| f32::from(d == 0.0));
-        let ring = away.mapv(|d| f32::from(d > 0.0 && d <= RING));
-        let rest = away.mapv(|d| f32::from(d > RING));
+        let marked = Marked::new(mask);
         let (mut global, mut near, mut far) = (Vec::new(), Vec::new(), Vec::new());
         for level in pyramid {
-            let level = level.as_standard_layout(); // one plane after the other, as they are read here
             let (_, rows, columns) = level.dim();
-            let pooled = |region: &Array2<f32>| pool(level.view(), &shrink(region, rows, columns));
-            let whole: Vec<f32> = level.outer_iter().map(|plane| plane.mean().unwrap_or(0.0)).collect();
-            let inner = pooled(&inside).unwrap_or_else(|| whole.clone());
-            let around = pooled(&ring).unwrap_or_else(|| whole.clone());
-            let outer = pooled(&rest).unwrap_or_else(|| around.clone());
+            let [whole, inner, around, outer] = pool(level.view(), &marked.shares(rows, columns));
+            let whole = whole.unwrap_or_default();
+            let inner = inner.unwrap_or_else(|| whole.clone());
+            let around = around.unwrap_or_else(|| whole.clone());
+            let outer = outer.unwrap_or_else(|| around.clone());
             near.extend(inner.iter().zip(&around).map(|(a, b)| a - b));
             far.extend(around.iter().zip(&outer).map(|(a, b)| a - b));
             global.extend(whole);
@@ -71,24 +66,82 @@ impl Evidence {
     }
 }
 
-/// Area fraction of `region` in each cell of a `rows` x `columns` grid that covers the image.
-pub(crate) fn shrink(region: &Array2<f32>, rows: usize, columns: usize) -> Array2<f32> {
-    let (h, w) = region.dim();
-    let (sy, sx) = (h.div_ceil(rows), w.div_ceil(columns));
-    let mut out = Array2::zeros((rows, columns));
-    for (y, line) in region.outer_iter().enumerate() {
-        for (x, v) in line.iter().enumerate() {
-            out[[(y / sy).min(rows - 1), (x / sx).min(columns - 1)]] += v;
-        }
-    }
-    out / (sy * sx) as f32
+/// Where the defect and the ring around it lie.
+struct Marked {
+    /// Rows and columns of the image.
+    size: (usize, usize),
+    /// First row and column of the part that holds both.
+    corner: (usize, usize),
+    /// Distance to the defect in that part, px; zero inside it.
+    away: Array2<f32>,
 }
 
-/// Weighted mean of each channel, or `None` if no cell has weight.
-fn pool(level: ArrayView3<'_, f32>, weight: &Array2<f32>) -> Option<Vec<f32>> {
-    let total = weight.sum();
-    (total > 0.0).then(|| {
-        level.outer_iter().map(|plane| plane.iter().zip(weight).map(|(v, w)| v * w).sum::<f32>() / total).collect()
+/// Shares of a cell's pixels in the defect, in the ring and in the rest.
+type Shares = [f32; 3];
+
+impl Marked {
+    /// Of a mask that marks something.
+    fn new(mask: ArrayView2<'_, bool>) -> Self {
+        let reach = RING.ceil() as usize;
+        let span = |axis: Axis| {
+            let any = |i: &usize| mask.index_axis(axis, *i).iter().any(|&m| m);
+            let n = mask.len_of(axis);
+            let (first, last) = ((0..n).find(any).unwrap_or(0), (0..n).rev().find(any).unwrap_or(0));
+            first.saturating_sub(reach)..(last + 1 + reach).min(n)
+        };
+        let (rows, columns) = (span(Axis(0)), span(Axis(1)));
+        let corner = (rows.start, columns.start);
+        let part =
+            mask.slice_each_axis(|a| Slice::from(if a.axis.index() == 0 { rows.clone() } else { columns.clone() }));
+        Self { size: mask.dim(), corner, away: pde_refine::distance(part.mapv(|m| !m).view()) }
+    }
+
+    /// For each cell of a `rows` x `columns` grid that covers the image.
+    fn shares(&self, rows: usize, columns: usize) -> Array2<Shares> {
+        let (h, w) = self.size;
+        let (sy, sx) = (h.div_ceil(rows), w.div_ceil(columns));
+        let cell = |i: usize, step: usize, n: usize| (i / step).min(n - 1);
+        let mut counts = Array2::from_elem((rows, columns), [0u32; 2]);
+        for ((y, x), &d) in self.away.indexed_iter() {
+            let at = [cell(y + self.corner.0, sy, rows), cell(x + self.corner.1, sx, columns)];
+            match d {
+                0.0 => counts[at][0] += 1,
+                d if d <= RING => counts[at][1] += 1,
+                _ => (),
+            }
+        }
+        let extent = |n: usize, step: usize, cells: usize| {
+            let mut extent = vec![0u32; cells];
+            (0..n).for_each(|i| extent[cell(i, step, cells)] += 1);
+            extent
+        };
+        let (heights, widths) = (extent(h, sy, rows), extent(w, sx, columns));
+        let whole = (sy * sx) as f32;
+        Array2::from_shape_fn((rows, columns), |(y, x)| {
+            let [inside, ring] = counts[[y, x]];
+            [inside, ring, heights[y] * widths[x] - inside - ring].map(|n| n as f32 / whole)
+        })
+    }
+}
+
+/// Mean of each channel over the whole level, and weighted by each of the `shares`; `None` where no cell has weight.
+fn pool(level: ArrayView3<'_, f32>, shares: &Array2<Shares>) -> [Option<Vec<f32>>; 4] {
+    // pixel after pixel: the order in which networks of this workspace keep it
+    let pixels = level.permuted_axes([1, 2, 0]);
+    let pixels = pixels.as_standard_layout();
+    let channels = pixels.dim().2;
+    let (mut sums, mut totals) = ([(); 4].map(|()| vec![0.0f32; channels]), [0.0f32; 4]);
+    for (cell, shares) in pixels.as_slice().unwrap_or_default().chunks_exact(channels.max(1)).zip(shares) {
+        let weights = [1.0, shares[0], shares[1], shares[2]];
+        for ((sum, total), weight) in sums.iter_mut().zip(&mut totals).zip(weights).filter(|(_, w)| *w > 0.0) {
+            *total += weight;
+            sum.iter_mut().zip(cell).for_each(|(s, v)| *s += weight * v);
+        }
+    }
+    let mut totals = totals.into_iter();
+    sums.map(|sum| {
+        let total = totals.next().filter(|t| *t > 0.0)?;
+        Some(sum.into_iter().map(|s| s / total).collect())
     })
 }
 
@@ -107,6 +160,29 @@ mod tests {
         assert!((evidence.contrast[0] - 4.0).abs() < 1e-6, "{:?}", evidence.contrast);
         assert!(evidence.contrast[1].abs() < 1e-6);
         assert!((evidence.global[0] - 2.0).abs() < 1e-6);
+    }
+
+    /// Cells at the frame hold fewer pixels; the parts of every cell must be those of counting pixel by pixel.
+    #[test]
+    fn shares_are_the_counts_of_every_pixel() {
+        let mask = Array2::from_shape_fn((61, 45), |(y, x)| {
+            (40..44).contains(&y) && (3..30).contains(&x) || (y, x) == (20, 44)
+        });
+        let shares = Marked::new(mask.view()).shares(8, 6);
+        let away = pde_refine::distance(mask.mapv(|m| !m).view());
+        let mut expected = Array2::from_elem((8, 6), [0.0f32; 3]);
+        for ((y, x), d) in away.indexed_iter() {
+            let region = if *d == 0.0 {
+                0
+            } else if *d <= RING {
+                1
+            } else {
+                2
+            };
+            expected[[y / 8, x / 8]][region] += 1.0 / 64.0;
+        }
+        assert_eq!(shares, expected);
+        assert!((0..3).all(|k| shares.iter().any(|s| s[k] > 0.0)));
     }
 
     #[test]

@@ -41,7 +41,10 @@ pub fn evened(weights: &[f64], share: f64) -> Vec<f64> {
     let n = weights.len().max(1) as f64;
     let variance = weights.iter().map(|w| (w - 1.0).powi(2)).sum::<f64>() / n;
     let allowed = 1.0 / share - 1.0;
-    let scale = if variance > allowed { (allowed.max(0.0) / variance).sqrt() } else { 1.0 };
+    if variance <= allowed {
+        return weights.to_vec();
+    }
+    let scale = (allowed.max(0.0) / variance).sqrt();
     weights.iter().map(|w| 1.0 + scale * (w - 1.0)).collect()
 }
 
