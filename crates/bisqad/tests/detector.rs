@@ -75,7 +75,8 @@ fn finds_a_defect_it_never_saw() {
         let (good, bad) = (detector.predict(texture(41).view()).unwrap(), detector.predict(bad.view()).unwrap());
         assert!(bad.score > good.score, "{fusion:?}: {} {}", bad.score, good.score);
         let peak = bad.map.indexed_iter().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
-        assert!((46..66).contains(&peak.0) && (26..46).contains(&peak.1), "{fusion:?}: {peak:?}");
+        // no farther off than a patch, 8 px
+        assert!((42..70).contains(&peak.0) && (22..50).contains(&peak.1), "{fusion:?}: {peak:?}");
     }
     assert_eq!(fitted.report.split, (10, 1, 1));
     assert!(fitted.report.rounds.iter().all(|r| r.loss.is_finite() && r.effective_share > 0.2));

@@ -9,7 +9,7 @@ use bisqad::{
     Anomaly, AnomalySource, Error, FewShot, Fitted, MetaSource, PatchDetector, RealDefect, RoundReport, Silent,
     TrainParams, Upper, Weighting, fit,
 };
-use candle_core::Tensor;
+use candle_core::{Tensor, Var};
 use frozen_backbone::EfficientNetLite0;
 use ndarray::{Array2, Array3, ArrayView3};
 use sqe::{Head, Sqe};
@@ -240,18 +240,31 @@ fn weights_are_logged_by_mechanism_and_severity() {
     assert!(held_out[0].weights.iter().all(|w| w.mechanism == 1), "{:?}", held_out[0].weights);
 }
 
+/// An estimator whose qualities differ from sample to sample, and its output layer.
+fn opinionated(weighting: Weighting) -> (Run, Var, Vec<f32>) {
+    let run = Run { params: TrainParams { weighting, ..params() }, ..Run::default() };
+    let output = run.quality.vars()[2].clone();
+    let values: Vec<f32> = (0..32).map(|i| ((i * 7 % 11) as f32 - 5.0) / 5.0).collect();
+    output.set(&Tensor::from_vec(values.clone(), (32, 1), output.device()).unwrap()).unwrap();
+    (run, output, values)
+}
+
 #[test]
 fn arms_without_an_upper_level_leave_the_estimator_alone() {
     for weighting in [Weighting::WarmStart, Weighting::Filtered { keep: 0.5 }, Weighting::Uniform] {
-        let run = Run { params: TrainParams { weighting, ..params() }, ..Run::default() };
-        let vars = run.quality.vars();
-        let output = &vars[2];
-        let values: Vec<f32> = (0..32).map(|i| ((i * 7 % 11) as f32 - 5.0) / 5.0).collect();
-        output.set(&Tensor::from_vec(values.clone(), (32, 1), output.device()).unwrap()).unwrap();
+        let (run, output, values) = opinionated(weighting);
         let rounds = run.rounds();
         assert_eq!(output.flatten_all().unwrap().to_vec1::<f32>().unwrap(), values, "{weighting:?}");
         let equal = rounds.iter().all(|r| r.effective_share == 1.0);
         assert_eq!(equal, weighting != Weighting::WarmStart, "{weighting:?}");
         assert!(rounds.iter().all(|r| r.upper_loss.is_nan()));
     }
+}
+
+#[test]
+fn the_filter_drops_samples_and_nothing_else() {
+    let losses = |weighting| -> Vec<f64> { opinionated(weighting).0.rounds().iter().map(|r| r.loss).collect() };
+    let all = losses(Weighting::Uniform);
+    assert_eq!(losses(Weighting::Filtered { keep: 1.0 }), all);
+    assert_ne!(losses(Weighting::Filtered { keep: 0.5 }), all);
 }
