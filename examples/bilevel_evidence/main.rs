@@ -10,16 +10,16 @@
 //! target/bilevel-evidence.jsonl), and is not run again. Ends with `result runs=<n> learnt_minus_uniform=<f> learnt_minus_shuffled=<f>`, image
 //! AUROC without spoilt samples.
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "common/pairs.rs"]
+#[path = "../common/pairs.rs"]
 mod pairs;
-#[path = "common/remembering.rs"]
+#[path = "../common/remembering.rs"]
 mod remembering;
+mod table;
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ use maphc2f::{
     take_few_shot, warm_start,
 };
 use ndarray::Array3;
-use pairs::{mean, paired, spread};
+use pairs::mean;
 use remembering::{Drawn, Features};
 use serde_json::{Value, json};
 
@@ -153,8 +153,8 @@ fn run() -> Result<String> {
     };
     let lines: Vec<Value> = lines.iter().filter(wanted).cloned().collect();
     let arms: Vec<&str> = ARMS.into_iter().filter(|a| lines.iter().any(|l| l["arm"] == *a)).collect();
-    say(&table(&lines, &arms)?);
-    let minus = |other: &str| mean(&differences(&lines, "learnt", other, false, "image_auroc"));
+    say(&table::all(&lines, &arms)?);
+    let minus = |other: &str| mean(&table::differences(&lines, ("learnt", false), (other, false), "image_auroc"));
     Ok(format!(
         "result runs={} learnt_minus_uniform={:+.4} learnt_minus_shuffled={:+.4}",
         lines.len(),
@@ -262,77 +262,4 @@ fn read(path: &Path) -> Result<Vec<Value>> {
 fn append(path: &Path, line: &Value) -> Result<()> {
     let mut file = OpenOptions::new().create(true).append(true).open(path)?;
     Ok(file.write_all(format!("{line}\n").as_bytes())?)
-}
-
-/// `figure` of `arm` minus that of `other`, over the sets and seeds that both were run on.
-fn differences(lines: &[Value], arm: &str, other: &str, spoilt: bool, figure: &str) -> Vec<f64> {
-    let find = |arm: &str, like: &Value| {
-        let of = |l: &&Value| {
-            l["arm"] == arm && l["spoilt"] == spoilt && l["set"] == like["set"] && l["seed"] == like["seed"]
-        };
-        lines.iter().find(of).and_then(|l| l[figure].as_f64())
-    };
-    let own = lines.iter().filter(|l| l["arm"] == arm && l["spoilt"] == spoilt);
-    own.filter_map(|l| Some(l[figure].as_f64()? - find(other, l)?)).collect()
-}
-
-/// Means and spreads of every set and arm, paired differences over all sets, and what spoilt samples cost.
-fn table(lines: &[Value], arms: &[&str]) -> Result<String> {
-    let mut text = String::from(
-        "\n| set | arm | spoilt | runs | image AUROC | pixel AUROC | AU-PRO |\n|---|---|---|---|---|---|---|\n",
-    );
-    let keys: BTreeSet<(String, bool)> =
-        lines.iter().map(|l| (l["set"].as_str().unwrap_or("?").to_owned(), l["spoilt"] == true)).collect();
-    for (set, spoilt) in &keys {
-        for arm in arms {
-            let own: Vec<&Value> = lines
-                .iter()
-                .filter(|l| l["set"] == set.as_str() && l["arm"] == *arm && l["spoilt"] == *spoilt)
-                .collect();
-            if own.is_empty() {
-                continue;
-            }
-            write!(text, "| {set} | {arm} | {} | {} |", if *spoilt { "30 %" } else { "no" }, own.len())?;
-            for figure in ["image_auroc", "pixel_auroc", "au_pro"] {
-                let values: Vec<f64> = own.iter().filter_map(|l| l[figure].as_f64()).collect();
-                write!(text, " {:.4} +- {:.4} |", mean(&values), spread(&values))?;
-            }
-            text.push('\n');
-        }
-    }
-    text += "\nPaired differences of image and pixel AUROC over all sets and seeds, with 95 % t intervals.\n\n\
-             | arm minus arm | spoilt | pairs | image AUROC | pixel AUROC |\n|---|---|---|---|---|\n";
-    for spoilt in [false, true] {
-        for (arm, other) in arms.iter().flat_map(|a| ["uniform", "shuffled"].map(|o| (*a, o))).filter(|(a, o)| a != o) {
-            let image = differences(lines, arm, other, spoilt, "image_auroc");
-            if image.is_empty() {
-                continue;
-            }
-            let pixel = differences(lines, arm, other, spoilt, "pixel_auroc");
-            let spoilt = if spoilt { "30 %" } else { "no" };
-            writeln!(
-                text,
-                "| {arm} - {other} | {spoilt} | {} | {} | {} |",
-                image.len(),
-                paired(&image),
-                paired(&pixel)
-            )?;
-        }
-    }
-    let loss = |arm: &str| {
-        let of = |spoilt: bool| -> Vec<f64> {
-            let own = lines.iter().filter(|l| l["arm"] == arm && l["spoilt"] == spoilt);
-            own.filter_map(|l| l["image_auroc"].as_f64()).collect()
-        };
-        mean(&of(false)) - mean(&of(true))
-    };
-    for arm in arms.iter().filter(|a| loss(a).is_finite()) {
-        writeln!(
-            text,
-            "spoilt samples cost {arm} {:.4} of image AUROC, {:.2} of what they cost uniform",
-            loss(arm),
-            loss(arm) / loss("uniform")
-        )?;
-    }
-    Ok(text)
 }
