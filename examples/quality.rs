@@ -1,10 +1,10 @@
 //! What the quality estimator thinks of our defects: the lowest and the highest of every mechanism to look at, and whether quality
 //! falls with faults that it was never taught.
 //!
-//! `cargo run --release --example quality [-- --out FOLDER] [--seed N] [--ladders N] [--samples N]`
+//! `cargo run --release --example quality [-- --out FOLDER] [--seed N] [--ladders N] [--samples N] [--equal-contrast]`
 //!
 //! On the photographs that ship with the repository: warm start on the ladders of some defects of each mechanism, then quality of others.
-//! Writes `sheet.png` (per mechanism the lowest six and the highest six, cut around the defect), `quality.csv` (quality and every
+//! `--equal-contrast` brings the rungs of a ladder to one contrast, so that it does not teach faintness. Writes `sheet.png` (per mechanism the lowest six and the highest six, cut around the defect), `quality.csv` (quality and every
 //! descriptor of every sample) and `calibration.svg` to target/quality. Ends with
 //! `result pair_accuracy=<f> blur=<f> colour=<f> seam=<f> cost=<f>`: accuracy on held-out ladders, Spearman correlations of quality with each
 //! fault's strength, and the time of scoring over that of making a sample.
@@ -23,7 +23,7 @@ use maphc2f::adbench::file::write_atomic;
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::physdefect::appearance::Material;
 use maphc2f::physdefect::{Domain, SampleKey, estimate_foreground};
-use maphc2f::sqe::{Calibration, DESCRIPTORS, Evidence, Head, Sqe, WarmStartParams};
+use maphc2f::sqe::{Calibration, DESCRIPTORS, Evidence, Head, Sqe, WarmStartParams, spearman};
 use maphc2f::{Cell, Pipeline, Rungs, Sheet, Stages, load_photos, prepare_folder, square};
 use ndarray::{Array2, Array3, ArrayView3, Slice};
 use plot::{Line, Panel, Upright, svg};
@@ -55,9 +55,11 @@ struct Judged {
 
 fn run() -> Result<String> {
     let (mut out, mut seed, mut ladders, mut samples) = (PathBuf::from("target/quality"), 0u64, 20usize, 60usize);
+    let mut rungs = Rungs::default();
     let mut args = lexopt::Parser::from_env();
     while let Some(arg) = args.next()? {
         match arg {
+            lexopt::Arg::Long("equal-contrast") => rungs = Rungs::EqualContrast,
             lexopt::Arg::Long("out") => out = args.value()?.into(),
             lexopt::Arg::Long("seed") => seed = number(&mut args, "seed")?,
             lexopt::Arg::Long("ladders") => ladders = number(&mut args, "ladders")?,
@@ -93,7 +95,7 @@ fn run() -> Result<String> {
         for i in 0..ladders {
             progress.inc(1);
             let Some((photo, stages)) = make(mechanism, i, 0) else { continue };
-            taught.push(Rungs::default().ladder(&net, photos[photo].1.view(), &stages)?);
+            taught.push(rungs.ladder(&net, photos[photo].1.view(), &stages)?);
         }
     }
     progress.finish_and_clear();
@@ -153,6 +155,12 @@ fn run() -> Result<String> {
             c.spearman,
             levels.join(" ")
         ));
+    }
+    for mechanism in 0..pipeline.groups() {
+        let own = || judged.iter().filter(|j| j.mechanism == mechanism);
+        let (q, severity): (Vec<f64>, Vec<f64>) = own().map(|j| (j.quality, j.severity)).unzip();
+        let rho = spearman(&q, &severity).unwrap_or(f64::NAN);
+        say(&format!("{:16} Spearman of quality and severity {rho:+.3}", pipeline.name(mechanism).unwrap_or("?")));
     }
     tell_files(&out, &["sheet.png", "quality.csv", "calibration.svg"]);
     Ok(format!(

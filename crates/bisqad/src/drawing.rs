@@ -256,5 +256,7 @@ impl Drawing<'_> {
 
 /// The drawn rows, one after the other.
 fn pick(rows: &Array2<f32>, draw: &Draw) -> Vec<f32> {
-    draw.patches.iter().flat_map(|&p| rows.row(p).to_vec()).collect()
+    let mut picked = Vec::with_capacity(draw.patches.len() * rows.ncols());
+    draw.patches.iter().for_each(|&p| picked.extend(rows.row(p)));
+    picked
 }
