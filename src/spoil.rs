@@ -6,6 +6,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sqe::Degradation;
 
+/// Keeps these draws apart from those of the sample, which has the same seed and stream: its severity is its generator's first draw.
+const OWN: u64 = 0x7370_6f69_6c74;
+
 /// With probability `share` makes one of three faults of an anomaly on `normal`, and takes its severity away, so that a log tells it apart:
 ///
 /// - wrong mask: the mask lies half an image away from the defect;
@@ -20,7 +23,7 @@ pub(crate) fn spoil(
     seed: u64,
     stream: u64,
 ) -> Result<Anomaly, String> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ OWN);
     rng.set_stream(stream);
     if rng.random::<f64>() >= share {
         return Ok(anomaly);
@@ -60,6 +63,21 @@ mod tests {
         let mut image = normal.clone();
         image.indexed_iter_mut().filter(|((y, x, _), _)| mask[[*y, *x]]).for_each(|(_, v)| *v += 0.4);
         (normal, Anomaly { image, mask, severity: Some(0.5) })
+    }
+
+    /// The sample's own generator has the same seed and stream: whom it gives a low severity must not be whom this spoils.
+    #[test]
+    fn who_is_spoilt_has_nothing_to_do_with_the_samples_own_draws() {
+        let (normal, good) = made();
+        let spoilt = |stream: &u64| spoil(good.clone(), normal.view(), 0.3, 9, *stream).unwrap().severity.is_none();
+        let low = |stream: &u64| {
+            let mut rng = ChaCha8Rng::seed_from_u64(9);
+            rng.set_stream(*stream);
+            rng.random::<f64>() < 0.3
+        };
+        let low: Vec<u64> = (0..1000).filter(low).collect();
+        let share = low.iter().filter(|s| spoilt(s)).count() as f64 / low.len() as f64;
+        assert!((0.2..0.4).contains(&share), "{share}");
     }
 
     #[test]
