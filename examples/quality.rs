@@ -4,8 +4,8 @@
 //! `cargo run --release --example quality [-- --out FOLDER] [--seed N] [--ladders N] [--samples N] [--equal-contrast]`
 //!
 //! On the photographs that ship with the repository: warm start on the ladders of some defects of each mechanism, then quality of others.
-//! `--equal-contrast` brings the rungs of a ladder to one contrast, so that it does not teach faintness. Writes `sheet.png` (per mechanism the lowest six and the highest six, cut around the defect), `quality.csv` (quality and every
-//! descriptor of every sample) and `calibration.svg` to target/quality. Ends with
+//! `--equal-contrast` brings the rungs of a ladder to one contrast, so that it does not teach faintness. Writes
+//! `sheet.png` (per mechanism the lowest six and the highest six, cut around the defect), `quality.csv` (quality and every descriptor of every sample) and `calibration.svg` to target/quality. Ends with
 //! `result pair_accuracy=<f> blur=<f> colour=<f> seam=<f> cost=<f>`: accuracy on held-out ladders, Spearman correlations of quality with each
 //! fault's strength, and the time of scoring over that of making a sample.
 

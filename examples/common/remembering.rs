@@ -17,14 +17,15 @@ impl<K: Eq + Hash, V: Clone> Known<K, V> {
         Self(Mutex::new(HashMap::new()))
     }
 
-    fn get(&self, key: K, find: impl FnOnce() -> V) -> V {
+    /// The answer, found out if it is not known; failures are not remembered.
+    fn get<E>(&self, key: K, find: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = lock().get(&key) {
-            return known.clone();
+            return Ok(known.clone());
         }
-        let found = find();
+        let found = find()?;
         lock().insert(key, found.clone());
-        found
+        Ok(found)
     }
 }
 
@@ -55,19 +56,7 @@ impl Backbone for Features {
         self.net.min_side()
     }
     fn extract(&self, image: ArrayView3<'_, f32>) -> Result<Pyramid, Error> {
-        let mut failed = None;
-        let pyramid = self.known.get(content(image), || {
-            self.net.extract(image).unwrap_or_else(|e| {
-                failed = Some(e);
-                Pyramid::default()
-            })
-        });
-        // nothing is remembered of a failure but that it must be looked at again
-        match failed {
-            Some(e) => Err(e),
-            None if pyramid.is_empty() => self.net.extract(image),
-            None => Ok(pyramid),
-        }
+        self.known.get(content(image), || self.net.extract(image))
     }
 }
 
@@ -82,7 +71,7 @@ fn content(image: ArrayView3<'_, f32>) -> u64 {
 /// A source that remembers every anomaly.
 pub(crate) struct Drawn<'a> {
     source: &'a dyn AnomalySource,
-    known: Known<(usize, usize, u64), Result<Anomaly, String>>,
+    known: Known<(usize, usize, u64), Anomaly>,
 }
 
 impl<'a> Drawn<'a> {

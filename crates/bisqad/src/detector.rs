@@ -185,8 +185,7 @@ impl PatchDetector {
     pub(crate) fn raw(&self, image: ArrayView3<'_, f32>) -> Result<Raw, Error> {
         let (_, patches) = patches::read(self.backbone.as_ref(), image)?;
         let rows = self.reads(&self.normal, &patches, None);
-        let distances: Vec<f32> =
-            rows.outer_iter().map(|row| self.scales.distance(row.to_slice().unwrap_or_default())).collect();
+        let distances = self.scales.distances(&rows);
         if self.fusion == Fusion::Distance {
             return Ok(Raw { grid: patches.grid, logits: vec![0.0; distances.len()], distances });
         }

@@ -88,6 +88,11 @@ impl Scales {
         row.iter().skip(self.dimensions()).sum::<f32>() / self.levels.len().max(1) as f32
     }
 
+    /// [`Self::distance`] of each of `rows`.
+    pub(crate) fn distances(&self, rows: &Array2<f32>) -> Vec<f32> {
+        rows.outer_iter().map(|row| self.distance(row.to_slice().unwrap_or_default())).collect()
+    }
+
     /// Pushes rows in random directions by half to once `reach` normal lengths.
     pub(crate) fn push_away<R: Rng>(&self, rows: &mut [f32], reach: f32, rng: &mut R) {
         let d = self.dimensions();

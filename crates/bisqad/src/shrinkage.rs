@@ -82,10 +82,7 @@ impl Validation {
         let mut scales = Scales::new(&gaussians);
         let good: Vec<Array2<f32>> = self.good.iter().map(|p| gaussians.deviations(p, None)).collect();
         scales.fit(good.iter());
-        let distances = |deviations: &Array2<f32>| -> Vec<f32> {
-            let rows = scales.read(deviations);
-            rows.outer_iter().map(|row| scales.distance(row.to_slice().unwrap_or_default())).collect()
-        };
+        let distances = |deviations: &Array2<f32>| scales.distances(&scales.read(deviations));
         let mut below: Vec<f32> = good.iter().flat_map(distances).collect();
         below.sort_unstable_by(f32::total_cmp);
         let total: f64 = (self.defects.iter())

@@ -1,5 +1,7 @@
 //! Cheap, named numbers that go with every score: no opaque quality.
 
+use std::ops::Range;
+
 use ndarray::{ArrayView2, ArrayView3, Axis, Slice};
 
 use crate::Error;
@@ -60,16 +62,10 @@ impl Descriptors {
         if mask.dim() != (h, w) {
             return Err(shape());
         }
-        let marked = |axis: Axis| -> Option<(usize, usize)> {
-            let any = |i: usize| mask.index_axis(axis, i).iter().any(|&m| m);
-            let first = (0..mask.len_of(axis)).find(|&i| any(i))?;
-            let last = (first..mask.len_of(axis)).rev().find(|&i| any(i))?;
-            Some((first.saturating_sub(SURROUND), (last + 1 + SURROUND).min(mask.len_of(axis))))
-        };
-        let (Some(rows), Some(columns)) = (marked(Axis(0)), marked(Axis(1))) else { return Err(Error::EmptyMask) };
+        let [rows, columns] = marked(mask, SURROUND).ok_or(Error::EmptyMask)?;
         let cut = |axis: Axis| match axis.index() {
-            0 => Slice::from(rows.0..rows.1),
-            1 => Slice::from(columns.0..columns.1),
+            0 => Slice::from(rows.clone()),
+            1 => Slice::from(columns.clone()),
             _ => Slice::from(..),
         };
         let image_box = image.slice_each_axis(|a| cut(a.axis));
@@ -109,6 +105,17 @@ impl Descriptors {
             clipped as f64 / values.max(1) as f64,
         ]))
     }
+}
+
+/// Rows and columns of the part that holds everything marked and `reach` pixels around it; `None` if nothing is.
+pub(crate) fn marked(mask: ArrayView2<'_, bool>, reach: usize) -> Option<[Range<usize>; 2]> {
+    let span = |axis: Axis| {
+        let any = |i: &usize| mask.index_axis(axis, *i).iter().any(|&m| m);
+        let n = mask.len_of(axis);
+        let (first, last) = ((0..n).find(any)?, (0..n).rev().find(any)?);
+        Some(first.saturating_sub(reach)..(last + 1 + reach).min(n))
+    };
+    Some([span(Axis(0))?, span(Axis(1))?])
 }
 
 #[derive(Default)]

@@ -1,8 +1,9 @@
 //! What the estimator reads of one image: pooled features and named descriptors.
 
 use frozen_backbone::{Backbone, Pyramid};
-use ndarray::{Array2, ArrayView2, ArrayView3, Axis, Slice};
+use ndarray::{Array2, ArrayView2, ArrayView3, Slice};
 
+use crate::descriptors::marked;
 use crate::{Descriptors, Error};
 
 /// Width of the ring around the mask, px.
@@ -45,10 +46,7 @@ impl Evidence {
         if mask.dim() != (h, w) {
             return Err(Error::Shape { image: (h, w), mask: mask.dim() });
         }
-        if !mask.iter().any(|&m| m) {
-            return Err(Error::EmptyMask);
-        }
-        let marked = Marked::new(mask);
+        let marked = Marked::new(mask).ok_or(Error::EmptyMask)?;
         let (mut global, mut near, mut far) = (Vec::new(), Vec::new(), Vec::new());
         for level in pyramid {
             let (_, rows, columns) = level.dim();
@@ -80,20 +78,13 @@ struct Marked {
 type Shares = [f32; 3];
 
 impl Marked {
-    /// Of a mask that marks something.
-    fn new(mask: ArrayView2<'_, bool>) -> Self {
-        let reach = RING.ceil() as usize;
-        let span = |axis: Axis| {
-            let any = |i: &usize| mask.index_axis(axis, *i).iter().any(|&m| m);
-            let n = mask.len_of(axis);
-            let (first, last) = ((0..n).find(any).unwrap_or(0), (0..n).rev().find(any).unwrap_or(0));
-            first.saturating_sub(reach)..(last + 1 + reach).min(n)
-        };
-        let (rows, columns) = (span(Axis(0)), span(Axis(1)));
+    /// `None` for a mask that marks nothing.
+    fn new(mask: ArrayView2<'_, bool>) -> Option<Self> {
+        let [rows, columns] = marked(mask, RING.ceil() as usize)?;
         let corner = (rows.start, columns.start);
         let part =
             mask.slice_each_axis(|a| Slice::from(if a.axis.index() == 0 { rows.clone() } else { columns.clone() }));
-        Self { size: mask.dim(), corner, away: pde_refine::distance(part.mapv(|m| !m).view()) }
+        Some(Self { size: mask.dim(), corner, away: pde_refine::distance(part.mapv(|m| !m).view()) })
     }
 
     /// For each cell of a `rows` x `columns` grid that covers the image.
@@ -168,7 +159,7 @@ mod tests {
         let mask = Array2::from_shape_fn((61, 45), |(y, x)| {
             (40..44).contains(&y) && (3..30).contains(&x) || (y, x) == (20, 44)
         });
-        let shares = Marked::new(mask.view()).shares(8, 6);
+        let shares = Marked::new(mask.view()).unwrap().shares(8, 6);
         let away = pde_refine::distance(mask.mapv(|m| !m).view());
         let mut expected = Array2::from_elem((8, 6), [0.0f32; 3]);
         for ((y, x), d) in away.indexed_iter() {
