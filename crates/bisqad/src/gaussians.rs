@@ -2,7 +2,7 @@
 
 use frozen_backbone::Backbone;
 use nalgebra::DMatrix;
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, CowArray, Slice};
 use rayon::prelude::*;
 
 use crate::Error;
@@ -184,19 +184,21 @@ impl Gaussians {
     /// Patches `which` of an image, or all; of an image with another grid the nearest place counts.
     pub(crate) fn deviations(&self, patches: &Patches, which: Option<&[usize]>) -> Array2<f32> {
         let d = self.dimensions();
-        let (rows, places) = match which {
-            Some(rows) => (project(&self.groups, patches.features.select(Axis(0), rows).view()), rows.to_vec()),
-            None => (project(&self.groups, patches.features.view()), (0..patches.features.nrows()).collect()),
+        let features = match which {
+            Some(rows) => CowArray::from(patches.features.select(Axis(0), rows)),
+            None => CowArray::from(patches.features.view()),
         };
-        let mut out = Array2::zeros((places.len(), d));
+        let mut out = Array2::zeros((features.nrows(), d));
         if let Some(values) = out.as_slice_mut().filter(|_| d > 0) {
             const CHUNK: usize = 64;
-            values.par_chunks_mut(CHUNK * d).zip(rows.par_chunks(CHUNK * d)).enumerate().for_each(
-                |(chunk, (out, rows))| {
-                    let places = &places[chunk * CHUNK..];
-                    pulp::Arch::new().dispatch(Deviate { gaussians: self, grid: patches.grid, places, rows, out });
-                },
-            );
+            values.par_chunks_mut(CHUNK * d).enumerate().for_each(|(chunk, out)| {
+                let from = chunk * CHUNK;
+                let count = out.len() / d;
+                let rows = project(&self.groups, features.slice_axis(Axis(0), Slice::from(from..from + count)));
+                let place = |i: usize| which.map_or(from + i, |which| which[from + i]);
+                let places: Vec<usize> = (0..count).map(|i| nearest(place(i), patches.grid, self.grid)).collect();
+                pulp::Arch::new().dispatch(Deviate { gaussians: self, places: &places, rows: &rows, out });
+            });
         }
         out
     }
@@ -219,7 +221,7 @@ impl Gaussians {
 /// Whitens some projected rows at their places.
 struct Deviate<'a> {
     gaussians: &'a Gaussians,
-    grid: (usize, usize),
+    /// Of each row, in the Gaussians' own grid.
     places: &'a [usize],
     rows: &'a [f32],
     out: &'a mut [f32],
@@ -230,10 +232,9 @@ impl pulp::WithSimd for Deviate<'_> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
-        let Self { gaussians, grid, places, rows, out } = self;
+        let Self { gaussians, places, rows, out } = self;
         let d = gaussians.dimensions();
-        for ((x, out), &place) in rows.chunks_exact(d).zip(out.chunks_exact_mut(d)).zip(places) {
-            let position = nearest(place, grid, gaussians.grid);
+        for ((x, out), &position) in rows.chunks_exact(d).zip(out.chunks_exact_mut(d)).zip(places) {
             let (mean, inverse) = (gaussians.means.row(position), gaussians.inverses.row(position));
             let (Some(mean), Some(mut columns)) = (mean.to_slice(), inverse.to_slice()) else { continue };
             let mut from = 0;

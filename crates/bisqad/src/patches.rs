@@ -113,22 +113,25 @@ fn average3(level: ArrayView3<'_, f32>) -> Vec<f32> {
     let (h, w, c) = level.dim();
     let level = level.as_standard_layout();
     let mut out = vec![0.0f32; h * w * c];
-    let mut sums = vec![0.0f32; w * c];
     let add = |to: &mut [f32], from: &[f32]| to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
-    for (y, target) in out.chunks_exact_mut((w * c).max(1)).enumerate() {
-        let (y0, y1) = (y.saturating_sub(1), (y + 2).min(h));
-        sums.fill(0.0);
-        for line in level.outer_iter().skip(y0).take(y1 - y0) {
-            line.as_slice().into_iter().for_each(|line| add(&mut sums, line));
-        }
-        target.copy_from_slice(&sums);
-        add(&mut target[c..], &sums);
-        add(target, &sums[c..]);
-        for (x, pixel) in target.chunks_exact_mut(c).enumerate() {
-            let scale = 1.0 / ((y1 - y0) * ((x + 2).min(w) - x.saturating_sub(1))) as f32;
-            pixel.iter_mut().for_each(|v| *v *= scale);
-        }
-    }
+    let lines = out.par_chunks_mut((w * c).max(1)).with_min_len(4).enumerate();
+    lines.for_each_init(
+        || vec![0.0f32; w * c],
+        |sums, (y, target)| {
+            let (y0, y1) = (y.saturating_sub(1), (y + 2).min(h));
+            sums.fill(0.0);
+            for line in level.outer_iter().skip(y0).take(y1 - y0) {
+                line.as_slice().into_iter().for_each(|line| add(sums, line));
+            }
+            target.copy_from_slice(sums);
+            add(&mut target[c..], sums);
+            add(target, &sums[c..]);
+            for (x, pixel) in target.chunks_exact_mut(c).enumerate() {
+                let scale = 1.0 / ((y1 - y0) * ((x + 2).min(w) - x.saturating_sub(1))) as f32;
+                pixel.iter_mut().for_each(|v| *v *= scale);
+            }
+        },
+    );
     out
 }
 
@@ -147,12 +150,16 @@ fn taps(out: usize, n: usize) -> Vec<(usize, usize, f32)> {
 pub(crate) fn bilinear(plane: ArrayView2<'_, f32>, rows: usize, columns: usize) -> Array2<f32> {
     let (h, w) = plane.dim();
     let (ty, tx) = (taps(rows, h), taps(columns, w));
-    Array2::from_shape_fn((rows, columns), |(y, x)| {
-        let ((y0, y1, v), (x0, x1, u)) = (ty[y], tx[x]);
-        let top = plane[[y0, x0]] * (1.0 - u) + plane[[y0, x1]] * u;
-        let bottom = plane[[y1, x0]] * (1.0 - u) + plane[[y1, x1]] * u;
-        top * (1.0 - v) + bottom * v
-    })
+    let mut out = vec![0.0f32; rows * columns];
+    out.par_chunks_mut(columns.max(1)).with_min_len(16).zip(&ty).for_each(|(line, &(y0, y1, v))| {
+        let (top, bottom) = (plane.row(y0), plane.row(y1));
+        for (out, &(x0, x1, u)) in line.iter_mut().zip(&tx) {
+            let top = top[x0] * (1.0 - u) + top[x1] * u;
+            let bottom = bottom[x0] * (1.0 - u) + bottom[x1] * u;
+            *out = top * (1.0 - v) + bottom * v;
+        }
+    });
+    Array2::from_shape_vec((rows, columns), out).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use ndarray::Array2;
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
+use rayon::prelude::*;
 
 use crate::gaussians::{Gaussians, Group};
 
@@ -68,10 +69,11 @@ impl Scales {
     /// Rows `(N, width)` of deviations `(N, dimensions)`.
     pub(crate) fn read(&self, deviations: &Array2<f32>) -> Array2<f32> {
         let mut rows = Array2::zeros((deviations.nrows(), self.width()));
-        for (mut row, deviation) in rows.outer_iter_mut().zip(deviations.outer_iter()) {
-            row.iter_mut().zip(deviation).for_each(|(to, v)| *to = *v);
-            row.as_slice_mut().into_iter().for_each(|row| self.measure(row));
-        }
+        let values = rows.as_slice_mut().unwrap_or_default();
+        values.par_chunks_mut(self.width().max(1)).with_min_len(64).enumerate().for_each(|(i, row)| {
+            row.iter_mut().zip(deviations.row(i)).for_each(|(to, v)| *to = *v);
+            self.measure(row);
+        });
         rows
     }
 
