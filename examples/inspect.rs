@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use common::{bar, finish_with, number, say, tell_files};
-use maphc2f::bisqad::PatchDetector;
+use maphc2f::bisqad;
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::{inspect_folder, list_photos};
 
@@ -23,6 +23,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Share of good photos that may be called anomalous, unless told otherwise.
 const FALSE_POSITIVE_RATE: f64 = 0.05;
+/// Of the interval that is told with the threshold.
+const CONFIDENCE: f64 = 0.95;
 
 fn main() -> ExitCode {
     finish_with(run())
@@ -70,16 +72,21 @@ fn finite(args: &mut lexopt::Parser, name: &str) -> Result<f64> {
 /// The last line, and the exit code.
 fn run() -> Result<(String, u8)> {
     let options = options()?;
-    let detector = PatchDetector::load(&options.model, Arc::new(EfficientNetLite0::pretrained()?))?;
+    let detector = bisqad::load(&options.model, &[Arc::new(EfficientNetLite0::pretrained()?)])?;
     let threshold = match options.threshold {
         Some(value) => value,
         None => {
             let t = detector.threshold(options.false_positive_rate)?;
+            let (low, high) = t.interval(CONFIDENCE)?;
             say(&format!(
-                "threshold {:.4}: calls at most {:.1} % of {} held-out good photos anomalous",
+                "threshold {:.4}: calls at most {:.1} % of {} held-out good photos anomalous, and of all good photos {:.1} to {:.1} % \
+                 (with {:.0} % confidence)",
                 t.value,
                 100.0 * t.false_positive_rate,
-                t.normals
+                t.normals,
+                100.0 * low,
+                100.0 * high,
+                100.0 * CONFIDENCE
             ));
             t.value
         }
@@ -87,7 +94,7 @@ fn run() -> Result<(String, u8)> {
     let photos = list_photos(&options.images)?;
     let progress = bar("photos", photos.len());
     let start = Instant::now();
-    let scores = inspect_folder(&detector, &photos, threshold, &options.out, &|| progress.inc(1))?;
+    let scores = inspect_folder(detector.as_ref(), &photos, threshold, &options.out, &|| progress.inc(1))?;
     let seconds = start.elapsed().as_secs_f64();
     progress.finish_and_clear();
 

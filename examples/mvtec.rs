@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use common::{Bars, bar, finish, number, say, tell_files, tell_training, write_report};
 use maphc2f::adbench::{Mvtec, Policy};
-use maphc2f::bisqad::{Checkpoint, Fusion, TrainParams, Weighting};
+use maphc2f::bisqad::{Checkpoint, Detector, Fusion, TrainParams, Weighting};
 use maphc2f::{
     Cell, Evaluation, MATERIALS, Pipeline, Sheet, Source, TestImage, Training, evaluate, heat, load_photo,
     prepare_folder, shrink, train,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use adbench::file::write_atomic;
 use adbench::resize::{Kernel, resize_map};
-use bisqad::{Detector, PatchDetector};
+use bisqad::Detector;
 use rayon::prelude::*;
 
 use crate::{Error, heat, load_photo, prepare_folder, save_photo, shrink};
@@ -15,7 +15,7 @@ use crate::{Error, heat, load_photo, prepare_folder, save_photo, shrink};
 /// # Errors
 /// [`Error::Output`], [`Error::Table`] if something cannot be written.
 pub fn inspect_folder(
-    detector: &PatchDetector,
+    detector: &dyn Detector,
     photos: &[PathBuf],
     threshold: f64,
     out: &Path,
@@ -51,9 +51,9 @@ fn table(photos: &[PathBuf], scores: &[Result<f64, String>], threshold: f64) -> 
 }
 
 /// Scores a photo and writes its heat map, from half the threshold to three times it.
-fn inspect(detector: &PatchDetector, path: &Path, threshold: f32, folder: &Path) -> Result<f64, Error> {
+fn inspect(detector: &dyn Detector, path: &Path, threshold: f32, folder: &Path) -> Result<f64, Error> {
     let photo = load_photo(path)?;
-    let prediction = detector.predict(shrink(photo.view(), detector.trained_at())?.view())?;
+    let prediction = detector.predict(shrink(photo.view(), detector.trained_at().unwrap_or(usize::MAX))?.view())?;
     let map = resize_map(prediction.map.view(), (photo.dim().0, photo.dim().1), Kernel::Bilinear)?;
     let spread = 0.5 * threshold.abs().max(1e-3);
     let picture = heat(photo.view(), &map, threshold - spread, threshold + 4.0 * spread);

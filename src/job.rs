@@ -5,9 +5,7 @@ use std::sync::Arc;
 use adbench::resize::{Kernel, resize_map};
 use adbench::{Outcome, Report, ReportBuilder};
 use bisqad::hypergradient::ForwardDifference;
-use bisqad::{
-    Checkpoint, Detector, Fitted, MetaSource, Observe, PatchDetector, TrainParams, Upper, fit, image_content,
-};
+use bisqad::{Checkpoint, Detector, Fitted, MetaSource, Observe, TrainParams, Upper, fit};
 use frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::{Array2, Array3};
 use rayon::prelude::*;
@@ -135,15 +133,15 @@ pub struct Evaluation {
 /// [`Error::Report`] if a class is missing or two images share a name; [`Error::Detector`], above all
 /// [`bisqad::Error::MetaLeak`] if a test image steered this detector's training.
 pub fn evaluate(
-    detector: &PatchDetector,
+    detector: &dyn Detector,
     name: &str,
     tests: &[TestImage],
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Evaluation, Error> {
-    let side = detector.trained_at();
+    let side = detector.trained_at().unwrap_or(usize::MAX);
     let score = |(i, test): (usize, &TestImage)| -> Result<Evaluated, Error> {
         let image = shrink(test.image.view(), side)?;
-        if detector.steered_by().contains(&image_content(image.view())) {
+        if detector.was_steered_by(image.view()) {
             let (name, place) = (test.name.clone(), "a test image".to_owned());
             return Err(bisqad::Error::MetaLeak { name, place }.into());
         }

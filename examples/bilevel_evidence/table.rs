@@ -44,7 +44,11 @@ fn figures(text: &mut String, lines: &[Value], arms: &[&str]) -> Result<()> {
                 write!(text, "| {set} | {arm} | {said} | {} |", own.len())?;
                 for figure in ["image_auroc", "pixel_auroc", "au_pro"] {
                     let values: Vec<f64> = own.iter().filter_map(|l| l[figure].as_f64()).collect();
-                    write!(text, " {:.4} +- {:.4} |", mean(&values), spread(&values))?;
+                    write!(text, " {:.4}", mean(&values))?;
+                    if values.len() > 1 {
+                        write!(text, " +- {:.4}", spread(&values))?;
+                    }
+                    *text += " |";
                 }
                 text.push('\n');
             }
@@ -57,7 +61,9 @@ fn against(text: &mut String, lines: &[Value], arms: &[&str]) -> Result<()> {
     *text += "\nPaired differences over all sets and seeds that both arms were run on, with 95 % t intervals.\n\n\
               | arm minus arm | spoilt | pairs | image AUROC | pixel AUROC |\n|---|---|---|---|---|\n";
     for (spoilt, said) in SPOILT {
-        for (arm, other) in arms.iter().flat_map(|a| ["uniform", "shuffled"].map(|o| (*a, o))).filter(|(a, o)| a != o) {
+        let rows = arms.iter().flat_map(|a| ["uniform", "shuffled"].map(|o| (*a, o)));
+        // `shuffled - uniform` says what its mirror image would
+        for (arm, other) in rows.filter(|(a, o)| a != o && *a != "uniform") {
             let [image, pixel] =
                 ["image_auroc", "pixel_auroc"].map(|figure| differences(lines, (arm, spoilt), (other, spoilt), figure));
             if !image.is_empty() {

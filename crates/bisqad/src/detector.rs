@@ -1,16 +1,18 @@
 //! The trained detector: image in, score and map out.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use frozen_backbone::Backbone;
-use ndarray::{Array2, Array3, ArrayView3};
-use rayon::prelude::*;
+use ndarray::{Array2, ArrayView3};
 
 use crate::discriminator::Shape;
+use crate::file::Parts;
 use crate::gaussians::Gaussians;
 use crate::patches::Patches;
 use crate::reading::Scales;
-use crate::{Error, map, patches};
+use crate::threshold::Threshold;
+use crate::{Error, image_content, map, patches};
 
 /// What a detector says of one image.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,15 +55,57 @@ impl Prediction {
     }
 }
 
-/// Anything that scores images. Object-safe.
+/// Anything that scores images. Object-safe; [`Self::name`] and [`Self::predict`] are all that must be written.
 pub trait Detector: std::fmt::Debug + Send + Sync {
     /// Stable name for tables.
     fn name(&self) -> &'static str;
-    /// Scores `image` `(H, W, C)`, f32 in \[0, 1\], C = 1 or 3, of any size the backbone accepts.
+
+    /// Scores `image` `(H, W, C)`, f32 in \[0, 1\], C = 1 or 3 (any C for [`Projected`](crate::Projected)), of any size the backbone accepts.
     ///
     /// # Errors
     /// [`Error::Backbone`] for images the backbone refuses.
     fn predict(&self, image: ArrayView3<'_, f32>) -> Result<Prediction, Error>;
+
+    /// Image scores of the normal images it was calibrated on: none unless it was.
+    fn normal_scores(&self) -> &[f64] {
+        &[]
+    }
+
+    /// The threshold that calls at most a share `false_positive_rate` of the held-out normal images anomalous.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless the rate lies in \[0, 1), [`Error::TooFewNormals`] if this detector was not calibrated.
+    fn threshold(&self, false_positive_rate: f64) -> Result<Threshold, Error> {
+        Threshold::of(self.normal_scores(), false_positive_rate)
+    }
+
+    /// Longest shorter side of the images it was trained on, px: larger images should be shrunk to it, for features depend on scale.
+    /// `None` where the size does not matter.
+    fn trained_at(&self) -> Option<usize> {
+        None
+    }
+
+    /// Whether `image` is one of the real defects that steered its training: none of them may be tested on.
+    fn was_steered_by(&self, image: ArrayView3<'_, f32>) -> bool {
+        let _ = image;
+        false
+    }
+
+    /// What its file holds.
+    ///
+    /// # Errors
+    /// [`Error::Unsaved`] for detectors that are not of this crate, or hold one.
+    fn parts(&self) -> Result<Parts, Error> {
+        Err(Error::Unsaved { detector: self.name() })
+    }
+
+    /// Writes everything [`load`](crate::load) needs into one safetensors file; backbones are named, not stored.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the path cannot be written, and those of [`Self::parts`].
+    fn save(&self, path: &Path) -> Result<(), Error> {
+        self.parts()?.write(path)
+    }
 }
 
 /// Which evidence makes the map.
@@ -75,44 +119,6 @@ pub enum Fusion {
     Discriminator,
     /// Distance from what is normal at the place alone, without anything trained.
     Distance,
-}
-
-/// A score above which an image is called anomalous.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Threshold {
-    /// Image scores above it are anomalous.
-    pub value: f64,
-    /// Share of held-out normal images it may call anomalous.
-    pub false_positive_rate: f64,
-    /// Number of held-out normal images it rests on.
-    pub normals: usize,
-}
-
-impl Threshold {
-    /// The threshold that calls at most a share `rate` of `normals` anomalous, for any detector. They should be new to it, and of the size
-    /// that it will meet.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] unless the rate lies in \[0, 1), [`Error::TooFewNormals`] for none, and what the detector refuses.
-    pub fn on(detector: &dyn Detector, normals: &[Array3<f32>], rate: f64) -> Result<Self, Error> {
-        let score = |n: &Array3<f32>| detector.predict(n.view()).map(|p| p.score);
-        Self::of(&normals.par_iter().map(score).collect::<Result<Vec<_>, Error>>()?, rate)
-    }
-
-    /// The least score that at most a share `rate` of `scores` exceeds.
-    pub(crate) fn of(scores: &[f64], rate: f64) -> Result<Self, Error> {
-        if !(0.0..1.0).contains(&rate) {
-            return Err(Error::Parameter { name: "false_positive_rate", value: rate, expected: "in [0, 1)" });
-        }
-        let mut scores = scores.to_vec();
-        scores.sort_by(f64::total_cmp);
-        let normals = scores.len();
-        let allowed = (normals as f64 * rate).floor() as usize;
-        match normals.checked_sub(1 + allowed).and_then(|i| scores.get(i)) {
-            Some(&value) => Ok(Threshold { value, false_positive_rate: rate, normals }),
-            None => Err(Error::TooFewNormals { found: normals, needed: 1 }),
-        }
-    }
 }
 
 /// Mean and standard deviation over held-out normal patches.
@@ -150,30 +156,17 @@ pub struct PatchDetector {
 }
 
 impl PatchDetector {
-    /// Longest shorter side of the images it was trained on, px: larger images should be shrunk to it, for features depend on scale.
-    pub fn trained_at(&self) -> usize {
-        self.trained_at
-    }
-
-    /// [`image_content`](crate::image_content) of the real defects that steered its training: none of them may be tested on.
+    /// [`image_content`](crate::image_content) of the real defects that steered its training: none of them may be tested on
+    /// ([`Detector::was_steered_by`]).
     pub fn steered_by(&self) -> &[u64] {
         &self.steered_by
     }
 
-    /// The same detector with other evidence in its map; [`Self::threshold`] no longer applies to it.
+    /// The same detector with other evidence in its map; its [`Detector::threshold`] is gone, for it no longer applies.
     #[must_use]
     pub fn with_fusion(&self, fusion: Fusion) -> Self {
         let normal_scores = if fusion == self.fusion { self.normal_scores.clone() } else { Vec::new() };
         Self { fusion, normal_scores, ..self.clone() }
-    }
-
-    /// The threshold that calls at most a share `false_positive_rate` of the held-out normal images anomalous.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] unless the rate lies in \[0, 1), [`Error::TooFewNormals`] if this detector was not calibrated.
-    ///
-    pub fn threshold(&self, false_positive_rate: f64) -> Result<Threshold, Error> {
-        Threshold::of(&self.normal_scores, false_positive_rate)
     }
 
     /// What the discriminator reads of patches `which` of an image, or of all, against `normal`.
@@ -216,5 +209,20 @@ impl Detector for PatchDetector {
             }
         });
         Prediction::of_patches(scores.collect(), grid, (h, w), self.smoothing)
+    }
+    fn normal_scores(&self) -> &[f64] {
+        &self.normal_scores
+    }
+
+    fn trained_at(&self) -> Option<usize> {
+        Some(self.trained_at)
+    }
+
+    fn was_steered_by(&self, image: ArrayView3<'_, f32>) -> bool {
+        self.steered_by.contains(&image_content(image))
+    }
+
+    fn parts(&self) -> Result<Parts, Error> {
+        self.to_parts()
     }
 }

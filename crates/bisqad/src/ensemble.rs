@@ -6,7 +6,8 @@ use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
 use crate::Error;
-use crate::detector::{Detector, Prediction, Threshold};
+use crate::detector::{Detector, Prediction};
+use crate::file::Parts;
 
 /// The mean of two detectors' maps, each in standard deviations of its own pixel scores on normal images.
 ///
@@ -29,10 +30,10 @@ use crate::detector::{Detector, Prediction, Threshold};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Ensemble {
-    members: [Arc<dyn Detector>; 2],
+    pub(crate) members: [Arc<dyn Detector>; 2],
     /// Mean and standard deviation of each member's pixel scores.
-    scales: [(f32, f32); 2],
-    normal_scores: Vec<f64>,
+    pub(crate) scales: [(f32, f32); 2],
+    pub(crate) normal_scores: Vec<f64>,
 }
 
 impl Ensemble {
@@ -62,14 +63,6 @@ impl Ensemble {
         ensemble.normal_scores = normals.par_iter().map(score).collect::<Result<_, Error>>()?;
         Ok(ensemble)
     }
-
-    /// The threshold that calls at most a share `false_positive_rate` of the normal images given anomalous.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] unless the rate lies in \[0, 1).
-    pub fn threshold(&self, false_positive_rate: f64) -> Result<Threshold, Error> {
-        Threshold::of(&self.normal_scores, false_positive_rate)
-    }
 }
 
 impl Detector for Ensemble {
@@ -83,5 +76,21 @@ impl Detector for Ensemble {
             Ok(self.members[k].predict(image)?.map.mapv_into(|v| (v - mean) / spread))
         };
         Ok(Prediction::of_map((scaled(0)? + scaled(1)?) / 2.0))
+    }
+    fn normal_scores(&self) -> &[f64] {
+        &self.normal_scores
+    }
+
+    /// The smaller of its members'.
+    fn trained_at(&self) -> Option<usize> {
+        self.members.iter().filter_map(|m| m.trained_at()).min()
+    }
+
+    fn was_steered_by(&self, image: ArrayView3<'_, f32>) -> bool {
+        self.members.iter().any(|m| m.was_steered_by(image))
+    }
+
+    fn parts(&self) -> Result<Parts, Error> {
+        self.to_parts()
     }
 }

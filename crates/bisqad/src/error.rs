@@ -121,6 +121,12 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
+    /// A detector has no file form.
+    #[error("a detector called `{detector}` cannot be saved: only those of this crate can, alone or in each other")]
+    Unsaved {
+        /// Its name.
+        detector: &'static str,
+    },
     /// The backbone refused an image.
     #[error(transparent)]
     Backbone(#[from] frozen_backbone::Error),

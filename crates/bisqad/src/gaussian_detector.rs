@@ -6,7 +6,8 @@ use frozen_backbone::Backbone;
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
-use crate::detector::{Detector, Prediction, Threshold};
+use crate::detector::{Detector, Prediction};
+use crate::file::Parts;
 use crate::gaussians::{Gaussians, Group};
 use crate::normals;
 use crate::whitening::Whitening;
@@ -83,6 +84,7 @@ pub struct GaussianDetector {
     pub(crate) backbone: Arc<dyn Backbone>,
     pub(crate) normal: Gaussians,
     pub(crate) smoothing: f32,
+    pub(crate) trained_at: usize,
     pub(crate) normal_scores: Vec<f64>,
 }
 
@@ -104,18 +106,11 @@ impl GaussianDetector {
         let groups = vec![Group { from: 0, projection: Whitening::fit(rows.view(), params.dimensions)? }];
         let normal = normals::moments(backbone.as_ref(), train, &images, groups, &mut |_| ())?;
         let normal = normal.finish(None, params.shrinkage)?;
-        let mut detector = Self { backbone, normal, smoothing: params.smoothing, normal_scores: Vec::new() };
+        let (smoothing, trained_at) = (params.smoothing, normals::side(normals));
+        let mut detector = Self { backbone, normal, smoothing, trained_at, normal_scores: Vec::new() };
         let score = |n: &Array3<f32>| detector.predict(n.view()).map(|p| p.score);
         detector.normal_scores = rest.par_iter().map(score).collect::<Result<_, Error>>()?;
         Ok(detector)
-    }
-
-    /// The threshold that calls at most a share `false_positive_rate` of the held-out normal images anomalous.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] unless the rate lies in \[0, 1).
-    pub fn threshold(&self, false_positive_rate: f64) -> Result<Threshold, Error> {
-        Threshold::of(&self.normal_scores, false_positive_rate)
     }
 }
 
@@ -129,5 +124,16 @@ impl Detector for GaussianDetector {
         let (_, p) = patches::read(self.backbone.as_ref(), image)?;
         let distances = self.normal.lengths(&self.normal.deviations(&p, None)).into_raw_vec_and_offset().0;
         Prediction::of_patches(distances, p.grid, (h, w), self.smoothing)
+    }
+    fn normal_scores(&self) -> &[f64] {
+        &self.normal_scores
+    }
+
+    fn trained_at(&self) -> Option<usize> {
+        Some(self.trained_at)
+    }
+
+    fn parts(&self) -> Result<Parts, Error> {
+        self.to_parts()
     }
 }

@@ -6,9 +6,10 @@ use frozen_backbone::Backbone;
 use ndarray::{Array2, Array3, ArrayView3, Axis, concatenate};
 use rayon::prelude::*;
 
-use crate::detector::{Detector, Prediction, Threshold};
+use crate::detector::{Detector, Prediction};
+use crate::file::Parts;
 use crate::memory::{Memory, norms};
-use crate::normals::{AT_ONCE, Split, some};
+use crate::normals::{AT_ONCE, Split, side, some};
 use crate::whitening::Whitening;
 use crate::{Error, Observe, Progress, patches};
 
@@ -85,6 +86,7 @@ pub struct MemoryDetector {
     pub(crate) whitening: Whitening,
     pub(crate) memory: Memory,
     pub(crate) smoothing: f32,
+    pub(crate) trained_at: usize,
     pub(crate) normal_scores: Vec<f64>,
 }
 
@@ -122,19 +124,12 @@ impl MemoryDetector {
         observer.progress(Progress::Memory);
         let whitening = Whitening::fit(candidates.view(), params.dimensions)?;
         let memory = Memory::coreset(&whitening.apply(candidates.view()), &owners, params.memory)?;
-        let mut detector = Self { backbone, whitening, memory, smoothing: params.smoothing, normal_scores: Vec::new() };
+        let (smoothing, trained_at) = (params.smoothing, side(normals));
+        let mut detector = Self { backbone, whitening, memory, smoothing, trained_at, normal_scores: Vec::new() };
         observer.progress(Progress::Calibration);
         let score = |&i: &usize| detector.predict(normals[i].view()).map(|p| p.score);
         detector.normal_scores = split.calibration.par_iter().map(score).collect::<Result<_, Error>>()?;
         Ok(detector)
-    }
-
-    /// The threshold that calls at most a share `false_positive_rate` of the held-out normal images anomalous.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] unless the rate lies in \[0, 1).
-    pub fn threshold(&self, false_positive_rate: f64) -> Result<Threshold, Error> {
-        Threshold::of(&self.normal_scores, false_positive_rate)
     }
 }
 
@@ -148,5 +143,16 @@ impl Detector for MemoryDetector {
         let (_, p) = patches::read(self.backbone.as_ref(), image)?;
         let residuals = self.memory.residuals(&self.whitening.apply(p.features.view()), None);
         Prediction::of_patches(norms(&residuals).to_vec(), p.grid, (h, w), self.smoothing)
+    }
+    fn normal_scores(&self) -> &[f64] {
+        &self.normal_scores
+    }
+
+    fn trained_at(&self) -> Option<usize> {
+        Some(self.trained_at)
+    }
+
+    fn parts(&self) -> Result<Parts, Error> {
+        self.to_parts()
     }
 }

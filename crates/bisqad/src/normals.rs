@@ -113,6 +113,11 @@ pub(crate) struct Normals {
     fold_of: Vec<Option<usize>>,
 }
 
+/// Longest shorter side of some images, px.
+pub(crate) fn side(images: &[Array3<f32>]) -> usize {
+    images.iter().map(|n| n.dim().0.min(n.dim().1)).max().unwrap_or(0)
+}
+
 impl Normals {
     /// Tells `done` how many of how many images were read. `source` draws the defects by which the shrinkage is chosen, if none is given.
     pub(crate) fn gather(
@@ -138,7 +143,7 @@ impl Normals {
         let mut fold_of = vec![None; normals.len()];
         split.train.iter().enumerate().for_each(|(k, &i)| fold_of[i] = Some(k % FOLDS));
 
-        let side = normals.iter().map(|n| n.dim().0.min(n.dim().1)).max().unwrap_or(0);
+        let side = side(normals);
         let scales = Scales::new(&whole);
         let inputs = Vec::with_capacity(normals.len());
         let mut all = Self { whole, scales, shrinkage, side, inputs, befores: Vec::new(), folds, fold_of };

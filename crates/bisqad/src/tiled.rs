@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use crate::Error;
 use crate::detector::{Detector, Prediction};
+use crate::file::Parts;
 
 /// Runs a detector on overlapping tiles of an image and blends their maps, each tile's share falling linearly over the overlap.
 ///
@@ -37,9 +38,9 @@ use crate::detector::{Detector, Prediction};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Tiled {
-    detector: Arc<dyn Detector>,
-    tile: (usize, usize),
-    overlap: usize,
+    pub(crate) detector: Arc<dyn Detector>,
+    pub(crate) tile: (usize, usize),
+    pub(crate) overlap: usize,
 }
 
 impl Tiled {
@@ -107,6 +108,13 @@ impl Detector for Tiled {
             }
         }
         Ok(Prediction::of_map(sum / shares))
+    }
+    fn was_steered_by(&self, image: ArrayView3<'_, f32>) -> bool {
+        self.detector.was_steered_by(image)
+    }
+
+    fn parts(&self) -> Result<Parts, Error> {
+        self.to_parts()
     }
 }
 

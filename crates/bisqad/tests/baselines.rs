@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use bisqad::{
-    Detector, Ensemble, Error, GaussianDetector, GaussianParams, MemoryDetector, MemoryParams, Prediction, Silent,
+    ChannelProjection, Detector, Ensemble, Error, GaussianDetector, GaussianParams, MemoryDetector, MemoryParams,
+    Prediction, Projected, Silent, Tiled, load,
 };
-use frozen_backbone::EfficientNetLite0;
+use frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::{Array2, Array3, ArrayView3};
 
 /// A part that always lies the same way: stripes on the left, smooth on the right, some noise.
@@ -108,6 +109,65 @@ fn saved_baselines_predict_the_same_and_know_whose_they_are() {
     assert!(matches!(GaussianDetector::load(&two, net()), Err(Error::Mismatch { field: "format", .. })));
     let other = Arc::new(EfficientNetLite0::pretrained().unwrap().with_hash(7));
     assert!(matches!(MemoryDetector::load(&two, other), Err(Error::Mismatch { field: "backbone_hash", .. })));
+}
+
+/// All that can hold another, one in the other, in one file.
+#[test]
+fn detectors_that_hold_others_are_saved_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tiled");
+    let normals: Vec<_> = (0..8).map(part).collect();
+    let params = MemoryParams { memory: 100, dimensions: 16, ..Default::default() };
+    let memory = MemoryDetector::fit(net(), &normals[..6], &params, &mut Silent).unwrap();
+    let both = Ensemble::new(Arc::new(fitted()), Arc::new(memory.clone()), &normals[6..]).unwrap();
+    let turned =
+        ChannelProjection::fixed(ndarray::array![[0., 1., 0.], [0., 0., 1.], [1., 0., 0.]], [0.01; 3]).unwrap();
+    let all = Tiled::new(Arc::new(Projected::new(Arc::new(both), turned)), (80, 96), 16).unwrap();
+    all.save(&file).unwrap();
+    let backbones: [Arc<dyn Backbone>; 1] = [net()];
+    let (again, image) = (load(&file, &backbones).unwrap(), misplaced(9));
+    assert_eq!(again.name(), "tiled");
+    assert_eq!(again.predict(image.view()).unwrap(), all.predict(image.view()).unwrap());
+
+    // thresholds and the size come back as well, of every kind
+    let projected = Projected::new(Arc::new(memory), ChannelProjection::fit(&normals).unwrap());
+    projected.save(&file).unwrap();
+    let again = load(&file, &backbones).unwrap();
+    assert_eq!((again.name(), again.trained_at()), ("projected", Some(96)));
+    assert_eq!(again.threshold(0.0).unwrap(), projected.threshold(0.0).unwrap());
+    fitted().save(&file).unwrap();
+    assert_eq!(load(&file, &backbones).unwrap().name(), "position-gaussian");
+}
+
+#[test]
+fn a_file_finds_its_backbone_or_says_which_it_wants() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ensemble");
+    let normals: Vec<_> = (0..3).map(part).collect();
+    let other: Arc<dyn Backbone> = Arc::new(EfficientNetLite0::pretrained().unwrap().with_hash(7));
+    let gaussian = |net, dimensions| {
+        let normals: Vec<_> = (0..8).map(part).collect();
+        GaussianDetector::fit(net, &normals, GaussianParams { dimensions, ..Default::default() }).unwrap()
+    };
+    let (one, two) = (gaussian(net(), 8), gaussian(other.clone(), 12));
+    let both = Ensemble::new(Arc::new(one), Arc::new(two), &normals).unwrap();
+    both.save(&file).unwrap();
+    let again = load(&file, &[other.clone(), net()]).unwrap();
+    assert_eq!(again.predict(part(5).view()).unwrap(), both.predict(part(5).view()).unwrap());
+    match load(&file, &[net()]) {
+        Err(Error::Mismatch { field: "backbone_hash", found, expected, .. }) => {
+            assert_eq!((found.as_str(), expected), ("0000000000000007", format!("{:016x}", net().hash())));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(load(&file, &[]), Err(Error::Mismatch { field: "backbone", .. })));
+    // a quality estimator's or a checkpoint's file is not a detector's; nor is half of one
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(matches!(load(&file, &[other, net()]), Err(Error::File { .. })));
+    let brightness = Ensemble::new(Arc::new(Brightness(1.0, 0.0)), Arc::new(gaussian(net(), 8)), &normals).unwrap();
+    assert!(matches!(brightness.save(&file), Err(Error::Unsaved { detector: "brightness" })));
+    assert_eq!(std::fs::read(&file).unwrap().len(), bytes.len() / 2, "a refused save wrote something");
 }
 
 #[test]

@@ -140,7 +140,7 @@ fn a_saved_detector_predicts_the_same() {
     let again = PatchDetector::load(&path, Arc::new(EfficientNetLite0::pretrained().unwrap())).unwrap();
     let image = texture(70);
     assert_eq!(again.predict(image.view()).unwrap(), fitted.detector.predict(image.view()).unwrap());
-    assert_eq!(again.trained_at(), 96);
+    assert_eq!(again.trained_at(), Some(96));
     assert_eq!(again.threshold(0.0).unwrap(), fitted.detector.threshold(0.0).unwrap());
     let other = EfficientNetLite0::pretrained().unwrap().with_hash(7);
     assert!(matches!(PatchDetector::load(&path, Arc::new(other)), Err(Error::Mismatch { field: "backbone_hash", .. })));

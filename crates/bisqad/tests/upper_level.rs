@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bisqad::hypergradient::{Bilevel, ForwardDifference, Hypergradient, Implicit, Neumann, WeightGradient};
 use bisqad::{
-    Anomaly, AnomalySource, Error, FewShot, Fitted, MetaSource, PatchDetector, RealDefect, RoundReport, Silent,
-    TrainParams, Upper, Weighting, fit,
+    Anomaly, AnomalySource, Detector, Error, FewShot, Fitted, MetaSource, PatchDetector, RealDefect, RoundReport,
+    Silent, TrainParams, Upper, Weighting, fit,
 };
 use candle_core::{Tensor, Var};
 use frozen_backbone::EfficientNetLite0;

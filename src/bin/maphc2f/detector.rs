@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indicatif::ProgressBar;
 use maphc2f::adbench::{Mvtec, Policy};
-use maphc2f::bisqad::{Observe, PatchDetector, Progress};
+use maphc2f::bisqad::{self, Detector, Observe, Progress};
 use maphc2f::factory::Sources;
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::{
@@ -58,8 +58,8 @@ pub fn train(args: &TrainArgs, console: &Console) -> Result<u8> {
     Ok(0)
 }
 
-fn load(model: &std::path::Path) -> Result<PatchDetector> {
-    Ok(PatchDetector::load(model, Arc::new(EfficientNetLite0::pretrained()?))?)
+fn load(model: &std::path::Path) -> Result<Arc<dyn Detector>> {
+    Ok(bisqad::load(model, &[Arc::new(EfficientNetLite0::pretrained()?)])?)
 }
 
 pub fn evaluate(args: &EvaluateArgs, console: &Console) -> Result<u8> {
@@ -68,7 +68,7 @@ pub fn evaluate(args: &EvaluateArgs, console: &Console) -> Result<u8> {
     let tests = dataset.test().samples().iter().map(TestImage::read);
     let tests: Vec<TestImage> = tests.collect::<std::result::Result<_, _>>()?;
     let bar = console.bar("test images", tests.len() as u64);
-    let evaluation = maphc2f::evaluate(&detector, dataset.name(), &tests, &|_| bar.inc(1));
+    let evaluation = maphc2f::evaluate(detector.as_ref(), dataset.name(), &tests, &|_| bar.inc(1));
     bar.finish_and_clear();
     let report = evaluation?.report;
     let overall = &report.overall;
@@ -89,7 +89,7 @@ pub fn inspect(args: &InspectArgs, console: &Console) -> Result<u8> {
     };
     let photos = list_photos(&args.images)?;
     let bar = console.bar("photos", photos.len() as u64);
-    let scores = inspect_folder(&detector, &photos, threshold, &args.out, &|| bar.inc(1));
+    let scores = inspect_folder(detector.as_ref(), &photos, threshold, &args.out, &|| bar.inc(1));
     bar.finish_and_clear();
     let scores = scores?;
     for reason in scores.iter().filter_map(|s| s.as_ref().err()) {
