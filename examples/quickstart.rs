@@ -1,6 +1,6 @@
 //! The main job on the photographs that ship with the repository, in well under three minutes.
 //!
-//! `cargo run --release --example quickstart [-- --out FOLDER] [--seed N]`
+//! `cargo run --example quickstart [-- --out FOLDER] [--seed N]`
 //!
 //! Each photograph is a category of its own: good crops of its left train a detector, crops of its right test it. Trained on the three
 //! mechanisms, tested on defects of other makes only (control arms and the paper's drawing recipes).
