@@ -168,7 +168,9 @@ mod tests {
 
     /// Pixels a (1, 1, 1, 1) + b (1, -1, 0, 0) about (0.4, 0.4, 0.4, 0.4), a = +-0.2, b = +-0.05: eigenvalues 4 x 0.04 and 2 x 0.0025, the rest 0.
     fn four_bands() -> Array3<f32> {
-        let pixel = |y: usize, x: usize| (if y % 2 == 0 { 0.2 } else { -0.2 }, if x % 2 == 0 { 0.05 } else { -0.05 });
+        let pixel = |y: usize, x: usize| {
+            (if y.is_multiple_of(2) { 0.2 } else { -0.2 }, if x.is_multiple_of(2) { 0.05 } else { -0.05 })
+        };
         Array3::from_shape_fn((20, 30, 4), |(y, x, c)| {
             let (a, b) = pixel(y, x);
             0.4 + a + [b, -b, 0.0, 0.0][c]
@@ -208,7 +210,7 @@ mod tests {
     #[test]
     fn one_or_two_channels_leave_the_rest_grey() {
         let grey = Array3::from_shape_fn((8, 8, 1), |(y, ..)| y as f32 / 8.0);
-        let seen = ChannelProjection::fit(&[grey.clone()]).unwrap().apply(grey.view()).unwrap();
+        let seen = ChannelProjection::fit(std::slice::from_ref(&grey)).unwrap().apply(grey.view()).unwrap();
         assert!(seen.slice_axis(Axis(2), (1..3).into()).iter().all(|&v| v == 0.5));
         assert!(seen[[0, 0, 0]] != seen[[7, 0, 0]]);
     }
