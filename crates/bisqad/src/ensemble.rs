@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use crate::Error;
 use crate::detector::{Detector, Prediction};
 use crate::file::Parts;
+use crate::threshold::scores;
 
 /// The mean of two detectors' maps, each in standard deviations of its own pixel scores on normal images.
 ///
@@ -59,8 +60,7 @@ impl Ensemble {
         };
         let scales = [scale(&members[0])?, scale(&members[1])?];
         let mut ensemble = Self { members, scales, normal_scores: Vec::new() };
-        let score = |n: &Array3<f32>| ensemble.predict(n.view()).map(|p| p.score);
-        ensemble.normal_scores = normals.par_iter().map(score).collect::<Result<_, Error>>()?;
+        ensemble.normal_scores = scores(&ensemble, normals.par_iter())?;
         Ok(ensemble)
     }
 }

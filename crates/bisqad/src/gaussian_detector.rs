@@ -10,6 +10,7 @@ use crate::detector::{Detector, Prediction};
 use crate::file::Parts;
 use crate::gaussians::{Gaussians, Group};
 use crate::normals;
+use crate::threshold::scores;
 use crate::whitening::Whitening;
 use crate::{Error, patches};
 
@@ -108,8 +109,7 @@ impl GaussianDetector {
         let normal = normal.finish(None, params.shrinkage)?;
         let (smoothing, trained_at) = (params.smoothing, normals::side(normals));
         let mut detector = Self { backbone, normal, smoothing, trained_at, normal_scores: Vec::new() };
-        let score = |n: &Array3<f32>| detector.predict(n.view()).map(|p| p.score);
-        detector.normal_scores = rest.par_iter().map(score).collect::<Result<_, Error>>()?;
+        detector.normal_scores = scores(&detector, rest.par_iter())?;
         Ok(detector)
     }
 }

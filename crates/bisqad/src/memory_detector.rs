@@ -10,6 +10,7 @@ use crate::detector::{Detector, Prediction};
 use crate::file::Parts;
 use crate::memory::{Memory, norms};
 use crate::normals::{AT_ONCE, Split, side, some};
+use crate::threshold::scores;
 use crate::whitening::Whitening;
 use crate::{Error, Observe, Progress, patches};
 
@@ -127,8 +128,7 @@ impl MemoryDetector {
         let (smoothing, trained_at) = (params.smoothing, side(normals));
         let mut detector = Self { backbone, whitening, memory, smoothing, trained_at, normal_scores: Vec::new() };
         observer.progress(Progress::Calibration);
-        let score = |&i: &usize| detector.predict(normals[i].view()).map(|p| p.score);
-        detector.normal_scores = split.calibration.par_iter().map(score).collect::<Result<_, Error>>()?;
+        detector.normal_scores = scores(&detector, split.calibration.par_iter().map(|&i| &normals[i]))?;
         Ok(detector)
     }
 }

@@ -6,6 +6,14 @@ use rayon::prelude::*;
 use crate::Error;
 use crate::detector::Detector;
 
+/// Image scores of some images, in their order.
+pub(crate) fn scores<'a>(
+    detector: &dyn Detector,
+    images: impl IndexedParallelIterator<Item = &'a Array3<f32>>,
+) -> Result<Vec<f64>, Error> {
+    images.map(|image| Ok(detector.predict(image.view())?.score)).collect()
+}
+
 /// A score above which an image is called anomalous.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Threshold {
@@ -24,8 +32,7 @@ impl Threshold {
     /// # Errors
     /// [`Error::Parameter`] unless the rate lies in \[0, 1), [`Error::TooFewNormals`] for none, and what the detector refuses.
     pub fn on(detector: &dyn Detector, normals: &[Array3<f32>], rate: f64) -> Result<Self, Error> {
-        let score = |n: &Array3<f32>| detector.predict(n.view()).map(|p| p.score);
-        Self::of(&normals.par_iter().map(score).collect::<Result<Vec<_>, Error>>()?, rate)
+        Self::of(&scores(detector, normals.par_iter())?, rate)
     }
 
     /// The least score that at most a share `rate` of `scores` exceeds.

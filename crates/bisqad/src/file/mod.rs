@@ -158,19 +158,11 @@ impl<'a> File<'a> {
     }
 
     fn detector(self, backbones: &[Arc<dyn Backbone>]) -> Result<Arc<dyn Detector>, Error> {
+        let own = |file: &Self| file.backbone(backbones);
         Ok(match self.says("format").as_str() {
-            detectors::DETECTOR => {
-                let own = self.backbone(backbones)?;
-                Arc::new(PatchDetector::read(self, own)?)
-            }
-            detectors::GAUSSIAN => {
-                let own = self.backbone(backbones)?;
-                Arc::new(GaussianDetector::read(self, own)?)
-            }
-            detectors::MEMORY => {
-                let own = self.backbone(backbones)?;
-                Arc::new(MemoryDetector::read(self, own)?)
-            }
+            detectors::DETECTOR => Arc::new(own(&self).and_then(|b| PatchDetector::read(self, b))?),
+            detectors::GAUSSIAN => Arc::new(own(&self).and_then(|b| GaussianDetector::read(self, b))?),
+            detectors::MEMORY => Arc::new(own(&self).and_then(|b| MemoryDetector::read(self, b))?),
             combined::ENSEMBLE => Arc::new(Ensemble::read(self, backbones)?),
             combined::TILED => Arc::new(Tiled::read(self, backbones)?),
             combined::PROJECTED => Arc::new(Projected::read(self, backbones)?),
