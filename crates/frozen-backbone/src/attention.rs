@@ -3,8 +3,8 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
+use crate::feature_map::Map;
 use crate::kernels::{Dense, LANES, Packed};
-use crate::map::Map;
 
 /// Channels of a head.
 pub(crate) const HEAD: usize = 64;

@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use crate::attention::{HEAD, attend, gelu, normalise};
 use crate::backbone::{IMAGENET, by_channel, check, id, normalised};
+use crate::feature_map::{Map, Reads, run};
 use crate::kernels::Packed;
-use crate::map::{Map, Reads, run};
 use crate::{Backbone, Error, Level, Pyramid, Weights};
 
 const PATCH: usize = 14;

@@ -6,8 +6,8 @@ use ndarray::ArrayView3;
 
 use crate::backbone::{by_channel, check, id, normalised};
 use crate::bottleneck::{Bottleneck, Image};
+use crate::feature_map::parts;
 use crate::kernels::{Packed, Taps};
-use crate::map::parts;
 use crate::{Backbone, Error, Level, Pyramid, Weights, Window};
 
 /// Member of the family.

@@ -5,9 +5,9 @@ use ndarray::ArrayView3;
 use rayon::prelude::*;
 
 use crate::backbone::check;
+use crate::feature_map::parts;
 use crate::layout::to_planes;
 use crate::lite::{Lite, LiteVariant, Role};
-use crate::map::parts;
 use crate::{Backbone, EfficientNetLite, Error, Level, Pyramid, Weights, fnv1a};
 
 const WEIGHTS: &[u8] = include_bytes!("../weights/efficientnet-lite0-s16.safetensors");

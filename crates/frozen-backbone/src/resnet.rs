@@ -5,8 +5,8 @@ use std::cell::Cell;
 use ndarray::ArrayView3;
 
 use crate::backbone::{IMAGENET, by_channel, check, id, normalised};
+use crate::feature_map::{Convolution, Map};
 use crate::kernels::Packed;
-use crate::map::{Convolution, Map};
 use crate::{Backbone, Error, Level, Pyramid, Weights};
 
 const NAME: &str = "WideResNet-50-2";
