@@ -1,7 +1,7 @@
 //! Structure coherence of a soft mask: volume-preserving Allen-Cahn flow.
 
 use crate::error::{Error, check};
-use crate::spectral::{Rectangle, Side, Sides};
+use crate::poisson::{Rectangle, Side, Sides};
 use ndarray::{Array2, ArrayView2};
 
 /// The curvature that makes the potential's explicit part concave: the largest `W''`.

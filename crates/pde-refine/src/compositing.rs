@@ -1,7 +1,8 @@
 //! Gradient-domain compositing as functions.
 
-use crate::coarse::{Field, Guidance, Multigrid, Scene, write_box};
+use crate::coarse::{Field, Guidance, Scene, write_box};
 use crate::error::{Error, check};
+use crate::poisson::Multigrid;
 use crate::refine::{RefineStats, Refined, check_finite, check_inputs};
 use crate::region::boxes;
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis};

@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod channels;
 mod coarse;
 mod coherence;
 mod compositing;
@@ -10,13 +9,14 @@ mod distance;
 mod error;
 pub mod filters;
 mod fine;
+mod parallel;
 mod pipeline;
+pub mod poisson;
 mod refine;
 mod region;
 mod simd;
-mod spectral;
 
-pub use coarse::{Diffusivity, Guidance, Npcf, NpcfParams, Screening, SolveStats};
+pub use coarse::{Diffusivity, Guidance, Npcf, NpcfParams, Screening};
 pub use coherence::{AllenCahn, AllenCahnParams, AllenCahnStats};
 pub use compositing::{inpaint, screened_smooth, seamless_clone, seamless_clone_with};
 pub use diagnostics::{band_energy_ratio, seam_index};
@@ -25,11 +25,3 @@ pub use error::Error;
 pub use fine::{Atrous, NpcfPlus, NpcfPlusParams};
 pub use pipeline::{CoarseToFine, Stages};
 pub use refine::{Refine, RefineStats, Refined};
-
-/// The screened Poisson problem and its solvers, over plain arrays.
-pub mod poisson {
-    #[cfg(feature = "openblas-system")]
-    pub use crate::coarse::Cholesky;
-    pub use crate::coarse::{MgCg, Multigrid, Solve, SolveStats, Stopping, System};
-    pub use crate::spectral::{Direct, Rectangle, Sample, Scratch, Side, Sides};
-}

@@ -1,8 +1,8 @@
 //! The interface of every refinement stage.
 
-use crate::channels;
-use crate::coarse::SolveStats;
 use crate::error::{Error, check_shape};
+use crate::parallel;
+use crate::poisson::SolveStats;
 use crate::region::Rect;
 use ndarray::{Array3, ArrayView2, ArrayView3};
 
@@ -87,5 +87,5 @@ pub(crate) fn check_finite<const N: usize>(
             None => Ok(()),
         }
     };
-    channels::map(N, pixels, one).into_iter().collect()
+    parallel::map(N, pixels, one).into_iter().collect()
 }

@@ -33,7 +33,7 @@ fn constant(n: usize, v: f32) -> Array2<f32> {
     Array2::from_elem((n, n), v)
 }
 
-fn solve(solver: &dyn Solve, system: &System, rhs: &Array2<f64>) -> (Array2<f64>, pde_refine::SolveStats) {
+fn solve(solver: &dyn Solve, system: &System, rhs: &Array2<f64>) -> (Array2<f64>, pde_refine::poisson::SolveStats) {
     let rhs = rhs.clone().insert_axis(Axis(0));
     let guess = Array3::zeros(rhs.dim());
     let (u, stats) = solver.solve(system, rhs.view(), guess.view()).unwrap();

@@ -39,7 +39,11 @@ fn wild(mask: &Array2<bool>, lambda: f32, rng: &mut ChaCha8Rng) -> System {
     system(mask, |y, x| tensors[(y, x)], lambda).unwrap()
 }
 
-fn solve(solver: &dyn Solve, system: &System, rhs: ArrayView2<'_, f64>) -> (Array2<f64>, pde_refine::SolveStats) {
+fn solve(
+    solver: &dyn Solve,
+    system: &System,
+    rhs: ArrayView2<'_, f64>,
+) -> (Array2<f64>, pde_refine::poisson::SolveStats) {
     let rhs = rhs.insert_axis(Axis(0));
     let (u, stats) = solver.solve(system, rhs, Array3::zeros(rhs.dim()).view()).unwrap();
     (u.index_axis_move(Axis(0), 0), stats)

@@ -4,12 +4,12 @@
 //! small and, for imported gradients, zero away from the edge of the mask. The correction is kept as the sum of two f32
 //! fields, a large and a small one, so that f32 storage does not limit the residual, which is formed in f64.
 
-use super::grid::{Grid, LANES};
-use super::npcf::Guidance;
-use super::solver::{Multigrid, SolveStats};
-use super::unit::{Hierarchy, Workspace, quantised};
-use crate::channels;
+use super::guidance::Guidance;
 use crate::error::Error;
+use crate::parallel;
+use crate::poisson::grid::{Grid, LANES};
+use crate::poisson::solver::{Multigrid, SolveStats};
+use crate::poisson::unit_multigrid::{Hierarchy, Workspace, quantised};
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 
 /// The field `v` on the faces between mask pixels.
@@ -98,7 +98,7 @@ impl Scene<'_> {
             return Err(Error::NoBoundary);
         }
         let unknowns = self.mask.iter().filter(|&&m| m).count();
-        let (grids, norms) = channels::join(
+        let (grids, norms) = parallel::join(
             unknowns,
             || Hierarchy::new(self.mask, lambda.as_ref().map(|l| l.view()), solver.sweeps),
             || self.norms(lambda.as_ref(), &edge),
@@ -112,9 +112,9 @@ impl Scene<'_> {
         };
         let count = self.normal.dim().2;
         let mut total = SolveStats::default();
-        if channels::parallel(unknowns) {
+        if parallel::worthwhile(unknowns) {
             let mut all = Vec::with_capacity(count);
-            for one in channels::map(count, unknowns, |k| channel(k, None)) {
+            for one in parallel::map(count, unknowns, |k| channel(k, None)) {
                 let (stats, buffers) = one?;
                 total.merge(&stats);
                 all.push(buffers.correction);

@@ -1,7 +1,7 @@
 //! How easily npcF's correction spreads, read off the normal image.
 
-use super::system::System;
 use crate::error::{Error, check};
+use crate::poisson::System;
 use ndarray::{Array2, ArrayView2, ArrayView3};
 
 /// The diffusivity `D`, with eigenvalues in `(0, 1]`, from the gradient `grad I` of the normal image (central differences;

@@ -2,39 +2,16 @@
 
 use super::compose::{Field, Scene};
 use super::diffusivity::Diffusivity;
-use super::solver::{Multigrid, Solve};
-use crate::channels;
+use super::guidance::Guidance;
 use crate::coherence::AllenCahn;
 use crate::distance::{distance, half_width};
 use crate::error::{Error, check};
+use crate::parallel;
+use crate::poisson::solver::{Multigrid, Solve, SolveStats};
 use crate::refine::{Refine, RefineStats, Refined, check_finite, check_inputs};
 use crate::region::{Rect, boxes};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 use std::sync::Arc;
-
-/// The field `v` whose differences the result should have, inside the mask.
-///
-/// On the faces between the mask and the pixels around it the composite's own difference is the seam to be removed, so
-/// `v` is there always the normal image's.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-#[non_exhaustive]
-pub enum Guidance {
-    /// `grad c`: all of the composite's structure (the default).
-    #[default]
-    Import,
-    /// On each face and channel the stronger of `grad c` and `grad I`: the normal image's texture shows through.
-    Mixed,
-    /// `alpha grad c + (1 - alpha) grad I`, `alpha` in `[0, 1]`.
-    Blend(f32),
-}
-
-impl Guidance {
-    /// Refuses a blend outside 0 to 1.
-    pub(crate) fn check(self) -> Result<(), Error> {
-        let Guidance::Blend(alpha) = self else { return Ok(()) };
-        check("alpha", alpha.into(), (0.0..=1.0).contains(&alpha), "0 to 1")
-    }
-}
 
 /// The screening `lambda`, which ties the result to the composite: a correction that starts at the seam decays over
 /// `1 / sqrt(lambda)` pixels.
@@ -169,7 +146,7 @@ impl Npcf {
         }
     }
 
-    fn solve_box(&self, scene: &Scene<'_>) -> Result<(Array3<f64>, super::SolveStats), Error> {
+    fn solve_box(&self, scene: &Scene<'_>) -> Result<(Array3<f64>, SolveStats), Error> {
         let Scene { normal, composite, mask, .. } = *scene;
         let (h, w, channels) = normal.dim();
         let lambda = self.lambda(mask).unwrap_or_else(|| Array2::zeros(mask.dim()));
@@ -272,7 +249,7 @@ pub(crate) fn write_box<V: Fn(usize, usize) -> f32>(
     let pixels = mask.len();
     let mut rows = rect.crop_mut(image.view_mut());
     let bands: Vec<_> = rows.axis_chunks_iter_mut(Axis(0), BAND).enumerate().collect();
-    channels::each(bands, pixels, |(band, mut rows)| {
+    parallel::each(bands, pixels, |(band, mut rows)| {
         for (y, mut out) in rows.outer_iter_mut().enumerate() {
             let y = band * BAND + y;
             let value = row(y);

@@ -1,9 +1,10 @@
 //! The direct solver behind the [`Solve`] trait.
 
 use super::rectangle::{Rectangle, Side, Sides};
-use crate::channels;
-use crate::coarse::{Solve, SolveStats, System, check_shapes};
 use crate::error::{Error, check};
+use crate::parallel;
+use crate::poisson::solver::{Solve, SolveStats, check_shapes};
+use crate::poisson::system::System;
 use crate::region::Rect;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Slice};
 
@@ -106,7 +107,7 @@ impl Solve for Direct {
             return Ok((out, SolveStats::default()));
         }
         let (plan, rect) = plan(system)?;
-        let results = channels::map(rhs.dim().0, system.unknowns(), |c| {
+        let results = parallel::map(rhs.dim().0, system.unknowns(), |c| {
             self.channel(system, &plan, rect, rhs.index_axis(Axis(0), c), guess.index_axis(Axis(0), c))
         });
         let mut stats = SolveStats::default();

@@ -10,7 +10,7 @@ mod nine;
 mod setup;
 mod transfer;
 
-use super::grid::{Grid, span};
+use crate::poisson::grid::{Grid, span};
 use crate::simd::widely;
 use level::Level;
 use ndarray::ArrayView2;

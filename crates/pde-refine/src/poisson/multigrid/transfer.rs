@@ -335,8 +335,8 @@ fn join_row(row: &mut [f32], even: &[f32], odd: &[f32]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::system::System;
     use super::*;
+    use crate::poisson::system::System;
     use ndarray::Array2;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;

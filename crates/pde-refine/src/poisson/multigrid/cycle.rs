@@ -116,8 +116,8 @@ impl Hierarchy {
 
 #[cfg(test)]
 mod tests {
-    use super::super::system::System;
     use super::*;
+    use crate::poisson::system::System;
     use ndarray::Array2;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;

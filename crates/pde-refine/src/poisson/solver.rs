@@ -1,11 +1,11 @@
 //! Solvers of the screened Poisson system, behind one trait.
 
-use super::cycle::{Hierarchy, Workspace};
-use super::level::dot;
+use super::multigrid::cycle::{Hierarchy, Workspace};
+use super::multigrid::level::dot;
 use super::system::System;
-use super::unit;
-use crate::channels;
+use super::unit_multigrid as unit;
 use crate::error::{Error, check, check_shape};
+use crate::parallel;
 use ndarray::{Array3, ArrayView3, Axis};
 
 /// What a solve did. With several channels, each figure is the worst channel's.
@@ -373,7 +373,7 @@ fn solve_channels(
         let mut x = system.pad(guess.index_axis(Axis(0), c));
         solve(&b, &mut x).map(|stats| (x, stats))
     };
-    let results = channels::map(rhs.dim().0, system.unknowns(), one);
+    let results = parallel::map(rhs.dim().0, system.unknowns(), one);
     let mut stats = SolveStats::default();
     for (c, result) in results.into_iter().enumerate() {
         let (x, channel) = result?;

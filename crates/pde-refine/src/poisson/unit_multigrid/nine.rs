@@ -1,7 +1,7 @@
 //! A coarser grid: a symmetric nine-point operator, constant wherever the grid above is far from the region's edge.
 
-use super::super::grid::{Grid, LANES, Spans, lanes, lanes_mut, near, span};
 use super::level::Level;
+use crate::poisson::grid::{Grid, LANES, Spans, lanes, lanes_mut, near, span};
 
 /// Couplings of a cell far from the edge: to the four neighbours beside it and to the four diagonal ones.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -5,10 +5,10 @@
 //! screening goes down as `P^T lambda`, lumped on the diagonal: never less than its Galerkin product, so a cycle never
 //! raises the energy.
 
-use super::super::grid::{Grid, LANES, Spans, span, spans};
 use super::fine::Fine;
 use super::nine::{Nine, Regular};
 use super::transfer::{Scratch, Transfer};
+use crate::poisson::grid::{Grid, LANES, Spans, span, spans};
 use crate::simd::widely;
 use ndarray::{ArrayView2, Axis};
 

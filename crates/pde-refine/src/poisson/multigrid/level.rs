@@ -3,7 +3,7 @@
 //! Cells outside the region have zero couplings and a zero inverse diagonal, so every kernel runs over whole rows
 //! without a branch and leaves those cells alone.
 
-use super::grid::{Grid, LANES, lanes, lanes_mut};
+use crate::poisson::grid::{Grid, LANES, lanes, lanes_mut};
 use crate::simd::widely;
 
 /// A grid in the padded layout of [`Grid`].

@@ -1,8 +1,8 @@
 //! What a cycle does on one grid, in walks along its rows.
 
-use super::super::grid::{Grid, LANES, Spans, lanes, lanes_mut, span};
 use super::Vectors;
 use super::transfer::{Scratch, Transfer};
+use crate::poisson::grid::{Grid, LANES, Spans, lanes, lanes_mut, span};
 
 /// The row kernels of a grid.
 pub(super) trait Level {

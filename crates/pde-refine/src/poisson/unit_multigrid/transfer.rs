@@ -3,7 +3,7 @@
 //! Cells outside the region are 0 on every grid. Beyond the last coarse column or row, a zero-flux edge of the frame
 //! repeats it (`fold`); the region's boundary is the value 0.
 
-use super::super::grid::{Grid, LANES, lanes, lanes_mut, pick};
+use crate::poisson::grid::{Grid, LANES, lanes, lanes_mut, pick};
 
 /// `out[x] = row[2 x]`. Not inlined into wide code, where it becomes gathers.
 #[inline(never)]

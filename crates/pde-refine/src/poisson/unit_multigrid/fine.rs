@@ -2,8 +2,8 @@
 //!
 //! Every vector is zero outside the region, so couplings need no storage: a neighbour outside adds nothing.
 
-use super::super::grid::{Grid, LANES, Spans, lanes, lanes_mut, near, pick, span};
 use super::level::Level;
+use crate::poisson::grid::{Grid, LANES, Spans, lanes, lanes_mut, near, pick, span};
 use crate::simd::widely;
 
 /// `diag` and its inverse, 0 outside the region.

@@ -4,7 +4,7 @@
 const PARALLEL_UNKNOWNS: usize = 1 << 16;
 
 /// Whether [`map`] uses several threads for channels of `unknowns`.
-pub(crate) fn parallel(unknowns: usize) -> bool {
+pub(crate) fn worthwhile(unknowns: usize) -> bool {
     unknowns >= PARALLEL_UNKNOWNS && threads() > 1
 }
 
@@ -20,7 +20,7 @@ fn threads() -> usize {
 
 /// `one(c)` for every channel of `unknowns`, in order; the same on any number of threads.
 pub(crate) fn map<T: Send>(channels: usize, unknowns: usize, one: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
-    if !parallel(unknowns) {
+    if !worthwhile(unknowns) {
         return (0..channels).map(one).collect();
     }
     #[cfg(feature = "rayon")]
@@ -38,7 +38,7 @@ pub(crate) fn join<A: Send, B: Send>(
     a: impl FnOnce() -> A + Send,
     b: impl FnOnce() -> B + Send,
 ) -> (A, B) {
-    if !parallel(unknowns) {
+    if !worthwhile(unknowns) {
         return (a(), b());
     }
     #[cfg(feature = "rayon")]
@@ -51,7 +51,7 @@ pub(crate) fn join<A: Send, B: Send>(
 
 /// `one` for every item.
 pub(crate) fn each<T: Send>(items: Vec<T>, unknowns: usize, one: impl Fn(T) + Send + Sync) {
-    if !parallel(unknowns) {
+    if !worthwhile(unknowns) {
         return items.into_iter().for_each(one);
     }
     #[cfg(feature = "rayon")]

@@ -1,7 +1,7 @@
 //! The discrete screened Poisson problem on an arbitrary region.
 
-use super::level::Level;
 use super::links::Links;
+use super::multigrid::level::Level;
 use crate::error::{Error, check_shape};
 use ndarray::{Array2, ArrayView2};
 use std::cmp::Ordering;
