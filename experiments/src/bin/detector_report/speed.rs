@@ -1,0 +1,77 @@
+//! What one 256x256 image costs, and ONNX Runtime and PyTorch beside it.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Instant;
+
+use maphc2f::bisqad::{Detector, MemoryDetector, MemoryParams, Silent, TrainParams};
+use maphc2f::frozen_backbone::{Backbone, EfficientNetLite0};
+use ndarray::Array3;
+use serde_json::Value;
+
+use crate::{Result, arms};
+use experiments::texture::texture;
+
+const SIDE: usize = 256;
+
+/// Milliseconds, the least of many runs.
+pub(crate) struct Speed {
+    /// A whole `predict` with all threads, and with one.
+    pub(crate) predict: f64,
+    pub(crate) predict_single: f64,
+    /// A `predict` of the memory with all threads.
+    pub(crate) memory: f64,
+    /// The backbone alone with all threads.
+    pub(crate) backbone_all: f64,
+    /// The backbone's share with one thread, with and without the mirrored frame.
+    pub(crate) backbone: f64,
+    pub(crate) framed: f64,
+    /// The peers' script's answer.
+    pub(crate) peers: Option<Value>,
+}
+
+/// Least milliseconds of 60 runs.
+fn least(mut run: impl FnMut() -> Result<()>) -> Result<f64> {
+    let mut best = f64::INFINITY;
+    for _ in 0..60 {
+        let start = Instant::now();
+        run()?;
+        best = best.min(1e3 * start.elapsed().as_secs_f64());
+    }
+    Ok(best)
+}
+
+/// Times detectors of the default sizes on made-up textures: what
+/// it says is worth nothing, what it takes is real.
+pub(crate) fn measure(python: Option<&Path>) -> Result<Speed> {
+    let net = EfficientNetLite0::pretrained()?;
+    let normals: Vec<_> = (0..40).map(|seed| texture(SIDE, seed)).collect();
+    let memory = MemoryDetector::fit(Arc::new(net.clone()), &normals, &MemoryParams::default(), &mut Silent)?;
+    let detector = arms::without_images(&normals, TrainParams { rounds: 0, ..Default::default() })?;
+    let image = texture(SIDE, 99);
+    let framed = Array3::from_shape_fn((SIDE + 32, SIDE + 32, 3), |(y, x, c)| image[[y % SIDE, x % SIDE, c]]);
+    let predict = least(|| Ok(detector.predict(image.view()).map(drop)?))?;
+    let backbone_all = least(|| Ok(net.extract(image.view()).map(drop)?))?;
+    let memory = least(|| Ok(memory.predict(image.view()).map(drop)?))?;
+    let single = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+    let (predict_single, backbone, framed) = single.install(|| -> std::result::Result<_, String> {
+        let said = |r: Result<f64>| r.map_err(|e| e.to_string());
+        Ok((
+            said(least(|| Ok(detector.predict(image.view()).map(drop)?)))?,
+            said(least(|| Ok(net.extract(image.view()).map(drop)?)))?,
+            said(least(|| Ok(net.extract(framed.view()).map(drop)?)))?,
+        ))
+    })?;
+    let peers = python.map(ask).transpose()?;
+    Ok(Speed { predict, backbone_all, memory, predict_single, backbone, framed, peers })
+}
+
+fn ask(python: &Path) -> Result<Value> {
+    let script = experiments::workspace().join("experiments/peers/detector.py");
+    let output = Command::new(python).arg(script).output().map_err(|e| format!("{}: {e}", python.display()))?;
+    if !output.status.success() {
+        return Err(format!("the peers failed: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}

@@ -1,0 +1,22 @@
+//! Writes the compositing problems that `experiments/peers/poisson.py` measures other libraries on.
+//!
+//! ```text
+//! cargo run --release -p experiments --bin peer_cases -- target/peer-cases
+//! ```
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    experiments::console::finish(run())
+}
+
+fn run() -> Result<String, Box<dyn std::error::Error>> {
+    let usage = "usage: peer_cases <folder to write to>";
+    let folder = PathBuf::from(std::env::args_os().nth(1).ok_or(usage)?);
+    let cases = experiments::poisson_cases::SIDES.len() * experiments::poisson_cases::SHARES.len();
+    let bar = experiments::console::bar("cases", cases);
+    experiments::poisson_cases::write(&folder, |_| bar.inc(1)).map_err(|e| format!("{}: {e}", folder.display()))?;
+    bar.finish_and_clear();
+    Ok(format!("result cases={cases} folder={}", folder.display()))
+}

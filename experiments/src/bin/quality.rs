@@ -1,0 +1,232 @@
+//! What the quality estimator thinks of our defects: the lowest and the highest of every mechanism to look at, and whether quality
+//! falls with faults that it was never taught.
+//!
+//! `cargo run --release -p experiments --bin quality [-- --out FOLDER] [--seed N] [--ladders N] [--samples N] [--equal-contrast]`
+//!
+//! On the photographs that ship with the repository: warm start on the ladders of some defects of each mechanism, then quality of others.
+//! `--equal-contrast` brings the rungs of a ladder to one contrast, so that it does not teach faintness. Writes
+//! `sheet.png` (per mechanism the lowest six and the highest six, cut around the defect), `quality.csv` (quality and every descriptor of every sample) and `calibration.svg` to target/quality. Ends with
+//! `result pair_accuracy=<f> blur=<f> colour=<f> seam=<f> cost=<f>`: accuracy on held-out ladders, Spearman correlations of quality with each
+//! fault's strength, and the time of scoring over that of making a sample.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use experiments::console::{bar, finish, number, say, tell_files};
+use experiments::plot::{Line, Panel, Upright, svg};
+use maphc2f::adbench::file::write_atomic;
+use maphc2f::frozen_backbone::EfficientNetLite0;
+use maphc2f::physdefect::appearance::Material;
+use maphc2f::physdefect::{Domain, SampleKey, estimate_foreground};
+use maphc2f::sqe::{Calibration, DESCRIPTORS, Evidence, Head, Sqe, WarmStartParams, spearman};
+use maphc2f::{Cell, Pipeline, Rungs, Sheet, Stages, load_photos, prepare_folder, square};
+use ndarray::{Array2, Array3, ArrayView3, Slice};
+
+/// Side of the photographs, of a cut and of a picture on the sheet, px.
+const SIDE: usize = 256;
+const CUT: usize = 96;
+const SHOWN: u32 = 160;
+/// Rows of the sheet, and samples that the calibration degrades.
+const ROWS: usize = 6;
+const DEGRADED: usize = 24;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    finish(run())
+}
+
+/// A defect that was judged.
+struct Judged {
+    photo: usize,
+    mechanism: usize,
+    image: Array3<f32>,
+    mask: Array2<bool>,
+    evidence: Evidence,
+    severity: f64,
+    quality: f64,
+}
+
+fn run() -> Result<String> {
+    let (mut out, mut seed, mut ladders, mut samples) = (PathBuf::from("target/quality"), 0u64, 20usize, 60usize);
+    let mut rungs = Rungs::default();
+    let mut args = lexopt::Parser::from_env();
+    while let Some(arg) = args.next()? {
+        match arg {
+            lexopt::Arg::Long("equal-contrast") => rungs = Rungs::EqualContrast,
+            lexopt::Arg::Long("out") => out = args.value()?.into(),
+            lexopt::Arg::Long("seed") => seed = number(&mut args, "seed")?,
+            lexopt::Arg::Long("ladders") => ladders = number(&mut args, "ladders")?,
+            lexopt::Arg::Long("samples") => samples = number(&mut args, "samples")?,
+            _ => return Err(arg.unexpected().into()),
+        }
+    }
+    if samples < 2 * ROWS {
+        return Err(format!("--samples must be at least {}: that many are shown", 2 * ROWS).into());
+    }
+    let root = experiments::workspace().join("assets/photos");
+    let mut photos: Vec<(String, Array3<f32>, Domain)> = Vec::new();
+    for folder in ["surfaces", "objects"] {
+        for (path, photo) in load_photos(&root.join(folder))? {
+            let photo = square(photo.view(), SIDE)?;
+            let domain = estimate_foreground(photo.view())?.into_domain()?;
+            photos.push((path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), photo, domain));
+        }
+    }
+    prepare_folder(&out)?;
+    let pipeline = Pipeline::physical(&[Material::MATTE, Material::METAL])?;
+    let net = EfficientNetLite0::pretrained()?;
+    // a defect that cannot be made, or would not be seen, is passed over
+    let make = |mechanism: usize, i: usize, stream: u64| -> Option<(usize, Stages)> {
+        let photo = i % photos.len();
+        let key = SampleKey { seed, index: (stream << 32) + (mechanism * 100_000 + i) as u64 };
+        Some((photo, pipeline.stages(photos[photo].1.view(), &photos[photo].2, mechanism, key).ok()?))
+    };
+
+    let progress = bar("ladders", pipeline.groups() * ladders);
+    let mut taught = Vec::new();
+    for mechanism in 0..pipeline.groups() {
+        for i in 0..ladders {
+            progress.inc(1);
+            let Some((photo, stages)) = make(mechanism, i, 0) else { continue };
+            taught.push(rungs.ladder(&net, photos[photo].1.view(), &stages)?);
+        }
+    }
+    progress.finish_and_clear();
+    let mut quality = Sqe::new(&net, Head::default(), seed)?;
+    let warm = quality.warm_start(&taught, WarmStartParams { seed, ..Default::default() })?;
+    say(&format!(
+        "{} ladders: pairs ranked rightly {:.1} % taught, {:.1} % held out",
+        taught.len(),
+        100.0 * warm.training_accuracy,
+        100.0 * warm.held_out_accuracy
+    ));
+
+    let progress = bar("samples", pipeline.groups() * samples);
+    let (mut judged, mut making, mut scoring) = (Vec::new(), 0.0, 0.0);
+    for mechanism in 0..pipeline.groups() {
+        for i in 0..samples {
+            progress.inc(1);
+            let start = Instant::now();
+            let made = make(mechanism, i, 1);
+            making += start.elapsed().as_secs_f64();
+            let Some((photo, stages)) = made else { continue };
+            let start = Instant::now();
+            let evidence = Evidence::gather(&net, stages.fine.view(), stages.mask.view())?;
+            let q = quality.score(&[&evidence])?[0];
+            scoring += start.elapsed().as_secs_f64();
+            let severity = stages.record.severity;
+            judged.push(Judged {
+                photo,
+                mechanism,
+                image: stages.fine,
+                mask: stages.mask,
+                evidence,
+                severity,
+                quality: q,
+            });
+        }
+    }
+    progress.finish_and_clear();
+    judged.sort_by(|a, b| {
+        (a.mechanism, a.quality).partial_cmp(&(b.mechanism, b.quality)).unwrap_or(std::cmp::Ordering::Equal)
+    });
+
+    sheet(&judged, &pipeline)?.save(&out.join("sheet.png"))?;
+    write_atomic(
+        out.join("quality.csv"),
+        &table(&judged, &photos.iter().map(|p| p.0.as_str()).collect::<Vec<_>>(), &pipeline)?,
+    )?;
+    let step = judged.len().div_ceil(DEGRADED).max(1);
+    let views: Vec<_> = judged.iter().step_by(step).map(|j| (j.image.view(), j.mask.view())).collect();
+    let calibration = quality.calibrate(&net, &views, 6)?;
+    write_atomic(out.join("calibration.svg"), plot(&calibration))?;
+    for c in &calibration {
+        let levels: Vec<String> = c.levels.iter().map(|(_, q)| format!("{q:.3}")).collect();
+        say(&format!(
+            "{:14} Spearman {:+.3}; quality at rising strength {}",
+            c.degradation.name(),
+            c.spearman,
+            levels.join(" ")
+        ));
+    }
+    for mechanism in 0..pipeline.groups() {
+        let own = || judged.iter().filter(|j| j.mechanism == mechanism);
+        let (q, severity): (Vec<f64>, Vec<f64>) = own().map(|j| (j.quality, j.severity)).unzip();
+        let rho = spearman(&q, &severity).unwrap_or(f64::NAN);
+        say(&format!("{:16} Spearman of quality and severity {rho:+.3}", pipeline.name(mechanism).unwrap_or("?")));
+    }
+    tell_files(&out, &["sheet.png", "quality.csv", "calibration.svg"]);
+    Ok(format!(
+        "result pair_accuracy={:.4} blur={:.3} colour={:.3} seam={:.3} cost={:.3}",
+        warm.held_out_accuracy,
+        calibration[0].spearman,
+        calibration[1].spearman,
+        calibration[2].spearman,
+        scoring / making
+    ))
+}
+
+/// Two columns a mechanism: its lowest, the worst on top, and its highest, the best on top. `judged` rises within a mechanism.
+fn sheet(judged: &[Judged], pipeline: &Pipeline) -> Result<Sheet> {
+    let mut labels = Vec::new();
+    let mut columns: Vec<Vec<&Judged>> = Vec::new();
+    for mechanism in 0..pipeline.groups() {
+        let own: Vec<&Judged> = judged.iter().filter(|j| j.mechanism == mechanism).collect();
+        let name = pipeline.name(mechanism).unwrap_or("?");
+        if own.len() < 2 * ROWS {
+            return Err(format!("only {} samples of {name} could be made: raise --samples", own.len()).into());
+        }
+        labels.push(format!("{name} low"));
+        columns.push(own[..ROWS].to_vec());
+        labels.push(format!("{name} high"));
+        columns.push(own.iter().rev().take(ROWS).copied().collect());
+    }
+    let mut sheet = Sheet::new(labels);
+    for row in 0..ROWS {
+        let cut = |column: &Vec<&Judged>| Cell::photo(around(column[row]), SHOWN);
+        sheet.push(columns.iter().map(cut).collect())?;
+    }
+    Ok(sheet)
+}
+
+/// A square around the defect's middle, moved inside the image.
+fn around(judged: &Judged) -> ArrayView3<'_, f32> {
+    let (mut y, mut x, mut n) = (0, 0, 0);
+    for ((r, c), _) in judged.mask.indexed_iter().filter(|(_, m)| **m) {
+        (y, x, n) = (y + r, x + c, n + 1);
+    }
+    let corner = |sum: usize| (sum / n.max(1)).saturating_sub(CUT / 2).min(SIDE - CUT);
+    let (top, left) = (corner(y), corner(x));
+    judged.image.slice_each_axis(|a| match a.axis.index() {
+        0 => Slice::from(top..top + CUT),
+        1 => Slice::from(left..left + CUT),
+        _ => Slice::from(..),
+    })
+}
+
+/// Quality with every descriptor beside it.
+fn table(judged: &[Judged], photos: &[&str], pipeline: &Pipeline) -> Result<String> {
+    let mut text = format!("mechanism,photo,severity,quality,{}\n", DESCRIPTORS.join(","));
+    for j in judged {
+        let name = pipeline.name(j.mechanism).unwrap_or("?");
+        write!(text, "{name},{},{:.3},{:.4}", photos[j.photo], j.severity, j.quality)?;
+        for (_, value) in j.evidence.descriptors.named() {
+            write!(text, ",{value:.4}")?;
+        }
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn plot(calibration: &[Calibration]) -> String {
+    let panel = |c: &Calibration| Panel {
+        title: format!("{}: {:+.2}", c.degradation.name(), c.spearman),
+        across: "strength".to_owned(),
+        reach: 1.0,
+        lines: vec![Line { name: "mean quality".to_owned(), colour: "#1b6ca8", points: c.levels.clone() }],
+    };
+    svg(&calibration.iter().map(panel).collect::<Vec<_>>(), "quality", Upright::Unit, (0.5, "undecided"))
+}

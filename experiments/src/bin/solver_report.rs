@@ -1,0 +1,348 @@
+//! What the Poisson solvers do, measured now: order of convergence, convergence factors, agreement, time against size.
+//!
+//! `cargo run --release -p experiments --bin solver_report [-- --python PYTHON] [--largest SIDE]`
+//!
+//! With the Python of an environment that has `experiments/peers/requirements.txt`, OpenCV, SciPy and pyamg are timed by
+//! `experiments/peers/poisson.py` on the same images in the same run, size by size, each just before ours. Writes
+//! `docs/poisson-report.md`; ends with
+//! `result oracles=<n> failed=<n> slope=<f> masked_1024_50_s=<f> masked_256_10_s=<f>`.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use experiments::console::{bar, finish, say};
+use experiments::oracles::Oracles;
+use maphc2f::adbench::file::write_atomic;
+use maphc2f::pde_refine::poisson::{Direct, MgCg, Multigrid, Solve, Stopping, System};
+use maphc2f::pde_refine::{Guidance, seamless_clone};
+use ndarray::{Array2, Array3};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    finish(run())
+}
+
+fn run() -> Result<String> {
+    let (mut python, mut largest) = (None, 4096usize);
+    let mut args = lexopt::Parser::from_env();
+    while let Some(arg) = args.next()? {
+        match arg {
+            lexopt::Arg::Long("python") => python = Some(PathBuf::from(args.value()?)),
+            lexopt::Arg::Long("largest") => largest = args.value()?.to_string_lossy().parse()?,
+            _ => return Err(arg.unexpected().into()),
+        }
+    }
+    if !(512..=8192).contains(&largest) {
+        return Err("--largest must be 512 to 8192: at least two sizes are compared".into());
+    }
+    let peers = python.map(Peers::new).transpose()?;
+    let mut oracles = Oracles::default();
+    order(&mut oracles)?;
+    factors(&mut oracles)?;
+    agreement(&mut oracles)?;
+
+    let sides: Vec<usize> = [256, 512, 1024, 2048, 4096].into_iter().filter(|&s| s <= largest).collect();
+    let progress = bar("times", 2 * sides.len());
+    let (mut times, mut theirs) = (Vec::new(), Vec::new());
+    for &side in &sides {
+        if let Some(peers) = peers.as_ref().filter(|_| experiments::poisson_cases::SIDES.contains(&side)) {
+            theirs.push(peers.measure(side)?);
+        }
+        for share in experiments::poisson_cases::SHARES {
+            times.push(clone_time(side, share)?);
+            progress.inc(1);
+        }
+    }
+    progress.finish_and_clear();
+    let slope = slope(&times);
+    oracles.add("slope of log time over log unknowns, 50 % masks", slope, 0.95, 1.05);
+    let text = report(&oracles, &times, slope, &theirs);
+    say(&text);
+    write_atomic(experiments::workspace().join("docs/poisson-report.md"), &text)?;
+    let seconds = |name: &str| times.iter().find(|t| t.name() == name).map_or(f64::NAN, |t| t.one);
+    Ok(format!(
+        "result oracles={} failed={} slope={slope:.3} masked_1024_50_s={:.4} masked_256_10_s={:.5}",
+        oracles.rows,
+        oracles.failed,
+        seconds("1024_50"),
+        seconds("256_10")
+    ))
+}
+
+/// Other libraries, timed by `experiments/peers/poisson.py`.
+struct Peers {
+    python: PathBuf,
+    script: PathBuf,
+    cases: PathBuf,
+}
+
+impl Peers {
+    /// Writes the images that they are timed on.
+    fn new(python: PathBuf) -> Result<Self> {
+        let root = experiments::workspace();
+        let cases = root.join("target/peer-cases");
+        experiments::poisson_cases::write(&cases, |_| ())?;
+        Ok(Self { python, script: root.join("experiments/peers/poisson.py"), cases })
+    }
+
+    /// What the script finds for one size.
+    fn measure(&self, side: usize) -> Result<serde_json::Value> {
+        let out = self.cases.join(format!("{side}.json"));
+        let status = Command::new(&self.python)
+            .arg(&self.script)
+            .args([&self.cases, &out])
+            .args(["--runs", "5", "--only", "cases", "--sides", &side.to_string()])
+            .status()
+            .map_err(|e| format!("{}: {e}", self.python.display()))?;
+        if !status.success() {
+            return Err(format!("{} ended with {status}", self.script.display()).into());
+        }
+        Ok(serde_json::from_slice(&std::fs::read(&out)?)?)
+    }
+}
+
+fn square(n: usize) -> Array2<bool> {
+    Array2::from_shape_fn((n, n), |(y, x)| y > 0 && x > 0 && y < n - 1 && x < n - 1)
+}
+
+/// Order at which the error of `u = sin(pi s) sin(2 pi t)` falls.
+fn order(oracles: &mut Oracles) -> Result<()> {
+    use std::f64::consts::PI;
+    let error = |n: usize| -> Result<f64> {
+        let h = 1.0 / (n - 1) as f64;
+        let exact = |y: usize, x: usize| (PI * y as f64 * h).sin() * (2.0 * PI * x as f64 * h).sin();
+        let one = Array2::ones((n, n));
+        let system = System::new(square(n).view(), one.view(), Array2::zeros((n, n)).view())?;
+        let rhs = Array3::from_shape_fn((1, n, n), |(_, y, x)| 5.0 * PI * PI * h * h * exact(y, x));
+        let solver = Multigrid::new(Stopping::new(1e-10, 60)?, 1, true)?;
+        let (u, _) = solver.solve(&system, rhs.view(), Array3::zeros((1, n, n)).view())?;
+        Ok(u.indexed_iter().map(|((_, y, x), v)| (v - exact(y, x)).abs()).fold(0.0, f64::max))
+    };
+    for n in [33, 65, 129, 257] {
+        oracles.add(
+            &format!("order of convergence, {} to {}", n, 2 * n - 1),
+            (error(n)? / error(2 * n - 1)?).log2(),
+            1.9,
+            2.1,
+        );
+    }
+    Ok(())
+}
+
+/// Worst factor of a V(1,1) cycle on squares.
+fn factors(oracles: &mut Oracles) -> Result<()> {
+    for n in [64, 128, 256, 512, 1024, 2048, 4096] {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let rhs = Array3::from_shape_fn((1, n, n), |_| rng.random::<f64>() - 0.5);
+        let system = System::new(square(n).view(), Array2::ones((n, n)).view(), Array2::zeros((n, n)).view())?;
+        let solver = Multigrid::new(Stopping::new(1e-10, 60)?, 1, false)?;
+        let (_, stats) = solver.solve(&system, rhs.view(), Array3::zeros((1, n, n)).view())?;
+        let worst = stats.history.windows(2).map(|r| r[1] / r[0]).fold(0.0, f64::max);
+        oracles.add(&format!("V(1,1) factor, square of {n}"), worst, 0.0, 0.15);
+    }
+    // a weak inclusion: the rate is the mean over the iterations
+    let n = 257;
+    let d = Array2::from_shape_fn((n, n), |(y, x)| if y.abs_diff(120) + x.abs_diff(140) < 60 { 1e-4f32 } else { 1.0 });
+    let system = System::new(square(n).view(), d.view(), Array2::zeros((n, n)).view())?;
+    let solver = MgCg::new(Stopping::new(1e-10, 100)?);
+    let (_, stats) = solver.solve(&system, Array3::ones((1, n, n)).view(), Array3::zeros((1, n, n)).view())?;
+    let mean = (stats.residual / stats.history[0]).powf(1.0 / stats.iterations as f64);
+    oracles.add("mean factor of preconditioned CG, jump of 10^4", mean, 0.0, 0.35);
+    Ok(())
+}
+
+/// Multigrid, conjugate gradients and the direct solver on one square.
+fn agreement(oracles: &mut Oracles) -> Result<()> {
+    let n = 129;
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let rhs = Array3::from_shape_fn((3, n, n), |_| rng.random::<f64>() - 0.5);
+    let zero = Array3::zeros((3, n, n));
+    for lambda in [0.0f32, 0.02] {
+        let system =
+            System::new(square(n).view(), Array2::ones((n, n)).view(), Array2::from_elem((n, n), lambda).view())?;
+        let stopping = Stopping::new(1e-10, 60)?;
+        let solve = |s: &dyn Solve| s.solve(&system, rhs.view(), zero.view()).map(|(u, _)| u);
+        let direct = solve(&Direct::default())?;
+        let size = direct.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+        for (name, u) in
+            [("multigrid", solve(&Multigrid::new(stopping, 1, true)?)?), ("MG-CG", solve(&MgCg::new(stopping))?)]
+        {
+            let worst = (&u - &direct).iter().fold(0.0f64, |m, d| m.max(d.abs()));
+            oracles.add(&format!("{name} against direct, lambda {lambda}, relative"), worst / size, 0.0, 1e-7);
+        }
+    }
+    Ok(())
+}
+
+/// One case of `seamless_clone`.
+struct Time {
+    side: usize,
+    share: usize,
+    unknowns: usize,
+    iterations: usize,
+    residual: f64,
+    /// Least seconds on one thread and on two, and the median on one.
+    one: f64,
+    two: f64,
+    median: f64,
+    /// GB/s at which one thread and two stream three arrays of as many numbers as there are unknowns.
+    stream: [f64; 2],
+}
+
+/// Bytes of a V(1,1) cycle a pixel of three channels, all grids, every sweep fused with its neighbours.
+const CYCLE_BYTES: f64 = 168.0;
+
+impl Time {
+    fn name(&self) -> String {
+        format!("{}_{}", self.side, self.share)
+    }
+
+    /// Seconds that one thread needs to stream what the cycles must.
+    fn bound(&self) -> f64 {
+        CYCLE_BYTES * self.unknowns as f64 * self.iterations as f64 / (1e9 * self.stream[0])
+    }
+}
+
+fn clone_time(side: usize, share: usize) -> Result<Time> {
+    let case = experiments::poisson_cases::case(side, share);
+    let unit = |image: &Array3<u8>| image.mapv(|v| f32::from(v) / 255.0);
+    let (target, source) = (unit(&case.target), unit(&case.source));
+    let runs = (3 << 26 >> (2 * side.ilog2())).clamp(5, 61);
+    let time = |threads: usize| -> Result<(Vec<f64>, _)> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        let mut seconds = Vec::new();
+        let mut stats = None;
+        for _ in 0..runs {
+            let start = Instant::now();
+            let cloned =
+                pool.install(|| seamless_clone(target.view(), source.view(), case.mask.view(), Guidance::Import))?;
+            seconds.push(start.elapsed().as_secs_f64());
+            stats = Some(cloned.stats.solve);
+        }
+        seconds.sort_by(f64::total_cmp);
+        Ok((seconds, stats))
+    };
+    let ((one, stats), (two, _)) = (time(1)?, time(2)?);
+    let (median, one, two) = (one[runs / 2], one[0], two[0]);
+    let stats = stats.ok_or("no run")?;
+    let (unknowns, iterations, residual) = (stats.unknowns, stats.iterations, stats.residual);
+    Ok(Time {
+        side,
+        share,
+        unknowns,
+        iterations,
+        residual,
+        one,
+        two,
+        median,
+        stream: [1, 2].map(|t| stream(unknowns, t)),
+    })
+}
+
+/// GB/s of `a = b + c / 2` on arrays of `n` numbers in all, split among the threads: the best of some passes.
+fn stream(n: usize, threads: usize) -> f64 {
+    let part = n / threads;
+    let passes = (200_000_000 / n).clamp(5, 200);
+    let gate = std::sync::Barrier::new(threads);
+    let one = || {
+        let (mut a, b, c) = (vec![0.0f32; part], vec![1.0f32; part], vec![2.0f32; part]);
+        let mut best = f64::MAX;
+        for _ in 0..passes {
+            gate.wait();
+            let start = Instant::now();
+            for ((a, b), c) in a.iter_mut().zip(&b).zip(&c) {
+                *a = b + 0.5 * c;
+            }
+            std::hint::black_box(&mut a);
+            gate.wait();
+            best = best.min(start.elapsed().as_secs_f64());
+        }
+        best
+    };
+    let slowest = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
+        all.into_iter().filter_map(|t| t.join().ok()).fold(0.0, f64::max)
+    });
+    12.0 * (part * threads) as f64 / slowest / 1e9
+}
+
+/// Least-squares slope of log time over log unknowns, 50 % masks.
+fn slope(times: &[Time]) -> f64 {
+    let points: Vec<(f64, f64)> =
+        times.iter().filter(|t| t.share == 50).map(|t| ((t.unknowns as f64).ln(), t.one.ln())).collect();
+    let n = points.len() as f64;
+    let (mx, my) = (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
+    let products: f64 = points.iter().map(|p| (p.0 - mx) * (p.1 - my)).sum();
+    products / points.iter().map(|p| (p.0 - mx).powi(2)).sum::<f64>()
+}
+
+fn report(oracles: &Oracles, times: &[Time], slope: f64, peers: &[serde_json::Value]) -> String {
+    let mut text = String::from(
+        "# Poisson solvers, measured\n\nWritten by `cargo run --release -p experiments --bin solver_report`; every figure is computed by that run.\n\n\
+         ## Oracles\n\n| case | ours | bound | holds |\n|---|---|---|---|\n",
+    );
+    text += &oracles.text;
+    text += "\n## `seamless_clone`, RGB, whole call\n\nLeast seconds of 5 to 61 runs, in brackets the median; relative residual asked for: 1e-6. The bound is the time one thread needs to stream the 168 \
+             bytes that a fused V(1,1) cycle moves a pixel, at the rate it streams three arrays of as many numbers as there are \
+             unknowns; two threads stream as many times faster as the last column says.\n\n\
+             | side, mask | unknowns | cycles | residual | one thread | two threads | ratio | Mpx/s (one) | over the bound | \
+             stream, two over one |\n|---|---|---|---|---|---|---|---|---|---|\n";
+    for t in times {
+        let _ = writeln!(
+            text,
+            "| {}, {} % | {} | {} | {:.1e} | {:.5} ({:.5}) | {:.5} | {:.2} | {:.1} | {:.2} | {:.2} |",
+            t.side,
+            t.share,
+            t.unknowns,
+            t.iterations,
+            t.residual,
+            t.one,
+            t.median,
+            t.two,
+            t.one / t.two,
+            t.unknowns as f64 / t.one / 1e6,
+            t.one / t.bound(),
+            t.stream[1] / t.stream[0]
+        );
+    }
+    let _ = writeln!(text, "\nSlope of log time over log unknowns, 50 % masks: {slope:.3}.");
+    let Some(first) = peers.first() else { return text };
+    let _ = writeln!(
+        text,
+        "\n## Beside other libraries\n\nLeast seconds on one thread, theirs of 5 runs (3 of pyamg at 2048), measured in the same run on the same pixels by \
+         `experiments/peers/poisson.py`, each size just before ours; in brackets how many times as long as ours. Versions: {}.\n\n\
+         | side, mask | ours | OpenCV seamlessClone | its error, mean / max grey levels | its largest change outside | pyamg | SciPy spsolve |\n\
+         |---|---|---|---|---|---|---|",
+        first["versions"]
+    );
+    for t in times {
+        let mut cases = peers.iter().filter_map(|p| p["cases"].as_array()).flatten();
+        let Some(case) = cases.find(|c| c["name"] == t.name().as_str()) else {
+            continue;
+        };
+        let seconds = |peer: &str| {
+            let s = case[peer]["fastest"].as_f64();
+            s.map_or_else(|| "-".to_owned(), |s| format!("{s:.4} ({:.1})", s / t.one))
+        };
+        let number = |key: &str| case["seamless_clone"][key].as_f64().unwrap_or(f64::NAN);
+        let _ = writeln!(
+            text,
+            "| {}, {} % | {:.5} | {} | {:.1} / {:.0} | {} | {} | {} |",
+            t.side,
+            t.share,
+            t.one,
+            seconds("seamless_clone"),
+            number("mean_error"),
+            number("max_error"),
+            number("max_change_outside"),
+            seconds("pyamg"),
+            seconds("spsolve")
+        );
+    }
+    text
+}

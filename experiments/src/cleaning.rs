@@ -1,0 +1,242 @@
+//! Data hyper-cleaning on handwritten digits: a share of the training labels is wrong, a few trusted rows are not, and the
+//! weights of the training rows are learnt so that the classifier does well on the trusted ones.
+//!
+//! The task is that of L. Franceschi et al., "Forward and Reverse Gradient-Based Hyperparameter Optimization", ICML 2017.
+
+use std::path::Path;
+
+use maphc2f::adbench::{auroc, read_photo};
+use maphc2f::bisqad::Error;
+use maphc2f::bisqad::hypergradient::{Bilevel, ForwardDifference, Hypergradient, WeightGradient};
+use maphc2f::sqe::normalised;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// Pixels of a digit, and a constant.
+const INPUTS: usize = 65;
+const CLASSES: usize = 10;
+const DECAY: f64 = 1e-3;
+
+/// A digit: its pixels in [0, 1] and a 1; its label.
+#[derive(Clone)]
+pub struct Row {
+    x: [f64; INPUTS],
+    y: usize,
+}
+
+/// The digits of `assets/digits/digits.png`: a row each, its label first, then its 8x8 pixels from 0 to 16.
+pub fn digits() -> Result<Vec<Row>> {
+    let photo = read_photo(crate::workspace().join("assets/digits/digits.png"))?.to_f32();
+    let row = |line: ndarray::ArrayView2<'_, f32>| {
+        let value = |i: usize| f64::from((line[[i, 0]] * 255.0).round());
+        let x = std::array::from_fn(|i| if i + 1 < INPUTS { value(i + 1) / 16.0 } else { 1.0 });
+        Row { x, y: value(0) as usize }
+    };
+    Ok(photo.outer_iter().map(row).collect())
+}
+
+/// How many rows of which kind, and how the two levels step.
+#[derive(Clone, Copy)]
+pub struct Setting {
+    pub train: usize,
+    pub trusted: usize,
+    /// Share of the training labels that are wrong.
+    pub wrong: f64,
+    pub steps: usize,
+    /// Length of a lower step.
+    pub eta: f64,
+    /// Mean change of a weight's logit an upper step.
+    pub rate: f64,
+    pub seed: u64,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self { train: 1000, trusted: 200, wrong: 0.3, steps: 100, eta: 2.0, rate: 0.1, seed: 0 }
+    }
+}
+
+/// What was learnt.
+pub struct Cleaned {
+    /// AUROC of "low weight: wrong label".
+    pub auroc: f64,
+    /// Accuracy on the remaining digits of equal weights and of learnt ones.
+    pub accuracy: [f64; 2],
+}
+
+/// The problem at the start of a run: softmax regression, `theta` being `(INPUTS, CLASSES)` row by row.
+pub struct Cleaning {
+    train: Vec<Row>,
+    wrong: Vec<bool>,
+    trusted: Vec<Row>,
+    test: Vec<Row>,
+}
+
+impl Cleaning {
+    pub fn new(setting: &Setting) -> Result<Self> {
+        let mut rng = ChaCha8Rng::seed_from_u64(setting.seed);
+        let mut rows = digits()?;
+        rows.shuffle(&mut rng);
+        let test = rows.split_off(setting.train + setting.trusted);
+        let trusted = rows.split_off(setting.train);
+        let wrong: Vec<bool> = (0..rows.len()).map(|i| (i as f64) < setting.wrong * rows.len() as f64).collect();
+        for (row, _) in rows.iter_mut().zip(&wrong).filter(|(_, w)| **w) {
+            row.y = (row.y + rng.random_range(1..CLASSES)) % CLASSES;
+        }
+        Ok(Self { train: rows, wrong, trusted, test })
+    }
+
+    pub fn start(&self) -> (Vec<f64>, Vec<f64>) {
+        (vec![0.0; INPUTS * CLASSES], vec![1.0; self.train.len()])
+    }
+
+    fn accuracy(&self, theta: &[f64]) -> f64 {
+        let right = |row: &&Row| {
+            let p = probabilities(theta, row);
+            (0..CLASSES).max_by(|&a, &b| p[a].total_cmp(&p[b])) == Some(row.y)
+        };
+        self.test.iter().filter(right).count() as f64 / self.test.len() as f64
+    }
+
+    /// Learns the weights by `method`: a lower step, then an upper one, in turn.
+    pub fn learn(&self, method: &dyn Hypergradient, setting: &Setting) -> Result<Cleaned> {
+        let (mut theta, mut weights) = self.start();
+        let mut logits = vec![0.0; weights.len()];
+        let (mut plain, equal) = self.start();
+        for _ in 0..setting.steps {
+            let slope = method.weight_gradient(self, &theta, &weights, setting.eta)?.gradient;
+            let gradient = self.weighted_gradient(&theta, &weights)?;
+            step(&mut theta, &gradient, setting.eta);
+            let size = slope.iter().map(|s| s.abs()).sum::<f64>() / slope.len() as f64;
+            logits.iter_mut().zip(&slope).for_each(|(a, s)| *a -= setting.rate * s / size.max(1e-30));
+            let quality: Vec<f64> = logits.iter().map(|a| 1.0 / (1.0 + (-a).exp())).collect();
+            weights = normalised(&quality).ok_or("all weights are zero")?;
+            let gradient = self.weighted_gradient(&plain, &equal)?;
+            step(&mut plain, &gradient, setting.eta);
+        }
+        let low: Vec<f32> = logits.iter().map(|a| -*a as f32).collect();
+        let accuracy = [self.accuracy(&plain), self.accuracy(&theta)];
+        Ok(Cleaned { auroc: auroc(&low, &self.wrong)?, accuracy })
+    }
+}
+
+fn step(theta: &mut [f64], gradient: &[f64], eta: f64) {
+    theta.iter_mut().zip(gradient).for_each(|(t, g)| *t -= eta * g);
+}
+
+fn probabilities(theta: &[f64], row: &Row) -> [f64; CLASSES] {
+    let mut z = [0.0; CLASSES];
+    for (x, t) in row.x.iter().zip(theta.chunks_exact(CLASSES)) {
+        z.iter_mut().zip(t).for_each(|(z, t)| *z += x * t);
+    }
+    let most = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let e = z.map(|z| (z - most).exp());
+    let sum: f64 = e.iter().sum();
+    e.map(|e| e / sum)
+}
+
+fn loss(theta: &[f64], row: &Row) -> f64 {
+    -probabilities(theta, row)[row.y].max(1e-300).ln()
+}
+
+/// Sum over rows of weight times the loss's gradient.
+fn gradient<'a>(theta: &[f64], rows: impl Iterator<Item = (&'a Row, f64)>) -> Vec<f64> {
+    let mut sum = vec![0.0; theta.len()];
+    for (row, weight) in rows {
+        let mut error = probabilities(theta, row);
+        error[row.y] -= 1.0;
+        for (x, s) in row.x.iter().zip(sum.chunks_exact_mut(CLASSES)) {
+            s.iter_mut().zip(error).for_each(|(s, e)| *s += weight * x * e);
+        }
+    }
+    sum
+}
+
+impl Bilevel for Cleaning {
+    fn losses(&self, theta: &[f64]) -> std::result::Result<Vec<f64>, Error> {
+        Ok(self.train.iter().map(|row| loss(theta, row)).collect())
+    }
+
+    fn weighted_gradient(&self, theta: &[f64], weights: &[f64]) -> std::result::Result<Vec<f64>, Error> {
+        let mut g = gradient(theta, self.train.iter().zip(weights.iter().map(|w| w / self.train.len() as f64)));
+        g.iter_mut().zip(theta).for_each(|(g, t)| *g += DECAY * t);
+        Ok(g)
+    }
+
+    fn upper(&self, theta: &[f64]) -> std::result::Result<(f64, Vec<f64>), Error> {
+        let n = self.trusted.len() as f64;
+        let value = self.trusted.iter().map(|row| loss(theta, row)).sum::<f64>() / n;
+        Ok((value, gradient(theta, self.trusted.iter().map(|row| (row, 1.0 / n)))))
+    }
+}
+
+/// `dL/dw_i` of some weights by moving each and stepping again.
+pub fn brute_force(
+    problem: &dyn Bilevel,
+    theta: &[f64],
+    weights: &[f64],
+    eta: f64,
+    which: &[usize],
+) -> std::result::Result<Vec<f64>, Error> {
+    let upper = |w: &[f64]| {
+        let mut ahead = theta.to_vec();
+        step(&mut ahead, &problem.weighted_gradient(theta, w)?, eta);
+        Ok::<f64, Error>(problem.upper(&ahead)?.0)
+    };
+    let slope = |&i: &usize| {
+        let moved = |by: f64| {
+            let mut w = weights.to_vec();
+            w[i] += by;
+            upper(&w)
+        };
+        Ok((moved(1e-2)? - moved(-1e-2)?) / 2e-2)
+    };
+    which.iter().map(slope).collect()
+}
+
+/// Two faults that a hypergradient may have.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Faulty {
+    Sign,
+    BeforeLookAhead,
+}
+
+/// A problem whose upper level does not see the look-ahead.
+struct Still<'a>(&'a dyn Bilevel, &'a [f64]);
+
+impl Bilevel for Still<'_> {
+    fn losses(&self, theta: &[f64]) -> std::result::Result<Vec<f64>, Error> {
+        self.0.losses(theta)
+    }
+    fn weighted_gradient(&self, theta: &[f64], weights: &[f64]) -> std::result::Result<Vec<f64>, Error> {
+        self.0.weighted_gradient(theta, weights)
+    }
+    fn upper(&self, _: &[f64]) -> std::result::Result<(f64, Vec<f64>), Error> {
+        self.0.upper(self.1)
+    }
+}
+
+impl Hypergradient for Faulty {
+    fn name(&self) -> &'static str {
+        "faulty"
+    }
+    fn weight_gradient(
+        &self,
+        p: &dyn Bilevel,
+        t: &[f64],
+        w: &[f64],
+        step: f64,
+    ) -> std::result::Result<WeightGradient, Error> {
+        let method = ForwardDifference::default();
+        match self {
+            Self::BeforeLookAhead => method.weight_gradient(&Still(p, t), t, w, step),
+            Self::Sign => {
+                let answer = method.weight_gradient(p, t, w, step)?;
+                Ok(WeightGradient { gradient: answer.gradient.iter().map(|g| -g).collect(), ..answer })
+            }
+        }
+    }
+}
