@@ -1,0 +1,96 @@
+//! Two detectors as one.
+
+use std::sync::Arc;
+
+use ndarray::{Array3, ArrayView3};
+use rayon::prelude::*;
+
+use crate::detectors::threshold::scores;
+use crate::detectors::{Detector, Prediction};
+use crate::error::Error;
+use crate::persistence::Parts;
+
+/// The mean of two detectors' maps, each in standard deviations of its own pixel scores on normal images.
+///
+/// ```
+/// use bisqad::{Detector, Ensemble, GaussianDetector, GaussianParams};
+/// use frozen_backbone::EfficientNetLite0;
+/// use ndarray::Array3;
+/// use std::sync::Arc;
+///
+/// let photo = |i: usize| {
+///     Array3::from_shape_fn((64, 64, 3), |(y, x, _)| 0.4 + 0.05 * ((y * 7 + x * 13 + i * 29) % 11) as f32 / 11.0)
+/// };
+/// let normals: Vec<_> = (0..12).map(photo).collect();
+/// let net = Arc::new(EfficientNetLite0::pretrained()?);
+/// let fit = |dimensions| GaussianDetector::fit(net.clone(), &normals[..9], GaussianParams { dimensions, ..Default::default() });
+/// // images that neither detector was fitted to
+/// let both = Ensemble::new(Arc::new(fit(4)?), Arc::new(fit(16)?), &normals[9..])?;
+/// assert!(both.predict(photo(20).view())?.score <= both.threshold(0.0)?.value + 3.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Ensemble {
+    pub(crate) members: [Arc<dyn Detector>; 2],
+    /// Mean and standard deviation of each member's pixel scores.
+    pub(crate) scales: [(f32, f32); 2],
+    pub(crate) normal_scores: Vec<f64>,
+}
+
+impl Ensemble {
+    /// Calibrates on `normals` `(H, W, C)`, which should be new to both detectors.
+    ///
+    /// # Errors
+    /// [`Error::TooFewNormals`] for none, and whatever a detector says of an image.
+    pub fn new(one: Arc<dyn Detector>, other: Arc<dyn Detector>, normals: &[Array3<f32>]) -> Result<Self, Error> {
+        if normals.is_empty() {
+            return Err(Error::TooFewNormals { found: 0, needed: 1 });
+        }
+        let members = [one, other];
+        let scale = |member: &Arc<dyn Detector>| -> Result<(f32, f32), Error> {
+            let sums = |n: &Array3<f32>| -> Result<[f64; 3], Error> {
+                let map = member.predict(n.view())?.map;
+                let add = |[s, q, n]: [f64; 3], &v: &f32| [s + f64::from(v), q + f64::from(v).powi(2), n + 1.0];
+                Ok(map.iter().fold([0.0; 3], add))
+            };
+            let all = normals.par_iter().map(sums).collect::<Result<Vec<_>, Error>>()?;
+            let [sum, squares, n] = all.iter().fold([0.0; 3], |a, b| [a[0] + b[0], a[1] + b[1], a[2] + b[2]]);
+            let mean = sum / n;
+            Ok((mean as f32, (squares / n - mean * mean).max(0.0).sqrt().max(1e-9) as f32))
+        };
+        let scales = [scale(&members[0])?, scale(&members[1])?];
+        let mut ensemble = Self { members, scales, normal_scores: Vec::new() };
+        ensemble.normal_scores = scores(&ensemble, normals.par_iter())?;
+        Ok(ensemble)
+    }
+}
+
+impl Detector for Ensemble {
+    fn name(&self) -> &'static str {
+        "ensemble"
+    }
+
+    fn predict(&self, image: ArrayView3<'_, f32>) -> Result<Prediction, Error> {
+        let scaled = |k: usize| -> Result<ndarray::Array2<f32>, Error> {
+            let (mean, spread) = self.scales[k];
+            Ok(self.members[k].predict(image)?.map.mapv_into(|v| (v - mean) / spread))
+        };
+        Ok(Prediction::of_map((scaled(0)? + scaled(1)?) / 2.0))
+    }
+    fn normal_scores(&self) -> &[f64] {
+        &self.normal_scores
+    }
+
+    /// The smaller of its members'.
+    fn trained_at(&self) -> Option<usize> {
+        self.members.iter().filter_map(|m| m.trained_at()).min()
+    }
+
+    fn was_steered_by(&self, image: ArrayView3<'_, f32>) -> bool {
+        self.members.iter().any(|m| m.was_steered_by(image))
+    }
+
+    fn parts(&self) -> Result<Parts, Error> {
+        self.to_parts()
+    }
+}

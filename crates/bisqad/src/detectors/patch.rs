@@ -1,0 +1,134 @@
+//! The trained detector: image in, score and map out.
+
+use std::sync::Arc;
+
+use frozen_backbone::Backbone;
+use ndarray::{Array2, ArrayView3};
+
+use crate::detectors::{Detector, Prediction};
+use crate::error::Error;
+use crate::features::gaussians::Gaussians;
+use crate::features::input_scales::Scales;
+use crate::features::patches::{self, Patches};
+use crate::persistence::Parts;
+use crate::training::discriminator::Shape;
+use crate::training::validation_anomalies::image_content;
+
+/// Which evidence makes the map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Fusion {
+    /// Mean of both, each in standard deviations of held-out normal patches.
+    #[default]
+    Both,
+    /// The trained discriminator's logit alone.
+    Discriminator,
+    /// Distance from what is normal at the place alone, without anything trained.
+    Distance,
+}
+
+/// Mean and standard deviation over held-out normal patches.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Calibration {
+    pub(crate) logit: (f32, f32),
+    pub(crate) distance: (f32, f32),
+}
+
+/// Evidence of each patch of one image.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    pub(crate) grid: (usize, usize),
+    pub(crate) logits: Vec<f32>,
+    pub(crate) distances: Vec<f32>,
+}
+
+/// Frozen backbone, Gaussians of normal features by place and level, and a discriminator on the deviation from them.
+///
+/// Made by [`crate::fit`] or [`PatchDetector::load`]. For products that lie much the same way in every image; in an image of another size each
+/// patch is compared with the place that lies where it lies in the frame.
+#[derive(Debug, Clone)]
+pub struct PatchDetector {
+    pub(crate) backbone: Arc<dyn Backbone>,
+    pub(crate) normal: Gaussians,
+    pub(crate) scales: Scales,
+    pub(crate) shape: Shape,
+    pub(crate) theta: Vec<f64>,
+    pub(crate) calibration: Calibration,
+    pub(crate) smoothing: f32,
+    pub(crate) trained_at: usize,
+    pub(crate) fusion: Fusion,
+    pub(crate) normal_scores: Vec<f64>,
+    pub(crate) steered_by: Vec<u64>,
+}
+
+impl PatchDetector {
+    /// [`image_content`](crate::image_content) of the real defects that steered its training: none of them may be tested on
+    /// ([`Detector::was_steered_by`]).
+    pub fn steered_by(&self) -> &[u64] {
+        &self.steered_by
+    }
+
+    /// The same detector with other evidence in its map; its [`Detector::threshold`] is gone, for it no longer applies.
+    #[must_use]
+    pub fn with_fusion(&self, fusion: Fusion) -> Self {
+        let normal_scores = if fusion == self.fusion { self.normal_scores.clone() } else { Vec::new() };
+        Self { fusion, normal_scores, ..self.clone() }
+    }
+
+    /// What the discriminator reads of patches `which` of an image, or of all, against `normal`.
+    pub(crate) fn reads(&self, normal: &Gaussians, patches: &Patches, which: Option<&[usize]>) -> Array2<f32> {
+        self.scales.read(&normal.deviations(patches, which))
+    }
+
+    /// Logit and distance of each patch of an image.
+    pub(crate) fn raw(&self, image: ArrayView3<'_, f32>) -> Result<Raw, Error> {
+        let (_, patches) = patches::read(self.backbone.as_ref(), image)?;
+        let rows = self.reads(&self.normal, &patches, None);
+        let distances = self.scales.distances(&rows);
+        if self.fusion == Fusion::Distance {
+            return Ok(Raw { grid: patches.grid, logits: vec![0.0; distances.len()], distances });
+        }
+        let logits = self.shape.logits(&self.theta, rows.view())?;
+        Ok(Raw { grid: patches.grid, logits, distances })
+    }
+}
+
+impl Detector for PatchDetector {
+    fn name(&self) -> &'static str {
+        match self.fusion {
+            Fusion::Both => "bisqad",
+            Fusion::Discriminator => "bisqad-discriminator",
+            Fusion::Distance => "bisqad-distance",
+        }
+    }
+
+    fn predict(&self, image: ArrayView3<'_, f32>) -> Result<Prediction, Error> {
+        let (h, w, _) = image.dim();
+        let Raw { grid, logits, distances } = self.raw(image)?;
+        let deviation = |value: f32, (mean, spread): (f32, f32)| (value - mean) / spread;
+        let scores = logits.iter().zip(&distances).map(|(&l, &d)| {
+            let (l, d) = (deviation(l, self.calibration.logit), deviation(d, self.calibration.distance));
+            match self.fusion {
+                Fusion::Both => (l + d) / 2.0,
+                Fusion::Discriminator => l,
+                Fusion::Distance => d,
+            }
+        });
+        Prediction::of_patches(scores.collect(), grid, (h, w), self.smoothing)
+    }
+    fn normal_scores(&self) -> &[f64] {
+        &self.normal_scores
+    }
+
+    fn trained_at(&self) -> Option<usize> {
+        Some(self.trained_at)
+    }
+
+    fn was_steered_by(&self, image: ArrayView3<'_, f32>) -> bool {
+        self.steered_by.contains(&image_content(image))
+    }
+
+    fn parts(&self) -> Result<Parts, Error> {
+        self.to_parts()
+    }
+}

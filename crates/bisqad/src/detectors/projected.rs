@@ -1,0 +1,70 @@
+//! A detector for images of any number of channels.
+
+use std::sync::Arc;
+
+use ndarray::ArrayView3;
+
+use crate::detectors::{Detector, Prediction};
+use crate::error::Error;
+use crate::features::projection::ChannelProjection;
+use crate::persistence::Parts;
+
+/// A detector that sees images through a [`ChannelProjection`]: for multispectral or depth cameras, or any number of channels.
+///
+/// ```
+/// use bisqad::{ChannelProjection, Detector, GaussianDetector, GaussianParams, Projected};
+/// use frozen_backbone::EfficientNetLite0;
+/// use ndarray::Array3;
+/// use std::sync::Arc;
+///
+/// // five bands
+/// let photo = |i: usize| {
+///     Array3::from_shape_fn((64, 64, 5), |(y, x, c)| 0.4 + 0.05 * ((y * (7 + c) + x * 13 + i * 29) % 11) as f32 / 11.0)
+/// };
+/// let normals: Vec<_> = (0..10).map(photo).collect();
+/// let projection = ChannelProjection::fit(&normals)?;
+/// let seen = normals.iter().map(|n| projection.apply(n.view())).collect::<Result<Vec<_>, _>>()?;
+/// let net = Arc::new(EfficientNetLite0::pretrained()?);
+/// let detector = GaussianDetector::fit(net, &seen, GaussianParams { dimensions: 8, ..Default::default() })?;
+/// let detector = Projected::new(Arc::new(detector), projection);
+/// assert_eq!(detector.predict(photo(20).view())?.map.dim(), (64, 64));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Projected {
+    pub(crate) detector: Arc<dyn Detector>,
+    pub(crate) projection: ChannelProjection,
+}
+
+impl Projected {
+    /// `detector` must have been fitted to images that went through `projection`.
+    pub fn new(detector: Arc<dyn Detector>, projection: ChannelProjection) -> Self {
+        Self { detector, projection }
+    }
+}
+
+impl Detector for Projected {
+    fn name(&self) -> &'static str {
+        "projected"
+    }
+
+    fn predict(&self, image: ArrayView3<'_, f32>) -> Result<Prediction, Error> {
+        self.detector.predict(self.projection.apply(image)?.view())
+    }
+
+    fn normal_scores(&self) -> &[f64] {
+        self.detector.normal_scores()
+    }
+
+    fn trained_at(&self) -> Option<usize> {
+        self.detector.trained_at()
+    }
+
+    fn was_steered_by(&self, image: ArrayView3<'_, f32>) -> bool {
+        self.projection.apply(image).is_ok_and(|seen| self.detector.was_steered_by(seen.view()))
+    }
+
+    fn parts(&self) -> Result<Parts, Error> {
+        self.to_parts()
+    }
+}

@@ -1,0 +1,162 @@
+//! A memory of normal patches: greedy coreset and nearest neighbour.
+
+use ndarray::{Array1, Array2, ArrayView1, Axis};
+use rayon::prelude::*;
+
+use crate::error::Error;
+use crate::features::nearest::Panels;
+
+/// Normal patches, each with the number of the image it came from.
+#[derive(Debug, Clone)]
+pub(crate) struct Memory {
+    /// `(K, D)`.
+    pub(crate) rows: Array2<f32>,
+    pub(crate) owners: Vec<u32>,
+    panels: Panels,
+}
+
+impl Memory {
+    pub(crate) fn new(rows: Array2<f32>, owners: Vec<u32>) -> Result<Self, Error> {
+        if rows.nrows() != owners.len() {
+            return Err(Error::Length { what: "owners", found: owners.len(), expected: rows.nrows() });
+        }
+        Ok(Self { panels: Panels::new(&rows), rows, owners })
+    }
+
+    /// Greedy k-centre selection of `size` rows: each pick is the row farthest from all picks so far; the first pick is row 0.
+    ///
+    /// K. Roth et al., "Towards Total Recall in Industrial Anomaly Detection" (PatchCore), CVPR 2022; T. F. Gonzalez, "Clustering
+    /// to minimize the maximum intercluster distance", 1985 (a 2-approximation of the optimal covering radius).
+    pub(crate) fn coreset(rows: &Array2<f32>, owners: &[u32], size: usize) -> Result<Self, Error> {
+        let n = rows.nrows();
+        let mut nearest = vec![f32::INFINITY; n];
+        let mut picks = Vec::with_capacity(size.min(n));
+        let mut next = 0;
+        while picks.len() < size.min(n) {
+            picks.push(next);
+            let center = rows.row(next).to_vec();
+            const CHUNK: usize = 1024;
+            let best = nearest
+                .par_chunks_mut(CHUNK)
+                .enumerate()
+                .map(|(chunk, nearest)| {
+                    let from = chunk * CHUNK;
+                    pulp::Arch::new().dispatch(Farthest { rows, from, center: &center, nearest })
+                })
+                .collect::<Vec<_>>();
+            // ties go to the lowest row number, so that the order of threads cannot matter
+            next = best.iter().fold((0, -1.0f32), |a, &b| if b.1 > a.1 { b } else { a }).0;
+            if nearest[next] == 0.0 {
+                break; // every row is already represented exactly
+            }
+        }
+        let owners = picks.iter().map(|&i| owners.get(i).copied().unwrap_or(u32::MAX)).collect();
+        Self::new(rows.select(Axis(0), &picks), owners)
+    }
+
+    /// For each query row `(N, D)` the nearest remembered row that does not belong to image `exclude`.
+    pub(crate) fn nearest(&self, queries: &Array2<f32>, exclude: Option<u32>) -> Vec<usize> {
+        self.panels.nearest(queries, |i| exclude.is_some() && self.owners.get(i).copied() == exclude)
+    }
+
+    /// Query minus its nearest remembered row, for each query.
+    pub(crate) fn residuals(&self, queries: &Array2<f32>, exclude: Option<u32>) -> Array2<f32> {
+        let mut out = queries.clone();
+        for (mut row, &i) in out.outer_iter_mut().zip(&self.nearest(queries, exclude)) {
+            row -= &self.rows.row(i);
+        }
+        out
+    }
+}
+
+/// Euclidean norm of each row.
+pub(crate) fn norms(rows: &Array2<f32>) -> Array1<f32> {
+    rows.outer_iter().map(|r: ArrayView1<'_, f32>| r.dot(&r).sqrt()).collect()
+}
+
+/// Lowers `nearest` by the squared distances to `center` and finds the farthest row of the chunk.
+struct Farthest<'a> {
+    rows: &'a Array2<f32>,
+    from: usize,
+    center: &'a [f32],
+    nearest: &'a mut [f32],
+}
+
+impl pulp::WithSimd for Farthest<'_> {
+    type Output = (usize, f32);
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) -> Self::Output {
+        let mut best = (self.from, -1.0);
+        for (i, near) in self.nearest.iter_mut().enumerate() {
+            let row = self.rows.row(self.from + i);
+            let Some(row) = row.as_slice() else { continue };
+            let mut lanes = [0.0f32; 16];
+            let (a, b) = (row.chunks_exact(16), self.center.chunks_exact(16));
+            let tail: f32 = a.remainder().iter().zip(b.remainder()).map(|(x, y)| (x - y) * (x - y)).sum();
+            for (x, y) in a.zip(b) {
+                for l in 0..16 {
+                    lanes[l] += (x[l] - y[l]) * (x[l] - y[l]);
+                }
+            }
+            *near = near.min(lanes.iter().sum::<f32>() + tail);
+            if *near > best.1 {
+                best = (self.from + i, *near);
+            }
+        }
+        best
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    fn random(n: usize, d: usize, seed: u64) -> Array2<f32> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        Array2::from_shape_fn((n, d), |_| rng.random_range(-1.0..1.0))
+    }
+
+    fn squared(a: ArrayView1<'_, f32>, b: ArrayView1<'_, f32>) -> f32 {
+        (&a - &b).mapv(|v| v * v).sum()
+    }
+
+    #[test]
+    fn nearest_equals_brute_force_with_and_without_exclusion() {
+        for (n, d) in [(1, 3), (37, 16), (300, 33)] {
+            let owners: Vec<u32> = (0..n as u32).map(|i| i % 4).collect();
+            let memory = Memory::new(random(n, d, 1), owners.clone()).unwrap();
+            let queries = random(300, d, 2);
+            for exclude in [None, Some(2)] {
+                for (q, got) in queries.outer_iter().zip(memory.nearest(&queries, exclude)) {
+                    let best = (0..n)
+                        .filter(|&i| exclude != Some(owners[i]))
+                        .map(|i| squared(q, memory.rows.row(i)))
+                        .fold(f32::INFINITY, f32::min);
+                    assert!(squared(q, memory.rows.row(got)) <= best + 1e-4, "{n} {d} {exclude:?}");
+                    assert!(exclude != Some(owners[got]));
+                }
+            }
+        }
+    }
+
+    /// Gonzalez's greedy rule covers with at most twice the optimal radius; on 5 tight, distant clusters 5 picks must hit every cluster.
+    #[test]
+    fn the_coreset_visits_every_cluster_first() {
+        let noise = random(500, 4, 3);
+        let rows = Array2::from_shape_fn((500, 4), |(i, j)| 10.0 * f32::from(i % 5 == j) + 0.1 * noise[[i, j]]);
+        let owners: Vec<u32> = (0..500).map(|i| i % 5).collect();
+        let memory = Memory::coreset(&rows, &owners, 5).unwrap();
+        let mut seen = memory.owners.clone();
+        seen.sort_unstable();
+        assert_eq!(seen, vec![0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn the_coreset_stops_when_everything_is_represented() {
+        let rows = Array2::from_shape_fn((90, 16), |(i, _)| (i % 3) as f32);
+        assert_eq!(Memory::coreset(&rows, &vec![0; 90], 50).unwrap().rows.nrows(), 3);
+    }
+}

@@ -1,0 +1,12 @@
+//! From images to numbers of patches, and from patch scores to maps.
+
+pub(crate) mod coreset;
+pub(crate) mod gaussians;
+pub(crate) mod input_scales;
+pub(crate) mod nearest;
+pub(crate) mod patches;
+pub(crate) mod projection;
+pub(crate) mod score_map;
+pub(crate) mod statistics;
+pub(crate) mod subsample;
+pub(crate) mod whitening;

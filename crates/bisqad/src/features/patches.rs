@@ -1,0 +1,213 @@
+//! From a feature pyramid to one row of numbers per patch.
+
+use frozen_backbone::{Backbone, Pyramid};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Slice};
+use rayon::prelude::*;
+
+use crate::error::Error;
+
+/// Image pixels per patch, each way.
+pub(crate) const STRIDE: usize = 8;
+
+/// Patch features of one image.
+#[derive(Debug, Clone)]
+pub(crate) struct Patches {
+    /// Patch rows and columns.
+    pub(crate) grid: (usize, usize),
+    /// `(rows * columns, features)`, row-major over the grid.
+    pub(crate) features: Array2<f32>,
+}
+
+/// Pixels that are mirrored around an image before its features are read, a multiple of every stride: the network's zero padding would
+/// otherwise make patches at the frame look odd.
+const FRAME: usize = 16;
+
+/// Patch features of `image` `(H, W, C)`, and the pyramid of the image itself (the frame's features cut off).
+pub(crate) fn read(backbone: &dyn Backbone, image: ArrayView3<'_, f32>) -> Result<(Pyramid, Patches), Error> {
+    let (h, w, c) = image.dim();
+    let mirror = |i: usize, n: usize| {
+        let i = i.abs_diff(FRAME) % (2 * n.max(2) - 2).max(1);
+        i.min(2 * (n.max(2) - 1) - i).min(n.saturating_sub(1))
+    };
+    let mut framed = Array3::zeros((h + 2 * FRAME, w + 2 * FRAME, c));
+    for (y, mut line) in framed.outer_iter_mut().enumerate() {
+        let source = image.index_axis(Axis(0), mirror(y, h));
+        line.slice_axis_mut(Axis(0), Slice::from(FRAME..FRAME + w)).assign(&source);
+        for x in (0..FRAME).chain(FRAME + w..w + 2 * FRAME) {
+            line.row_mut(x).assign(&source.row(mirror(x, w)));
+        }
+    }
+    let mut pyramid = backbone.extract(framed.view())?;
+    for (features, level) in pyramid.iter_mut().zip(backbone.levels()) {
+        let (skip, rows, columns) = (FRAME / level.stride, h.div_ceil(level.stride), w.div_ceil(level.stride));
+        let whole = pixels(features);
+        let inside = whole.slice_each_axis(|a| match a.axis.index() {
+            0 => Slice::from(skip..skip + rows),
+            1 => Slice::from(skip..skip + columns),
+            _ => Slice::from(..),
+        });
+        *features = inside.as_standard_layout().into_owned().permuted_axes([2, 0, 1]);
+    }
+    let patches = patches(&pyramid, h, w);
+    Ok((pyramid, patches))
+}
+
+/// A level `(C, rows, columns)` as `(rows, columns, C)`, the order in which networks of this workspace keep it.
+fn pixels(level: &Array3<f32>) -> ArrayView3<'_, f32> {
+    level.view().permuted_axes([1, 2, 0])
+}
+
+/// Each level locally averaged (3x3 at its own stride), brought to stride 8 and concatenated.
+///
+/// Finer levels are averaged down, coarser ones interpolated bilinearly (half-pixel centres).
+fn patches(pyramid: &Pyramid, height: usize, width: usize) -> Patches {
+    let (rows, columns) = (height.div_ceil(STRIDE), width.div_ceil(STRIDE));
+    let channels: usize = pyramid.iter().map(|level| level.dim().0).sum();
+    let averaged: Vec<Vec<f32>> = pyramid.par_iter().map(|level| average3(pixels(level))).collect();
+    let mut features = vec![0.0f32; rows * columns * channels];
+    let mut channel = 0;
+    for (level, averaged) in pyramid.iter().zip(&averaged) {
+        let (h, w, c) = pixels(level).dim();
+        let (down, fy, fx) = (h >= rows && w >= columns, h.div_ceil(rows), w.div_ceil(columns));
+        let (ty, tx) = (taps(rows, h), taps(columns, w));
+        features.par_chunks_mut(channels.max(1)).with_min_len(64).enumerate().for_each(|(patch, row)| {
+            let target = &mut row[channel..channel + c];
+            let mut add = |y: usize, x: usize, weight: f32| {
+                target.iter_mut().zip(&averaged[(y * w + x) * c..][..c]).for_each(|(t, v)| *t += weight * v);
+            };
+            let (y, x) = (patch / columns, patch % columns);
+            if down {
+                let (y0, x0) = ((y * fy).min(h - 1), (x * fx).min(w - 1));
+                let (y1, x1) = ((y0 + fy).min(h), (x0 + fx).min(w));
+                let weight = 1.0 / ((y1 - y0) * (x1 - x0)) as f32;
+                (y0..y1).for_each(|yy| (x0..x1).for_each(|xx| add(yy, xx, weight)));
+            } else {
+                let ((y0, y1, v), (x0, x1, u)) = (ty[y], tx[x]);
+                add(y0, x0, (1.0 - v) * (1.0 - u));
+                add(y0, x1, (1.0 - v) * u);
+                add(y1, x0, v * (1.0 - u));
+                add(y1, x1, v * u);
+            }
+        });
+        channel += c;
+    }
+    let features = Array2::from_shape_vec((rows * columns, channels), features).unwrap_or_default();
+    Patches { grid: (rows, columns), features }
+}
+
+/// Share of each patch's pixels that `mask` marks, in the order of [`Patches::features`].
+pub(crate) fn coverage(mask: ArrayView2<'_, bool>) -> Vec<f32> {
+    let (h, w) = mask.dim();
+    let (rows, columns) = (h.div_ceil(STRIDE), w.div_ceil(STRIDE));
+    let mut out = vec![0.0; rows * columns];
+    for ((y, x), &marked) in mask.indexed_iter() {
+        if marked {
+            out[y / STRIDE * columns + x / STRIDE] += 1.0 / (STRIDE * STRIDE) as f32;
+        }
+    }
+    out
+}
+
+/// 3x3 mean of each channel of `(rows, columns, C)`, in that order; at the border over the pixels that exist.
+fn average3(level: ArrayView3<'_, f32>) -> Vec<f32> {
+    let (h, w, c) = level.dim();
+    let level = level.as_standard_layout();
+    let mut out = vec![0.0f32; h * w * c];
+    let add = |to: &mut [f32], from: &[f32]| to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
+    let lines = out.par_chunks_mut((w * c).max(1)).with_min_len(4).enumerate();
+    lines.for_each_init(
+        || vec![0.0f32; w * c],
+        |sums, (y, target)| {
+            let (y0, y1) = (y.saturating_sub(1), (y + 2).min(h));
+            sums.fill(0.0);
+            for line in level.outer_iter().skip(y0).take(y1 - y0) {
+                line.as_slice().into_iter().for_each(|line| add(sums, line));
+            }
+            target.copy_from_slice(sums);
+            add(&mut target[c..], sums);
+            add(target, &sums[c..]);
+            for (x, pixel) in target.chunks_exact_mut(c).enumerate() {
+                let scale = 1.0 / ((y1 - y0) * ((x + 2).min(w) - x.saturating_sub(1))) as f32;
+                pixel.iter_mut().for_each(|v| *v *= scale);
+            }
+        },
+    );
+    out
+}
+
+/// For each of `out` positions over `n` pixels: the two nearest pixels and the weight of the second (half-pixel centres).
+fn taps(out: usize, n: usize) -> Vec<(usize, usize, f32)> {
+    (0..out)
+        .map(|i| {
+            let position = ((i as f32 + 0.5) * n as f32 / out as f32 - 0.5).clamp(0.0, (n - 1) as f32);
+            let low = position as usize;
+            (low, (low + 1).min(n - 1), position - low as f32)
+        })
+        .collect()
+}
+
+/// Bilinear interpolation with half-pixel centres and clamped borders.
+pub(crate) fn bilinear(plane: ArrayView2<'_, f32>, rows: usize, columns: usize) -> Array2<f32> {
+    let (h, w) = plane.dim();
+    let (ty, tx) = (taps(rows, h), taps(columns, w));
+    let mut out = vec![0.0f32; rows * columns];
+    out.par_chunks_mut(columns.max(1)).with_min_len(16).zip(&ty).for_each(|(line, &(y0, y1, v))| {
+        let (top, bottom) = (plane.row(y0), plane.row(y1));
+        for (out, &(x0, x1, u)) in line.iter_mut().zip(&tx) {
+            let top = top[x0] * (1.0 - u) + top[x1] * u;
+            let bottom = bottom[x0] * (1.0 - u) + bottom[x1] * u;
+            *out = top * (1.0 - v) + bottom * v;
+        }
+    });
+    Array2::from_shape_vec((rows, columns), out).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_linear_ramp_survives_interpolation_away_from_the_border() {
+        let ramp = Array2::from_shape_fn((4, 4), |(y, x)| (2 * y + x) as f32);
+        let big = bilinear(ramp.view(), 8, 8);
+        // half-pixel centres: output row 3 lies at input 1.25, column 4 at 1.75
+        assert!((big[[3, 4]] - (2.0 * 1.25 + 1.75)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn constant_levels_give_constant_rows_at_every_size() {
+        for (h, w) in [(64usize, 64usize), (50, 71), (33, 120)] {
+            let level =
+                |c: usize, stride: usize, v: f32| Array3::from_elem((c, h.div_ceil(stride), w.div_ceil(stride)), v);
+            let p = patches(&vec![level(2, 4, 1.0), level(1, 8, 2.0), level(3, 16, 3.0)], h, w);
+            assert_eq!(p.features.dim(), (h.div_ceil(8) * w.div_ceil(8), 6));
+            for row in p.features.outer_iter() {
+                for (got, want) in row.iter().zip([1.0, 1.0, 2.0, 3.0, 3.0, 3.0]) {
+                    assert!((got - want).abs() < 1e-6);
+                }
+            }
+        }
+    }
+
+    /// A mirrored frame continues a mirror-symmetric pattern, so patches at the frame of a stripe pattern look like those inside.
+    #[test]
+    fn the_frame_looks_like_the_inside() {
+        let net = frozen_backbone::EfficientNetLite0::pretrained().unwrap();
+        let image = Array3::from_shape_fn((96, 96, 3), |(_, x, _)| if (x / 16) % 2 == 0 { 0.3 } else { 0.7 });
+        let (pyramid, p) = read(&net, image.view()).unwrap();
+        assert_eq!(pyramid[0].dim(), (24, 24, 24));
+        assert_eq!(p.grid, (12, 12));
+        let row = |y: usize| p.features.row(y * 12 + 6).to_owned();
+        let distance = |a: usize, b: usize| (row(a) - row(b)).mapv(|v| v * v).sum().sqrt();
+        let plain = patches(&net.extract(image.view()).unwrap(), 96, 96);
+        let plain_row = |y: usize| plain.features.row(y * 12 + 6).to_owned();
+        let plain_distance = (plain_row(0) - plain_row(6)).mapv(|v| v * v).sum().sqrt();
+        assert!(distance(0, 6) < 0.5 * plain_distance, "{} {plain_distance}", distance(0, 6));
+    }
+
+    #[test]
+    fn coverage_counts_pixels() {
+        let mask = Array2::from_shape_fn((16, 24), |(y, x)| y < 4 && x < 12);
+        assert_eq!(coverage(mask.view()), vec![0.5, 0.25, 0.0, 0.0, 0.0, 0.0]);
+    }
+}

@@ -1,0 +1,58 @@
+//! Feature rows and moments of sets of normal images.
+
+use frozen_backbone::Backbone;
+use ndarray::{Array2, Array3, Axis, concatenate};
+use rayon::prelude::*;
+
+use crate::error::Error;
+use crate::features::gaussians::{Group, Moments};
+use crate::features::patches;
+use crate::features::subsample::some;
+
+/// Feature rows that projections are fitted to, and the images they are taken from, at most.
+const ROWS: usize = 32_768;
+const IMAGES: usize = 128;
+/// Images whose features are in memory at once.
+pub(crate) const AT_ONCE: usize = 16;
+
+/// Feature rows of some patches of some of the images, `(N, features)`, at most [`ROWS`].
+pub(crate) fn sample(
+    backbone: &dyn Backbone,
+    normals: &[Array3<f32>],
+    images: &[usize],
+    seed: u64,
+) -> Result<Array2<f32>, Error> {
+    let chosen: Vec<usize> = images.iter().copied().step_by(images.len().div_ceil(IMAGES).max(1)).collect();
+    let each = ROWS.div_ceil(chosen.len().max(1));
+    let rows = |&i: &usize| -> Result<Array2<f32>, Error> {
+        let features = patches::read(backbone, normals[i].view())?.1.features;
+        Ok(features.select(Axis(0), &some(features.nrows(), each, seed, i)))
+    };
+    let rows: Vec<Array2<f32>> = chosen.par_iter().map(rows).collect::<Result<_, Error>>()?;
+    let views: Vec<_> = rows.iter().map(|r| r.view()).collect();
+    concatenate(Axis(0), &views).map_err(|_| Error::TooFewNormals { found: 0, needed: 3 })
+}
+
+/// Adds up `images`, the first of them in fold 0, the next in fold 1 and so on; tells `done` how many there are.
+pub(crate) fn moments(
+    backbone: &dyn Backbone,
+    normals: &[Array3<f32>],
+    images: &[usize],
+    groups: Vec<Group>,
+    done: &mut dyn FnMut(usize),
+) -> Result<Moments, Error> {
+    let read = |i: usize| patches::read(backbone, normals[i].view()).map(|(_, p)| p);
+    let Some(&first) = images.first() else { return Err(Error::TooFewNormals { found: 0, needed: 3 }) };
+    let mut moments = Moments::new(groups, &read(first)?);
+    for (block, images) in images.chunks(AT_ONCE).enumerate() {
+        let features = images.par_iter().enumerate().map(|(k, &i)| Ok((block * AT_ONCE + k, read(i)?)));
+        moments.add(&features.collect::<Result<Vec<_>, Error>>()?);
+        done(block * AT_ONCE + images.len());
+    }
+    Ok(moments)
+}
+
+/// Longest shorter side of some images, px.
+pub(crate) fn side(images: &[Array3<f32>]) -> usize {
+    images.iter().map(|n| n.dim().0.min(n.dim().1)).max().unwrap_or(0)
+}

@@ -1,0 +1,21 @@
+//! The state of a training run between two rounds.
+
+use crate::training::adam::Adam;
+use crate::training::report::RoundReport;
+
+/// Everything that changes from round to round.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    pub(crate) theta: Vec<f64>,
+    pub(crate) theta_adam: Adam,
+    pub(crate) quality: Vec<f64>,
+    pub(crate) quality_adam: Adam,
+    pub(crate) rounds: Vec<RoundReport>,
+}
+
+impl Checkpoint {
+    /// Rounds done.
+    pub fn rounds(&self) -> usize {
+        self.rounds.len()
+    }
+}

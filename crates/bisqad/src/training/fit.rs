@@ -1,0 +1,169 @@
+//! Training from end to end: normal images in, calibrated detector out.
+
+use std::sync::Arc;
+
+use frozen_backbone::Backbone;
+use ndarray::Array3;
+use rayon::prelude::*;
+use sqe::Sqe;
+
+use crate::detectors::Detector;
+use crate::detectors::patch::Fusion;
+use crate::detectors::patch::{Calibration, PatchDetector};
+use crate::error::Error;
+use crate::hypergradient::Hypergradient;
+use crate::training::anomaly_source::AnomalySource;
+use crate::training::checkpoint::Checkpoint;
+use crate::training::discriminator::Shape;
+use crate::training::normal_cache::Normals;
+use crate::training::observer::{Observe, Progress};
+use crate::training::params::TrainParams;
+use crate::training::report::RoundReport;
+use crate::training::sampler::{Drawing, Real};
+use crate::training::split::Split;
+use crate::training::trainer::{Trainer, assign};
+use crate::training::validation_anomalies::{FewShot, MetaSource};
+
+/// A finished run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// One entry a round.
+    pub rounds: Vec<RoundReport>,
+    /// Normal images that trained, steered (meta) and calibrated.
+    pub split: (usize, usize, usize),
+    /// Positions that have Gaussians of their own.
+    pub positions: usize,
+    /// The pooled covariance's share in theirs.
+    pub shrinkage: f64,
+    /// Synthetic images drawn.
+    pub synthetic: usize,
+}
+
+/// What [`fit`] returns.
+#[derive(Debug)]
+pub struct Fitted {
+    /// The detector, calibrated on held-out normals.
+    pub detector: PatchDetector,
+    /// How training went.
+    pub report: Report,
+}
+
+/// The parties of the upper level.
+#[derive(Debug)]
+pub struct Upper<'a> {
+    /// Weighs the samples, and goes on learning ([`Weighting::Learnt`](crate::Weighting::Learnt)).
+    pub quality: &'a mut Sqe,
+    /// How the upper loss is differentiated by the weights.
+    pub method: &'a dyn Hypergradient,
+    /// Where the held-out anomalies come from.
+    pub meta: &'a MetaSource,
+}
+
+/// Trains a [`PatchDetector`] on `normals` and on anomalies that `source` makes of them.
+///
+/// A tenth of the normals steers the quality estimator together with the anomalies of `upper.meta`, another tenth calibrates the maps and the
+/// threshold; neither enters the Gaussians or the lower level. A training image is compared with Gaussians of the other three quarters. With `resume`, continues after the checkpoint's last round and ends with the
+/// same bits as an uninterrupted run.
+///
+/// # Errors
+/// [`Error::Parameter`], [`Error::TooFewNormals`] (four are needed), [`Error::Quality`] for an estimator of another backbone,
+/// [`Error::MetaLeak`] for real defects that are among the normals, [`Error::Source`] if a mechanism fails repeatedly, [`Error::Stopped`] if the observer breaks off; [`Error::Diverged`], [`Error::ZeroWeights`] and
+/// [`Error::Upper`] with the step's number.
+pub fn fit(
+    backbone: Arc<dyn Backbone>,
+    normals: &[Array3<f32>],
+    source: &dyn AnomalySource,
+    upper: Upper<'_>,
+    params: &TrainParams,
+    resume: Option<Checkpoint>,
+    observer: &mut dyn Observe,
+) -> Result<Fitted, Error> {
+    if source.groups() == 0 {
+        return Err(Error::Parameter { name: "groups", value: 0.0, expected: "at least 1 mechanism" });
+    }
+    let Upper { quality, method, meta } = upper;
+    quality.check_backbone(backbone.as_ref())?;
+    if let Some(few) = meta.few_shot() {
+        few.check_apart(normals)?;
+    }
+    params.check()?;
+    if normals.len() < 4 {
+        return Err(Error::TooFewNormals { found: normals.len(), needed: 4 });
+    }
+    let split = Split::new(normals.len(), params.seed, params.held_out);
+    let base = Normals::gather(backbone.as_ref(), normals, &split, source, params, &mut |done, total| {
+        observer.progress(Progress::Features { done, total });
+    })?;
+    let mut detector = untrained(backbone, &base, params);
+    let real = meta.few_shot().map_or(&[][..], FewShot::defects);
+    let real: Vec<Real> = real.par_iter().map(|d| Real::new(d, &detector)).collect::<Result<_, _>>()?;
+    let drawing =
+        Drawing { normals, source, params, meta, real: &real, split: &split, base: &base, detector: &detector };
+    let trainer = Trainer { drawing };
+    let mut state = match resume {
+        Some(state) => {
+            let parameters = detector.shape.parameters();
+            if state.theta.len() != parameters {
+                return Err(Error::Length { what: "checkpoint", found: state.theta.len(), expected: parameters });
+            }
+            assign(&quality.vars(), &state.quality)?;
+            state
+        }
+        None => trainer.initial_state(quality)?,
+    };
+    while state.rounds() < params.rounds {
+        let report = trainer.round(&mut state, quality, method, observer)?;
+        state.rounds.push(report);
+        if observer.checkpoint(&state).is_break() {
+            return Err(Error::Stopped { rounds: state.rounds() });
+        }
+    }
+    detector.theta = state.theta;
+    detector.steered_by = meta.few_shot().map_or_else(Vec::new, |few| few.contents().to_vec());
+
+    observer.progress(Progress::Calibration);
+    calibrate(&mut detector, normals, &split.calibration)?;
+    let report = Report {
+        split: (split.train.len(), split.meta.len(), split.calibration.len()),
+        positions: detector.normal.means.nrows(),
+        shrinkage: base.shrinkage,
+        synthetic: params.rounds * params.steps * params.batch,
+        rounds: state.rounds,
+    };
+    Ok(Fitted { detector, report })
+}
+
+fn untrained(backbone: Arc<dyn Backbone>, base: &Normals, params: &TrainParams) -> PatchDetector {
+    let scales = base.scales.clone();
+    PatchDetector {
+        backbone,
+        normal: base.whole.clone(),
+        shape: Shape { inputs: scales.width(), levels: scales.levels.len(), hidden: params.hidden },
+        scales,
+        theta: Vec::new(),
+        calibration: Calibration { logit: (0.0, 1.0), distance: (0.0, 1.0) },
+        smoothing: params.smoothing,
+        trained_at: base.side,
+        fusion: Fusion::Both,
+        normal_scores: Vec::new(),
+        steered_by: Vec::new(),
+    }
+}
+
+/// Scale of logits and distances, and image scores, on held-out normal images.
+fn calibrate(detector: &mut PatchDetector, normals: &[Array3<f32>], images: &[usize]) -> Result<(), Error> {
+    let raw: Vec<_> = images.par_iter().map(|&i| detector.raw(normals[i].view())).collect::<Result<_, Error>>()?;
+    let moments = |values: Vec<f32>| {
+        let n = values.len().max(1) as f64;
+        let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
+        let variance = values.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n;
+        (mean as f32, (variance.sqrt() as f32).max(1e-6))
+    };
+    detector.calibration = Calibration {
+        logit: moments(raw.iter().flat_map(|r| r.logits.clone()).collect()),
+        distance: moments(raw.iter().flat_map(|r| r.distances.clone()).collect()),
+    };
+    detector.normal_scores =
+        images.par_iter().map(|&i| Ok(detector.predict(normals[i].view())?.score)).collect::<Result<_, Error>>()?;
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! The normal images before training: who serves what, and what is kept of them.
+
+use std::borrow::Cow;
+
+use frozen_backbone::Backbone;
+use ndarray::{Array2, Array3, ArrayView3, Axis};
+use rayon::prelude::*;
+
+use crate::error::Error;
+use crate::features::gaussians::{FOLDS, Gaussians, by_level};
+use crate::features::input_scales::Scales;
+use crate::features::patches;
+use crate::features::statistics::{AT_ONCE, moments, sample, side};
+use crate::features::subsample::some;
+use crate::training::anomaly_source::AnomalySource;
+use crate::training::params::TrainParams;
+use crate::training::shrinkage::Validation;
+use crate::training::split::Split;
+
+/// Normal patches kept per image for training.
+const KEPT: usize = 512;
+/// Bytes of deviations of whole images that are kept, at most.
+const WHOLE: usize = 512 << 20;
+
+/// What training keeps of the normal images.
+pub(crate) struct Normals {
+    /// Of all training images.
+    pub(crate) whole: Gaussians,
+    pub(crate) scales: Scales,
+    /// The pooled covariance's share in them.
+    pub(crate) shrinkage: f64,
+    /// Longest shorter side of the images, px.
+    pub(crate) side: usize,
+    /// What the discriminator reads of some patches of each image, by image number.
+    pub(crate) inputs: Vec<Array2<f32>>,
+    /// Whole deviations of the first images.
+    befores: Vec<Array2<f32>>,
+    /// Of all training images but a fold.
+    folds: Vec<Gaussians>,
+    /// Fold of each image; the others are in none.
+    fold_of: Vec<Option<usize>>,
+}
+
+impl Normals {
+    /// Tells `done` how many of how many images were read. `source` draws the defects by which the shrinkage is chosen, if none is given.
+    pub(crate) fn gather(
+        backbone: &dyn Backbone,
+        normals: &[Array3<f32>],
+        split: &Split,
+        source: &dyn AnomalySource,
+        params: &TrainParams,
+        done: &mut dyn FnMut(usize, usize),
+    ) -> Result<Self, Error> {
+        let total = split.train.len() + normals.len();
+        let rows = sample(backbone, normals, &split.train, params.seed)?;
+        let groups = by_level(backbone, rows.view(), params.dimensions)?;
+        let moments = moments(backbone, normals, &split.train, groups, &mut |n| done(n, total))?;
+        let shrinkage = match params.shrinkage {
+            Some(given) => given,
+            None => Validation::draw(backbone, normals, &split.meta, source)?.choose(&moments)?,
+        };
+        let whole = moments.finish(None, shrinkage)?;
+        let folds: Vec<Gaussians> =
+            (0..FOLDS).map(|f| moments.finish(Some(f), shrinkage)).collect::<Result<_, Error>>()?;
+        drop(moments);
+        let mut fold_of = vec![None; normals.len()];
+        split.train.iter().enumerate().for_each(|(k, &i)| fold_of[i] = Some(k % FOLDS));
+
+        let side = side(normals);
+        let scales = Scales::new(&whole);
+        let inputs = Vec::with_capacity(normals.len());
+        let mut all = Self { whole, scales, shrinkage, side, inputs, befores: Vec::new(), folds, fold_of };
+        let mut room = WHOLE;
+        for block in normals.chunks(AT_ONCE) {
+            let first = all.inputs.len();
+            let deviations = |(k, image): (usize, &Array3<f32>)| all.deviations(backbone, image.view(), first + k);
+            let deviations: Vec<_> = block.par_iter().enumerate().map(deviations).collect::<Result<_, Error>>()?;
+            for whole in deviations {
+                let kept = some(whole.nrows(), KEPT, params.seed, all.inputs.len());
+                all.inputs.push(whole.select(Axis(0), &kept));
+                room = room.saturating_sub(size_of::<f32>() * whole.len());
+                if room > 0 {
+                    all.befores.push(whole);
+                }
+            }
+            done(split.train.len() + all.inputs.len(), total);
+        }
+        all.scales.fit(split.train.iter().map(|&i| &all.inputs[i]));
+        let scales = &all.scales;
+        all.inputs = all.inputs.par_iter().map(|deviations| scales.read(deviations)).collect();
+        Ok(all)
+    }
+
+    fn deviations(
+        &self,
+        backbone: &dyn Backbone,
+        photo: ArrayView3<'_, f32>,
+        image: usize,
+    ) -> Result<Array2<f32>, Error> {
+        Ok(self.of(image).deviations(&patches::read(backbone, photo)?.1, None))
+    }
+
+    /// How every patch of image number `image`, which is `photo`, deviates from Gaussians that never saw it.
+    pub(crate) fn before(
+        &self,
+        backbone: &dyn Backbone,
+        photo: ArrayView3<'_, f32>,
+        image: usize,
+    ) -> Result<Cow<'_, Array2<f32>>, Error> {
+        match self.befores.get(image) {
+            Some(known) => Ok(Cow::Borrowed(known)),
+            None => Ok(Cow::Owned(self.deviations(backbone, photo, image)?)),
+        }
+    }
+
+    /// The Gaussians that never saw image number `image`.
+    pub(crate) fn of(&self, image: usize) -> &Gaussians {
+        self.fold_of.get(image).copied().flatten().map_or(&self.whole, |fold| &self.folds[fold])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::anomaly_source::Anomaly;
+
+    struct Nothing;
+    impl AnomalySource for Nothing {
+        fn groups(&self) -> usize {
+            1
+        }
+        fn anomaly(&self, _: ArrayView3<'_, f32>, _: usize, _: usize, _: u64) -> Result<Anomaly, String> {
+            Err("draws nothing".to_owned())
+        }
+    }
+
+    /// What an image is compared with was fitted without it: so it lies farther off than from Gaussians that know it.
+    #[test]
+    fn a_training_image_is_compared_with_the_others_only() {
+        let net = frozen_backbone::EfficientNetLite0::pretrained().unwrap();
+        let photo = |i: usize| {
+            let value =
+                |y: usize, x: usize, c: usize| ((y * 7919 + x * 104_729 + i * 611_953 + c * 31) % 1009) as f32 / 1009.0;
+            Array3::from_shape_fn((64, 64, 3), |(y, x, c)| {
+                0.4 + 0.1 * ((y / 6 + x / 9 + i) % 3) as f32 + 0.05 * value(y, x, c)
+            })
+        };
+        let normals: Vec<_> = (0..10).map(photo).collect();
+        let params = TrainParams { dimensions: 8, shrinkage: Some(0.1), ..Default::default() };
+        let split = Split::new(normals.len(), 0, 0.1);
+        let base = Normals::gather(&net, &normals, &split, &Nothing, &params, &mut |_, _| ()).unwrap();
+        let mean = |gaussians: &Gaussians, i: usize| {
+            let p = patches::read(&net, normals[i].view()).unwrap().1;
+            gaussians.lengths(&gaussians.deviations(&p, None)).mean().unwrap()
+        };
+        for &i in &split.train {
+            let (without, with) = (mean(base.of(i), i), mean(&base.whole, i));
+            assert!(without > 1.1 * with, "{i}: {without} {with}");
+        }
+        // kept or not, what an image was like before a defect is the same
+        let dropped = Normals { befores: Vec::new(), ..base };
+        let base = Normals::gather(&net, &normals, &split, &Nothing, &params, &mut |_, _| ()).unwrap();
+        assert_eq!(base.befores.len(), normals.len());
+        for (i, normal) in normals.iter().enumerate() {
+            let [kept, made] = [&base, &dropped].map(|b| b.before(&net, normal.view(), i).unwrap().into_owned());
+            assert_eq!(kept, made);
+            assert_eq!(kept, base.of(i).deviations(&patches::read(&net, normal.view()).unwrap().1, None));
+        }
+        for &i in split.meta.iter().chain(&split.calibration) {
+            assert_eq!(mean(base.of(i), i), mean(&base.whole, i));
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What a round of training did.
+
+use std::collections::BTreeMap;
+
+use sqe::effective_sample_size;
+
+/// Severity bands of equal width over \[0, 1\] in the log of weights.
+pub const SEVERITY_BANDS: usize = 4;
+
+/// One round's summary.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoundReport {
+    /// The mechanism left out for the meta set; `None` if none was.
+    pub held_out: Option<usize>,
+    /// Mean weighted lower loss.
+    pub loss: f64,
+    /// Mean upper loss after the look-ahead; NaN without upper updates.
+    pub upper_loss: f64,
+    /// Mean effective sample size over the batch size, in (0, 1]: near 0 means collapse.
+    pub effective_share: f64,
+    /// Mean quality before normalisation.
+    pub quality: f64,
+    /// Spearman correlation of weight and defect area: near +-1 means the weights follow area, not quality.
+    pub area_correlation: f64,
+    /// Upper updates in which only the penalty acted, because the effective share was under
+    /// [`min_effective_share`](crate::TrainParams::min_effective_share).
+    pub guarded: usize,
+    /// Mean weight by mechanism and severity, of those that were drawn.
+    pub weights: Vec<MeanWeight>,
+}
+
+/// Mean weight of some samples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MeanWeight {
+    /// Their mechanism.
+    pub mechanism: usize,
+    /// Their severity band, 0 to [`SEVERITY_BANDS`] - 1; `None` if their maker did not say.
+    pub band: Option<usize>,
+    /// Mean weight; 1 is the mean over all samples of a batch.
+    pub mean: f64,
+    /// Samples, each as often as it was drawn.
+    pub samples: usize,
+}
+
+impl RoundReport {
+    /// The report as numbers, for the checkpoint.
+    pub(crate) fn numbers(&self) -> Vec<f64> {
+        let held_out = self.held_out.map_or(-1.0, |g| g as f64);
+        let mut out = vec![
+            held_out,
+            self.loss,
+            self.upper_loss,
+            self.effective_share,
+            self.quality,
+            self.area_correlation,
+            self.guarded as f64,
+            self.weights.len() as f64,
+        ];
+        for w in &self.weights {
+            out.extend([w.mechanism as f64, w.band.map_or(-1.0, |b| b as f64), w.mean, w.samples as f64]);
+        }
+        out
+    }
+
+    /// Reports from the [`Self::numbers`] of several; `None` if they do not fit.
+    pub(crate) fn read_all(numbers: &[f64]) -> Option<Vec<Self>> {
+        let index = |v: f64| (v >= 0.0).then_some(v as usize);
+        let (mut rest, mut out) = (numbers, Vec::new());
+        while !rest.is_empty() {
+            let (head, tail) = rest.split_first_chunk::<8>()?;
+            let (rows, after) = tail.split_at_checked(4 * head[7] as usize)?;
+            let weights = rows.chunks_exact(4).map(|r| MeanWeight {
+                mechanism: r[0] as usize,
+                band: index(r[1]),
+                mean: r[2],
+                samples: r[3] as usize,
+            });
+            out.push(Self {
+                held_out: index(head[0]),
+                loss: head[1],
+                upper_loss: head[2],
+                effective_share: head[3],
+                quality: head[4],
+                area_correlation: head[5],
+                guarded: head[6] as usize,
+                weights: weights.collect(),
+            });
+            rest = after;
+        }
+        Some(out)
+    }
+}
+
+/// What is known of a sample besides its weight.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts {
+    pub(crate) mechanism: usize,
+    pub(crate) severity: Option<f64>,
+    pub(crate) area: f64,
+}
+
+/// Sums over a round.
+#[derive(Default)]
+pub(crate) struct Tally {
+    uppers: Vec<f64>,
+    guarded: usize,
+    losses: f64,
+    shares: f64,
+    qualities: f64,
+    updates: f64,
+    weights: Vec<f64>,
+    areas: Vec<f64>,
+    by_kind: BTreeMap<(usize, Option<usize>), (f64, usize)>,
+}
+
+impl Tally {
+    pub(crate) fn upper(&mut self, loss: f64, guarded: bool) {
+        self.uppers.push(loss);
+        self.guarded += usize::from(guarded);
+    }
+
+    pub(crate) fn lower(&mut self, loss: f64, q: &[f64], w: &[f64], facts: impl Iterator<Item = Facts>) {
+        self.losses += loss;
+        self.shares += effective_sample_size(w) / w.len() as f64;
+        self.qualities += q.iter().sum::<f64>() / q.len() as f64;
+        self.updates += 1.0;
+        self.weights.extend(w);
+        for (facts, w) in facts.zip(w) {
+            self.areas.push(facts.area);
+            let sum = self.by_kind.entry((facts.mechanism, facts.severity.and_then(band))).or_default();
+            sum.0 += w;
+            sum.1 += 1;
+        }
+    }
+
+    pub(crate) fn report(self, held_out: Option<usize>) -> RoundReport {
+        let weights = self.by_kind.iter().map(|(&(mechanism, band), &(sum, samples))| MeanWeight {
+            mechanism,
+            band,
+            mean: sum / samples as f64,
+            samples,
+        });
+        RoundReport {
+            held_out,
+            loss: self.losses / self.updates,
+            upper_loss: self.uppers.iter().sum::<f64>() / self.uppers.len() as f64,
+            effective_share: self.shares / self.updates,
+            quality: self.qualities / self.updates,
+            area_correlation: sqe::spearman(&self.weights, &self.areas).unwrap_or(0.0),
+            guarded: self.guarded,
+            weights: weights.collect(),
+        }
+    }
+}
+
+/// The band of a severity; those out of \[0, 1\] count to the nearest.
+fn band(severity: f64) -> Option<usize> {
+    (!severity.is_nan()).then(|| ((severity * SEVERITY_BANDS as f64) as usize).min(SEVERITY_BANDS - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> RoundReport {
+        let mut tally = Tally::default();
+        let facts = |mechanism, severity, area| Facts { mechanism, severity, area };
+        let three = [facts(0, Some(0.1), 0.1), facts(0, Some(0.2), 0.2), facts(2, Some(1.0), 0.3)];
+        tally.lower(1.0, &[0.2, 0.4, 0.6], &[0.5, 1.0, 1.5], three.into_iter());
+        tally.lower(2.0, &[0.3, 0.3, 0.6], &[0.75, 0.75, 1.5], [facts(0, None, 0.1), three[0], three[2]].into_iter());
+        tally.upper(0.5, true);
+        tally.upper(0.3, false);
+        tally.report(Some(1))
+    }
+
+    #[test]
+    fn weights_are_averaged_by_mechanism_and_band() {
+        let r = report();
+        let row = |mechanism, band, mean, samples| MeanWeight { mechanism, band, mean, samples };
+        assert_eq!(r.weights, vec![row(0, None, 0.75, 1), row(0, Some(0), 0.75, 3), row(2, Some(3), 1.5, 2)]);
+        assert_eq!((r.guarded, r.upper_loss, r.loss), (1, 0.4, 1.5));
+        assert!(r.area_correlation > 0.9);
+    }
+
+    #[test]
+    fn a_report_survives_the_checkpoint_and_a_torn_one_is_none() {
+        let other = RoundReport { held_out: None, weights: Vec::new(), ..report() };
+        let numbers = [report().numbers(), other.numbers()].concat();
+        assert_eq!(RoundReport::read_all(&numbers).unwrap(), vec![report(), other]);
+        assert_eq!(RoundReport::read_all(&numbers[..numbers.len() - 1]), None);
+        assert_eq!(RoundReport::read_all(&numbers[..9]), None);
+    }
+}

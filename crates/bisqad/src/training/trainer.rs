@@ -1,0 +1,262 @@
+//! Rounds and steps of the two levels.
+
+use candle_core::{DType, Tensor, Var};
+use rand::Rng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use sqe::{Evidence, Sqe, evened};
+
+use crate::error::Error;
+use crate::features::subsample::stream;
+use crate::hypergradient::Hypergradient;
+use crate::training::adam::Adam;
+use crate::training::checkpoint::Checkpoint;
+use crate::training::discriminator::{Known, Stack, Step};
+use crate::training::observer::{Observe, Progress};
+use crate::training::outer_problem::surrogate;
+use crate::training::params::Weighting;
+use crate::training::report::RoundReport;
+use crate::training::report::Tally;
+use crate::training::sampler::{Batch, Drawing, Ready, Synthetic};
+use sqe::{effective_sample_size, normalised};
+
+/// Makes the rounds of one run.
+pub(crate) struct Trainer<'a> {
+    pub(crate) drawing: Drawing<'a>,
+}
+
+impl Trainer<'_> {
+    pub(crate) fn initial_state(&self, quality: &Sqe) -> Result<Checkpoint, Error> {
+        let theta = self.drawing.detector.shape.initial(&mut stream(self.drawing.params.seed, u64::MAX));
+        let quality = flatten(&quality.vars())?;
+        Ok(Checkpoint {
+            theta_adam: Adam::new(theta.len(), self.drawing.params.learning_rate, 1e-4),
+            quality_adam: Adam::new(quality.len(), self.drawing.params.quality_learning_rate, 0.0),
+            theta,
+            quality,
+            rounds: Vec::new(),
+        })
+    }
+
+    /// One round. Unless the meta set is real defects alone, the mechanism `round % groups` is left out below and makes it.
+    pub(crate) fn round(
+        &self,
+        state: &mut Checkpoint,
+        quality: &Sqe,
+        method: &dyn Hypergradient,
+        observer: &mut dyn Observe,
+    ) -> Result<RoundReport, Error> {
+        let round = state.rounds();
+        let mut tally = Tally::default();
+        self.drawing.ahead(round, |ready| self.steps(state, quality, method, ready, &mut tally, observer))?;
+        Ok(tally.report(self.drawing.held_out(round)))
+    }
+
+    /// The updates of a round's steps.
+    fn steps(
+        &self,
+        state: &mut Checkpoint,
+        quality: &Sqe,
+        method: &dyn Hypergradient,
+        ready: &Ready<'_>,
+        tally: &mut Tally,
+        observer: &mut dyn Observe,
+    ) -> Result<(), Error> {
+        let params = self.drawing.params;
+        let mut pool: Vec<Synthetic> = Vec::with_capacity(params.steps * params.batch);
+        while let Some((batch, waiting)) = ready.next() {
+            let Batch { number, synthetic, meta } = batch?;
+            let mut rng = stream(params.seed, (1 << 41) + number as u64);
+            let fresh = pool.len();
+            pool.extend(self.filtered(synthetic, quality)?);
+            observer.progress(Progress::Drawn);
+            let mut loss = 0.0;
+            for update in 0..params.updates {
+                let both = meta.as_ref().filter(|_| update == 0);
+                loss += match both {
+                    Some(meta) => {
+                        let batch: Vec<&Synthetic> = pool[fresh..].iter().collect();
+                        self.two_level_update(state, quality, method, &batch, meta, number, tally, &mut rng)?
+                    }
+                    None => {
+                        let batch: Vec<&Synthetic> =
+                            (0..params.batch).map(|_| &pool[rng.random_range(0..pool.len())]).collect();
+                        self.lower_update(state, quality, &batch, number, tally, &mut rng)?
+                    }
+                } / params.updates as f64;
+                observer.progress(Progress::Update { upper: both.is_some() });
+            }
+            if !loss.is_finite() {
+                return Err(Error::Diverged { what: "the lower loss", step: number });
+            }
+            let (done, total) = (number + 1, params.rounds * params.steps);
+            observer.progress(Progress::Step { done, total, loss, waiting });
+        }
+        Ok(())
+    }
+
+    /// Both levels move from where they are: the estimator by one hypergradient and one Adam step, the discriminator by one Adam step on
+    /// the weights that the estimator gave before. So the look-ahead and the lower step share one gradient.
+    ///
+    /// That both levels move at once is the single-loop scheme of M. Dagreou et al., "A framework for bilevel optimization that
+    /// enables stochastic and global variance reduction algorithms", NeurIPS 2022. The upper gradient is taken after the look-ahead.
+    #[allow(clippy::too_many_arguments)] // one call, each a party of the step
+    fn two_level_update(
+        &self,
+        state: &mut Checkpoint,
+        quality: &Sqe,
+        method: &dyn Hypergradient,
+        batch: &[&Synthetic],
+        meta: &(Stack, Stack),
+        step: usize,
+        tally: &mut Tally,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<f64, Error> {
+        let problem = self.problem(batch, rng)?;
+        let input = quality.input(&evidence(batch))?;
+        let q = scores(quality, &input)?;
+        let by_quality = weights(&q, step)?;
+        let least = self.drawing.params.min_effective_share;
+        let guarded = effective_sample_size(&by_quality) < least * q.len() as f64;
+        let w = evened(&by_quality, least);
+        let (mut loss, mut gradient) = problem.lower(&state.theta, &w)?;
+        let known = Known { problem: &problem, meta, theta: &state.theta, weights: &w, gradient: &gradient };
+        let answer = method
+            .weight_gradient(&known, &state.theta, &w, self.drawing.params.learning_rate)
+            .map_err(|source| Error::Upper { step, source: Box::new(source) })?;
+        if !answer.gradient.iter().all(|g| g.is_finite()) {
+            return Err(Error::Diverged { what: "the hypergradient", step });
+        }
+        self.teach(state, quality, &input, &answer.gradient, guarded)?;
+        tally.upper(answer.upper_loss, guarded);
+        let w = match self.drawing.params.weighting {
+            Weighting::Shuffled => {
+                let mut shuffled = w.clone();
+                shuffled.shuffle(rng);
+                (loss, gradient) = problem.lower(&state.theta, &shuffled)?;
+                shuffled
+            }
+            _ => w,
+        };
+        state.theta_adam.update(&mut state.theta, &gradient);
+        tally.lower(loss, &q, &w, batch.iter().map(|s| s.facts));
+        Ok(loss)
+    }
+
+    /// One Adam step of the estimator along `weight_gradient`; if `guarded`, along the penalty alone.
+    fn teach(
+        &self,
+        state: &mut Checkpoint,
+        quality: &Sqe,
+        input: &Tensor,
+        weight_gradient: &[f64],
+        guarded: bool,
+    ) -> Result<(), Error> {
+        // only the direction matters to Adam; unit length keeps the penalty's share the same at any step size
+        let norm = weight_gradient.iter().map(|g| g * g).sum::<f64>().sqrt().max(1e-30);
+        let (slope, penalty) = match guarded {
+            false => (weight_gradient.iter().map(|g| g / norm).collect(), self.drawing.params.crowding_penalty),
+            true => (vec![0.0; weight_gradient.len()], self.drawing.params.crowding_penalty.max(1.0)),
+        };
+        let objective = surrogate(&quality.logits(input)?, &slope, penalty)?;
+        let vars = quality.vars();
+        let grads = objective.backward()?;
+        let mut gradient = Vec::with_capacity(state.quality.len());
+        for var in &vars {
+            match grads.get(var) {
+                Some(g) => gradient.extend(flat(g)?),
+                None => gradient.resize(gradient.len() + var.elem_count(), 0.0),
+            }
+        }
+        if guarded {
+            // what was gathered on the way here must not carry on
+            state.quality_adam.first.fill(0.0);
+        }
+        state.quality_adam.update(&mut state.quality, &gradient);
+        assign(&vars, &state.quality)
+    }
+
+    /// One Adam step of the discriminator on a weighted batch. Returns the loss.
+    fn lower_update(
+        &self,
+        state: &mut Checkpoint,
+        quality: &Sqe,
+        batch: &[&Synthetic],
+        step: usize,
+        tally: &mut Tally,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<f64, Error> {
+        let problem = self.problem(batch, rng)?;
+        let q = scores(quality, &quality.input(&evidence(batch))?)?;
+        let mut w = match self.drawing.params.weighting.weighs() {
+            true => evened(&weights(&q, step)?, self.drawing.params.min_effective_share),
+            false => vec![1.0; q.len()],
+        };
+        if self.drawing.params.weighting == Weighting::Shuffled {
+            w.shuffle(rng);
+        }
+        let (loss, gradient) = problem.lower(&state.theta, &w)?;
+        state.theta_adam.update(&mut state.theta, &gradient);
+        tally.lower(loss, &q, &w, batch.iter().map(|s| s.facts));
+        Ok(loss)
+    }
+
+    /// The images that the filtering arm keeps; all for the others.
+    fn filtered(&self, drawn: Vec<Synthetic>, quality: &Sqe) -> Result<Vec<Synthetic>, Error> {
+        let Weighting::Filtered { keep } = self.drawing.params.weighting else { return Ok(drawn) };
+        let q = quality.score(&drawn.iter().map(|s| &s.evidence).collect::<Vec<_>>())?;
+        let kept = sqe::keep_best(&q, keep)?;
+        Ok(drawn.into_iter().enumerate().filter(|(i, _)| kept.contains(i)).map(|(_, s)| s).collect())
+    }
+
+    fn problem(&self, batch: &[&Synthetic], rng: &mut ChaCha8Rng) -> Result<Step, Error> {
+        Ok(Step {
+            shape: self.drawing.detector.shape,
+            synthetic: self.drawing.stack(batch.iter().map(|s| &s.drawn))?,
+            normal: self.drawing.normal_stack(rng)?,
+            noise: self.drawing.noise_stack(rng)?,
+        })
+    }
+}
+
+/// Weights of mean one.
+fn weights(q: &[f64], step: usize) -> Result<Vec<f64>, Error> {
+    if q.iter().any(|q| !q.is_finite()) {
+        return Err(Error::Diverged { what: "the quality", step });
+    }
+    normalised(q).ok_or(Error::ZeroWeights { step })
+}
+
+fn evidence<'a>(batch: &[&'a Synthetic]) -> Vec<&'a Evidence> {
+    batch.iter().map(|s| &s.evidence).collect()
+}
+
+fn scores(quality: &Sqe, input: &Tensor) -> Result<Vec<f64>, Error> {
+    Ok(flat(&quality.logits(input)?)?.into_iter().map(|z| 1.0 / (1.0 + (-z).exp())).collect())
+}
+
+fn flat(tensor: &Tensor) -> Result<Vec<f64>, Error> {
+    Ok(tensor.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?)
+}
+
+fn flatten(vars: &[Var]) -> Result<Vec<f64>, Error> {
+    vars.iter().try_fold(Vec::new(), |mut all, var| {
+        all.extend(flat(var)?);
+        Ok(all)
+    })
+}
+
+pub(crate) fn assign(vars: &[Var], values: &[f64]) -> Result<(), Error> {
+    let expected = vars.iter().map(|v| v.elem_count()).sum();
+    if values.len() != expected {
+        return Err(Error::Length { what: "quality parameters", found: values.len(), expected });
+    }
+    let mut start = 0;
+    for var in vars {
+        let end = start + var.elem_count();
+        let part: Vec<f32> = values[start..end].iter().map(|&v| v as f32).collect();
+        var.set(&Tensor::from_vec(part, var.shape(), var.device())?)?;
+        start = end;
+    }
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! Where the upper level's anomalies come from, so that no test image can be among them unseen.
+
+use std::sync::Arc;
+
+use frozen_backbone::fnv1a;
+use ndarray::{Array2, Array3, ArrayView3};
+
+use crate::error::Error;
+
+/// Which held-out anomalies the upper level judges by. Held-out normals always belong to them.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub enum MetaSource {
+    /// Anomalies of the one mechanism that is left out of the round, in turn: no real defect is needed.
+    #[default]
+    HeldOutMechanism,
+    /// Real defects alone; no mechanism is left out.
+    FewShotReal(FewShot),
+    /// Half a batch of the mechanism that is left out, half of real defects.
+    Mixed(FewShot),
+}
+
+impl MetaSource {
+    /// The real defects, if there are any.
+    pub fn few_shot(&self) -> Option<&FewShot> {
+        match self {
+            Self::HeldOutMechanism => None,
+            Self::FewShotReal(few) | Self::Mixed(few) => Some(few),
+        }
+    }
+}
+
+/// A real defect that steers training, and must therefore never be tested on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RealDefect {
+    /// For messages.
+    pub name: String,
+    /// The image `(H, W, C)`, f32 in \[0, 1\], at the normal images' scale.
+    pub image: Array3<f32>,
+    /// Which of its pixels are defective `(H, W)`.
+    pub mask: Array2<bool>,
+}
+
+/// Some real defects, checked, and the contents of their images: [`crate::fit`] refuses them among the normal images and marks the
+/// detector with them ([`crate::PatchDetector::steered_by`]), so that a test can refuse them too.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FewShot {
+    defects: Arc<[RealDefect]>,
+    contents: Vec<u64>,
+}
+
+impl FewShot {
+    /// Checks the defects.
+    ///
+    /// ```
+    /// use bisqad::{Error, FewShot, RealDefect};
+    /// use ndarray::{Array2, Array3};
+    ///
+    /// let mask = Array2::from_shape_fn((64, 64), |(y, x)| y < 9 && x < 9);
+    /// let scratch = RealDefect { name: "scratch".into(), image: Array3::zeros((64, 64, 3)), mask };
+    /// assert_eq!(FewShot::new(vec![scratch])?.defects().len(), 1);
+    /// assert!(matches!(FewShot::new(vec![]), Err(Error::EmptyMeta)));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::EmptyMeta`] for none; [`Error::MetaImage`] naming the first whose mask is empty or of another size, whose values are not
+    /// finite, or whose picture is that of an earlier one.
+    pub fn new(defects: Vec<RealDefect>) -> Result<Self, Error> {
+        if defects.is_empty() {
+            return Err(Error::EmptyMeta);
+        }
+        let mut contents: Vec<u64> = Vec::with_capacity(defects.len());
+        for defect in &defects {
+            let fail = |reason: String| Err(Error::MetaImage { name: defect.name.clone(), reason });
+            let (h, w, _) = defect.image.dim();
+            if defect.mask.dim() != (h, w) {
+                let (rows, columns) = defect.mask.dim();
+                return fail(format!("its mask is {rows}x{columns}, the image {h}x{w}: give the mask of this image"));
+            }
+            if !defect.mask.iter().any(|&m| m) {
+                return fail("its mask marks no pixel: leave it out, or give its mask".to_owned());
+            }
+            if defect.image.iter().any(|v| !v.is_finite()) {
+                return fail("it holds values that are not finite".to_owned());
+            }
+            let content = image_content(defect.image.view());
+            if let Some(same) = contents.iter().position(|&c| c == content) {
+                return fail(format!("it is the same picture as `{}`: give each defect once", defects[same].name));
+            }
+            contents.push(content);
+        }
+        Ok(Self { defects: defects.into(), contents })
+    }
+
+    /// The defects.
+    pub fn defects(&self) -> &[RealDefect] {
+        &self.defects
+    }
+
+    /// [`image_content`] of each.
+    pub fn contents(&self) -> &[u64] {
+        &self.contents
+    }
+
+    /// Refuses to train beside `normals`: none of their pictures may be a defect's.
+    pub(crate) fn check_apart(&self, normals: &[Array3<f32>]) -> Result<(), Error> {
+        for (i, normal) in normals.iter().enumerate() {
+            let content = image_content(normal.view());
+            if let Some(k) = self.contents.iter().position(|&c| c == content) {
+                return Err(Error::MetaLeak { name: self.defects[k].name.clone(), place: format!("normal image {i}") });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What tells pictures apart: a hash of the size and of the values rounded to 8 bits, so that it survives an 8-bit file.
+pub fn image_content(image: ArrayView3<'_, f32>) -> u64 {
+    let (h, w, c) = image.dim();
+    let size = [h, w, c].into_iter().flat_map(|n| (n as u64).to_le_bytes());
+    fnv1a(size.chain(image.iter().map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn defect(name: &str, seed: usize) -> RealDefect {
+        let image = Array3::from_shape_fn((40, 30, 3), |(y, x, c)| ((y * 7 + x * 3 + c + seed) % 17) as f32 / 16.0);
+        let mask = Array2::from_shape_fn((40, 30), |(y, x)| y < 5 && x < 5);
+        RealDefect { name: name.to_owned(), image, mask }
+    }
+
+    #[test]
+    fn a_picture_is_known_again_after_eight_bits_and_no_other_is() {
+        let one = defect("one", 0).image;
+        let saved = one.mapv(|v| (v * 255.0).round() / 255.0);
+        assert_eq!(image_content(one.view()), image_content(saved.view()));
+        let mut other = one.clone();
+        other[[20, 20, 1]] = 1.0 - other[[20, 20, 1]];
+        assert_ne!(image_content(one.view()), image_content(other.view()));
+        let turned = one.clone().into_shape_with_order((30, 40, 3)).unwrap();
+        assert_ne!(image_content(one.view()), image_content(turned.view()));
+    }
+
+    #[test]
+    fn unusable_defects_are_refused_by_name() {
+        let refused = |bad: RealDefect| match FewShot::new(vec![defect("good", 1), bad]).unwrap_err() {
+            Error::MetaImage { name, reason } => format!("{name}: {reason}"),
+            other => other.to_string(),
+        };
+        let size = RealDefect { mask: Array2::from_elem((30, 40), true), ..defect("size", 2) };
+        assert!(refused(size).starts_with("size: its mask is 30x40"));
+        let empty = RealDefect { mask: Array2::from_elem((40, 30), false), ..defect("empty", 2) };
+        assert!(refused(empty).starts_with("empty: its mask marks no pixel"));
+        let mut torn = defect("torn", 2);
+        torn.image[[1, 2, 0]] = f32::NAN;
+        assert!(refused(torn).contains("not finite"));
+        assert!(refused(defect("twin", 1)).contains("same picture as `good`"));
+    }
+
+    #[test]
+    fn a_defect_among_the_normals_is_refused() {
+        let few = FewShot::new(vec![defect("a", 1), defect("b", 2)]).unwrap();
+        let normals = [defect("n", 5).image, defect("b", 2).image];
+        let error = few.check_apart(&normals).unwrap_err();
+        assert!(
+            matches!(&error, Error::MetaLeak { name, place } if name == "b" && place == "normal image 1"),
+            "{error}"
+        );
+        assert!(few.check_apart(&normals[..1]).is_ok());
+    }
+}
