@@ -185,7 +185,7 @@ fn energy(m: &[f64], initial: &[f64], w: usize, eps: f64, beta: f64) -> f64 {
 
 /// The direct solver of `(a - eps lap) m = eps f` with zero flux through the frame's edge.
 fn implicit(h: usize, w: usize, a: f64, eps: f64) -> Result<Rectangle, Error> {
-    Rectangle::new(h, w, Sides::all(Side::Flux), a / eps)
+    Rectangle::new(h, w, Sides::all(Side::Neumann), a / eps)
 }
 
 #[cfg(test)]

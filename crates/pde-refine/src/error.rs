@@ -38,7 +38,7 @@ pub enum Error {
     #[error("the mask covers the whole frame and lambda is 0: leave a pixel outside the mask or set lambda > 0")]
     NoBoundary,
     /// The solver does not handle this kind of system.
-    #[error("`{solver}` needs {needs}, not so at row {row}, column {column}: use `Multigrid` or `MgCg`")]
+    #[error("`{solver}` needs {needs}, not so at row {row}, column {column}: use `Multigrid` or `MultigridPcg`")]
     Unsupported {
         /// The solver.
         solver: &'static str,
@@ -52,7 +52,7 @@ pub enum Error {
     /// The solver stopped before it reached its tolerance.
     #[error(
         "no convergence: residual {residual:.3e} after {iterations} iterations, tolerance {tolerance:.1e}: \
-         allow more iterations, a looser tolerance, or use `MgCg`"
+         allow more iterations, a looser tolerance, or use `MultigridPcg`"
     )]
     NotConverged {
         /// Iterations made.

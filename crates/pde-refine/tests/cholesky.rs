@@ -4,7 +4,7 @@
 
 use ndarray::{Array2, Array3};
 use pde_refine::Error;
-use pde_refine::poisson::{Cholesky, MgCg, Multigrid, Solve, Stopping, System};
+use pde_refine::poisson::{Cholesky, Multigrid, MultigridPcg, Solve, Stopping, System};
 
 /// An irregular region with a hole, strong coefficients on request.
 fn system(jump: f32) -> System {
@@ -25,7 +25,7 @@ fn the_iterative_solvers_agree_with_the_direct_one() {
         let system = system(jump);
         let (exact, stats) = Cholesky::default().solve(&system, rhs.view(), zero.view()).unwrap();
         assert!(stats.residual < 1e-12, "{}", stats.residual);
-        let solvers: [&dyn Solve; 2] = [&Multigrid::new(stopping, 1, true).unwrap(), &MgCg::new(stopping)];
+        let solvers: [&dyn Solve; 2] = [&Multigrid::new(stopping, 1, true).unwrap(), &MultigridPcg::new(stopping)];
         for solver in solvers {
             let (u, _) = solver.solve(&system, rhs.view(), zero.view()).unwrap();
             let scale = exact.iter().fold(0.0f64, |m, v| m.max(v.abs()));

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests, which the lint's own exception for tests does not reach
 
 use ndarray::{Array2, Array3, Axis};
-use pde_refine::poisson::{MgCg, Multigrid, Stopping};
+use pde_refine::poisson::{Multigrid, MultigridPcg, Stopping};
 use pde_refine::{
     Error, Guidance, Npcf, NpcfParams, Refine, Screening, inpaint, screened_smooth, seamless_clone, seamless_clone_with,
 };
@@ -86,7 +86,7 @@ fn the_fast_way_and_the_general_solver_agree_under_every_screening() {
     for guidance in [Guidance::Import, Guidance::Mixed, Guidance::Blend(0.5)] {
         for screening in screenings {
             let npcf = Npcf::new(NpcfParams { guidance, screening, ..NpcfParams::default() }).unwrap();
-            let tight = MgCg::new(Stopping::new(1e-9, 100).unwrap());
+            let tight = MultigridPcg::new(Stopping::new(1e-9, 100).unwrap());
             let refine = |n: Npcf| n.refine(normal.view(), composite.view(), mask.view()).unwrap().image;
             // the least tolerance that the fast way takes: strong screening makes `b` large, so 1e-6 of it is not little
             let fast = Multigrid::new(Stopping::new(1e-8, 60).unwrap(), 1, true).unwrap();

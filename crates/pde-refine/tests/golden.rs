@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests, which the lint's own exception for tests does not reach
 
 use ndarray::{Array2, Array3, ArrayView2, Axis, Zip};
-use pde_refine::poisson::{MgCg, Multigrid, Solve, Stopping, System};
+use pde_refine::poisson::{Multigrid, MultigridPcg, Solve, Stopping, System};
 use pde_refine::{Guidance, Npcf, NpcfParams, Refine, Screening};
 use std::path::Path;
 
@@ -49,7 +49,7 @@ fn multigrid_and_conjugate_gradients_agree_with_scipy_spsolve() {
         let guess = target.mapv(f64::from);
         // the script's lambda is the f64 0.05, ours its f32: 1e-9 apart
         let stopping = Stopping::new(1e-9, 60).unwrap();
-        let solvers: [&dyn Solve; 2] = [&Multigrid::new(stopping, 1, true).unwrap(), &MgCg::new(stopping)];
+        let solvers: [&dyn Solve; 2] = [&Multigrid::new(stopping, 1, true).unwrap(), &MultigridPcg::new(stopping)];
         for solver in solvers {
             let (u, _) = solver.solve(&system, b.view(), guess.view()).unwrap();
             let worst = (&u - &golden).iter().fold(0.0f64, |m, d| m.max(d.abs()));

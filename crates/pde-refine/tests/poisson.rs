@@ -4,7 +4,7 @@
 
 use ndarray::{Array2, Array3, ArrayView2, Axis};
 use pde_refine::Error;
-use pde_refine::poisson::{MgCg, Multigrid, Solve, Stopping, System};
+use pde_refine::poisson::{Multigrid, MultigridPcg, Solve, Stopping, System};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::f64::consts::PI;
@@ -136,7 +136,7 @@ fn multigrid_and_conjugate_gradients_agree_with_plain_gauss_seidel() {
         let system = System::new(mask.view(), d.view(), lambda.view()).unwrap();
         let rhs = system.rhs(boundary.view(), f.view()).unwrap();
         let (a, _) = solve(&Multigrid::new(tight(), 1, true).unwrap(), &system, &rhs);
-        let (b, _) = solve(&MgCg::new(tight()), &system, &rhs);
+        let (b, _) = solve(&MultigridPcg::new(tight()), &system, &rhs);
         // lexicographic Gauss-Seidel on u with the boundary values in place
         let mut u = Array2::from_shape_fn((n, n), |i| f64::from(boundary[i]));
         for _ in 0..20_000 {
@@ -173,7 +173,8 @@ fn conjugate_gradients_take_a_coefficient_jump_of_10000() {
         for (name, strong) in cases {
             let d = strong.mapv(|m| if m { 1.0f32 } else { 1e-4 });
             let system = System::new(square(n).view(), d.view(), constant(n, 0.0).view()).unwrap();
-            let (_, stats) = solve(&MgCg::new(Stopping::new(1e-9, 60).unwrap()), &system, &Array2::ones((n, n)));
+            let (_, stats) =
+                solve(&MultigridPcg::new(Stopping::new(1e-9, 60).unwrap()), &system, &Array2::ones((n, n)));
             let factor = (stats.residual / stats.history[0]).powf(1.0 / stats.iterations as f64);
             println!("{name} {n}: {} iterations, mean factor {factor:.3}", stats.iterations);
             assert!(factor <= 0.35, "{name} {n}: {:?}", stats.history);
@@ -275,7 +276,7 @@ fn not_converging_is_an_error_that_carries_its_figures() {
     let rhs = Array3::ones((1, n, n));
     let guess = Array3::zeros((1, n, n));
     let one = Stopping::new(1e-12, 1).unwrap();
-    for solver in [&Multigrid::new(one, 1, true).unwrap() as &dyn Solve, &MgCg::new(one)] {
+    for solver in [&Multigrid::new(one, 1, true).unwrap() as &dyn Solve, &MultigridPcg::new(one)] {
         match solver.solve(&system, rhs.view(), guess.view()).unwrap_err() {
             Error::NotConverged { iterations, residual, tolerance } => {
                 assert_eq!((iterations, tolerance), (1, 1e-12));

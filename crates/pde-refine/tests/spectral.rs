@@ -4,12 +4,12 @@
 
 use ndarray::{Array2, Array3, Axis};
 use pde_refine::Error;
-use pde_refine::poisson::{Direct, MgCg, Multigrid, Rectangle, Side, Sides, Solve, Stopping, System};
+use pde_refine::poisson::{Direct, Multigrid, MultigridPcg, Rectangle, Side, Sides, Solve, Stopping, System};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::f64::consts::PI;
 
-const KINDS: [Side; 2] = [Side::Dirichlet, Side::Flux];
+const KINDS: [Side; 2] = [Side::Dirichlet, Side::Neumann];
 
 fn all_sides() -> impl Iterator<Item = Sides> {
     (0..16).map(|i| Sides {
@@ -25,13 +25,13 @@ fn mode(n: usize, m: usize, ends: [Side; 2]) -> (Vec<f64>, f64) {
     let (n_, m_) = (n as f64, m as f64);
     let theta = match ends {
         [Side::Dirichlet, Side::Dirichlet] => PI * (m_ + 1.0) / (n_ + 1.0),
-        [Side::Flux, Side::Flux] => PI * m_ / n_,
+        [Side::Neumann, Side::Neumann] => PI * m_ / n_,
         _ => PI * (2.0 * m_ + 1.0) / (2.0 * n_ + 1.0),
     };
     let value = |i: usize| match ends {
         [Side::Dirichlet, _] => (theta * (i + 1) as f64).sin(),
-        [Side::Flux, Side::Flux] => (theta * (i as f64 + 0.5)).cos(),
-        [Side::Flux, Side::Dirichlet] => (theta * (n - i) as f64).sin(),
+        [Side::Neumann, Side::Neumann] => (theta * (i as f64 + 0.5)).cos(),
+        [Side::Neumann, Side::Dirichlet] => (theta * (n - i) as f64).sin(),
     };
     ((0..n).map(value).collect(), 2.0 - 2.0 * theta.cos())
 }
@@ -45,7 +45,7 @@ fn eigenvectors_are_solved_to_rounding() {
                     let (fy, ey) = mode(h, my, [sides.top, sides.bottom]);
                     let (fx, ex) = mode(w, mx, [sides.left, sides.right]);
                     let Ok(plan) = Rectangle::new(h, w, sides, lambda) else {
-                        assert!(lambda == 0.0 && sides == Sides::all(Side::Flux));
+                        assert!(lambda == 0.0 && sides == Sides::all(Side::Neumann));
                         continue;
                     };
                     let exact = Array2::from_shape_fn((h, w), |(y, x)| fy[y] * fx[x]);
@@ -83,7 +83,7 @@ fn direct_agrees_with_multigrid_and_conjugate_gradients_for_all_sides() {
                 let system = match system(h, w, sides, lambda) {
                     Ok(system) => system,
                     Err(e) => {
-                        assert_eq!((e, lambda, sides), (Error::NoBoundary, 0.0, Sides::all(Side::Flux)));
+                        assert_eq!((e, lambda, sides), (Error::NoBoundary, 0.0, Sides::all(Side::Neumann)));
                         continue;
                     }
                 };
@@ -98,7 +98,8 @@ fn direct_agrees_with_multigrid_and_conjugate_gradients_for_all_sides() {
                     assert!(inside.iter().all(|r| r.abs() < 1e-9), "{sides:?} {h}x{w}");
                 }
                 let stopping = Stopping::new(1e-12, 200).unwrap();
-                let others: [&dyn Solve; 2] = [&MgCg::new(stopping), &Multigrid::new(stopping, 1, true).unwrap()];
+                let others: [&dyn Solve; 2] =
+                    [&MultigridPcg::new(stopping), &Multigrid::new(stopping, 1, true).unwrap()];
                 for other in others {
                     let (v, _) = other.solve(&system, rhs.view(), guess.view()).unwrap();
                     let scale = v.iter().fold(1.0f64, |m, v| m.max(v.abs()));
@@ -142,7 +143,7 @@ fn a_manufactured_solution_converges_at_second_order() {
 #[test]
 fn large_planes_in_f32_hold_the_solution_to_its_rounding() {
     // noise, as of the difference of two photos; the residual's floor is the rounding of u itself
-    for (h, w, sides) in [(256, 257, Sides::default()), (300, 211, Sides::all(Side::Flux))] {
+    for (h, w, sides) in [(256, 257, Sides::default()), (300, 211, Sides::all(Side::Neumann))] {
         let mut rng = ChaCha8Rng::seed_from_u64(8);
         let b = Array2::from_shape_fn((h, w), |_| rng.random::<f32>() - 0.5);
         let plan = Rectangle::new(h, w, sides, 1e-4).unwrap();
@@ -158,7 +159,7 @@ fn large_planes_in_f32_hold_the_solution_to_its_rounding() {
 
 #[test]
 fn what_it_cannot_solve_is_refused() {
-    let sides = Sides::all(Side::Flux);
+    let sides = Sides::all(Side::Neumann);
     assert_eq!(Rectangle::new(5, 4, sides, 0.0).unwrap_err(), Error::NoBoundary);
     for bad in [-1.0, f64::NAN, f64::INFINITY] {
         assert!(matches!(Rectangle::new(5, 4, sides, bad), Err(Error::Parameter { name: "lambda", .. })));

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests, which the lint's own exception for tests does not reach
 
 use ndarray::{Array2, Array3, ArrayView2, Axis};
-use pde_refine::poisson::{Direct, MgCg, Multigrid, Solve, Stopping, System};
+use pde_refine::poisson::{Direct, Multigrid, MultigridPcg, Solve, Stopping, System};
 use pde_refine::{Diffusivity, Error, Npcf, NpcfParams, Refine, Screening};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -98,7 +98,7 @@ fn manufactured_solutions_converge_at_second_order() {
         let boundary = Array2::from_shape_fn((n, n), |(y, x)| exact(at(x), at(y)) as f32);
         let f = Array2::from_shape_fn((n, n), |(y, x)| -h * h * divergence(at(x), at(y)));
         let rhs = system.rhs(boundary.view(), f.view()).unwrap();
-        let (u, _) = solve(&MgCg::new(Stopping::new(1e-9, 60).unwrap()), &system, rhs.view());
+        let (u, _) = solve(&MultigridPcg::new(Stopping::new(1e-9, 60).unwrap()), &system, rhs.view());
         let squared: f64 =
             mask.indexed_iter().filter(|(_, m)| **m).map(|((y, x), _)| (u[(y, x)] - exact(at(x), at(y))).powi(2)).sum();
         (squared / system.unknowns() as f64).sqrt()
@@ -163,7 +163,7 @@ fn discrete_maximum_principle() {
         let system = wild(&mask, 0.0, &mut rng);
         let boundary = Array2::from_shape_simple_fn(mask.dim(), || rng.random_range(0.2..0.7f32));
         let rhs = system.rhs(boundary.view(), Array2::zeros(mask.dim()).view()).unwrap();
-        let (u, _) = solve(&MgCg::default(), &system, rhs.view());
+        let (u, _) = solve(&MultigridPcg::default(), &system, rhs.view());
         let known = mask.indexed_iter().filter(|(_, m)| !**m).map(|(i, _)| f64::from(boundary[i]));
         let (low, high) = known.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
         for (i, _) in mask.indexed_iter().filter(|(_, m)| **m) {
@@ -181,7 +181,7 @@ fn both_solvers_reach_the_same_solution_in_few_iterations() {
         let system = system(&mask, |_, _| turned(angle, 1.0, 0.18), 0.0).unwrap();
         let rhs = Array2::from_shape_simple_fn(mask.dim(), || rng.random::<f64>() - 0.5);
         let (u, multigrid) = solve(&Multigrid::new(tight, 1, true).unwrap(), &system, rhs.view());
-        let (v, gradients) = solve(&MgCg::new(tight), &system, rhs.view());
+        let (v, gradients) = solve(&MultigridPcg::new(tight), &system, rhs.view());
         println!("{angle}: {} cycles, {} steps", multigrid.iterations, gradients.iterations);
         // a factor of 0.6 a cycle along the axes, where point smoothing is at its worst, and of 0.35 a step
         assert!(multigrid.iterations <= 45 && gradients.iterations <= 22);

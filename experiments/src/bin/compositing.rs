@@ -13,7 +13,7 @@ use experiments::plot::{Line, Panel, Upright, svg};
 use image::imageops::{FilterType, crop_imm, replace, resize};
 use image::{GrayImage, Luma, RgbImage};
 use maphc2f::adbench::file::write_atomic;
-use maphc2f::pde_refine::poisson::{Direct, MgCg, Multigrid, Solve, Stopping, System};
+use maphc2f::pde_refine::poisson::{Direct, Multigrid, MultigridPcg, Solve, Stopping, System};
 use maphc2f::pde_refine::{Error, Guidance, seamless_clone};
 use maphc2f::{Cell, Sheet};
 use ndarray::{Array2, Array3};
@@ -210,7 +210,7 @@ fn runners() -> [Runner; 4] {
         Runner {
             name: "CG with multigrid",
             colour: "#d55e00",
-            solver: |n| Ok(Box::new(MgCg::new(Stopping::new(NEVER, n)?))),
+            solver: |n| Ok(Box::new(MultigridPcg::new(Stopping::new(NEVER, n)?))),
             sweeps: Some((cycle + 3.0, cycle + 3.0)),
         },
         Runner {

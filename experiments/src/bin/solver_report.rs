@@ -15,7 +15,7 @@ use std::time::Instant;
 use experiments::console::{bar, finish, say};
 use experiments::oracles::Oracles;
 use maphc2f::adbench::file::write_atomic;
-use maphc2f::pde_refine::poisson::{Direct, MgCg, Multigrid, Solve, Stopping, System};
+use maphc2f::pde_refine::poisson::{Direct, Multigrid, MultigridPcg, Solve, Stopping, System};
 use maphc2f::pde_refine::{Guidance, seamless_clone};
 use ndarray::{Array2, Array3};
 use rand::{Rng, SeedableRng};
@@ -149,7 +149,7 @@ fn factors(oracles: &mut Oracles) -> Result<()> {
     let n = 257;
     let d = Array2::from_shape_fn((n, n), |(y, x)| if y.abs_diff(120) + x.abs_diff(140) < 60 { 1e-4f32 } else { 1.0 });
     let system = System::new(square(n).view(), d.view(), Array2::zeros((n, n)).view())?;
-    let solver = MgCg::new(Stopping::new(1e-10, 100)?);
+    let solver = MultigridPcg::new(Stopping::new(1e-10, 100)?);
     let (_, stats) = solver.solve(&system, Array3::ones((1, n, n)).view(), Array3::zeros((1, n, n)).view())?;
     let mean = (stats.residual / stats.history[0]).powf(1.0 / stats.iterations as f64);
     oracles.add("mean factor of preconditioned CG, jump of 10^4", mean, 0.0, 0.35);
@@ -169,9 +169,10 @@ fn agreement(oracles: &mut Oracles) -> Result<()> {
         let solve = |s: &dyn Solve| s.solve(&system, rhs.view(), zero.view()).map(|(u, _)| u);
         let direct = solve(&Direct::default())?;
         let size = direct.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-        for (name, u) in
-            [("multigrid", solve(&Multigrid::new(stopping, 1, true)?)?), ("MG-CG", solve(&MgCg::new(stopping))?)]
-        {
+        for (name, u) in [
+            ("multigrid", solve(&Multigrid::new(stopping, 1, true)?)?),
+            ("MG-CG", solve(&MultigridPcg::new(stopping))?),
+        ] {
             let worst = (&u - &direct).iter().fold(0.0f64, |m, d| m.max(d.abs()));
             oracles.add(&format!("{name} against direct, lambda {lambda}, relative"), worst / size, 0.0, 1e-7);
         }

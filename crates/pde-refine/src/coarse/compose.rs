@@ -8,8 +8,8 @@ use super::guidance::Guidance;
 use crate::error::Error;
 use crate::parallel;
 use crate::poisson::grid::{Grid, LANES};
-use crate::poisson::solver::{Multigrid, SolveStats};
-use crate::poisson::unit_multigrid::{Hierarchy, Workspace, quantised};
+use crate::poisson::unit_multigrid::{UnitHierarchy, UnitWorkspace, quantized};
+use crate::poisson::{Multigrid, SolveStats};
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 
 /// The field `v` on the faces between mask pixels.
@@ -92,7 +92,7 @@ impl Scene<'_> {
         solver: &Multigrid,
         mut sink: impl FnMut(usize, &[Correction]),
     ) -> Result<SolveStats, Error> {
-        let lambda = lambda.map(|l| l.mapv_into(quantised)).filter(|l| l.iter().any(|&v| v > 0.0));
+        let lambda = lambda.map(|l| l.mapv_into(quantized)).filter(|l| l.iter().any(|&v| v > 0.0));
         let edge = self.edge();
         if edge.is_empty() && lambda.is_none() {
             return Err(Error::NoBoundary);
@@ -100,7 +100,7 @@ impl Scene<'_> {
         let unknowns = self.mask.iter().filter(|&&m| m).count();
         let (grids, norms) = parallel::join(
             unknowns,
-            || Hierarchy::new(self.mask, lambda.as_ref().map(|l| l.view()), solver.sweeps),
+            || UnitHierarchy::new(self.mask, lambda.as_ref().map(|l| l.view()), solver.sweeps),
             || self.norms(lambda.as_ref(), &edge),
         );
         let channel = |k: usize, buffers: Option<Buffers>| {
@@ -215,7 +215,7 @@ impl Scene<'_> {
         lambda: Option<&Array2<f32>>,
         edge: &[(usize, usize)],
         k: usize,
-        grids: &Hierarchy,
+        grids: &UnitHierarchy,
         r: &mut [f32],
     ) {
         let grid = grids.grid();
@@ -339,7 +339,7 @@ fn neighbours(y: usize, x: usize, h: usize, w: usize) -> impl Iterator<Item = (u
 
 /// One channel's vectors.
 struct Buffers {
-    work: Workspace,
+    work: UnitWorkspace,
     /// `b - A c`.
     r: Vec<f32>,
     correction: Correction,
@@ -348,7 +348,7 @@ struct Buffers {
 }
 
 impl Buffers {
-    fn new(grids: &Hierarchy) -> Self {
+    fn new(grids: &UnitHierarchy) -> Self {
         let grid = grids.grid();
         let zeros = || vec![0.0f32; grid.len()];
         Buffers {
@@ -360,7 +360,7 @@ impl Buffers {
     }
 
     /// Solves `A e = r` until the residual is the tolerance times `norm`.
-    fn correct(&mut self, grids: &Hierarchy, norm: f64, solver: &Multigrid) -> Result<SolveStats, Error> {
+    fn correct(&mut self, grids: &UnitHierarchy, norm: f64, solver: &Multigrid) -> Result<SolveStats, Error> {
         let Buffers { work, r, correction, spare } = self;
         let Correction { high, low, .. } = correction;
         if let Some(low) = low.take() {

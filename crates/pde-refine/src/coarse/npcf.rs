@@ -7,11 +7,10 @@ use crate::coherence::AllenCahn;
 use crate::distance::{distance, half_width};
 use crate::error::{Error, check};
 use crate::parallel;
-use crate::poisson::solver::{Multigrid, Solve, SolveStats};
+use crate::poisson::{Solve, SolveStats, Solver};
 use crate::refine::{Refine, RefineStats, Refined, check_finite, check_inputs};
 use crate::region::{Rect, boxes};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
-use std::sync::Arc;
 
 /// The screening `lambda`, which ties the result to the composite: a correction that starts at the seam decays over
 /// `1 / sqrt(lambda)` pixels.
@@ -92,18 +91,18 @@ pub struct NpcfParams {
 #[derive(Debug, Clone)]
 pub struct Npcf {
     params: NpcfParams,
-    solver: Arc<dyn Solve>,
+    solver: Solver,
 }
 
 impl Default for Npcf {
     /// Import guidance, `D = 1`, proportional screening, no coherence step, multigrid to 1e-6.
     fn default() -> Self {
-        Npcf { params: NpcfParams::default(), solver: Arc::new(Multigrid::default()) }
+        Npcf { params: NpcfParams::default(), solver: Solver::default() }
     }
 }
 
 impl Npcf {
-    /// Checks the parameters; solves by [`Multigrid`].
+    /// Checks the parameters; solves by [`Multigrid`](crate::poisson::Multigrid).
     ///
     /// # Errors
     /// [`Error::Parameter`] if a parameter is outside the range its type documents (NaN included).
@@ -123,10 +122,10 @@ impl Npcf {
         Ok(Npcf { params, ..Npcf::default() })
     }
 
-    /// Uses another solver.
+    /// Uses another solver. Wrap an implementation of [`Solve`] from outside this crate by [`Solver::custom`].
     #[must_use]
-    pub fn with_solver(mut self, solver: impl Solve + 'static) -> Self {
-        self.solver = Arc::new(solver);
+    pub fn with_solver(mut self, solver: impl Into<Solver>) -> Self {
+        self.solver = solver.into();
         self
     }
 
@@ -146,7 +145,7 @@ impl Npcf {
         }
     }
 
-    fn solve_box(&self, scene: &Scene<'_>) -> Result<(Array3<f64>, SolveStats), Error> {
+    fn solve_box(&self, solver: &Solver, scene: &Scene<'_>) -> Result<(Array3<f64>, SolveStats), Error> {
         let Scene { normal, composite, mask, .. } = *scene;
         let (h, w, channels) = normal.dim();
         let lambda = self.lambda(mask).unwrap_or_else(|| Array2::zeros(mask.dim()));
@@ -163,7 +162,7 @@ impl Npcf {
             rhs.index_axis_mut(Axis(0), k).assign(&system.rhs(i, source.view())?);
             guess.index_axis_mut(Axis(0), k).assign(&c.mapv(f64::from));
         }
-        self.solver.solve(&system, rhs.view(), guess.view())
+        solver.solve(&system, rhs.view(), guess.view())
     }
 }
 
@@ -190,16 +189,18 @@ impl Refine for Npcf {
             let field = Field::Guided(self.params.guidance);
             let scene = Scene { normal, composite, mask, field, known_beside: false };
             let unit = self.params.diffusivity == Diffusivity::Constant;
-            let solve = match self.solver.multigrid().filter(|m| unit && Scene::reaches(m)) {
-                Some(multigrid) => scene.solve(self.lambda(mask), &multigrid, |from, e| {
-                    write_box(&mut image, rect, mask, (from, e.len()), |y| {
-                        let c = composite.index_axis_move(Axis(0), y);
-                        let e: Vec<_> = e.iter().map(|e| e.row(y)).collect();
-                        move |x, k| (c[(x, k)] + e[k - from].at(x)).clamp(0.0, 1.0)
-                    });
-                })?,
-                None => {
-                    let (u, solve) = self.solve_box(&scene)?;
+            let solve = match &self.solver {
+                Solver::Multigrid(multigrid) if unit && Scene::reaches(multigrid) => {
+                    scene.solve(self.lambda(mask), multigrid, |from, e| {
+                        write_box(&mut image, rect, mask, (from, e.len()), |y| {
+                            let c = composite.index_axis_move(Axis(0), y);
+                            let e: Vec<_> = e.iter().map(|e| e.row(y)).collect();
+                            move |x, k| (c[(x, k)] + e[k - from].at(x)).clamp(0.0, 1.0)
+                        });
+                    })?
+                }
+                solver => {
+                    let (u, solve) = self.solve_box(solver, &scene)?;
                     let u = &u;
                     write_box(&mut image, rect, mask, (0, normal.dim().2), |y| {
                         move |x, k| (u[(k, y, x)] as f32).clamp(0.0, 1.0)

@@ -21,15 +21,20 @@ fn harmonic(a: f32, b: f32) -> f32 {
 }
 
 impl Links {
-    /// Five points, for a scalar diffusivity; also says whether it is 1 wherever it is used.
-    pub(super) fn scalar(mask: ArrayView2<'_, bool>, diffusivity: ArrayView2<'_, f32>) -> Result<(Self, bool), Error> {
+    /// Five points, for a scalar diffusivity; also the first pixel at which a diffusivity other than 1 is used.
+    pub(super) fn scalar(
+        mask: ArrayView2<'_, bool>,
+        diffusivity: ArrayView2<'_, f32>,
+    ) -> Result<(Self, Option<(usize, usize)>), Error> {
         check_shape("diffusivity", mask.shape(), diffusivity.shape())?;
         let mut links = Links { east: Array2::zeros(mask.dim()), south: Array2::zeros(mask.dim()), diagonals: None };
-        let unit = Cell::new(true);
+        let varied = Cell::new(None);
         let d = |row: usize, column: usize| {
             let v = diffusivity[(row, column)];
             if v.is_finite() && v > 0.0 {
-                unit.set(unit.get() && v == 1.0);
+                if v != 1.0 {
+                    varied.set(varied.get().or(Some((row, column))));
+                }
                 Ok(v)
             } else {
                 Err(Error::NonFinite { what: "diffusivity (must be positive)", row, column })
@@ -51,7 +56,7 @@ impl Links {
                 links.east[(y, x)] = harmonic(here, d(y, x + 1)?);
             }
         }
-        Ok((links, unit.get()))
+        Ok((links, varied.get()))
     }
 
     /// Nine points, for a tensor `[[xx, xy], [xy, yy]]`.
@@ -60,15 +65,24 @@ impl Links {
     /// first two weights go to the neighbours along the axes, the third to those along the diagonal of that sign. Along
     /// diagonals the harmonic mean would lose an order where `xy` passes through 0; there it is the arithmetic mean, times
     /// the ratio of both means of the traces, so that a jump in size acts as it does along the axes.
-    pub(super) fn tensor(mask: ArrayView2<'_, bool>, tensor: [ArrayView2<'_, f32>; 3]) -> Result<Self, Error> {
+    ///
+    /// Also the first pixel at which a tensor other than the identity is used.
+    pub(super) fn tensor(
+        mask: ArrayView2<'_, bool>,
+        tensor: [ArrayView2<'_, f32>; 3],
+    ) -> Result<(Self, Option<(usize, usize)>), Error> {
         for (what, part) in ["tensor xx", "tensor xy", "tensor yy"].into_iter().zip(&tensor) {
             check_shape(what, mask.shape(), part.shape())?;
         }
         let [xx, xy, yy] = tensor;
+        let varied = Cell::new(None);
         // along x, along y, along the falling diagonal, along the rising one, the trace
         let weights = |row: usize, column: usize| {
             let (a, b, c) = (xx[(row, column)], xy[(row, column)], yy[(row, column)]);
             if a.is_finite() && c.is_finite() && b.abs() < a && b.abs() < c {
+                if (a, b, c) != (1.0, 0.0, 1.0) {
+                    varied.set(varied.get().or(Some((row, column))));
+                }
                 Ok([a - b.abs(), c - b.abs(), b.max(0.0), (-b).max(0.0), a + c])
             } else {
                 Err(Error::NonFinite { what: "tensor (|xy| must be less than xx and yy)", row, column })
@@ -97,7 +111,7 @@ impl Links {
                 }
             }
         }
-        Ok(Links { east, south, diagonals: Some([south_east, south_west]) })
+        Ok((Links { east, south, diagonals: Some([south_east, south_west]) }, varied.get()))
     }
 
     pub(super) fn nine_point(&self) -> bool {

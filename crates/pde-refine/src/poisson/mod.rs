@@ -4,14 +4,18 @@
 mod cholesky;
 pub(crate) mod grid;
 mod links;
-pub(crate) mod multigrid;
-pub(crate) mod solver;
+mod multigrid;
+mod solve;
+mod solver;
 mod spectral;
 mod system;
 pub(crate) mod unit_multigrid;
 
 #[cfg(feature = "openblas-system")]
+#[cfg_attr(docsrs, doc(cfg(feature = "openblas-system")))]
 pub use cholesky::Cholesky;
-pub use solver::{MgCg, Multigrid, Solve, SolveStats, Stopping};
-pub use spectral::{Direct, Rectangle, Sample, Scratch, Side, Sides};
+pub use multigrid::{Multigrid, MultigridPcg};
+pub use solve::{Solve, SolveStats, Stopping};
+pub use solver::Solver;
+pub use spectral::{Direct, Rectangle, RectangleScratch, Scalar, Side, Sides};
 pub use system::System;

@@ -34,8 +34,9 @@ pub struct System {
     mask: Array2<bool>,
     links: Links,
     unknowns: usize,
-    /// The screening, if every diffusivity in use is 1; some multigrid is faster then.
-    unit: Option<Array2<f32>>,
+    /// The first pixel at which a diffusivity other than 1 is used.
+    varied: Option<(usize, usize)>,
+    lambda: Array2<f32>,
 }
 
 impl System {
@@ -53,9 +54,8 @@ impl System {
         diffusivity: ArrayView2<'_, f32>,
         lambda: ArrayView2<'_, f32>,
     ) -> Result<Self, Error> {
-        let (links, unit) = Links::scalar(mask, diffusivity)?;
-        let system = Self::assemble(mask, links, lambda)?;
-        Ok(System { unit: unit.then(|| lambda.to_owned()), ..system })
+        let (links, varied) = Links::scalar(mask, diffusivity)?;
+        Self::assemble(mask, links, varied, lambda)
     }
 
     /// Assembles the operator of a diffusion tensor `D = [[xx, xy], [xy, yy]]`, x to the right and y down.
@@ -89,10 +89,16 @@ impl System {
         tensor: [ArrayView2<'_, f32>; 3],
         lambda: ArrayView2<'_, f32>,
     ) -> Result<Self, Error> {
-        Self::assemble(mask, Links::tensor(mask, tensor)?, lambda)
+        let (links, varied) = Links::tensor(mask, tensor)?;
+        Self::assemble(mask, links, varied, lambda)
     }
 
-    fn assemble(mask: ArrayView2<'_, bool>, links: Links, lambda: ArrayView2<'_, f32>) -> Result<Self, Error> {
+    fn assemble(
+        mask: ArrayView2<'_, bool>,
+        links: Links,
+        varied: Option<(usize, usize)>,
+        lambda: ArrayView2<'_, f32>,
+    ) -> Result<Self, Error> {
         check_shape("lambda", mask.shape(), lambda.shape())?;
         let (h, w) = mask.dim();
         let mut level = Level::zeros(h, w, links.nine_point());
@@ -131,7 +137,7 @@ impl System {
         level.invert_diagonal();
         level.frame_right = w > 0 && mask.column(w - 1).iter().any(|&m| m);
         level.frame_bottom = h > 0 && mask.row(h - 1).iter().any(|&m| m);
-        Ok(System { level, mask: mask.to_owned(), links, unknowns, unit: None })
+        Ok(System { level, mask: mask.to_owned(), links, unknowns, varied, lambda: lambda.to_owned() })
     }
 
     /// Number of unknowns, the `true` pixels of the mask.
@@ -149,9 +155,21 @@ impl System {
         self.mask.view()
     }
 
-    /// The screening, if every diffusivity in use is 1.
-    pub(crate) fn unit(&self) -> Option<ArrayView2<'_, f32>> {
-        self.unit.as_ref().map(|lambda| lambda.view())
+    /// The screening `lambda`; its values outside the mask are not used.
+    #[must_use]
+    pub fn screening(&self) -> ArrayView2<'_, f32> {
+        self.lambda.view()
+    }
+
+    /// The first pixel in or beside the mask whose diffusivity is not 1; `None` if `D = 1` wherever it is used.
+    #[must_use]
+    pub fn first_varied_diffusivity(&self) -> Option<(usize, usize)> {
+        self.varied
+    }
+
+    /// Whether this is the five-point operator of `D = 1`, for which there is a faster multigrid.
+    pub(crate) fn is_unit_five_point(&self) -> bool {
+        self.varied.is_none() && !self.links.nine_point()
     }
 
     /// Right-hand side `source + (Dirichlet terms)`: adds `coupling * boundary(j)` for every coupling to a pixel `j`

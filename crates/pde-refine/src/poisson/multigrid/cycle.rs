@@ -1,6 +1,6 @@
 //! The V-cycle and the full-multigrid start, in f32.
 
-use super::level::{Level, Scratch};
+use super::level::{Level, SmoothBuffers};
 use super::transfer::Transfer;
 
 /// The finest level, and below it each coarser one with the transfer that leads to it.
@@ -17,7 +17,7 @@ struct Vectors {
     u: Vec<f32>,
     b: Vec<f32>,
     r: Vec<f32>,
-    scratch: Scratch,
+    scratch: SmoothBuffers,
 }
 
 /// The vectors of a whole hierarchy; one per channel being solved.
@@ -46,7 +46,7 @@ impl Hierarchy {
             levels
                 .map(|l| {
                     let n = self.level(l).len();
-                    let scratch = Scratch::new(self.level(l).width);
+                    let scratch = SmoothBuffers::new(self.level(l).width);
                     Vectors { u: vec![0.0; n], b: vec![0.0; n], r: vec![0.0; n], scratch }
                 })
                 .collect(),

@@ -165,8 +165,8 @@ impl Level {
 
     /// One red-black Gauss-Seidel sweep. `backward` runs it in the opposite order, which makes it the adjoint of the
     /// forward sweep.
-    pub(crate) fn smooth(&self, u: &mut [f32], b: &[f32], scratch: &mut Scratch, backward: bool) {
-        let Scratch { row, parity } = scratch;
+    pub(crate) fn smooth(&self, u: &mut [f32], b: &[f32], scratch: &mut SmoothBuffers, backward: bool) {
+        let SmoothBuffers { row, parity } = scratch;
         widely(
             #[inline(always)]
             || {
@@ -301,16 +301,16 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 /// Row buffers of the smoother.
 #[derive(Debug)]
-pub(crate) struct Scratch {
+pub(crate) struct SmoothBuffers {
     row: Vec<f32>,
     /// 1, 0, 1, 0, ...: picks the cells of one colour.
     parity: Vec<f32>,
 }
 
-impl Scratch {
+impl SmoothBuffers {
     pub(crate) fn new(width: usize) -> Self {
         let n = width.next_multiple_of(LANES);
         let parity = (0..n + 1).map(|x| if x % 2 == 0 { 1.0 } else { 0.0 }).collect();
-        Scratch { row: vec![0.0; n], parity }
+        SmoothBuffers { row: vec![0.0; n], parity }
     }
 }

@@ -1,5 +1,10 @@
-//! Multigrid for any coefficients: the hierarchy of grids and its cycles.
+//! Multigrid for any coefficients: the hierarchy of grids, its cycles, and the two solvers made of them.
 
-pub(crate) mod cycle;
+mod cycle;
 pub(crate) mod level;
+mod pcg;
+mod solver;
 mod transfer;
+
+pub use pcg::MultigridPcg;
+pub use solver::Multigrid;

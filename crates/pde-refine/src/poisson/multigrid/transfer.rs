@@ -21,7 +21,7 @@ pub(crate) struct Transfer {
 
 /// What lies in one direction of an interpolated cell.
 #[derive(Clone, Copy, PartialEq)]
-enum Side {
+enum Beside {
     Cell(f32),
     Dirichlet,
     Frame,
@@ -37,14 +37,14 @@ fn to_boundary(coupling: f32, excess: f32) -> f32 {
 const STRONG_TIE: f32 = 0.2;
 
 /// Weights of the two sides of an interpolated cell.
-fn pair(a: Side, b: Side, excess: f32) -> (f32, f32) {
+fn pair(a: Beside, b: Beside, excess: f32) -> (f32, f32) {
     match (a, b) {
-        (Side::Cell(p), Side::Cell(q)) if p + q > 0.0 => (p / (p + q), q / (p + q)),
-        (Side::Cell(_), Side::Cell(_)) => (0.5, 0.5),
-        (Side::Cell(p), Side::Dirichlet) => (to_boundary(p, excess), 0.0),
-        (Side::Dirichlet, Side::Cell(q)) => (0.0, to_boundary(q, excess)),
-        (Side::Cell(_), Side::Frame) => (1.0, 0.0),
-        (Side::Frame, Side::Cell(_)) => (0.0, 1.0),
+        (Beside::Cell(p), Beside::Cell(q)) if p + q > 0.0 => (p / (p + q), q / (p + q)),
+        (Beside::Cell(_), Beside::Cell(_)) => (0.5, 0.5),
+        (Beside::Cell(p), Beside::Dirichlet) => (to_boundary(p, excess), 0.0),
+        (Beside::Dirichlet, Beside::Cell(q)) => (0.0, to_boundary(q, excess)),
+        (Beside::Cell(_), Beside::Frame) => (1.0, 0.0),
+        (Beside::Frame, Beside::Cell(_)) => (0.0, 1.0),
         _ => (0.0, 0.0),
     }
 }
@@ -79,18 +79,18 @@ impl Transfer {
                 let i = fine.at(2 * y, 2 * x);
                 let last_column = 2 * x + 2 >= fine.width;
                 let last_row = 2 * y + 2 >= fine.height;
-                let beyond = |last: bool, frame: bool| if last && frame { Side::Frame } else { Side::Dirichlet };
+                let beyond = |last: bool, frame: bool| if last && frame { Beside::Frame } else { Beside::Dirichlet };
                 let right = |j: usize, weight: f32| {
                     if !last_column && fine.active(j) {
-                        Side::Cell(weight)
+                        Beside::Cell(weight)
                     } else {
                         beyond(last_column, fine.frame_right)
                     }
                 };
                 let below = |j: usize, weight: f32| {
-                    if !last_row && fine.active(j) { Side::Cell(weight) } else { beyond(last_row, fine.frame_bottom) }
+                    if !last_row && fine.active(j) { Beside::Cell(weight) } else { beyond(last_row, fine.frame_bottom) }
                 };
-                let here = |weight: f32| if fine.active(i) { Side::Cell(weight) } else { Side::Dirichlet };
+                let here = |weight: f32| if fine.active(i) { Beside::Cell(weight) } else { Beside::Dirichlet };
                 // (2Y, 2X+1)
                 let f = i + 1;
                 if 2 * x + 1 < fine.width && fine.active(f) {

@@ -3,7 +3,7 @@
 use super::rectangle::{Rectangle, Side, Sides};
 use crate::error::{Error, check};
 use crate::parallel;
-use crate::poisson::solver::{Solve, SolveStats, check_shapes};
+use crate::poisson::solve::{Solve, SolveStats, check_shapes};
 use crate::poisson::system::System;
 use crate::region::Rect;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Slice};
@@ -39,10 +39,6 @@ impl Default for Direct {
         Direct { tolerance: 1e-10, max_solves: 3 }
     }
 }
-
-/// Differences of coefficients, relative to the operator's diagonal, that count as the rounding of a [`System`]; the
-/// solves on the residual absorb them.
-const SLACK: f64 = 1e-5;
 
 impl Direct {
     /// Stops at the relative residual `tolerance` (> 0) or fails after `max_solves` (>= 1).
@@ -140,43 +136,20 @@ fn plan(system: &System) -> Result<(Rectangle, Rect), Error> {
     if let Some(((y, x), _)) = rect.crop(mask).indexed_iter().find(|(_, m)| !**m) {
         return Err(unsupported("a region that fills its bounding box", (top + y, left + x)));
     }
-    let side = |at_edge: bool| if at_edge { Side::Flux } else { Side::Dirichlet };
+    let side = |at_edge: bool| if at_edge { Side::Neumann } else { Side::Dirichlet };
     let sides = Sides {
         top: side(top == 0),
         bottom: side(bottom == height),
         left: side(left == 0),
         right: side(right == width),
     };
-    // The coefficients are read off the operator. `A 1` is lambda plus the Dirichlet faces, where the number of faces
-    // is known if D = 1.
-    let faces = |y: usize, x: usize| {
-        let met = [
-            y == 0 && sides.top == Side::Dirichlet,
-            y + 1 == h && sides.bottom == Side::Dirichlet,
-            x == 0 && sides.left == Side::Dirichlet,
-            x + 1 == w && sides.right == Side::Dirichlet,
-        ];
-        met.iter().map(|&m| f64::from(u8::from(m))).sum::<f64>()
-    };
-    let ones = Array2::from_elem((height, width), 1.0);
-    let row_sums = system.apply(ones.view())?;
-    let middle = (h / 2, w / 2); // the fewest faces, so the least rounding
-    let lambda = (row_sums[(top + middle.0, left + middle.1)] - faces(middle.0, middle.1)).max(0.0);
-    // An irregular image without zeros brings out every coefficient.
-    let probe =
-        Array2::from_shape_fn((height, width), |(y, x)| 1.0 + ((y * 7919 + x * 104_729) % 1009) as f64 / 1009.0);
-    let found = system.apply(probe.view())?;
-    for (y, x) in pixels() {
-        let mut expected = (lambda + faces(y - top, x - left)) * probe[(y, x)];
-        for (dy, dx) in [(0, 1), (2, 1), (1, 0), (1, 2)] {
-            let (ny, nx) = (y + dy, x + dx); // shifted by one
-            if (top + 1..=bottom).contains(&ny) && (left + 1..=right).contains(&nx) {
-                expected += probe[(y, x)] - probe[(ny - 1, nx - 1)];
-            }
-        }
-        if (found[(y, x)] - expected).abs() > SLACK * (4.0 + lambda) {
-            return Err(unsupported("D = 1 and a constant lambda", (y, x)));
-        }
+    if let Some(at) = system.first_varied_diffusivity() {
+        return Err(unsupported("D = 1", at));
     }
-    Ok((Rectangle::new(h, w, sides, lambda)?, rect))
+    let screening = system.screening();
+    let lambda = screening[(top + h / 2, left + w / 2)];
+    if let Some(at) = pixels().find(|&i| screening[i] != lambda) {
+        return Err(unsupported("a constant lambda", at));
+    }
+    Ok((Rectangle::new(h, w, sides, lambda.into())?, rect))
 }

@@ -7,4 +7,4 @@ mod rectangle;
 mod rows;
 
 pub use direct::Direct;
-pub use rectangle::{Rectangle, Sample, Scratch, Side, Sides};
+pub use rectangle::{Rectangle, RectangleScratch, Scalar, Side, Sides};

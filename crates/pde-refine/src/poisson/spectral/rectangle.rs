@@ -12,7 +12,7 @@ pub enum Side {
     #[default]
     Dirichlet,
     /// Nothing: the flux across the side is zero, as at the edge of a photo.
-    Flux,
+    Neumann,
 }
 
 /// The four sides of a rectangle. The default is Dirichlet all around.
@@ -42,14 +42,14 @@ mod sealed {
 }
 
 /// A pixel's type: `f32` or `f64`.
-pub trait Sample: sealed::Sealed + Copy + Default + Send + Sync {
+pub trait Scalar: sealed::Sealed + Copy + Default + Send + Sync {
     /// Widens.
     fn to_f64(self) -> f64;
     /// Rounds.
     fn from_f64(v: f64) -> Self;
 }
 
-impl Sample for f32 {
+impl Scalar for f32 {
     #[inline(always)]
     fn to_f64(self) -> f64 {
         self.into()
@@ -61,7 +61,7 @@ impl Sample for f32 {
     }
 }
 
-impl Sample for f64 {
+impl Scalar for f64 {
     #[inline(always)]
     fn to_f64(self) -> f64 {
         self
@@ -89,7 +89,7 @@ impl Sample for f64 {
 /// use pde_refine::poisson::{Rectangle, Side, Sides};
 ///
 /// // u = 1 beyond the left and right sides, no flux through the others, and no source: u is 1 everywhere
-/// let sides = Sides { top: Side::Flux, bottom: Side::Flux, ..Sides::default() };
+/// let sides = Sides { top: Side::Neumann, bottom: Side::Neumann, ..Sides::default() };
 /// let plan = Rectangle::new(20, 30, sides, 0.0)?;
 /// let mut plane = vec![0.0f32; 20 * 30];
 /// for row in plane.chunks_mut(30) {
@@ -110,7 +110,7 @@ pub struct Rectangle {
 
 /// Buffers of [`Rectangle::process`], a few rows long. Each thread needs its own.
 #[derive(Debug, Clone)]
-pub struct Scratch {
+pub struct RectangleScratch {
     rows: RowScratch,
     /// The modes of two rows.
     modes: [Vec<f64>; 2],
@@ -157,19 +157,19 @@ impl Rectangle {
     }
 
     /// Buffers for [`process`](Rectangle::process).
-    pub fn scratch(&self) -> Scratch {
+    pub fn scratch(&self) -> RectangleScratch {
         let row = vec![0.0; self.columns.len()];
-        Scratch { rows: self.rows.scratch(), modes: [row.clone(), row.clone()], carry: row }
+        RectangleScratch { rows: self.rows.scratch(), modes: [row.clone(), row.clone()], carry: row }
     }
 
     /// Replaces `b` in `plane`, `height * width` pixels row by row, by the solution `u`.
     ///
     /// # Errors
     /// [`Error::Shape`] if `plane` has another length or `scratch` was made for another width.
-    pub fn process<T: Sample>(&self, plane: &mut [T], scratch: &mut Scratch) -> Result<(), Error> {
+    pub fn process<T: Scalar>(&self, plane: &mut [T], scratch: &mut RectangleScratch) -> Result<(), Error> {
         check_shape("plane", &[self.height * self.width], &[plane.len()])?;
         check_shape("scratch", &[self.columns.len()], &[scratch.carry.len()])?;
-        let Scratch { rows, modes: [ma, mb], carry } = scratch;
+        let RectangleScratch { rows, modes: [ma, mb], carry } = scratch;
         let w = self.width;
         let mut spare = vec![T::default(); w];
         carry.fill(0.0);
@@ -207,7 +207,7 @@ impl Rectangle {
     ///
     /// # Errors
     /// [`Error::Shape`] if the array has another shape.
-    pub fn solve<T: Sample>(&self, mut plane: ArrayViewMut2<'_, T>) -> Result<(), Error> {
+    pub fn solve<T: Scalar>(&self, mut plane: ArrayViewMut2<'_, T>) -> Result<(), Error> {
         check_shape("plane", &[self.height, self.width], plane.shape())?;
         let mut scratch = self.scratch();
         if let Some(plane) = plane.as_slice_mut() {
@@ -220,10 +220,10 @@ impl Rectangle {
     }
 }
 
-fn narrow<T: Sample>(from: &[f64], to: &mut [T]) {
+fn narrow<T: Scalar>(from: &[f64], to: &mut [T]) {
     to.iter_mut().zip(from).for_each(|(t, f)| *t = T::from_f64(*f));
 }
 
-fn widen<T: Sample>(from: &[T], to: &mut [f64]) {
+fn widen<T: Scalar>(from: &[T], to: &mut [f64]) {
     to.iter_mut().zip(from).for_each(|(t, f)| *t = f.to_f64());
 }

@@ -3,7 +3,7 @@
 //! Everything is in f64: a pair of rows lies in a near cache, and the sine transform of half the usual length loses a
 //! factor of up to `n / 6` in precision at the row's ends.
 
-use super::rectangle::{Sample, Side};
+use super::rectangle::{Scalar, Side};
 use crate::simd::widely;
 use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
@@ -53,9 +53,9 @@ impl Rows {
     pub(super) fn new(width: usize, left: Side, right: Side) -> Self {
         let (kind, n) = match (left, right) {
             (Side::Dirichlet, Side::Dirichlet) => (Kind::Sine, width + 1),
-            (Side::Flux, Side::Flux) => (Kind::Cosine, width),
-            (Side::Dirichlet, Side::Flux) => (Kind::Mixed { flipped: false }, 2 * width + 1),
-            (Side::Flux, Side::Dirichlet) => (Kind::Mixed { flipped: true }, 2 * width + 1),
+            (Side::Neumann, Side::Neumann) => (Kind::Cosine, width),
+            (Side::Dirichlet, Side::Neumann) => (Kind::Mixed { flipped: false }, 2 * width + 1),
+            (Side::Neumann, Side::Dirichlet) => (Kind::Mixed { flipped: true }, 2 * width + 1),
         };
         // k / of half turns
         let angle = |k: usize, of: usize| PI * k as f64 / of as f64;
@@ -95,7 +95,7 @@ impl Rows {
     }
 
     /// The modes of the rows `a` and `b`.
-    pub(super) fn forward<T: Sample>(&self, a: &[T], b: &[T], modes: [&mut [f64]; 2], s: &mut RowScratch) {
+    pub(super) fn forward<T: Scalar>(&self, a: &[T], b: &[T], modes: [&mut [f64]; 2], s: &mut RowScratch) {
         widely(
             #[inline(always)]
             || self.pack(a, b, &mut s.z),
@@ -109,7 +109,7 @@ impl Rows {
     }
 
     /// The rows that have these modes; the inverse of [`Rows::forward`].
-    pub(super) fn inverse<T: Sample>(&self, modes: [&[f64]; 2], a: &mut [T], b: &mut [T], s: &mut RowScratch) {
+    pub(super) fn inverse<T: Scalar>(&self, modes: [&[f64]; 2], a: &mut [T], b: &mut [T], s: &mut RowScratch) {
         let [ma, mb] = modes;
         widely(
             #[inline(always)]
@@ -123,7 +123,7 @@ impl Rows {
     }
 
     #[inline(always)]
-    fn pack<T: Sample>(&self, a: &[T], b: &[T], z: &mut [Complex<f64>]) {
+    fn pack<T: Scalar>(&self, a: &[T], b: &[T], z: &mut [Complex<f64>]) {
         let (n, w) = (self.fft.len(), a.len());
         match self.kind {
             Kind::Sine => {
@@ -244,7 +244,7 @@ impl Rows {
     }
 
     #[inline(always)]
-    fn unpack<T: Sample>(&self, z: &[Complex<f64>], a: &mut [T], b: &mut [T]) {
+    fn unpack<T: Scalar>(&self, z: &[Complex<f64>], a: &mut [T], b: &mut [T]) {
         let (n, w) = (self.fft.len(), a.len());
         match self.kind {
             Kind::Sine => {

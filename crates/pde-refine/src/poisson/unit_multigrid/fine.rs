@@ -2,7 +2,7 @@
 //!
 //! Every vector is zero outside the region, so couplings need no storage: a neighbour outside adds nothing.
 
-use super::level::Level;
+use super::kernels::RowKernels;
 use crate::poisson::grid::{Grid, LANES, Spans, lanes, lanes_mut, near, pick, span};
 use crate::simd::widely;
 
@@ -63,7 +63,7 @@ impl Fine {
     }
 }
 
-impl Level for Fine {
+impl RowKernels for Fine {
     #[inline(always)]
     fn grid(&self) -> Grid {
         self.grid

@@ -4,44 +4,44 @@
 //! are Galerkin products that are worked out only near the region's edge, and a cycle walks each grid twice: down with
 //! both colours' sweeps, the residual and its restriction a few rows apart, and up with the correction and both sweeps.
 
+mod bilinear;
 mod fine;
-mod level;
+mod kernels;
 mod nine;
 mod setup;
-mod transfer;
 
 use crate::poisson::grid::{Grid, span};
 use crate::simd::widely;
-use level::Level;
+use bilinear::{Bilinear, RowBuffers};
+use kernels::RowKernels;
 use ndarray::ArrayView2;
-pub(crate) use setup::quantised;
-use setup::{Levels, restrict_all};
-use transfer::{Scratch, Transfer};
+pub(crate) use setup::quantized;
+use setup::{UnitGrids, restrict_all};
 
 /// The grids of one region.
-pub(crate) struct Hierarchy {
-    levels: Levels,
+pub(crate) struct UnitHierarchy {
+    levels: UnitGrids,
     sweeps: usize,
 }
 
 /// One grid's vectors.
-struct Vectors {
+struct UnitVectors {
     u: Vec<f32>,
     b: Vec<f32>,
-    scratch: Scratch,
+    scratch: RowBuffers,
 }
 
 /// The vectors of all grids; one per channel being solved.
-pub(crate) struct Workspace(Vec<Vectors>);
+pub(crate) struct UnitWorkspace(Vec<UnitVectors>);
 
 /// Sweeps on the coarsest grid, which is a few cells tied to the boundary.
 const COARSEST_SWEEPS: usize = 4;
 
-impl Hierarchy {
-    /// Grids for the region `mask` with the screening `lambda` ([`quantised`]; 0 if `None`), for V(`sweeps`, `sweeps`)
+impl UnitHierarchy {
+    /// Grids for the region `mask` with the screening `lambda` ([`quantized`]; 0 if `None`), for V(`sweeps`, `sweeps`)
     /// cycles, `sweeps` >= 1.
     pub(crate) fn new(mask: ArrayView2<'_, bool>, lambda: Option<ArrayView2<'_, f32>>, sweeps: usize) -> Self {
-        Hierarchy { levels: setup::build(mask, lambda), sweeps }
+        UnitHierarchy { levels: setup::build(mask, lambda), sweeps }
     }
 
     /// The padded layout of the finest vectors.
@@ -49,20 +49,23 @@ impl Hierarchy {
         self.levels.fine.grid
     }
 
-    pub(crate) fn workspace(&self) -> Workspace {
+    pub(crate) fn workspace(&self) -> UnitWorkspace {
         let grids = std::iter::once(self.grid()).chain(self.levels.coarser.iter().map(|(_, n)| n.grid));
-        let vectors =
-            |grid: Grid| Vectors { u: vec![0.0; grid.len()], b: vec![0.0; grid.len()], scratch: Scratch::new(grid) };
-        Workspace(grids.map(vectors).collect())
+        let vectors = |grid: Grid| UnitVectors {
+            u: vec![0.0; grid.len()],
+            b: vec![0.0; grid.len()],
+            scratch: RowBuffers::new(grid),
+        };
+        UnitWorkspace(grids.map(vectors).collect())
     }
 
     /// The residual to correct, to be filled before [`Self::cycle`] or [`Self::full_multigrid`].
-    pub(crate) fn residual_mut<'a>(&self, work: &'a mut Workspace) -> &'a mut Vec<f32> {
+    pub(crate) fn residual_mut<'a>(&self, work: &'a mut UnitWorkspace) -> &'a mut Vec<f32> {
         &mut work.0[0].b
     }
 
     /// The correction found so far.
-    pub(crate) fn correction_mut<'a>(&self, work: &'a mut Workspace) -> &'a mut Vec<f32> {
+    pub(crate) fn correction_mut<'a>(&self, work: &'a mut UnitWorkspace) -> &'a mut Vec<f32> {
         &mut work.0[0].u
     }
 
@@ -72,13 +75,13 @@ impl Hierarchy {
     }
 
     /// One V-cycle that goes on from the correction found so far, or starts from none.
-    pub(crate) fn cycle(&self, work: &mut Workspace, from_zero: bool) {
+    pub(crate) fn cycle(&self, work: &mut UnitWorkspace, from_zero: bool) {
         self.descend(0, &mut work.0, from_zero);
     }
 
     /// One sweep on the finest grid, from the correction found so far.
-    pub(crate) fn sweep(&self, work: &mut Workspace) {
-        let Some(Vectors { u, b, .. }) = work.0.first_mut() else { return };
+    pub(crate) fn sweep(&self, work: &mut UnitWorkspace) {
+        let Some(UnitVectors { u, b, .. }) = work.0.first_mut() else { return };
         widely(
             #[inline(always)]
             || self.levels.fine.sweep(u, b),
@@ -86,10 +89,10 @@ impl Hierarchy {
     }
 
     /// Nested iteration: solves the coarsest problem first and hands each grid its start.
-    pub(crate) fn full_multigrid(&self, work: &mut Workspace) {
+    pub(crate) fn full_multigrid(&self, work: &mut UnitWorkspace) {
         for (l, (transfer, coarse)) in self.levels.coarser.iter().enumerate() {
             let (upper, lower) = work.0.split_at_mut(l + 1);
-            let Vectors { b, scratch, .. } = &mut upper[l];
+            let UnitVectors { b, scratch, .. } = &mut upper[l];
             restrict_all(transfer, b, &coarse.spans, scratch, &mut lower[0].b);
         }
         let last = self.levels.coarser.len();
@@ -108,7 +111,7 @@ impl Hierarchy {
     }
 
     /// V-cycle on grid `l`, whose vectors are the first of `vectors`, `from_zero` or from the guess that stands there.
-    fn descend(&self, l: usize, vectors: &mut [Vectors], from_zero: bool) {
+    fn descend(&self, l: usize, vectors: &mut [UnitVectors], from_zero: bool) {
         if l == 0 {
             self.descend_from(&self.levels.fine, l, vectors, from_zero);
         } else {
@@ -116,7 +119,7 @@ impl Hierarchy {
         }
     }
 
-    fn descend_from(&self, level: &impl Level, l: usize, vectors: &mut [Vectors], from_zero: bool) {
+    fn descend_from(&self, level: &impl RowKernels, l: usize, vectors: &mut [UnitVectors], from_zero: bool) {
         let Some((own, lower)) = vectors.split_first_mut() else { return };
         let start_here = from_zero && self.sweeps == 1 && !lower.is_empty();
         if from_zero && !start_here {
@@ -157,7 +160,7 @@ impl Hierarchy {
 }
 
 /// `u = P e`.
-fn start(level: &impl Level, transfer: &Transfer, e: &[f32], v: &mut Vectors) {
+fn start(level: &impl RowKernels, transfer: &Bilinear, e: &[f32], v: &mut UnitVectors) {
     widely(
         #[inline(always)]
         || {

@@ -1,6 +1,6 @@
 //! A coarser grid: a symmetric nine-point operator, constant wherever the grid above is far from the region's edge.
 
-use super::level::Level;
+use super::kernels::RowKernels;
 use crate::poisson::grid::{Grid, LANES, Spans, lanes, lanes_mut, near, span};
 
 /// Couplings of a cell far from the edge: to the four neighbours beside it and to the four diagonal ones.
@@ -77,7 +77,7 @@ impl Nine {
     }
 }
 
-impl Level for Nine {
+impl RowKernels for Nine {
     #[inline(always)]
     fn grid(&self) -> Grid {
         self.grid

@@ -5,17 +5,17 @@
 //! screening goes down as `P^T lambda`, lumped on the diagonal: never less than its Galerkin product, so a cycle never
 //! raises the energy.
 
+use super::bilinear::{Bilinear, RowBuffers};
 use super::fine::Fine;
 use super::nine::{Nine, Regular};
-use super::transfer::{Scratch, Transfer};
 use crate::poisson::grid::{Grid, LANES, Spans, span, spans};
 use crate::simd::widely;
 use ndarray::{ArrayView2, Axis};
 
-/// Everything [`super::Hierarchy`] is made of.
-pub(crate) struct Levels {
+/// Everything [`super::UnitHierarchy`] is made of.
+pub(crate) struct UnitGrids {
     pub(crate) fine: Fine,
-    pub(crate) coarser: Vec<(Transfer, Nine)>,
+    pub(crate) coarser: Vec<(Bilinear, Nine)>,
 }
 
 /// The Laplacian of a grid, cell by cell.
@@ -35,12 +35,12 @@ impl<F: Fn(usize) -> [f32; 4]> Laplacian<'_, F> {
 
 /// Rounds a screening to a multiple of 2^-21, so that the diagonal `4 + lambda` holds it exactly.
 #[inline(always)]
-pub(crate) fn quantised(lambda: f32) -> f32 {
+pub(crate) fn quantized(lambda: f32) -> f32 {
     (4.0 + lambda) - 4.0
 }
 
-/// Builds all grids for the region `mask` with the screening `lambda` (quantised).
-pub(crate) fn build(mask: ArrayView2<'_, bool>, lambda: Option<ArrayView2<'_, f32>>) -> Levels {
+/// Builds all grids for the region `mask` with the screening `lambda` (quantized).
+pub(crate) fn build(mask: ArrayView2<'_, bool>, lambda: Option<ArrayView2<'_, f32>>) -> UnitGrids {
     let (h, w) = mask.dim();
     let grid = Grid::new(h, w);
     let mut lap = vec![0.0f32; grid.len()];
@@ -74,13 +74,13 @@ pub(crate) fn build(mask: ArrayView2<'_, bool>, lambda: Option<ArrayView2<'_, f3
     };
     let fine = Fine { grid, inv: inverse(&diag), spans: spans(grid, &diag), runs, diag };
     let mut stencil = Regular { beside: 1.0, diagonal: 0.0, diag: 4.0 };
-    let mut coarser: Vec<(Transfer, Nine)> = Vec::new();
+    let mut coarser: Vec<(Bilinear, Nine)> = Vec::new();
     loop {
         let (above, diag) = coarser.last().map_or((fine.grid, &fine.diag), |(_, n)| (n.grid, &n.diag));
         if above.width.max(above.height) <= COARSEST {
             break;
         }
-        let transfer = Transfer::new(above, frame_right, frame_bottom);
+        let transfer = Bilinear::new(above, frame_right, frame_bottom);
         stencil = coarser_stencil(stencil);
         let mut nine = Nine::zeros(transfer.coarse, stencil);
         let mut lap = vec![0.0f32; transfer.coarse.len()];
@@ -113,7 +113,7 @@ pub(crate) fn build(mask: ArrayView2<'_, bool>, lambda: Option<ArrayView2<'_, f3
         regular = coarse_regular;
         coarser.push((transfer, nine));
     }
-    Levels { fine, coarser }
+    UnitGrids { fine, coarser }
 }
 
 /// Grids with neither side longer than this are not coarsened any more: one cell, which a sweep solves exactly, so that a
@@ -139,7 +139,7 @@ fn regular_cells(grid: Grid, lap: &[f32]) -> Vec<u8> {
 }
 
 /// Which coarse cells lie in a window of 5 x 5 regular fine ones.
-fn erode(transfer: &Transfer, regular: &[u8]) -> Vec<u8> {
+fn erode(transfer: &Bilinear, regular: &[u8]) -> Vec<u8> {
     let (fine, coarse) = (transfer.fine, transfer.coarse);
     let mut out = vec![0u8; coarse.len()];
     let mut all = vec![0u8; fine.stride];
@@ -192,7 +192,7 @@ fn coarser_stencil(s: Regular) -> Regular {
 
 /// Fills `nine`'s couplings and runs, and the Laplacian's diagonal.
 fn galerkin(
-    transfer: &Transfer,
+    transfer: &Bilinear,
     a: &Laplacian<'_, impl Fn(usize) -> [f32; 4]>,
     regular: &[u8],
     nine: &mut Nine,
@@ -250,7 +250,7 @@ fn longest_run(cells: &[u8]) -> (usize, usize) {
 
 /// Column of the interpolation that belongs to coarse cell `(y, x)`: weights on the 3 x 3 fine cells around it.
 #[inline(always)]
-fn column(transfer: &Transfer, a: &Laplacian<'_, impl Fn(usize) -> [f32; 4]>, y: usize, x: usize) -> [f32; 9] {
+fn column(transfer: &Bilinear, a: &Laplacian<'_, impl Fn(usize) -> [f32; 4]>, y: usize, x: usize) -> [f32; 9] {
     let (fine, coarse) = (transfer.fine, transfer.coarse);
     let centre = fine.at(2 * y, 2 * x);
     if !a.active(centre) {
@@ -270,7 +270,7 @@ fn column(transfer: &Transfer, a: &Laplacian<'_, impl Fn(usize) -> [f32; 4]>, y:
 
 /// Entries of `P^T A P` in the row of coarse cell `(y, x)`: itself, and its neighbours right, below left, below, below
 /// right.
-fn product(transfer: &Transfer, a: &Laplacian<'_, impl Fn(usize) -> [f32; 4]>, y: usize, x: usize) -> [f32; 5] {
+fn product(transfer: &Bilinear, a: &Laplacian<'_, impl Fn(usize) -> [f32; 4]>, y: usize, x: usize) -> [f32; 5] {
     let (fine, coarse) = (transfer.fine, transfer.coarse);
     let s = fine.stride;
     let own = column(transfer, a, y, x);
@@ -329,15 +329,15 @@ fn product(transfer: &Transfer, a: &Laplacian<'_, impl Fn(usize) -> [f32; 4]>, y
 }
 
 /// `P^T r`.
-fn restrict(transfer: &Transfer, r: &[f32], spans: &Spans) -> Vec<f32> {
+fn restrict(transfer: &Bilinear, r: &[f32], spans: &Spans) -> Vec<f32> {
     let mut b = vec![0.0f32; transfer.coarse.len()];
-    let mut scratch = Scratch::new(transfer.fine);
+    let mut scratch = RowBuffers::new(transfer.fine);
     restrict_all(transfer, r, spans, &mut scratch, &mut b);
     b
 }
 
 /// [`restrict`] into an array, which is 0 outside the region; `spans` are the coarse grid's.
-pub(crate) fn restrict_all(transfer: &Transfer, r: &[f32], spans: &Spans, scratch: &mut Scratch, b: &mut [f32]) {
+pub(crate) fn restrict_all(transfer: &Bilinear, r: &[f32], spans: &Spans, scratch: &mut RowBuffers, b: &mut [f32]) {
     let fine = transfer.fine;
     widely(
         #[inline(always)]

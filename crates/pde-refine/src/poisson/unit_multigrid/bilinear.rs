@@ -23,7 +23,7 @@ fn alternate(even: &[f32], odd: &[f32], out: &mut [f32]) {
 
 /// The geometry of one step between grids.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Transfer {
+pub(crate) struct Bilinear {
     pub(crate) fine: Grid,
     pub(crate) coarse: Grid,
     /// The last fine column lies beyond the last coarse one and before a zero-flux edge.
@@ -33,7 +33,7 @@ pub(crate) struct Transfer {
 
 /// Scratch rows of a grid. Values beyond the grid stay 0, but for `prolonged`.
 #[derive(Debug, Clone)]
-pub(crate) struct Scratch {
+pub(crate) struct RowBuffers {
     /// Residual rows, the last three.
     pub(crate) ring: [Vec<f32>; 3],
     /// A row of the correction, and its even and odd cells.
@@ -42,17 +42,17 @@ pub(crate) struct Scratch {
     pub(crate) restricted: [Vec<f32>; 2],
 }
 
-impl Scratch {
+impl RowBuffers {
     pub(crate) fn new(fine: Grid) -> Self {
         let row = || vec![0.0f32; fine.stride + 2 * LANES];
-        Scratch { ring: [row(), row(), row()], prolonged: [row(), row(), row()], restricted: [row(), row()] }
+        RowBuffers { ring: [row(), row(), row()], prolonged: [row(), row(), row()], restricted: [row(), row()] }
     }
 }
 
-impl Transfer {
+impl Bilinear {
     pub(crate) fn new(fine: Grid, frame_right: bool, frame_bottom: bool) -> Self {
         let coarse = Grid::new(fine.height.div_ceil(2), fine.width.div_ceil(2));
-        Transfer {
+        Bilinear {
             fine,
             coarse,
             fold_right: frame_right && fine.width.is_multiple_of(2),

@@ -1,11 +1,11 @@
 //! What a cycle does on one grid, in walks along its rows.
 
-use super::Vectors;
-use super::transfer::{Scratch, Transfer};
+use super::UnitVectors;
+use super::bilinear::{Bilinear, RowBuffers};
 use crate::poisson::grid::{Grid, LANES, Spans, lanes, lanes_mut, span};
 
 /// The row kernels of a grid.
-pub(super) trait Level {
+pub(super) trait RowKernels {
     fn grid(&self) -> Grid;
     /// The inverse diagonal, 0 outside the region.
     fn inv(&self) -> &[f32];
@@ -36,7 +36,7 @@ pub(super) trait Level {
 
     /// Relaxes the cells of row `y` that are red (`x + y` even) or black.
     #[inline(always)]
-    fn colour(&self, u: &mut [f32], b: &[f32], y: usize, black: bool) {
+    fn relax_color(&self, u: &mut [f32], b: &[f32], y: usize, black: bool) {
         if (y % 2 == 1) == black { self.relax::<false>(u, b, y) } else { self.relax::<true>(u, b, y) }
     }
 
@@ -46,28 +46,28 @@ pub(super) trait Level {
         let h = self.grid().height;
         for k in 0..=h {
             if k < h {
-                self.colour(u, b, k, false);
+                self.relax_color(u, b, k, false);
             }
             if k > 0 {
-                self.colour(u, b, k - 1, true);
+                self.relax_color(u, b, k - 1, true);
             }
         }
     }
 
     /// The last sweep on the way down, `from_zero` or from what stands in `u`, then `P^T (b - A u)`.
     #[inline(always)]
-    fn sweep_and_restrict(&self, t: &Transfer, v: &mut Vectors, coarse: (&mut [f32], &Spans), from_zero: bool) {
+    fn sweep_and_restrict(&self, t: &Bilinear, v: &mut UnitVectors, coarse: (&mut [f32], &Spans), from_zero: bool) {
         let h = self.grid().height;
-        let Vectors { u, b, scratch } = v;
-        let Scratch { ring, restricted, .. } = scratch;
+        let UnitVectors { u, b, scratch } = v;
+        let RowBuffers { ring, restricted, .. } = scratch;
         for k in 0..h + 2 {
             if k < h && from_zero {
                 if k % 2 == 0 { self.start::<false>(u, b, k) } else { self.start::<true>(u, b, k) }
             } else if k < h {
-                self.colour(u, b, k, false);
+                self.relax_color(u, b, k, false);
             }
             if (1..=h).contains(&k) {
-                self.colour(u, b, k - 1, true);
+                self.relax_color(u, b, k - 1, true);
             }
             let Some(y) = k.checked_sub(2) else { continue };
             self.residual(u, b, y, &mut ring[y % 3]);
@@ -85,19 +85,19 @@ pub(super) trait Level {
 
     /// `u += P e`, then the first sweep on the way up.
     #[inline(always)]
-    fn correct_and_sweep(&self, t: &Transfer, e: &[f32], v: &mut Vectors) {
+    fn correct_and_sweep(&self, t: &Bilinear, e: &[f32], v: &mut UnitVectors) {
         let h = self.grid().height;
-        let Vectors { u, b, scratch } = v;
+        let UnitVectors { u, b, scratch } = v;
         for k in 0..h + 2 {
             if k < h {
                 let spans = (span(self.spans(), k), span(self.runs(), k));
                 t.prolong_row::<true>(e, &mut scratch.prolonged, self.inv(), u, k, spans);
             }
             if (1..=h).contains(&k) {
-                self.colour(u, b, k - 1, false);
+                self.relax_color(u, b, k - 1, false);
             }
             if k >= 2 {
-                self.colour(u, b, k - 2, true);
+                self.relax_color(u, b, k - 2, true);
             }
         }
     }
