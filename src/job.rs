@@ -9,7 +9,7 @@ use bisqad::{Checkpoint, Detector, Fitted, MetaSource, Observe, TrainParams, Upp
 use frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::{Array2, Array3};
 use rayon::prelude::*;
-use sqe::{Sqe, WarmStart};
+use sqe::{Sqe, WarmStartReport};
 
 use crate::{Error, Rungs, Source, load_photo, shrink, warm_start};
 
@@ -40,7 +40,7 @@ pub struct Model {
     /// The quality estimator after both phases.
     pub quality: Sqe,
     /// What the warm start reached.
-    pub warm_start: WarmStart,
+    pub warm_start: WarmStartReport,
 }
 
 /// Trains on good photos alone, `(H, W, 1 or 3)` of any sizes: warm start of the estimator, then both levels. `source` is made from the

@@ -4,11 +4,11 @@ use frozen_backbone::Backbone;
 use ndarray::{Array2, Array3, ArrayView3, Zip};
 use physdefect::SampleKey;
 use rayon::prelude::*;
-use sqe::{Evidence, Head, Ladder, Sqe, WarmStart, WarmStartParams};
+use sqe::{Head, QualityFeatures, RankedVersions, Sqe, WarmStartParams, WarmStartReport};
 
 use crate::{Error, Source, Stages};
 
-/// The versions that a [`Ladder`] ranks, worst first.
+/// The versions that a [`RankedVersions`] ranks, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Rungs {
@@ -25,16 +25,21 @@ impl Rungs {
     ///
     /// # Errors
     /// [`Error::Quality`].
-    pub fn ladder(self, backbone: &dyn Backbone, photo: ArrayView3<'_, f32>, stages: &Stages) -> Result<Ladder, Error> {
+    pub fn ladder(
+        self,
+        backbone: &dyn Backbone,
+        photo: ArrayView3<'_, f32>,
+        stages: &Stages,
+    ) -> Result<RankedVersions, Error> {
         let made = [&stages.raw, &stages.coarse, &stages.fine];
-        let gather = |image: ArrayView3<'_, f32>| Evidence::gather(backbone, image, stages.mask.view());
-        let rungs: Result<Vec<Evidence>, sqe::Error> = match self {
+        let gather = |image: ArrayView3<'_, f32>| QualityFeatures::extract(backbone, image, stages.mask.view());
+        let rungs: Result<Vec<QualityFeatures>, sqe::Error> = match self {
             Self::ToUntouched => made.map(|m| m.view()).into_iter().chain([photo]).map(gather).collect(),
             Self::EqualContrast => {
                 equally_faint(made, photo, &stages.mask).iter().map(|image| gather(image.view())).collect()
             }
         };
-        Ok(Ladder(rungs?))
+        Ok(RankedVersions::worst_first(rungs?))
     }
 }
 
@@ -58,7 +63,7 @@ fn equally_faint(images: [&Array3<f32>; 3], photo: ArrayView3<'_, f32>, mask: &A
 /// A pure function of its arguments. Defects that cannot be made are left out.
 ///
 /// # Errors
-/// [`Error::Quality`], above all [`sqe::Error::TooFewLadders`].
+/// [`Error::Quality`], above all [`sqe::Error::TooFewRankings`].
 pub fn warm_start(
     backbone: &dyn Backbone,
     photos: &[Array3<f32>],
@@ -66,8 +71,8 @@ pub fn warm_start(
     rungs: Rungs,
     count: usize,
     seed: u64,
-) -> Result<(Sqe, WarmStart), Error> {
-    let one = |i: usize| -> Result<Option<Ladder>, Error> {
+) -> Result<(Sqe, WarmStartReport), Error> {
+    let one = |i: usize| -> Result<Option<RankedVersions>, Error> {
         let image = (i * 7919) % photos.len();
         let (photo, Some(domain)) = (photos[image].view(), source.domain(image)) else { return Ok(None) };
         // a stream of its own: training draws use low indices
@@ -77,9 +82,9 @@ pub fn warm_start(
         rungs.ladder(backbone, photo, &stages).map(Some)
     };
     let made: Result<Vec<_>, Error> = (0..count).into_par_iter().map(one).collect();
-    let ladders: Vec<Ladder> = made?.into_iter().flatten().collect();
+    let ladders: Vec<RankedVersions> = made?.into_iter().flatten().collect();
     let mut quality = Sqe::new(backbone, Head::default(), seed)?;
-    let reached = quality.warm_start(&ladders, WarmStartParams { seed, ..Default::default() })?;
+    let reached = quality.warm_start(&ladders, &WarmStartParams::default().with_seed(seed))?;
     Ok((quality, reached))
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use factory_common::{json, maphc2f, photos, run, synth, tree};
 use maphc2f::adbench::Mvtec;
 use maphc2f::frozen_backbone::EfficientNetLite0;
-use maphc2f::sqe::{Evidence, Head, Ladder, Sqe, WarmStartParams};
+use maphc2f::sqe::{Head, QualityFeatures, RankedVersions, Sqe, WarmStartParams};
 use ndarray::{Array2, Array3};
 
 #[test]
@@ -300,11 +300,12 @@ fn estimator() -> Sqe {
         let grain = |y: usize, x: usize| ((y * y * 31 + x * x * 17 + y * x + seed * 7) % 101) as f32 / 101.0;
         let value = |(y, x, _)| 0.3 + 0.2 * grain(y, x) + if mask[[y, x]] { strength } else { 0.0 };
         let image = Array3::from_shape_fn((64, 64, 3), value);
-        Evidence::gather(&net, image.view(), mask.view()).unwrap()
+        QualityFeatures::extract(&net, image.view(), mask.view()).unwrap()
     };
-    let ladders: Vec<Ladder> =
-        (0..8).map(|seed| Ladder([0.4, 0.2, 0.05].map(|strength| pasted(seed, strength)).into())).collect();
+    let ladders: Vec<RankedVersions> = (0..8)
+        .map(|seed| RankedVersions::worst_first([0.4, 0.2, 0.05].map(|strength| pasted(seed, strength)).into()))
+        .collect();
     let mut estimator = Sqe::new(&net, Head::default(), 3).unwrap();
-    estimator.warm_start(&ladders, WarmStartParams { epochs: 20, ..Default::default() }).unwrap();
+    estimator.warm_start(&ladders, &WarmStartParams::default().with_epochs(20)).unwrap();
     estimator
 }

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use maphc2f::adbench::protocol::Protocol;
 use maphc2f::adbench::report::{Document, Provenance, Report as Figures};
 use maphc2f::bisqad::{Checkpoint, Observe, Progress, Report, TrainParams};
-use maphc2f::sqe::WarmStart;
+use maphc2f::sqe::WarmStartReport;
 
 /// Progress bars on standard error, and a checkpoint after every round.
 pub struct Bars {
@@ -102,7 +102,7 @@ pub fn number<T: std::str::FromStr>(args: &mut lexopt::Parser, name: &str) -> Re
 }
 
 /// Says what training did.
-pub fn tell_training(warm: &WarmStart, report: &Report) {
+pub fn tell_training(warm: &WarmStartReport, report: &Report) {
     say(&format!(
         "quality: ranks held-out coarse-to-fine pairs rightly in {:.0} % ({:.0} % of its training pairs)",
         100.0 * warm.held_out_accuracy,

@@ -8,7 +8,7 @@ use std::path::Path;
 use maphc2f::adbench::{auroc, read_photo};
 use maphc2f::bisqad::Error;
 use maphc2f::bisqad::hypergradient::{Bilevel, ForwardDifference, Hypergradient, WeightGradient};
-use maphc2f::sqe::normalised;
+use maphc2f::sqe::mean_one_weights;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -113,7 +113,7 @@ impl Cleaning {
             let size = slope.iter().map(|s| s.abs()).sum::<f64>() / slope.len() as f64;
             logits.iter_mut().zip(&slope).for_each(|(a, s)| *a -= setting.rate * s / size.max(1e-30));
             let quality: Vec<f64> = logits.iter().map(|a| 1.0 / (1.0 + (-a).exp())).collect();
-            weights = normalised(&quality).ok_or("all weights are zero")?;
+            weights = mean_one_weights(&quality).ok_or("all weights are zero")?;
             let gradient = self.weighted_gradient(&plain, &equal)?;
             step(&mut plain, &gradient, setting.eta);
         }

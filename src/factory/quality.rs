@@ -4,7 +4,7 @@ use std::path::Path;
 
 use frozen_backbone::EfficientNetLite0;
 use ndarray::{ArrayView2, ArrayView3};
-use sqe::{Evidence, Sqe};
+use sqe::{QualityFeatures, Sqe};
 
 /// A trained estimator with its backbone.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Judge {
     /// # Errors
     /// [`crate::Error::Quality`].
     pub fn quality(&self, image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<f64, crate::Error> {
-        let evidence = Evidence::gather(&self.backbone, image, mask)?;
+        let evidence = QualityFeatures::extract(&self.backbone, image, mask)?;
         Ok(self.estimator.score(&[&evidence])?.first().copied().unwrap_or_default())
     }
 }

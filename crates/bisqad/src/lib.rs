@@ -19,7 +19,7 @@ pub use detectors::{Detector, Prediction};
 pub use error::Error;
 pub use features::projection::ChannelProjection;
 pub use persistence::{Parts, load};
-pub use sqe::{effective_sample_size, normalised};
+pub use sqe::{effective_sample_size, mean_one_weights};
 pub use training::anomaly_source::{Anomaly, AnomalySource};
 pub use training::checkpoint::Checkpoint;
 pub use training::fit::{Fitted, Report, Upper, fit};

@@ -9,7 +9,6 @@ use bisqad::{
     Anomaly, AnomalySource, Detector, Error, FewShot, Fitted, MetaSource, PatchDetector, RealDefect, RoundReport,
     Silent, TrainParams, Upper, Weighting, fit,
 };
-use candle_core::{Tensor, Var};
 use frozen_backbone::EfficientNetLite0;
 use ndarray::{Array2, Array3, ArrayView3};
 use sqe::{Head, Sqe};
@@ -85,6 +84,9 @@ impl Default for Run {
 
 impl Run {
     fn fit(mut self) -> Result<Fitted, Error> {
+        self.fit_in_place()
+    }
+    fn fit_in_place(&mut self) -> Result<Fitted, Error> {
         let normals: Vec<_> = (0..8).map(texture).collect();
         let net = Arc::new(EfficientNetLite0::pretrained().unwrap());
         let upper = Upper { quality: &mut self.quality, method: self.method.as_ref(), meta: &self.meta };
@@ -95,6 +97,11 @@ impl Run {
     }
     fn rounds(self) -> Vec<RoundReport> {
         self.fit().unwrap().report.rounds
+    }
+    /// The rounds, and the estimator's parameters after them.
+    fn rounds_and_parameters(mut self) -> (Vec<RoundReport>, Vec<f64>) {
+        let rounds = self.fit_in_place().unwrap().report.rounds;
+        (rounds, self.quality.parameters().unwrap())
     }
 }
 
@@ -144,10 +151,11 @@ fn an_estimator_of_another_backbone_is_refused() {
 
 #[test]
 fn weights_that_are_all_zero_are_an_error_with_the_step() {
-    let run = Run::default();
-    // the last variable is the output's bias: so low that every quality is exactly 0
-    let bias = run.quality.vars().pop().unwrap();
-    bias.set(&Tensor::new(&[[-1e4f32]], bias.device()).unwrap()).unwrap();
+    let mut run = Run::default();
+    // the last parameter is the output's bias: so low that every quality is exactly 0
+    let mut parameters = run.quality.parameters().unwrap();
+    *parameters.last_mut().unwrap() = -1e4;
+    run.quality.set_parameters(&parameters).unwrap();
     assert!(matches!(run.fail(), Error::ZeroWeights { step: 0 }));
 }
 
@@ -240,21 +248,25 @@ fn weights_are_logged_by_mechanism_and_severity() {
     assert!(held_out[0].weights.iter().all(|w| w.mechanism == 1), "{:?}", held_out[0].weights);
 }
 
-/// An estimator whose qualities differ from sample to sample, and its output layer.
-fn opinionated(weighting: Weighting) -> (Run, Var, Vec<f32>) {
-    let run = Run { params: TrainParams { weighting, ..params() }, ..Run::default() };
-    let output = run.quality.vars()[2].clone();
-    let values: Vec<f32> = (0..32).map(|i| ((i * 7 % 11) as f32 - 5.0) / 5.0).collect();
-    output.set(&Tensor::from_vec(values.clone(), (32, 1), output.device()).unwrap()).unwrap();
-    (run, output, values)
+/// An estimator whose qualities differ from sample to sample, and its parameters.
+fn opinionated(weighting: Weighting) -> (Run, Vec<f64>) {
+    let mut run = Run { params: TrainParams { weighting, ..params() }, ..Run::default() };
+    let mut parameters = run.quality.parameters().unwrap();
+    // the last are the output's 32 weights and its bias
+    let output = parameters.len() - 33;
+    for (i, value) in parameters[output..output + 32].iter_mut().enumerate() {
+        *value = f64::from(((i * 7 % 11) as f32 - 5.0) / 5.0);
+    }
+    run.quality.set_parameters(&parameters).unwrap();
+    (run, parameters)
 }
 
 #[test]
 fn arms_without_an_upper_level_leave_the_estimator_alone() {
     for weighting in [Weighting::WarmStart, Weighting::Filtered { keep: 0.5 }, Weighting::Uniform] {
-        let (run, output, values) = opinionated(weighting);
-        let rounds = run.rounds();
-        assert_eq!(output.flatten_all().unwrap().to_vec1::<f32>().unwrap(), values, "{weighting:?}");
+        let (run, before) = opinionated(weighting);
+        let (rounds, after) = run.rounds_and_parameters();
+        assert_eq!(after, before, "{weighting:?}");
         let equal = rounds.iter().all(|r| r.effective_share == 1.0);
         assert_eq!(equal, weighting != Weighting::WarmStart, "{weighting:?}");
         assert!(rounds.iter().all(|r| r.upper_loss.is_nan()));

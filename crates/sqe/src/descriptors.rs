@@ -1,18 +1,17 @@
-//! Cheap, named numbers that go with every score: no opaque quality.
+//! Named descriptors of a defect: a few interpretable numbers that accompany every quality score.
 
-use std::ops::Range;
+use imgkit::{ParameterError, bounding_box};
+use ndarray::{ArrayView2, ArrayView3, Axis};
 
-use ndarray::{ArrayView2, ArrayView3, Axis, Slice};
-
-use crate::Error;
+use crate::error::Error;
 
 /// Names of the descriptors, in the order the head reads them.
 ///
-/// - `seam_index`: mean jump of the normal derivative across the mask's edge over that of the surround, log(1 + x).
-/// - `band_ratio_0..2`: energy of the three finest wavelet bands inside over around, log.
+/// - `seam_index`: mean jump of the normal derivative across the edge of the mask over that of the surround, log(1 + x).
+/// - `band_ratio_0`, `_1`, `_2`: energy of the three finest wavelet bands inside over around, log.
 /// - `contrast_to_noise`: |mean luma inside - around| over the surround's standard deviation, log(1 + x).
-/// - `area_fraction`: share of the image's pixels in the mask.
-/// - `saturation`: share of the masked values at 0 or 1.
+/// - `area_fraction`: fraction of the image's pixels that lie in the mask, in \[0, 1\].
+/// - `saturation`: fraction of the masked values at 0 or 1, in \[0, 1\].
 pub const DESCRIPTORS: [&str; 7] =
     ["seam_index", "band_ratio_0", "band_ratio_1", "band_ratio_2", "contrast_to_noise", "area_fraction", "saturation"];
 
@@ -21,65 +20,63 @@ const SURROUND: usize = 12;
 /// Smallest standard deviation of the surround: a quarter of an 8-bit level.
 const NOISE_FLOOR: f64 = 1e-3;
 
-/// One number per name in [`DESCRIPTORS`].
+/// Descriptors of one defect: one number per name in [`DESCRIPTORS`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Descriptors([f64; DESCRIPTORS.len()]);
 
 impl Descriptors {
-    /// From values in the order of [`DESCRIPTORS`].
+    /// Creates descriptors from values in the order of [`DESCRIPTORS`].
+    #[must_use]
     pub fn from_values(values: [f64; DESCRIPTORS.len()]) -> Self {
         Self(values)
     }
 
-    /// Values in the order of [`DESCRIPTORS`], as the head reads them.
+    /// Values in the order of [`DESCRIPTORS`], in the precision that the head reads.
     pub fn values(&self) -> impl Iterator<Item = f32> + '_ {
         self.0.iter().map(|&v| v as f32)
     }
 
-    /// Every name with its value, to stand beside a quality.
+    /// Names with their values, for reports.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, f64)> + '_ {
         DESCRIPTORS.into_iter().zip(self.0)
     }
 
-    /// The value called `name`.
+    /// Value of the descriptor called `name`; `None` for a name that is not in [`DESCRIPTORS`].
     ///
     /// ```
     /// let d = sqe::Descriptors::from_values([0.5, 0.0, 0.0, 0.0, 1.0, 0.02, 0.0]);
     /// assert_eq!(d.get("area_fraction"), Some(0.02));
     /// assert_eq!(d.get("beauty"), None);
     /// ```
+    #[must_use]
     pub fn get(&self, name: &str) -> Option<f64> {
         self.named().find(|d| d.0 == name).map(|d| d.1)
     }
 
-    /// Measures `image` `(H, W, C)` in \[0, 1\] by `mask` `(H, W)`.
+    /// Measures the defect that `mask` `(H, W)` marks in `image` `(H, W, C)`, f32 in \[0, 1\].
     ///
     /// # Errors
-    /// [`Error::EmptyMask`], [`Error::Shape`].
+    /// [`Error::EmptyMask`], [`Error::Shape`], [`Error::NotFinite`]; [`Error::Parameter`] for an image without channels.
     pub fn measure(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<Self, Error> {
-        let (h, w, _) = image.dim();
-        let shape = || Error::Shape { image: (h, w), mask: mask.dim() };
+        let (h, w, channels) = image.dim();
         if mask.dim() != (h, w) {
-            return Err(shape());
+            return Err(Error::Shape { what: "the mask", expected: (h, w).into(), found: mask.dim().into() });
         }
-        let [rows, columns] = marked(mask, SURROUND).ok_or(Error::EmptyMask)?;
-        let cut = |axis: Axis| match axis.index() {
-            0 => Slice::from(rows.clone()),
-            1 => Slice::from(columns.clone()),
-            _ => Slice::from(..),
-        };
-        let image_box = image.slice_each_axis(|a| cut(a.axis));
-        let mask_box = mask.slice_each_axis(|a| cut(a.axis));
+        if channels == 0 {
+            return Err(ParameterError::new("Descriptors", "channels", channels, "at least 1").into());
+        }
+        let near = bounding_box(mask).ok_or(Error::EmptyMask)?.grow(SURROUND, mask.dim());
+        let (image_box, mask_box) = (near.crop(image), near.crop(mask));
 
         let (mut inside, mut around) = (Moments::default(), Moments::default());
-        let (mut clipped, mut values, mut area) = (0usize, 0usize, 0usize);
+        let (mut clipped, mut masked, mut area) = (0usize, 0usize, 0usize);
         for (line, marks) in image_box.outer_iter().zip(mask_box.outer_iter()) {
             for (pixel, &marked) in line.outer_iter().zip(marks) {
                 let luma = f64::from(pixel.mean().unwrap_or(0.0));
                 if marked {
                     inside.add(luma);
                     area += 1;
-                    values += pixel.len();
+                    masked += pixel.len();
                     clipped += pixel.iter().filter(|&&v| v <= 0.0 || v >= 1.0).count();
                 } else {
                     around.add(luma);
@@ -91,33 +88,25 @@ impl Descriptors {
         } else {
             0.0
         };
-        let foreign = |_| shape();
-        let seam = f64::from(pde_refine::seam_index(image, mask).map_err(foreign)?);
-        let bands = pde_refine::band_energy_ratio(image, mask, 3).map_err(foreign)?;
+        let bad_pixel = |_| Error::NotFinite { what: "the pixels around the defect" };
+        let seam = f64::from(pde_refine::seam_index(image, mask).map_err(bad_pixel)?);
+        let bands = pde_refine::band_energy_ratio(image, mask, 3).map_err(bad_pixel)?;
         let band = |i: usize| bands.index_axis(Axis(0), i).mean().map_or(0.0, |r| f64::from(r.max(1e-4)).ln());
-        Ok(Self([
+        let values = [
             seam.ln_1p(),
             band(0),
             band(1),
             band(2),
             contrast.ln_1p(),
             area as f64 / (h * w) as f64,
-            clipped as f64 / values.max(1) as f64,
-        ]))
+            clipped as f64 / masked.max(1) as f64,
+        ];
+        let finite = values.iter().all(|v| v.is_finite());
+        if finite { Ok(Self(values)) } else { Err(Error::NotFinite { what: "the descriptors" }) }
     }
 }
 
-/// Rows and columns of the part that holds everything marked and `reach` pixels around it; `None` if nothing is.
-pub(crate) fn marked(mask: ArrayView2<'_, bool>, reach: usize) -> Option<[Range<usize>; 2]> {
-    let span = |axis: Axis| {
-        let any = |i: &usize| mask.index_axis(axis, *i).iter().any(|&m| m);
-        let n = mask.len_of(axis);
-        let (first, last) = ((0..n).find(any)?, (0..n).rev().find(any)?);
-        Some(first.saturating_sub(reach)..(last + 1 + reach).min(n))
-    };
-    Some([span(Axis(0))?, span(Axis(1))?])
-}
-
+/// Running sum and sum of squares.
 #[derive(Default)]
 struct Moments {
     count: f64,

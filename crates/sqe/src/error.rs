@@ -1,34 +1,42 @@
-//! What can go wrong.
+//! The error type of the crate.
+//!
+//! Stable: the variants, their fields, and that `source()` gives the cause. The words of the messages may change.
 
 use std::path::PathBuf;
+
+use imgkit::{ParameterError, Size};
+
+/// Boxed cause of an error, of a type that is not part of the stable interface.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Every failure of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The mask marks no pixel, so there is no defect to judge.
+    /// A parameter is out of range.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    /// The mask marks no pixel, so there is no defect to assess.
     #[error("the mask marks no pixel: quality is a property of a defect, pass its mask")]
     EmptyMask,
-    /// Image and mask differ in size.
-    #[error("the mask is {mask:?}, but the image is {image:?} (rows, columns): give the mask of this image")]
+    /// Two images that belong together differ in size.
+    #[error("{what} is {found}, but the image is {expected}: pass the one that belongs to this image")]
     Shape {
-        /// `(H, W)` of the image.
-        image: (usize, usize),
-        /// `(H, W)` of the mask.
-        mask: (usize, usize),
+        /// What differs from the image.
+        what: &'static str,
+        /// Size of the image.
+        expected: Size,
+        /// Size found.
+        found: Size,
     },
-    /// A parameter is out of range.
-    #[error("parameter `{name}` is {value}, but must be {expected}")]
-    Parameter {
-        /// Field name.
-        name: &'static str,
-        /// Offending value.
-        value: f64,
-        /// Range in words.
-        expected: &'static str,
+    /// Features or descriptors are NaN or infinite.
+    #[error("{what} are not finite: check the image and the feature maps for NaN and infinite values")]
+    NotFinite {
+        /// Which numbers.
+        what: &'static str,
     },
-    /// Evidence of another head or backbone.
-    #[error("the evidence has {found} numbers, but this head reads {expected}: gather it with this head's backbone")]
+    /// The features belong to another head or backbone.
+    #[error("there are {found} features, but this head reads {expected}: extract them with the backbone of this head")]
     Width {
         /// Numbers found.
         found: usize,
@@ -37,44 +45,71 @@ pub enum Error {
     },
     /// The estimator was made for another backbone.
     #[error(
-        "the quality estimator reads features of {expected}, but the backbone is {found}: make or load it for this backbone"
+        "the quality estimator reads features of {expected}, but the backbone is {found}: make or load one for this \
+         backbone"
     )]
     OtherBackbone {
-        /// The backbone at hand: id and hash.
+        /// Id and hash of the backbone given.
         found: String,
-        /// The estimator's own.
+        /// Id and hash of the backbone of the estimator.
         expected: String,
     },
-    /// Nothing to learn from.
-    #[error("warm start needs at least two ladders with two rungs each, got {ladders}")]
-    TooFewLadders {
-        /// Usable ladders.
-        ladders: usize,
+    /// There is too little to learn from.
+    #[error("warm start needs at least two sets of two ranked versions each, got {usable}: make more defects")]
+    TooFewRankings {
+        /// Sets of at least two versions.
+        usable: usize,
     },
-    /// A file does not belong to this estimator.
+    /// A file belongs to another estimator, backbone or version of the format.
     #[error("{}: {field} is `{found}`, expected `{expected}`: it was saved by another estimator", path.display())]
     Mismatch {
         /// The file.
         path: PathBuf,
-        /// Which metadata field.
+        /// Metadata field that differs.
         field: &'static str,
-        /// What it says.
+        /// Value in the file.
         found: String,
-        /// What it should say.
+        /// Value needed.
         expected: String,
     },
-    /// A file cannot be read or written.
-    #[error("{}: {reason}", path.display())]
-    File {
+    /// A file cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Read {
         /// The file.
         path: PathBuf,
-        /// Why, and what to do.
-        reason: String,
+        /// Failure of the operating system.
+        source: std::io::Error,
     },
-    /// The backbone refused the image.
+    /// A file is not a whole estimator.
+    #[error("{} is not a whole quality estimator: {source}; save it again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Cause,
+    },
+    /// A file cannot be written.
+    #[error("{} cannot be written: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Failure of the operating system or of the encoder.
+        source: Cause,
+    },
+    /// The backbone rejected the image.
     #[error(transparent)]
     Backbone(#[from] frozen_backbone::Error),
-    /// A tensor operation failed.
-    #[error("network: {0}")]
-    Network(#[from] candle_core::Error),
+    /// A tensor operation failed: out of memory, or a fault of this crate.
+    #[error("a tensor operation of the quality head failed: {source}")]
+    Network {
+        /// Failure of the tensor library.
+        source: Cause,
+    },
+}
+
+impl Error {
+    /// Hides the error type of candle, which is an implementation detail.
+    pub(crate) fn network(source: candle_core::Error) -> Self {
+        Self::Network { source: source.into() }
+    }
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod descriptors;
 mod error;
@@ -7,15 +8,18 @@ mod features;
 mod file;
 mod monotonicity;
 mod network;
+mod objective;
 mod ranking;
 mod warm_start;
 mod weighting;
 
+pub use {frozen_backbone, imgkit, ndarray};
+
 pub use descriptors::{DESCRIPTORS, Descriptors};
 pub use error::Error;
-pub use features::Evidence;
-pub use monotonicity::{Calibration, Degradation};
-pub use network::{Head, Sqe};
-pub use ranking::{pair_accuracy, ranking_loss, spearman};
-pub use warm_start::{Ladder, WarmStart, WarmStartParams};
-pub use weighting::{effective_sample_size, evened, keep_best, normalised};
+pub use features::QualityFeatures;
+pub use monotonicity::{Degradation, MonotonicityReport};
+pub use network::{Head, HeadInput, Sqe};
+pub use ranking::{pair_accuracy, spearman};
+pub use warm_start::{RankedVersions, WarmStartParams, WarmStartReport};
+pub use weighting::{effective_sample_size, keep_best, mean_one_weights, temper_to_ess};

@@ -1,9 +1,13 @@
-//! Does quality fall with a fault that it was never taught?
+//! Monotonicity of the quality: whether it falls as a known fault, never seen in training, grows stronger.
 
 use frozen_backbone::Backbone;
+use imgkit::ensure;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
-use crate::{Error, Evidence, Sqe, spearman};
+use crate::error::Error;
+use crate::features::QualityFeatures;
+use crate::network::Sqe;
+use crate::ranking::spearman;
 
 /// Blur at full strength: standard deviation, px.
 const BLUR: f64 = 3.0;
@@ -12,33 +16,35 @@ const TINT: f64 = 0.15;
 /// Change of the rim at full strength, and the rim's width, px.
 const RIM: (f64, f32) = (0.3, 2.0);
 
-/// A fault of a composite whose strength is known. The warm start teaches none of them.
+/// Synthetic fault of known strength, applied to a composite. The warm start teaches none of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Degradation {
-    /// The defect is softer than its photo: a Gaussian of up to 3 px inside the mask.
+    /// Blur of the defect alone: a Gaussian of up to 3 px inside the mask.
     BlurMismatch,
-    /// The defect has another white: red up and blue down by up to 0.15 (grey images: brighter) inside the mask.
-    ColourShift,
-    /// A visible outline: the 2 px inside the mask's edge darker, or on dark photos brighter, by up to 0.3.
+    /// White balance of the defect alone: red up and blue down by up to 0.15 (gray images: brighter) inside the mask.
+    ColorShift,
+    /// Visible outline: the 2 px inside the edge of the mask darker, or on dark photos brighter, by up to 0.3.
     SeamStrength,
 }
 
 impl Degradation {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::BlurMismatch, Self::ColourShift, Self::SeamStrength];
+    /// All degradations.
+    pub const ALL: [Self; 3] = [Self::BlurMismatch, Self::ColorShift, Self::SeamStrength];
 
-    /// For tables and plots.
+    /// Name for tables and plots.
+    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::BlurMismatch => "blur mismatch",
-            Self::ColourShift => "colour shift",
+            Self::ColorShift => "color shift",
             Self::SeamStrength => "seam strength",
         }
     }
 
-    /// `image` `(H, W, C)` in \[0, 1\] with this fault inside `mask` `(H, W)`; outside it nothing changes. `strength` 0 is no fault, 1 the
-    /// full one.
+    /// Applies the fault to `image` `(H, W, C)`, f32 in \[0, 1\], inside `mask` `(H, W)`; outside it nothing changes.
+    ///
+    /// `strength` is in \[0, 1\]: 0 is no fault, 1 the full one.
     ///
     /// # Errors
     /// [`Error::Shape`]; [`Error::Parameter`] for a strength outside \[0, 1\].
@@ -50,18 +56,16 @@ impl Degradation {
     ) -> Result<Array3<f32>, Error> {
         let (h, w, c) = image.dim();
         if mask.dim() != (h, w) {
-            return Err(Error::Shape { image: (h, w), mask: mask.dim() });
+            return Err(Error::Shape { what: "the mask", expected: (h, w).into(), found: mask.dim().into() });
         }
-        if !(0.0..=1.0).contains(&strength) {
-            return Err(Error::Parameter { name: "strength", value: strength, expected: "in [0, 1]" });
-        }
+        ensure((0.0..=1.0).contains(&strength), "Degradation", "strength", strength, "in [0, 1]")?;
         let mut out = image.to_owned();
         match self {
             Self::BlurMismatch => {
                 let soft = blurred(image, BLUR * strength);
                 change(&mut out, mask, |at, v| *v = soft[at]);
             }
-            Self::ColourShift => {
+            Self::ColorShift => {
                 let tint = (TINT * strength) as f32;
                 let shift = if c >= 3 { [tint, 0.0, -tint] } else { [tint; 3] };
                 change(&mut out, mask, |at, v| *v += shift[at.2.min(2)]);
@@ -78,6 +82,7 @@ impl Degradation {
     }
 }
 
+/// Changes the marked pixels and clamps them to [0, 1].
 fn change(image: &mut Array3<f32>, mask: ArrayView2<'_, bool>, f: impl Fn((usize, usize, usize), &mut f32)) {
     for ((y, x, c), v) in image.indexed_iter_mut() {
         if mask[[y, x]] {
@@ -114,50 +119,50 @@ fn blurred(image: ArrayView3<'_, f32>, deviation: f64) -> Array3<f32> {
     pass(pass(image, true).view(), false)
 }
 
-/// How quality answers to one degradation.
+/// Quality as a function of the strength of one degradation.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Calibration {
-    /// Which.
+#[non_exhaustive]
+pub struct MonotonicityReport {
+    /// The fault that was applied.
     pub degradation: Degradation,
-    /// Strength, and mean quality over the samples.
+    /// Pairs of strength and mean quality over the samples.
     pub levels: Vec<(f64, f64)>,
     /// Spearman correlation of quality with strength within a sample, mean over the samples: -1 if quality falls at every step, 0 if it
-    /// does not care. A sample whose quality does not change at all counts 0.
+    /// is unrelated to the strength. A sample whose quality does not change at all counts 0.
     pub spearman: f64,
 }
 
 impl Sqe {
-    /// Quality of `samples` (image and mask) at `levels` strengths from 0 to 1 of every [`Degradation`].
+    /// Measures the quality of `samples` (image and mask) at `levels` strengths from 0 to 1 of every [`Degradation`].
     ///
     /// # Errors
-    /// [`Error::Parameter`] for fewer than 2 levels or no sample, [`Error::OtherBackbone`], and what [`Evidence::gather`] refuses.
-    pub fn calibrate(
+    /// [`Error::Parameter`] unless there are 2 to 1000 levels and a sample, [`Error::OtherBackbone`], and whatever
+    /// [`QualityFeatures::extract`] returns.
+    pub fn measure_monotonicity(
         &self,
         backbone: &dyn Backbone,
         samples: &[(ArrayView3<'_, f32>, ArrayView2<'_, bool>)],
         levels: usize,
-    ) -> Result<Vec<Calibration>, Error> {
-        for (name, value, least) in [("levels", levels, 2), ("samples", samples.len(), 1)] {
-            if value < least {
-                return Err(Error::Parameter { name, value: value as f64, expected: "at least 2 levels and 1 sample" });
-            }
-        }
+    ) -> Result<Vec<MonotonicityReport>, Error> {
+        const WHAT: &str = "Sqe::measure_monotonicity";
+        ensure((2..=1000).contains(&levels), WHAT, "levels", levels, "from 2 to 1000")?;
+        ensure(!samples.is_empty(), WHAT, "samples", "empty", "at least 1 image with its mask")?;
         self.check_backbone(backbone)?;
         let strengths: Vec<f64> = (0..levels).map(|i| i as f64 / (levels - 1) as f64).collect();
         let one = |degradation: Degradation| {
             let mut sums = vec![0.0; levels];
             let mut correlation = 0.0;
             for &(image, mask) in samples {
-                let evidence: Vec<Evidence> = strengths
+                let features: Vec<QualityFeatures> = strengths
                     .iter()
-                    .map(|&s| Evidence::gather(backbone, degradation.apply(image, mask, s)?.view(), mask))
+                    .map(|&s| QualityFeatures::extract(backbone, degradation.apply(image, mask, s)?.view(), mask))
                     .collect::<Result<_, Error>>()?;
-                let q = self.score(&evidence.iter().collect::<Vec<_>>())?;
+                let q = self.score(&features.iter().collect::<Vec<_>>())?;
                 sums.iter_mut().zip(&q).for_each(|(s, q)| *s += q / samples.len() as f64);
                 correlation += spearman(&q, &strengths).unwrap_or(0.0) / samples.len() as f64;
             }
             let levels = strengths.iter().copied().zip(sums).collect();
-            Ok(Calibration { degradation, levels, spearman: correlation })
+            Ok(MonotonicityReport { degradation, levels, spearman: correlation })
         };
         Degradation::ALL.into_iter().map(one).collect()
     }
@@ -187,7 +192,7 @@ mod tests {
     fn strengths_are_those_that_are_stated() {
         let (image, mask) = photo();
         let inside = (20, 25);
-        let tinted = Degradation::ColourShift.apply(image.view(), mask.view(), 0.5).unwrap();
+        let tinted = Degradation::ColorShift.apply(image.view(), mask.view(), 0.5).unwrap();
         for (c, shift) in [(0, 0.075), (1, 0.0), (2, -0.075)] {
             assert!((tinted[[inside.0, inside.1, c]] - image[[inside.0, inside.1, c]] - shift).abs() < 1e-6);
         }
@@ -207,11 +212,11 @@ mod tests {
     }
 
     #[test]
-    fn a_strength_or_a_mask_that_does_not_fit_is_refused() {
+    fn bad_strengths_and_masks_are_rejected() {
         let (image, mask) = photo();
         let d = Degradation::BlurMismatch;
         for strength in [-0.1, 1.1, f64::NAN] {
-            assert!(matches!(d.apply(image.view(), mask.view(), strength), Err(Error::Parameter { .. })));
+            assert!(matches!(d.apply(image.view(), mask.view(), strength), Err(Error::Parameter(_))));
         }
         assert!(matches!(d.apply(image.view(), mask.t(), 0.5), Err(Error::Shape { .. })));
     }

@@ -1,22 +1,29 @@
-//! The trained part: a small head on frozen features.
+//! The quality head: a small network on frozen features, the only trained part of the estimator.
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Result as CandleResult, Tensor, Var};
 use frozen_backbone::Backbone;
+use imgkit::{ParameterError, ensure};
+use ndarray::{ArrayView2, ArrayView3};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 
-use crate::{DESCRIPTORS, Error, Evidence};
+use crate::descriptors::DESCRIPTORS;
+use crate::error::Error;
+use crate::features::QualityFeatures;
 
-/// What the head reads, and its shape.
+/// Most weights of a layer: 1 GiB.
+const MOST_WEIGHTS: usize = 1 << 28;
+
+/// Architecture of the quality head and the features it reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Head {
-    /// The published form: pooled features of the whole image, one linear unit.
+    /// One linear unit on the features pooled over the whole image; the form of the published estimator.
     Global,
-    /// Contrast of mask, ring and rest plus the descriptors, one hidden layer of this many units.
+    /// One hidden layer of tanh units on the contrasts of mask, ring and rest and on the descriptors. The default, with 32 units.
     Masked {
-        /// Hidden units.
+        /// Number of hidden units, at least 1.
         hidden: usize,
     },
 }
@@ -34,11 +41,74 @@ impl Head {
             Self::Masked { hidden } => hidden,
         }
     }
+
+    /// Number of inputs per image on features of `backbone`, and names and shapes of the trained tensors.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a masked head without hidden units, and for more weights than fit in memory.
+    pub(crate) fn layout(self, backbone: &dyn Backbone) -> Result<(usize, Vec<TensorLayout>), Error> {
+        let channels = backbone.levels().iter().fold(0usize, |sum, level| sum.saturating_add(level.channels));
+        let most = MOST_WEIGHTS / 4;
+        ensure(
+            (1..=most).contains(&channels),
+            "Sqe",
+            "backbone",
+            format!("{channels} channels"),
+            "of 1 to 2^26 channels",
+        )?;
+        let width = match self {
+            Self::Global => channels,
+            Self::Masked { .. } => 2 * channels + DESCRIPTORS.len(),
+        };
+        let Self::Masked { hidden } = self else {
+            return Ok((width, vec![("output.weight", (width, 1)), ("output.bias", (1, 1))]));
+        };
+        let fits = hidden >= 1 && width.checked_mul(hidden).is_some_and(|n| n <= MOST_WEIGHTS);
+        ensure(fits, "Head::Masked", "hidden", hidden, "at least 1 unit, and at most 2^28 weights in all")?;
+        let hidden_layer = [("hidden.weight", (width, hidden)), ("hidden.bias", (1, hidden))];
+        Ok((width, hidden_layer.into_iter().chain([("output.weight", (hidden, 1)), ("output.bias", (1, 1))]).collect()))
+    }
 }
 
-/// The quality estimator q(image, mask) in (0, 1).
+/// Name and shape of a trained tensor.
+pub(crate) type TensorLayout = (&'static str, (usize, usize));
+
+/// Standardized inputs of a quality head for a batch of images, made by [`Sqe::batch`].
 ///
-/// logit = head((evidence - mean) / scale), q = sigmoid(logit). Weights are `Var`s, so an outer optimiser can go on training them.
+/// Make it once to score the same images repeatedly while the head is being trained.
+#[derive(Debug, Clone)]
+pub struct HeadInput(pub(crate) Tensor);
+
+impl HeadInput {
+    /// Number of images.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.dims().first().copied().unwrap_or(0)
+    }
+
+    /// Whether the batch holds no image.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Quality estimator q(image, mask) in (0, 1): 1 for a defect that looks like part of its photo.
+///
+/// logit = head((features - mean) / scale), q = sigmoid(logit). The estimator belongs to one backbone, named by id and hash. [`Self::warm_start`]
+/// trains it; an outer optimizer can go on by [`Self::objective_gradient`] and [`Self::set_parameters`].
+///
+/// ```
+/// use ndarray::{Array2, Array3};
+/// use sqe::{Head, Sqe};
+///
+/// let backbone = frozen_backbone::EfficientNetLite0::pretrained()?;
+/// let sqe = Sqe::new(&backbone, Head::default(), 0)?;
+/// let image = Array3::from_shape_fn((64, 64, 3), |(y, x, _)| ((y * 7 + x * 3) % 11) as f32 / 10.0);
+/// let mask = Array2::from_shape_fn((64, 64), |(y, x)| (20..40).contains(&y) && (20..40).contains(&x));
+/// assert_eq!(sqe.score_image(&backbone, image.view(), mask.view())?, 0.5); // undecided until trained
+/// # Ok::<(), sqe::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Sqe {
     pub(crate) head: Head,
@@ -46,56 +116,38 @@ pub struct Sqe {
     pub(crate) backbone_hash: u64,
     pub(crate) mean: Vec<f32>,
     pub(crate) scale: Vec<f32>,
-    pub(crate) vars: Vec<(String, Var)>,
+    pub(crate) vars: Vec<(&'static str, Var)>,
 }
 
 impl Sqe {
-    /// An untrained head for `backbone`, drawn from `seed`. Its output layer starts at zero: q = 0.5 for everything.
+    /// Creates an untrained head for `backbone`, its hidden layer drawn from `seed`. The output layer starts at zero: q = 0.5 for everything.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a masked head without hidden units.
+    /// [`Error::Parameter`] for a masked head without hidden units or with more than fit in memory.
     pub fn new(backbone: &dyn Backbone, head: Head, seed: u64) -> Result<Self, Error> {
-        if head == (Head::Masked { hidden: 0 }) {
-            return Err(Error::Parameter { name: "hidden", value: 0.0, expected: "at least 1 unit" });
-        }
-        let channels: usize = backbone.levels().iter().map(|level| level.channels).sum();
-        let width = match head {
-            Head::Global => channels,
-            Head::Masked { .. } => 2 * channels + DESCRIPTORS.len(),
-        };
+        let (width, layout) = head.layout(backbone)?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let var = |name: &str, values: Vec<f32>, shape: (usize, usize)| -> Result<(String, Var), Error> {
-            Ok((name.to_owned(), Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu)?)?))
+        let spread = (2.0 / width as f32).sqrt();
+        let mut draw = |n: usize| -> Vec<f32> {
+            Normal::new(0.0, spread).map_or_else(|_| vec![0.0; n], |d| d.sample_iter(&mut rng).take(n).collect())
         };
-        let mut vars = Vec::new();
-        let hidden = head.hidden();
-        if hidden > 0 {
-            let spread = (2.0 / width as f32).sqrt();
-            let mut draw = |n: usize| -> Vec<f32> {
-                Normal::new(0.0, spread).map_or_else(|_| vec![0.0; n], |d| d.sample_iter(&mut rng).take(n).collect())
-            };
-            vars.push(var("hidden.weight", draw(width * hidden), (width, hidden))?);
-            vars.push(var("hidden.bias", vec![0.0; hidden], (1, hidden))?);
-        }
-        let last = if hidden > 0 { hidden } else { width };
-        vars.push(var("output.weight", vec![0.0; last], (last, 1))?);
-        vars.push(var("output.bias", vec![0.0], (1, 1))?);
-        Ok(Self {
-            head,
-            backbone_id: backbone.id().to_owned(),
-            backbone_hash: backbone.hash(),
-            mean: vec![0.0; width],
-            scale: vec![1.0; width],
-            vars,
-        })
+        let var = |(name, shape): TensorLayout| {
+            let n = shape.0 * shape.1;
+            let values = if name == "hidden.weight" { draw(n) } else { vec![0.0; n] };
+            Ok((name, Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu)?)?))
+        };
+        let vars = layout.into_iter().map(var).collect::<CandleResult<_>>().map_err(Error::network)?;
+        let (mean, scale) = (vec![0.0; width], vec![1.0; width]);
+        Ok(Self { head, backbone_id: backbone.id().to_owned(), backbone_hash: backbone.hash(), mean, scale, vars })
     }
 
-    /// Which head this is.
+    /// Architecture of the head.
+    #[must_use]
     pub fn head(&self) -> Head {
         self.head
     }
 
-    /// Refuses another backbone than the one this estimator was made for.
+    /// Checks that `backbone` is the one this estimator was made for.
     ///
     /// # Errors
     /// [`Error::OtherBackbone`].
@@ -105,33 +157,68 @@ impl Sqe {
         if found == expected { Ok(()) } else { Err(Error::OtherBackbone { found, expected }) }
     }
 
-    /// Numbers the head reads per image.
-    pub fn width(&self) -> usize {
+    /// Number of inputs per image that the head reads.
+    #[must_use]
+    pub fn input_width(&self) -> usize {
         self.mean.len()
     }
 
+    /// Trained parameters of the head, flattened in a fixed order: hidden weights, hidden biases, output weights, output bias.
+    ///
+    /// # Errors
+    /// [`Error::Network`].
+    pub fn parameters(&self) -> Result<Vec<f64>, Error> {
+        let flat: CandleResult<Vec<_>> = self.vars.iter().map(|(_, var)| flat(var)).collect();
+        Ok(flat.map_err(Error::network)?.concat())
+    }
+
+    /// Sets the parameters of the head, in the order of [`Self::parameters`]; they are rounded to f32.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for another number of parameters.
+    pub fn set_parameters(&mut self, values: &[f64]) -> Result<(), Error> {
+        let expected: usize = self.vars.iter().map(|(_, var)| var.elem_count()).sum();
+        if values.len() != expected {
+            let found = format!("of length {}", values.len());
+            return Err(ParameterError::new("Sqe", "values", found, format!("of length {expected}")).into());
+        }
+        let mut rest = values.iter().map(|&v| v as f32);
+        let mut set = |var: &Var| {
+            let part: Vec<f32> = rest.by_ref().take(var.elem_count()).collect();
+            var.set(&Tensor::from_vec(part, var.shape(), var.device())?)
+        };
+        self.vars.iter().try_for_each(|(_, var)| set(var)).map_err(Error::network)
+    }
+
     /// The trainable tensors, in a fixed order.
-    pub fn vars(&self) -> Vec<Var> {
+    pub(crate) fn vars(&self) -> Vec<Var> {
         self.vars.iter().map(|(_, var)| var.clone()).collect()
     }
 
-    /// The head's raw input for one image.
-    pub(crate) fn row(&self, evidence: &Evidence) -> Result<Vec<f32>, Error> {
+    /// Raw inputs of the head for one image.
+    pub(crate) fn row(&self, features: &QualityFeatures) -> Result<Vec<f32>, Error> {
         let row = match self.head {
-            Head::Global => evidence.global.clone(),
+            Head::Global => features.global.clone(),
             Head::Masked { .. } => {
-                let mut row = evidence.contrast.clone();
-                row.extend(evidence.descriptors.values());
+                let mut row = features.contrast.clone();
+                row.extend(features.descriptors.values());
                 row
             }
         };
-        if row.len() == self.width() { Ok(row) } else { Err(Error::Width { found: row.len(), expected: self.width() }) }
+        if row.len() != self.input_width() {
+            return Err(Error::Width { found: row.len(), expected: self.input_width() });
+        }
+        if row.iter().all(|v| v.is_finite()) {
+            Ok(row)
+        } else {
+            Err(Error::NotFinite { what: "the inputs of the head" })
+        }
     }
 
-    /// Sets the standardisation from `rows` of raw input: mean and standard deviation per number.
-    pub(crate) fn standardise(&mut self, rows: &[Vec<f32>]) {
+    /// Sets the standardization from `rows` of raw inputs: mean and standard deviation of each.
+    pub(crate) fn standardize(&mut self, rows: &[Vec<f32>]) {
         let n = rows.len().max(1) as f64;
-        for i in 0..self.width() {
+        for i in 0..self.input_width() {
             let mean = rows.iter().map(|r| f64::from(r[i])).sum::<f64>() / n;
             let variance = rows.iter().map(|r| (f64::from(r[i]) - mean).powi(2)).sum::<f64>() / n;
             self.mean[i] = mean as f32;
@@ -139,26 +226,24 @@ impl Sqe {
         }
     }
 
-    /// Standardised input `(N, width)` of several images, clamped to ten standard deviations.
+    /// Standardizes the features of several images, clamped to ten standard deviations.
     ///
     /// # Errors
-    /// [`Error::Width`] for evidence of another backbone.
-    pub fn input(&self, evidence: &[&Evidence]) -> Result<Tensor, Error> {
-        let mut values = Vec::with_capacity(evidence.len() * self.width());
-        for e in evidence {
-            let row = self.row(e)?;
+    /// [`Error::Width`] for features of another backbone, [`Error::NotFinite`].
+    pub fn batch(&self, features: &[&QualityFeatures]) -> Result<HeadInput, Error> {
+        let mut values = Vec::with_capacity(features.len() * self.input_width());
+        for features in features {
+            let row = self.row(features)?;
             values.extend(
                 row.iter().zip(self.mean.iter().zip(&self.scale)).map(|(v, (m, s))| ((v - m) / s).clamp(-10.0, 10.0)),
             );
         }
-        Ok(Tensor::from_vec(values, (evidence.len(), self.width()), &Device::Cpu)?)
+        let input = Tensor::from_vec(values, (features.len(), self.input_width()), &Device::Cpu);
+        input.map(HeadInput).map_err(Error::network)
     }
 
-    /// Differentiable logits `(N)` of standardised input `(N, width)`.
-    ///
-    /// # Errors
-    /// [`Error::Network`] for another shape.
-    pub fn logits(&self, input: &Tensor) -> Result<Tensor, Error> {
+    /// Differentiable logits `(N)` of standardized input `(N, width)`.
+    pub(crate) fn logits(&self, input: &Tensor) -> CandleResult<Tensor> {
         let mut x = input.clone();
         for layer in self.vars.chunks_exact(2) {
             if let [(name, weight), (_, bias)] = layer {
@@ -168,28 +253,67 @@ impl Sqe {
                 }
             }
         }
-        Ok(x.squeeze(1)?)
+        x.squeeze(1)
     }
 
-    /// Quality in (0, 1) of each image.
+    /// Scores one image: quality in (0, 1) of the defect that `mask` `(H, W)` marks in `image` `(H, W, C)`, f32 in \[0, 1\].
+    ///
+    /// To score many images, or one image by several heads, extract [`QualityFeatures`] once and call [`Self::score`].
     ///
     /// # Errors
-    /// [`Error::Width`] for evidence of another backbone.
-    pub fn score(&self, evidence: &[&Evidence]) -> Result<Vec<f64>, Error> {
-        let logits = self.logits(&self.input(evidence)?)?.to_dtype(DType::F64)?.to_vec1::<f64>()?;
+    /// [`Error::OtherBackbone`], and whatever [`QualityFeatures::extract`] returns.
+    pub fn score_image(
+        &self,
+        backbone: &dyn Backbone,
+        image: ArrayView3<'_, f32>,
+        mask: ArrayView2<'_, bool>,
+    ) -> Result<f64, Error> {
+        self.check_backbone(backbone)?;
+        let features = QualityFeatures::extract(backbone, image, mask)?;
+        Ok(self.score(&[&features])?.first().copied().unwrap_or_default())
+    }
+
+    /// Scores several images: quality in (0, 1) of each, in their order.
+    ///
+    /// # Errors
+    /// [`Error::Width`] for features of another backbone, [`Error::NotFinite`].
+    pub fn score(&self, features: &[&QualityFeatures]) -> Result<Vec<f64>, Error> {
+        self.score_batch(&self.batch(features)?)
+    }
+
+    /// Scores a prepared batch: quality in (0, 1) of each image.
+    ///
+    /// # Errors
+    /// [`Error::Width`] for a batch of another estimator.
+    pub fn score_batch(&self, input: &HeadInput) -> Result<Vec<f64>, Error> {
+        self.check_width(input)?;
+        if input.is_empty() {
+            return Ok(Vec::new());
+        }
+        let logits = self.logits(&input.0).and_then(|logits| flat(&logits)).map_err(Error::network)?;
         Ok(logits.into_iter().map(|z| 1.0 / (1.0 + (-z).exp())).collect())
     }
+
+    pub(crate) fn check_width(&self, input: &HeadInput) -> Result<(), Error> {
+        let (found, expected) = (input.0.dims().get(1).copied().unwrap_or(0), self.input_width());
+        if found == expected { Ok(()) } else { Err(Error::Width { found, expected }) }
+    }
+}
+
+/// All numbers of a tensor, last axis fastest.
+pub(crate) fn flat(tensor: &Tensor) -> CandleResult<Vec<f64>> {
+    tensor.flatten_all()?.to_dtype(DType::F64)?.to_vec1()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Descriptors;
-    use frozen_backbone::{Backbone, EfficientNetLite0};
+    use crate::descriptors::Descriptors;
+    use frozen_backbone::EfficientNetLite0;
 
-    fn evidence(seed: usize) -> Evidence {
+    fn features(seed: usize) -> QualityFeatures {
         let value = |i: usize| (((i * 37 + seed * 101) % 97) as f32 / 48.0) - 1.0;
-        Evidence {
+        QualityFeatures {
             global: (0..256).map(value).collect(),
             contrast: (0..512).map(|i| value(i + 5)).collect(),
             descriptors: Descriptors::from_values(std::array::from_fn(|i| value(i + 900).into())),
@@ -201,10 +325,10 @@ mod tests {
         let net = EfficientNetLite0::pretrained().unwrap();
         for head in [Head::Global, Head::default()] {
             let sqe = Sqe::new(&net, head, 1).unwrap();
-            assert_eq!(sqe.score(&[&evidence(1), &evidence(2)]).unwrap(), vec![0.5, 0.5]);
+            assert_eq!(sqe.score(&[&features(1), &features(2)]).unwrap(), vec![0.5, 0.5]);
         }
-        assert!(matches!(Sqe::new(&net, Head::Masked { hidden: 0 }, 1), Err(Error::Parameter { .. })));
-        assert!(net.hash() != 0);
+        assert!(matches!(Sqe::new(&net, Head::Masked { hidden: 0 }, 1), Err(Error::Parameter(_))));
+        assert!(matches!(Sqe::new(&net, Head::Masked { hidden: usize::MAX }, 1), Err(Error::Parameter(_))));
     }
 
     /// The published head: one linear unit on the pooled features, C + 1 parameters.
@@ -222,8 +346,8 @@ mod tests {
         // a head that is not at its zero start
         let out = &sqe.vars()[2];
         out.set(&Tensor::new(&[[0.3f32], [-0.2], [0.5], [0.1], [-0.4]], &Device::Cpu).unwrap()).unwrap();
-        let (a, b) = (evidence(1), evidence(2));
-        let input = sqe.input(&[&a, &b]).unwrap();
+        let (a, b) = (features(1), features(2));
+        let input = sqe.batch(&[&a, &b]).unwrap().0;
         let sum = || sqe.logits(&input).unwrap().sum_all().unwrap();
         let grads = sum().backward().unwrap();
         for var in sqe.vars() {
@@ -248,10 +372,10 @@ mod tests {
     }
 
     #[test]
-    fn evidence_of_another_width_is_refused() {
+    fn features_of_another_width_are_rejected() {
         let net = EfficientNetLite0::pretrained().unwrap();
         let sqe = Sqe::new(&net, Head::Global, 1).unwrap();
-        let mut foreign = evidence(1);
+        let mut foreign = features(1);
         foreign.global.pop();
         assert!(matches!(sqe.score(&[&foreign]), Err(Error::Width { found: 255, expected: 256 })));
     }

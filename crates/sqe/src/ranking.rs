@@ -1,4 +1,4 @@
-//! Learning and measuring an order.
+//! Pairwise ranking loss, pair accuracy and rank correlation.
 
 use candle_core::{Result, Tensor};
 
@@ -7,19 +7,7 @@ use candle_core::{Result, Tensor};
 /// `better` and `worse` are logits of equal shape `(N)`. Stable for any finite logit: softplus(z) = max(z, 0) + log(1 + exp(-|z|)).
 ///
 /// C. Burges et al., "Learning to Rank using Gradient Descent" (RankNet), ICML 2005.
-///
-/// ```
-/// use candle_core::{Device, Tensor};
-/// let better = Tensor::new(&[0.0f32], &Device::Cpu)?;
-/// let worse = Tensor::new(&[0.0f32], &Device::Cpu)?;
-/// let loss: f32 = sqe::ranking_loss(&better, &worse)?.to_scalar()?;
-/// assert!((loss - 2.0f32.ln()).abs() < 1e-6);
-/// # Ok::<(), candle_core::Error>(())
-/// ```
-///
-/// # Errors
-/// Shapes that differ.
-pub fn ranking_loss(better: &Tensor, worse: &Tensor) -> Result<Tensor> {
+pub(crate) fn ranking_loss(better: &Tensor, worse: &Tensor) -> Result<Tensor> {
     let z = (worse - better)?;
     // |z| as max(z, 0) + max(-z, 0): candle's abs has no gradient at every dtype, relu has
     let positive = z.relu()?;
@@ -27,14 +15,21 @@ pub fn ranking_loss(better: &Tensor, worse: &Tensor) -> Result<Tensor> {
     (positive + (magnitude.neg()?.exp()? + 1.0)?.log()?)?.mean_all()
 }
 
-/// Share of pairs `(better, worse)` that `scores` order rightly; ties count one half.
+/// Fraction of the pairs `(better, worse)` that are ordered correctly, in \[0, 1\]; ties count one half.
 ///
-/// `ladders` hold scores from worst to best; every pair within a ladder counts. `None` without a pair.
-pub fn pair_accuracy(ladders: &[Vec<f64>]) -> Option<f64> {
+/// Each of `rankings` holds the scores of one set of versions, the worst version first; every pair within a set counts. `None` if there is
+/// no pair. A NaN ranks above every number.
+///
+/// ```
+/// assert_eq!(sqe::pair_accuracy(&[vec![0.1, 0.3, 0.2]]), Some(2.0 / 3.0));
+/// assert_eq!(sqe::pair_accuracy(&[vec![0.1]]), None);
+/// ```
+#[must_use]
+pub fn pair_accuracy(rankings: &[Vec<f64>]) -> Option<f64> {
     let (mut right, mut pairs) = (0.0, 0usize);
-    for ladder in ladders {
-        for (i, worse) in ladder.iter().enumerate() {
-            for better in &ladder[i + 1..] {
+    for scores in rankings {
+        for (i, worse) in scores.iter().enumerate() {
+            for better in &scores[i + 1..] {
                 right += match better.total_cmp(worse) {
                     std::cmp::Ordering::Greater => 1.0,
                     std::cmp::Ordering::Equal => 0.5,
@@ -47,13 +42,16 @@ pub fn pair_accuracy(ladders: &[Vec<f64>]) -> Option<f64> {
     (pairs > 0).then(|| right / pairs as f64)
 }
 
-/// Spearman's rank correlation with mid-ranks for ties; `None` for fewer than two points, unequal lengths or a constant side.
+/// Spearman's rank correlation, in \[-1, 1\], with mid-ranks for ties.
+///
+/// `None` for fewer than two points, unequal lengths, values that are not finite, and where all values of a side are equal.
 ///
 /// ```
 /// assert_eq!(sqe::spearman(&[1.0, 2.0, 3.0], &[10.0, 20.0, 21.0]), Some(1.0));
 /// ```
+#[must_use]
 pub fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
-    if a.len() != b.len() || a.len() < 2 {
+    if a.len() != b.len() || a.len() < 2 || !a.iter().chain(b).all(|v| v.is_finite()) {
         return None;
     }
     let (ra, rb) = (mid_ranks(a), mid_ranks(b));
@@ -92,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn pair_accuracy_counts_every_pair_of_a_ladder() {
+    fn pair_accuracy_counts_every_pair_of_a_set() {
         assert_eq!(pair_accuracy(&[vec![0.1, 0.3, 0.2]]), Some(2.0 / 3.0));
         assert_eq!(pair_accuracy(&[vec![0.1, 0.1]]), Some(0.5));
         assert_eq!(pair_accuracy(&[vec![0.1]]), None);

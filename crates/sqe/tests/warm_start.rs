@@ -3,7 +3,7 @@
 
 use frozen_backbone::{Backbone, EfficientNetLite0, Error as BackboneError, Level, Pyramid};
 use ndarray::{Array2, Array3, ArrayView3};
-use sqe::{Degradation, Error, Evidence, Head, Ladder, Sqe, WarmStartParams, spearman};
+use sqe::{Degradation, Error, Head, QualityFeatures, RankedVersions, Sqe, WarmStartParams, spearman};
 
 fn texture(seed: usize) -> Array3<f32> {
     Array3::from_shape_fn((64, 64, 3), |(y, x, c)| {
@@ -18,7 +18,7 @@ fn mask(seed: usize) -> Array2<bool> {
 }
 
 /// A defect whose seam has `strength` of the full step.
-fn pasted(seed: usize, strength: f32) -> Evidence {
+fn pasted(seed: usize, strength: f32) -> QualityFeatures {
     let net = EfficientNetLite0::pretrained().unwrap();
     let (mut image, mask) = (texture(seed), mask(seed));
     for ((y, x, _), v) in image.indexed_iter_mut() {
@@ -26,16 +26,23 @@ fn pasted(seed: usize, strength: f32) -> Evidence {
             *v = (*v + 0.35 * strength).min(1.0);
         }
     }
-    Evidence::gather(&net, image.view(), mask.view()).unwrap()
+    QualityFeatures::extract(&net, image.view(), mask.view()).unwrap()
 }
 
-fn trained() -> (Sqe, sqe::WarmStart) {
+fn trained() -> (Sqe, sqe::WarmStartReport) {
     let net = EfficientNetLite0::pretrained().unwrap();
-    let ladders: Vec<Ladder> = (0..16)
-        .map(|seed| Ladder(vec![pasted(seed, 1.0), pasted(seed, 0.5), pasted(seed, 0.2), pasted(seed, 0.0)]))
+    let ladders: Vec<RankedVersions> = (0..16)
+        .map(|seed| {
+            RankedVersions::worst_first(vec![
+                pasted(seed, 1.0),
+                pasted(seed, 0.5),
+                pasted(seed, 0.2),
+                pasted(seed, 0.0),
+            ])
+        })
         .collect();
     let mut sqe = Sqe::new(&net, Head::default(), 7).unwrap();
-    let report = sqe.warm_start(&ladders, WarmStartParams { epochs: 30, ..Default::default() }).unwrap();
+    let report = sqe.warm_start(&ladders, &WarmStartParams::default().with_epochs(30)).unwrap();
     (sqe, report)
 }
 
@@ -44,7 +51,7 @@ fn ranks_held_out_ladders_and_a_degradation_it_never_saw() {
     let (sqe, report) = trained();
     assert!(report.held_out_accuracy > 0.9, "{report:?}");
     let strengths: Vec<f64> = (0..10).map(|i| f64::from(i) / 9.0).collect();
-    let evidence: Vec<Evidence> = strengths.iter().map(|&s| pasted(40, s as f32)).collect();
+    let evidence: Vec<QualityFeatures> = strengths.iter().map(|&s| pasted(40, s as f32)).collect();
     let q = sqe.score(&evidence.iter().collect::<Vec<_>>()).unwrap();
     assert!(q.iter().all(|q| (0.0..=1.0).contains(q)));
     let rho = spearman(&q, &strengths).unwrap();
@@ -57,16 +64,16 @@ fn quality_falls_with_outlines_it_never_saw_and_calibration_says_so() {
     let (sqe, _) = trained();
     let samples: Vec<_> = (40..46).map(|seed| (texture(seed), mask(seed))).collect();
     let views: Vec<_> = samples.iter().map(|(i, m)| (i.view(), m.view())).collect();
-    let found = sqe.calibrate(&net, &views, 5).unwrap();
+    let found = sqe.measure_monotonicity(&net, &views, 5).unwrap();
     assert_eq!(found.iter().map(|c| c.degradation).collect::<Vec<_>>(), Degradation::ALL);
     let seam = &found[2];
     assert!(seam.spearman < -0.8, "{seam:?}");
     assert!(seam.levels[0].1 > seam.levels[4].1 && seam.levels[2].0 == 0.5);
-    let undecided = Sqe::new(&net, Head::default(), 1).unwrap().calibrate(&net, &views[..1], 3).unwrap();
+    let undecided = Sqe::new(&net, Head::default(), 1).unwrap().measure_monotonicity(&net, &views[..1], 3).unwrap();
     assert!(undecided.iter().all(|c| c.spearman == 0.0), "{undecided:?}");
-    assert!(matches!(sqe.calibrate(&net, &[], 5), Err(Error::Parameter { name: "samples", .. })));
-    assert!(matches!(sqe.calibrate(&net, &views, 1), Err(Error::Parameter { name: "levels", .. })));
-    assert!(matches!(sqe.calibrate(&Other(net), &views, 3), Err(Error::OtherBackbone { .. })));
+    assert!(matches!(sqe.measure_monotonicity(&net, &[], 5), Err(Error::Parameter(p)) if p.name == "samples"));
+    assert!(matches!(sqe.measure_monotonicity(&net, &views, 1), Err(Error::Parameter(p)) if p.name == "levels"));
+    assert!(matches!(sqe.measure_monotonicity(&Other(net), &views, 3), Err(Error::OtherBackbone { .. })));
 }
 
 #[test]
@@ -120,20 +127,20 @@ fn a_file_of_another_backbone_or_no_file_is_refused() {
     let error = Sqe::load(&path, &Other(net.clone())).unwrap_err();
     assert!(matches!(&error, Error::Mismatch { field: "backbone", .. }), "{error}");
     std::fs::write(&path, b"not a file of ours").unwrap();
-    assert!(matches!(Sqe::load(&path, &net), Err(Error::File { .. })));
-    assert!(matches!(Sqe::load(&folder.path().join("none"), &net), Err(Error::File { .. })));
+    assert!(matches!(Sqe::load(&path, &net), Err(Error::Damaged { .. })));
+    assert!(matches!(Sqe::load(&folder.path().join("none"), &net), Err(Error::Read { .. })));
 }
 
 #[test]
 fn too_few_ladders_and_bad_parameters_are_refused() {
     let net = EfficientNetLite0::pretrained().unwrap();
     let mut sqe = Sqe::new(&net, Head::default(), 7).unwrap();
-    assert!(matches!(sqe.warm_start(&[], WarmStartParams::default()), Err(Error::TooFewLadders { ladders: 0 })));
+    assert!(matches!(sqe.warm_start(&[], &WarmStartParams::default()), Err(Error::TooFewRankings { usable: 0 })));
     for (params, name) in [
-        (WarmStartParams { held_out: 1.0, ..Default::default() }, "held_out"),
-        (WarmStartParams { learning_rate: f64::NAN, ..Default::default() }, "learning_rate"),
+        (WarmStartParams::default().with_held_out(1.0), "held_out"),
+        (WarmStartParams::default().with_learning_rate(f64::NAN), "learning_rate"),
     ] {
-        let error = sqe.warm_start(&[], params).unwrap_err();
-        assert!(matches!(error, Error::Parameter { name: found, .. } if found == name));
+        let error = sqe.warm_start(&[], &params).unwrap_err();
+        assert!(matches!(error, Error::Parameter(p) if p.name == name));
     }
 }

@@ -20,7 +20,7 @@ use maphc2f::adbench::file::write_atomic;
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::physdefect::appearance::Material;
 use maphc2f::physdefect::{Domain, SampleKey, estimate_foreground};
-use maphc2f::sqe::{Calibration, DESCRIPTORS, Evidence, Head, Sqe, WarmStartParams, spearman};
+use maphc2f::sqe::{DESCRIPTORS, Head, MonotonicityReport, QualityFeatures, Sqe, WarmStartParams, spearman};
 use maphc2f::{Cell, Pipeline, Rungs, Sheet, Stages, load_photos, prepare_folder, square};
 use ndarray::{Array2, Array3, ArrayView3, Slice};
 
@@ -44,7 +44,7 @@ struct Judged {
     mechanism: usize,
     image: Array3<f32>,
     mask: Array2<bool>,
-    evidence: Evidence,
+    evidence: QualityFeatures,
     severity: f64,
     quality: f64,
 }
@@ -96,7 +96,7 @@ fn run() -> Result<String> {
     }
     progress.finish_and_clear();
     let mut quality = Sqe::new(&net, Head::default(), seed)?;
-    let warm = quality.warm_start(&taught, WarmStartParams { seed, ..Default::default() })?;
+    let warm = quality.warm_start(&taught, &WarmStartParams::default().with_seed(seed))?;
     say(&format!(
         "{} ladders: pairs ranked rightly {:.1} % taught, {:.1} % held out",
         taught.len(),
@@ -114,7 +114,7 @@ fn run() -> Result<String> {
             making += start.elapsed().as_secs_f64();
             let Some((photo, stages)) = made else { continue };
             let start = Instant::now();
-            let evidence = Evidence::gather(&net, stages.fine.view(), stages.mask.view())?;
+            let evidence = QualityFeatures::extract(&net, stages.fine.view(), stages.mask.view())?;
             let q = quality.score(&[&evidence])?[0];
             scoring += start.elapsed().as_secs_f64();
             let severity = stages.record.severity;
@@ -141,7 +141,7 @@ fn run() -> Result<String> {
     )?;
     let step = judged.len().div_ceil(DEGRADED).max(1);
     let views: Vec<_> = judged.iter().step_by(step).map(|j| (j.image.view(), j.mask.view())).collect();
-    let calibration = quality.calibrate(&net, &views, 6)?;
+    let calibration = quality.measure_monotonicity(&net, &views, 6)?;
     write_atomic(out.join("calibration.svg"), plot(&calibration))?;
     for c in &calibration {
         let levels: Vec<String> = c.levels.iter().map(|(_, q)| format!("{q:.3}")).collect();
@@ -213,7 +213,7 @@ fn table(judged: &[Judged], photos: &[&str], pipeline: &Pipeline) -> Result<Stri
     for j in judged {
         let name = pipeline.name(j.mechanism).unwrap_or("?");
         write!(text, "{name},{},{:.3},{:.4}", photos[j.photo], j.severity, j.quality)?;
-        for (_, value) in j.evidence.descriptors.named() {
+        for (_, value) in j.evidence.descriptors().named() {
             write!(text, ",{value:.4}")?;
         }
         text.push('\n');
@@ -221,8 +221,8 @@ fn table(judged: &[Judged], photos: &[&str], pipeline: &Pipeline) -> Result<Stri
     Ok(text)
 }
 
-fn plot(calibration: &[Calibration]) -> String {
-    let panel = |c: &Calibration| Panel {
+fn plot(calibration: &[MonotonicityReport]) -> String {
+    let panel = |c: &MonotonicityReport| Panel {
         title: format!("{}: {:+.2}", c.degradation.name(), c.spearman),
         across: "strength".to_owned(),
         reach: 1.0,

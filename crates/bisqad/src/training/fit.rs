@@ -21,7 +21,7 @@ use crate::training::params::TrainParams;
 use crate::training::report::RoundReport;
 use crate::training::sampler::{Drawing, Real};
 use crate::training::split::Split;
-use crate::training::trainer::{Trainer, assign};
+use crate::training::trainer::Trainer;
 use crate::training::validation_anomalies::{FewShot, MetaSource};
 
 /// A finished run.
@@ -106,7 +106,7 @@ pub fn fit(
             if state.theta.len() != parameters {
                 return Err(Error::Length { what: "checkpoint", found: state.theta.len(), expected: parameters });
             }
-            assign(&quality.vars(), &state.quality)?;
+            quality.set_parameters(&state.quality)?;
             state
         }
         None => trainer.initial_state(quality)?,

@@ -8,7 +8,6 @@ pub(crate) mod fit;
 pub(crate) mod loss;
 pub(crate) mod normal_cache;
 pub(crate) mod observer;
-pub(crate) mod outer_problem;
 pub(crate) mod params;
 pub(crate) mod report;
 pub(crate) mod sampler;

@@ -57,7 +57,7 @@ pub struct TrainParams {
     pub quality_learning_rate: f64,
     /// Weight of the effective-sample-size penalty (default 0.2).
     pub crowding_penalty: f64,
-    /// Least effective sample size over the batch size (default 0.5, 0 for none). Weights that fall below it are [`evened`](sqe::evened), and an
+    /// Least effective sample size over the batch size (default 0.5, 0 for none). Weights that fall below it are [`temper_to_ess`](sqe::temper_to_ess), and an
     /// upper step that starts there follows the penalty alone: the meta set cannot drive the weights into a few samples.
     pub min_effective_share: f64,
     /// How samples are weighed.

@@ -7,7 +7,7 @@ use ndarray::{Array2, Array3, Axis};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use sqe::Evidence;
+use sqe::QualityFeatures;
 
 use crate::detectors::patch::PatchDetector;
 use crate::error::Error;
@@ -32,7 +32,7 @@ const VISIBLE: f32 = 0.5;
 /// One synthetic image, ready for both levels.
 pub(crate) struct Synthetic {
     pub(crate) drawn: Drawn,
-    pub(crate) evidence: Evidence,
+    pub(crate) evidence: QualityFeatures,
     pub(crate) facts: Facts,
 }
 
@@ -210,7 +210,7 @@ impl Drawing<'_> {
     fn prepare(&self, anomaly: &Anomaly, before: &Array2<f32>, plan: &Plan) -> Result<(Synthetic, bool), Error> {
         let (h, w, _) = anomaly.image.dim();
         let (pyramid, all) = patches::read(self.detector.backbone.as_ref(), anomaly.image.view())?;
-        let evidence = Evidence::from_pyramid(&pyramid, anomaly.image.view(), anomaly.mask.view())?;
+        let evidence = QualityFeatures::from_pyramid(&pyramid, anomaly.image.view(), anomaly.mask.view())?;
         let coverage = patches::coverage(anomaly.mask.view());
         let marked: Vec<usize> = (0..coverage.len()).filter(|&p| coverage[p] > 0.0).collect();
         let normal = self.base.of(plan.image);

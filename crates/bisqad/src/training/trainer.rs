@@ -1,10 +1,9 @@
 //! Rounds and steps of the two levels.
 
-use candle_core::{DType, Tensor, Var};
 use rand::Rng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use sqe::{Evidence, Sqe, evened};
+use sqe::{HeadInput, QualityFeatures, Sqe, effective_sample_size, mean_one_weights, temper_to_ess};
 
 use crate::error::Error;
 use crate::features::subsample::stream;
@@ -13,12 +12,10 @@ use crate::training::adam::Adam;
 use crate::training::checkpoint::Checkpoint;
 use crate::training::discriminator::{Known, Stack, Step};
 use crate::training::observer::{Observe, Progress};
-use crate::training::outer_problem::surrogate;
 use crate::training::params::Weighting;
 use crate::training::report::RoundReport;
 use crate::training::report::Tally;
 use crate::training::sampler::{Batch, Drawing, Ready, Synthetic};
-use sqe::{effective_sample_size, normalised};
 
 /// Makes the rounds of one run.
 pub(crate) struct Trainer<'a> {
@@ -28,7 +25,7 @@ pub(crate) struct Trainer<'a> {
 impl Trainer<'_> {
     pub(crate) fn initial_state(&self, quality: &Sqe) -> Result<Checkpoint, Error> {
         let theta = self.drawing.detector.shape.initial(&mut stream(self.drawing.params.seed, u64::MAX));
-        let quality = flatten(&quality.vars())?;
+        let quality = quality.parameters()?;
         Ok(Checkpoint {
             theta_adam: Adam::new(theta.len(), self.drawing.params.learning_rate, 1e-4),
             quality_adam: Adam::new(quality.len(), self.drawing.params.quality_learning_rate, 0.0),
@@ -42,7 +39,7 @@ impl Trainer<'_> {
     pub(crate) fn round(
         &self,
         state: &mut Checkpoint,
-        quality: &Sqe,
+        quality: &mut Sqe,
         method: &dyn Hypergradient,
         observer: &mut dyn Observe,
     ) -> Result<RoundReport, Error> {
@@ -56,7 +53,7 @@ impl Trainer<'_> {
     fn steps(
         &self,
         state: &mut Checkpoint,
-        quality: &Sqe,
+        quality: &mut Sqe,
         method: &dyn Hypergradient,
         ready: &Ready<'_>,
         tally: &mut Tally,
@@ -104,7 +101,7 @@ impl Trainer<'_> {
     fn two_level_update(
         &self,
         state: &mut Checkpoint,
-        quality: &Sqe,
+        quality: &mut Sqe,
         method: &dyn Hypergradient,
         batch: &[&Synthetic],
         meta: &(Stack, Stack),
@@ -113,12 +110,12 @@ impl Trainer<'_> {
         rng: &mut ChaCha8Rng,
     ) -> Result<f64, Error> {
         let problem = self.problem(batch, rng)?;
-        let input = quality.input(&evidence(batch))?;
-        let q = scores(quality, &input)?;
+        let input = quality.batch(&evidence(batch))?;
+        let q = quality.score_batch(&input)?;
         let by_quality = weights(&q, step)?;
         let least = self.drawing.params.min_effective_share;
         let guarded = effective_sample_size(&by_quality) < least * q.len() as f64;
-        let w = evened(&by_quality, least);
+        let w = temper_to_ess(&by_quality, least);
         let (mut loss, mut gradient) = problem.lower(&state.theta, &w)?;
         let known = Known { problem: &problem, meta, theta: &state.theta, weights: &w, gradient: &gradient };
         let answer = method
@@ -147,8 +144,8 @@ impl Trainer<'_> {
     fn teach(
         &self,
         state: &mut Checkpoint,
-        quality: &Sqe,
-        input: &Tensor,
+        quality: &mut Sqe,
+        input: &HeadInput,
         weight_gradient: &[f64],
         guarded: bool,
     ) -> Result<(), Error> {
@@ -158,22 +155,13 @@ impl Trainer<'_> {
             false => (weight_gradient.iter().map(|g| g / norm).collect(), self.drawing.params.crowding_penalty),
             true => (vec![0.0; weight_gradient.len()], self.drawing.params.crowding_penalty.max(1.0)),
         };
-        let objective = surrogate(&quality.logits(input)?, &slope, penalty)?;
-        let vars = quality.vars();
-        let grads = objective.backward()?;
-        let mut gradient = Vec::with_capacity(state.quality.len());
-        for var in &vars {
-            match grads.get(var) {
-                Some(g) => gradient.extend(flat(g)?),
-                None => gradient.resize(gradient.len() + var.elem_count(), 0.0),
-            }
-        }
+        let gradient = quality.objective_gradient(input, &slope, penalty)?;
         if guarded {
             // what was gathered on the way here must not carry on
             state.quality_adam.first.fill(0.0);
         }
         state.quality_adam.update(&mut state.quality, &gradient);
-        assign(&vars, &state.quality)
+        Ok(quality.set_parameters(&state.quality)?)
     }
 
     /// One Adam step of the discriminator on a weighted batch. Returns the loss.
@@ -187,9 +175,9 @@ impl Trainer<'_> {
         rng: &mut ChaCha8Rng,
     ) -> Result<f64, Error> {
         let problem = self.problem(batch, rng)?;
-        let q = scores(quality, &quality.input(&evidence(batch))?)?;
+        let q = quality.score(&evidence(batch))?;
         let mut w = match self.drawing.params.weighting.weighs() {
-            true => evened(&weights(&q, step)?, self.drawing.params.min_effective_share),
+            true => temper_to_ess(&weights(&q, step)?, self.drawing.params.min_effective_share),
             false => vec![1.0; q.len()],
         };
         if self.drawing.params.weighting == Weighting::Shuffled {
@@ -224,39 +212,9 @@ fn weights(q: &[f64], step: usize) -> Result<Vec<f64>, Error> {
     if q.iter().any(|q| !q.is_finite()) {
         return Err(Error::Diverged { what: "the quality", step });
     }
-    normalised(q).ok_or(Error::ZeroWeights { step })
+    mean_one_weights(q).ok_or(Error::ZeroWeights { step })
 }
 
-fn evidence<'a>(batch: &[&'a Synthetic]) -> Vec<&'a Evidence> {
+fn evidence<'a>(batch: &[&'a Synthetic]) -> Vec<&'a QualityFeatures> {
     batch.iter().map(|s| &s.evidence).collect()
-}
-
-fn scores(quality: &Sqe, input: &Tensor) -> Result<Vec<f64>, Error> {
-    Ok(flat(&quality.logits(input)?)?.into_iter().map(|z| 1.0 / (1.0 + (-z).exp())).collect())
-}
-
-fn flat(tensor: &Tensor) -> Result<Vec<f64>, Error> {
-    Ok(tensor.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?)
-}
-
-fn flatten(vars: &[Var]) -> Result<Vec<f64>, Error> {
-    vars.iter().try_fold(Vec::new(), |mut all, var| {
-        all.extend(flat(var)?);
-        Ok(all)
-    })
-}
-
-pub(crate) fn assign(vars: &[Var], values: &[f64]) -> Result<(), Error> {
-    let expected = vars.iter().map(|v| v.elem_count()).sum();
-    if values.len() != expected {
-        return Err(Error::Length { what: "quality parameters", found: values.len(), expected });
-    }
-    let mut start = 0;
-    for var in vars {
-        let end = start + var.elem_count();
-        let part: Vec<f32> = values[start..end].iter().map(|&v| v as f32).collect();
-        var.set(&Tensor::from_vec(part, var.shape(), var.device())?)?;
-        start = end;
-    }
-    Ok(())
 }

@@ -129,7 +129,7 @@ fn series(oracles: &mut Oracles) -> Result<()> {
 
 /// What keeps weights from collapsing.
 fn collapse(oracles: &mut Oracles) -> Result<()> {
-    oracles.must("all qualities 0: no weights", bisqad::normalised(&[0.0; 8]).is_none());
+    oracles.must("all qualities 0: no weights", bisqad::mean_one_weights(&[0.0; 8]).is_none());
     let one = bisqad::effective_sample_size(&[8.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     oracles.add("one of 8 samples takes all: effective samples", one, 1.0, 1.0);
     let [free, guarded] = [0.0, 0.7].map(cost::greedy);
