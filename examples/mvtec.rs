@@ -13,8 +13,8 @@ use common::{Bars, bar, finish, number, say, tell_files, tell_training, write_re
 use maphc2f::adbench::{Mvtec, Policy};
 use maphc2f::bisqad::{Checkpoint, Detector, Fusion, TrainParams, Weighting};
 use maphc2f::{
-    Cell, Evaluation, MATERIALS, Pipeline, Sheet, Source, TestImage, Training, evaluate, heat, load_photo,
-    prepare_folder, shrink, train,
+    Cell, Evaluation, MATERIALS, Pipeline, PipelineSource, Sheet, TestImage, Training, evaluate, load_photo,
+    overlay_heatmap, prepare_folder, shrink_to_side, train,
 };
 use ndarray::Array3;
 
@@ -85,9 +85,9 @@ fn run() -> Result<String> {
     let out = options.out.clone().unwrap_or_else(|| PathBuf::from("target/mvtec").join(&name));
     let side = options.side;
     let normals: Vec<Array3<f32>> =
-        photos.iter().map(|p| shrink(p.view(), side)).collect::<std::result::Result<_, _>>()?;
+        photos.iter().map(|p| shrink_to_side(p.view(), side)).collect::<std::result::Result<_, _>>()?;
     let pipeline = Pipeline::physical(&MATERIALS)?;
-    let source = Source::new(&pipeline, &normals, &names, options.train.seed)?;
+    let source = PipelineSource::new(&pipeline, &normals, &names, options.train.seed)?;
     prepare_folder(&out)?;
     say(&format!(
         "{name}: {} good photos to train on, {} test images, shorter side at most {side} px",
@@ -157,7 +157,10 @@ fn hardest(tests: &[TestImage], evaluation: &Evaluation, threshold: f32) -> Resu
             [
                 Cell::photo(test.image.view(), SHOWN),
                 Cell::mask(test.mask.view(), SHOWN),
-                Cell::photo(heat(test.image.view(), &done.map, 0.6 * threshold, 2.0 * threshold).view(), SHOWN),
+                Cell::photo(
+                    overlay_heatmap(test.image.view(), &done.map, 0.6 * threshold, 2.0 * threshold).view(),
+                    SHOWN,
+                ),
             ]
         });
         sheet.push(cells.collect())?;

@@ -20,8 +20,8 @@ use maphc2f::physdefect::fracture::PaperFrontier;
 use maphc2f::physdefect::pitting::PaperPolygon;
 use maphc2f::physdefect::{SampleKey, Synthesize, estimate_foreground};
 use maphc2f::{
-    Cell, Error, Pipeline, Sheet, Source, TestImage, Training, evaluate, heat, load_photos, prepare_folder, square,
-    train,
+    Cell, Error, Pipeline, PipelineSource, Sheet, TestImage, Training, evaluate, load_photos, overlay_heatmap,
+    prepare_folder, resize_square, train,
 };
 use ndarray::{Array2, Array3, Slice};
 use rand::{Rng, SeedableRng};
@@ -72,7 +72,7 @@ fn run() -> Result<String> {
     }
     let mut sources = Vec::new();
     for set in &sets {
-        sources.push(Source::new(&pipeline, &set.normals, &set.names, seed)?);
+        sources.push(PipelineSource::new(&pipeline, &set.normals, &set.names, seed)?);
     }
     prepare_folder(&out)?;
 
@@ -172,7 +172,7 @@ fn crop(photo: &Array3<f32>, columns: std::ops::Range<usize>, rng: &mut ChaCha8R
         1 => Slice::from(x..x + CROP),
         _ => Slice::from(..),
     });
-    Ok(square(cut, SIDE)?)
+    Ok(resize_square(cut, SIDE)?)
 }
 
 fn stem(path: &Path) -> String {
@@ -195,7 +195,7 @@ fn contact_sheet(
         for group in 0..pipeline.groups() {
             let photo = match detector {
                 Some(_) => crop(photo, 0..photo.dim().1, &mut rng)?,
-                None => square(photo.view(), SIDE)?,
+                None => resize_square(photo.view(), SIDE)?,
             };
             let domain = estimate_foreground(photo.view())?.into_domain()?;
             let key = SampleKey { seed: seed ^ 0x5EE7, index: (row * 8 + group) as u64 };
@@ -211,7 +211,10 @@ fn contact_sheet(
                 Some(detector) => {
                     let threshold = detector.threshold(0.1)?.value as f32;
                     let map = detector.predict(stages.fine.view())?.map;
-                    Cell::photo(heat(stages.fine.view(), &map, 0.6 * threshold, 2.0 * threshold).view(), SHOWN)
+                    Cell::photo(
+                        overlay_heatmap(stages.fine.view(), &map, 0.6 * threshold, 2.0 * threshold).view(),
+                        SHOWN,
+                    )
                 }
                 // no detector was trained on objects
                 None => Cell::photo(Array3::ones((8, 8, 1)).view(), SHOWN),

@@ -6,7 +6,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::{Error, TestImage, shrink};
+use crate::{Error, TestImage, shrink_to_side};
 
 /// Takes `count` real defects out of `tests`, drawn by `seed`, and makes the meta set's few shots of them, shrunk to a shorter
 /// side of `side`.
@@ -33,7 +33,7 @@ pub fn take_few_shot(tests: &mut Vec<TestImage>, count: usize, side: usize, seed
             rest.push(test);
             continue;
         }
-        let image = shrink(test.image.view(), side)?;
+        let image = shrink_to_side(test.image.view(), side)?;
         let share = test.mask.mapv(f32::from);
         let share = resize_map(share.view(), (image.dim().0, image.dim().1), Kernel::Area)?;
         // a thin scratch may cover no pixel by half

@@ -7,7 +7,7 @@ use adbench::resize::{Kernel, resize_map};
 use bisqad::Detector;
 use rayon::prelude::*;
 
-use crate::{Error, heat, load_photo, prepare_folder, save_photo, shrink};
+use crate::{Error, load_photo, overlay_heatmap, prepare_folder, save_photo, shrink_to_side};
 
 /// Scores each photo; writes heat maps under `out/heat` and `out/scores.csv` with one line a photo. A photo that cannot be read
 /// has the reason instead of a score. `progress` is called after each.
@@ -53,10 +53,11 @@ fn table(photos: &[PathBuf], scores: &[Result<f64, String>], threshold: f64) -> 
 /// Scores a photo and writes its heat map, from half the threshold to three times it.
 fn inspect(detector: &dyn Detector, path: &Path, threshold: f32, folder: &Path) -> Result<f64, Error> {
     let photo = load_photo(path)?;
-    let prediction = detector.predict(shrink(photo.view(), detector.trained_at().unwrap_or(usize::MAX))?.view())?;
+    let prediction =
+        detector.predict(shrink_to_side(photo.view(), detector.trained_at().unwrap_or(usize::MAX))?.view())?;
     let map = resize_map(prediction.map.view(), (photo.dim().0, photo.dim().1), Kernel::Bilinear)?;
     let spread = 0.5 * threshold.abs().max(1e-3);
-    let picture = heat(photo.view(), &map, threshold - spread, threshold + 4.0 * spread);
+    let picture = overlay_heatmap(photo.view(), &map, threshold - spread, threshold + 4.0 * spread);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     save_photo(&folder.join(format!("{name}.png")), picture.view())?;
     Ok(prediction.score)

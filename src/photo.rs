@@ -87,7 +87,7 @@ pub(crate) fn write_png(picture: &RgbImage, path: &Path) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error::Resize`] for a side of zero.
-pub fn square(photo: ArrayView3<'_, f32>, side: usize) -> Result<Array3<f32>, Error> {
+pub fn resize_square(photo: ArrayView3<'_, f32>, side: usize) -> Result<Array3<f32>, Error> {
     let (h, w, _) = photo.dim();
     let resized = if (h, w) == (side, side) {
         photo.to_owned()
@@ -111,7 +111,7 @@ fn three_channels(photo: Array3<f32>) -> Array3<f32> {
 ///
 /// # Errors
 /// [`Error::Resize`] for a side of zero.
-pub fn shrink(photo: ArrayView3<'_, f32>, side: usize) -> Result<Array3<f32>, Error> {
+pub fn shrink_to_side(photo: ArrayView3<'_, f32>, side: usize) -> Result<Array3<f32>, Error> {
     let (h, w, c) = photo.dim();
     let kept = photo.slice_each_axis(|a| if a.axis.index() == 2 { (0..c.min(3)).into() } else { (..).into() });
     let grey = kept.slice_each_axis(|a| if a.axis.index() == 2 { (0..1).into() } else { (..).into() });
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn a_grey_photo_becomes_three_equal_channels() {
         let grey = Array3::from_shape_fn((40, 60, 1), |(y, x, _)| (y + x) as f32 / 100.0);
-        let rgb = square(grey.view(), 40).unwrap();
+        let rgb = resize_square(grey.view(), 40).unwrap();
         assert_eq!(rgb.dim(), (40, 40, 3));
         assert_eq!(rgb.index_axis(Axis(2), 0), rgb.index_axis(Axis(2), 2));
     }
@@ -151,10 +151,10 @@ mod tests {
     #[test]
     fn shrinking_keeps_the_aspect_and_never_enlarges() {
         let wide = Array3::from_shape_fn((100, 250, 3), |(y, x, c)| (y * 7 + x * 3 + c) as f32 / 1500.0);
-        assert_eq!(shrink(wide.view(), 50).unwrap().dim(), (50, 125, 3));
-        assert_eq!(shrink(wide.view(), 101).unwrap(), wide);
+        assert_eq!(shrink_to_side(wide.view(), 50).unwrap().dim(), (50, 125, 3));
+        assert_eq!(shrink_to_side(wide.view(), 101).unwrap(), wide);
         // RGB whose channels are equal is grey
         let grey = Array3::from_shape_fn((40, 64, 3), |(y, x, _)| (y + x) as f32 / 110.0);
-        assert_eq!(shrink(grey.view(), 64).unwrap().dim(), (40, 64, 1));
+        assert_eq!(shrink_to_side(grey.view(), 64).unwrap().dim(), (40, 64, 1));
     }
 }

@@ -36,7 +36,7 @@ impl Cell {
 }
 
 /// A photo with a map laid over it: transparent below `low`, through yellow to red at `high`.
-pub fn heat(photo: ArrayView3<'_, f32>, map: &Array2<f32>, low: f32, high: f32) -> Array3<f32> {
+pub fn overlay_heatmap(photo: ArrayView3<'_, f32>, map: &Array2<f32>, low: f32, high: f32) -> Array3<f32> {
     let (h, w, c) = photo.dim();
     Array3::from_shape_fn((h, w, 3), |(y, x, k)| {
         let base = 0.7 * photo[[y, x, if c >= 3 { k } else { 0 }]];
@@ -134,7 +134,7 @@ mod tests {
     fn heat_leaves_cold_pixels_grey_and_makes_hot_ones_red() {
         let photo = Array3::from_elem((1, 2, 1), 0.5);
         let map = Array2::from_shape_vec((1, 2), vec![0.0, 9.0]).unwrap();
-        let out = heat(photo.view(), &map, 1.0, 3.0);
+        let out = overlay_heatmap(photo.view(), &map, 1.0, 3.0);
         assert_eq!(out[[0, 0, 0]], out[[0, 0, 1]]);
         assert!(out[[0, 1, 0]] > 0.8 && out[[0, 1, 1]] < 0.2);
     }

@@ -145,14 +145,14 @@ where
 
 /// A [`Pipeline`] on a fixed set of photos, as the detector's training wants it.
 #[derive(Debug)]
-pub struct Source<'a> {
+pub struct PipelineSource<'a> {
     pipeline: &'a Pipeline,
     domains: Vec<Domain>,
     seed: u64,
     spoilt: f64,
 }
 
-impl<'a> Source<'a> {
+impl<'a> PipelineSource<'a> {
     /// Estimates the foreground of each photo; `names` are for messages.
     ///
     /// # Errors
@@ -185,7 +185,7 @@ impl<'a> Source<'a> {
     }
 }
 
-impl AnomalySource for Source<'_> {
+impl AnomalySource for PipelineSource<'_> {
     fn groups(&self) -> usize {
         self.pipeline.groups()
     }

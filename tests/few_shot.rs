@@ -7,7 +7,7 @@ use maphc2f::bisqad::hypergradient::ForwardDifference;
 use maphc2f::bisqad::{self, Anomaly, AnomalySource, MetaSource, RealDefect, Silent, TrainParams, Upper, fit};
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::sqe::{Head, Sqe};
-use maphc2f::{Error, TestImage, evaluate, square, take_few_shot};
+use maphc2f::{Error, TestImage, evaluate, resize_square, take_few_shot};
 use ndarray::{Array2, Array3, ArrayView3};
 
 fn texture(seed: usize) -> Array3<f32> {
@@ -53,7 +53,7 @@ fn they_are_moved_out_and_refused_if_they_come_back() {
 
     let net = EfficientNetLite0::pretrained().unwrap();
     let mut quality = Sqe::new(&net, Head::default(), 0).unwrap();
-    let normals: Vec<_> = (0..6).map(|i| square(texture(i).view(), 64).unwrap()).collect();
+    let normals: Vec<_> = (0..6).map(|i| resize_square(texture(i).view(), 64).unwrap()).collect();
     let params = TrainParams { rounds: 1, steps: 1, batch: 2, updates: 1, dimensions: 16, ..Default::default() };
     let meta = MetaSource::FewShotReal(few.clone());
     let upper = Upper { quality: &mut quality, method: &ForwardDifference::default(), meta: &meta };

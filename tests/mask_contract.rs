@@ -5,7 +5,7 @@ use std::path::Path;
 
 use maphc2f::physdefect::appearance::Material;
 use maphc2f::physdefect::{SampleKey, estimate_foreground};
-use maphc2f::{Pipeline, load_photos, square};
+use maphc2f::{Pipeline, load_photos, resize_square};
 use ndarray::Array3;
 use rayon::prelude::*;
 
@@ -15,7 +15,7 @@ fn photos() -> Vec<Array3<f32>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/photos");
     let mut photos = load_photos(&folder.join("surfaces")).unwrap();
     photos.extend(load_photos(&folder.join("objects")).unwrap());
-    photos.iter().map(|(_, p)| square(p.view(), 96).unwrap()).collect()
+    photos.iter().map(|(_, p)| resize_square(p.view(), 96).unwrap()).collect()
 }
 
 /// Pixels outside the mask that differ in any bit.

@@ -10,13 +10,13 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use maphc2f::bisqad::{Detector, Silent, TrainParams};
 use maphc2f::physdefect::appearance::Material;
 use maphc2f::physdefect::{Domain, SampleKey};
-use maphc2f::{Pipeline, Source, Training, load_photo, square, train};
+use maphc2f::{Pipeline, PipelineSource, Training, load_photo, resize_square, train};
 use ndarray::Array3;
 
 fn photo() -> Array3<f32> {
     let brick =
         load_photo(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../assets/photos/surfaces/brick.png"))).unwrap();
-    square(brick.view(), 256).unwrap()
+    resize_square(brick.view(), 256).unwrap()
 }
 
 fn synthesis(c: &mut Criterion) {
@@ -51,7 +51,7 @@ fn detector(c: &mut Criterion) {
     let pipeline = Pipeline::physical(&[Material::MATTE]).unwrap();
     let params = TrainParams { rounds: 1, steps: 1, batch: 4, ..Default::default() };
     let training = Training { train: params, ladders: 6, ..Default::default() };
-    let source = Source::new(&pipeline, &photos, &[], 0).unwrap();
+    let source = PipelineSource::new(&pipeline, &photos, &[], 0).unwrap();
     let model = train(&photos, &source, &training, None, &mut Silent).unwrap();
     c.bench_function("detector/256", |b| b.iter(|| model.fitted.detector.predict(photo.view()).unwrap()));
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::Error;
-use super::sources::{Normal, Sources};
+use super::sources::{PhotoSet, SourcePhoto};
 
 /// Bytes of decoded photos that are kept.
 const ROOM: usize = 32 << 20;
@@ -13,26 +13,26 @@ const ROOM: usize = 32 << 20;
 /// Decodes photos once where memory allows, and remembers for good which cannot be used.
 #[derive(Debug)]
 pub(super) struct Cache<'a> {
-    sources: &'a Sources,
+    sources: &'a PhotoSet,
     side: Option<usize>,
     kept: Mutex<Kept>,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
-    photos: HashMap<usize, Arc<Normal>>,
+    photos: HashMap<usize, Arc<SourcePhoto>>,
     order: VecDeque<usize>,
     bytes: usize,
     unusable: BTreeMap<usize, String>,
 }
 
 impl<'a> Cache<'a> {
-    pub(super) fn new(sources: &'a Sources, side: Option<usize>) -> Self {
+    pub(super) fn new(sources: &'a PhotoSet, side: Option<usize>) -> Self {
         Self { sources, side, kept: Mutex::default() }
     }
 
     /// Photo `i`, or why it cannot be used.
-    pub(super) fn get(&self, i: usize) -> Result<Arc<Normal>, String> {
+    pub(super) fn get(&self, i: usize) -> Result<Arc<SourcePhoto>, String> {
         {
             let kept = self.lock();
             if let Some(normal) = kept.photos.get(&i) {

@@ -19,7 +19,7 @@ pub enum Error {
     },
     /// The good photos cannot be found.
     #[error("{}: {reason}", path.display())]
-    Sources {
+    Photos {
         /// The folder.
         path: PathBuf,
         /// What is wrong and what to do.

@@ -15,12 +15,12 @@
 //! ```
 //!
 //! ```
-//! use maphc2f::factory::{Job, Settings, Sources, synthesize, verify};
+//! use maphc2f::factory::{Job, Settings, PhotoSet, synthesize, verify};
 //!
 //! let out = tempfile::tempdir()?;
 //! let photos = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/photos/surfaces");
 //! let settings = Settings { count: 4, side: Some(64), ..Settings::default() };
-//! let sources = Sources::find(&photos, None, None)?;
+//! let sources = PhotoSet::find(&photos, None, None)?;
 //! let done = synthesize(&Job::new(&settings, &sources, out.path()), &|_| ())?;
 //! assert_eq!(done.images + done.failed, 4);
 //! assert!(verify(out.path(), &|_| ())?.is_whole());
@@ -31,7 +31,7 @@ mod cache;
 mod error;
 mod files;
 mod formats;
-mod line;
+mod manifest;
 mod plan;
 mod quality;
 mod replay;
@@ -43,12 +43,12 @@ mod verify;
 
 pub use error::Error;
 pub use formats::{Format, Formats};
-pub use line::{Entry, Failure, Line, MaskSize, Solver};
-pub use plan::{BLOCK, Draw, Shard};
-pub use quality::Judge;
+pub use manifest::{FailureRecord, ManifestRecord, MaskExtent, SampleRecord, SolverStats};
+pub use plan::{BLOCK, SamplePlan, Shard};
+pub use quality::QualityScorer;
 pub use replay::{Replayed, replay};
 pub use run::{Job, Summary, synthesize};
-pub use sample::{Rendered, preview};
-pub use settings::{Materials, Mechanisms, Settings, Share};
-pub use sources::{Normal, Region, Sources};
-pub use verify::{Verified, verify};
+pub use sample::{RenderedSample, preview};
+pub use settings::{Materials, Mechanisms, MixEntry, Settings};
+pub use sources::{PhotoSet, Region, SourcePhoto};
+pub use verify::{Verification, verify};

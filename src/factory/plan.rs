@@ -16,8 +16,8 @@ const STREAM: u64 = 1 << 62;
 
 /// What one index draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Draw {
-    /// Photo, counted in the order of [`Sources`](super::Sources). Every photo carries equally many samples (to within one), and they
+pub struct SamplePlan {
+    /// Photo, counted in the order of [`PhotoSet`](super::PhotoSet). Every photo carries equally many samples (to within one), and they
     /// follow each other, so that it is decoded once.
     pub source: usize,
     /// Position in [`Settings::mechanisms`].
@@ -28,7 +28,7 @@ pub struct Draw {
 
 impl Settings {
     /// What `index` draws when there are this many photos: a pure function.
-    pub fn draw(&self, sources: usize, index: u64) -> Draw {
+    pub fn draw(&self, sources: usize, index: u64) -> SamplePlan {
         let mut rng = SampleKey { seed: self.seed, index: STREAM + index }.rng();
         let total: f64 = self.mechanisms.0.iter().map(|s| s.weight).sum();
         let mut left = rng.random::<f64>() * total;
@@ -38,7 +38,7 @@ impl Settings {
             share += 1;
         }
         let material = rng.random_range(0..self.materials.0.len().max(1));
-        Draw { source: self.source(sources, index), share, material }
+        SamplePlan { source: self.source(sources, index), share, material }
     }
 
     /// Photo of an index.
@@ -95,7 +95,7 @@ mod tests {
     fn shares_follow_their_weights_and_photos_carry_equally_many() {
         let mechanisms = "cutpaste=3,fracture-line=1".parse().unwrap();
         let settings = Settings { mechanisms, count: 8000, ..Settings::default() };
-        let draws: Vec<Draw> = (0..8000).map(|i| settings.draw(5, i)).collect();
+        let draws: Vec<SamplePlan> = (0..8000).map(|i| settings.draw(5, i)).collect();
         // binomial(8000, 1/4): mean 2000, standard deviation 38.7
         let cracks = draws.iter().filter(|d| d.share == 1).count();
         assert!((1850..2150).contains(&cracks), "{cracks}");

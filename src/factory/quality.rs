@@ -8,13 +8,13 @@ use sqe::{QualityFeatures, Sqe};
 
 /// A trained estimator with its backbone.
 #[derive(Debug)]
-pub struct Judge {
+pub struct QualityScorer {
     backbone: EfficientNetLite0,
     estimator: Sqe,
     hash: String,
 }
 
-impl Judge {
+impl QualityScorer {
     /// Reads an estimator that [`Sqe::save`] wrote.
     ///
     /// # Errors

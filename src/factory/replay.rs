@@ -6,17 +6,17 @@ use pde_refine::CoarseToFine;
 
 use super::error::Error;
 use super::files::Hash;
-use super::line::{Entry, Line};
+use super::manifest::{ManifestRecord, SampleRecord};
 use super::plan::BLOCK;
 use super::run::{piece, read_piece};
 use super::sample::{Pictures, extent, render};
-use super::sources::Sources;
+use super::sources::PhotoSet;
 
 /// A sample made again.
 #[derive(Debug, Clone)]
 pub struct Replayed {
     /// Its line of the manifest.
-    pub entry: Entry,
+    pub entry: SampleRecord,
     /// The image as PNG.
     pub image: Vec<u8>,
     /// The mask as PNG.
@@ -29,12 +29,14 @@ pub struct Replayed {
 ///
 /// # Errors
 /// [`Error::Manifest`] if the manifest has no such sample, [`Error::Source`] if the photo cannot be used.
-pub fn replay(out: &Path, sources: &Sources, index: u64) -> Result<Replayed, Error> {
+pub fn replay(out: &Path, sources: &PhotoSet, index: u64) -> Result<Replayed, Error> {
     let path = out.join(piece(index / BLOCK));
     let fail = |reason: String| Error::Manifest { path: path.clone(), reason };
     let entry = match read_piece(&path)?.into_iter().find(|line| line.index() == index) {
-        Some(Line::Made(entry)) => *entry,
-        Some(Line::Failed(failure)) => return Err(fail(format!("sample {index} was not made: {}", failure.failed))),
+        Some(ManifestRecord::Made(entry)) => *entry,
+        Some(ManifestRecord::Failed(failure)) => {
+            return Err(fail(format!("sample {index} was not made: {}", failure.failed)));
+        }
         None => return Err(fail(format!("has no sample {index}"))),
     };
     let normal = sources.load_path(&entry.source, entry.side)?;

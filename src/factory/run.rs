@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use super::error::Error;
 use super::files::Hash;
 use super::formats::{Format, Tar, coco_fragment, coco_merge};
-use super::line::Line;
+use super::manifest::ManifestRecord;
 use super::plan::{BLOCK, Shard};
-use super::quality::Judge;
+use super::quality::QualityScorer;
 use super::sample::{Maker, Pictures};
 use super::settings::Settings;
-use super::sources::Sources;
+use super::sources::PhotoSet;
 use crate::prepare_folder;
 
 /// Samples that are in memory at once.
@@ -28,7 +28,7 @@ pub struct Job<'a> {
     /// What.
     pub settings: &'a Settings,
     /// From which photos.
-    pub sources: &'a Sources,
+    pub sources: &'a PhotoSet,
     /// Into which folder.
     pub out: &'a Path,
     /// Which blocks.
@@ -37,13 +37,13 @@ pub struct Job<'a> {
     pub resume: bool,
     /// Whether a photo that cannot be used is an error, before anything is written.
     pub strict: bool,
-    /// Chooses among tries where [`Settings::keep_best`] is below 1, and fills [`Entry::quality`](super::Entry::quality).
-    pub judge: Option<&'a Judge>,
+    /// Chooses among tries where [`Settings::keep_best`] is below 1, and fills [`SampleRecord::quality`](super::SampleRecord::quality).
+    pub judge: Option<&'a QualityScorer>,
 }
 
 impl<'a> Job<'a> {
     /// The whole run, afresh.
-    pub fn new(settings: &'a Settings, sources: &'a Sources, out: &'a Path) -> Self {
+    pub fn new(settings: &'a Settings, sources: &'a PhotoSet, out: &'a Path) -> Self {
         Self { settings, sources, out, shard: Shard::default(), resume: false, strict: false, judge: None }
     }
 }
@@ -189,7 +189,7 @@ fn begin(job: &Job<'_>) -> Result<Vec<u64>, Error> {
 fn mended(job: &Job<'_>, block: u64) -> Result<bool, Error> {
     let path = job.out.join(piece(block));
     for line in read_piece(&path)? {
-        if let Line::Failed(failure) = line
+        if let ManifestRecord::Failed(failure) = line
             && failure.unusable
             && job.sources.load_path(&failure.source, job.settings.side).is_ok()
         {
@@ -200,7 +200,7 @@ fn mended(job: &Job<'_>, block: u64) -> Result<bool, Error> {
 }
 
 /// The lines of a piece of the manifest.
-pub(super) fn read_piece(path: &Path) -> Result<Vec<Line>, Error> {
+pub(super) fn read_piece(path: &Path) -> Result<Vec<ManifestRecord>, Error> {
     let fail = |reason: String| Error::Manifest { path: path.to_owned(), reason };
     let text = fs::read_to_string(path).map_err(|e| fail(format!("cannot be read ({e})")))?;
     let parse = |(i, line): (usize, &str)| {
@@ -210,14 +210,14 @@ pub(super) fn read_piece(path: &Path) -> Result<Vec<Line>, Error> {
 }
 
 /// A block whose files are written aside, in a folder of this process.
-struct Stage<'a> {
+struct StagedBlock<'a> {
     out: &'a Path,
     folder: PathBuf,
     /// Path relative to the output folder, and hash.
     files: Vec<(String, String)>,
 }
 
-impl<'a> Stage<'a> {
+impl<'a> StagedBlock<'a> {
     /// Leftovers of the block, from a process that was killed, are removed.
     fn new(out: &'a Path, block: u64) -> Result<Self, Error> {
         let mark = format!(".block-{block:06}.");
@@ -259,7 +259,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-impl Drop for Stage<'_> {
+impl Drop for StagedBlock<'_> {
     fn drop(&mut self) {
         fs::remove_dir_all(&self.folder).ok(); // the next run removes what this could not
     }
@@ -273,7 +273,7 @@ fn make_block(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<(u64, u64), Error> {
     let formats = &job.settings.formats;
-    let mut stage = Stage::new(job.out, block)?;
+    let mut stage = StagedBlock::new(job.out, block)?;
     let tar_name = format!("webdataset/{block:06}.tar");
     let tar_path = stage.aside(&tar_name);
     let tar_error = |e: io::Error| Error::output(&tar_path)(e);
@@ -324,7 +324,7 @@ struct Done {
 
 fn one(
     maker: &Maker<'_>,
-    stage: &Stage<'_>,
+    stage: &StagedBlock<'_>,
     formats: &super::Formats,
     index: u64,
     progress: &(dyn Fn(u64) + Sync),
@@ -332,7 +332,7 @@ fn one(
     let (line, pictures) = maker.make(index)?;
     let (mut files, mut coco) = (Vec::new(), String::new());
     let text = |e: serde_json::Error| Error::output(Path::new(&piece(index / BLOCK)))(e);
-    if let (Line::Made(entry), Some(pictures)) = (&line, &pictures) {
+    if let (ManifestRecord::Made(entry), Some(pictures)) = (&line, &pictures) {
         for (name, bytes) in formats.files(entry, pictures) {
             files.push(stage.write(&name, &bytes)?);
         }

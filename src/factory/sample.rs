@@ -11,11 +11,11 @@ use super::cache::Cache;
 use super::error::Error;
 use super::files::Hash;
 use super::formats::{Format, png};
-use super::line::{Entry, Failure, Line, MaskSize, Solver};
-use super::plan::Draw;
-use super::quality::Judge;
+use super::manifest::{FailureRecord, ManifestRecord, MaskExtent, SampleRecord, SolverStats};
+use super::plan::SamplePlan;
+use super::quality::QualityScorer;
 use super::settings::Settings;
-use super::sources::{Normal, Sources};
+use super::sources::{PhotoSet, SourcePhoto};
 use crate::photo::byte;
 
 /// Tries before an index is given up: a defect may find no room or stay invisible.
@@ -26,7 +26,7 @@ const NEXT_TRY: u32 = 40;
 
 /// A defect on a photo, 8 bits. Outside the mask `image` equals the photo.
 #[derive(Debug, Clone)]
-pub struct Rendered {
+pub struct RenderedSample {
     /// The photo with the defect `(H, W, C)`.
     pub image: Array3<u8>,
     /// Its mask `(H, W)`.
@@ -36,16 +36,16 @@ pub struct Rendered {
     /// How it was made.
     pub record: Record,
     /// The coarse stage's solve.
-    pub solver: Solver,
+    pub solver: SolverStats,
 }
 
 /// Puts sample `key` of a synthesiser on a photo and refines it.
 pub(super) fn render(
-    normal: &Normal,
+    normal: &SourcePhoto,
     synthesizer: &dyn Synthesize,
     refine: &CoarseToFine,
     key: SampleKey,
-) -> Result<Rendered, crate::Error> {
+) -> Result<RenderedSample, crate::Error> {
     let photo = to_f32(&normal.pixels);
     let (h, w, _) = photo.dim();
     let sample = synthesizer.synthesize(photo.view(), &normal.domain, key)?;
@@ -58,8 +58,8 @@ pub(super) fn render(
             image[[y, x, k]] = byte(refined.image[[y, x, k]]);
         }
     }
-    let solver = Solver { iterations: refined.stats.solve.iterations, residual: refined.stats.solve.residual };
-    Ok(Rendered { image, mask, photo: normal.pixels.clone(), record: sample.record, solver })
+    let solver = SolverStats { iterations: refined.stats.solve.iterations, residual: refined.stats.solve.residual };
+    Ok(RenderedSample { image, mask, photo: normal.pixels.clone(), record: sample.record, solver })
 }
 
 fn to_f32(pixels: &Array3<u8>) -> Array3<f32> {
@@ -70,7 +70,7 @@ fn to_f32(pixels: &Array3<u8>) -> Array3<f32> {
 ///
 /// # Errors
 /// [`Error::Source`] if its photo cannot be used, [`Error::Pipeline`] if no try succeeds.
-pub fn preview(settings: &Settings, sources: &Sources, index: u64) -> Result<Rendered, Error> {
+pub fn preview(settings: &Settings, sources: &PhotoSet, index: u64) -> Result<RenderedSample, Error> {
     settings.validate()?;
     let draw = settings.draw(sources.len(), index);
     let normal = sources.load(draw.source, settings.side)?;
@@ -107,7 +107,7 @@ pub(super) struct Pictures {
 }
 
 impl Pictures {
-    pub(super) fn encode(rendered: &Rendered, class: usize) -> Result<Self, Error> {
+    pub(super) fn encode(rendered: &RenderedSample, class: usize) -> Result<Self, Error> {
         let image = png::photo(&rendered.image).map_err(|e| crate::Error::output("image.png".as_ref(), &e))?;
         let mask = png::mask(rendered.mask.view()).map_err(|e| crate::Error::output("mask.png".as_ref(), &e))?;
         Ok(Self { image, mask, bits: rendered.mask.clone(), good: None, class })
@@ -117,16 +117,20 @@ impl Pictures {
 /// Makes the samples of a run, in any order.
 pub(super) struct Maker<'a> {
     settings: &'a Settings,
-    sources: &'a Sources,
+    sources: &'a PhotoSet,
     pub(super) photos: Cache<'a>,
-    judge: Option<&'a Judge>,
+    judge: Option<&'a QualityScorer>,
     /// By mechanism, then by material.
     synthesizers: Vec<Vec<Box<dyn Synthesize>>>,
     refine: CoarseToFine,
 }
 
 impl<'a> Maker<'a> {
-    pub(super) fn new(settings: &'a Settings, sources: &'a Sources, judge: Option<&'a Judge>) -> Result<Self, Error> {
+    pub(super) fn new(
+        settings: &'a Settings,
+        sources: &'a PhotoSet,
+        judge: Option<&'a QualityScorer>,
+    ) -> Result<Self, Error> {
         let build = |share: usize| {
             let materials = 0..settings.materials.0.len();
             materials.map(|material| Ok(settings.model(share, material).build().map_err(crate::Error::from)?)).collect()
@@ -140,12 +144,12 @@ impl<'a> Maker<'a> {
     ///
     /// # Errors
     /// [`Error::Pipeline`] for what is wrong with more than this sample.
-    pub(super) fn make(&self, index: u64) -> Result<(Line, Option<Pictures>), Error> {
+    pub(super) fn make(&self, index: u64) -> Result<(ManifestRecord, Option<Pictures>), Error> {
         let draw = self.settings.draw(self.sources.len(), index);
         let failure = |unusable: bool, failed: String| {
             let source = self.sources.name(draw.source).to_owned();
             let mechanism = self.settings.mechanisms.0[draw.share].name.clone();
-            (Line::Failed(Failure { index, source, mechanism, unusable, failed }), None)
+            (ManifestRecord::Failed(FailureRecord { index, source, mechanism, unusable, failed }), None)
         };
         let normal = match self.photos.get(draw.source) {
             Ok(normal) => normal,
@@ -161,7 +165,7 @@ impl<'a> Maker<'a> {
             pictures.good =
                 Some(png::photo(&normal.pixels).map_err(|e| crate::Error::output("good.png".as_ref(), &e))?);
         }
-        let entry = Entry {
+        let entry = SampleRecord {
             index,
             seed: self.settings.seed,
             source: self.sources.name(draw.source).to_owned(),
@@ -182,17 +186,22 @@ impl<'a> Maker<'a> {
             image_sha256: Hash::of(&pictures.image),
             mask_sha256: Hash::of(&pictures.mask),
         };
-        Ok((Line::Made(Box::new(entry)), Some(pictures)))
+        Ok((ManifestRecord::Made(Box::new(entry)), Some(pictures)))
     }
 
     /// The first defect that succeeds, or the best of several by estimated quality.
-    fn best(&self, normal: &Arc<Normal>, draw: Draw, index: u64) -> Result<(Rendered, Option<f64>), crate::Error> {
+    fn best(
+        &self,
+        normal: &Arc<SourcePhoto>,
+        draw: SamplePlan,
+        index: u64,
+    ) -> Result<(RenderedSample, Option<f64>), crate::Error> {
         let synthesizer = self.synthesizers[draw.share][draw.material].as_ref();
         let attempt = |key| render(normal, synthesizer, &self.refine, key);
         let Some(judge) = self.judge else {
             return Ok((first_success(self.settings.seed, index, attempt)?, None));
         };
-        let mut best: Option<(Rendered, f64)> = None;
+        let mut best: Option<(RenderedSample, f64)> = None;
         let mut refused = None;
         for candidate in 0..(1.0 / self.settings.keep_best).round() as u64 {
             let first = index + ((candidate * TRIES) << NEXT_TRY);
@@ -216,13 +225,13 @@ impl<'a> Maker<'a> {
     }
 }
 
-fn descriptors(rendered: &Rendered) -> Result<std::collections::BTreeMap<String, f64>, crate::Error> {
+fn descriptors(rendered: &RenderedSample) -> Result<std::collections::BTreeMap<String, f64>, crate::Error> {
     let measured = Descriptors::measure(to_f32(&rendered.image).view(), rendered.mask.view())?;
     Ok(DESCRIPTORS.iter().filter_map(|&name| Some((name.to_owned(), measured.get(name)?))).collect())
 }
 
 /// Area and bounding box of a mask.
-pub(super) fn extent(mask: ArrayView2<'_, bool>) -> MaskSize {
+pub(super) fn extent(mask: ArrayView2<'_, bool>) -> MaskExtent {
     let (mut area, mut top, mut left, mut bottom, mut right) = (0, usize::MAX, usize::MAX, 0, 0);
     for (y, row) in mask.outer_iter().enumerate() {
         let marked = |(x, &m): (usize, &bool)| m.then_some(x);
@@ -233,7 +242,7 @@ pub(super) fn extent(mask: ArrayView2<'_, bool>) -> MaskSize {
         (bottom, right) = (bottom.max(y + 1), right.max(last + 1));
     }
     if area == 0 {
-        return MaskSize { area, r#box: [0; 4] };
+        return MaskExtent { area, r#box: [0; 4] };
     }
-    MaskSize { area, r#box: [left, top, right - left, bottom - top] }
+    MaskExtent { area, r#box: [left, top, right - left, bottom - top] }
 }

@@ -76,7 +76,7 @@ impl Settings {
 
 /// One mechanism of the mix.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Share {
+pub struct MixEntry {
     /// Name, as in [`physdefect::Synthesize::name`].
     pub name: String,
     /// How often, relative to the others: above 0.
@@ -124,11 +124,11 @@ fn model(name: &str, material: Material, severity: (f64, f64)) -> Option<Model> 
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub struct Mechanisms(pub Vec<Share>);
+pub struct Mechanisms(pub Vec<MixEntry>);
 
 impl Default for Mechanisms {
     fn default() -> Self {
-        let share = |name: &str| Share { name: name.to_owned(), weight: 1.0, severity: SEVERITY };
+        let share = |name: &str| MixEntry { name: name.to_owned(), weight: 1.0, severity: SEVERITY };
         Self(["fracture-line", "pitting-loss", "plastic-warpage"].map(share).into())
     }
 }
@@ -137,7 +137,7 @@ impl FromStr for Mechanisms {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let shares: Vec<Share> = items(text).map(Share::from_str).collect::<Result<_, _>>()?;
+        let shares: Vec<MixEntry> = items(text).map(MixEntry::from_str).collect::<Result<_, _>>()?;
         let repeated = shares.iter().enumerate().find(|(i, s)| shares[..*i].iter().any(|t| t.name == s.name));
         if let Some((_, share)) = repeated {
             return setting("mechanisms", &share.name, "is given twice: name each once".to_owned());
@@ -149,7 +149,7 @@ impl FromStr for Mechanisms {
     }
 }
 
-impl FromStr for Share {
+impl FromStr for MixEntry {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
@@ -175,7 +175,7 @@ impl FromStr for Share {
 
 impl Display for Mechanisms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, Share { name, weight, severity: (low, high) }) in self.0.iter().enumerate() {
+        for (i, MixEntry { name, weight, severity: (low, high) }) in self.0.iter().enumerate() {
             write!(f, "{}{name}={weight}@{low}..{high}", if i > 0 { "," } else { "" })?;
         }
         Ok(())

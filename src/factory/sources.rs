@@ -15,7 +15,7 @@ use crate::photo::{MINIMUM, byte, square_kernel};
 
 /// Good photos, in byte order of their paths, and the folder of their foreground masks if there is one.
 #[derive(Debug, Clone)]
-pub struct Sources {
+pub struct PhotoSet {
     root: PathBuf,
     photos: Vec<String>,
     masks: Option<PathBuf>,
@@ -34,7 +34,7 @@ pub enum Region {
 
 /// A good photo, ready to carry defects.
 #[derive(Debug, Clone)]
-pub struct Normal {
+pub struct SourcePhoto {
     /// `(H, W, 1 or 3)`, 8 bits.
     pub pixels: Array3<u8>,
     /// Where defects may lie.
@@ -45,7 +45,7 @@ pub struct Normal {
     pub hash: String,
 }
 
-impl Normal {
+impl SourcePhoto {
     /// Bytes it takes in memory.
     pub(super) fn bytes(&self) -> usize {
         self.pixels.len() + 5 * self.domain.mask().len() // a mask, and an index for each of its pixels
@@ -54,18 +54,18 @@ impl Normal {
 
 const GOOD: [&str; 2] = ["good", "ok"];
 
-impl Sources {
+impl PhotoSet {
     /// The photos of a plain folder, of a category in MVTec AD, VisA or BTAD layout (`train/good` or `train/ok`), or of the named
     /// `category` below a dataset's root (the published VisA with its `split_csv` too). `masks` is a folder of foreground masks
     /// named as the photos (`<stem>.png` or `<stem>_mask.png`), white where the product is.
     ///
     /// # Errors
-    /// [`Error::Sources`] if there is no photo, or several categories and none is named.
+    /// [`Error::Photos`] if there is no photo, or several categories and none is named.
     pub fn find(root: &Path, category: Option<&str>, masks: Option<&Path>) -> Result<Self, Error> {
-        let fail = |reason: String| Error::Sources { path: root.to_owned(), reason };
+        let fail = |reason: String| Error::Photos { path: root.to_owned(), reason };
         if let Some(folder) = masks.filter(|m| !m.is_dir()) {
             let reason = "no such folder of masks: check the path, or leave `masks` out".to_owned();
-            return Err(Error::Sources { path: folder.to_owned(), reason });
+            return Err(Error::Photos { path: folder.to_owned(), reason });
         }
         if !root.is_dir() {
             return Err(fail("no such folder: check the path".to_owned()));
@@ -134,12 +134,12 @@ impl Sources {
     ///
     /// # Errors
     /// [`Error::Source`] if photo or mask cannot be read, do not fit together or leave no room for a defect.
-    pub fn load(&self, i: usize, side: Option<usize>) -> Result<Normal, Error> {
+    pub fn load(&self, i: usize, side: Option<usize>) -> Result<SourcePhoto, Error> {
         self.load_path(self.name(i), side)
     }
 
     /// [`Self::load`] by the path relative to the root.
-    pub(super) fn load_path(&self, name: &str, side: Option<usize>) -> Result<Normal, Error> {
+    pub(super) fn load_path(&self, name: &str, side: Option<usize>) -> Result<SourcePhoto, Error> {
         let fail = |reason: String| Error::Source { source_path: name.to_owned(), reason };
         let path = self.root.join(name);
         let bytes = std::fs::read(&path).map_err(|e| fail(format!("{}: cannot be read ({e})", path.display())))?;
@@ -170,7 +170,7 @@ impl Sources {
             }
             Some(folder) => (given(folder, &path, (height, width), (h, w)).map_err(fail)?, Region::GivenMask),
         };
-        Ok(Normal { pixels, domain, region, hash })
+        Ok(SourcePhoto { pixels, domain, region, hash })
     }
 }
 

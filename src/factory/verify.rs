@@ -9,13 +9,13 @@ use rayon::prelude::*;
 use super::error::Error;
 use super::files::Hash;
 use super::formats::{Format, coco_merge};
-use super::line::Line;
+use super::manifest::ManifestRecord;
 use super::run::{COCO, Run, coco_parts, indices, piece, read_piece, sums};
 use super::settings::Settings;
 
 /// What [`verify`] found. Paths are relative to the folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Verified {
+pub struct Verification {
     /// Samples in the manifest.
     pub images: u64,
     /// Indices without a sample, as the manifest says.
@@ -32,7 +32,7 @@ pub struct Verified {
     pub unknown: Vec<String>,
 }
 
-impl Verified {
+impl Verification {
     /// Whether everything is there, as it was made, and nothing else.
     pub fn is_whole(&self) -> bool {
         self.unfinished.is_empty() && self.missing.is_empty() && self.differing.is_empty() && self.unknown.is_empty()
@@ -52,16 +52,16 @@ impl Verified {
 ///
 /// # Errors
 /// [`Error::Run`] if the folder holds no run, [`Error::Manifest`] if a piece of its manifest is not one.
-pub fn verify(out: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<Verified, Error> {
+pub fn verify(out: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<Verification, Error> {
     let settings = Run::read(out)?.settings;
     let check = |block: u64| {
         let found = check_block(out, &settings, block);
         progress(1);
         found
     };
-    let blocks: Vec<(Verified, Vec<String>)> =
+    let blocks: Vec<(Verification, Vec<String>)> =
         (0..settings.blocks()).into_par_iter().map(check).collect::<Result<_, _>>()?;
-    let mut whole = Verified::default();
+    let mut whole = Verification::default();
     let mut known: HashSet<String> = HashSet::from(["run.json".to_owned()]);
     for (found, names) in blocks {
         whole.add(found);
@@ -86,8 +86,8 @@ pub fn verify(out: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<Verified, E
 }
 
 /// What is wrong with a block, and the names of its files.
-fn check_block(out: &Path, settings: &Settings, block: u64) -> Result<(Verified, Vec<String>), Error> {
-    let mut found = Verified::default();
+fn check_block(out: &Path, settings: &Settings, block: u64) -> Result<(Verification, Vec<String>), Error> {
+    let mut found = Verification::default();
     let lines = out.join(piece(block));
     if !lines.exists() {
         found.unfinished.push(block);
@@ -113,13 +113,13 @@ fn check_block(out: &Path, settings: &Settings, block: u64) -> Result<(Verified,
             let reason = "does not list the samples of its block: make the block again".to_owned();
             return Err(Error::Manifest { path: lines, reason });
         }
-        found.images = samples.iter().filter(|line| matches!(line, Line::Made(_))).count() as u64;
+        found.images = samples.iter().filter(|line| matches!(line, ManifestRecord::Made(_))).count() as u64;
         found.failed = samples.len() as u64 - found.images;
     }
     Ok((found, names))
 }
 
-fn compare(out: &Path, name: &str, hash: &str, found: &mut Verified) {
+fn compare(out: &Path, name: &str, hash: &str, found: &mut Verification) {
     match Hash::of_file(&out.join(name)) {
         Ok(other) if other == hash => {}
         Ok(_) => found.differing.push(name.to_owned()),

@@ -17,7 +17,7 @@ use maphc2f::physdefect::fracture::{FractureLine, PaperFrontier};
 use maphc2f::physdefect::pitting::{PitShape, PittingLoss, Product};
 use maphc2f::physdefect::warpage::{Load, PlasticWarpage};
 use maphc2f::physdefect::{DefectModel, Domain, Error as Refused, SampleKey, Synthesize};
-use maphc2f::{Cell, Sheet, load_photo, load_photos, prepare_folder, square};
+use maphc2f::{Cell, Sheet, load_photo, load_photos, prepare_folder, resize_square};
 use ndarray::{Array2, Array3, Axis, Slice};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -189,7 +189,7 @@ fn crop(photo: &Array3<f32>, y: usize, x: usize, side: usize) -> Result<Array3<f
         .slice_axis(Axis(0), Slice::from(y0..(y0 + side).min(h)))
         .slice_axis(Axis(1), Slice::from(x0..(x0 + side).min(w)))
         .to_owned();
-    Ok(square(piece.view(), SIDE)?)
+    Ok(resize_square(piece.view(), SIDE)?)
 }
 
 /// Crops around the masks of up to `most` real defects; none where the folder is missing.

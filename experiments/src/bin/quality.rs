@@ -21,7 +21,7 @@ use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::physdefect::appearance::Material;
 use maphc2f::physdefect::{Domain, SampleKey, estimate_foreground};
 use maphc2f::sqe::{DESCRIPTORS, Head, MonotonicityReport, QualityFeatures, Sqe, WarmStartParams, spearman};
-use maphc2f::{Cell, Pipeline, Rungs, Sheet, Stages, load_photos, prepare_folder, square};
+use maphc2f::{Cell, Pipeline, RankingTarget, Sheet, Stages, load_photos, prepare_folder, resize_square};
 use ndarray::{Array2, Array3, ArrayView3, Slice};
 
 /// Side of the photographs, of a cut and of a picture on the sheet, px.
@@ -51,11 +51,11 @@ struct Judged {
 
 fn run() -> Result<String> {
     let (mut out, mut seed, mut ladders, mut samples) = (PathBuf::from("target/quality"), 0u64, 20usize, 60usize);
-    let mut rungs = Rungs::default();
+    let mut rungs = RankingTarget::default();
     let mut args = lexopt::Parser::from_env();
     while let Some(arg) = args.next()? {
         match arg {
-            lexopt::Arg::Long("equal-contrast") => rungs = Rungs::EqualContrast,
+            lexopt::Arg::Long("equal-contrast") => rungs = RankingTarget::ContrastMatched,
             lexopt::Arg::Long("out") => out = args.value()?.into(),
             lexopt::Arg::Long("seed") => seed = number(&mut args, "seed")?,
             lexopt::Arg::Long("ladders") => ladders = number(&mut args, "ladders")?,
@@ -70,7 +70,7 @@ fn run() -> Result<String> {
     let mut photos: Vec<(String, Array3<f32>, Domain)> = Vec::new();
     for folder in ["surfaces", "objects"] {
         for (path, photo) in load_photos(&root.join(folder))? {
-            let photo = square(photo.view(), SIDE)?;
+            let photo = resize_square(photo.view(), SIDE)?;
             let domain = estimate_foreground(photo.view())?.into_domain()?;
             photos.push((path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), photo, domain));
         }

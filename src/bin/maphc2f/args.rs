@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use maphc2f::factory::{Formats, Materials, Mechanisms, Settings, Shard, Sources};
+use maphc2f::factory::{Formats, Materials, Mechanisms, PhotoSet, Settings, Shard};
 
 use crate::Result;
 
@@ -61,9 +61,9 @@ pub struct Photos {
 }
 
 impl Photos {
-    pub fn find(&self) -> Result<Sources> {
+    pub fn find(&self) -> Result<PhotoSet> {
         let root = self.normals.as_deref().ok_or("--normals is missing: name a folder of good photos")?;
-        Ok(Sources::find(root, self.category.as_deref(), self.masks.as_deref())?)
+        Ok(PhotoSet::find(root, self.category.as_deref(), self.masks.as_deref())?)
     }
 }
 
@@ -82,8 +82,8 @@ pub struct Normals {
 }
 
 impl Normals {
-    pub fn find(&self) -> Result<Sources> {
-        Ok(Sources::find(&self.normals, self.category.as_deref(), self.masks.as_deref())?)
+    pub fn find(&self) -> Result<PhotoSet> {
+        Ok(PhotoSet::find(&self.normals, self.category.as_deref(), self.masks.as_deref())?)
     }
 }
 

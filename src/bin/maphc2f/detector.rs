@@ -5,10 +5,11 @@ use std::sync::Arc;
 use indicatif::ProgressBar;
 use maphc2f::adbench::{Mvtec, Policy};
 use maphc2f::bisqad::{self, Detector, Observe, Progress};
-use maphc2f::factory::Sources;
+use maphc2f::factory::PhotoSet;
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::{
-    MATERIALS, Pipeline, Source, TestImage, Training, inspect_folder, list_photos, load_photo, prepare_folder, shrink,
+    MATERIALS, Pipeline, PipelineSource, TestImage, Training, inspect_folder, list_photos, load_photo, prepare_folder,
+    shrink_to_side,
 };
 use ndarray::Array3;
 use serde_json::json;
@@ -30,19 +31,19 @@ impl Observe for Steps {
 }
 
 pub fn train(args: &TrainArgs, console: &Console) -> Result<u8> {
-    let sources = Sources::find(&args.normals, args.category.as_deref(), None)?;
+    let sources = PhotoSet::find(&args.normals, args.category.as_deref(), None)?;
     let names: Vec<String> = (0..sources.len()).map(|i| sources.path(i).display().to_string()).collect();
     let photos = (0..sources.len()).map(|i| load_photo(&sources.path(i)));
     let photos: Vec<Array3<f32>> = photos.collect::<std::result::Result<_, _>>()?;
     let side = args.side;
     let normals: Vec<Array3<f32>> =
-        photos.iter().map(|p| shrink(p.view(), side)).collect::<std::result::Result<_, _>>()?;
+        photos.iter().map(|p| shrink_to_side(p.view(), side)).collect::<std::result::Result<_, _>>()?;
     drop(photos);
     let mut training = Training::default();
     training.train.seed = args.seed;
     training.train.rounds = args.epochs.unwrap_or(training.train.rounds);
     let pipeline = Pipeline::physical(&MATERIALS)?;
-    let source = Source::new(&pipeline, &normals, &names, args.seed)?;
+    let source = PipelineSource::new(&pipeline, &normals, &names, args.seed)?;
     prepare_folder(&args.out)?;
     console.say(&format!("{} good photos, shorter side at most {side} px", normals.len()));
     let mut steps = Steps(console.bar("training", 0));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use maphc2f::factory::{Formats, Materials, Mechanisms, Settings, Sources};
+use maphc2f::factory::{Formats, Materials, Mechanisms, PhotoSet, Settings};
 use serde::Deserialize;
 
 use crate::Result;
@@ -62,9 +62,9 @@ impl Recipe {
 }
 
 /// The good photos of a category of a dataset somewhere below `data`.
-pub fn locate(data: &Path, set: &str, category: &str) -> std::result::Result<Sources, String> {
+pub fn locate(data: &Path, set: &str, category: &str) -> std::result::Result<PhotoSet, String> {
     let folders = FOLDERS.iter().find(|(name, _)| *name == set).map_or(&[][..], |(_, folders)| folders);
-    let found = folders.iter().find_map(|folder| Sources::find(&data.join(folder), Some(category), None).ok());
+    let found = folders.iter().find_map(|folder| PhotoSet::find(&data.join(folder), Some(category), None).ok());
     found.ok_or_else(|| format!("no `{category}` below {} (looked in {})", data.display(), folders.join(", ")))
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use maphc2f::factory::{Job, Judge, Settings, Shard, Sources, Summary, synthesize};
+use maphc2f::factory::{Job, PhotoSet, QualityScorer, Settings, Shard, Summary, synthesize};
 use serde_json::json;
 
 use crate::Result;
@@ -12,16 +12,16 @@ use crate::console::{Console, peak_rss_mb};
 use crate::recipe::Recipe;
 
 /// One data set to make.
-struct Part {
+struct PlannedRun {
     name: String,
     out: PathBuf,
     settings: Settings,
-    sources: Sources,
+    sources: PhotoSet,
     /// Blocks of the parts before it.
     offset: u64,
 }
 
-impl Part {
+impl PlannedRun {
     /// Which blocks this process makes: shards are counted through all parts.
     fn shard(&self, args: &SynthArgs) -> Shard {
         Shard { offset: self.offset, ..args.shard.unwrap_or_default() }
@@ -30,7 +30,7 @@ impl Part {
 
 pub fn run(args: &SynthArgs, console: &Console) -> Result<u8> {
     let start = Instant::now();
-    let judge = args.quality_model.as_deref().map(Judge::load).transpose()?;
+    let judge = args.quality_model.as_deref().map(QualityScorer::load).transpose()?;
     let (parts, missing) = parts(args)?;
     if args.dry_run {
         return Ok(plan(args, &parts, &missing, console));
@@ -95,7 +95,7 @@ fn samples(settings: &Settings, shard: Shard) -> u64 {
 }
 
 /// The data sets to make, and a reason for each that cannot be made.
-fn parts(args: &SynthArgs) -> Result<(Vec<Part>, Vec<String>)> {
+fn parts(args: &SynthArgs) -> Result<(Vec<PlannedRun>, Vec<String>)> {
     let settings = |base: Settings| {
         let base = args.drawn.over(base);
         let formats = args.format.clone().unwrap_or(base.formats);
@@ -106,7 +106,7 @@ fn parts(args: &SynthArgs) -> Result<(Vec<Part>, Vec<String>)> {
         settings.validate()?;
         let name = args.out.file_name().unwrap_or_default().to_string_lossy().into_owned();
         return Ok((
-            vec![Part { name, out: args.out.clone(), settings, sources: args.photos.find()?, offset: 0 }],
+            vec![PlannedRun { name, out: args.out.clone(), settings, sources: args.photos.find()?, offset: 0 }],
             Vec::new(),
         ));
     };
@@ -117,7 +117,7 @@ fn parts(args: &SynthArgs) -> Result<(Vec<Part>, Vec<String>)> {
             Ok(sources) => {
                 let settings = settings(base);
                 let blocks = settings.blocks();
-                parts.push(Part { out: args.out.join(set).join(category), settings, sources, name, offset });
+                parts.push(PlannedRun { out: args.out.join(set).join(category), settings, sources, name, offset });
                 offset += blocks;
             }
             Err(reason) => missing.push(format!("{name}: {} samples: {reason}", base.count)),
@@ -127,7 +127,7 @@ fn parts(args: &SynthArgs) -> Result<(Vec<Part>, Vec<String>)> {
 }
 
 /// Says what would be made; the exit code is 2 if something is missing.
-fn plan(args: &SynthArgs, parts: &[Part], missing: &[String], console: &Console) -> u8 {
+fn plan(args: &SynthArgs, parts: &[PlannedRun], missing: &[String], console: &Console) -> u8 {
     let mut rows = Vec::new();
     for part in parts {
         let here = samples(&part.settings, part.shard(args));

@@ -8,7 +8,7 @@ use ndarray::ArrayView2;
 use serde::Serialize;
 
 use super::stem;
-use crate::factory::line::Entry;
+use crate::factory::manifest::SampleRecord;
 use crate::factory::settings::Settings;
 
 #[derive(Serialize)]
@@ -43,7 +43,7 @@ pub(super) fn image_path(name: &str) -> String {
 
 /// One sample's image and annotation, both as JSON, with a tab between. Ids are the index + 1: COCO's start at 1.
 pub(in crate::factory) fn fragment(
-    entry: &Entry,
+    entry: &SampleRecord,
     mask: ArrayView2<'_, bool>,
     class: usize,
 ) -> serde_json::Result<String> {

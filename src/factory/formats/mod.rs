@@ -10,7 +10,7 @@ use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use super::error::Error;
-use super::line::Entry;
+use super::manifest::SampleRecord;
 use super::sample::Pictures;
 use super::settings::{Settings, items, setting};
 
@@ -82,7 +82,11 @@ impl Formats {
     }
 
     /// Files of one sample with their content.
-    pub(super) fn files<'a>(&self, entry: &Entry, pictures: &'a Pictures) -> Vec<(String, std::borrow::Cow<'a, [u8]>)> {
+    pub(super) fn files<'a>(
+        &self,
+        entry: &SampleRecord,
+        pictures: &'a Pictures,
+    ) -> Vec<(String, std::borrow::Cow<'a, [u8]>)> {
         let (name, kind) = (stem(entry.index), &entry.mechanism);
         let (image, mask) = ((&pictures.image[..]).into(), (&pictures.mask[..]).into());
         let mut files: Vec<(String, std::borrow::Cow<'a, [u8]>)> = Vec::new();

@@ -27,8 +27,8 @@ use maphc2f::bisqad::hypergradient::ForwardDifference;
 use maphc2f::bisqad::{MetaSource, TrainParams, Upper, Weighting, fit};
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::{
-    MATERIALS, Pipeline, Rungs, Source, TestImage, Training, evaluate, load_photo, prepare_folder, shrink,
-    take_few_shot, warm_start,
+    MATERIALS, Pipeline, PipelineSource, RankingTarget, TestImage, Training, evaluate, load_photo, prepare_folder,
+    shrink_to_side, take_few_shot, warm_start,
 };
 use ndarray::Array3;
 use serde_json::{Value, json};
@@ -126,7 +126,7 @@ fn run() -> Result<String> {
                 };
                 // the arms draw the same defects, and read the same images
                 let pipeline = Pipeline::physical(&MATERIALS)?;
-                let source = Source::new(&pipeline, &set.normals, &set.names, seed)?;
+                let source = PipelineSource::new(&pipeline, &set.normals, &set.names, seed)?;
                 let source = source.spoilt(if spoilt { SPOILT } else { 0.0 });
                 let drawn = CachedSource::new(&source);
                 let backbone = Arc::new(CachedBackbone::new(EfficientNetLite0::pretrained()?));
@@ -171,7 +171,7 @@ impl Set {
         let train = dataset.train().samples();
         let photos: Vec<_> = train.iter().map(|s| load_photo(s.image_path())).collect::<std::result::Result<_, _>>()?;
         let names = train.iter().map(|s| s.image_path().display().to_string()).collect();
-        let normals = photos.iter().map(|p| shrink(p.view(), side)).collect::<std::result::Result<_, _>>()?;
+        let normals = photos.iter().map(|p| shrink_to_side(p.view(), side)).collect::<std::result::Result<_, _>>()?;
         let tests = dataset.test().samples().iter().map(TestImage::read).collect::<std::result::Result<_, _>>()?;
         Ok(Self { normals, names, tests, side })
     }
@@ -180,7 +180,7 @@ impl Set {
 /// What the arms of one seed have in common.
 struct Shared<'a> {
     backbone: Arc<CachedBackbone>,
-    source: &'a Source<'a>,
+    source: &'a PipelineSource<'a>,
     drawn: &'a CachedSource<'a>,
 }
 
@@ -196,7 +196,7 @@ fn one(set: &Set, shared: &Shared<'_>, arm: &str, seed: u64, rounds: usize, mut 
         "warm" => Weighting::WarmStart,
         _ => Weighting::Learnt,
     };
-    let rungs = if arm == "equal" { Rungs::EqualContrast } else { Rungs::default() };
+    let rungs = if arm == "equal" { RankingTarget::ContrastMatched } else { RankingTarget::default() };
     let meta = if arm == "real" { MetaSource::FewShotReal(few) } else { MetaSource::HeldOutMechanism };
     let params = TrainParams { seed, rounds, weighting, ..Default::default() };
     let (backbone, ladders) = (Arc::clone(&shared.backbone), Training::default().ladders);

@@ -12,7 +12,7 @@ use maphc2f::pde_refine::CoarseToFine;
 use maphc2f::physdefect::Synthesize;
 use maphc2f::physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
 use maphc2f::sqe::{Head, Sqe};
-use maphc2f::{MATERIALS, Pipeline, Source, Stage, Training, train};
+use maphc2f::{MATERIALS, Pipeline, PipelineSource, Stage, Training, train};
 use ndarray::{Array2, Array3, ArrayView3};
 
 use crate::Result;
@@ -62,7 +62,7 @@ pub(crate) fn trained(set: &Set, arm: &str, seed: u64) -> Result<Box<dyn Detecto
         "ours-npcF" => ours()?.up_to(Stage::Coarse),
         _ => ours()?,
     };
-    let source = Source::new(&pipeline, &set.normals, &set.names, seed)?;
+    let source = PipelineSource::new(&pipeline, &set.normals, &set.names, seed)?;
     if arm == "untrained" {
         // the defects serve to choose the shrinkage alone
         let none = Training { train: TrainParams { rounds: 0, ..params }, ladders: 3, ..Default::default() };
@@ -92,7 +92,7 @@ fn ensemble(set: &Set, params: TrainParams) -> Result<Ensemble> {
         }
     }
     let pipeline = Pipeline::physical(&MATERIALS)?;
-    let source = Source::new(&pipeline, &fitted, &names, params.seed)?;
+    let source = PipelineSource::new(&pipeline, &fitted, &names, params.seed)?;
     let memory = MemoryParams { seed: params.seed, ..Default::default() };
     let training = Training { train: params, ..Default::default() };
     let ours = train(&fitted, &source, &training, None, &mut Silent)?.fitted.detector;

@@ -9,7 +9,7 @@ use maphc2f::adbench::metrics::PixelPool;
 use maphc2f::adbench::protocol::Protocol;
 use maphc2f::adbench::{auroc, metrics::MetricError};
 use maphc2f::bisqad::Prediction;
-use maphc2f::shrink;
+use maphc2f::shrink_to_side;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
@@ -94,7 +94,7 @@ pub(crate) fn make(set: &Set, arm: &str, seed: u64, side: usize) -> Result<Run> 
         .tests
         .par_iter()
         .map(|t| {
-            let image = shrink(t.image.view(), side).map_err(|e| e.to_string())?;
+            let image = shrink_to_side(t.image.view(), side).map_err(|e| e.to_string())?;
             detector.predict(image.view()).map_err(|e| e.to_string())
         })
         .collect::<std::result::Result<_, String>>()?;

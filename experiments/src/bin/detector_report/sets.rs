@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use maphc2f::adbench::{Mvtec, Policy};
-use maphc2f::{TestImage, load_photo, shrink};
+use maphc2f::{TestImage, load_photo, shrink_to_side};
 use ndarray::Array3;
 
 use crate::Result;
@@ -45,7 +45,7 @@ pub(crate) fn read(place: &Place, root: &Path, side: usize) -> Result<Set> {
     }
     let paths: Vec<_> = dataset.train().samples().iter().map(|s| s.image_path().to_owned()).collect();
     let normals: Vec<Array3<f32>> =
-        paths.iter().map(|p| shrink(load_photo(p)?.view(), side)).collect::<std::result::Result<_, _>>()?;
+        paths.iter().map(|p| shrink_to_side(load_photo(p)?.view(), side)).collect::<std::result::Result<_, _>>()?;
     let names = paths.iter().map(|p| p.display().to_string()).collect();
     let tests = dataset.test().samples().iter().map(TestImage::read).collect::<std::result::Result<_, _>>()?;
     Ok(Set { name: place.name, normals, names, tests })

@@ -6,21 +6,22 @@ use physdefect::SampleKey;
 use rayon::prelude::*;
 use sqe::{Head, QualityFeatures, RankedVersions, Sqe, WarmStartParams, WarmStartReport};
 
-use crate::{Error, Source, Stages};
+use crate::error::Error;
+use crate::synthesis::{PipelineSource, Stages};
 
 /// The versions that a [`RankedVersions`] ranks, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub enum Rungs {
+pub enum RankingTarget {
     /// Raw paste, npcF, npcF++, untouched pixels. The last has no contrast at all, and so a faint defect ranks high by its faintness.
     #[default]
-    ToUntouched,
+    UpToOriginal,
     /// Raw paste, npcF and npcF++, each brought to the root-mean-square contrast to the photo that the faintest of them has: contrast says
     /// nothing of the rank. This project's own variant.
-    EqualContrast,
+    ContrastMatched,
 }
 
-impl Rungs {
+impl RankingTarget {
     /// The ladder of a defect on `photo` `(H, W, C)`.
     ///
     /// # Errors
@@ -34,8 +35,8 @@ impl Rungs {
         let made = [&stages.raw, &stages.coarse, &stages.fine];
         let gather = |image: ArrayView3<'_, f32>| QualityFeatures::extract(backbone, image, stages.mask.view());
         let rungs: Result<Vec<QualityFeatures>, sqe::Error> = match self {
-            Self::ToUntouched => made.map(|m| m.view()).into_iter().chain([photo]).map(gather).collect(),
-            Self::EqualContrast => {
+            Self::UpToOriginal => made.map(|m| m.view()).into_iter().chain([photo]).map(gather).collect(),
+            Self::ContrastMatched => {
                 equally_faint(made, photo, &stages.mask).iter().map(|image| gather(image.view())).collect()
             }
         };
@@ -67,8 +68,8 @@ fn equally_faint(images: [&Array3<f32>; 3], photo: ArrayView3<'_, f32>, mask: &A
 pub fn warm_start(
     backbone: &dyn Backbone,
     photos: &[Array3<f32>],
-    source: &Source<'_>,
-    rungs: Rungs,
+    source: &PipelineSource<'_>,
+    rungs: RankingTarget,
     count: usize,
     seed: u64,
 ) -> Result<(Sqe, WarmStartReport), Error> {

@@ -13,16 +13,16 @@ use super::sources::Region;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 #[non_exhaustive]
-pub enum Line {
+pub enum ManifestRecord {
     /// A sample was made.
-    Made(Box<Entry>),
+    Made(Box<SampleRecord>),
     /// None was.
-    Failed(Failure),
+    Failed(FailureRecord),
 }
 
 /// A sample: all that is needed to make it again from the photo, and to weigh it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct SampleRecord {
     /// Its number in the run.
     pub index: u64,
     /// The run's seed.
@@ -48,7 +48,7 @@ pub struct Entry {
     /// Physical measures, named with their units.
     pub measures: Measures,
     /// The coarse stage's solve.
-    pub solver: Solver,
+    pub solver: SolverStats,
     /// Estimated quality in (0, 1), if an estimator was given.
     pub quality: Option<f64>,
     /// See [`sqe::DESCRIPTORS`].
@@ -56,7 +56,7 @@ pub struct Entry {
     /// Height and width, px.
     pub size: (usize, usize),
     /// The mask's extent.
-    pub mask: MaskSize,
+    pub mask: MaskExtent,
     /// SHA-256 of the image as PNG.
     pub image_sha256: String,
     /// SHA-256 of the mask as PNG.
@@ -65,7 +65,7 @@ pub struct Entry {
 
 /// How the screened Poisson equation was solved, the worst over channels and boxes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Solver {
+pub struct SolverStats {
     /// Cycles.
     pub iterations: usize,
     /// True relative residual.
@@ -74,7 +74,7 @@ pub struct Solver {
 
 /// Extent of a mask, px.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MaskSize {
+pub struct MaskExtent {
     /// Pixels.
     pub area: usize,
     /// Left, top, width, height.
@@ -83,7 +83,7 @@ pub struct MaskSize {
 
 /// An index without a sample.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
+pub struct FailureRecord {
     /// Its number in the run.
     pub index: u64,
     /// The photo.
@@ -96,7 +96,7 @@ pub struct Failure {
     pub failed: String,
 }
 
-impl Line {
+impl ManifestRecord {
     /// Number in the run.
     pub fn index(&self) -> u64 {
         match self {

@@ -1,0 +1,91 @@
+//! Evaluation of a detector on a labeled test set.
+
+use adbench::resize::{Kernel, resize_map};
+use adbench::{Outcome, Report, ReportBuilder};
+use bisqad::Detector;
+use ndarray::{Array2, Array3};
+use rayon::prelude::*;
+
+use crate::error::Error;
+use crate::photo::{load_photo, shrink_to_side};
+
+/// One test image.
+#[derive(Debug, Clone)]
+pub struct TestImage {
+    /// For pictures and messages; no other image's.
+    pub name: String,
+    /// Defect kind; `None` for good images.
+    pub kind: Option<String>,
+    /// The image `(H, W, C)` at its own size.
+    pub image: Array3<f32>,
+    /// Ground truth `(H, W)`; all false for good images.
+    pub mask: Array2<bool>,
+}
+
+impl TestImage {
+    /// Reads a sample of a dataset with its ground truth.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::TooSmall`].
+    pub fn read(sample: &adbench::Sample) -> Result<Self, Error> {
+        let image = load_photo(sample.image_path())?;
+        let mask = match sample.mask_path() {
+            Some(_) => sample.read_mask(0.0)?.mask,
+            None => Array2::from_elem((image.dim().0, image.dim().1), false),
+        };
+        Ok(Self { name: sample.id().to_owned(), kind: sample.kind().map(str::to_owned), image, mask })
+    }
+}
+
+/// One test image's outcome.
+#[derive(Debug, Clone)]
+pub struct ScoredImage {
+    /// The detector's image score.
+    pub score: f64,
+    /// Map at the image's own size.
+    pub map: Array2<f32>,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub struct Evaluation {
+    /// Per kind, mean and overall.
+    pub report: Report,
+    /// In the order of the test images.
+    pub images: Vec<ScoredImage>,
+}
+
+/// Scores a test set: detection on images shrunk to the shorter side that the detector was trained at, maps resized back, figures at each
+/// image's own size.
+///
+/// `progress` hears how many images are done. Nothing is tuned here.
+///
+/// # Errors
+/// [`Error::Report`] if a class is missing or two images share a name; [`Error::Detector`], above all
+/// [`bisqad::Error::MetaLeak`] if a test image steered this detector's training.
+pub fn evaluate(
+    detector: &dyn Detector,
+    name: &str,
+    tests: &[TestImage],
+    progress: &(dyn Fn(usize) + Sync),
+) -> Result<Evaluation, Error> {
+    let side = detector.trained_at().unwrap_or(usize::MAX);
+    let score = |(i, test): (usize, &TestImage)| -> Result<ScoredImage, Error> {
+        let image = shrink_to_side(test.image.view(), side)?;
+        if detector.was_steered_by(image.view()) {
+            let (name, place) = (test.name.clone(), "a test image".to_owned());
+            return Err(bisqad::Error::MetaLeak { name, place }.into());
+        }
+        let prediction = detector.predict(image.view())?;
+        let map = resize_map(prediction.map.view(), test.mask.dim(), Kernel::Bilinear)?;
+        progress(i);
+        Ok(ScoredImage { score: prediction.score, map })
+    };
+    let images: Vec<ScoredImage> = tests.par_iter().enumerate().map(score).collect::<Result<_, _>>()?;
+    let mut builder = ReportBuilder::new(name);
+    for (test, done) in tests.iter().zip(&images) {
+        let outcome = Outcome::new(&test.name, test.kind.as_deref(), done.score as f32);
+        builder.push(&outcome.with_map(done.map.view(), test.mask.view()).with_photo(test.image.view()))?;
+    }
+    Ok(Evaluation { report: builder.finish()?, images })
+}
