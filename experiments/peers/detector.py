@@ -1,7 +1,7 @@
 """What ONNX Runtime and PyTorch need for the detector's features: EfficientNet-Lite0 to block 10, one 256x256 image, on the CPU.
 
-    python -m venv /tmp/peers && /tmp/peers/bin/pip install -r benches/peers/requirements.txt
-    /tmp/peers/bin/python benches/peers/detector.py [--side 256] [--runs 40] [--rounds 5] [--ours target/release/examples/backbone_ms]
+    python -m venv /tmp/peers && /tmp/peers/bin/pip install -r experiments/peers/requirements.txt
+    /tmp/peers/bin/python experiments/peers/detector.py [--side 256] [--runs 40] [--rounds 5] [--ours target/release/examples/backbone_ms]
 
 prints one JSON object:
 

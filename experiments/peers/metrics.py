@@ -1,8 +1,8 @@
 """What other libraries need for exact AUROC and AU-PRO on the same seeded scores, on one thread.
 
-    python -m venv /tmp/peers && /tmp/peers/bin/pip install -r benches/peers/requirements.txt
-    /tmp/peers/bin/python benches/peers/metrics.py target/metrics-peers.json [--runs 5] [--side 1024]
-    cargo run --release --example metrics_report -- --peers target/metrics-peers.json
+    python -m venv /tmp/peers && /tmp/peers/bin/pip install -r experiments/peers/requirements.txt
+    /tmp/peers/bin/python experiments/peers/metrics.py target/metrics-peers.json [--runs 5] [--side 1024]
+    cargo run --release -p experiments --bin metrics_report -- --peers target/metrics-peers.json
 
 writes one JSON file:
 

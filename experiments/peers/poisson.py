@@ -1,8 +1,8 @@
 """What other libraries need for the same compositing problems, on one thread.
 
-    cargo run --release --example peer_cases -- target/peer-cases
-    python -m venv /tmp/peers && /tmp/peers/bin/pip install -r benches/peers/requirements.txt
-    /tmp/peers/bin/python benches/peers/poisson.py target/peer-cases target/peers.json [--runs 5] [--sides 256 512 1024 2048]
+    cargo run --release -p experiments --bin peer_cases -- target/peer-cases
+    python -m venv /tmp/peers && /tmp/peers/bin/pip install -r experiments/peers/requirements.txt
+    /tmp/peers/bin/python experiments/peers/poisson.py target/peer-cases target/peers.json [--runs 5] [--sides 256 512 1024 2048]
 
 reads the folder that the example `peer_cases` writes (target.u8, source.u8 (H, W, 3) and mask.u8 (H, W), raw; cases.json)
 and writes one JSON file:

@@ -1,9 +1,9 @@
 """OpenCV's picture of the scenes that the example `compositing` writes.
 
-    cargo run --release --example compositing -- --peers target/compositing
-    python -m venv /tmp/peers && /tmp/peers/bin/pip install -r benches/peers/requirements.txt
-    /tmp/peers/bin/python benches/peers/seamless_clone.py target/compositing
-    cargo run --release --example compositing -- --peers target/compositing
+    cargo run --release -p experiments --bin compositing -- --peers target/compositing
+    python -m venv /tmp/peers && /tmp/peers/bin/pip install -r experiments/peers/requirements.txt
+    /tmp/peers/bin/python experiments/peers/seamless_clone.py target/compositing
+    cargo run --release -p experiments --bin compositing -- --peers target/compositing
 
 reads `target.png`, `source.png` and `mask.png` in every folder of the one given and writes `seamless_clone.png` beside them.
 """

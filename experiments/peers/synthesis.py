@@ -1,7 +1,7 @@
 """How many 256x256 RGB samples a second other tools make, on the CPU, beside `maphc2f synth`.
 
-    python -m venv /tmp/peers && /tmp/peers/bin/pip install -r benches/peers/synthesis.txt
-    /tmp/peers/bin/python benches/peers/synthesis.py --photos FOLDER [--ours target/release/maphc2f] [--seconds 3] [--rounds 3]
+    python -m venv /tmp/peers && /tmp/peers/bin/pip install -r experiments/peers/synthesis.txt
+    /tmp/peers/bin/python experiments/peers/synthesis.py --photos FOLDER [--ours target/release/maphc2f] [--seconds 3] [--rounds 3]
 
 FOLDER holds PNG photos; they are resized to 256x256. Everything runs on one thread, in turn, `rounds` times; the best round counts. Prints one
 JSON object: versions, cpu, and `images_per_second` of

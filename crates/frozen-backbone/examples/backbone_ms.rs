@@ -1,4 +1,4 @@
-//! Times a backbone for `benches/peers`: `backbone_ms [side] [runs] [network file]` prints `{"ours": [milliseconds, ..]}`.
+//! Times a backbone for `experiments/peers`: `backbone_ms [side] [runs] [network file]` prints `{"ours": [milliseconds, ..]}`.
 //!
 //! Without a network it is the embedded one; `lite0`, `lite1`, `lite2`, `wide_resnet50_2`, `dinov2_small` and `dinov2_base` read a file.
 #![allow(clippy::print_stdout)] // its output is what it is for
