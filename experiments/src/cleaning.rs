@@ -3,8 +3,6 @@
 //!
 //! The task is that of L. Franceschi et al., "Forward and Reverse Gradient-Based Hyperparameter Optimization", ICML 2017.
 
-use std::path::Path;
-
 use maphc2f::adbench::{auroc, read_photo};
 use maphc2f::bisqad::Error;
 use maphc2f::bisqad::hypergradient::{Bilevel, ForwardDifference, Hypergradient, WeightGradient};

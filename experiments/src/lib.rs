@@ -5,12 +5,11 @@ use std::path::Path;
 pub mod cleaning;
 pub mod console;
 pub mod memo;
-pub mod oracles;
+pub mod oracle_table;
 pub mod pairs;
 pub mod plot;
 pub mod poisson_cases;
 pub mod texture;
-pub mod uniform;
 
 /// Root folder of the workspace, where `docs` and `assets` lie.
 pub fn workspace() -> &'static Path {

@@ -4,20 +4,17 @@
 
 #![allow(missing_docs)] // criterion's macros make undocumented functions
 
-#[path = "../tests/common/uniform.rs"]
-mod uniform;
-
 use std::hint::black_box;
 
 use adbench::{PixelPool, auroc, average_precision};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::Array2;
-use uniform::Uniform;
+use oracles::Xorshift;
 
 fn scores(n: usize, share: f32) -> (Vec<f32>, Vec<bool>) {
-    let mut uniform = Uniform(1);
-    let labels: Vec<bool> = (0..n).map(|_| uniform.next() < share).collect();
-    let score = |&label: &bool| if label { uniform.next().sqrt() } else { uniform.next() };
+    let mut random = Xorshift::new(1);
+    let labels: Vec<bool> = (0..n).map(|_| random.uniform() < share).collect();
+    let score = |&label: &bool| if label { random.uniform().sqrt() } else { random.uniform() };
     (labels.iter().map(score).collect(), labels)
 }
 
@@ -41,12 +38,12 @@ fn pooled(c: &mut Criterion) {
     let mut group = c.benchmark_group("pixels: push, rank, AUROC and AU-PRO of 80 images");
     group.sample_size(10);
     for side in [256_usize, 1024] {
-        let mut uniform = Uniform(1);
+        let mut random = Xorshift::new(1);
         let images: Vec<_> = (0..80)
             .map(|i| {
                 let distance = |y: usize, x: usize| (y as f64 / side as f64 - 0.5).hypot(x as f64 / side as f64 - 0.4);
                 let mask = Array2::from_shape_fn((side, side), |(y, x)| i % 5 < 3 && distance(y, x) < 0.1);
-                (mask.mapv(|m| uniform.next() + if m { 0.3 } else { 0.0 }), mask)
+                (mask.mapv(|m| random.uniform() + if m { 0.3 } else { 0.0 }), mask)
             })
             .collect();
         group.throughput(Throughput::Elements((80 * side * side) as u64));

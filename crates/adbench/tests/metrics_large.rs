@@ -2,18 +2,15 @@
 
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
 
-#[path = "common/uniform.rs"]
-mod uniform;
-
 use adbench::metrics::{au_pro, f1_max};
 use adbench::{MetricError, PixelPool, auroc, average_precision};
 use ndarray::{Array2, ArrayView2, s};
-use uniform::Uniform;
+use oracles::Xorshift;
 
 fn set(n: usize, share: f32, shape: impl Fn(f32) -> f32) -> (Vec<f32>, Vec<bool>) {
-    let mut uniform = Uniform(7);
-    let labels: Vec<bool> = (0..n).map(|_| uniform.next() < share).collect();
-    let scores = labels.iter().map(|&l| shape(if l { uniform.next().sqrt() } else { uniform.next() })).collect();
+    let mut random = Xorshift::new(7);
+    let labels: Vec<bool> = (0..n).map(|_| random.uniform() < share).collect();
+    let scores = labels.iter().map(|&l| shape(if l { random.uniform().sqrt() } else { random.uniform() })).collect();
     (scores, labels)
 }
 
@@ -60,13 +57,13 @@ fn a_bad_score_among_many_is_found() {
 /// Passing over pixels beyond the limit changes nothing.
 #[test]
 fn au_pro_of_maps_equals_that_of_the_pool() {
-    let mut uniform = Uniform(3);
+    let mut random = Xorshift::new(3);
     let side = 160;
     let images: Vec<(Array2<f32>, Array2<bool>)> = (0..6)
         .map(|i| {
             let mask = Array2::from_shape_fn((side, side), |(y, x)| i % 3 > 0 && (y * y + x * x) % 97 < 3 * i);
             let map = Array2::from_shape_fn((side, side), |(y, x)| {
-                (uniform.next() * 50.0).floor() / 50.0 + if mask[(y, x)] { 0.2 } else { 0.0 }
+                (random.uniform() * 50.0).floor() / 50.0 + if mask[(y, x)] { 0.2 } else { 0.0 }
             });
             (map, mask)
         })
@@ -91,11 +88,11 @@ fn au_pro_of_maps_equals_that_of_the_pool() {
 /// row; here these are the highest of all, so that the guess is far too high.
 #[test]
 fn a_misguided_guess_changes_nothing() {
-    let mut uniform = Uniform(5);
+    let mut random = Xorshift::new(5);
     let mask = Array2::from_shape_fn((300, 300), |(y, x)| y / 20 == 3 && x / 20 == 7);
     let map = Array2::from_shape_fn((300, 300), |(y, x)| {
         let is_sampled = y.is_multiple_of(3) && x % 61 == y / 3 % 61;
-        uniform.next() + if mask[(y, x)] { 0.2 } else { 0.0 } + if is_sampled { 10.0 } else { 0.0 }
+        random.uniform() + if mask[(y, x)] { 0.2 } else { 0.0 } + if is_sampled { 10.0 } else { 0.0 }
     });
     let mut pool = PixelPool::new();
     pool.push(map.view(), mask.view()).unwrap();

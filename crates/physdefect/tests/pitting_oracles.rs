@@ -5,14 +5,14 @@ mod common;
 
 use common::rng;
 use ndarray::Array2;
+use oracles::optics::least_time;
+use oracles::statistics::{gumbel_departure, kolmogorov, randomness_departure, slope};
 use physdefect::pitting::{
-    Front, Interaction, Metal, Nucleation, Nucleus, PaperPolygon, PitShape, PittingLoss, PowerLaw, Product, Seed,
+    Front, Interaction, Metal, Nucleation, PaperPolygon, PitShape, PittingLoss, PowerLaw, Product, Seed,
     Susceptibility, fast_march,
 };
 use physdefect::{Defect, DefectModel, Domain, Error};
 use proptest::prelude::*;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 /// [`common::lone_pit`] at the mean growth rate, bare.
 fn lone_pit() -> PittingLoss {
@@ -112,8 +112,7 @@ fn eikonal_obeys_fermats_principle_across_a_speed_jump() {
     let interface = jump as f64 - 0.5;
     for target in [(100usize, 180usize), (60, 150), (20, 120), (150, 190), (180, 80)] {
         let (ty, tx) = (target.0 as f64, target.1 as f64);
-        let time = |c: f64| (c - source.0).hypot(interface - source.1) / f1 + (ty - c).hypot(tx - interface) / f2;
-        let least = (0..=40_000).map(|k| time(f64::from(k) * 0.005)).fold(f64::INFINITY, f64::min);
+        let least = least_time(source, (ty, tx), interface, (f1, f2));
         let found = f64::from(front.time[[target.0, target.1]]);
         assert!((found / least - 1.0).abs() < 0.02, "{found} for {least} at {target:?}");
     }
@@ -130,10 +129,7 @@ fn logarithm_of_depth_rises_by_the_growth_exponent() {
                 (m["exposure_years"].ln(), m["max_depth_px"].ln())
             })
             .collect();
-        let mean = |f: fn(&(f64, f64)) -> f64| points.iter().map(f).sum::<f64>() / points.len() as f64;
-        let (mx, my) = (mean(|p| p.0), mean(|p| p.1));
-        let top: f64 = points.iter().map(|p| (p.0 - mx) * (p.1 - my)).sum();
-        let slope = top / points.iter().map(|p| (p.0 - mx).powi(2)).sum::<f64>();
+        let slope = slope(&points);
         assert!((slope - n).abs() < 1e-4, "slope {slope} for n = {n}");
     }
 }
@@ -199,55 +195,13 @@ fn pit_shapes_have_their_stated_aspect() {
     }
 }
 
-/// L(r) - r of Ripley's K at 20 distances, no edge correction: the envelope is simulated with the same edges.
-fn ripley(points: &[(f64, f64)], side: f64) -> Vec<f64> {
-    let n = points.len() as f64;
-    (1..=20)
-        .map(|k| {
-            let r = 2.0 * f64::from(k);
-            let mut pairs = 0usize;
-            for (i, p) in points.iter().enumerate() {
-                pairs += points[..i].iter().filter(|q| (p.0 - q.0).hypot(p.1 - q.1) <= r).count();
-            }
-            let k = side * side * 2.0 * pairs as f64 / (n * (n - 1.0));
-            (k / std::f64::consts::PI).sqrt() - r
-        })
-        .collect()
-}
-
-/// Largest departures upward and downward from the mean of 199 simulated uniform patterns of the same number, in units of
-/// the second largest simulated departure: above 1 is a rejection at 1 % (one-sided, Monte Carlo).
-fn departure(nuclei: &[Nucleus], side: usize) -> (f64, f64) {
-    let points: Vec<(f64, f64)> = nuclei.iter().map(|n| (n.y as f64, n.x as f64)).collect();
-    let mut random = ChaCha8Rng::seed_from_u64(99);
-    let simulated: Vec<Vec<f64>> = (0..199)
-        .map(|_| {
-            let uniform: Vec<(f64, f64)> = (0..points.len())
-                .map(|_| (random.random_range(0..side) as f64, random.random_range(0..side) as f64))
-                .collect();
-            ripley(&uniform, side as f64)
-        })
-        .collect();
-    let mean: Vec<f64> = (0..20).map(|k| simulated.iter().map(|s| s[k]).sum::<f64>() / 199.0).collect();
-    let extremes = |l: &[f64]| {
-        let up = l.iter().zip(&mean).map(|(a, m)| a - m).fold(f64::MIN, f64::max);
-        let down = l.iter().zip(&mean).map(|(a, m)| m - a).fold(f64::MIN, f64::max);
-        (up, down)
-    };
-    let mut ups: Vec<f64> = simulated.iter().map(|s| extremes(s).0).collect();
-    let mut downs: Vec<f64> = simulated.iter().map(|s| extremes(s).1).collect();
-    ups.sort_by(f64::total_cmp);
-    downs.sort_by(f64::total_cmp);
-    let (up, down) = extremes(&ripley(&points, side as f64));
-    (up / ups[197], down / downs[197])
-}
-
 fn pattern(interaction: Interaction, seed: u64) -> (f64, f64) {
     let process = Nucleation { rate: 90.0, decay: 2.0, susceptibility: Susceptibility::Uniform, interaction };
     let domain = Domain::full(256, 256).unwrap();
     let nuclei = process.sample(&domain, 10.0, &mut rng(seed));
     assert!(nuclei.len() > 60, "{}", nuclei.len());
-    departure(&nuclei, 256)
+    let points: Vec<(f64, f64)> = nuclei.iter().map(|n| (n.y as f64, n.x as f64)).collect();
+    randomness_departure(&points, 256)
 }
 
 #[test]
@@ -306,35 +260,6 @@ fn births_are_poisson_in_number_and_exponential_in_time() {
     times.sort_by(f64::total_cmp);
     let law = |t: f64| (1.0 - (-t / 2.5).exp()) / (1.0 - (-4.0f64 / 2.5).exp());
     assert!(kolmogorov(&times, law) < 1.628, "{}", kolmogorov(&times, law)); // 1 %, no parameter fitted
-}
-
-/// sqrt(n) D of sorted values against a distribution function.
-fn kolmogorov(sorted: &[f64], law: impl Fn(f64) -> f64) -> f64 {
-    let n = sorted.len() as f64;
-    let gap = |(i, &x): (usize, &f64)| (law(x) - i as f64 / n).abs().max((law(x) - (i + 1) as f64 / n).abs());
-    sorted.iter().enumerate().map(gap).fold(0.0, f64::max) * n.sqrt()
-}
-
-/// sqrt(n) D against the Gumbel law fitted by maximum likelihood.
-fn gumbel_departure(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let spread = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
-    let low = values[0];
-    // Scale b solves b = mean - sum(x e^(-x/b)) / sum(e^(-x/b)): bisection, the difference rises with b.
-    let excess = |b: f64| {
-        let w = |x: f64| (-(x - low) / b).exp();
-        b - mean + values.iter().map(|&x| x * w(x)).sum::<f64>() / values.iter().map(|&x| w(x)).sum::<f64>()
-    };
-    let (mut lo, mut hi) = (1e-3 * spread, 10.0 * spread);
-    for _ in 0..100 {
-        let mid = 0.5 * (lo + hi);
-        if excess(mid) > 0.0 { hi = mid } else { lo = mid }
-    }
-    let b = 0.5 * (lo + hi);
-    let place = low - b * (values.iter().map(|x| (-(x - low) / b).exp()).sum::<f64>() / n).ln();
-    kolmogorov(&values, |x| (-(-(x - place) / b).exp()).exp())
 }
 
 /// 1 % point of sqrt(n) D for a Gumbel law with both parameters fitted (Chandra, Singpurwalla and Stephens, JASA 76 (1981)

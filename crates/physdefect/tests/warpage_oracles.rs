@@ -4,6 +4,7 @@
 use std::f64::consts::PI;
 
 use ndarray::Array2;
+use oracles::plates;
 use physdefect::warpage::{Load, PlasticWarpage, Plate, Tolerance, section_moment};
 use physdefect::{Defect, DefectModel, Domain, Error, SampleKey};
 use proptest::prelude::*;
@@ -25,34 +26,9 @@ fn centre(w: &[f64], n: usize) -> f64 {
     w[(n / 2) * n + n / 2]
 }
 
-/// Navier's series for the centre of the unit square under unit pressure.
-fn navier_uniform() -> f64 {
-    let mut sum = 0.0;
-    for m in (1..400).step_by(2) {
-        for n in (1..400).step_by(2) {
-            let sign = if ((m + n) / 2 - 1) % 2 == 0 { 1.0 } else { -1.0 };
-            let (m, n) = (f64::from(m), f64::from(n));
-            sum += sign / (m * n * (m * m + n * n).powi(2));
-        }
-    }
-    16.0 / PI.powi(6) * sum
-}
-
-/// Navier's series for the centre under a unit point load there.
-fn navier_point() -> f64 {
-    let mut sum = 0.0;
-    for m in (1..2000).step_by(2) {
-        for n in (1..2000).step_by(2) {
-            let (m, n) = (f64::from(m), f64::from(n));
-            sum += 1.0 / (m * m + n * n).powi(2);
-        }
-    }
-    4.0 / PI.powi(4) * sum
-}
-
 #[test]
 fn uniform_load_bends_the_square_plate_as_tabled_to_second_order() {
-    let exact = navier_uniform();
+    let exact = plates::navier_uniform_load();
     assert!((exact - 0.00406).abs() < 5e-6); // Timoshenko and Woinowsky-Krieger, table 8
     let errors = [15, 31, 63, 127].map(|n| centre(&square(n, 0.3).deflection(&vec![1.0; n * n]), n) - exact);
     for pair in errors.windows(2) {
@@ -68,7 +44,7 @@ fn uniform_load_bends_the_square_plate_as_tabled_to_second_order() {
 
 #[test]
 fn point_load_bends_the_square_plate_as_tabled_to_second_order() {
-    let exact = navier_point();
+    let exact = plates::navier_point_load();
     assert!((exact - 0.01160).abs() < 5e-6); // Timoshenko and Woinowsky-Krieger, table 23
     let errors = [15usize, 31, 63, 127].map(|n| {
         let plate = square(n, 0.3);
@@ -162,16 +138,8 @@ fn below_yield_nothing_stays_and_above_it_something_does() {
 #[test]
 fn section_moment_is_the_integral_over_its_fibres() {
     // Rectangular section of unit half-height, strain k z, stress clipped at yield (strain 1 at k = 1): M / M_y.
-    let fibres = 200_000;
     for k in [0.3, 0.999, 1.0, 1.2, 2.0, 5.0, 50.0] {
-        let stress = |z: f64| (k * z).min(1.0);
-        let sum: f64 = (0..fibres)
-            .map(|i| {
-                let z = (f64::from(i) + 0.5) / f64::from(fibres);
-                stress(z) * z
-            })
-            .sum();
-        let moment = sum / f64::from(fibres) * 3.0;
+        let moment = plates::fiber_moment(k);
         assert!((section_moment(k) - moment).abs() < 1e-8, "{k}: {} for {moment}", section_moment(k));
         assert_eq!(section_moment(-k), -section_moment(k));
     }
@@ -185,20 +153,14 @@ fn pure_bending_springs_back_as_the_closed_form_says() {
     let plate = Plate::new(ny, nx, 40.0, 1.0, 1.0, 0.0, 0.0).unwrap();
     let hx = plate.spacing().1;
     for moment in [1.1, 1.25, 1.375, 1.42] {
-        let mut q = vec![0.0; ny * nx];
-        for j in 0..ny {
-            for i in [15, 47] {
-                q[j * nx + i] = moment / 0.25 / hx;
-            }
-        }
+        let q = plates::four_point_bending(ny, nx, hx, moment);
         let cycle = plate.load_and_unload(&q, &[], 1.0, EXACT);
         let row = (ny / 2) * nx;
         let curvature = |w: &[f64]| -(w[row + 30] - 2.0 * w[row + 31] + w[row + 32]) / (hx * hx);
         let (k, kept) = (curvature(&cycle.loaded), curvature(&cycle.residual));
-        // The law itself, inverted: M = 3/2 - (1/k)^2 / 2.
-        let expected_k = 1.0 / (3.0 - 2.0 * moment).sqrt();
+        let expected_k = plates::curvature_of_moment(moment);
         assert!((k / expected_k - 1.0).abs() < 0.01, "curvature {k} for {expected_k} at {moment}");
-        let closed = 1.0 - 1.5 / k + 0.5 / k.powi(3);
+        let closed = plates::kept_curvature(k);
         assert!((kept / k / closed - 1.0).abs() < 0.01, "{} for {closed} at {moment}", kept / k);
     }
 }

@@ -13,12 +13,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use experiments::console::{bar, finish, say};
-use experiments::uniform::Uniform;
 use maphc2f::adbench::file::write_atomic;
 use maphc2f::adbench::metrics::{au_pro, aupimo, f1_max};
 use maphc2f::adbench::resize::{Kernel, resize_u8};
 use maphc2f::adbench::{Mvtec, Photo, Policy, auroc, average_precision, read_photo};
 use ndarray::Array2;
+use oracles::Xorshift;
 use rayon::prelude::*;
 use serde_json::Value;
 
@@ -222,8 +222,8 @@ fn row(text: &mut String, task: &str, [one, two]: [Seconds; 2], peers: &[(&str, 
 /// How many times as fast two independent loops are at once as in turn: 2 on two idle cores, 1 where there is one.
 fn yardstick() -> Result<f64> {
     let spin = || {
-        let mut uniform = Uniform(1);
-        (0..200_000_000).fold(0.0, |sum: f32, _| sum.max(uniform.next()))
+        let mut random = Xorshift::new(1);
+        (0..200_000_000).fold(0.0, |sum: f32, _| sum.max(random.uniform()))
     };
     let start = Instant::now();
     std::hint::black_box((spin(), spin()));
@@ -240,9 +240,9 @@ fn time_auroc(text: &mut String, pools: [&rayon::ThreadPool; 2], peers: Option<&
     let mut result = f64::NAN;
     for share in [0.02, 0.5] {
         let progress = bar("AUROC of 1e7 scores", 2);
-        let mut uniform = Uniform(1);
-        let labels: Vec<bool> = (0..10_000_000).map(|_| uniform.next() < share).collect();
-        let score = |&label: &bool| if label { uniform.next().sqrt() } else { uniform.next() };
+        let mut random = Xorshift::new(1);
+        let labels: Vec<bool> = (0..10_000_000).map(|_| random.uniform() < share).collect();
+        let score = |&label: &bool| if label { random.uniform().sqrt() } else { random.uniform() };
         let scores: Vec<f32> = labels.iter().map(score).collect();
         let before = fresh_peak_mb();
         let mut times = Vec::new();
@@ -275,13 +275,13 @@ fn time_au_pro(text: &mut String, pools: [&rayon::ThreadPool; 2], peers: Option<
     let mut result = f64::NAN;
     for side in [256_usize, 1024] {
         let progress = bar("AU-PRO of 80 maps", 2);
-        let mut uniform = Uniform(1);
+        let mut random = Xorshift::new(1);
         let at = |i: usize, from: f64| i as f64 / side as f64 - from;
         let (maps, masks): Images = (0..80)
             .map(|i| {
                 let mask =
                     Array2::from_shape_fn((side, side), |(y, x)| i % 5 < 3 && at(y, 0.5).hypot(at(x, 0.4)) < 0.1);
-                (mask.mapv(|m| uniform.next() + if m { 0.3 } else { 0.0 }), mask)
+                (mask.mapv(|m| random.uniform() + if m { 0.3 } else { 0.0 }), mask)
             })
             .unzip();
         let (map_views, mask_views) = (views(&maps), views(&masks));

@@ -13,7 +13,7 @@ use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use experiments::console::{bar, finish, say};
-use experiments::oracles::Oracles;
+use experiments::oracle_table::OracleTable;
 use maphc2f::adbench::file::write_atomic;
 use maphc2f::pde_refine::poisson::{Direct, Multigrid, MultigridPcg, Solve, Stopping, System};
 use maphc2f::pde_refine::{Guidance, seamless_clone};
@@ -41,7 +41,7 @@ fn run() -> Result<String> {
         return Err("--largest must be 512 to 8192: at least two sizes are compared".into());
     }
     let peers = python.map(Peers::new).transpose()?;
-    let mut oracles = Oracles::default();
+    let mut oracles = OracleTable::default();
     order(&mut oracles)?;
     factors(&mut oracles)?;
     agreement(&mut oracles)?;
@@ -111,7 +111,7 @@ fn square(n: usize) -> Array2<bool> {
 }
 
 /// Order at which the error of `u = sin(pi s) sin(2 pi t)` falls.
-fn order(oracles: &mut Oracles) -> Result<()> {
+fn order(oracles: &mut OracleTable) -> Result<()> {
     use std::f64::consts::PI;
     let error = |n: usize| -> Result<f64> {
         let h = 1.0 / (n - 1) as f64;
@@ -135,7 +135,7 @@ fn order(oracles: &mut Oracles) -> Result<()> {
 }
 
 /// Worst factor of a V(1,1) cycle on squares.
-fn factors(oracles: &mut Oracles) -> Result<()> {
+fn factors(oracles: &mut OracleTable) -> Result<()> {
     for n in [64, 128, 256, 512, 1024, 2048, 4096] {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let rhs = Array3::from_shape_fn((1, n, n), |_| rng.random::<f64>() - 0.5);
@@ -157,7 +157,7 @@ fn factors(oracles: &mut Oracles) -> Result<()> {
 }
 
 /// Multigrid, conjugate gradients and the direct solver on one square.
-fn agreement(oracles: &mut Oracles) -> Result<()> {
+fn agreement(oracles: &mut OracleTable) -> Result<()> {
     let n = 129;
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let rhs = Array3::from_shape_fn((3, n, n), |_| rng.random::<f64>() - 0.5);
@@ -282,10 +282,10 @@ fn slope(times: &[Time]) -> f64 {
     products / points.iter().map(|p| (p.0 - mx).powi(2)).sum::<f64>()
 }
 
-fn report(oracles: &Oracles, times: &[Time], slope: f64, peers: &[serde_json::Value]) -> String {
+fn report(oracles: &OracleTable, times: &[Time], slope: f64, peers: &[serde_json::Value]) -> String {
     let mut text = String::from(
         "# Poisson solvers, measured\n\nWritten by `cargo run --release -p experiments --bin solver_report`; every figure is computed by that run.\n\n\
-         ## Oracles\n\n| case | ours | bound | holds |\n|---|---|---|---|\n",
+         ## OracleTable\n\n| case | ours | bound | holds |\n|---|---|---|---|\n",
     );
     text += &oracles.text;
     text += "\n## `seamless_clone`, RGB, whole call\n\nLeast seconds of 5 to 61 runs, in brackets the median; relative residual asked for: 1e-6. The bound is the time one thread needs to stream the 168 \

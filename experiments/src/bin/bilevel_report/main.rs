@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use cost::Cost;
 use experiments::cleaning::{Cleaning, Faulty, Setting, brute_force};
 use experiments::console::{finish, number, say};
-use experiments::oracles::Oracles;
+use experiments::oracle_table::OracleTable;
 use maphc2f::adbench::file::write_atomic;
 use maphc2f::bisqad::hypergradient::{
     ConjugateGradient, Exact, ForwardDifference, Hypergradient, InverseHessian, Neumann, Nystrom, T1T2, implicit,
@@ -38,7 +38,7 @@ fn run() -> Result<String> {
     if steps < 5 {
         return Err("--steps must be at least 5: medians are taken over them".into());
     }
-    let mut oracles = Oracles::default();
+    let mut oracles = OracleTable::default();
     optimum(&mut oracles)?;
     one_step(&mut oracles)?;
     series(&mut oracles)?;
@@ -60,7 +60,7 @@ fn gap(found: &[f64], expected: &[f64]) -> f64 {
 }
 
 /// Implicit hypergradients at the lower optimum.
-fn optimum(oracles: &mut Oracles) -> Result<()> {
+fn optimum(oracles: &mut OracleTable) -> Result<()> {
     for p in linear::problems() {
         let (theta, w) = (p.optimum(&p.weights), &p.weights);
         let by = |method: &dyn InverseHessian| implicit(&p, &theta, w, method, 1e-4);
@@ -83,7 +83,7 @@ fn optimum(oracles: &mut Oracles) -> Result<()> {
 }
 
 /// Hypergradients through one step from where the lower level is not at rest.
-fn one_step(oracles: &mut Oracles) -> Result<()> {
+fn one_step(oracles: &mut OracleTable) -> Result<()> {
     for p in linear::problems() {
         // long enough for the look-ahead to matter
         let (theta, w, eta) = (p.start(), &p.weights, 1.0);
@@ -103,7 +103,7 @@ fn one_step(oracles: &mut Oracles) -> Result<()> {
 }
 
 /// The Neumann series and conjugate gradients on matrices that are known.
-fn series(oracles: &mut Oracles) -> Result<()> {
+fn series(oracles: &mut OracleTable) -> Result<()> {
     // H = diag(1, 5, 50) and H^-1 g = (0.341, 0.627, 0.701): at alpha = 1/50, (1 - l/50)^terms of each part is left
     let (h, q) = ([1.0, 5.0, 50.0], [0.3407, 0.6269, 0.7006]);
     let g: Vec<f64> = h.iter().zip(q).map(|(h, q)| h * q).collect();
@@ -128,7 +128,7 @@ fn series(oracles: &mut Oracles) -> Result<()> {
 }
 
 /// What keeps weights from collapsing.
-fn collapse(oracles: &mut Oracles) -> Result<()> {
+fn collapse(oracles: &mut OracleTable) -> Result<()> {
     oracles.must("all qualities 0: no weights", bisqad::mean_one_weights(&[0.0; 8]).is_none());
     let one = bisqad::effective_sample_size(&[8.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     oracles.add("one of 8 samples takes all: effective samples", one, 1.0, 1.0);
@@ -145,7 +145,7 @@ fn collapse(oracles: &mut Oracles) -> Result<()> {
 }
 
 /// Hyper-cleaning: `(AUROC, accuracy with equal weights, with learnt ones)` of each seed.
-fn digits(oracles: &mut Oracles) -> Result<Vec<(f64, [f64; 2])>> {
+fn digits(oracles: &mut OracleTable) -> Result<Vec<(f64, [f64; 2])>> {
     let mut found = Vec::new();
     for seed in 0..5 {
         let setting = Setting { seed, ..Setting::default() };
@@ -164,10 +164,10 @@ fn digits(oracles: &mut Oracles) -> Result<Vec<(f64, [f64; 2])>> {
     Ok(found)
 }
 
-fn report(oracles: &Oracles, cleaned: &[(f64, [f64; 2])], cost: &Cost) -> String {
+fn report(oracles: &OracleTable, cleaned: &[(f64, [f64; 2])], cost: &Cost) -> String {
     let mut text = String::from(
         "# The bi-level optimiser, measured\n\nWritten by `cargo run --release -p experiments --bin bilevel_report`; every figure is computed by that run.\n\n\
-         ## Oracles\n\nDifferences are the largest over the largest expected value.\n\n| case | ours | bound | holds |\n|---|---|---|---|\n",
+         ## OracleTable\n\nDifferences are the largest over the largest expected value.\n\n| case | ours | bound | holds |\n|---|---|---|---|\n",
     );
     text += &oracles.text;
     text += "\n## Digits with wrong labels\n\n1000 digits to train on, three labels in ten wrong; 200 trusted ones above; accuracy on the other 597.\n\n\

@@ -5,8 +5,8 @@ use std::f64::consts::{FRAC_PI_2, PI};
 use crate::physdefect::fracture::lefm::{self, RemoteStress};
 use crate::physdefect::fracture::{Crack, FractureLine, FractureParams, Toughness, frontier_half_width};
 use crate::physdefect::{DefectModel, Domain, Error, SampleKey};
-use crate::statistics::slope;
 use crate::table::Table;
+use oracles::fracture::{hurst_exponent, profile};
 
 pub(crate) fn run(table: &mut Table) -> Result<(), Error> {
     kinks(table);
@@ -29,7 +29,7 @@ fn kinks(table: &mut Table) {
     for i in 1..200 {
         let k2 = 0.02 * f64::from(i) - 2.0;
         if k2.abs() > 1e-9 {
-            let root = 2.0 * ((1.0 - (1.0 + 8.0 * k2 * k2).sqrt()) / (4.0 * k2)).atan();
+            let root = oracles::fracture::kink_angle(1.0, k2);
             worst = worst.max((lefm::kink_angle(1.0, k2) - root).abs());
         }
     }
@@ -184,34 +184,17 @@ fn roughness(table: &mut Table) -> Result<(), Error> {
         grain: 0.003,
         ..FractureParams::default()
     })?;
-    let lags = [4usize, 8, 16, 32, 64];
-    let mut moments = [(0.0f64, 0.0f64); 5];
+    let mut profiles = Vec::new();
     for index in 0..60 {
         let crack = model.trace(&domain, 1.0, &mut SampleKey { seed: 5, index }.rng())?;
-        for arm in &crack.branches[..crack.arms] {
-            let x0 = arm.points[0][1];
-            let sign = arm.points.last().map_or(1.0, |p| (p[1] - x0).signum());
-            // Height over each whole abscissa.
-            let mut profile = Vec::new();
-            for p in arm.points.windows(2) {
-                let (a, b) = ((p[0][1] - x0) * sign, (p[1][1] - x0) * sign);
-                while (profile.len() as f64) < b {
-                    let t = ((profile.len() as f64 - a) / (b - a).max(1e-9)).clamp(0.0, 1.0);
-                    profile.push(p[0][0] + t * (p[1][0] - p[0][0]));
-                }
-            }
-            for (lag, m) in lags.iter().zip(&mut moments) {
-                for i in 0..profile.len().saturating_sub(*lag) {
-                    m.0 += (profile[i + lag] - profile[i]).powi(2);
-                    m.1 += 1.0;
-                }
-            }
-        }
+        profiles.extend(crack.branches[..crack.arms].iter().map(|arm| profile(&arm.points)));
     }
-    let points: Vec<(f64, f64)> =
-        lags.iter().zip(&moments).map(|(l, m)| ((*l as f64).ln(), 0.5 * (m.0 / m.1).ln())).collect();
     let source = "fracture profiles, about 2/3 in plane problems";
-    table.between("roughness (Hurst) exponent, lags 4 to 64 px, 60 cracks", ((0.5, 0.9), source), slope(&points));
+    table.between(
+        "roughness (Hurst) exponent, lags 4 to 64 px, 60 cracks",
+        ((0.5, 0.9), source),
+        hurst_exponent(&profiles),
+    );
     Ok(())
 }
 

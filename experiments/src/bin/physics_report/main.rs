@@ -8,7 +8,6 @@
 mod conventions;
 mod fracture;
 mod pitting;
-mod statistics;
 mod table;
 mod warpage;
 

@@ -1,12 +1,12 @@
 //! PL against geometrical optics, Faraday's law and the statistics of point patterns and extremes.
 
 use crate::physdefect::pitting::{
-    Interaction, Metal, Nucleation, Nucleus, PitShape, PittingLoss, Product, Seed, Susceptibility, fast_march,
+    Interaction, Metal, Nucleation, PitShape, PittingLoss, Product, Seed, Susceptibility, fast_march,
 };
 use crate::physdefect::{DefectModel, Domain, Error, SampleKey};
-use crate::statistics::{gumbel_departure, kolmogorov, ripley, slope};
 use crate::table::Table;
-use rand::{Rng, SeedableRng};
+use oracles::optics::least_time;
+use oracles::statistics::{gumbel_departure, kolmogorov, randomness_departure, slope};
 use rand_chacha::ChaCha8Rng;
 
 pub(crate) fn run(table: &mut Table) -> Result<(), Error> {
@@ -87,8 +87,7 @@ fn fermat(table: &mut Table) {
     let mut worst = 0.0f64;
     for target in [(100usize, 180usize), (60, 150), (20, 120), (150, 190), (180, 80)] {
         let (ty, tx) = (target.0 as f64, target.1 as f64);
-        let time = |c: f64| (c - source.0).hypot(interface - source.1) / f1 + (ty - c).hypot(tx - interface) / f2;
-        let least = (0..=40_000).map(|k| time(f64::from(k) * 0.005)).fold(f64::INFINITY, f64::min);
+        let least = least_time(source, (ty, tx), interface, (f1, f2));
         worst = worst.max((f64::from(front.time[[target.0, target.1]]) / least - 1.0).abs());
     }
     table.at_most(
@@ -158,37 +157,17 @@ fn shapes(table: &mut Table) -> Result<(), Error> {
     Ok(())
 }
 
-/// Largest departures upward and downward from the mean of 199 simulated uniform patterns of the same number, in units of
-/// the second largest simulated departure: above 1 is a rejection at 1 % (one-sided, Monte Carlo).
-fn departure(nuclei: &[Nucleus], side: usize) -> (f64, f64) {
-    let points: Vec<(f64, f64)> = nuclei.iter().map(|n| (n.y as f64, n.x as f64)).collect();
-    let mut random = ChaCha8Rng::seed_from_u64(99);
-    let mut place = || random.random_range(0..side) as f64;
-    let simulated: Vec<Vec<f64>> = (0..199)
-        .map(|_| {
-            let uniform: Vec<(f64, f64)> = (0..points.len()).map(|_| (place(), place())).collect();
-            ripley(&uniform, side as f64)
-        })
-        .collect();
-    let mean: Vec<f64> = (0..20).map(|k| simulated.iter().map(|s| s[k]).sum::<f64>() / 199.0).collect();
-    let extremes = |l: &[f64]| {
-        let up = l.iter().zip(&mean).map(|(a, m)| a - m).fold(f64::MIN, f64::max);
-        let down = l.iter().zip(&mean).map(|(a, m)| m - a).fold(f64::MIN, f64::max);
-        (up, down)
-    };
-    let mut ups: Vec<f64> = simulated.iter().map(|s| extremes(s).0).collect();
-    let mut downs: Vec<f64> = simulated.iter().map(|s| extremes(s).1).collect();
-    ups.sort_by(f64::total_cmp);
-    downs.sort_by(f64::total_cmp);
-    let (up, down) = extremes(&ripley(&points, side as f64));
-    (up / ups[197], down / downs[197])
-}
-
 fn patterns(table: &mut Table) -> Result<(), Error> {
     let domain = Domain::full(256, 256)?;
     let departures = |interaction: Interaction, n: u64| -> Vec<(f64, f64)> {
         let process = Nucleation { rate: 90.0, decay: 2.0, susceptibility: Susceptibility::Uniform, interaction };
-        (0..n).map(|s| departure(&process.sample(&domain, 10.0, &mut rng(s)), 256)).collect()
+        (0..n)
+            .map(|s| {
+                let nuclei = process.sample(&domain, 10.0, &mut rng(s));
+                let points: Vec<(f64, f64)> = nuclei.iter().map(|n| (n.y as f64, n.x as f64)).collect();
+                randomness_departure(&points, 256)
+            })
+            .collect()
     };
     let source = "Ripley's K, 199 simulated patterns, 1 %";
     let rejected = departures(Interaction::Independent, 8).iter().filter(|d| d.0 > 1.0 || d.1 > 1.0).count();

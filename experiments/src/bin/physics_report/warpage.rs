@@ -1,10 +1,9 @@
 //! PW against plate theory's tables, closed forms and fibre-by-fibre integration.
 
-use std::f64::consts::PI;
-
 use crate::physdefect::warpage::{Load, PlasticWarpage, Plate, Tolerance, section_moment};
 use crate::physdefect::{DefectModel, Domain, Error, SampleKey};
 use crate::table::Table;
+use oracles::plates;
 
 const EXACT: Tolerance = Tolerance { change: 1e-10, iterations: 5000 };
 const TABLES: &str = "Timoshenko and Woinowsky-Krieger, table";
@@ -39,12 +38,6 @@ fn peak(w: &[f64]) -> f64 {
     w.iter().fold(0.0f64, |a, w| a.max(w.abs()))
 }
 
-/// Navier's double series over odd m, n.
-fn navier(most: u32, term: impl Fn(f64, f64) -> f64) -> f64 {
-    let odd = || (1..most).step_by(2).map(f64::from);
-    odd().map(|m| odd().map(|n| term(m, n)).sum::<f64>()).sum()
-}
-
 fn orders(table: &mut Table, what: &str, allowed: (f64, f64), errors: [f64; 4]) {
     for (pair, n) in errors.windows(2).zip([15, 31, 63]) {
         let case = format!("{what}, order of error, {n} to {} nodes", 2 * n + 1);
@@ -53,11 +46,7 @@ fn orders(table: &mut Table, what: &str, allowed: (f64, f64), errors: [f64; 4]) 
 }
 
 fn uniform_load(table: &mut Table) -> Result<(), Error> {
-    let exact = 16.0 / PI.powi(6)
-        * navier(400, |m, n| {
-            let sign = if ((m + n) / 2.0 - 1.0) % 2.0 == 0.0 { 1.0 } else { -1.0 };
-            sign / (m * n * (m * m + n * n).powi(2))
-        });
+    let exact = plates::navier_uniform_load();
     let mut errors = [0.0; 4];
     let mut ours = 0.0;
     for (n, error) in [15, 31, 63, 127].into_iter().zip(&mut errors) {
@@ -82,7 +71,7 @@ fn uniform_load(table: &mut Table) -> Result<(), Error> {
 }
 
 fn point_load(table: &mut Table) -> Result<(), Error> {
-    let exact = 4.0 / PI.powi(4) * navier(2000, |m, n| 1.0 / (m * m + n * n).powi(2));
+    let exact = plates::navier_point_load();
     let mut errors = [0.0; 4];
     let mut ours = 0.0;
     for (n, error) in [15, 31, 63, 127].into_iter().zip(&mut errors) {
@@ -138,12 +127,9 @@ fn below_yield(table: &mut Table) -> Result<(), Error> {
 
 fn section(table: &mut Table) {
     // Rectangular section of unit half-height, strain k z, stress clipped at yield: M / M_y.
-    let fibres = 200_000u32;
     let mut worst = 0.0f64;
     for k in [0.3, 0.999, 1.0, 1.2, 2.0, 5.0, 50.0] {
-        let z = |i: u32| (f64::from(i) + 0.5) / f64::from(fibres);
-        let sum: f64 = (0..fibres).map(|i| (k * z(i)).min(1.0) * z(i)).sum();
-        worst = worst.max((section_moment(k) - 3.0 * sum / f64::from(fibres)).abs());
+        worst = worst.max((section_moment(k) - plates::fiber_moment(k)).abs());
     }
     table.at_most(
         "section moment, 7 curvatures, worst, M_y",
@@ -159,18 +145,11 @@ fn springback(table: &mut Table) -> Result<(), Error> {
     let plate = Plate::new(ny, nx, 40.0, 1.0, 1.0, 0.0, 0.0)?;
     let hx = plate.spacing().1;
     for moment in [1.1, 1.25, 1.375, 1.42] {
-        let mut q = vec![0.0; ny * nx];
-        for j in 0..ny {
-            for i in [15, 47] {
-                q[j * nx + i] = moment / 0.25 / hx;
-            }
-        }
+        let q = plates::four_point_bending(ny, nx, hx, moment);
         let cycle = plate.load_and_unload(&q, &[], 1.0, EXACT);
         let row = (ny / 2) * nx;
         let curvature = |w: &[f64]| -(w[row + 30] - 2.0 * w[row + 31] + w[row + 32]) / (hx * hx);
-        // The law itself, inverted: M = 3/2 - (1/k)^2 / 2.
-        let k = 1.0 / (3.0 - 2.0 * moment).sqrt();
-        let closed = 1.0 - 1.5 / k + 0.5 / k.powi(3);
+        let closed = plates::kept_curvature(plates::curvature_of_moment(moment));
         let ours = curvature(&cycle.residual) / curvature(&cycle.loaded);
         let source = "1 - 3/2 (k_y/k) + 1/2 (k_y/k)^3";
         table.within_share(format!("springback at M = {moment} M_y, kept curvature"), (closed, source), ours, 0.01);

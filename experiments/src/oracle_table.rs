@@ -4,13 +4,13 @@ use std::fmt::Write;
 
 /// Rows of the oracle table.
 #[derive(Default)]
-pub struct Oracles {
+pub struct OracleTable {
     pub text: String,
     pub rows: usize,
     pub failed: usize,
 }
 
-impl Oracles {
+impl OracleTable {
     /// A figure that must lie between two others.
     pub fn add(&mut self, what: &str, ours: f64, low: f64, high: f64) {
         let holds = (low..=high).contains(&ours);
