@@ -285,7 +285,7 @@ fn slope(times: &[Time]) -> f64 {
 fn report(oracles: &OracleTable, times: &[Time], slope: f64, peers: &[serde_json::Value]) -> String {
     let mut text = String::from(
         "# Poisson solvers, measured\n\nWritten by `cargo run --release -p experiments --bin solver_report`; every figure is computed by that run.\n\n\
-         ## OracleTable\n\n| case | ours | bound | holds |\n|---|---|---|---|\n",
+         ## Oracles\n\n| case | ours | bound | holds |\n|---|---|---|---|\n",
     );
     text += &oracles.text;
     text += "\n## `seamless_clone`, RGB, whole call\n\nLeast seconds of 5 to 61 runs, in brackets the median; relative residual asked for: 1e-6. The bound is the time one thread needs to stream the 168 \

@@ -167,7 +167,7 @@ fn digits(oracles: &mut OracleTable) -> Result<Vec<(f64, [f64; 2])>> {
 fn report(oracles: &OracleTable, cleaned: &[(f64, [f64; 2])], cost: &Cost) -> String {
     let mut text = String::from(
         "# The bi-level optimiser, measured\n\nWritten by `cargo run --release -p experiments --bin bilevel_report`; every figure is computed by that run.\n\n\
-         ## OracleTable\n\nDifferences are the largest over the largest expected value.\n\n| case | ours | bound | holds |\n|---|---|---|---|\n",
+         ## Oracles\n\nDifferences are the largest over the largest expected value.\n\n| case | ours | bound | holds |\n|---|---|---|---|\n",
     );
     text += &oracles.text;
     text += "\n## Digits with wrong labels\n\n1000 digits to train on, three labels in ten wrong; 200 trusted ones above; accuracy on the other 597.\n\n\
