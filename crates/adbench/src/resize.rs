@@ -5,9 +5,9 @@
 //! When an image shrinks by a factor s, the kernel widens by s, so that every input pixel counts (antialiasing); this is
 //! how PIL resizes, and not how `cv2.INTER_LINEAR` or torch's default do, which sample four pixels and alias.
 
-use fast_image_resize::images::{Image, ImageRef, TypedImage, TypedImageRef};
-use fast_image_resize::pixels::F32;
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{Image, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{F32, InnerPixel, U8, U8x3};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 use thiserror::Error;
 
@@ -94,19 +94,29 @@ fn options(kernel: Kernel) -> ResizeOptions {
 /// # Ok::<(), adbench::resize::ResizeError>(())
 /// ```
 pub fn resize_u8(image: ArrayView3<'_, u8>, to: (usize, usize), kernel: Kernel) -> Result<Array3<u8>, ResizeError> {
+    match image.dim().2 {
+        1 => resize_pixels::<U8>(image, to, kernel),
+        3 => resize_pixels::<U8x3>(image, to, kernel),
+        channels => Err(ResizeError::Channels { channels }),
+    }
+}
+
+/// [`resize_u8`] for one type of pixel. Typed, because a resize whose pixel type is known only at run time compiles the kernels of
+/// all fourteen: two minutes of every build.
+fn resize_pixels<P: PixelTrait + InnerPixel>(
+    image: ArrayView3<'_, u8>,
+    to: (usize, usize),
+    kernel: Kernel,
+) -> Result<Array3<u8>, ResizeError> {
     let (height, width, channels) = image.dim();
     let fail = || ResizeError::Size { from: (height, width), to };
     let side = |n: usize| u32::try_from(n).ok().filter(|&n| n > 0).ok_or_else(fail);
-    let pixel = match channels {
-        1 => PixelType::U8,
-        3 => PixelType::U8x3,
-        _ => return Err(ResizeError::Channels { channels }),
-    };
     let (h, w, to_h, to_w) = (side(height)?, side(width)?, side(to.0)?, side(to.1)?);
     let pixels = image.as_standard_layout();
-    let source = ImageRef::new(w, h, pixels.as_slice().unwrap_or_default(), pixel).map_err(|_| fail())?;
-    let mut target = Image::new(to_w, to_h, pixel);
-    Resizer::new().resize(&source, &mut target, &options(kernel)).map_err(|_| fail())?;
+    let source = TypedImageRef::<P>::from_buffer(w, h, pixels.as_slice().unwrap_or_default()).map_err(|_| fail())?;
+    let mut target = Image::new(to_w, to_h, P::pixel_type());
+    let mut typed = target.typed_image_mut::<P>().ok_or_else(fail)?;
+    Resizer::new().resize_typed(&source, &mut typed, &options(kernel)).map_err(|_| fail())?;
     Array3::from_shape_vec((to.0, to.1, channels), target.into_vec()).map_err(|_| fail())
 }
 
