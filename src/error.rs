@@ -52,7 +52,10 @@ pub enum Error {
     },
     /// A photo could not be read.
     #[error(transparent)]
-    Read(#[from] adbench::ReadError),
+    Read(#[from] imgkit::image_io::ReadError),
+    /// A sample of a dataset could not be read.
+    #[error(transparent)]
+    Sample(#[from] adbench::SampleError),
     /// A dataset is not in order.
     #[error(transparent)]
     Dataset(#[from] adbench::DatasetError),
@@ -64,10 +67,10 @@ pub enum Error {
     Report(#[from] adbench::ReportError),
     /// A table could not be written.
     #[error(transparent)]
-    Table(#[from] adbench::file::WriteError),
+    Table(#[from] imgkit::file::WriteError),
     /// A resize failed.
     #[error(transparent)]
-    Resize(#[from] adbench::resize::ResizeError),
+    Resize(#[from] imgkit::resize::ResizeError),
     /// A defect could not be made.
     #[error(transparent)]
     Defect(#[from] physdefect::Error),

@@ -1,8 +1,9 @@
 //! Evaluation of a detector on a labeled test set.
 
-use adbench::resize::{Kernel, resize_map};
 use adbench::{Outcome, Report, ReportBuilder};
 use bisqad::Detector;
+use imgkit::image_io::MaskRule;
+use imgkit::resize::{Kernel, resize_map};
 use ndarray::{Array2, Array3};
 use rayon::prelude::*;
 
@@ -26,11 +27,11 @@ impl TestImage {
     /// Reads a sample of a dataset with its ground truth.
     ///
     /// # Errors
-    /// [`Error::Read`], [`Error::TooSmall`].
+    /// [`Error::Read`], [`Error::Sample`], [`Error::TooSmall`].
     pub fn read(sample: &adbench::Sample) -> Result<Self, Error> {
         let image = load_photo(sample.image_path())?;
         let mask = match sample.mask_path() {
-            Some(_) => sample.read_mask(0.0)?.mask,
+            Some(_) => sample.read_mask(MaskRule::NonZero)?.mask,
             None => Array2::from_elem((image.dim().0, image.dim().1), false),
         };
         Ok(Self { name: sample.id().to_owned(), kind: sample.kind().map(str::to_owned), image, mask })

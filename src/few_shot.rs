@@ -1,7 +1,7 @@
 //! Real defects that steer training, taken out of a test set.
 
-use adbench::resize::{Kernel, resize_map};
 use bisqad::{FewShot, RealDefect};
+use imgkit::resize::{Kernel, resize_map};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;

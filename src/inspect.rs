@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use adbench::file::write_atomic;
-use adbench::resize::{Kernel, resize_map};
 use bisqad::Detector;
+use imgkit::file::write_atomic;
+use imgkit::resize::{Kernel, resize_map};
 use rayon::prelude::*;
 
 use crate::{Error, load_photo, overlay_heatmap, prepare_folder, save_photo, shrink_to_side};

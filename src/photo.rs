@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use adbench::resize::{Kernel, resize};
-use image::{Rgb, RgbImage};
+use imgkit::convert::to_rgb_image;
+use imgkit::image_io::write_png;
+use imgkit::resize::{Kernel, resize};
 use ndarray::{Array3, ArrayView3, Axis, concatenate};
 use rayon::prelude::*;
 
@@ -11,11 +12,6 @@ use crate::Error;
 
 /// Smallest accepted side of a photo, px.
 pub(crate) const MINIMUM: usize = 32;
-
-/// A share of full scale as 8 bits.
-pub(crate) fn byte(v: f32) -> u8 {
-    (v.clamp(0.0, 1.0) * 255.0).round() as u8
-}
 
 /// How a photo of height and width `from` is brought to `side` x `side`: areas are averaged where it shrinks both ways.
 pub(crate) fn square_kernel((height, width): (usize, usize), side: usize) -> Kernel {
@@ -27,7 +23,7 @@ pub(crate) fn square_kernel((height, width): (usize, usize), side: usize) -> Ker
 /// # Errors
 /// [`Error::Read`] naming the file, [`Error::TooSmall`] under 32 px a side.
 pub fn load_photo(path: &Path) -> Result<Array3<f32>, Error> {
-    let photo = adbench::read_photo(path)?.to_f32();
+    let photo = imgkit::image_io::read_photo(path)?.to_f32();
     let (height, width, _) = photo.dim();
     if height < MINIMUM || width < MINIMUM {
         return Err(Error::TooSmall { path: path.to_owned(), height, width, minimum: MINIMUM });
@@ -70,17 +66,7 @@ pub fn list_photos(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 /// # Errors
 /// [`Error::Output`].
 pub fn save_photo(path: &Path, photo: ArrayView3<'_, f32>) -> Result<(), Error> {
-    let picture = RgbImage::from_fn(photo.dim().1 as u32, photo.dim().0 as u32, |x, y| {
-        Rgb([0, 1, 2].map(|k| byte(photo[[y as usize, x as usize, if photo.dim().2 >= 3 { k } else { 0 }]])))
-    });
-    write_png(&picture, path)
-}
-
-/// Writes a picture under a temporary name and renames it.
-pub(crate) fn write_png(picture: &RgbImage, path: &Path) -> Result<(), Error> {
-    let temporary = path.with_extension("tmp");
-    picture.save_with_format(&temporary, image::ImageFormat::Png).map_err(|e| Error::output(path, &e))?;
-    std::fs::rename(&temporary, path).map_err(|e| Error::output(path, &e))
+    write_png(path, &to_rgb_image(photo)).map_err(|e| Error::output(path, &e.source))
 }
 
 /// `photo` with three channels, resized to `side` x `side` (the aspect is not kept, as is usual for anomaly detection).

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use font8x8::UnicodeFonts;
 use image::{Rgb, RgbImage};
+use imgkit::image_io::write_png;
+use imgkit::level::to_u8;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
 use crate::Error;
-use crate::photo::write_png;
 
 const MARGIN: u32 = 4;
 const HEADER: u32 = 14;
@@ -23,7 +24,7 @@ impl Cell {
         let (h, w, c) = photo.dim();
         let at = |y: u32, x: u32| {
             let (y, x) = ((y as usize * h / side as usize).min(h - 1), (x as usize * w / side as usize).min(w - 1));
-            [0, 1, 2].map(|k| (photo[[y, x, if c >= 3 { k } else { 0 }]].clamp(0.0, 1.0) * 255.0).round() as u8)
+            [0, 1, 2].map(|k| to_u8(photo[[y, x, if c >= 3 { k } else { 0 }]]))
         };
         Self(RgbImage::from_fn(side, side, |x, y| Rgb(at(y, x))))
     }
@@ -76,7 +77,7 @@ impl Sheet {
     /// # Errors
     /// [`Error::Output`].
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        write_png(&self.draw(), path)
+        write_png(path, &self.draw()).map_err(|e| Error::output(path, &e.source))
     }
 
     fn draw(&self) -> RgbImage {

@@ -3,9 +3,10 @@
 //!
 //! The task is that of L. Franceschi et al., "Forward and Reverse Gradient-Based Hyperparameter Optimization", ICML 2017.
 
-use maphc2f::adbench::{auroc, read_photo};
+use maphc2f::adbench::auroc;
 use maphc2f::bisqad::Error;
 use maphc2f::bisqad::hypergradient::{Bilevel, ForwardDifference, Hypergradient, WeightGradient};
+use maphc2f::imgkit::image_io::read_photo;
 use maphc2f::sqe::mean_one_weights;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};

@@ -3,8 +3,7 @@
 
 mod common;
 
-use adbench::image_io::{read_class_ids, read_size};
-use adbench::{read_mask, read_photo};
+use imgkit::image_io::{MaskRule, read_class_ids, read_mask, read_photo, read_size};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -12,14 +11,14 @@ fuzz_target!(|data: &[u8]| {
     std::fs::write(&path, data).expect("a file");
     let size = read_size(&path);
     let photo = read_photo(&path);
-    let Ok(mask) = read_mask(&path, 0.0) else {
+    let Ok(mask) = read_mask(&path, MaskRule::NonZero) else {
         assert!(photo.is_err(), "an image, but no mask");
         return;
     };
     let photo = photo.expect("a mask, hence an image");
     let (height, width, channels) = photo.dim();
     assert_eq!(mask.mask.dim(), (height, width));
-    assert_eq!(size.map(|(w, h)| (h as usize, w as usize)), Ok((height, width)));
+    assert_eq!(size.map(<(usize, usize)>::from).ok(), Some((height, width)));
     assert!(channels == 1 || channels == 3);
     // The mask is what is not black.
     let black = photo
@@ -29,7 +28,7 @@ fuzz_target!(|data: &[u8]| {
         .filter(|&b| b)
         .count();
     assert_eq!(mask.mask.iter().filter(|&&m| !m).count(), black);
-    assert!(mask.grey_pixels <= height * width);
+    assert!(mask.gray_pixels <= height * width);
     if let Ok(ids) = read_class_ids(&path) {
         assert_eq!(ids.mapv(|id| id != 0), mask.mask);
     }

@@ -70,8 +70,8 @@ pub enum Error {
     Pipeline(#[from] crate::Error),
 }
 
-impl From<adbench::file::WriteError> for Error {
-    fn from(e: adbench::file::WriteError) -> Self {
+impl From<imgkit::file::WriteError> for Error {
+    fn from(e: imgkit::file::WriteError) -> Self {
         Self::Output { path: e.path, reason: e.source.to_string() }
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
-use adbench::file::{write_atomic, write_with};
+use imgkit::file::{write_atomic, write_atomic_with};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -360,5 +360,5 @@ fn merge_coco(settings: &Settings, out: &Path, changed: bool) -> Result<(), Erro
         return Ok(());
     }
     let Some(parts) = coco_parts(settings, out) else { return Ok(()) };
-    Ok(write_with(&path, |file| coco_merge(settings, &parts, BufWriter::new(file)))?)
+    Ok(write_atomic_with(&path, |file| coco_merge(settings, &parts, BufWriter::new(file)))?)
 }

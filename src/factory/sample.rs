@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use imgkit::level::to_u8;
 use ndarray::{Array2, Array3, ArrayView2};
 use pde_refine::{CoarseToFine, Refine};
 use physdefect::{Record, SampleKey, Synthesize};
@@ -16,7 +17,6 @@ use super::plan::SamplePlan;
 use super::quality::QualityScorer;
 use super::settings::Settings;
 use super::sources::{PhotoSet, SourcePhoto};
-use crate::photo::byte;
 
 /// Tries before an index is given up: a defect may find no room or stay invisible.
 const TRIES: u64 = 8;
@@ -55,7 +55,7 @@ pub(super) fn render(
     let b = sample.bbox; // the mask lies inside it
     for (y, x) in (b.y0..b.y1).flat_map(|y| (b.x0..b.x1).map(move |x| (y, x))).filter(|&at| mask[at]) {
         for k in 0..image.dim().2 {
-            image[[y, x, k]] = byte(refined.image[[y, x, k]]);
+            image[[y, x, k]] = to_u8(refined.image[[y, x, k]]);
         }
     }
     let solver = SolverStats { iterations: refined.stats.solve.iterations, residual: refined.stats.solve.residual };

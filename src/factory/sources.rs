@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use adbench::resize::{resize, resize_map};
-use adbench::{Btad, Mvtec, Photo, Policy, Visa, VisaSplit, read_mask, read_photo};
+use adbench::{Btad, Mvtec, Policy, Visa, VisaSplit};
+use imgkit::image_io::{MaskRule, Photo, decode_photo, read_mask};
+use imgkit::level::to_u8;
+use imgkit::resize::{resize, resize_map};
 use ndarray::Array3;
 use physdefect::{Domain, Error as Refused, estimate_foreground};
 use serde::{Deserialize, Serialize};
@@ -11,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::error::Error;
 use super::files::Hash;
 use crate::list_photos;
-use crate::photo::{MINIMUM, byte, square_kernel};
+use crate::photo::{MINIMUM, square_kernel};
 
 /// Good photos, in byte order of their paths, and the folder of their foreground masks if there is one.
 #[derive(Debug, Clone)]
@@ -144,8 +146,8 @@ impl PhotoSet {
         let path = self.root.join(name);
         let bytes = std::fs::read(&path).map_err(|e| fail(format!("{}: cannot be read ({e})", path.display())))?;
         let hash = Hash::of(&bytes);
+        let photo = decode_photo(&bytes, &path).map_err(|e| fail(e.to_string()))?;
         drop(bytes);
-        let photo = read_photo(&path).map_err(|e| fail(e.to_string()))?;
         let (height, width, _) = photo.dim();
         let pixels = eight_bits(photo);
         let pixels = match side {
@@ -153,7 +155,7 @@ impl PhotoSet {
                 let (to, kernel) = ((side, side), square_kernel((height, width), side));
                 resize(pixels.mapv(|v| f32::from(v) / 255.0).view(), to, kernel)
                     .map_err(|e| fail(format!("{}: {e}", path.display())))?
-                    .mapv(byte)
+                    .mapv(to_u8)
             }
             _ => pixels,
         };
@@ -201,7 +203,7 @@ fn one_line(error: &dyn std::fmt::Display) -> String {
 fn eight_bits(photo: Photo) -> Array3<u8> {
     match photo {
         Photo::U8(pixels) => pixels,
-        other => other.to_f32().mapv(byte),
+        other => other.to_f32().mapv(to_u8),
     }
 }
 
@@ -220,7 +222,7 @@ fn given(folder: &Path, path: &Path, photo: (usize, usize), to: (usize, usize)) 
     let names = [format!("{stem}.png"), format!("{stem}_mask.png")].map(|n| folder.join(n));
     let file = names.iter().find(|f| f.is_file());
     let file = file.ok_or_else(|| format!("{}: no such mask, nor {stem}_mask.png; add it", names[0].display()))?;
-    let mask = read_mask(file, 0.0).map_err(|e| e.to_string())?.mask;
+    let mask = read_mask(file, MaskRule::NonZero).map_err(|e| e.to_string())?.mask;
     if mask.dim() != photo {
         let ((h, w), (ph, pw)) = (mask.dim(), photo);
         return Err(format!(

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::finding::{DatasetError, Finding, Severity};
-use crate::image_io::{Photo, ReadError};
 use crate::split::{Sample, Split, SplitName, Test, Train, class_ids};
+use imgkit::image_io::{MaskRule, Photo, ReadError};
 
 /// What to do with samples whose files are not as they should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -160,11 +160,10 @@ fn check_sample(sample: &Sample) -> Vec<Finding> {
     let image_size = image.as_ref().ok().map(|photo: &Photo| photo.dim());
     let mut found: Vec<Finding> = image.err().into_iter().collect();
     let Some(mask_path) = sample.mask_path() else { return found };
-    let mask_file = match sample.read_mask(0.0) {
+    let mask_file = match sample.read_mask(MaskRule::NonZero) {
         Ok(mask_file) => mask_file,
         Err(error) => {
-            let error: ReadError = error;
-            found.push(Finding::from_read_error(error));
+            found.push(error.into());
             return found;
         }
     };
@@ -174,8 +173,8 @@ fn check_sample(sample: &Sample) -> Vec<Finding> {
         let (image, mask) = (image.clone(), mask.clone());
         found.push(Finding::SizeMismatch { image, mask, image_size: (w, h), mask_size: (width, height) });
     }
-    if mask_file.grey_pixels > 0 {
-        found.push(Finding::GreyMask { mask: mask.clone(), pixels: mask_file.grey_pixels });
+    if mask_file.gray_pixels > 0 {
+        found.push(Finding::GreyMask { mask: mask.clone(), pixels: mask_file.gray_pixels });
     }
     let pixels = mask_file.mask.iter().filter(|&&m| m).count();
     if sample.is_anomalous() && pixels == 0 {

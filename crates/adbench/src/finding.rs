@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::image_io::ReadError;
+use imgkit::image_io::ReadError;
+
+use crate::split::SampleError;
 
 /// How grave a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,12 +201,18 @@ impl Finding {
     #[must_use]
     pub fn from_read_error(error: ReadError) -> Self {
         match error {
-            ReadError::UnsupportedPixel { path, pixel } => Self::UnsupportedPixel { path, pixel },
-            ReadError::Undecodable { path, reason } | ReadError::Io { path, reason } => {
-                Self::Undecodable { path, reason }
-            }
-            ReadError::NoMask { image } => Self::MissingMask { image, expected: Vec::new() },
+            ReadError::UnsupportedPixel { path, source } => Self::UnsupportedPixel { path, pixel: source.pixel },
             ReadError::Missing { path } => Self::Undecodable { path, reason: "the file is gone".to_owned() },
+            other => Self::Undecodable { path: other.path().to_owned(), reason: other.reason() },
+        }
+    }
+}
+
+impl From<SampleError> for Finding {
+    fn from(error: SampleError) -> Self {
+        match error {
+            SampleError::NoMask { image } => Self::MissingMask { image, expected: Vec::new() },
+            SampleError::Read(error) => Self::from_read_error(error),
         }
     }
 }

@@ -3,10 +3,10 @@
 //! Papers differ in how they resize, crop and smooth, and in how the ground truth follows; that alone moves figures by
 //! more than methods differ. A figure is worth little without the name of its protocol.
 
+use imgkit::resize::{Kernel, ResizeError, resize_map};
 use ndarray::{Array2, ArrayView2, Axis, Slice};
 
 use crate::metrics::{Reducer, label_components};
-use crate::resize::{Kernel, ResizeError, resize_map};
 use crate::smoothing::Smoothing;
 
 /// The size an image is resized to before the crop.
@@ -225,7 +225,7 @@ impl Protocol {
 fn bilinear(levels: &Array2<u8>, to: (usize, usize)) -> Result<Array2<u8>, ResizeError> {
     let from = levels.dim();
     if [from.0, from.1, to.0, to.1].contains(&0) {
-        return Err(ResizeError::Size { from, to });
+        return Err(ResizeError::Size { from: from.into(), to: to.into() });
     }
     let (down, across) = (pil_taps(from.0, to.0), pil_taps(from.1, to.1));
     let blend = |taps: &PilTaps, at: &dyn Fn(usize) -> u8| {
@@ -270,7 +270,7 @@ fn pil_taps(from: usize, to: usize) -> Vec<PilTaps> {
 fn cv_linear(levels: &Array2<u8>, to: (usize, usize)) -> Result<Array2<u8>, ResizeError> {
     let from = levels.dim();
     if [from.0, from.1, to.0, to.1].contains(&0) {
-        return Err(ResizeError::Size { from, to });
+        return Err(ResizeError::Size { from: from.into(), to: to.into() });
     }
     let taps = |i: usize, from: usize, to: usize| {
         let at = (((i as f64 + 0.5) * (from as f64 / to as f64) - 0.5) as f32).clamp(0.0, (from - 1) as f32);
@@ -289,7 +289,7 @@ fn cv_linear(levels: &Array2<u8>, to: (usize, usize)) -> Result<Array2<u8>, Resi
 fn nearest(mask: ArrayView2<'_, bool>, to: (usize, usize)) -> Result<Array2<bool>, ResizeError> {
     let from = mask.dim();
     if [from.0, from.1, to.0, to.1].contains(&0) {
-        return Err(ResizeError::Size { from, to });
+        return Err(ResizeError::Size { from: from.into(), to: to.into() });
     }
     let at = |i: usize, from: usize, to: usize| (((2 * i + 1) * from) / (2 * to)).min(from - 1);
     Ok(Array2::from_shape_fn(to, |(y, x)| mask[(at(y, from.0, to.0), at(x, from.1, to.1))]))

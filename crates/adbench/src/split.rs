@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
+use imgkit::image_io::{MaskFile, MaskRule, Photo, ReadError, read_class_ids, read_mask, read_photo, read_size};
 use ndarray::Array2;
+use thiserror::Error;
 
-use crate::image_io::{MaskFile, Photo, ReadError, read_class_ids, read_mask, read_photo, read_size};
 use crate::metrics::MetricError;
 
 /// One image of a dataset, with its ground truth. Holds paths only: nothing is decoded until asked for.
@@ -74,24 +75,38 @@ impl Sample {
         read_photo(&self.image)
     }
 
-    /// Decodes the mask with the given threshold (0 is customary), or makes an all-`false` one of the image's size.
+    /// Decodes the mask by the given rule, or makes an all-`false` one of the image's size.
     ///
     /// # Errors
-    /// As [`read_mask`]; [`ReadError::NoMask`] for an anomalous image without a mask file; without one for a good image,
+    /// [`SampleError::Read`] as [`read_mask`]; [`SampleError::NoMask`] for an anomalous image without a mask file; without one for a good image,
     /// the image's header is read and must be readable.
-    pub fn read_mask(&self, threshold: f32) -> Result<MaskFile, ReadError> {
+    pub fn read_mask(&self, rule: MaskRule) -> Result<MaskFile, SampleError> {
         if let Some(path) = &self.mask {
-            let read = read_mask(path, threshold)?;
+            let read = read_mask(path, rule)?;
             // Ids are no grey levels: nothing to warn of.
-            return Ok(if self.has_class_ids { MaskFile { grey_pixels: 0, ..read } } else { read });
+            return Ok(if self.has_class_ids { MaskFile::new(read.mask) } else { read });
         }
         if self.is_anomalous() {
-            return Err(ReadError::NoMask { image: self.image.clone() });
+            return Err(SampleError::NoMask { image: self.image.clone() });
         }
-        let (width, height) = read_size(&self.image)?;
-        let mask = Array2::from_elem((height as usize, width as usize), false);
-        Ok(MaskFile { mask, grey_pixels: 0 })
+        let size = read_size(&self.image)?;
+        Ok(MaskFile::new(Array2::from_elem((size.height, size.width), false)))
     }
+}
+
+/// The ground truth of a sample cannot be had.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SampleError {
+    /// The image shows a defect and the dataset has no mask for it.
+    #[error("{}: no mask of its defect; use image figures only, or add the mask", .image.display())]
+    NoMask {
+        /// The image.
+        image: PathBuf,
+    },
+    /// A file cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
 }
 
 /// The class ids of a sample whose mask holds them, ascending and without the background's 0; empty for other samples.

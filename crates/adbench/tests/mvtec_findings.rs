@@ -1,4 +1,4 @@
-//! The MVTec loader on folders made for each finding, and reading of images of every kind.
+//! The MVTec loader on folders made for each finding, each with both policies.
 
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
 
@@ -7,9 +7,10 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use adbench::{DatasetError, Finding, Mvtec, Photo, Policy, ReadError, Severity, read_mask, read_photo};
+use adbench::{DatasetError, Finding, Mvtec, Policy, Severity};
 use common::{mask, photo, save};
-use image::{GrayImage, Luma, Rgb, RgbImage};
+use image::GrayImage;
+use imgkit::image_io::MaskRule;
 use tempfile::TempDir;
 
 /// A category without fault: two training images, a good one and two cracked ones to test.
@@ -56,9 +57,9 @@ fn a_sound_category_is_indexed_in_order() {
     let kinds: Vec<_> = data.test().samples().iter().map(|s| s.kind()).collect();
     assert_eq!(kinds, [Some("crack"), Some("crack"), None]);
     assert_eq!(data.train().len(), 2);
-    let crack = data.test().samples()[1].read_mask(0.0).unwrap().mask;
+    let crack = data.test().samples()[1].read_mask(MaskRule::NonZero).unwrap().mask;
     assert_eq!(crack.indexed_iter().filter(|x| *x.1).map(|x| x.0).collect::<Vec<_>>(), [(2, 1)]);
-    let good = data.test().samples()[2].read_mask(0.0).unwrap().mask;
+    let good = data.test().samples()[2].read_mask(MaskRule::NonZero).unwrap().mask;
     assert_eq!((good.dim(), good.iter().any(|&m| m)), ((8, 8), false));
     assert_eq!(Mvtec::categories(root.parent().unwrap()).unwrap(), ["widget"]);
 }
@@ -218,71 +219,4 @@ fn missing_and_empty_folders_say_what_to_do() {
     fs::create_dir(root.join("test")).unwrap();
     fs::remove_dir_all(root.join("ground_truth")).unwrap();
     assert!(matches!(message(&root), DatasetError::EmptyFolder { path, .. } if path.ends_with("test")));
-}
-
-#[test]
-fn photos_keep_their_depth_and_lose_their_alpha() {
-    let folder = TempDir::new().unwrap();
-    let path = |name: &str| folder.path().join(name);
-    save(&path("grey.png"), GrayImage::from_pixel(3, 2, Luma([51])));
-    let grey = read_photo(path("grey.png")).unwrap();
-    assert_eq!((grey.dim(), grey.bits()), ((2, 3, 1), 8));
-    assert_eq!(grey.to_f32()[(1, 2, 0)], 0.2);
-
-    let deep = image::ImageBuffer::<Luma<u16>, _>::from_fn(2, 1, |x, _| Luma([if x == 0 { 1 } else { 65535 }]));
-    save(&path("deep.png"), deep);
-    let deep = read_photo(path("deep.png")).unwrap();
-    assert!(matches!(&deep, Photo::U16(p) if p[(0, 0, 0)] == 1));
-    assert_eq!(deep.to_f32().as_slice().unwrap(), [1.0 / 65535.0, 1.0]);
-
-    // Colour under zero alpha stays as stored.
-    save(&path("clear.png"), image::RgbaImage::from_pixel(1, 1, image::Rgba([10, 20, 30, 0])));
-    assert!(matches!(read_photo(path("clear.png")).unwrap(), Photo::U8(p) if p.as_slice() == Some(&[10, 20, 30])));
-    save(&path("veil.png"), image::GrayAlphaImage::from_pixel(1, 1, image::LumaA([40, 0])));
-    assert!(matches!(read_photo(path("veil.png")).unwrap(), Photo::U8(p) if p.as_slice() == Some(&[40])));
-
-    // The content decides, not the name.
-    save(&path("photo.jpg"), photo(4));
-    fs::rename(path("photo.jpg"), path("photo.png")).unwrap();
-    assert_eq!(read_photo(path("photo.png")).unwrap().dim(), (4, 4, 3));
-}
-
-#[test]
-fn masks_of_any_pixel_type_are_read() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("mask.png");
-    // Blue weighs least; its lowest level still counts as part of the defect.
-    let mut rgb = RgbImage::new(3, 1);
-    rgb.put_pixel(1, 0, Rgb([0, 0, 1]));
-    rgb.put_pixel(2, 0, Rgb([255, 255, 255]));
-    save(&path, rgb);
-    let read = read_mask(&path, 0.0).unwrap();
-    assert_eq!(read.mask.as_slice().unwrap(), [false, true, true]);
-    assert_eq!(read.grey_pixels, 1);
-    assert_eq!(read_mask(&path, 127.0).unwrap().mask.as_slice().unwrap(), [false, false, true]);
-
-    let deep = image::ImageBuffer::<Luma<u16>, _>::from_fn(3, 1, |x, _| Luma([[0, 1, 65535][x as usize]]));
-    save(&path, deep);
-    let read = read_mask(&path, 0.0).unwrap();
-    assert_eq!((read.mask.as_slice().unwrap(), read.grey_pixels), ([false, true, true].as_slice(), 1));
-}
-
-#[test]
-fn unreadable_images_are_typed_errors_of_one_line() {
-    let folder = TempDir::new().unwrap();
-    let line = |path: &Path| {
-        let error = read_photo(path).unwrap_err();
-        let text = error.to_string();
-        assert_eq!(text.lines().count(), 1, "{text}");
-        assert!(text.contains(&path.display().to_string()), "{text}");
-        assert_eq!(error.path(), path);
-        error
-    };
-    assert!(matches!(line(&folder.path().join("absent.png")), ReadError::Missing { .. }));
-    assert!(matches!(line(folder.path()), ReadError::Io { .. }));
-    let text = folder.path().join("text.png");
-    fs::write(&text, "no image").unwrap();
-    assert!(matches!(line(&text), ReadError::Undecodable { .. }));
-    fs::write(&text, "").unwrap();
-    assert!(matches!(line(&text), ReadError::Undecodable { .. }));
 }

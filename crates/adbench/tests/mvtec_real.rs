@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use adbench::Mvtec;
+use imgkit::image_io::MaskRule;
 
 #[test]
 fn bottle_has_the_published_counts() {
@@ -21,7 +22,7 @@ fn bottle_has_the_published_counts() {
     let first = &test.samples()[0];
     assert_eq!(first.id(), "test/broken_large/000.png");
     assert_eq!(first.read_image().unwrap().dim(), (288, 288, 3));
-    let mask = first.read_mask(0.0).unwrap().mask;
+    let mask = first.read_mask(MaskRule::NonZero).unwrap().mask;
     assert_eq!(mask.dim(), (288, 288));
     assert!(mask.iter().any(|&m| m) && !mask.iter().all(|&m| m));
 }

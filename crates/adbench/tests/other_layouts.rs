@@ -7,8 +7,9 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use adbench::{Btad, DatasetError, Finding, Folder, Mvtec, Policy, ReadError, Table, read_mask, read_photo};
+use adbench::{Btad, DatasetError, Finding, Folder, Mvtec, Policy, SampleError, Table};
 use common::{huge_png, ids, mask, only_finding, photo, save};
+use imgkit::image_io::{MaskRule, ReadError};
 use tempfile::TempDir;
 
 /// Product 01 with .bmp images and .png masks and a gap in the names, product 03 with .bmp masks, not square.
@@ -38,7 +39,7 @@ fn btad_is_read_from_its_root_above_or_below() {
         let data = Btad::index(root, "08").unwrap().validate().unwrap();
         assert_eq!((data.name(), data.kinds(), data.findings()), ("08", vec!["ko"], [].as_slice()));
         assert_eq!(ids(&data), ["test/ko/0000.bmp", "test/ko/0002.bmp", "test/ok/0000.bmp"]);
-        assert_eq!(data.test().samples()[0].read_mask(0.0).unwrap().mask.dim(), (5, 12));
+        assert_eq!(data.test().samples()[0].read_mask(MaskRule::NonZero).unwrap().mask.dim(), (5, 12));
     }
     assert_eq!(Btad::index(&top, "09").unwrap().validate().unwrap().test().len(), 3);
     assert!(matches!(Btad::index(&top, "07"), Err(DatasetError::MissingFolder { .. })));
@@ -92,7 +93,7 @@ fn folders_named_one_by_one_are_read() {
     assert_eq!(ids(&data), ["dent/1.png", "new/1.png", "smear/1.png"]);
     // Without a mask there is no ground truth, which is not the same as an empty one.
     let smear = &data.test().samples()[2];
-    assert!(matches!(smear.read_mask(0.0), Err(ReadError::NoMask { .. })));
+    assert!(matches!(smear.read_mask(MaskRule::NonZero), Err(SampleError::NoMask { .. })));
     fs::remove_file(temporary.path().join("dent_masks/1.png")).unwrap();
     assert!(matches!(only_finding(|p| folder.index_with(p), 2), Finding::MissingMask { .. }));
     let error = folder.clone().good("absent").index().unwrap_err();
@@ -181,47 +182,6 @@ fn a_header_that_claims_gigabytes_is_refused_at_once() {
     assert!(matches!(&finding, Finding::Undecodable { .. }), "{finding}");
     // Nor does its size alone make an empty mask of 3.6 GB.
     let sample = adbench::Sample::new("a".into(), root.join("test/good/000.png"), None, None);
-    assert!(matches!(sample.read_mask(0.0), Err(ReadError::Undecodable { .. })));
+    assert!(matches!(sample.read_mask(MaskRule::NonZero), Err(SampleError::Read(ReadError::Undecodable { .. }))));
     assert!(before.elapsed().as_secs() < 5);
-}
-
-#[test]
-fn every_length_of_a_truncated_file_is_an_error() {
-    let folder = TempDir::new().unwrap();
-    for name in ["a.png", "a.bmp", "a.jpg"] {
-        let path = folder.path().join(name);
-        save(&path, photo(16));
-        let bytes = fs::read(&path).unwrap();
-        for length in (0..bytes.len() / 2).step_by(7) {
-            fs::write(&path, &bytes[..length]).unwrap();
-            let error = read_photo(&path).unwrap_err();
-            assert!(matches!(error, ReadError::Undecodable { .. }), "{name} {length}: {error}");
-            assert_eq!(error.to_string().lines().count(), 1);
-        }
-    }
-}
-
-/// A palette PNG, which `image` does not write: 4 pixels of 2 bits, black, red, white, black.
-fn palette_png(path: &Path) {
-    let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), 4, 1);
-    encoder.set_color(png::ColorType::Indexed);
-    encoder.set_depth(png::BitDepth::Two);
-    encoder.set_palette(vec![0, 0, 0, 255, 0, 0, 255, 255, 255]);
-    encoder.write_header().unwrap().write_image_data(&[0b0001_1000]).unwrap();
-}
-
-#[test]
-fn masks_with_a_palette_or_one_bit_are_read() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("mask.png");
-    palette_png(&path);
-    let read = read_mask(&path, 0.0).unwrap();
-    assert_eq!((read.mask.as_slice().unwrap(), read.grey_pixels), ([false, true, true, false].as_slice(), 1));
-    let mut encoder = png::Encoder::new(fs::File::create(&path).unwrap(), 8, 1);
-    encoder.set_color(png::ColorType::Grayscale);
-    encoder.set_depth(png::BitDepth::One);
-    encoder.write_header().unwrap().write_image_data(&[0b0100_0001]).unwrap();
-    let read = read_mask(&path, 0.0).unwrap();
-    let expected = [false, true, false, false, false, false, false, true];
-    assert_eq!((read.mask.as_slice().unwrap(), read.grey_pixels), (expected.as_slice(), 0));
 }

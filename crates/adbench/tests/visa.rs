@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use adbench::loaders::official::{Source, counts};
 use adbench::{DatasetError, Finding, Policy, Visa, VisaSplit};
 use common::{ids, mask, only_finding, photo, save};
+use imgkit::image_io::MaskRule;
 use tempfile::TempDir;
 
 const HEADER: &str = "object,split,label,image,mask\r\n";
@@ -78,7 +79,7 @@ fn the_raw_dataset_is_read() {
     let expected = ["Anomaly/000", "Anomaly/001", "Normal/000", "Normal/001"];
     assert_eq!(ids(&data), expected.map(|name| format!("bolt/Data/Images/{name}.JPG")));
     assert_eq!((data.train().len(), data.test().anomalous(), data.kinds()), (2, 2, vec!["anomaly"]));
-    let mask = data.test().samples()[0].read_mask(0.0).unwrap().mask;
+    let mask = data.test().samples()[0].read_mask(MaskRule::NonZero).unwrap().mask;
     assert_eq!(mask.indexed_iter().filter(|x| *x.1).map(|x| x.0).collect::<Vec<_>>(), [(2, 1), (5, 5)]);
     assert_eq!(data.kinds_from_class_ids().unwrap().kinds(), ["class 1", "class 3+9"]);
 }

@@ -2,9 +2,15 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "image")]
+pub mod convert;
+pub mod file;
 mod geometry;
+pub mod image_io;
 pub mod level;
 mod parameter;
+#[cfg(feature = "resize")]
+pub mod resize;
 pub mod rng;
 
 pub use ndarray;

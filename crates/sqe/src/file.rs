@@ -34,9 +34,7 @@ impl Sqe {
         let tensors = tensors().map_err(Error::network)?;
         let bytes = safetensors::serialize(tensors.iter().map(|(name, tensor)| (name, tensor)), Some(metadata))
             .map_err(|e| write(e.into()))?;
-        let temporary = path.with_extension("tmp");
-        std::fs::write(&temporary, bytes).map_err(|e| write(e.into()))?;
-        std::fs::rename(&temporary, path).map_err(|e| write(e.into()))
+        imgkit::file::write_atomic(path, bytes).map_err(|e| write(e.source.into()))
     }
 
     /// Reads an estimator that [`Self::save`] wrote for this `backbone`.

@@ -12,7 +12,7 @@ use experiments::console::{bar, finish};
 use experiments::plot::{Line, Panel, Upright, svg};
 use image::imageops::{FilterType, crop_imm, replace, resize};
 use image::{GrayImage, Luma, RgbImage};
-use maphc2f::adbench::file::write_atomic;
+use maphc2f::imgkit::file::write_atomic;
 use maphc2f::pde_refine::poisson::{Direct, Multigrid, MultigridPcg, Solve, Stopping, System};
 use maphc2f::pde_refine::{Error, Guidance, seamless_clone};
 use maphc2f::{Cell, Sheet};

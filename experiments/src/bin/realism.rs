@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use experiments::console::{bar, finish, say};
-use maphc2f::adbench::file::write_atomic;
-use maphc2f::adbench::{auroc, read_mask};
+use maphc2f::adbench::auroc;
 use maphc2f::frozen_backbone::{Backbone, EfficientNetLite0};
+use maphc2f::imgkit::file::write_atomic;
+use maphc2f::imgkit::file::write_atomic;
+use maphc2f::imgkit::image_io::{MaskRule, read_mask};
 use maphc2f::pde_refine::CoarseToFine;
 use maphc2f::physdefect::appearance::{Appearance, Material, Rendered};
 use maphc2f::physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
@@ -144,7 +146,8 @@ fn real(root: &Path, kind: &str) -> Result<Vec<(Array3<f32>, Array2<bool>)>> {
     let mut found = Vec::new();
     for (path, image) in load_photos(&root.join("test").join(kind))? {
         let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        let mask = read_mask(root.join("ground_truth").join(kind).join(format!("{stem}_mask.png")), 0.0)?.mask;
+        let mask =
+            read_mask(root.join("ground_truth").join(kind).join(format!("{stem}_mask.png")), MaskRule::NonZero)?.mask;
         if mask.iter().any(|&m| m) && image.dim().0.min(image.dim().1) >= CROP {
             found.push((image, mask));
         }

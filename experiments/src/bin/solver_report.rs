@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use experiments::console::{bar, finish, say};
 use experiments::oracle_table::OracleTable;
-use maphc2f::adbench::file::write_atomic;
+use maphc2f::imgkit::file::write_atomic;
 use maphc2f::pde_refine::poisson::{Direct, Multigrid, MultigridPcg, Solve, Stopping, System};
 use maphc2f::pde_refine::{Guidance, seamless_clone};
 use ndarray::{Array2, Array3};

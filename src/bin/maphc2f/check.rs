@@ -1,7 +1,7 @@
 //! `maphc2f verify` and `maphc2f replay`.
 
-use maphc2f::adbench::file::write_atomic;
 use maphc2f::factory;
+use maphc2f::imgkit::file::write_atomic;
 use maphc2f::prepare_folder;
 use serde_json::json;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::model::{COLUMNS, Figure, Report, Row, mean};
 use super::provenance::Provenance;
 use super::{ReportError, html, text};
-use crate::file::{WriteError, write_atomic};
+use imgkit::file::{WriteError, write_atomic};
 
 /// A format of a [`Document`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

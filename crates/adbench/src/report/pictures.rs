@@ -5,7 +5,7 @@ use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageError};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
-use crate::resize::{Kernel, ResizeError, resize, resize_map};
+use imgkit::resize::{Kernel, ResizeError, resize, resize_map};
 
 /// Longest side of a picture in pixels; smaller images stay as they are.
 const SIDE: usize = 224;

@@ -2,8 +2,8 @@
 
 use crate::metrics::Reducer;
 use crate::protocol::{Protocol, Size, TruthRule};
-use crate::resize::Kernel;
 use crate::smoothing::Smoothing;
+use imgkit::resize::Kernel;
 
 /// All that a reader needs to repeat a run or to compare it with another. Figures without it are worth little.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,10 +76,7 @@ impl Provenance {
             Reducer::MeanTopK(k) => format!("mean of the {k} largest pixel scores"),
             Reducer::MaxOfAvgPool(side) => format!("largest mean over {side} x {side} px"),
         };
-        let kernel = match self.kernel {
-            Kernel::Bilinear => "bilinear, antialiased (PIL)",
-            Kernel::Area => "area (PIL box)",
-        };
+        let kernel = self.kernel.name();
         let evaluation = p.evaluation.map_or("the ground truth's own size".to_owned(), |s| format!("{s} x {s} px"));
         let mut lines: Vec<(String, String)> = [
             ("dataset", self.dataset.clone()),

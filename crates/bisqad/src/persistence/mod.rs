@@ -87,9 +87,7 @@ impl Parts {
         let fail =
             |e: &dyn std::fmt::Display| Error::File { path: path.to_owned(), reason: format!("cannot write: {e}") };
         let bytes = safetensors::serialize(self.tensors, Some(self.metadata)).map_err(|e| fail(&e))?;
-        let temporary = path.with_extension("tmp");
-        std::fs::write(&temporary, bytes).map_err(|e| fail(&e))?;
-        std::fs::rename(&temporary, path).map_err(|e| fail(&e))
+        imgkit::file::write_atomic(path, bytes).map_err(|e| fail(&e.source))
     }
 }
 

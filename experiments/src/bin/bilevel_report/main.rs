@@ -14,11 +14,12 @@ use cost::Cost;
 use experiments::cleaning::{Cleaning, Faulty, Setting, brute_force};
 use experiments::console::{finish, number, say};
 use experiments::oracle_table::OracleTable;
-use maphc2f::adbench::file::write_atomic;
 use maphc2f::bisqad::hypergradient::{
     ConjugateGradient, Exact, ForwardDifference, Hypergradient, InverseHessian, Neumann, Nystrom, T1T2, implicit,
 };
 use maphc2f::bisqad::{self, Error};
+use maphc2f::imgkit::file::write_atomic;
+use maphc2f::imgkit::file::write_atomic;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 

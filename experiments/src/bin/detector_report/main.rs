@@ -107,8 +107,7 @@ fn run() -> Result<String> {
     }
     let speed = speed::measure(options.python.as_deref())?;
     let table = table::write(&done, &speed, &options.sets, &options.arms, options.side);
-    std::fs::write(options.out.join("results.tmp"), &table.text)?;
-    std::fs::rename(options.out.join("results.tmp"), options.out.join("results.md"))?;
+    maphc2f::imgkit::file::write_atomic(options.out.join("results.md"), &table.text)?;
     say(&table.text);
     Ok(format!(
         "result mean_image_auroc={:.4} mean_pixel_auroc={:.4} predict_ms={:.2}",

@@ -1,7 +1,7 @@
 //! Resizing of images and score maps, with the kernel named.
 //!
 //! Which kernel resizes a map or an image moves the metrics, so it is part of a result. Both kernels here are
-//! separable and normalised: the weights of each output pixel sum to one, and outside the image nothing is counted.
+//! separable and normalized: the weights of each output pixel sum to one, and outside the image nothing is counted.
 //! When an image shrinks by a factor s, the kernel widens by s, so that every input pixel counts (antialiasing); this is
 //! how PIL resizes, and not how `cv2.INTER_LINEAR` or torch's default do, which sample four pixels and alias.
 
@@ -11,8 +11,10 @@ use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resize
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 use thiserror::Error;
 
-/// The weights of the input pixels, by their distance d from the output pixel's centre, in output pixels when the image
-/// shrinks and in input pixels when it grows. Centres lie at half-integers, so that the borders of input and output meet.
+use crate::Size;
+
+/// The weights of the input pixels, by their distance d from the output pixel's center, in output pixels when the image
+/// shrinks and in input pixels when it grows. Centers lie at half-integers, so that the borders of input and output meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Kernel {
@@ -23,20 +25,31 @@ pub enum Kernel {
     Area,
 }
 
+impl Kernel {
+    /// Name for reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bilinear => "bilinear, antialiased (PIL)",
+            Self::Area => "area (PIL box)",
+        }
+    }
+}
+
 /// An image cannot be resized.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ResizeError {
     /// A side of the input or of the output is 0, or larger than 2^32 - 1.
-    #[error("cannot resize {}x{} to {}x{} (height x width); give sides of at least 1 pixel", .from.0, .from.1, .to.0, .to.1)]
+    #[error("cannot resize {from} to {to} (height x width); give sides of at least 1 pixel")]
     Size {
         /// Height and width of the input.
-        from: (usize, usize),
+        from: Size,
         /// Height and width asked for.
-        to: (usize, usize),
+        to: Size,
     },
     /// An image of 8 bits has neither 1 channel nor 3.
-    #[error("cannot resize an image of {channels} channels; give 1 (grey) or 3 (RGB)")]
+    #[error("cannot resize an image of {channels} channels; give 1 (gray) or 3 (RGB)")]
     Channels {
         /// Channels given.
         channels: usize,
@@ -49,15 +62,15 @@ pub enum ResizeError {
 /// [`ResizeError::Size`] when a side is 0.
 ///
 /// ```
-/// use adbench::resize::{Kernel, resize_map};
+/// use imgkit::resize::{Kernel, resize_map};
 /// use ndarray::arr2;
 /// let map = arr2(&[[0.0, 2.0], [4.0, 6.0]]);
 /// assert_eq!(resize_map(map.view(), (1, 1), Kernel::Area)?, arr2(&[[3.0]]));
-/// # Ok::<(), adbench::resize::ResizeError>(())
+/// # Ok::<(), imgkit::resize::ResizeError>(())
 /// ```
 pub fn resize_map(map: ArrayView2<'_, f32>, to: (usize, usize), kernel: Kernel) -> Result<Array2<f32>, ResizeError> {
     let from = map.dim();
-    let fail = || ResizeError::Size { from, to };
+    let fail = || ResizeError::Size { from: from.into(), to: to.into() };
     let side = |n: usize| u32::try_from(n).ok().filter(|&n| n > 0).ok_or_else(fail);
     let (height, width) = (side(from.0)?, side(from.1)?);
     let (to_height, to_width) = (side(to.0)?, side(to.1)?);
@@ -87,11 +100,11 @@ fn options(kernel: Kernel) -> ResizeOptions {
 /// [`ResizeError::Size`] when a side is 0; [`ResizeError::Channels`] unless there are 1 or 3 channels.
 ///
 /// ```
-/// use adbench::resize::{Kernel, resize_u8};
+/// use imgkit::resize::{Kernel, resize_u8};
 /// use ndarray::Array3;
 /// let image = Array3::from_elem((900, 900, 3), 128_u8);
 /// assert_eq!(resize_u8(image.view(), (256, 256), Kernel::Bilinear)?, Array3::from_elem((256, 256, 3), 128));
-/// # Ok::<(), adbench::resize::ResizeError>(())
+/// # Ok::<(), imgkit::resize::ResizeError>(())
 /// ```
 pub fn resize_u8(image: ArrayView3<'_, u8>, to: (usize, usize), kernel: Kernel) -> Result<Array3<u8>, ResizeError> {
     match image.dim().2 {
@@ -109,7 +122,7 @@ fn resize_pixels<P: PixelTrait + InnerPixel>(
     kernel: Kernel,
 ) -> Result<Array3<u8>, ResizeError> {
     let (height, width, channels) = image.dim();
-    let fail = || ResizeError::Size { from: (height, width), to };
+    let fail = || ResizeError::Size { from: Size { height, width }, to: to.into() };
     let side = |n: usize| u32::try_from(n).ok().filter(|&n| n > 0).ok_or_else(fail);
     let (h, w, to_h, to_w) = (side(height)?, side(width)?, side(to.0)?, side(to.1)?);
     let pixels = image.as_standard_layout();
@@ -126,11 +139,11 @@ fn resize_pixels<P: PixelTrait + InnerPixel>(
 /// [`ResizeError::Size`] when a side is 0.
 ///
 /// ```
-/// use adbench::resize::{Kernel, resize};
+/// use imgkit::resize::{Kernel, resize};
 /// use ndarray::Array3;
 /// let image = Array3::from_elem((900, 900, 3), 0.5);
 /// assert_eq!(resize(image.view(), (256, 256), Kernel::Bilinear)?.dim(), (256, 256, 3));
-/// # Ok::<(), adbench::resize::ResizeError>(())
+/// # Ok::<(), imgkit::resize::ResizeError>(())
 /// ```
 pub fn resize(image: ArrayView3<'_, f32>, to: (usize, usize), kernel: Kernel) -> Result<Array3<f32>, ResizeError> {
     let mut resized = Array3::zeros((to.0, to.1, image.dim().2));

@@ -4,8 +4,8 @@
 
 use std::fs;
 
-use adbench::ReadError;
-use adbench::tiff_map::{read_map, write_map};
+use imgkit::image_io::ReadError;
+use imgkit::image_io::tiff::{read_map, write_map};
 use ndarray::{Array2, arr2};
 
 #[test]

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
 
-use adbench::resize::{Kernel, ResizeError, resize, resize_map};
+use imgkit::resize::{Kernel, ResizeError, resize, resize_map};
 use ndarray::{Array2, Array3, Axis, stack};
 use serde_json::Value;
 
@@ -43,7 +43,7 @@ fn channels_are_resized_on_their_own() {
 #[test]
 fn empty_sizes_are_refused() {
     let map = Array2::zeros((4, 3));
-    let error = ResizeError::Size { from: (4, 3), to: (0, 3) };
+    let error = ResizeError::Size { from: (4, 3).into(), to: (0, 3).into() };
     assert_eq!(resize_map(map.view(), (0, 3), Kernel::Area), Err(error));
     assert!(resize_map(Array2::zeros((0, 3)).view(), (2, 2), Kernel::Area).is_err());
 }

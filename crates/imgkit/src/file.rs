@@ -1,4 +1,4 @@
-//! Writing result files so that a reader never sees half of one.
+//! Atomic file writing: a reader never sees half of a file.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -8,12 +8,21 @@ use thiserror::Error;
 
 /// A result file could not be written.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 #[error("{}: cannot be written ({source}); check that its folder exists and that you may write there", .path.display())]
 pub struct WriteError {
     /// The file asked for.
     pub path: PathBuf,
     /// The operating system's reason.
     pub source: io::Error,
+}
+
+impl WriteError {
+    /// Reports that the file at `path` cannot be written.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self { path: path.into(), source }
+    }
 }
 
 /// Writes `content` to `path` by way of a temporary file in the same folder, then renames it over `path`.
@@ -23,14 +32,18 @@ pub struct WriteError {
 /// # Errors
 /// [`WriteError`] when the temporary file cannot be written or renamed.
 pub fn write_atomic(path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Result<(), WriteError> {
-    write_with(path.as_ref(), |file| file.write_all(content.as_ref()))
+    write_atomic_with(path, |file| file.write_all(content.as_ref()))
 }
 
-/// [`write_atomic`] with content that `write` puts into the temporary file.
+/// Writes a file as [`write_atomic`] does, with content that `write` puts into the temporary file.
 ///
 /// # Errors
 /// As [`write_atomic`], and those of `write`.
-pub fn write_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), WriteError> {
+pub fn write_atomic_with(
+    path: impl AsRef<Path>,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), WriteError> {
+    let path = path.as_ref();
     let fail = |source| WriteError { path: path.into(), source };
     let temporary = temporary(path).ok_or_else(|| fail(io::Error::from(io::ErrorKind::InvalidInput)))?;
     let written = File::create(&temporary).and_then(|mut file| {

@@ -1,0 +1,104 @@
+//! Why an image file cannot be read.
+
+use std::error::Error as StdError;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// An image file could not be read. Every message is one line: the path, what is wrong, what to do.
+///
+/// Stable: the variants and [`ReadError::path`]. The type behind a boxed `source` is not: it belongs to a decoder.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// There is no file at the path.
+    #[error("{}: no such file; check the path", .path.display())]
+    Missing {
+        /// The file asked for.
+        path: PathBuf,
+    },
+    /// The operating system refused to read the path.
+    #[error("{}: cannot be read ({}); check that it is a file and that you may read it", .path.display(), one_line(.source))]
+    Io {
+        /// The file asked for.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The content is not a whole PNG, JPEG, BMP or TIFF image.
+    #[error("{}: cannot be decoded ({}); restore the file or save it again as PNG, JPEG, BMP or TIFF", .path.display(), one_line(.source))]
+    Undecodable {
+        /// The file asked for.
+        path: PathBuf,
+        /// The decoder's reason.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The image decodes, or would, but its pixels are neither gray nor RGB of 8 or 16 bits or floats.
+    #[error("{}: {source}", .path.display())]
+    UnsupportedPixel {
+        /// The file asked for.
+        path: PathBuf,
+        /// The pixel type found.
+        source: UnsupportedPixel,
+    },
+}
+
+/// Pixels are neither gray nor RGB of 8 or 16 bits or floats.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("unsupported pixels ({pixel}); convert to gray or RGB with 8 or 16 bits a channel, or floats in TIFF")]
+#[non_exhaustive]
+pub struct UnsupportedPixel {
+    /// The pixel type found.
+    pub pixel: String,
+}
+
+impl UnsupportedPixel {
+    pub(super) fn new(pixel: impl Into<String>) -> Self {
+        Self { pixel: pixel.into() }
+    }
+
+    pub(super) fn at(self, path: &Path) -> ReadError {
+        ReadError::UnsupportedPixel { path: path.into(), source: self }
+    }
+}
+
+impl ReadError {
+    /// The file the error is about.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Missing { path }
+            | Self::Io { path, .. }
+            | Self::Undecodable { path, .. }
+            | Self::UnsupportedPixel { path, .. } => path,
+        }
+    }
+
+    /// What the operating system or the decoder said, on one line.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Missing { .. } => "no such file".to_owned(),
+            Self::Io { source, .. } => one_line(source),
+            Self::Undecodable { source, .. } => one_line(source),
+            Self::UnsupportedPixel { source, .. } => source.pixel.clone(),
+        }
+    }
+
+    pub(super) fn io(path: &Path, source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::NotFound {
+            Self::Missing { path: path.into() }
+        } else {
+            Self::Io { path: path.into(), source }
+        }
+    }
+
+    pub(super) fn undecodable(path: &Path, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::Undecodable { path: path.into(), source: source.into() }
+    }
+}
+
+pub(super) fn one_line(text: &impl std::fmt::Display) -> String {
+    text.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
