@@ -15,10 +15,10 @@ use common::{Bars, bar, finish, say, tell_files, tell_training, write_report};
 use maphc2f::adbench::Report;
 use maphc2f::bisqad::{Detector, PatchDetector, TrainParams};
 use maphc2f::physdefect::appearance::{Appearance, Material, Rendered};
-use maphc2f::physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
+use maphc2f::physdefect::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
 use maphc2f::physdefect::fracture::PaperFrontier;
 use maphc2f::physdefect::pitting::PaperPolygon;
-use maphc2f::physdefect::{SampleKey, Synthesize, estimate_foreground};
+use maphc2f::physdefect::{SampleKey, Synthesizer, estimate_foreground};
 use maphc2f::{
     Cell, Error, Pipeline, PipelineSource, Sheet, TestImage, Training, evaluate, load_photos, overlay_heatmap,
     prepare_folder, resize_square, train,
@@ -150,7 +150,7 @@ impl Set {
 }
 
 /// Makers of defects that training never sees, of middling to full severity.
-fn strangers() -> Result<Vec<Box<dyn Synthesize>>> {
+fn strangers() -> Result<Vec<Box<dyn Synthesizer>>> {
     let (low, high) = (0.5, 1.0);
     let look = Appearance::new(Material::MATTE);
     Ok(vec![

@@ -7,7 +7,7 @@ use physdefect::appearance::{Appearance, Material, Rendered};
 use physdefect::fracture::FractureLine;
 use physdefect::pitting::PittingLoss;
 use physdefect::warpage::PlasticWarpage;
-use physdefect::{Domain, Record, SampleKey, Synthesize, estimate_foreground};
+use physdefect::{Domain, Record, SampleKey, Synthesizer, estimate_foreground};
 
 use crate::Error;
 use crate::spoil::spoil;
@@ -48,7 +48,7 @@ pub enum Stage {
 /// Groups of interchangeable synthesisers (a mechanism in several materials) and the refinement they share.
 #[derive(Debug, Default)]
 pub struct Pipeline {
-    groups: Vec<Vec<Box<dyn Synthesize>>>,
+    groups: Vec<Vec<Box<dyn Synthesizer>>>,
     refine: CoarseToFine,
     last: Stage,
 }
@@ -72,8 +72,8 @@ impl Pipeline {
         Ok(pipeline)
     }
 
-    /// Adds a group: anything that implements [`Synthesize`].
-    pub fn push(&mut self, group: Vec<Box<dyn Synthesize>>) {
+    /// Adds a group: anything that implements [`Synthesizer`].
+    pub fn push(&mut self, group: Vec<Box<dyn Synthesizer>>) {
         if !group.is_empty() {
             self.groups.push(group);
         }
@@ -136,11 +136,11 @@ impl Pipeline {
     }
 }
 
-fn rendered<M>(looks: &[Appearance]) -> Result<Vec<Box<dyn Synthesize>>, Error>
+fn rendered<M>(looks: &[Appearance]) -> Result<Vec<Box<dyn Synthesizer>>, Error>
 where
-    M: physdefect::DefectModel + Default + 'static,
+    M: physdefect::Mechanism + Default + 'static,
 {
-    looks.iter().map(|&look| Ok(Box::new(Rendered::new(M::default(), look)?) as Box<dyn Synthesize>)).collect()
+    looks.iter().map(|&look| Ok(Box::new(Rendered::new(M::default(), look)?) as Box<dyn Synthesizer>)).collect()
 }
 
 /// A [`Pipeline`] on a fixed set of photos, as the detector's training wants it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use imgkit::level::to_u8;
 use ndarray::{Array2, Array3, ArrayView2};
 use pde_refine::{CoarseToFine, Refine};
-use physdefect::{Record, SampleKey, Synthesize};
+use physdefect::{Record, SampleKey, Synthesizer};
 use sqe::{DESCRIPTORS, Descriptors};
 
 use super::cache::Cache;
@@ -42,7 +42,7 @@ pub struct RenderedSample {
 /// Puts sample `key` of a synthesiser on a photo and refines it.
 pub(super) fn render(
     normal: &SourcePhoto,
-    synthesizer: &dyn Synthesize,
+    synthesizer: &dyn Synthesizer,
     refine: &CoarseToFine,
     key: SampleKey,
 ) -> Result<RenderedSample, crate::Error> {
@@ -121,7 +121,7 @@ pub(super) struct Maker<'a> {
     pub(super) photos: Cache<'a>,
     judge: Option<&'a QualityScorer>,
     /// By mechanism, then by material.
-    synthesizers: Vec<Vec<Box<dyn Synthesize>>>,
+    synthesizers: Vec<Vec<Box<dyn Synthesizer>>>,
     refine: CoarseToFine,
 }
 

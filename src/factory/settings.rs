@@ -77,7 +77,7 @@ impl Settings {
 /// One mechanism of the mix.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MixEntry {
-    /// Name, as in [`physdefect::Synthesize::name`].
+    /// Name, as in [`physdefect::Synthesizer::name`].
     pub name: String,
     /// How often, relative to the others: above 0.
     pub weight: f64,

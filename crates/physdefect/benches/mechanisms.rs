@@ -7,7 +7,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use ndarray::{Array2, Array3};
 use physdefect::appearance::{Appearance, Light, Material, Rendered};
 use physdefect::fracture::{FractureLine, PaperFrontier};
-use physdefect::{Bbox, Defect, DefectModel, Domain, Measures, SampleKey, Synthesize};
+use physdefect::{Bbox, Defect, Domain, Measures, Mechanism, SampleKey, Synthesizer};
 
 fn photo() -> Array3<f32> {
     Array3::from_shape_fn((256, 256, 3), |(y, x, k)| 0.4 + 0.2 * ((y * 7 + x * 13 + k * 5) % 17) as f32 / 17.0)

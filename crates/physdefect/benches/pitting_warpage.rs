@@ -6,10 +6,10 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use physdefect::pitting::{PaperPolygon, PittingLoss, Product};
 use physdefect::warpage::{Load, PlasticWarpage};
-use physdefect::{DefectModel, Domain, Error, SampleKey};
+use physdefect::{Domain, Error, Mechanism, SampleKey};
 
 /// Name, severity and model of one measurement.
-type Case = (&'static str, f64, Box<dyn DefectModel>);
+type Case = (&'static str, f64, Box<dyn Mechanism>);
 
 fn models() -> Result<Vec<Case>, Error> {
     let warpage = |load| PlasticWarpage::default().with_loads(&[load]);

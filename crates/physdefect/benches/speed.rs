@@ -9,13 +9,13 @@ use std::time::Instant;
 
 use ndarray::Array3;
 use physdefect::appearance::{Appearance, Material, Rendered};
-use physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
+use physdefect::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
 use physdefect::fracture::{FractureLine, PaperFrontier};
 use physdefect::pitting::{PaperPolygon, PittingLoss};
 use physdefect::warpage::PlasticWarpage;
-use physdefect::{Domain, Error, SampleKey, Synthesize};
+use physdefect::{Domain, Error, SampleKey, Synthesizer};
 
-fn synthesisers(low: f64, high: f64) -> Result<Vec<Box<dyn Synthesize>>, Error> {
+fn synthesizers(low: f64, high: f64) -> Result<Vec<Box<dyn Synthesizer>>, Error> {
     let metal = Appearance::new(Material::METAL);
     Ok(vec![
         Box::new(Rendered::new(FractureLine::default(), metal)?.with_severity(low, high)?),
@@ -35,7 +35,7 @@ fn photo(side: usize) -> Array3<f32> {
 }
 
 /// Median milliseconds and mask pixels of a sample.
-fn median(synth: &dyn Synthesize, photo: &Array3<f32>, domain: &Domain, runs: u64) -> Option<(f64, f64)> {
+fn median(synth: &dyn Synthesizer, photo: &Array3<f32>, domain: &Domain, runs: u64) -> Option<(f64, f64)> {
     let (mut times, mut areas) = (Vec::new(), Vec::new());
     for index in 0..runs {
         let make = || synth.synthesize(photo.view(), domain, SampleKey { seed: 1, index });
@@ -63,7 +63,7 @@ fn slope(points: &[(f64, f64)]) -> f64 {
 
 /// A table: one column for each setting, then the slope.
 fn table(columns: &[String], rows: &[(&str, Vec<(f64, f64)>)]) {
-    println!("| synthesiser | {} | slope |", columns.join(" | "));
+    println!("| synthesizer | {} | slope |", columns.join(" | "));
     println!("|---|{}", "---|".repeat(columns.len() + 1));
     for (name, points) in rows {
         let cells: Vec<String> = points.iter().map(|(size, ms)| format!("{ms:.3} ms ({size:.0})")).collect();
@@ -76,7 +76,7 @@ fn main() -> Result<(), Error> {
     let sides = [256usize, 512, 1024];
     println!("Severity 0.5, the defect grows with the photo (median ms, photo's pixels):\n");
     let names: Vec<String> = sides.iter().map(|s| format!("{s} x {s}")).collect();
-    for synth in &synthesisers(0.5, 0.5)? {
+    for synth in &synthesizers(0.5, 0.5)? {
         let mut points = Vec::new();
         for side in sides {
             let (photo, domain) = (photo(side), Domain::full(side, side)?);
@@ -91,7 +91,7 @@ fn main() -> Result<(), Error> {
     rows.clear();
     let (fixed, whole) = (photo(512), Domain::full(512, 512)?);
     let severities = [0.0, 0.5, 1.0];
-    let sets: Vec<_> = severities.iter().map(|&s| synthesisers(s, s)).collect::<Result<_, _>>()?;
+    let sets: Vec<_> = severities.iter().map(|&s| synthesizers(s, s)).collect::<Result<_, _>>()?;
     for (k, first) in sets[0].iter().enumerate() {
         let points = sets.iter().filter_map(|set| median(&*set[k], &fixed, &whole, 21)).map(|(ms, area)| (area, ms));
         rows.push((first.name(), points.collect()));
@@ -100,7 +100,7 @@ fn main() -> Result<(), Error> {
 
     println!("\nDefect fixed (domain of 256 x 256 px, severity 0.5), photo grows (median ms, photo's pixels):\n");
     rows.clear();
-    for synth in &synthesisers(0.5, 0.5)? {
+    for synth in &synthesizers(0.5, 0.5)? {
         let mut points = Vec::new();
         for side in sides {
             let inside = |i: usize| i.abs_diff(side / 2) * 2 < 256;

@@ -1,15 +1,15 @@
-//! Renders a contact sheet: `sheet PHOTO OUT.png [SEED]` puts each synthesiser's samples on one photo.
+//! Renders a contact sheet: `sheet PHOTO OUT.png [SEED]` puts each synthesizer's samples on one photo.
 // An example talks to its reader.
 #![allow(clippy::print_stdout)]
 
 use image::{Rgb, RgbImage};
 use ndarray::Array3;
 use physdefect::appearance::{Appearance, Material, Rendered};
-use physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
+use physdefect::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
 use physdefect::fracture::{FractureLine, PaperFrontier};
 use physdefect::pitting::PittingLoss;
 use physdefect::warpage::PlasticWarpage;
-use physdefect::{Domain, SampleKey, Synthesize};
+use physdefect::{Domain, SampleKey, Synthesizer};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().collect();
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let photo = Array3::from_shape_fn((h, w, 3), |(y, x, k)| f32::from(rgb.get_pixel(x as u32, y as u32)[k]) / 255.0);
     let domain = Domain::full(h, w)?;
     let metal = Appearance::new(Material::METAL);
-    let rows: Vec<Box<dyn Synthesize>> = vec![
+    let rows: Vec<Box<dyn Synthesizer>> = vec![
         Box::new(Rendered::new(FractureLine::default(), metal)?.with_severity(0.1, 0.4)?),
         Box::new(Rendered::new(FractureLine::default(), metal)?.with_severity(0.5, 1.0)?),
         Box::new(Rendered::new(PaperFrontier::default(), metal)?),

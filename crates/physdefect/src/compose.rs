@@ -2,9 +2,9 @@
 
 use ndarray::{Array2, Array3, ArrayView3};
 
-use crate::contract::LEVEL;
+use crate::finalize::LEVEL;
 use crate::noise::mix;
-use crate::{Domain, Error, Record, SampleKey, Synthesize};
+use crate::{Domain, Error, Record, SampleKey, Synthesizer};
 
 /// A photo with several defects.
 #[derive(Debug, Clone)]
@@ -18,19 +18,19 @@ pub struct Composite {
     pub records: Vec<Record>,
 }
 
-/// Puts one defect of each synthesiser on `photo`, each on top of the former ones.
+/// Puts one defect of each synthesizer on `photo`, each on top of the former ones.
 ///
 /// Defect k has the key (seed mixed with k, index). The mask contract holds for the whole: where `instances` is 0 the image
 /// equals the photo bit for bit, elsewhere it differs from it by an 8-bit level or more. A defect that later ones cover
 /// wholly keeps its record but has no pixels.
 ///
 /// # Errors
-/// Those of [`Synthesize::synthesize`]; [`Error::Parameter`] for more than 65 535 synthesisers.
+/// Those of [`Synthesizer::synthesize`]; [`Error::Parameter`] for more than 65 535 synthesizers.
 ///
 /// ```
 /// use ndarray::Array3;
 /// use physdefect::appearance::{Appearance, Material, Rendered};
-/// use physdefect::control::CutPasteScar;
+/// use physdefect::baselines::CutPasteScar;
 /// use physdefect::fracture::FractureLine;
 /// use physdefect::{Domain, SampleKey, compose};
 ///
@@ -45,21 +45,21 @@ pub struct Composite {
 pub fn compose(
     photo: ArrayView3<'_, f32>,
     domain: &Domain,
-    synthesisers: &[&dyn Synthesize],
+    synthesizers: &[&dyn Synthesizer],
     key: SampleKey,
 ) -> Result<Composite, Error> {
-    if synthesisers.len() > usize::from(u16::MAX) {
-        let value = synthesisers.len() as f64;
-        return Err(Error::Parameter { model: "compose", name: "synthesisers", value, expected: "at most 65535" });
+    if synthesizers.len() > usize::from(u16::MAX) {
+        let value = synthesizers.len() as f64;
+        return Err(Error::Parameter { model: "compose", name: "synthesizers", value, expected: "at most 65535" });
     }
     let (h, w, c) = photo.dim();
     let mut image = photo.to_owned();
     let mut instances = Array2::zeros((h, w));
-    let mut records = Vec::with_capacity(synthesisers.len());
-    let mut touched = Vec::with_capacity(synthesisers.len());
-    for (k, synthesiser) in synthesisers.iter().enumerate() {
+    let mut records = Vec::with_capacity(synthesizers.len());
+    let mut touched = Vec::with_capacity(synthesizers.len());
+    for (k, synthesizer) in synthesizers.iter().enumerate() {
         let own = SampleKey { seed: mix(key.seed ^ mix(k as u64)), index: key.index };
-        let sample = synthesiser.synthesize(image.view(), domain, own)?;
+        let sample = synthesizer.synthesize(image.view(), domain, own)?;
         let b = sample.bbox;
         image.slice_each_axis_mut(|axis| b.slice_of(axis.axis)).assign(&sample.patch);
         for ((y, x), &masked) in sample.mask.indexed_iter() {

@@ -10,15 +10,16 @@ use crate::{Bbox, Domain, Error};
 /// The family a defect belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
-pub enum Mechanism {
+pub enum MechanismKind {
     /// FL: a crack.
     FractureLine,
     /// PL: corrosion pits.
     PittingLoss,
     /// PW: a dent, crease or warp.
     PlasticWarpage,
-    /// Not physics: a control arm.
-    Control,
+    /// Not physics: a baseline from the literature, such as CutPaste.
+    #[serde(rename = "Control")]
+    Baseline,
 }
 
 /// Named physical measures of one defect; the key ends in its unit (`length_px`, `volume_px3`, `strain`).
@@ -52,12 +53,12 @@ pub struct Defect {
 
 /// A mechanism with parameters in units: draws one defect's geometry.
 ///
-/// Object-safe: compose `Box<dyn DefectModel>` at run time.
-pub trait DefectModel: std::fmt::Debug + Send + Sync {
+/// Object-safe: compose `Box<dyn Mechanism>` at run time.
+pub trait Mechanism: std::fmt::Debug + Send + Sync {
     /// Stable name, used in records and tables (for example `fracture-line`).
     fn name(&self) -> &'static str;
     /// Family.
-    fn mechanism(&self) -> Mechanism;
+    fn kind(&self) -> MechanismKind;
     /// Draws one defect inside `domain`.
     ///
     /// `severity` in \[0, 1\] maps monotonically to the mechanism's physical size: with the same generator state a larger
@@ -70,12 +71,12 @@ pub trait DefectModel: std::fmt::Debug + Send + Sync {
     fn size_measure(&self) -> &'static str;
 }
 
-impl<M: DefectModel + ?Sized> DefectModel for Box<M> {
+impl<M: Mechanism + ?Sized> Mechanism for Box<M> {
     fn name(&self) -> &'static str {
         (**self).name()
     }
-    fn mechanism(&self) -> Mechanism {
-        (**self).mechanism()
+    fn kind(&self) -> MechanismKind {
+        (**self).kind()
     }
     fn generate(&self, domain: &Domain, severity: f64, rng: &mut ChaCha8Rng) -> Result<Defect, Error> {
         (**self).generate(domain, severity, rng)

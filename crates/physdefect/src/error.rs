@@ -112,8 +112,8 @@ pub enum Error {
     #[error("{wanted:?} cannot be calibrated from these measurements ({found:?}): fit again with the wanted mechanism")]
     WrongMechanism {
         /// What was asked for.
-        wanted: crate::Mechanism,
+        wanted: crate::MechanismKind,
         /// What was fitted.
-        found: crate::Mechanism,
+        found: crate::MechanismKind,
     },
 }

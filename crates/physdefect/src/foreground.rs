@@ -33,7 +33,7 @@ impl Foreground {
 
 /// Estimates the foreground of `photo` `(H, W, C)`, f32 in \[0, 1\], any number of channels.
 ///
-/// The border's colour is modelled as a Gaussian fitted to its inliers; each pixel's Mahalanobis distance to it is
+/// The border's color is modeled as a Gaussian fitted to its inliers; each pixel's Mahalanobis distance to it is
 /// thresholded (Otsu 1979 on log distances, never below the border's own spread); what is near *and* connected to the
 /// border is background, so holes in the object are filled; parts smaller than a tenth of the largest are dropped. Where
 /// the border is as busy as the interior the confidence is below 0.5 and the whole frame is returned (`fills_frame`).
@@ -138,7 +138,7 @@ impl Grid {
     }
 }
 
-/// A Gaussian of the border's colours in up to three channels (more are averaged into three groups).
+/// A Gaussian of the border's colors in up to three channels (more are averaged into three groups).
 struct BorderModel {
     mean: [f64; 3],
     /// Lower Cholesky factor of the covariance.
@@ -147,7 +147,7 @@ struct BorderModel {
 
 impl BorderModel {
     fn fit(grid: &Grid) -> Result<Self, Error> {
-        let all: Vec<[f64; 3]> = (0..grid.h * grid.w).map(|i| colour(grid, i)).collect();
+        let all: Vec<[f64; 3]> = (0..grid.h * grid.w).map(|i| color(grid, i)).collect();
         let mut inliers: Vec<[f64; 3]> = grid.border().iter().map(|&i| all[i]).collect();
         let span = all.iter().flat_map(|v| v.iter().zip(&all[0]).map(|(a, b)| (a - b).abs())).fold(0.0, f64::max);
         if span < 1.0 / 255.0 {
@@ -209,11 +209,11 @@ impl BorderModel {
 
     /// log(1 + distance) of each cell.
     fn distances(&self, grid: &Grid) -> Vec<f32> {
-        (0..grid.h * grid.w).map(|i| self.squared(&colour(grid, i)).sqrt().ln_1p() as f32).collect()
+        (0..grid.h * grid.w).map(|i| self.squared(&color(grid, i)).sqrt().ln_1p() as f32).collect()
     }
 }
 
-fn colour(grid: &Grid, i: usize) -> [f64; 3] {
+fn color(grid: &Grid, i: usize) -> [f64; 3] {
     let cell = &grid.data[i * grid.c..(i + 1) * grid.c];
     let group = |k: usize| {
         let (lo, hi) = (k * grid.c / 3, ((k + 1) * grid.c).div_ceil(3).min(grid.c));

@@ -2,13 +2,13 @@
 #![forbid(unsafe_code)]
 
 pub mod appearance;
+pub mod baselines;
 pub mod calibration;
 mod compose;
-mod contract;
-pub mod control;
 mod defect;
 mod domain;
 mod error;
+mod finalize;
 mod foreground;
 pub mod fracture;
 pub mod noise;
@@ -19,8 +19,8 @@ mod sample;
 pub mod warpage;
 
 pub use compose::{Composite, compose};
-pub use defect::{Defect, DefectModel, Measures, Mechanism, Tint};
+pub use defect::{Defect, Measures, Mechanism, MechanismKind, Tint};
 pub use domain::{Bbox, Domain};
 pub use error::Error;
 pub use foreground::{Foreground, estimate_foreground};
-pub use sample::{Record, Sample, SampleKey, Synthesize};
+pub use sample::{Record, Sample, SampleKey, Synthesizer};

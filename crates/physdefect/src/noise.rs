@@ -41,7 +41,7 @@ fn quintic(t: f64) -> f64 {
 
 /// A unit Gaussian random field whose correlation length is one lattice cell.
 ///
-/// At each point the four lattice neighbours' independent normal numbers are blended with quintic weights and divided by
+/// At each point the four lattice neighbors' independent normal numbers are blended with quintic weights and divided by
 /// the root of the weights' squared sum, so mean 0 and variance 1 hold at *every* point, not only at the sites.
 #[derive(Debug, Clone, Copy)]
 pub struct GaussianField {

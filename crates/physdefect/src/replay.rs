@@ -1,4 +1,4 @@
-//! A sample as text: which synthesiser, with which parameters, light and material, for which key.
+//! A sample as text: which synthesizer, with which parameters, light and material, for which key.
 //!
 //! A [`Recipe`] is all that a sample depends on besides the photo, as JSON. [`replay`] makes the sample again, equal to the
 //! last bit, on any machine that rounds as IEEE 754 asks. Values are exact: floating-point numbers are written in their
@@ -24,15 +24,15 @@
 use ndarray::{Array3, ArrayView3};
 
 use crate::appearance::{Appearance, Rendered};
-use crate::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend, textures};
+use crate::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend, textures};
 use crate::fracture::{FractureLine, FractureParams, FrontierParams, PaperFrontier};
 use crate::pitting::{PaperPolygon, PittingLoss};
 use crate::warpage::PlasticWarpage;
-use crate::{DefectModel, Domain, Error, Sample, SampleKey, Synthesize, estimate_foreground};
+use crate::{Domain, Error, Mechanism, Sample, SampleKey, Synthesizer, estimate_foreground};
 
-/// A whole synthesiser as plain data: mechanism or control arm, its parameters, light and material, severities drawn.
+/// A whole synthesizer as plain data: mechanism or control arm, its parameters, light and material, severities drawn.
 ///
-/// In JSON the variant is the key `model`, named as in [`Synthesize::name`]; a part that is left out has its default, an
+/// In JSON the variant is the key `model`, named as in [`Synthesizer::name`]; a part that is left out has its default, an
 /// unknown key is refused. Nothing is checked before [`Self::build`].
 ///
 /// `severity` is the range (low, high) that each sample's severity is drawn from, within \[0, 1\].
@@ -139,19 +139,19 @@ fn all() -> (f64, f64) {
 }
 
 fn rendered(
-    model: impl DefectModel + 'static,
+    model: impl Mechanism + 'static,
     appearance: Appearance,
     (low, high): (f64, f64),
-) -> Result<Box<dyn Synthesize>, Error> {
+) -> Result<Box<dyn Synthesizer>, Error> {
     Ok(Box::new(Rendered::new(model, appearance)?.with_severity(low, high)?))
 }
 
 impl Model {
-    /// The synthesiser, every value checked.
+    /// The synthesizer, every value checked.
     ///
     /// # Errors
     /// [`Error::Parameter`] naming the first value out of range and its range; [`Error::NotFinite`] for a texture.
-    pub fn build(&self) -> Result<Box<dyn Synthesize>, Error> {
+    pub fn build(&self) -> Result<Box<dyn Synthesizer>, Error> {
         match self.clone() {
             Self::FractureLine { params, appearance, severity } => {
                 rendered(FractureLine::new(params)?, appearance, severity)
@@ -214,7 +214,7 @@ impl Region {
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// The synthesiser.
+    /// The synthesizer.
     pub model: Model,
     /// Which of its samples.
     pub key: SampleKey,
@@ -227,13 +227,13 @@ impl Recipe {
     /// Makes the sample on `photo` `(H, W, C)`, f32 in \[0, 1\].
     ///
     /// For many samples of one model or one photo, [`Model::build`] and [`Region::domain`] once and call
-    /// [`Synthesize::synthesize`]: the same samples.
+    /// [`Synthesizer::synthesize`]: the same samples.
     ///
     /// # Errors
-    /// Those of [`Model::build`], [`Region::domain`] and [`Synthesize::synthesize`].
+    /// Those of [`Model::build`], [`Region::domain`] and [`Synthesizer::synthesize`].
     pub fn make(&self, photo: ArrayView3<'_, f32>) -> Result<Sample, Error> {
-        let synthesiser = self.model.build()?;
-        synthesiser.synthesize(photo, &self.region.domain(photo)?, self.key)
+        let synthesizer = self.model.build()?;
+        synthesizer.synthesize(photo, &self.region.domain(photo)?, self.key)
     }
 
     /// As one line of JSON.

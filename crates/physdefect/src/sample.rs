@@ -4,7 +4,7 @@ use ndarray::{Array2, Array3, ArrayView3};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::{Bbox, Domain, Error, Measures, Mechanism};
+use crate::{Bbox, Domain, Error, Measures, MechanismKind};
 
 /// Names one sample: the same key gives the same bytes on any thread count, in any order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -27,10 +27,10 @@ impl SampleKey {
 /// What was made: enough to make it again and to weigh it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Record {
-    /// Synthesiser's name.
+    /// Synthesizer's name.
     pub model: String,
     /// Family.
-    pub mechanism: Mechanism,
+    pub mechanism: MechanismKind,
     /// Key.
     pub key: SampleKey,
     /// Severity in \[0, 1\].
@@ -71,35 +71,35 @@ impl Sample {
         Ok(out)
     }
 
-    /// [`Self::paste`] for 8-bit photos: only masked pixels are quantised, all others keep their bytes. `photo / 255` must be
+    /// [`Self::paste`] for 8-bit photos: only masked pixels are quantized, all others keep their bytes. `photo / 255` must be
     /// the photo the sample was made for.
     ///
     /// # Errors
     /// [`Error::Shape`] if the photo is not the one the sample was made for.
     pub fn paste_u8(&self, photo: ArrayView3<'_, u8>) -> Result<Array3<u8>, Error> {
-        self.paste_quantised(photo, |v| (v.clamp(0.0, 1.0) * 255.0).round() as u8)
+        self.paste_quantized(photo, |v| (v.clamp(0.0, 1.0) * 255.0).round() as u8)
     }
 
-    /// [`Self::paste`] for 16-bit photos: only masked pixels are quantised, all others keep their bytes. `photo / 65535`
+    /// [`Self::paste`] for 16-bit photos: only masked pixels are quantized, all others keep their bytes. `photo / 65535`
     /// must be the photo the sample was made for.
     ///
     /// # Errors
     /// [`Error::Shape`] if the photo is not the one the sample was made for.
     pub fn paste_u16(&self, photo: ArrayView3<'_, u16>) -> Result<Array3<u16>, Error> {
-        self.paste_quantised(photo, |v| (v.clamp(0.0, 1.0) * 65535.0).round() as u16)
+        self.paste_quantized(photo, |v| (v.clamp(0.0, 1.0) * 65535.0).round() as u16)
     }
 
-    fn paste_quantised<T: Copy>(
+    fn paste_quantized<T: Copy>(
         &self,
         photo: ArrayView3<'_, T>,
-        quantise: impl Fn(f32) -> T,
+        quantize: impl Fn(f32) -> T,
     ) -> Result<Array3<T>, Error> {
         self.check_fits(photo.dim())?;
         let mut out = photo.to_owned();
         for ((y, x), &masked) in self.mask.indexed_iter() {
             if masked {
                 for k in 0..self.patch.dim().2 {
-                    out[[self.bbox.y0 + y, self.bbox.x0 + x, k]] = quantise(self.patch[[y, x, k]]);
+                    out[[self.bbox.y0 + y, self.bbox.x0 + x, k]] = quantize(self.patch[[y, x, k]]);
                 }
             }
         }
@@ -148,11 +148,11 @@ impl Sample {
 
 /// Anything that puts a defect on a photo: a rendered mechanism or a control arm. Object-safe, so that an ablation swaps
 /// one word.
-pub trait Synthesize: std::fmt::Debug + Send + Sync {
+pub trait Synthesizer: std::fmt::Debug + Send + Sync {
     /// Stable name (for example `fracture-line`, `cutpaste-scar`).
     fn name(&self) -> &'static str;
     /// Family.
-    fn mechanism(&self) -> Mechanism;
+    fn kind(&self) -> MechanismKind;
     /// Makes sample `key` on `photo` `(H, W, C)`, f32 in \[0, 1\], inside `domain`.
     ///
     /// # Errors

@@ -6,10 +6,10 @@ use std::f64::consts::PI;
 use ndarray::{Array2, Array3};
 use physdefect::appearance::srgb::{to_encoded, to_linear};
 use physdefect::appearance::{Appearance, Light, Material, Rendered};
-use physdefect::control::{CutPasteScar, PerlinBlend};
+use physdefect::baselines::{CutPasteScar, PerlinBlend};
 use physdefect::fracture::FractureLine;
 use physdefect::pitting::PittingLoss;
-use physdefect::{Bbox, Defect, Domain, Measures, Sample, SampleKey, Synthesize, Tint, compose};
+use physdefect::{Bbox, Defect, Domain, Measures, Sample, SampleKey, Synthesizer, Tint, compose};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
@@ -60,7 +60,7 @@ fn shading(material: &Material, light: &Light, gx: f64, gy: f64) -> f64 {
     shade(unit([-gx, -gy, 1.0])) / shade([0.0, 0.0, 1.0])
 }
 
-fn grey(value: f32) -> Array3<f32> {
+fn gray(value: f32) -> Array3<f32> {
     Array3::from_elem((SIDE, SIDE, 3), value)
 }
 
@@ -74,7 +74,7 @@ fn a_tilted_plane_has_lamberts_and_blinns_ratio_in_linear_light() {
                 if (exact - 1.0).abs() < 0.03 {
                     continue; // too little to be seen
                 }
-                let photo = grey(0.45);
+                let photo = gray(0.45);
                 let found = ratio(&rendered(material, light, &photo, plane(gx, gy, 1.0, true)), &photo);
                 assert!((found / exact - 1.0).abs() < 2e-3, "{found} for {exact}, slope {gx} {gy}, {material:?}");
             }
@@ -86,7 +86,7 @@ fn a_tilted_plane_has_lamberts_and_blinns_ratio_in_linear_light() {
 fn a_laid_open_surface_does_not_shine() {
     // A wall of a pit, below zero by more than a pixel: Lambert's part alone, over the flat surface with its gloss.
     let light = Light { azimuth: 0.0, elevation: 0.8, ambient: 0.3 };
-    let photo = grey(0.5);
+    let photo = gray(0.5);
     let found = ratio(&rendered(PLAIN, light, &photo, plane(-0.3, 0.0, 1.0, false)), &photo);
     let flat =
         |m: &Material| 0.3 + 0.7 * (m.diffuse * 0.8f64.sin() + m.specular * ((0.5 * PI - 0.8) * 0.5).cos().powi(16));
@@ -100,7 +100,7 @@ fn opacity_blends_in_linear_light() {
     let light = Light { azimuth: 0.0, elevation: 0.8, ambient: 0.2 };
     let exact = shading(&PLAIN, &light, 0.5, 0.0);
     for opacity in [0.25, 0.5, 1.0] {
-        let photo = grey(0.5);
+        let photo = gray(0.5);
         let found = ratio(&rendered(PLAIN, light, &photo, plane(0.5, 0.0, opacity, true)), &photo);
         let blended = 1.0 + f64::from(opacity) * (exact - 1.0);
         assert!((found / blended - 1.0).abs() < 2e-3, "{found} for {blended} at opacity {opacity}");
@@ -112,7 +112,7 @@ fn a_cavity_darkens_by_its_share_of_hidden_sky() {
     // Under ambient light alone the ratio is 1 - cavity (1 - sky): linear in the material's cavity. The bottom of a V-groove of
     // width w and depth d sees (w/2)/sqrt(d^2 + w^2/4) of it, across the groove's own direction.
     let light = Light { ambient: 1.0, ..Light::default() };
-    let photo = grey(0.5);
+    let photo = gray(0.5);
     let groove = || {
         let mut defect = plane(0.0, 0.0, 1.0, false);
         defect.height = Array2::from_shape_fn((SIDE / 2, SIDE / 2), |(_, x)| {
@@ -134,9 +134,9 @@ fn a_cavity_darkens_by_its_share_of_hidden_sky() {
 
 #[test]
 fn a_lit_lip_gains_by_its_bend_and_slope() {
-    // The crest h = -c r^2/2: a pixel lies c/2 above the mean of its four neighbours, and faces the light by c x cos(elevation).
+    // The crest h = -c r^2/2: a pixel lies c/2 above the mean of its four neighbors, and faces the light by c x cos(elevation).
     let (light, c) = (Light { azimuth: 0.0, elevation: 0.6, ambient: 0.4 }, 0.05f64);
-    let photo = grey(0.5);
+    let photo = gray(0.5);
     let lit = |rim: f64, off: usize| {
         let mut defect = plane(0.0, 0.0, 1.0, true);
         defect.height = Array2::from_shape_fn((SIDE / 2, SIDE / 2), |(y, x)| {
@@ -155,7 +155,7 @@ fn a_lit_lip_gains_by_its_bend_and_slope() {
 #[test]
 fn a_wall_throws_a_shadow_as_long_as_the_light_is_low() {
     // A wall 3 px high, 4 px towards the light, hides a sun below atan(3/4); the penumbra runs from 0.7 to 1.3 of its rise.
-    let photo = grey(0.5);
+    let photo = gray(0.5);
     for (rise, exact) in
         [(0.75f64, 0.5), (0.62, 1.0 - (0.75 / 0.62 - 0.7) / 0.6), (0.68, 1.0 - (0.75 / 0.68 - 0.7) / 0.6)]
     {
@@ -173,7 +173,7 @@ fn a_given_defect_stays_inside_the_domain() {
     let mask = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| y + x < SIDE);
     let domain = Domain::from_mask(mask.clone()).unwrap();
     let look = Rendered::new(FractureLine::default(), Appearance::new(PLAIN).lit(Light::default())).unwrap();
-    let sample = look.render(grey(0.5).view(), &domain, plane(0.4, 0.0, 1.0, true), 0.5, KEY).unwrap();
+    let sample = look.render(gray(0.5).view(), &domain, plane(0.4, 0.0, 1.0, true), 0.5, KEY).unwrap();
     let changed = sample.full_mask(SIDE, SIDE).unwrap();
     for ((y, x), &m) in changed.indexed_iter() {
         let box_ = (SIDE / 4..3 * SIDE / 4).contains(&y) && (SIDE / 4..3 * SIDE / 4).contains(&x);
@@ -183,8 +183,8 @@ fn a_given_defect_stays_inside_the_domain() {
 
 #[test]
 fn a_tint_is_its_reflectance_under_the_photos_illumination() {
-    // A Lambert surface of albedo rho under E shows rho E: full weight replaces rho by the product's colour.
-    let photo = grey(0.6);
+    // A Lambert surface of albedo rho under E shows rho E: full weight replaces rho by the product's color.
+    let photo = gray(0.6);
     let light = Light { azimuth: 0.0, elevation: 0.8, ambient: 0.2 };
     let mut defect = plane(0.0, 0.0, 1.0, false);
     let color = [0.24, 0.085, 0.03];
@@ -227,7 +227,7 @@ fn the_light_comes_from_the_brighter_side() {
     assert!((light.elevation.to_degrees() - 40.0).abs() < 1.5, "{}", light.elevation.to_degrees());
     assert!((light.azimuth - 0.5 * PI).abs() < 0.15, "{}", light.azimuth);
     // A flat photo says nothing.
-    assert_eq!(Light::estimate(grey(0.5).view(), &Domain::full(SIDE, SIDE).unwrap()), Light::default());
+    assert_eq!(Light::estimate(gray(0.5).view(), &Domain::full(SIDE, SIDE).unwrap()), Light::default());
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn instances_say_which_defect_a_pixel_belongs_to() {
     let domain = Domain::full(96, 96).unwrap();
     let pits = Rendered::new(PittingLoss::default(), Appearance::new(Material::METAL)).unwrap();
     let (blend, scar) = (PerlinBlend::default(), CutPasteScar::default());
-    let all: [&dyn Synthesize; 4] = [&pits, &scar, &blend, &scar];
+    let all: [&dyn Synthesizer; 4] = [&pits, &scar, &blend, &scar];
     for index in 0..10 {
         let done = compose(photo.view(), &domain, &all, SampleKey { seed: 4, index }).unwrap();
         // One after the other by hand, each with the key of its record; the later one owns a pixel.

@@ -7,7 +7,7 @@ mod common;
 
 use ndarray::{Array2, Array3};
 use physdefect::appearance::{Appearance, Light, Material, Rendered};
-use physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
+use physdefect::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
 use physdefect::fracture::{FractureLine, Toughness, ToughnessField, frontier_half_width, lefm};
 use physdefect::noise::{GaussianField, Perlin};
 use physdefect::pitting::{
@@ -15,7 +15,7 @@ use physdefect::pitting::{
     fast_march,
 };
 use physdefect::warpage::{PlasticWarpage, section_moment};
-use physdefect::{Bbox, Defect, Domain, Error, Measures, Sample, SampleKey, Synthesize};
+use physdefect::{Bbox, Defect, Domain, Error, Measures, Sample, SampleKey, Synthesizer};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -45,7 +45,7 @@ fn assert_sound(name: &str, sample: &Sample, photo: &Array3<f32>, domain: &Domai
 }
 
 /// A sound sample or one of the two errors that mean "not here".
-fn sound_or_refused(synth: &dyn Synthesize, photo: &Array3<f32>, domain: &Domain, index: u64) -> bool {
+fn sound_or_refused(synth: &dyn Synthesizer, photo: &Array3<f32>, domain: &Domain, index: u64) -> bool {
     match synth.synthesize(photo.view(), domain, SampleKey { seed: 21, index }) {
         Ok(sample) => {
             assert_sound(synth.name(), &sample, photo, domain);
@@ -58,7 +58,7 @@ fn sound_or_refused(synth: &dyn Synthesize, photo: &Array3<f32>, domain: &Domain
 
 #[test]
 fn one_broken_value_is_refused_or_stays_out() {
-    for synth in common::synthesisers() {
+    for synth in common::synthesizers() {
         for (index, value) in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY].into_iter().cycle().take(60).enumerate() {
             let mut rng = ChaCha8Rng::seed_from_u64(index as u64);
             let mut photo = common::to_float(&common::photo(index as u32, 48, 56, 3, &mut rng));
@@ -81,7 +81,7 @@ fn no_light_at_all() {
     let domain = Domain::full(64, 64).unwrap();
     let dead = Material { diffuse: 0.0, specular: 0.0, ..Material::MATTE };
     let dark = Light { ambient: 0.0, elevation: 0.1, ..Light::default() };
-    for synth in common::synthesisers() {
+    for synth in common::synthesizers() {
         for value in [0.0, 1.0] {
             sound_or_refused(&*synth, &Array3::from_elem((64, 64, 3), value), &domain, 0);
         }
@@ -104,7 +104,7 @@ fn shapes_that_do_not_fit() {
     let domain = Domain::full(40, 50).unwrap();
     let key = SampleKey { seed: 1, index: 0 };
     let photo = Array3::from_elem((40, 50, 3), 0.5f32);
-    for synth in common::synthesisers() {
+    for synth in common::synthesizers() {
         for shape in [(39, 50, 3), (40, 51, 3), (50, 40, 3), (40, 50, 0), (0, 0, 3)] {
             let refused = synth.synthesize(Array3::zeros(shape).view(), &domain, key);
             assert!(matches!(refused, Err(Error::Shape { what: "photo", .. })), "{} {shape:?}", synth.name());
@@ -156,7 +156,7 @@ fn domains_smaller_than_the_defect() {
         ("specks", Box::new(|y, x| y % 8 == 0 && x % 8 == 0)),
         ("ring", Box::new(|y, x| (40.0..43.0).contains(&(y as f64 - 80.0).hypot(x as f64 - 100.0)))),
     ];
-    for synth in common::synthesisers() {
+    for synth in common::synthesizers() {
         for (_, inside) in &masks {
             let domain = Domain::from_mask(Array2::from_shape_fn((h, w), |(y, x)| inside(y, x))).unwrap();
             for index in 0..6 {
@@ -187,7 +187,7 @@ fn from_32_to_8192_pixels_with_one_to_five_channels() {
         let bytes = common::photo(kind as u32 * 3, h, w, c, &mut ChaCha8Rng::seed_from_u64(2));
         let photo = common::to_float(&bytes);
         let domain = Domain::full(h, w).unwrap();
-        for synth in common::synthesisers() {
+        for synth in common::synthesizers() {
             let mut made = 0;
             for index in 0..3 {
                 made += usize::from(sound_or_refused(&*synth, &photo, &domain, index));
@@ -204,7 +204,7 @@ fn bytes_and_words_change_inside_the_mask_only() {
         let bytes = common::photo(3, 90, 70, c, &mut ChaCha8Rng::seed_from_u64(6));
         let words = bytes.mapv(|v| u16::from(v) * 257);
         let domain = Domain::full(90, 70).unwrap();
-        for synth in common::synthesisers() {
+        for synth in common::synthesizers() {
             let key = SampleKey { seed: 2, index: c as u64 };
             let Ok(sample) = synth.synthesize(common::to_float(&bytes).view(), &domain, key) else { continue };
             let mask = sample.full_mask(90, 70).unwrap();
@@ -302,6 +302,6 @@ proptest! {
         let noise = Perlin::new(seed);
         let mask = Array2::from_shape_fn((h, w), |(y, x)| noise.at(y as f64 / 12.0, x as f64 / 12.0) < 2.0 * share - 1.0);
         let Ok(domain) = Domain::from_mask(mask) else { return Ok(()) };
-        sound_or_refused(&*common::synthesisers()[which], &photo, &domain, seed);
+        sound_or_refused(&*common::synthesizers()[which], &photo, &domain, seed);
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array2, Array3};
 use physdefect::appearance::{Appearance, Light, Material};
 use physdefect::calibration::{Calibration, Course, apparent_depth, fit};
-use physdefect::{Domain, Error, Mechanism, SampleKey};
+use physdefect::{Domain, Error, MechanismKind, SampleKey};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
@@ -16,16 +16,16 @@ const SIDE: usize = 224;
 const TRIALS: u64 = 200;
 
 /// A bright scratch's worth of masks, only to have a `Calibration` whose priors can be overwritten.
-fn any_calibration(mechanism: Mechanism) -> Calibration {
+fn any_calibration(mechanism: MechanismKind) -> Calibration {
     let mask = Array2::from_shape_fn((64, 64), |(y, x)| (30..34).contains(&y) && (10..40).contains(&x));
     let image = Array3::from_shape_fn((64, 64, 1), |(y, x, _)| if mask[[y, x]] { 0.3 } else { 0.6 });
     fit(mechanism, &[(image.view(), mask.view()), (image.view(), mask.view()), (image.view(), mask.view())]).unwrap()
 }
 
 /// Truth of one trial: medians and deviations of the logs, log-contrast, mean count.
-fn draw_truth(mechanism: Mechanism, rng: &mut ChaCha8Rng) -> Calibration {
+fn draw_truth(mechanism: MechanismKind, rng: &mut ChaCha8Rng) -> Calibration {
     let mut c = any_calibration(mechanism);
-    let crack = mechanism == Mechanism::FractureLine;
+    let crack = mechanism == MechanismKind::FractureLine;
     let (low, high): (f64, f64) = if crack { (24.0, 70.0) } else { (8.0, 22.0) };
     c.size.mean = rng.random_range(low.ln()..high.ln());
     c.size.deviation = rng.random_range(0.1..0.35);
@@ -49,7 +49,7 @@ fn draw_truth(mechanism: Mechanism, rng: &mut ChaCha8Rng) -> Calibration {
 
 /// Share of trials whose truth lies in the refitted interval: size, width, contrast, depth, count. Prints the mean errors of
 /// the first three, on their priors' scales, and of the depth of the reliefs that were drawn.
-fn coverage(mechanism: Mechanism) -> [f64; 5] {
+fn coverage(mechanism: MechanismKind) -> [f64; 5] {
     let (mut inside, mut errors) = ([0u32; 5], [0.0; 3]);
     let (mut relief, mut reliefs) = (0.0, 0.0);
     // ln of the intervals' upper over lower bound of size, and how often a truth 1.6 times too large would be inside.
@@ -85,9 +85,9 @@ fn coverage(mechanism: Mechanism) -> [f64; 5] {
             (truth.depth.unwrap().median(), found.depth.map_or((0.0, 0.0), |d| d.interval)),
             (truth.count.mean, found.count.interval),
         ];
-        let centres =
+        let centers =
             [(&truth.size, &found.size), (&truth.width, &found.width), (&truth.log_contrast, &found.log_contrast)];
-        for (error, (t, f)) in errors.iter_mut().zip(centres) {
+        for (error, (t, f)) in errors.iter_mut().zip(centers) {
             *error += (f.mean - t.mean) / TRIALS as f64;
         }
         let (low, high) = found.size.interval;
@@ -109,21 +109,21 @@ fn coverage(mechanism: Mechanism) -> [f64; 5] {
 
 #[test]
 fn cracks_come_back_inside_their_intervals() {
-    let shares = coverage(Mechanism::FractureLine);
+    let shares = coverage(MechanismKind::FractureLine);
     println!("cracks, share of {TRIALS} trials inside: length, width, contrast, depth, count {shares:?}");
     assert!(shares.iter().all(|&s| s >= 0.9), "{shares:?}");
 }
 
 #[test]
 fn pits_come_back_inside_their_intervals() {
-    let shares = coverage(Mechanism::PittingLoss);
+    let shares = coverage(MechanismKind::PittingLoss);
     println!("pits, share of {TRIALS} trials inside: diameter, width, contrast, depth, count {shares:?}");
     assert!(shares.iter().all(|&s| s >= 0.9), "{shares:?}");
 }
 
 #[test]
 fn a_calibration_survives_json() {
-    let calibration = any_calibration(Mechanism::PittingLoss);
+    let calibration = any_calibration(MechanismKind::PittingLoss);
     let text = serde_json::to_string(&calibration).unwrap();
     let back: Calibration = serde_json::from_str(&text).unwrap();
     assert_eq!(back.size.interval, calibration.size.interval);
@@ -140,7 +140,7 @@ fn bad_input_is_refused_and_named() {
     let mut broken = photo.clone();
     broken[[3, 4, 1]] = f32::NAN;
     let good = (photo.view(), mask.view());
-    let crack = Mechanism::FractureLine;
+    let crack = MechanismKind::FractureLine;
     assert_eq!(fit(crack, &[good, good]).unwrap_err(), Error::TooFewSamples { found: 2, needed: 3 });
     let inner = |third| match fit(crack, &[good, good, third]).unwrap_err() {
         Error::CalibrationImage { index: 2, source } => *source,
@@ -152,7 +152,7 @@ fn bad_input_is_refused_and_named() {
     assert!(matches!(inner((photo.view(), small.view())), Error::Shape { what: "mask", .. }));
     let fitted = fit(crack, &[good, good, good]).unwrap();
     assert!(matches!(fitted.pitting_loss(Appearance::default()), Err(Error::WrongMechanism { .. })));
-    assert!(matches!(fit(Mechanism::Control, &[good, good, good]), Err(Error::WrongMechanism { .. })));
+    assert!(matches!(fit(MechanismKind::Baseline, &[good, good, good]), Err(Error::WrongMechanism { .. })));
 }
 
 /// Images and masks of one kind of the magnetic-tile set; empty where the set is absent.
@@ -181,9 +181,11 @@ fn tiles(kind: &str, most: usize) -> Vec<(Array3<f32>, Array2<bool>)> {
 
 #[test]
 fn real_masks_give_priors_and_samples_that_measure_alike() {
-    for (kind, mechanism) in
-        [("crack", Mechanism::FractureLine), ("blowhole", Mechanism::PittingLoss), ("fray", Mechanism::PittingLoss)]
-    {
+    for (kind, mechanism) in [
+        ("crack", MechanismKind::FractureLine),
+        ("blowhole", MechanismKind::PittingLoss),
+        ("fray", MechanismKind::PittingLoss),
+    ] {
         let real = tiles(kind, 10);
         if real.is_empty() {
             println!("skipped {kind}: the magnetic-tile images are not here");
@@ -233,7 +235,7 @@ fn real_masks_give_priors_and_samples_that_measure_alike() {
 /// Straight cracks come back straight and wavy ones wavy, along the axis that was asked for.
 #[test]
 fn cracks_follow_the_measured_course() {
-    let mut truth = any_calibration(Mechanism::FractureLine);
+    let mut truth = any_calibration(MechanismKind::FractureLine);
     truth.size.mean = 80f64.ln();
     truth.width.mean = 3f64.ln();
     let photo = Array3::from_elem((SIDE, SIDE, 1), 0.6f32);
@@ -249,7 +251,7 @@ fn cracks_follow_the_measured_course() {
             })
             .collect();
         let views: Vec<_> = made.iter().map(|(image, mask)| (image.view(), mask.view())).collect();
-        let courses = fit(Mechanism::FractureLine, &views).unwrap().courses;
+        let courses = fit(MechanismKind::FractureLine, &views).unwrap().courses;
         // axes are equal up to half a turn
         let off = |c: &Course| {
             let d = (c.direction - direction).rem_euclid(std::f64::consts::PI);

@@ -21,7 +21,7 @@ fn bytes(sample: &Sample) -> (Vec<u32>, Vec<bool>, String) {
 fn equal_on_any_thread_count_and_in_any_order() {
     let photo = common::to_float(&common::photo(3, 90, 101, 3, &mut ChaCha8Rng::seed_from_u64(5)));
     let domain = Domain::full(90, 101).unwrap();
-    for synth in common::synthesisers() {
+    for synth in common::synthesizers() {
         let make = |index| synth.synthesize(photo.view(), &domain, SampleKey { seed: 8, index }).map(|s| bytes(&s));
         let serial: Vec<_> = (0..1000).map(make).collect();
         assert!(serial.iter().filter(|s| s.is_ok()).count() >= 950, "{} refuses", synth.name());
@@ -42,7 +42,7 @@ fn equal_on_any_thread_count_and_in_any_order() {
 fn records_survive_json() {
     let photo = common::to_float(&common::photo(0, 64, 64, 1, &mut ChaCha8Rng::seed_from_u64(1)));
     let domain = Domain::full(64, 64).unwrap();
-    for synth in common::synthesisers() {
+    for synth in common::synthesizers() {
         let sample = synth.synthesize(photo.view(), &domain, SampleKey { seed: 1, index: 1 }).unwrap();
         let text = serde_json::to_string(&sample.record).unwrap();
         let back: physdefect::Record = serde_json::from_str(&text).unwrap();
@@ -52,7 +52,7 @@ fn records_survive_json() {
     }
 }
 
-/// Sample (2026, 7) of each synthesiser on a fixed gradient, as last changed: mask pixels and the sum of the patch's
+/// Sample (2026, 7) of each synthesizer on a fixed gradient, as last changed: mask pixels and the sum of the patch's
 /// changes. A change here changes every data set made with this crate and belongs into the change log.
 #[test]
 fn values_are_stable() {
@@ -73,7 +73,7 @@ fn values_are_stable() {
     ];
     let mut wrong = Vec::new();
     for (name, pixels, change) in recorded {
-        let synth = common::synthesisers().into_iter().find(|s| s.name() == name).unwrap();
+        let synth = common::synthesizers().into_iter().find(|s| s.name() == name).unwrap();
         let sample = synth.synthesize(photo.view(), &domain, SampleKey { seed: 2026, index: 7 }).unwrap();
         let count = sample.mask.iter().filter(|&&m| m).count();
         let b = sample.bbox;

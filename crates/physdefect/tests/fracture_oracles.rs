@@ -9,7 +9,7 @@ use physdefect::fracture::lefm::{self, RemoteStress};
 use physdefect::fracture::{
     FractureLine, FractureParams, FrontierParams, PaperFrontier, Toughness, ToughnessField, frontier_half_width,
 };
-use physdefect::{DefectModel, Domain, SampleKey};
+use physdefect::{Domain, Mechanism, SampleKey};
 use rand_chacha::rand_core::RngCore;
 
 fn homogeneous(angle: f64, tilt: f64) -> FractureLine {
@@ -137,17 +137,17 @@ fn opening_profile_closed_form() {
     let (crack, key) = whole_crack(&model, &domain, 0.9);
     let defect = model.generate(&domain, 0.9, &mut key.rng()).unwrap();
     let width = crack.measures["max_opening_px"];
-    let centre = crack.branches[0].points[0];
+    let center = crack.branches[0].points[0];
     let mut tested = 0;
     for arm in &crack.branches {
         let end = arm.points.last().unwrap();
-        let a = (end[1] - centre[1]).abs();
+        let a = (end[1] - center[1]).abs();
         for (p, w) in arm.points.iter().zip(&arm.opening) {
-            let exact = width * (1.0 - ((p[1] - centre[1]) / a).powi(2)).max(0.0).sqrt();
+            let exact = width * (1.0 - ((p[1] - center[1]) / a).powi(2)).max(0.0).sqrt();
             assert!((w - exact).abs() <= 0.01 * width, "opening {w} {exact}");
         }
         for x in 0..defect.bbox.width() {
-            let s = ((defect.bbox.x0 + x) as f64 - centre[1]) * (end[1] - centre[1]).signum();
+            let s = ((defect.bbox.x0 + x) as f64 - center[1]) * (end[1] - center[1]).signum();
             if s > 0.0 && s < 0.9 * a {
                 let exact = width * (1.0 - (s / a).powi(2)).sqrt();
                 let drawn: f64 = defect.opacity.column(x).iter().map(|&v| f64::from(v)).sum();
@@ -220,7 +220,7 @@ fn published_threshold_has_lambert_half_width() {
 
 #[test]
 fn the_relief_is_a_v_groove_of_the_opening() {
-    // A crack along a row of pixel centres: aspect times the opening deep there, and straight flanks that end half a pixel
+    // A crack along a row of pixel centers: aspect times the opening deep there, and straight flanks that end half a pixel
     // beyond the opening.
     let (domain, aspect) = (Domain::full(256, 256).unwrap(), 3.0);
     let model = homogeneous(FRAC_PI_2, 0.0);
@@ -250,7 +250,7 @@ fn wrapped(angle: f64) -> f64 {
     angle - 2.0 * PI * (angle / (2.0 * PI)).round()
 }
 
-/// E' G / K_c^2 under unit load of a step from `at` towards `toward`, of a crack whose centre is `from`.
+/// E' G / K_c^2 under unit load of a step from `at` towards `toward`, of a crack whose center is `from`.
 fn drive(field: &ToughnessField, stress: RemoteStress, zone: f64, [from, at, next]: [[f64; 2]; 3]) -> f64 {
     let (dy, dx) = (at[0] - from[0], at[1] - from[1]);
     let (normal, shear) = stress.traction(dy.atan2(dx));
@@ -439,7 +439,7 @@ fn a_flaw_that_no_load_made_has_no_branches() {
         let from = crack.branches[0].points[0];
         for branch in &crack.branches[crack.arms..] {
             let run = (branch.points[0][0] - from[0]).hypot(branch.points[0][1] - from[1]);
-            assert!(run >= flaw - 1e-9, "#{index}: a branch {run} px from the centre of a flaw of {flaw} px");
+            assert!(run >= flaw - 1e-9, "#{index}: a branch {run} px from the center of a flaw of {flaw} px");
         }
     }
 }

@@ -1,11 +1,11 @@
-//! The mask contract, over 1 000 random samples of each synthesiser and on bytes.
+//! The mask contract, over 1 000 random samples of each synthesizer and on bytes.
 // A failed set-up is a failed test; a test may print its figures.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
 
 use ndarray::Array3;
-use physdefect::{Domain, Error, SampleKey, Synthesize, compose};
+use physdefect::{Domain, Error, SampleKey, Synthesizer, compose};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -20,7 +20,7 @@ fn scene(index: u64) -> (Array3<u8>, Domain) {
     (photo, common::domain(h, w, index % 2 == 1))
 }
 
-fn holds(synth: &dyn Synthesize, samples: u64) {
+fn holds(synth: &dyn Synthesizer, samples: u64) {
     let (mut refused, mut flat) = (0, 0);
     for index in 0..samples {
         let (bytes, domain) = scene(index);
@@ -77,7 +77,7 @@ macro_rules! contract {
     ($($name:ident: $at:expr),* $(,)?) => {$(
         #[test]
         fn $name() {
-            let all = common::synthesisers();
+            let all = common::synthesizers();
             holds(&*all[$at], 1000);
         }
     )*};
@@ -97,7 +97,7 @@ contract! {
 
 #[test]
 fn sixteen_bits() {
-    let synths = common::synthesisers();
+    let synths = common::synthesizers();
     let photo = Array3::from_shape_fn((64, 80, 1), |(y, x, _)| (20_000 + 300 * y + 77 * x) as u16);
     let float = photo.mapv(|v| f32::from(v) / 65535.0);
     let domain = Domain::full(64, 80).unwrap();
@@ -124,7 +124,7 @@ fn the_largest_photo_keeps_the_contract() {
     let part =
         ndarray::Array2::from_shape_fn((SIDE, SIDE), |(y, x)| (8000..8190).contains(&y) && (7900..8192).contains(&x));
     for domain in [Domain::full(SIDE, SIDE).unwrap(), Domain::from_mask(part).unwrap()] {
-        for synth in common::synthesisers() {
+        for synth in common::synthesizers() {
             // Physics on the whole photo; the arms that are drawn everywhere on the part only.
             if domain.area() == SIDE * SIDE && !synth.name().starts_with("fracture") {
                 continue;
@@ -149,8 +149,8 @@ fn the_largest_photo_keeps_the_contract() {
 
 #[test]
 fn composites_keep_the_contract() {
-    let synths = common::synthesisers();
-    let refs: Vec<&dyn Synthesize> = synths.iter().map(|s| &**s).collect();
+    let synths = common::synthesizers();
+    let refs: Vec<&dyn Synthesizer> = synths.iter().map(|s| &**s).collect();
     let mut done = 0;
     for index in 0..40 {
         let (bytes, domain) = scene(index);
@@ -173,12 +173,12 @@ fn impossible_photos_are_refused() {
     let domain = Domain::full(64, 64).unwrap();
     let black = Array3::zeros((64, 64, 3));
     let key = SampleKey { seed: 0, index: 0 };
-    let crack = &common::synthesisers()[0];
+    let crack = &common::synthesizers()[0];
     // Nothing can be darker than black.
     assert!(matches!(crack.synthesize(black.view(), &domain, key), Err(Error::Invisible { .. })));
     let mut broken = Array3::from_elem((64, 64, 3), 0.5);
     broken.fill(f32::NAN);
-    for synth in common::synthesisers() {
+    for synth in common::synthesizers() {
         assert!(
             matches!(synth.synthesize(broken.view(), &domain, key), Err(Error::NotFinite { .. })),
             "{}",

@@ -8,7 +8,7 @@ use std::f64::consts::PI;
 use common::{lone_pit, rng};
 
 use physdefect::pitting::{Interaction, Nucleation, Nucleus, PitShape, PittingLoss, PowerLaw, Product, Susceptibility};
-use physdefect::{DefectModel, Domain};
+use physdefect::{Domain, Mechanism};
 
 fn births(interaction: Interaction, susceptibility: Susceptibility, rate: f64, domain: &Domain) -> Vec<Vec<Nucleus>> {
     let process = Nucleation { rate, decay: 2.0, susceptibility, interaction };
@@ -50,19 +50,19 @@ fn clusters_have_ripleys_k_of_a_thomas_process() {
     let (sigma, kappa, density) = (spread * side as f64, mean / mu / area, mean / area);
     let margin = 60.0;
     for r in [8.0, 14.0, 25.0, 50.0] {
-        let (mut pairs, mut centres) = (0usize, 0usize);
+        let (mut pairs, mut centers) = (0usize, 0usize);
         for nuclei in &patterns {
             let born = &nuclei[1..];
             for (i, p) in born.iter().enumerate() {
                 let inside = |v: usize| (margin..side as f64 - margin).contains(&(v as f64));
                 if inside(p.y) && inside(p.x) {
-                    centres += 1;
+                    centers += 1;
                     let near = |q: &Nucleus| (q.y as f64 - p.y as f64).hypot(q.x as f64 - p.x as f64) <= r;
                     pairs += born.iter().enumerate().filter(|(j, q)| *j != i && near(q)).count();
                 }
             }
         }
-        let found = pairs as f64 / centres as f64 / density;
+        let found = pairs as f64 / centers as f64 / density;
         let exact = PI * r * r + (1.0 - (-r * r / (4.0 * sigma * sigma)).exp()) / kappa;
         assert!((found / exact - 1.0).abs() < 0.06, "K({r}) = {found} for {exact}");
     }
@@ -233,10 +233,10 @@ fn a_stain_fades_exponentially_from_the_rim() {
 }
 
 #[test]
-fn products_have_their_minerals_colours() {
+fn products_have_their_minerals_colors() {
     let [r, g, b] = Product::IronOxides.reflectance().unwrap();
     assert!(r > 2.0 * g && g > 2.0 * b, "rust is red-brown: {r} {g} {b}");
-    let white = Product::Aluminium.reflectance().unwrap();
+    let white = Product::Aluminum.reflectance().unwrap();
     assert!(white.iter().all(|v| (0.6..0.9).contains(v)), "alumina is white: {white:?}");
     let [r, g, b] = Product::Copper.reflectance().unwrap();
     assert!(g > b && b > r, "patina is green: {r} {g} {b}");

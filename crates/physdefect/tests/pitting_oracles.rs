@@ -11,7 +11,7 @@ use physdefect::pitting::{
     Front, Interaction, Metal, Nucleation, PaperPolygon, PitShape, PittingLoss, PowerLaw, Product, Seed,
     Susceptibility, fast_march,
 };
-use physdefect::{Defect, DefectModel, Domain, Error};
+use physdefect::{Defect, Domain, Error, Mechanism};
 use proptest::prelude::*;
 
 /// [`common::lone_pit`] at the mean growth rate, bare.
@@ -291,9 +291,9 @@ fn deepest_pits_of_many_areas_follow_a_gumbel_law() {
 
 #[test]
 fn faradays_law_gives_the_handbook_penetration_rates() {
-    // mm a year at 1 mA/cm^2: iron 11.6, aluminium 10.9, copper (divalent) 11.6; Fontana, "Corrosion Engineering", 3rd ed.
+    // mm a year at 1 mA/cm^2: iron 11.6, aluminum 10.9, copper (divalent) 11.6; Fontana, "Corrosion Engineering", 3rd ed.
     assert!((Metal::IRON.penetration_mm_per_year(1.0) - 11.6).abs() < 0.02);
-    assert!((Metal::ALUMINIUM.penetration_mm_per_year(1.0) - 10.9).abs() < 0.05);
+    assert!((Metal::ALUMINUM.penetration_mm_per_year(1.0) - 10.9).abs() < 0.05);
     assert!((Metal::COPPER.penetration_mm_per_year(1.0) - 11.6).abs() < 0.05);
     assert!((Metal::IRON.charge_c(Metal::IRON.mass_g(123.0)) - 123.0).abs() < 1e-9);
     // One ampere hour dissolves 1.042 g of iron.
@@ -327,7 +327,7 @@ fn volume_is_the_sum_of_the_relief() {
 #[test]
 fn default_severities_cover_two_thousandths_to_six_hundredths() {
     let domain = Domain::full(256, 256).unwrap();
-    let models: [Box<dyn DefectModel>; 2] = [Box::new(PittingLoss::default()), Box::new(PaperPolygon::default())];
+    let models: [Box<dyn Mechanism>; 2] = [Box::new(PittingLoss::default()), Box::new(PaperPolygon::default())];
     for model in models {
         let median = |severity: f64| {
             let mut areas: Vec<f64> = (0..41)
@@ -376,7 +376,7 @@ fn nothing_leaves_the_domain() {
 #[test]
 fn one_generator_state_gives_one_defect() {
     let domain = Domain::full(200, 150).unwrap();
-    let models: [Box<dyn DefectModel>; 2] = [Box::new(PittingLoss::default()), Box::new(PaperPolygon::default())];
+    let models: [Box<dyn Mechanism>; 2] = [Box::new(PittingLoss::default()), Box::new(PaperPolygon::default())];
     for model in models {
         let make = |s| model.generate(&domain, 0.8, &mut rng(s)).unwrap();
         let (a, b, c) = (make(1), make(1), make(2));
@@ -461,7 +461,7 @@ fn any_interaction() -> impl Strategy<Value = Interaction> {
     ]
 }
 
-fn never_falls(model: &dyn DefectModel, domain: &Domain, seed: u64, a: f64, b: f64) {
+fn never_falls(model: &dyn Mechanism, domain: &Domain, seed: u64, a: f64, b: f64) {
     let size = |s: f64| model.generate(domain, s, &mut rng(seed)).unwrap().measures[model.size_measure()];
     let (small, large) = (size(a.min(b)), size(a.max(b)));
     assert!(large >= small, "{} fell from {small} to {large}", model.name());
@@ -498,7 +498,7 @@ proptest! {
             p().with_grains(v[3], v[4]),
             p().with_exponent(v[5]),
             p().with_rate_spread(v[6]),
-            p().with_product(Product::Aluminium, v[7], v[0]),
+            p().with_product(Product::Aluminum, v[7], v[0]),
             p().with_pixel_pitch_mm(v[1]),
         ];
         for model in made.into_iter().flatten() {
@@ -520,7 +520,7 @@ proptest! {
         let height = bits.len() / width;
         let mask = Array2::from_shape_vec((height, width), bits[..height * width].to_vec()).unwrap();
         let Ok(domain) = Domain::from_mask(mask) else { return Ok(()) };
-        let models: [Box<dyn DefectModel>; 2] = [Box::new(PittingLoss::default()), Box::new(PaperPolygon::default())];
+        let models: [Box<dyn Mechanism>; 2] = [Box::new(PittingLoss::default()), Box::new(PaperPolygon::default())];
         for model in models {
             match model.generate(&domain, severity, &mut rng(seed)) {
                 Ok(defect) => assert_inside(&defect, &domain),

@@ -9,7 +9,7 @@ use physdefect::appearance::{Appearance, Light, Material, Rendered};
 use physdefect::fracture::{
     FractureLine, FractureParams, FrontierParams, PaperFrontier, Toughness, frontier_half_width,
 };
-use physdefect::{Domain, Error, SampleKey, Synthesize, estimate_foreground};
+use physdefect::{Domain, Error, SampleKey, Synthesizer, estimate_foreground};
 use proptest::prelude::*;
 
 /// Mostly sensible numbers, with all of f64 now and then.
@@ -145,8 +145,8 @@ proptest! {
         let fine = (0.0..=1.0).contains(&low) && (low..=1.0).contains(&high);
         let crack = Rendered::new(FractureLine::default(), Appearance::default()).unwrap();
         prop_assert_eq!(crack.with_severity(low, high).is_ok(), fine);
-        prop_assert_eq!(physdefect::control::CutPaste::default().with_severity(low, high).is_ok(), fine);
-        prop_assert_eq!(physdefect::control::PerlinBlend::default().with_severity(low, high).is_ok(), fine);
+        prop_assert_eq!(physdefect::baselines::CutPaste::default().with_severity(low, high).is_ok(), fine);
+        prop_assert_eq!(physdefect::baselines::PerlinBlend::default().with_severity(low, high).is_ok(), fine);
     }
 }
 

@@ -6,7 +6,7 @@ mod common;
 
 use ndarray::Array3;
 use physdefect::appearance::{Appearance, Light, Material};
-use physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
+use physdefect::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
 use physdefect::fracture::{FractureParams, FrontierParams, Toughness};
 use physdefect::pitting::{
     Interaction, Nucleation, PaperPolygon, PitShape, PittingLoss, Product, Susceptibility as Spots,
@@ -244,7 +244,7 @@ fn a_value_out_of_range_is_refused_by_name_with_its_range() {
 }
 
 #[test]
-fn synthesisers_survive_json() {
+fn synthesizers_survive_json() {
     fn through<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(value: T) {
         assert_eq!(serde_json::from_str::<T>(&serde_json::to_string(&value).unwrap()).unwrap(), value);
     }

@@ -6,7 +6,7 @@ use std::f64::consts::PI;
 use ndarray::Array2;
 use oracles::plates;
 use physdefect::warpage::{Load, PlasticWarpage, Plate, Tolerance, section_moment};
-use physdefect::{Defect, DefectModel, Domain, Error, SampleKey};
+use physdefect::{Defect, Domain, Error, Mechanism, SampleKey};
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 
@@ -22,7 +22,7 @@ fn square(n: usize, poisson: f64) -> Plate {
     Plate::new(n, n, 1.0, 1.0, 1.0, poisson, 0.0).unwrap()
 }
 
-fn centre(w: &[f64], n: usize) -> f64 {
+fn center(w: &[f64], n: usize) -> f64 {
     w[(n / 2) * n + n / 2]
 }
 
@@ -30,7 +30,7 @@ fn centre(w: &[f64], n: usize) -> f64 {
 fn uniform_load_bends_the_square_plate_as_tabled_to_second_order() {
     let exact = plates::navier_uniform_load();
     assert!((exact - 0.00406).abs() < 5e-6); // Timoshenko and Woinowsky-Krieger, table 8
-    let errors = [15, 31, 63, 127].map(|n| centre(&square(n, 0.3).deflection(&vec![1.0; n * n]), n) - exact);
+    let errors = [15, 31, 63, 127].map(|n| center(&square(n, 0.3).deflection(&vec![1.0; n * n]), n) - exact);
     for pair in errors.windows(2) {
         let order = (pair[0] / pair[1]).log2();
         assert!((order - 2.0).abs() < 0.02, "order {order}: {errors:?}");
@@ -50,7 +50,7 @@ fn point_load_bends_the_square_plate_as_tabled_to_second_order() {
         let plate = square(n, 0.3);
         let mut q = vec![0.0; n * n];
         q[(n / 2) * n + n / 2] = ((n + 1) * (n + 1)) as f64;
-        centre(&plate.deflection(&q), n) - exact
+        center(&plate.deflection(&q), n) - exact
     });
     for pair in errors.windows(2) {
         // The load's own singularity leaves h^2 log h: the order rises towards 2.
@@ -62,7 +62,7 @@ fn point_load_bends_the_square_plate_as_tabled_to_second_order() {
 
 #[test]
 fn uniform_load_gives_the_tabled_moments() {
-    // M_x = M_y = 0.0479 q a^2 at the centre (Poisson's ratio 0.3), where the equivalent moment is that too; at the corners
+    // M_x = M_y = 0.0479 q a^2 at the center (Poisson's ratio 0.3), where the equivalent moment is that too; at the corners
     // the twist 0.0325 q a^2 counts with the root of three and is the largest.
     let n = 127;
     let plate = square(n, 0.3);
@@ -84,17 +84,17 @@ fn elastic_foundation_gives_the_point_load_deflection_of_the_infinite_plate() {
     let plate = Plate::new(n, n, 1.0, 1.0, 1.0, 0.3, l.powi(-4)).unwrap();
     let mut q = vec![0.0; n * n];
     q[(n / 2) * n + n / 2] = ((n + 1) * (n + 1)) as f64;
-    let w = centre(&plate.deflection(&q), n);
+    let w = center(&plate.deflection(&q), n);
     assert!((w / (l * l / 8.0) - 1.0).abs() < 5e-3, "{}", w / (l * l / 8.0));
 }
 
 #[test]
 fn uniform_heating_bows_the_plate_as_prandtls_membrane() {
-    // With w and the moment zero on the edge, laplacian w = -(1 + nu) k: centre 0.073671 (1 + nu) k a^2.
+    // With w and the moment zero on the edge, laplacian w = -(1 + nu) k: center 0.073671 (1 + nu) k a^2.
     let (n, nu) = (127, 0.3);
     let plate = square(n, nu);
     let cycle = plate.load_and_unload(&[], &vec![1.0; n * n], 1e9, EXACT);
-    let found = centre(&cycle.loaded, n) / (1.0 + nu);
+    let found = center(&cycle.loaded, n) / (1.0 + nu);
     assert!((found - 0.073671).abs() < 2e-5, "{found}");
 }
 
@@ -107,7 +107,7 @@ fn a_heated_plate_has_the_moments_of_the_curvature_its_rest_holds_back() {
     let sine = |i: usize| (PI * (i + 1) as f64 / (n + 1) as f64).sin();
     let heat: Vec<f64> = (0..n * n).map(|p| sine(p / n) * sine(p % n)).collect();
     let cycle = plate.load_and_unload(&[], &heat, 1e9, EXACT);
-    assert!((centre(&cycle.loaded, n) / ((1.0 + nu) / (2.0 * PI * PI)) - 1.0).abs() < 1e-4);
+    assert!((center(&cycle.loaded, n) / ((1.0 + nu) / (2.0 * PI * PI)) - 1.0).abs() < 1e-4);
     let peak = plate.peak_equivalent_moment(&cycle.loaded, &heat);
     let exact = 3f64.sqrt() * 0.5 * (1.0 - nu * nu);
     assert!((peak / exact - 1.0).abs() < 2e-3, "{peak} for {exact}");

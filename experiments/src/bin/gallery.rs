@@ -12,11 +12,11 @@
 use std::path::{Path, PathBuf};
 
 use maphc2f::physdefect::appearance::{Appearance, Light, Material, Rendered};
-use maphc2f::physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
+use maphc2f::physdefect::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
 use maphc2f::physdefect::fracture::{FractureLine, PaperFrontier};
 use maphc2f::physdefect::pitting::{PitShape, PittingLoss, Product};
 use maphc2f::physdefect::warpage::{Load, PlasticWarpage};
-use maphc2f::physdefect::{DefectModel, Domain, Error as Refused, SampleKey, Synthesize};
+use maphc2f::physdefect::{Domain, Error as Refused, Mechanism, SampleKey, Synthesizer};
 use maphc2f::{Cell, Sheet, load_photo, load_photos, prepare_folder, resize_square};
 use ndarray::{Array2, Array3, Axis, Slice};
 use rand::{Rng, SeedableRng};
@@ -102,7 +102,7 @@ fn main() -> Result<()> {
         save(&sheet, &out, page)?;
     }
 
-    let arms: Vec<Box<dyn Synthesize>> = vec![
+    let arms: Vec<Box<dyn Synthesizer>> = vec![
         Box::new(CutPaste::default()),
         Box::new(CutPasteScar::default()),
         Box::new(PerlinBlend::default()),
@@ -121,10 +121,10 @@ fn main() -> Result<()> {
     save(&sheet, &out, "controls")
 }
 
-type Make<'a> = &'a dyn Fn(&Row) -> Result<Box<dyn DefectModel>>;
+type Make<'a> = &'a dyn Fn(&Row) -> Result<Box<dyn Mechanism>>;
 
 /// A sample as a cell; the bare photograph where the defect would not show.
-fn drawn(synth: &dyn Synthesize, row: &Row, key: SampleKey) -> Result<Cell> {
+fn drawn(synth: &dyn Synthesizer, row: &Row, key: SampleKey) -> Result<Cell> {
     match synth.synthesize(row.crop.view(), &row.domain, key) {
         Ok(sample) => Ok(cell(&sample.paste(row.crop.view())?)),
         Err(error @ Refused::Invisible { .. }) => {

@@ -17,10 +17,10 @@ use maphc2f::imgkit::file::write_atomic;
 use maphc2f::imgkit::image_io::{MaskRule, read_mask};
 use maphc2f::pde_refine::CoarseToFine;
 use maphc2f::physdefect::appearance::{Appearance, Material, Rendered};
-use maphc2f::physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
+use maphc2f::physdefect::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
 use maphc2f::physdefect::fracture::FractureLine;
 use maphc2f::physdefect::pitting::PittingLoss;
-use maphc2f::physdefect::{Domain, Mechanism, SampleKey, Synthesize, calibration};
+use maphc2f::physdefect::{Domain, MechanismKind, SampleKey, Synthesizer, calibration};
 use maphc2f::{Cell, Sheet, load_photos};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Slice};
 use rand::seq::SliceRandom;
@@ -61,7 +61,7 @@ fn run() -> Result<String> {
          `real halves` splits the real defects in two: the floor.\n",
     );
     let mut lowest = true;
-    for (kind, mechanism) in [("crack", Mechanism::FractureLine), ("blowhole", Mechanism::PittingLoss)] {
+    for (kind, mechanism) in [("crack", MechanismKind::FractureLine), ("blowhole", MechanismKind::PittingLoss)] {
         let real = real(&root, kind)?;
         let mut figures: Vec<(String, Vec<f64>)> = Vec::new();
         let mut drawn = 0;
@@ -74,11 +74,11 @@ fn run() -> Result<String> {
             let fitted = calibration::fit(mechanism, &samples)?;
             let look = Appearance::new(Material::MATTE);
             let ours = fitted.synthesizer(look)?;
-            let plain: Box<dyn Synthesize> = match mechanism {
-                Mechanism::FractureLine => Box::new(Rendered::new(FractureLine::default(), look)?),
+            let plain: Box<dyn Synthesizer> = match mechanism {
+                MechanismKind::FractureLine => Box::new(Rendered::new(FractureLine::default(), look)?),
                 _ => Box::new(Rendered::new(PittingLoss::default(), look)?),
             };
-            let arms: Vec<(&str, Box<dyn Synthesize>, bool)> = vec![
+            let arms: Vec<(&str, Box<dyn Synthesizer>, bool)> = vec![
                 ("calibrated physics", fitted.synthesizer(look)?, false),
                 ("calibrated physics, npcF and npcF++", ours, true),
                 ("physics, not calibrated", plain, false),
@@ -157,7 +157,7 @@ fn real(root: &Path, kind: &str) -> Result<Vec<(Array3<f32>, Array2<bool>)>> {
 
 /// A synthetic defect on a random good tile; a few tries where an arm refuses.
 fn make(
-    arm: &dyn Synthesize,
+    arm: &dyn Synthesizer,
     refine: bool,
     good: &[Array3<f32>],
     key: SampleKey,

@@ -29,12 +29,12 @@ impl Material {
     pub const MATTE: Self = Self { diffuse: 1.0, specular: 0.0, gloss: 3, cavity: 0.9, rim: 0.1, albedo: 0.4 };
     /// Machined or ground metal.
     pub const METAL: Self = Self { diffuse: 0.35, specular: 0.9, gloss: 4, cavity: 0.95, rim: 0.6, albedo: 0.5 };
-    /// Moulded or lacquered parts, glass.
+    /// Molded or lacquered parts, glass.
     pub const GLOSSY_PLASTIC: Self =
         Self { diffuse: 0.8, specular: 0.5, gloss: 6, cavity: 0.8, rim: 0.4, albedo: 0.45 };
     /// Wood and other fibrous, translucent materials.
     pub const WOOD: Self = Self { diffuse: 0.95, specular: 0.08, gloss: 3, cavity: 0.8, rim: 0.15, albedo: 0.35 };
-    /// Textiles: light is scattered between fibres, cavities stay shallow.
+    /// Textiles: light is scattered between fibers, cavities stay shallow.
     pub const FABRIC: Self = Self { diffuse: 1.0, specular: 0.0, gloss: 3, cavity: 0.65, rim: 0.0, albedo: 0.35 };
 
     /// Refuses values out of range.

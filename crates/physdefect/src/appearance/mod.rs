@@ -13,7 +13,7 @@
 //! the light stands above the horizon in its own direction (a shadow with a penumbra). `rim` is the lit convex lip of a cavity. Where a
 //! crack or a pit has laid open a new surface, `specular` is gone with the first pixel of depth; a bend keeps it. A
 //! [`Tint`](crate::Tint) then moves the albedo: its
-//! colour is multiplied with the illumination (mean of the box over [`Material::albedo`]) and the same shading. Warping
+//! color is multiplied with the illumination (mean of the box over [`Material::albedo`]) and the same shading. Warping
 //! resamples encoded values once, with the Catmull-Rom kernel.
 //!
 //! The mask is not guessed from the geometry but read off the rendered change; see [`Sample`](crate::Sample).

@@ -6,8 +6,8 @@ use rand::Rng;
 use super::shade::{Relief, Scratch, Shader};
 use super::srgb::Tables;
 use super::{Light, LightSource, Material, warp};
-use crate::contract::{self, Draft, Label};
-use crate::{Defect, DefectModel, Domain, Error, Mechanism, Sample, SampleKey, Synthesize, params};
+use crate::finalize::{self, Provenance, UncheckedSample};
+use crate::{Defect, Domain, Error, Mechanism, MechanismKind, Sample, SampleKey, Synthesizer, params};
 
 /// Tries before a defect is given up as invisible.
 const ATTEMPTS: u32 = 6;
@@ -50,10 +50,10 @@ impl Appearance {
         domain: &Domain,
         defect: &Defect,
         boost: f32,
-    ) -> Result<Draft, Error> {
+    ) -> Result<UncheckedSample, Error> {
         let (h, w) = (defect.bbox.height(), defect.bbox.width());
         check_defect(defect, domain)?;
-        let mut patch = contract::crop(photo, defect.bbox)?;
+        let mut patch = finalize::crop(photo, defect.bbox)?;
         let channels = patch.dim().2;
         if let Some(shift) = &defect.displacement {
             warp::warp(photo, defect.bbox, shift.view(), defect.opacity.view(), &mut patch);
@@ -69,9 +69,9 @@ impl Appearance {
         let tint = defect.tint.as_ref().map(|tint| {
             let mean = patch.iter().map(|&v| tables.linear(v)).sum::<f32>() / patch.len().max(1) as f32;
             let illumination = (mean / self.material.albedo as f32).clamp(0.02, 1.0);
-            let grey = (tint.color[0] + tint.color[1] + tint.color[2]) / 3.0;
+            let gray = (tint.color[0] + tint.color[1] + tint.color[2]) / 3.0;
             let color: Vec<f32> =
-                (0..channels).map(|k| illumination * if channels == 3 { tint.color[k] } else { grey }).collect();
+                (0..channels).map(|k| illumination * if channels == 3 { tint.color[k] } else { gray }).collect();
             (&tint.weight, color)
         });
         let opacity = defect.opacity.as_standard_layout();
@@ -104,7 +104,7 @@ impl Appearance {
                 }
             }
         });
-        Ok(Draft { bbox: defect.bbox, patch, support })
+        Ok(UncheckedSample { bbox: defect.bbox, patch, support })
     }
 }
 
@@ -141,7 +141,7 @@ fn check_defect(defect: &Defect, domain: &Domain) -> Result<(), Error> {
 ///
 /// ```
 /// use ndarray::Array3;
-/// use physdefect::{Domain, SampleKey, Synthesize};
+/// use physdefect::{Domain, SampleKey, Synthesizer};
 /// use physdefect::appearance::{Appearance, Material, Rendered};
 /// use physdefect::fracture::FractureLine;
 ///
@@ -163,7 +163,7 @@ pub struct Rendered<M> {
     severity: (f64, f64),
 }
 
-impl<M: DefectModel> Rendered<M> {
+impl<M: Mechanism> Rendered<M> {
     /// Renders `model` with `appearance`, severities from 0 to 1.
     ///
     /// # Errors
@@ -214,7 +214,7 @@ impl<M: DefectModel> Rendered<M> {
         severity: f64,
         key: SampleKey,
     ) -> Result<Sample, Error> {
-        contract::check_photo(photo, domain)?;
+        finalize::check_photo(photo, domain)?;
         self.render_boosted(photo, domain, defect, severity, key, 1.0)
     }
 
@@ -230,20 +230,20 @@ impl<M: DefectModel> Rendered<M> {
         let draft = self.appearance.draft(photo, domain, &defect, boost)?;
         let mut measures = defect.measures;
         measures.insert("relief_gain".to_owned(), f64::from(boost));
-        let mechanism = self.model.mechanism();
-        contract::settle(photo, draft, Label { name: self.name, mechanism, key, severity, measures })
+        let mechanism = self.model.kind();
+        finalize::finalize(photo, draft, Provenance { name: self.name, mechanism, key, severity, measures })
     }
 }
 
-impl<M: DefectModel> Synthesize for Rendered<M> {
+impl<M: Mechanism> Synthesizer for Rendered<M> {
     fn name(&self) -> &'static str {
         self.name
     }
-    fn mechanism(&self) -> Mechanism {
-        self.model.mechanism()
+    fn kind(&self) -> MechanismKind {
+        self.model.kind()
     }
     fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
-        contract::check_photo(photo, domain)?;
+        finalize::check_photo(photo, domain)?;
         let mut rng = key.rng();
         let severity = self.severity.0 + (self.severity.1 - self.severity.0) * rng.random::<f64>();
         let mut failure = Error::Invisible { model: self.name, reason: "no attempt was made" };

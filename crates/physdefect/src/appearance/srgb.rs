@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn tables_follow_the_closed_form() {
         let t = Tables::get();
-        // IEC 61966-2-1: mid grey 0.5 is 0.21404 in linear light.
+        // IEC 61966-2-1: mid gray 0.5 is 0.21404 in linear light.
         assert!((t.linear(0.5) - 0.214_041).abs() < 1e-5);
         for i in 0..=10_000 {
             let v = i as f32 / 10_000.0;

@@ -3,7 +3,7 @@
 use ndarray::{Array2, Array3};
 
 use crate::appearance::srgb::Tables;
-use crate::contract::LEVEL;
+use crate::finalize::LEVEL;
 
 /// Bounds of a pixel's log-ratio: e^-5 is black on any photo.
 const LOWEST: f32 = -5.0;
@@ -15,7 +15,7 @@ const NUDGE: f32 = 1.5 * LEVEL;
 /// Changes `patch` so that ln(mean new light / mean old light) over its visibly changed pixels is `target`, as nearly as
 /// clipping allows; returns the contrast reached.
 ///
-/// If the shading already goes the right way its log-ratio is multiplied by one gain, which keeps the relief's modelling
+/// If the shading already goes the right way its log-ratio is multiplied by one gain, which keeps the relief's modeling
 /// (a deeper or shallower look); else the cavity's reflectance is changed by one factor, faded by `opacity`.
 ///
 /// A pixel of at least `whole` opacity that would keep its value is moved by one and a half 8-bit levels, so that the mask

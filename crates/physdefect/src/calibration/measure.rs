@@ -4,11 +4,11 @@ use ndarray::{Array2, ArrayView2, ArrayView3};
 
 use super::{distance, skeleton};
 use crate::appearance::srgb::Tables;
-use crate::{Bbox, Error, Mechanism};
+use crate::{Bbox, Error, MechanismKind};
 
-/// Parts below this many pixels are specks of the labelling and are left out.
+/// Parts below this many pixels are specks of the labeling and are left out.
 pub(super) const LEAST_PART: usize = 4;
-/// The surround a defect is compared with: this far from every mask pixel, px. Nearer pixels are blurred or ill labelled.
+/// The surround a defect is compared with: this far from every mask pixel, px. Nearer pixels are blurred or ill labeled.
 const RING: (f32, f32) = (2.0, 6.0);
 /// Floor of linear light: a 12-bit sensor's last bit.
 const DARKEST: f64 = 1.0 / 4096.0;
@@ -59,7 +59,7 @@ pub(super) struct Measured {
 
 /// Measures one image `(H, W, C)` and its mask `(H, W)`.
 pub(super) fn measure(
-    mechanism: Mechanism,
+    mechanism: MechanismKind,
     image: ArrayView3<'_, f32>,
     mask: ArrayView2<'_, bool>,
 ) -> Result<Measured, Error> {
@@ -71,8 +71,8 @@ pub(super) fn measure(
     if let Some(((row, column, channel), _)) = image.indexed_iter().find(|(_, v)| !v.is_finite()) {
         return Err(Error::NotFinite { row, column, channel });
     }
-    let labelled = components(mask);
-    if labelled.is_empty() {
+    let labeled = components(mask);
+    if labeled.is_empty() {
         return Err(Error::EmptyMask { height, width });
     }
     let away = distance::to_mask(mask);
@@ -81,8 +81,8 @@ pub(super) fn measure(
         (0..channels).map(|k| f64::from(tables.linear(image[[y, x, k]]))).sum::<f64>() / channels as f64
     };
     let (mut contrast, mut weight) = (0.0, 0.0);
-    let mut parts = Vec::with_capacity(labelled.len());
-    for pixels in &labelled {
+    let mut parts = Vec::with_capacity(labeled.len());
+    for pixels in &labeled {
         let bbox = bounds(pixels);
         let inside = mean(pixels.iter().map(|&(y, x)| light(y, x)));
         let around = bbox.grown(RING.1 as usize, height, width);
@@ -102,12 +102,12 @@ pub(super) fn measure(
     Ok(Measured { parts, log_contrast: contrast / weight })
 }
 
-pub(super) fn part(mechanism: Mechanism, pixels: &[(usize, usize)], bbox: Bbox, at_edge: bool) -> Part {
+pub(super) fn part(mechanism: MechanismKind, pixels: &[(usize, usize)], bbox: Bbox, at_edge: bool) -> Part {
     let mut grid = Array2::from_elem((bbox.height() + 2, bbox.width() + 2), false);
     for &(y, x) in pixels {
         grid[[y - bbox.y0 + 1, x - bbox.x0 + 1]] = true;
     }
-    if mechanism != Mechanism::FractureLine {
+    if mechanism != MechanismKind::FractureLine {
         let diameter = 2.0 * (filled_area(&grid) as f64 / std::f64::consts::PI).sqrt();
         return Part { size: diameter, width: diameter, at_edge, course: Course::default() };
     }
@@ -127,7 +127,7 @@ pub(super) fn part(mechanism: Mechanism, pixels: &[(usize, usize)], bbox: Bbox, 
     Part { size: longest, width, at_edge, course: Course::of(pixels, width) }
 }
 
-/// Connected parts (eight neighbours) of at least [`LEAST_PART`] pixels, in row order of their first pixel.
+/// Connected parts (eight neighbors) of at least [`LEAST_PART`] pixels, in row order of their first pixel.
 pub(super) fn components(mask: ArrayView2<'_, bool>) -> Vec<Vec<(usize, usize)>> {
     let (h, w) = mask.dim();
     let mut left = mask.to_owned();
@@ -159,7 +159,7 @@ pub(super) fn components(mask: ArrayView2<'_, bool>) -> Vec<Vec<(usize, usize)>>
     all
 }
 
-/// Pixels of the grid that are not joined (four neighbours) to its border, which is empty.
+/// Pixels of the grid that are not joined (four neighbors) to its border, which is empty.
 fn filled_area(grid: &Array2<bool>) -> usize {
     let (h, w) = grid.dim();
     let mut outside = Array2::from_elem((h, w), false);
@@ -204,18 +204,18 @@ mod tests {
 
     #[test]
     fn discs_have_their_diameter_contrast_and_number() {
-        let centres = [(20.3, 20.0, 5.0), (60.0, 30.4, 8.0), (40.7, 80.2, 11.0)];
+        let centers = [(20.3, 20.0, 5.0), (60.0, 30.4, 8.0), (40.7, 80.2, 11.0)];
         let mask = Array2::from_shape_fn((90, 110), |(y, x)| {
-            centres.iter().any(|&(cy, cx, r): &(f64, f64, f64)| {
+            centers.iter().any(|&(cy, cx, r): &(f64, f64, f64)| {
                 let d = (y as f64 - cy).hypot(x as f64 - cx);
                 // The largest one is a ring: what its rim encloses counts.
                 d <= r && (r < 10.0 || d > 6.0)
             })
         });
-        let found = measure(Mechanism::PittingLoss, scene(&mask, 0.1).view(), mask.view()).unwrap();
+        let found = measure(MechanismKind::PittingLoss, scene(&mask, 0.1).view(), mask.view()).unwrap();
         let mut sizes: Vec<f64> = found.parts.iter().map(|p| p.size).collect();
         sizes.sort_by(f64::total_cmp);
-        for (size, (_, _, r)) in sizes.iter().zip(centres) {
+        for (size, (_, _, r)) in sizes.iter().zip(centers) {
             assert!((size / (2.0 * r) - 1.0).abs() < 0.03, "{size} for a disc of {}", 2.0 * r);
         }
         assert_eq!(sizes.len(), 3);
@@ -230,7 +230,7 @@ mod tests {
                 let (dy, dx) = (y as f64 - 60.2, x as f64 - 59.9);
                 (dx * c + dy * s).abs() <= 40.0 && (dx * s - dy * c).abs() <= 2.5
             });
-            let found = measure(Mechanism::FractureLine, scene(&mask, 0.2).view(), mask.view()).unwrap();
+            let found = measure(MechanismKind::FractureLine, scene(&mask, 0.2).view(), mask.view()).unwrap();
             let part = found.parts[0];
             assert!((part.size - 80.0).abs() < 3.0 && (part.width - 5.0).abs() < 0.3, "step {i}: {part:?}");
         }

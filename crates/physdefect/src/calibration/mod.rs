@@ -2,13 +2,13 @@
 //!
 //! No training: [`fit`] measures the masks (connected parts, Zhang-Suen skeletons, exact distance transform, light inside
 //! against a ring 2 to 6 px outside) and states each prior with a 95 % interval. [`Calibration::synthesizer`] turns them
-//! into a synthesiser whose masks and contrast follow the priors: each defect is solved for the size that the same
+//! into a synthesizer whose masks and contrast follow the priors: each defect is solved for the size that the same
 //! measurement would find. All lengths are in px of the images that were measured; draw samples at that resolution.
 //!
 //! ```
 //! use ndarray::{Array2, Array3};
 //! use physdefect::appearance::Appearance;
-//! use physdefect::{Domain, Mechanism, SampleKey, Synthesize, calibration};
+//! use physdefect::{Domain, MechanismKind, SampleKey, Synthesizer, calibration};
 //!
 //! // Three images with a dark scratch each, and their masks.
 //! let masks: Vec<Array2<bool>> = [30, 40, 50]
@@ -19,7 +19,7 @@
 //!     .map(|m| Array3::from_shape_fn((96, 96, 1), |(y, x, _)| if m[[y, x]] { 0.3 } else { 0.6 }))
 //!     .collect();
 //! let samples: Vec<_> = images.iter().zip(&masks).map(|(i, m)| (i.view(), m.view())).collect();
-//! let calibration = calibration::fit(Mechanism::FractureLine, &samples)?;
+//! let calibration = calibration::fit(MechanismKind::FractureLine, &samples)?;
 //! assert!((calibration.size.median() - 39.0).abs() < 2.0);
 //!
 //! let crack = calibration.fracture_line(Appearance::default())?;
@@ -30,7 +30,7 @@
 //! ```
 //!
 //! What it cannot know: the width is that of the *masks*, loose masks make wide cracks; the depth is the one that a
-//! defect of the same reflectance would need under an overcast sky to be as dark ([`apparent_depth`]); branches and colour
+//! defect of the same reflectance would need under an overcast sky to be as dark ([`apparent_depth`]); branches and color
 //! are not measured.
 
 mod contrast;
@@ -43,7 +43,7 @@ mod synthesizer;
 use ndarray::{ArrayView2, ArrayView3};
 
 use crate::appearance::Appearance;
-use crate::{Error, Mechanism, Synthesize};
+use crate::{Error, MechanismKind, Synthesizer};
 use measure::Measured;
 
 pub use measure::Course;
@@ -59,7 +59,7 @@ const RESOLUTION: (f64, f64) = (0.25, 0.01);
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Calibration {
     /// What the masks were measured as.
-    pub mechanism: Mechanism,
+    pub mechanism: MechanismKind,
     /// Images.
     pub images: usize,
     /// Defects on them (connected parts of four pixels or more).
@@ -87,12 +87,12 @@ pub struct Calibration {
 ///
 /// # Errors
 /// [`Error::TooFewSamples`] below three; [`Error::CalibrationImage`] around [`Error::Shape`], [`Error::NotFinite`],
-/// [`Error::EmptyMask`] or [`Error::NoSurround`] of one image; [`Error::WrongMechanism`] for [`Mechanism::Control`].
+/// [`Error::EmptyMask`] or [`Error::NoSurround`] of one image; [`Error::WrongMechanism`] for [`MechanismKind::Baseline`].
 pub fn fit(
-    mechanism: Mechanism,
+    mechanism: MechanismKind,
     samples: &[(ArrayView3<'_, f32>, ArrayView2<'_, bool>)],
 ) -> Result<Calibration, Error> {
-    if mechanism == Mechanism::Control {
+    if mechanism == MechanismKind::Baseline {
         return Err(Error::WrongMechanism { wanted: mechanism, found: mechanism });
     }
     if samples.len() < LEAST_IMAGES {
@@ -130,7 +130,7 @@ pub fn fit(
         depth: (depths.len() >= LEAST_IMAGES).then(|| Prior::estimate(Scale::Log, &depths, RESOLUTION.0)),
         count: CountPrior::estimate(&counts),
         edge_share: at_edge as f64 / defects.max(1) as f64,
-        courses: if mechanism == Mechanism::FractureLine {
+        courses: if mechanism == MechanismKind::FractureLine {
             images.iter().flat_map(|i| &i.parts).filter(|p| p.size > 3.0 * p.width).map(|p| p.course).collect()
         } else {
             Vec::new()
@@ -144,13 +144,13 @@ pub fn fit(
 /// The mean share of sky over a cavity's walls is its opening over its walls' area (reciprocity of view factors): a V-groove
 /// has R = w / (2 sqrt(d^2 + w^2/4)), a spherical cap R = 1 / (1 + 4 d^2/w^2). Dirt or oxide makes a defect darker than that,
 /// so this is an upper bound of the true depth.
-pub fn apparent_depth(mechanism: Mechanism, width: f64, log_contrast: f64) -> Option<f64> {
+pub fn apparent_depth(mechanism: MechanismKind, width: f64, log_contrast: f64) -> Option<f64> {
     let seen = log_contrast.exp();
     if !(seen > 0.0 && seen < 1.0 && width > 0.0) {
         return None;
     }
     let ratio = match mechanism {
-        Mechanism::FractureLine => 0.5 * (1.0 / (seen * seen) - 1.0).sqrt(),
+        MechanismKind::FractureLine => 0.5 * (1.0 / (seen * seen) - 1.0).sqrt(),
         _ => 0.5 * (1.0 / seen - 1.0).sqrt(),
     };
     Some(ratio * width)
@@ -159,44 +159,44 @@ pub fn apparent_depth(mechanism: Mechanism, width: f64, log_contrast: f64) -> Op
 impl Calibration {
     /// Depth over width at the medians; the mechanisms' own default 3 or 0.25 where no depth is known.
     pub fn aspect(&self) -> f64 {
-        let default = if self.mechanism == Mechanism::FractureLine { 3.0 } else { 0.25 };
+        let default = if self.mechanism == MechanismKind::FractureLine { 3.0 } else { 0.25 };
         self.depth.map_or(default, |d| d.median() / self.width.median())
     }
 
     /// Cracks after the priors.
     ///
     /// # Errors
-    /// [`Error::WrongMechanism`] unless fitted as [`Mechanism::FractureLine`]; [`Error::Parameter`] from the appearance.
+    /// [`Error::WrongMechanism`] unless fitted as [`MechanismKind::FractureLine`]; [`Error::Parameter`] from the appearance.
     pub fn fracture_line(&self, appearance: Appearance) -> Result<Calibrated, Error> {
-        self.build(Mechanism::FractureLine, appearance)
+        self.build(MechanismKind::FractureLine, appearance)
     }
 
     /// Pits after the priors.
     ///
     /// # Errors
-    /// [`Error::WrongMechanism`] unless fitted as [`Mechanism::PittingLoss`]; [`Error::Parameter`] from the appearance.
+    /// [`Error::WrongMechanism`] unless fitted as [`MechanismKind::PittingLoss`]; [`Error::Parameter`] from the appearance.
     pub fn pitting_loss(&self, appearance: Appearance) -> Result<Calibrated, Error> {
-        self.build(Mechanism::PittingLoss, appearance)
+        self.build(MechanismKind::PittingLoss, appearance)
     }
 
     /// Dents of the priors' size, one an image. A bend is lighter on one side and darker on the other; its contrast stays
     /// the light's.
     ///
     /// # Errors
-    /// [`Error::WrongMechanism`] unless fitted as [`Mechanism::PlasticWarpage`]; [`Error::Parameter`] from the appearance.
+    /// [`Error::WrongMechanism`] unless fitted as [`MechanismKind::PlasticWarpage`]; [`Error::Parameter`] from the appearance.
     pub fn plastic_warpage(&self, appearance: Appearance) -> Result<Calibrated, Error> {
-        self.build(Mechanism::PlasticWarpage, appearance)
+        self.build(MechanismKind::PlasticWarpage, appearance)
     }
 
     /// The mechanism that was fitted, after the priors.
     ///
     /// # Errors
     /// [`Error::Parameter`] from the appearance.
-    pub fn synthesizer(&self, appearance: Appearance) -> Result<Box<dyn Synthesize>, Error> {
+    pub fn synthesizer(&self, appearance: Appearance) -> Result<Box<dyn Synthesizer>, Error> {
         Ok(Box::new(self.build(self.mechanism, appearance)?))
     }
 
-    fn build(&self, wanted: Mechanism, appearance: Appearance) -> Result<Calibrated, Error> {
+    fn build(&self, wanted: MechanismKind, appearance: Appearance) -> Result<Calibrated, Error> {
         if self.mechanism != wanted {
             return Err(Error::WrongMechanism { wanted, found: self.mechanism });
         }
@@ -211,9 +211,9 @@ mod tests {
     #[test]
     fn apparent_depth_is_the_view_factor_of_the_walls() {
         // V-groove 8 px wide, 3 px deep: walls of 5 px, R = 8 / 10. Cap of 10 px, 5 px deep (half a sphere): R = 1/2.
-        let groove = apparent_depth(Mechanism::FractureLine, 8.0, 0.8f64.ln()).unwrap();
-        let bowl = apparent_depth(Mechanism::PittingLoss, 10.0, 0.5f64.ln()).unwrap();
+        let groove = apparent_depth(MechanismKind::FractureLine, 8.0, 0.8f64.ln()).unwrap();
+        let bowl = apparent_depth(MechanismKind::PittingLoss, 10.0, 0.5f64.ln()).unwrap();
         assert!((groove - 3.0).abs() < 1e-9 && (bowl - 5.0).abs() < 1e-9, "{groove} {bowl}");
-        assert_eq!(apparent_depth(Mechanism::PittingLoss, 10.0, 0.1), None);
+        assert_eq!(apparent_depth(MechanismKind::PittingLoss, 10.0, 0.1), None);
     }
 }

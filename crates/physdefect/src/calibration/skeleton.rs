@@ -1,16 +1,16 @@
-//! A component's centre line: thinning and its length.
+//! A component's center line: thinning and its length.
 
 use std::collections::VecDeque;
 
 use ndarray::{Array2, ArrayView2};
 
-/// The eight neighbours, clockwise from the north.
+/// The eight neighbors, clockwise from the north.
 const AROUND: [(isize, isize); 8] = [(-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1)];
 
 /// Thins the one part in `mask` to lines one pixel wide (Zhang and Suen 1984); holes stay.
 pub(super) fn thin(mask: ArrayView2<'_, bool>) -> Array2<bool> {
     let (h, w) = mask.dim();
-    // A border of zeros, so that no neighbour is missing.
+    // A border of zeros, so that no neighbor is missing.
     let mut grid = Array2::from_elem((h + 2, w + 2), false);
     let mut live: Vec<(usize, usize)> = Vec::new();
     for ((y, x), _) in mask.indexed_iter().filter(|&(_, &m)| m) {
@@ -61,7 +61,7 @@ fn removable(grid: &Array2<bool>, (y, x): (usize, usize), pass: usize) -> bool {
     let set = n.iter().filter(|&&v| v).count();
     let steps = (0..8).filter(|&i| !n[i] && n[(i + 1) % 8]).count();
     let (north, east, south, west) = (n[0], n[2], n[4], n[6]);
-    // Products of Zhang and Suen's conditions (c), (d) and (c'), (d'): at least one of three neighbours is empty.
+    // Products of Zhang and Suen's conditions (c), (d) and (c'), (d'): at least one of three neighbors is empty.
     let open = |three: [bool; 3]| three.contains(&false);
     let side = if pass == 0 {
         open([north, east, south]) && open([east, south, west])
@@ -75,7 +75,7 @@ fn removable(grid: &Array2<bool>, (y, x): (usize, usize), pass: usize) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Way {
     pub(super) ends: [(usize, usize); 2],
-    /// px, between the ends' centres.
+    /// px, between the ends' centers.
     pub(super) length: f64,
     /// Skeleton pixels on it.
     pub(super) pixels: u32,
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_becomes_its_centre_line_at_every_angle() {
+    fn a_bar_becomes_its_center_line_at_every_angle() {
         for i in 0..24 {
             let angle = PI * f64::from(i) / 24.0 + 0.03;
             let skeleton = thin(bar(100.0, 5.0, angle).view());

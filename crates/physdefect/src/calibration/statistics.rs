@@ -17,7 +17,7 @@ pub enum Scale {
     Linear,
 }
 
-/// A normal or log-normal prior with the interval of its centre.
+/// A normal or log-normal prior with the interval of its center.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Prior {
     /// Scale on which `mean` and `deviation` are taken.

@@ -11,11 +11,11 @@ use super::measure::{self, Course, Part};
 use super::statistics::{Z95, cut_normal};
 use super::{Calibration, contrast};
 use crate::appearance::Appearance;
-use crate::contract::{self, Label};
+use crate::finalize::{self, Provenance};
 use crate::fracture::{FractureLine, FractureParams};
 use crate::pitting::{Interaction, Nucleation, PitShape, PittingLoss, Product, Susceptibility};
 use crate::warpage::PlasticWarpage;
-use crate::{Bbox, Defect, DefectModel, Domain, Error, Measures, Mechanism, Sample, SampleKey, Synthesize};
+use crate::{Bbox, Defect, Domain, Error, Measures, Mechanism, MechanismKind, Sample, SampleKey, Synthesizer};
 
 /// Whole tries before a sample is given up, and places tried for one defect.
 const ATTEMPTS: usize = 4;
@@ -64,8 +64,8 @@ impl Calibrated {
     pub(super) fn new(calibration: Calibration, appearance: Appearance) -> Result<Self, Error> {
         appearance.validate()?;
         let name = match calibration.mechanism {
-            Mechanism::FractureLine => "calibrated-fracture-line",
-            Mechanism::PittingLoss => "calibrated-pitting-loss",
+            MechanismKind::FractureLine => "calibrated-fracture-line",
+            MechanismKind::PittingLoss => "calibrated-pitting-loss",
             _ => "calibrated-plastic-warpage",
         };
         Ok(Self { calibration, appearance, name })
@@ -77,11 +77,11 @@ impl Calibrated {
     }
 
     /// The mechanism for a nominal size and width on this domain.
-    fn model(&self, size: f64, width: f64, scale: f64, course: Option<Course>) -> Result<Box<dyn DefectModel>, Error> {
+    fn model(&self, size: f64, width: f64, scale: f64, course: Option<Course>) -> Result<Box<dyn Mechanism>, Error> {
         let c = &self.calibration;
         let aspect = c.aspect();
         Ok(match c.mechanism {
-            Mechanism::FractureLine => {
+            MechanismKind::FractureLine => {
                 let length = (size / scale).clamp(0.01, 1.0);
                 let opening = (width / scale).clamp(0.001, 0.1);
                 Box::new(FractureLine::new(FractureParams {
@@ -99,7 +99,7 @@ impl Calibrated {
                     ..FractureParams::default()
                 })?)
             }
-            Mechanism::PittingLoss => {
+            MechanismKind::PittingLoss => {
                 let shapes = [
                     PitShape::WideShallow,
                     PitShape::Front,
@@ -146,7 +146,7 @@ impl Calibrated {
     /// Draws one defect and adjusts the model until its support measures what is wanted: the best of the passes and its
     /// relative error.
     fn solve(&self, domain: &Domain, wanted: Wanted, seed: u64) -> Result<(f64, Defect), Error> {
-        let crack = self.calibration.mechanism == Mechanism::FractureLine;
+        let crack = self.calibration.mechanism == MechanismKind::FractureLine;
         let (mut size, mut width) = (wanted.size, wanted.width);
         if crack {
             // A pixel counts as soon as the crack touches it, and the opening is elliptic along the crack.
@@ -187,10 +187,10 @@ impl Calibrated {
         rng: &mut ChaCha8Rng,
     ) -> Result<Sample, Error> {
         let c = &self.calibration;
-        let bends = c.mechanism == Mechanism::PlasticWarpage;
+        let bends = c.mechanism == MechanismKind::PlasticWarpage;
         let count = if bends { 1 } else { c.count.draw(rng) };
         let target = c.log_contrast.draw(rng);
-        // An 8-bit level on mid grey (encoded slope 0.2 per unit of relative light) over the full change of the defect.
+        // An 8-bit level on mid gray (encoded slope 0.2 per unit of relative light) over the full change of the defect.
         let visible = if bends { 0.5 } else { (0.02 / target.exp_m1().abs()).clamp(0.02, 0.5) as f32 };
         let mut severity = 0.5;
         let mut measures = Measures::new();
@@ -198,7 +198,7 @@ impl Calibrated {
         let mut failure = None;
         for k in 0..count {
             let z = cut_normal(rng);
-            let most = if c.mechanism == Mechanism::FractureLine { 1.0 } else { MOST_OF_DOMAIN } * domain.scale();
+            let most = if c.mechanism == MechanismKind::FractureLine { 1.0 } else { MOST_OF_DOMAIN } * domain.scale();
             let course = self.course(rng);
             let wanted = Wanted { size: c.size.quantile(z).min(most), width: c.width.draw(rng), visible, course };
             let mut best: Option<(f64, Defect)> = None;
@@ -236,25 +236,29 @@ impl Calibrated {
         };
         let mut draft = self.appearance.draft(photo, domain, &defect, 1.0)?;
         if !bends {
-            let original = contract::crop(photo, draft.bbox)?;
+            let original = finalize::crop(photo, draft.bbox)?;
             let reached =
                 contrast::set_contrast(&original, &mut draft.patch, &draft.support, (&defect.opacity, visible), target);
             measures.insert("target_log_contrast".to_owned(), target);
             measures.insert("log_contrast".to_owned(), reached);
         }
-        contract::settle(photo, draft, Label { name: self.name, mechanism: c.mechanism, key, severity, measures })
+        finalize::finalize(
+            photo,
+            draft,
+            Provenance { name: self.name, mechanism: c.mechanism, key, severity, measures },
+        )
     }
 }
 
-impl Synthesize for Calibrated {
+impl Synthesizer for Calibrated {
     fn name(&self) -> &'static str {
         self.name
     }
-    fn mechanism(&self) -> Mechanism {
+    fn kind(&self) -> MechanismKind {
         self.calibration.mechanism
     }
     fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
-        contract::check_photo(photo, domain)?;
+        finalize::check_photo(photo, domain)?;
         let mut rng = key.rng();
         let mut failure = Error::Invisible { model: self.name, reason: "no attempt was made" };
         for _ in 0..ATTEMPTS {
@@ -268,7 +272,7 @@ impl Synthesize for Calibrated {
 }
 
 /// What [`super::fit`] would measure on the visible support.
-fn largest_part(mechanism: Mechanism, defect: &Defect, visible: f32) -> Option<Part> {
+fn largest_part(mechanism: MechanismKind, defect: &Defect, visible: f32) -> Option<Part> {
     let mask = defect.opacity.mapv(|a| a >= visible);
     let parts = measure::components(mask.view());
     let pixels = parts.iter().max_by_key(|p| p.len())?;

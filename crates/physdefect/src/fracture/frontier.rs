@@ -6,7 +6,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::relief::{self, Branch};
 use crate::noise::Perlin;
-use crate::{Defect, DefectModel, Domain, Error, Measures, Mechanism, params};
+use crate::{Defect, Domain, Error, Measures, Mechanism, MechanismKind, params};
 
 const NAME: &str = "paper-frontier";
 const MIN_AREA: usize = 64;
@@ -183,12 +183,12 @@ impl PaperFrontier {
     }
 }
 
-impl DefectModel for PaperFrontier {
+impl Mechanism for PaperFrontier {
     fn name(&self) -> &'static str {
         NAME
     }
-    fn mechanism(&self) -> Mechanism {
-        Mechanism::FractureLine
+    fn kind(&self) -> MechanismKind {
+        MechanismKind::FractureLine
     }
     fn size_measure(&self) -> &'static str {
         "length_px"
@@ -236,7 +236,7 @@ impl DefectModel for PaperFrontier {
             ("max_opening_px".to_owned(), 2.0 * r),
             ("branches".to_owned(), (branches.len() - 1) as f64),
         ]);
-        let (bbox, height, opacity) = relief::rasterise(&branches, p.aspect, domain).ok_or_else(small)?;
+        let (bbox, height, opacity) = relief::rasterize(&branches, p.aspect, domain).ok_or_else(small)?;
         Ok(Defect { bbox, height, displacement: None, opacity, tint: None, measures })
     }
 }

@@ -62,7 +62,7 @@ pub fn release(k1: f64, k2: f64) -> f64 {
     k1.max(0.0).powi(2) + k2 * k2
 }
 
-/// Stress intensity per unit stress of a crack of half-length `a` whose faces are loaded within `zone` of the centre
+/// Stress intensity per unit stress of a crack of half-length `a` whose faces are loaded within `zone` of the center
 /// (Tada, Paris, Irwin, *The Stress Analysis of Cracks Handbook*): `sqrt(pi a)` for a <= zone, else
 /// `2 sqrt(a/pi) asin(zone/a)`.
 ///

@@ -10,7 +10,7 @@ use super::relief::{self, Branch};
 use super::toughness::{Toughness, ToughnessField};
 use super::walk::{Arm, Medium, Start, grow, ray};
 use crate::noise::{hash2, unit};
-use crate::{Defect, DefectModel, Domain, Error, Measures, Mechanism, params};
+use crate::{Defect, Domain, Error, Measures, Mechanism, MechanismKind, params};
 
 const NAME: &str = "fracture-line";
 /// Fewest domain pixels.
@@ -95,7 +95,7 @@ impl Default for FractureParams {
 /// FL: a quasi-static crack in a heterogeneous elastic solid.
 ///
 /// A flaw sits at the weakest of some random sites. Its tips see `K = (s_n, t) F(a)` with the traction on the chord from
-/// the centre to the tip and [`lefm::zone_factor`] F; a step goes where `G(theta)/G_c` is largest in a cone around the
+/// the center to the tip and [`lefm::zone_factor`] F; a step goes where `G(theta)/G_c` is largest in a cone around the
 /// direction of maximum tangential stress, with [`lefm::kinked`] factors. The load is the one that a crack of the wanted
 /// length in the homogeneous solid (K_c = 1) just balances; growth stops where no direction has G >= G_c or at the domain's
 /// edge. Where G >= 2 G_c (1 + noise) a tip may branch: one tip turns by half the branch angle to one side, one by half to
@@ -411,12 +411,12 @@ fn opened(arm: &Arm, width: f64, field: &ToughnessField, toughness: Toughness) -
     Branch { points, opening }
 }
 
-impl DefectModel for FractureLine {
+impl Mechanism for FractureLine {
     fn name(&self) -> &'static str {
         NAME
     }
-    fn mechanism(&self) -> Mechanism {
-        Mechanism::FractureLine
+    fn kind(&self) -> MechanismKind {
+        MechanismKind::FractureLine
     }
     fn size_measure(&self) -> &'static str {
         "length_px"
@@ -424,7 +424,7 @@ impl DefectModel for FractureLine {
     fn generate(&self, domain: &Domain, severity: f64, rng: &mut ChaCha8Rng) -> Result<Defect, Error> {
         let crack = self.trace(domain, severity, rng)?;
         let small = Error::DomainTooSmall { model: NAME, found: domain.area(), needed: MIN_AREA };
-        let (bbox, height, opacity) = relief::rasterise(&crack.branches, self.params.aspect, domain).ok_or(small)?;
+        let (bbox, height, opacity) = relief::rasterize(&crack.branches, self.params.aspect, domain).ok_or(small)?;
         Ok(Defect { bbox, height, displacement: None, opacity, tint: None, measures: crack.measures })
     }
 }

@@ -7,7 +7,7 @@ use crate::{Bbox, Domain};
 /// A polyline with an opening at each vertex.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Branch {
-    /// Vertices (row, column) in px; a pixel's centre lies at its index.
+    /// Vertices (row, column) in px; a pixel's center lies at its index.
     pub points: Vec<[f64; 2]>,
     /// Opening at each vertex, px.
     pub opening: Vec<f64>,
@@ -33,7 +33,7 @@ impl Branch {
 ///
 /// The coverage of a pixel is the share of its width that the opening takes across the crack; the groove's depth is
 /// `aspect` times its opening. Work is bounded by the crack's area, memory by its box. `None` if nothing lies inside.
-pub(super) fn rasterise(branches: &[Branch], aspect: f64, domain: &Domain) -> Option<(Bbox, Array2<f32>, Array2<f32>)> {
+pub(super) fn rasterize(branches: &[Branch], aspect: f64, domain: &Domain) -> Option<(Bbox, Array2<f32>, Array2<f32>)> {
     let (height, width) = domain.dim();
     let (mut lo, mut hi) = ([f64::INFINITY; 2], [f64::NEG_INFINITY; 2]);
     for branch in branches {

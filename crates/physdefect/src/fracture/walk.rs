@@ -81,7 +81,7 @@ impl Arm {
 
 /// Grows a tip while G >= G_c, at most to `max_length` or the domain's edge.
 ///
-/// Each step takes the direction in the cone that maximises G(theta)/G_c(x + ds). The load's magnitude cancels in that
+/// Each step takes the direction in the cone that maximizes G(theta)/G_c(x + ds). The load's magnitude cancels in that
 /// choice, so the path of a weak load is the beginning of the path of a strong one. `kink` is asked at each step (vertex,
 /// drive) for a turn to add: where the tip branches, and from where on it is shielded.
 pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize, f64) -> Option<f64>) -> Arm {
@@ -117,7 +117,7 @@ pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize
             arm.share.push(start.share);
             continue;
         }
-        // The main crack is the chord from its centre to the tip; the kink factors are taken from there.
+        // The main crack is the chord from its center to the tip; the kink factors are taken from there.
         let (dy, dx) = (at[0] - start.at[0], at[1] - start.at[1]);
         let run = (dy * dy + dx * dx).sqrt();
         let chord = if run < medium.step { start.heading } else { dy.atan2(dx) };
@@ -133,7 +133,7 @@ pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize
         let (abs_s, abs_c) = (0.5 * (chord + axis)).sin_cos();
         let mut best: Option<(f64, f64, [f64; 2])> = None;
         for j in 0..fan.len() {
-            // Centre first, then outwards: a tie keeps the direction nearest to the axis.
+            // Center first, then outwards: a tie keeps the direction nearest to the axis.
             let k = if j % 2 == 0 { FAN + j / 2 } else { FAN - j.div_ceil(2) };
             let (delta, s, c) = fan[k];
             let toward = chord + axis + delta;

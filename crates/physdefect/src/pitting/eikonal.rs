@@ -8,7 +8,7 @@ use ndarray::Array2;
 /// A point the front starts from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Seed {
-    /// Row of the point; pixel centres are whole numbers.
+    /// Row of the point; pixel centers are whole numbers.
     pub y: f64,
     /// Column of the point.
     pub x: f64,
@@ -44,7 +44,7 @@ struct Cell {
     owner: u32,
 }
 
-/// Grid with a one-pixel rim of walls, so that neighbours need no bounds check.
+/// Grid with a one-pixel rim of walls, so that neighbors need no bounds check.
 struct Marcher<'a, S> {
     stride: usize,
     seeds: &'a [Seed],

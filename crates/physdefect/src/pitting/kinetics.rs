@@ -45,7 +45,7 @@ impl Metal {
     /// Fe -> Fe2+.
     pub const IRON: Self = Self { molar_mass: 55.845, valence: 2.0, density: 7.874 };
     /// Al -> Al3+.
-    pub const ALUMINIUM: Self = Self { molar_mass: 26.982, valence: 3.0, density: 2.699 };
+    pub const ALUMINUM: Self = Self { molar_mass: 26.982, valence: 3.0, density: 2.699 };
     /// Cu -> Cu2+.
     pub const COPPER: Self = Self { molar_mass: 63.546, valence: 2.0, density: 8.96 };
 

@@ -24,7 +24,7 @@ pub use paper_polygon::PaperPolygon;
 pub use product::Product;
 
 use crate::noise::Perlin;
-use crate::{Bbox, Defect, DefectModel, Domain, Error, Measures, Mechanism, Tint, params};
+use crate::{Bbox, Defect, Domain, Error, Measures, Mechanism, MechanismKind, Tint, params};
 use grains::Grains;
 
 const MODEL: &str = "pitting-loss";
@@ -55,7 +55,7 @@ pub(crate) fn require(
 /// - Births: [`Nucleation`], rate(x, t) = r0 s(x) exp(-t / tau).
 /// - Outline: arrival time T of |grad T| F = 1 from all nuclei ([`fast_march`]), F = F0 (1 + d eta) with eta constant on
 ///   each Voronoi grain; pits that meet coalesce by themselves. Pixels outside the domain are walls.
-/// - Depth: k (t - T)^n, or an ASTM G46 cross-section ([`PitShape`]) of centre depth k (t - t0)^n. k is log-normal between
+/// - Depth: k (t - T)^n, or an ASTM G46 cross-section ([`PitShape`]) of center depth k (t - t0)^n. k is log-normal between
 ///   pits and speeds up the pit's outline by the same factor, which keeps its aspect. The step where two pits met
 ///   is rounded, at constant volume.
 /// - Deposit on the rim and stain around it: [`Product`].
@@ -68,7 +68,7 @@ pub(crate) fn require(
 /// `mass_loss_mg` and `charge_c`.
 ///
 /// ```
-/// use physdefect::{DefectModel, Domain, SampleKey, pitting::PittingLoss};
+/// use physdefect::{Mechanism, Domain, SampleKey, pitting::PittingLoss};
 /// let domain = Domain::full(256, 256)?;
 /// let model = PittingLoss::default().with_exponent(0.4)?;
 /// let defect = model.generate(&domain, 0.7, &mut SampleKey { seed: 1, index: 0 }.rng())?;
@@ -206,7 +206,7 @@ impl PittingLoss {
         self.checked()
     }
 
-    /// Millimetres a pixel (> 0): adds `mass_loss_mg` and `charge_c` to the measures. Default unset.
+    /// Millimeters a pixel (> 0): adds `mass_loss_mg` and `charge_c` to the measures. Default unset.
     ///
     /// # Errors
     /// [`Error::Parameter`] if not positive.
@@ -285,17 +285,17 @@ impl PittingLoss {
 struct Pit {
     born: f64,
     law: PowerLaw,
-    /// Final centre depth at the exposure wanted, px.
+    /// Final center depth at the exposure wanted, px.
     depth: f64,
 }
 
-impl DefectModel for PittingLoss {
+impl Mechanism for PittingLoss {
     fn name(&self) -> &'static str {
         MODEL
     }
 
-    fn mechanism(&self) -> Mechanism {
-        Mechanism::PittingLoss
+    fn kind(&self) -> MechanismKind {
+        MechanismKind::PittingLoss
     }
 
     fn size_measure(&self) -> &'static str {
@@ -422,7 +422,7 @@ impl PittingLoss {
 
 /// Rounds the steps where pits of different depth met: the sharp edge between two pits dissolves first.
 ///
-/// Depth flows between neighbouring pitted pixels near a seam, a few explicit diffusion steps; what one loses the other
+/// Depth flows between neighboring pitted pixels near a seam, a few explicit diffusion steps; what one loses the other
 /// gains, so the volume stays, and a pit that met no other keeps its depth exactly.
 fn relax_seams(height: &mut Array2<f32>, owner: impl Fn(usize, usize) -> u32) {
     const STEPS: usize = 4;

@@ -9,9 +9,9 @@ use crate::Domain;
 /// A pit's birth.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Nucleus {
-    /// Row (px); a pixel centre.
+    /// Row (px); a pixel center.
     pub y: usize,
-    /// Column (px); a pixel centre.
+    /// Column (px); a pixel center.
     pub x: usize,
     /// Time of birth, years after the start of exposure.
     pub time: f64,
@@ -52,7 +52,7 @@ pub enum Interaction {
 
 /// Inhomogeneous Poisson process in time and space, rate(x, t) = r0 s(x) exp(-t / tau), conditioned on a pit at time zero.
 ///
-/// s is normalised over the domain, so r0 is the initial rate of the whole domain. By Slivnyak's theorem the other pits of a
+/// s is normalized over the domain, so r0 is the initial rate of the whole domain. By Slivnyak's theorem the other pits of a
 /// Poisson process conditioned in this way are the same Poisson process.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Nucleation {
@@ -81,14 +81,14 @@ impl Nucleation {
     /// the longest exposure and keep the births before the exposure wanted.
     pub fn sample(&self, domain: &Domain, years: f64, rng: &mut ChaCha8Rng) -> Vec<Nucleus> {
         let scale = domain.scale();
-        let centre = domain.pick(rng);
+        let center = domain.pick(rng);
         let place = |rng: &mut ChaCha8Rng| match self.susceptibility {
             Susceptibility::Uniform => domain.pick(rng),
-            Susceptibility::Patch { radius } => near(domain, centre, radius * scale, rng),
+            Susceptibility::Patch { radius } => near(domain, center, radius * scale, rng),
         };
         let first = match self.susceptibility {
             Susceptibility::Uniform => place(rng),
-            Susceptibility::Patch { .. } => centre,
+            Susceptibility::Patch { .. } => center,
         };
         let mean = at_most_pits(self.expected(years));
         let mut sites = Vec::new();
@@ -139,15 +139,15 @@ fn poisson(mean: f64, rng: &mut ChaCha8Rng) -> usize {
     Poisson::new(mean).map_or(0, |p| p.sample(rng) as usize)
 }
 
-/// A domain pixel normally distributed about `centre`, by rejection; the centre itself if the domain is too thin there.
-fn near(domain: &Domain, centre: (usize, usize), sigma: f64, rng: &mut ChaCha8Rng) -> (usize, usize) {
-    let Ok(normal) = Normal::new(0.0, sigma) else { return centre };
+/// A domain pixel normally distributed about `center`, by rejection; the center itself if the domain is too thin there.
+fn near(domain: &Domain, center: (usize, usize), sigma: f64, rng: &mut ChaCha8Rng) -> (usize, usize) {
+    let Ok(normal) = Normal::new(0.0, sigma) else { return center };
     for _ in 0..64 {
-        let y = (centre.0 as f64 + normal.sample(rng)).round();
-        let x = (centre.1 as f64 + normal.sample(rng)).round();
+        let y = (center.0 as f64 + normal.sample(rng)).round();
+        let x = (center.1 as f64 + normal.sample(rng)).round();
         if domain.contains(y, x) {
             return (y as usize, x as usize);
         }
     }
-    centre
+    center
 }

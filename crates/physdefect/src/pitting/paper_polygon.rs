@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::noise::{Perlin, hash2, unit};
 use crate::pitting::{Product, require};
-use crate::{Bbox, Defect, DefectModel, Domain, Error, Measures, Mechanism, Tint, params};
+use crate::{Bbox, Defect, Domain, Error, Measures, Mechanism, MechanismKind, Tint, params};
 
 const MODEL: &str = "paper-polygon";
 const LEAST_AREA: usize = 64;
@@ -23,7 +23,7 @@ const LEAST_AREA: usize = 64;
 /// Measures: `volume_px3`, `max_depth_px`, `area_px2`, `polygon_count`, `expansions`.
 ///
 /// ```
-/// use physdefect::{DefectModel, Domain, SampleKey, pitting::PaperPolygon};
+/// use physdefect::{Mechanism, Domain, SampleKey, pitting::PaperPolygon};
 /// let domain = Domain::full(128, 128)?;
 /// let defect = PaperPolygon::default().generate(&domain, 0.5, &mut SampleKey { seed: 1, index: 0 }.rng())?;
 /// assert!(defect.measures["area_px2"] > 0.0);
@@ -152,17 +152,17 @@ struct Polygon {
 }
 
 impl Polygon {
-    fn draw(centre: (usize, usize), radius: f32, rng: &mut ChaCha8Rng) -> Self {
+    fn draw(center: (usize, usize), radius: f32, rng: &mut ChaCha8Rng) -> Self {
         let corners = rng.random_range(5..=9);
         let radii = (0..corners).map(|_| radius * rng.random_range(0.6..1.4)).collect();
-        Self { y: centre.0 as f32, x: centre.1 as f32, radii, turn: rng.random_range(0.0..TAU) }
+        Self { y: center.0 as f32, x: center.1 as f32, radii, turn: rng.random_range(0.0..TAU) }
     }
 
     fn reach(&self) -> f32 {
         self.radii.iter().fold(0.0, |a, &r| a.max(r))
     }
 
-    /// Whether a point lies inside: in its sector, on the centre's side of the chord between two corners.
+    /// Whether a point lies inside: in its sector, on the center's side of the chord between two corners.
     fn contains(&self, y: f32, x: f32) -> bool {
         let (dy, dx) = (y - self.y, x - self.x);
         let sector = TAU / self.radii.len() as f32;
@@ -176,13 +176,13 @@ impl Polygon {
     }
 }
 
-impl DefectModel for PaperPolygon {
+impl Mechanism for PaperPolygon {
     fn name(&self) -> &'static str {
         MODEL
     }
 
-    fn mechanism(&self) -> Mechanism {
-        Mechanism::PittingLoss
+    fn kind(&self) -> MechanismKind {
+        MechanismKind::PittingLoss
     }
 
     fn size_measure(&self) -> &'static str {
@@ -202,19 +202,19 @@ impl DefectModel for PaperPolygon {
         // The blobs aggregate: every polygon after the first lies within a few radii of an earlier one.
         let mut polygons: Vec<Polygon> = Vec::with_capacity(self.polygons);
         for i in 0..self.polygons {
-            let mut centre = domain.pick(rng);
+            let mut center = domain.pick(rng);
             if i > 0 {
                 let near = &polygons[rng.random_range(0..i)];
                 let reach = 0.12 * scale as f32;
                 let (y, x) = (near.y + rng.random_range(-reach..=reach), near.x + rng.random_range(-reach..=reach));
                 if domain.contains(f64::from(y), f64::from(x)) {
-                    centre = (y as usize, x as usize);
+                    center = (y as usize, x as usize);
                 } else {
-                    centre = (near.y as usize, near.x as usize);
+                    center = (near.y as usize, near.x as usize);
                 }
             }
             let radius = (self.radius * scale).max(1.0) as f32;
-            polygons.push(Polygon::draw(centre, radius, rng));
+            polygons.push(Polygon::draw(center, radius, rng));
         }
         let most = (self.growth * scale / self.probability).ceil().max(1.0);
         let steps = (severity * most).round() as usize;
@@ -377,7 +377,7 @@ mod tests {
             mask
         };
         for seed in 0..5 {
-            // Every neighbour joins: n expansions are n dilations by the cross of four neighbours.
+            // Every neighbor joins: n expansions are n dilations by the cross of four neighbors.
             let last = grown(1.0, 1.0, seed);
             let mut mask = full(&grown(1.0, 0.0, seed));
             assert_eq!(last.measures["expansions"], 16.0); // 0.06 * 256 px, rounded up
@@ -408,7 +408,7 @@ mod tests {
             })
             .sum();
         assert!(lean > 0.1, "noise where pixels joined less noise where not: {lean}");
-        // One neighbour, one chance: along a line of pixels the boundary moves p a step (negative binomial).
+        // One neighbor, one chance: along a line of pixels the boundary moves p a step (negative binomial).
         let line = Domain::full(1, 20_000).unwrap();
         let probability = 0.3;
         let model = PaperPolygon::default().with_polygons(1, 0.001).unwrap();

@@ -1,4 +1,4 @@
-//! Corrosion products: what colours the rim and the surround of a pit.
+//! Corrosion products: what colors the rim and the surround of a pit.
 
 use crate::pitting::Metal;
 
@@ -10,20 +10,21 @@ pub enum Product {
     None,
     /// Haematite, goethite and lepidocrocite on iron and steel: red-brown.
     IronOxides,
-    /// Hydrated alumina on aluminium: white bloom.
-    Aluminium,
+    /// Hydrated alumina on aluminum: white bloom.
+    #[serde(rename = "Aluminium")]
+    Aluminum,
     /// Basic copper carbonates and chlorides: green-blue patina.
     Copper,
 }
 
 impl Product {
     /// Linear-light reflectance of red, green and blue: an appearance preset, chosen by eye after the minerals' usual
-    /// colour, not a measurement.
+    /// color, not a measurement.
     pub fn reflectance(self) -> Option<[f32; 3]> {
         match self {
             Self::None => None,
             Self::IronOxides => Some([0.24, 0.085, 0.03]),
-            Self::Aluminium => Some([0.74, 0.74, 0.70]),
+            Self::Aluminum => Some([0.74, 0.74, 0.70]),
             Self::Copper => Some([0.14, 0.36, 0.27]),
         }
     }
@@ -32,7 +33,7 @@ impl Product {
     pub fn metal(self) -> Metal {
         match self {
             Self::None | Self::IronOxides => Metal::IRON,
-            Self::Aluminium => Metal::ALUMINIUM,
+            Self::Aluminum => Metal::ALUMINUM,
             Self::Copper => Metal::COPPER,
         }
     }

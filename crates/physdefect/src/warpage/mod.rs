@@ -18,7 +18,7 @@ pub use plastic::{Residual, Tolerance, section_moment};
 pub use plate::Plate;
 
 use crate::pitting::require;
-use crate::{Bbox, Defect, DefectModel, Domain, Error, Measures, Mechanism, params};
+use crate::{Bbox, Defect, Domain, Error, Measures, Mechanism, MechanismKind, params};
 use load::Footprint;
 use plate::matmul;
 
@@ -55,7 +55,7 @@ const FADE: f64 = 0.15;
 /// `area_px2` (support above one half), `max_slope`, `max_shift_px`, `iterations`.
 ///
 /// ```
-/// use physdefect::{DefectModel, Domain, SampleKey, warpage::{Load, PlasticWarpage}};
+/// use physdefect::{Mechanism, Domain, SampleKey, warpage::{Load, PlasticWarpage}};
 /// let domain = Domain::full(256, 256)?;
 /// let model = PlasticWarpage::default().with_loads(&[Load::Line])?;
 /// let defect = model.generate(&domain, 0.5, &mut SampleKey { seed: 1, index: 0 }.rng())?;
@@ -226,13 +226,13 @@ impl PlasticWarpage {
 /// Side of the plate over the defect's size: its supported edges are far enough not to be seen.
 const SIDE: f64 = 1.6;
 
-impl DefectModel for PlasticWarpage {
+impl Mechanism for PlasticWarpage {
     fn name(&self) -> &'static str {
         MODEL
     }
 
-    fn mechanism(&self) -> Mechanism {
-        Mechanism::PlasticWarpage
+    fn kind(&self) -> MechanismKind {
+        MechanismKind::PlasticWarpage
     }
 
     fn size_measure(&self) -> &'static str {
@@ -249,7 +249,7 @@ impl DefectModel for PlasticWarpage {
         let load = self.loads[rng.random_range(0..self.loads.len())];
         let footprint = Footprint::draw(load, self.irregularity, rng);
         let azimuth: f64 = rng.random_range(0.0..TAU);
-        let centre = roomiest(domain, 0.5 * self.size.1 * scale, rng);
+        let center = roomiest(domain, 0.5 * self.size.1 * scale, rng);
         let tilt = (20.0 * PI / 180.0).tan();
         let [vx, vy, vz] = self.view.unwrap_or([tilt * azimuth.cos(), tilt * azimuth.sin(), 1.0]);
 
@@ -268,10 +268,10 @@ impl DefectModel for PlasticWarpage {
             let (a, z) = grid(c);
             ((a.floor().max(lo as f64)) as usize, (z.ceil().min(hi as f64)) as usize)
         };
-        let ((y0, y1), (x0, x1)) = (within(centre.0, b.y0, b.y1), within(centre.1, b.x0, b.x1));
+        let ((y0, y1), (x0, x1)) = (within(center.0, b.y0, b.y1), within(center.1, b.x0, b.x1));
         let reach = Bbox { y0, x0, y1, x1 };
         let (coefficients, kept) = plate.smoothed(&bent.residual.residual);
-        let origin = (grid(centre.0).0, grid(centre.1).0);
+        let origin = (grid(center.0).0, grid(center.1).0);
         let frame = Frame { reach, origin, side };
         let field = series(&coefficients, frame);
 
@@ -355,7 +355,7 @@ struct Frame {
 }
 
 impl Frame {
-    /// Plate coordinate in (0, 1) of a pixel's centre.
+    /// Plate coordinate in (0, 1) of a pixel's center.
     fn at(&self, pixel: usize, origin: f64) -> f64 {
         (pixel as f64 + 0.5 - origin) / self.side
     }

@@ -34,7 +34,7 @@ pub struct Plate {
     /// Sine matrices, sin(pi (k + 1) (i + 1) / (n + 1)).
     sine_y: Vec<f64>,
     sine_x: Vec<f64>,
-    /// Response of each mode, transform normalisation included.
+    /// Response of each mode, transform normalization included.
     response: Vec<f64>,
 }
 
@@ -130,7 +130,7 @@ impl Plate {
         });
     }
 
-    /// S_y F S_x: the unnormalised sine transform, its own inverse up to (n + 1) / 2 an axis.
+    /// S_y F S_x: the unnormalized sine transform, its own inverse up to (n + 1) / 2 an axis.
     #[inline(always)]
     fn transform(&self, field: &mut [f64], scratch: &mut [f64]) {
         matmul(field, &self.sine_x, scratch, self.ny, self.nx, self.nx);
@@ -231,7 +231,7 @@ fn sine_matrix(n: usize) -> Vec<f64> {
     s
 }
 
-/// c (m x n) = a (m x k) b (k x n), all row-major: two rows of b a pass, vectorised over n.
+/// c (m x n) = a (m x k) b (k x n), all row-major: two rows of b a pass, vectorized over n.
 #[inline(always)]
 pub(crate) fn matmul(a: &[f64], b: &[f64], c: &mut [f64], m: usize, k: usize, n: usize) {
     for (row, out) in a.chunks_exact(k).zip(c.chunks_exact_mut(n)).take(m) {

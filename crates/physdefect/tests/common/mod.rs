@@ -1,20 +1,20 @@
-//! Photos and synthesisers for the integration tests.
+//! Photos and synthesizers for the integration tests.
 // Each test file uses a part of this module.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use ndarray::{Array2, Array3};
 use physdefect::appearance::{Appearance, Light, Material, Rendered};
-use physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
+use physdefect::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
 use physdefect::fracture::{FractureLine, PaperFrontier};
 use physdefect::noise::Perlin;
 use physdefect::pitting::{Interaction, Nucleation, PaperPolygon, PittingLoss, Susceptibility};
 use physdefect::warpage::PlasticWarpage;
-use physdefect::{DefectModel, Domain, SampleKey, Synthesize};
+use physdefect::{Domain, Mechanism, SampleKey, Synthesizer};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 /// Every mechanism.
-pub fn models() -> Vec<Box<dyn DefectModel>> {
+pub fn models() -> Vec<Box<dyn Mechanism>> {
     vec![
         Box::new(FractureLine::default()),
         Box::new(PaperFrontier::default()),
@@ -24,8 +24,8 @@ pub fn models() -> Vec<Box<dyn DefectModel>> {
     ]
 }
 
-/// Every synthesiser, the mechanisms each with another material and light.
-pub fn synthesisers() -> Vec<Box<dyn Synthesize>> {
+/// Every synthesizer, the mechanisms each with another material and light.
+pub fn synthesizers() -> Vec<Box<dyn Synthesizer>> {
     let looks = [
         Appearance::new(Material::METAL),
         Appearance::new(Material::MATTE).lit(Light::default()),
@@ -33,10 +33,10 @@ pub fn synthesisers() -> Vec<Box<dyn Synthesize>> {
         Appearance::new(Material::WOOD),
         Appearance::new(Material::FABRIC),
     ];
-    let mut all: Vec<Box<dyn Synthesize>> = models()
+    let mut all: Vec<Box<dyn Synthesizer>> = models()
         .into_iter()
         .zip(looks)
-        .map(|(model, look)| Box::new(Rendered::new(model, look).unwrap()) as Box<dyn Synthesize>)
+        .map(|(model, look)| Box::new(Rendered::new(model, look).unwrap()) as Box<dyn Synthesizer>)
         .collect();
     all.push(Box::new(CutPaste::default()));
     all.push(Box::new(CutPasteScar::default()));

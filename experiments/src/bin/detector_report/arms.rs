@@ -9,8 +9,8 @@ use maphc2f::bisqad::{
 };
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::pde_refine::CoarseToFine;
-use maphc2f::physdefect::Synthesize;
-use maphc2f::physdefect::control::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
+use maphc2f::physdefect::Synthesizer;
+use maphc2f::physdefect::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
 use maphc2f::sqe::{Head, Sqe};
 use maphc2f::{MATERIALS, Pipeline, PipelineSource, Stage, Training, train};
 use ndarray::{Array2, Array3, ArrayView3};
@@ -74,7 +74,7 @@ pub(crate) fn trained(set: &Set, arm: &str, seed: u64) -> Result<Box<dyn Detecto
 }
 
 /// Defects of other makes, as they are drawn.
-fn control(makers: Vec<Box<dyn Synthesize>>) -> Pipeline {
+fn control(makers: Vec<Box<dyn Synthesizer>>) -> Pipeline {
     let mut pipeline = Pipeline::new(CoarseToFine::default());
     makers.into_iter().for_each(|maker| pipeline.push(vec![maker]));
     pipeline.up_to(Stage::Raw)

@@ -6,7 +6,7 @@ use crate::physdefect::noise::Perlin;
 use crate::physdefect::pitting::{PaperPolygon, PittingLoss};
 use crate::physdefect::replay::{Model, Recipe, Region, replay};
 use crate::physdefect::warpage::PlasticWarpage;
-use crate::physdefect::{DefectModel, Domain, Error, Sample, SampleKey};
+use crate::physdefect::{Domain, Error, Mechanism, Sample, SampleKey};
 use crate::table::Table;
 use ndarray::{Array2, Array3};
 use rand::Rng;
@@ -126,7 +126,7 @@ fn mask_contract(table: &mut Table, models: &[Model]) -> Result<(), Error> {
 }
 
 fn severity(table: &mut Table) -> Result<(), Error> {
-    let models: Vec<Box<dyn DefectModel>> = vec![
+    let models: Vec<Box<dyn Mechanism>> = vec![
         Box::new(FractureLine::default()),
         Box::new(PaperFrontier::default()),
         Box::new(PittingLoss::default()),

@@ -4,7 +4,7 @@ use std::f64::consts::{FRAC_PI_2, PI};
 
 use crate::physdefect::fracture::lefm::{self, RemoteStress};
 use crate::physdefect::fracture::{Crack, FractureLine, FractureParams, Toughness, frontier_half_width};
-use crate::physdefect::{DefectModel, Domain, Error, SampleKey};
+use crate::physdefect::{Domain, Error, Mechanism, SampleKey};
 use crate::table::Table;
 use oracles::fracture::{hurst_exponent, profile};
 

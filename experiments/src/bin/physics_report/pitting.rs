@@ -3,7 +3,7 @@
 use crate::physdefect::pitting::{
     Interaction, Metal, Nucleation, PitShape, PittingLoss, Product, Seed, Susceptibility, fast_march,
 };
-use crate::physdefect::{DefectModel, Domain, Error, SampleKey};
+use crate::physdefect::{Domain, Error, Mechanism, SampleKey};
 use crate::table::Table;
 use oracles::optics::least_time;
 use oracles::statistics::{gumbel_departure, kolmogorov, randomness_departure, slope};
@@ -242,7 +242,7 @@ fn faraday(table: &mut Table) -> Result<(), Error> {
     let handbook = "handbook (Fontana, Corrosion Engineering)";
     let metals = [
         ("iron", Metal::IRON, 11.6, 0.02),
-        ("aluminium", Metal::ALUMINIUM, 10.9, 0.05),
+        ("aluminium", Metal::ALUMINUM, 10.9, 0.05),
         ("copper", Metal::COPPER, 11.6, 0.05),
     ];
     for (name, metal, rate, tolerance) in metals {

@@ -1,7 +1,7 @@
 //! PW against plate theory's tables, closed forms and fibre-by-fibre integration.
 
 use crate::physdefect::warpage::{Load, PlasticWarpage, Plate, Tolerance, section_moment};
-use crate::physdefect::{DefectModel, Domain, Error, SampleKey};
+use crate::physdefect::{Domain, Error, Mechanism, SampleKey};
 use crate::table::Table;
 use oracles::plates;
 

@@ -4,8 +4,8 @@ use ndarray::{Array3, ArrayView3};
 use rand::Rng;
 
 use super::{Severity, attempt, bilinear, channel_means, check_finite, check_texture, clipped, support};
-use crate::contract::{self, Draft};
-use crate::{Bbox, Domain, Error, Measures, Mechanism, Sample, SampleKey, Synthesize};
+use crate::finalize::{self, UncheckedSample};
+use crate::{Bbox, Domain, Error, Measures, MechanismKind, Sample, SampleKey, Synthesizer};
 
 /// A resized patch cloned elsewhere (after NSA): a superellipse of 4 to 30 % of the domain's scale (by severity), resized
 /// by 0.7 to 1.3, its channel means shifted to those of its new place, its rim feathered.
@@ -40,12 +40,12 @@ impl PatchClone {
     }
 }
 
-impl Synthesize for PatchClone {
+impl Synthesizer for PatchClone {
     fn name(&self) -> &'static str {
         NAME
     }
-    fn mechanism(&self) -> Mechanism {
-        Mechanism::Control
+    fn kind(&self) -> MechanismKind {
+        MechanismKind::Baseline
     }
     fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
         attempt(NAME, self.severity, photo, domain, key, |severity, boost, rng| {
@@ -73,9 +73,9 @@ impl Synthesize for PatchClone {
             let y0 = from.0.min(sh.saturating_sub(reach(h)));
             let x0 = from.1.min(sw.saturating_sub(reach(w)));
             let window = Bbox { y0, x0, y1: (y0 + reach(h)).min(sh), x1: (x0 + reach(w)).min(sw) };
-            contract::crop(source, window)?;
+            finalize::crop(source, window)?;
             let (source_means, means) = (channel_means(source, window), channel_means(photo, bbox));
-            let mut patch = contract::crop(photo, bbox)?;
+            let mut patch = finalize::crop(photo, bbox)?;
             let weight = |y: usize, x: usize| {
                 let v = 2.0 * (y as f64 - to.0 as f64).abs() / h as f64;
                 let u = 2.0 * (x as f64 - to.1 as f64).abs() / w as f64;
@@ -100,7 +100,7 @@ impl Synthesize for PatchClone {
                 ("zoom".to_owned(), zoom),
                 ("contrast_gain".to_owned(), boost),
             ]);
-            Ok((Draft { bbox, patch, support: inside }, measures))
+            Ok((UncheckedSample { bbox, patch, support: inside }, measures))
         })
     }
 }

@@ -5,11 +5,11 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Drawn, Jitter, Severity, attempt, bilinear, channel_means, clipped, support};
-use crate::contract::{self, Draft};
-use crate::{Bbox, Domain, Error, Measures, Mechanism, Sample, SampleKey, Synthesize};
+use crate::finalize::{self, UncheckedSample};
+use crate::{Bbox, Domain, Error, Measures, MechanismKind, Sample, SampleKey, Synthesizer};
 
 /// A jittered rectangle of the photo pasted elsewhere (Li et al. 2021): area 2 to 15 % of the domain's (by severity),
-/// aspect ratio 0.3 to 3.3, colour jitter 0.1.
+/// aspect ratio 0.3 to 3.3, color jitter 0.1.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CutPaste {
@@ -26,12 +26,12 @@ impl CutPaste {
     }
 }
 
-impl Synthesize for CutPaste {
+impl Synthesizer for CutPaste {
     fn name(&self) -> &'static str {
         "cutpaste"
     }
-    fn mechanism(&self) -> Mechanism {
-        Mechanism::Control
+    fn kind(&self) -> MechanismKind {
+        MechanismKind::Baseline
     }
     fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
         attempt(self.name(), self.severity, photo, domain, key, |severity, boost, rng| {
@@ -44,7 +44,7 @@ impl Synthesize for CutPaste {
 }
 
 /// A thin rotated rectangle of the photo pasted elsewhere (Li et al. 2021): 2 to 16 px by 10 to 25 px at a scale of 256 (by
-/// severity), rotated by -45 to 45 degrees, colour jitter 0.1.
+/// severity), rotated by -45 to 45 degrees, color jitter 0.1.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CutPasteScar {
@@ -61,12 +61,12 @@ impl CutPasteScar {
     }
 }
 
-impl Synthesize for CutPasteScar {
+impl Synthesizer for CutPasteScar {
     fn name(&self) -> &'static str {
         "cutpaste-scar"
     }
-    fn mechanism(&self) -> Mechanism {
-        Mechanism::Control
+    fn kind(&self) -> MechanismKind {
+        MechanismKind::Baseline
     }
     fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
         attempt(self.name(), self.severity, photo, domain, key, |severity, boost, rng| {
@@ -93,12 +93,12 @@ fn paste(photo: ArrayView3<'_, f32>, domain: &Domain, r: Rectangle, boost: f64, 
     // The source rectangle lies wholly in the photo.
     let source = clipped((from.0.min(height - h + h / 2), from.1.min(width - w + w / 2)), h, w, domain);
     let means = channel_means(photo, source);
-    contract::crop(photo, source)?;
+    finalize::crop(photo, source)?;
     let (s, c) = r.angle.sin_cos();
     let reach_y = (h as f64 * c.abs() + w as f64 * s.abs()).ceil() as usize;
     let reach_x = (h as f64 * s.abs() + w as f64 * c.abs()).ceil() as usize;
     let bbox: Bbox = clipped(to, reach_y, reach_x, domain);
-    // Place in the rectangle's own axes, from its centre.
+    // Place in the rectangle's own axes, from its center.
     let local = |y: usize, x: usize| {
         let (dy, dx) = (y as f64 - to.0 as f64, x as f64 - to.1 as f64);
         (dy * c - dx * s, dy * s + dx * c)
@@ -107,7 +107,7 @@ fn paste(photo: ArrayView3<'_, f32>, domain: &Domain, r: Rectangle, boost: f64, 
         let (v, u) = local(y, x);
         v.abs() <= 0.5 * h as f64 && u.abs() <= 0.5 * w as f64
     });
-    let mut patch = contract::crop(photo, bbox)?;
+    let mut patch = finalize::crop(photo, bbox)?;
     for ((y, x), &on) in inside.indexed_iter() {
         if on {
             let (v, u) = local(bbox.y0 + y, bbox.x0 + x);
@@ -123,7 +123,7 @@ fn paste(photo: ArrayView3<'_, f32>, domain: &Domain, r: Rectangle, boost: f64, 
         ("width_px".to_owned(), w as f64),
         ("angle_rad".to_owned(), r.angle),
     ]);
-    Ok((Draft { bbox, patch, support: inside }, measures))
+    Ok((UncheckedSample { bbox, patch, support: inside }, measures))
 }
 
 fn log_uniform(low: f64, high: f64, rng: &mut ChaCha8Rng) -> f64 {

@@ -23,8 +23,8 @@ use ndarray::{Array2, Array3, ArrayView3};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::contract::{self, Draft, Label};
-use crate::{Bbox, Domain, Error, Measures, Mechanism, Sample, SampleKey, params};
+use crate::finalize::{self, Provenance, UncheckedSample};
+use crate::{Bbox, Domain, Error, Measures, MechanismKind, Sample, SampleKey, params};
 
 const ATTEMPTS: u32 = 8;
 const MIN_AREA: usize = 64;
@@ -56,7 +56,7 @@ impl Severity {
 }
 
 /// One try: what it drew and its measures. `boost` >= 1 grows with the tries that stayed invisible.
-type Drawn = Result<(Draft, Measures), Error>;
+type Drawn = Result<(UncheckedSample, Measures), Error>;
 
 /// Draws the severity, then tries until something is visible.
 fn attempt(
@@ -67,7 +67,7 @@ fn attempt(
     key: SampleKey,
     mut draw: impl FnMut(f64, f64, &mut ChaCha8Rng) -> Drawn,
 ) -> Result<Sample, Error> {
-    contract::check_photo(photo, domain)?;
+    finalize::check_photo(photo, domain)?;
     if domain.area() < MIN_AREA {
         return Err(Error::DomainTooSmall { model: name, found: domain.area(), needed: MIN_AREA });
     }
@@ -76,7 +76,11 @@ fn attempt(
     let mut failure = Error::Invisible { model: name, reason: "no attempt was made" };
     for k in 0..ATTEMPTS {
         let result = draw(severity, 1.0 + 0.5 * f64::from(k), &mut rng).and_then(|(draft, measures)| {
-            contract::settle(photo, draft, Label { name, mechanism: Mechanism::Control, key, severity, measures })
+            finalize::finalize(
+                photo,
+                draft,
+                Provenance { name, mechanism: MechanismKind::Baseline, key, severity, measures },
+            )
         });
         match result {
             Err(error @ Error::Invisible { .. }) => failure = error,
@@ -94,15 +98,15 @@ fn support(domain: &Domain, bbox: Bbox, mut wanted: impl FnMut(usize, usize) -> 
     })
 }
 
-/// A box of about `height` x `width` around `centre`, clipped to the photo.
-fn clipped(centre: (usize, usize), height: usize, width: usize, domain: &Domain) -> Bbox {
+/// A box of about `height` x `width` around `center`, clipped to the photo.
+fn clipped(center: (usize, usize), height: usize, width: usize, domain: &Domain) -> Bbox {
     let (h, w) = domain.dim();
-    let y0 = centre.0.saturating_sub(height / 2).min(h - 1);
-    let x0 = centre.1.saturating_sub(width / 2).min(w - 1);
+    let y0 = center.0.saturating_sub(height / 2).min(h - 1);
+    let x0 = center.1.saturating_sub(width / 2).min(w - 1);
     Bbox { y0, x0, y1: (y0 + height.max(1)).min(h), x1: (x0 + width.max(1)).min(w) }
 }
 
-/// Colour jitter about the patch's mean: contrast and brightness drawn within +-`amount`.
+/// Color jitter about the patch's mean: contrast and brightness drawn within +-`amount`.
 #[derive(Debug, Clone, Copy)]
 struct Jitter {
     contrast: f32,

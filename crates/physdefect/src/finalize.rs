@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
-use crate::{Bbox, Domain, Error, Measures, Mechanism, Record, Sample, SampleKey};
+use crate::{Bbox, Domain, Error, Measures, MechanismKind, Record, Sample, SampleKey};
 
 /// One 8-bit level, with a hair of margin so that rounding to `u8` never loses it.
 pub(crate) const LEVEL: f32 = 1.0 / 255.0 * 1.001;
@@ -13,7 +13,7 @@ const MAX_HOLES: f64 = 0.04;
 
 /// A rendered box before its mask is known.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct UncheckedSample {
     pub(crate) bbox: Bbox,
     /// `(h, w, C)`.
     pub(crate) patch: Array3<f32>,
@@ -23,9 +23,9 @@ pub(crate) struct Draft {
 
 /// What the sample's record needs to know.
 #[derive(Debug)]
-pub(crate) struct Label {
+pub(crate) struct Provenance {
     pub(crate) name: &'static str,
-    pub(crate) mechanism: Mechanism,
+    pub(crate) mechanism: MechanismKind,
     pub(crate) key: SampleKey,
     pub(crate) severity: f64,
     pub(crate) measures: Measures,
@@ -57,7 +57,11 @@ pub(crate) fn crop(photo: ArrayView3<'_, f32>, bbox: Bbox) -> Result<Array3<f32>
 }
 
 /// Derives the exact mask from the draft, restores everything outside it and writes the record.
-pub(crate) fn settle(photo: ArrayView3<'_, f32>, mut draft: Draft, label: Label) -> Result<Sample, Error> {
+pub(crate) fn finalize(
+    photo: ArrayView3<'_, f32>,
+    mut draft: UncheckedSample,
+    label: Provenance,
+) -> Result<Sample, Error> {
     let invisible = |reason| Error::Invisible { model: label.name, reason };
     let (h, w, c) = draft.patch.dim();
     let original = crop(photo, draft.bbox)?;
@@ -68,7 +72,7 @@ pub(crate) fn settle(photo: ArrayView3<'_, f32>, mut draft: Draft, label: Label)
         for (((m, o), n), s) in
             mask.iter_mut().zip(old.chunks_exact(c)).zip(new.chunks_exact(c)).zip(draft.support.iter_mut())
         {
-            // A broken neighbour that an interpolation touched with weight 0 is still not a number.
+            // A broken neighbor that an interpolation touched with weight 0 is still not a number.
             *s &= n.iter().all(|v| v.is_finite());
             *m = *s && o.iter().zip(n).any(|(a, b)| (a - b).abs() >= LEVEL);
         }
@@ -105,18 +109,18 @@ pub(crate) fn settle(photo: ArrayView3<'_, f32>, mut draft: Draft, label: Label)
         area_fraction: count as f64 / (height * width) as f64,
         measures: label.measures,
     };
-    Ok(tightened(Sample { bbox: draft.bbox, patch: draft.patch, mask, record }))
+    Ok(crop_to_mask(Sample { bbox: draft.bbox, patch: draft.patch, mask, record }))
 }
 
-/// Removes mask pixels without a masked neighbour (of eight).
+/// Removes mask pixels without a masked neighbor (of eight).
 fn drop_specks(mask: &mut [bool], h: usize, w: usize) {
-    let lonely: Vec<usize> = (0..h * w).filter(|&i| mask[i] && neighbours(mask, h, w, i) == 0).collect();
+    let lonely: Vec<usize> = (0..h * w).filter(|&i| mask[i] && neighbors(mask, h, w, i) == 0).collect();
     for i in lonely {
         mask[i] = false;
     }
 }
 
-fn neighbours(mask: &[bool], h: usize, w: usize, i: usize) -> usize {
+fn neighbors(mask: &[bool], h: usize, w: usize, i: usize) -> usize {
     let (y, x) = (i / w, i % w);
     let mut n = 0;
     for yy in y.saturating_sub(1)..(y + 2).min(h) {
@@ -127,7 +131,7 @@ fn neighbours(mask: &[bool], h: usize, w: usize, i: usize) -> usize {
     n
 }
 
-/// Takes at most `allowed` unmasked pixels that have seven or more masked neighbours into the mask.
+/// Takes at most `allowed` unmasked pixels that have seven or more masked neighbors into the mask.
 fn fill_pin_holes(mask: &mut [bool], h: usize, w: usize, support: &Array2<bool>, allowed: usize) {
     if allowed == 0 {
         return;
@@ -135,7 +139,7 @@ fn fill_pin_holes(mask: &mut [bool], h: usize, w: usize, support: &Array2<bool>,
     let holes: Vec<usize> = support
         .iter()
         .enumerate()
-        .filter(|&(i, &s)| s && !mask[i] && neighbours(mask, h, w, i) >= 7)
+        .filter(|&(i, &s)| s && !mask[i] && neighbors(mask, h, w, i) >= 7)
         .map(|(i, _)| i)
         .take(allowed)
         .collect();
@@ -144,7 +148,7 @@ fn fill_pin_holes(mask: &mut [bool], h: usize, w: usize, support: &Array2<bool>,
     }
 }
 
-/// Standard deviation of the unmasked pixels (mean over channels) in the box grown by 4 px; never below the quantisation
+/// Standard deviation of the unmasked pixels (mean over channels) in the box grown by 4 px; never below the quantization
 /// noise of 8 bits, `1/(255 sqrt(12))`.
 fn surround_deviation(photo: ArrayView3<'_, f32>, bbox: Bbox, mask: ArrayView2<'_, bool>) -> f64 {
     let (height, width, c) = photo.dim();
@@ -172,7 +176,7 @@ fn surround_deviation(photo: ArrayView3<'_, f32>, bbox: Bbox, mask: ArrayView2<'
 }
 
 /// The sample cropped to its mask.
-fn tightened(sample: Sample) -> Sample {
+fn crop_to_mask(sample: Sample) -> Sample {
     let (h, w) = sample.mask.dim();
     let (mut y0, mut x0, mut y1, mut x1) = (h, w, 0, 0);
     for ((y, x), &m) in sample.mask.indexed_iter() {

@@ -5,9 +5,9 @@ use rand::seq::SliceRandom;
 use rand::{Rng, RngCore};
 
 use super::{Jitter, Severity, attempt, bilinear, channel_means, check_finite, check_texture};
-use crate::contract::{self, Draft};
+use crate::finalize::{self, UncheckedSample};
 use crate::noise::Perlin;
-use crate::{Bbox, Domain, Error, Measures, Mechanism, Sample, SampleKey, Synthesize};
+use crate::{Bbox, Domain, Error, Measures, MechanismKind, Sample, SampleKey, Synthesizer};
 
 /// A texture blended in where rotated Perlin noise exceeds a threshold (after DRAEM): 2 to 64 cells per axis, rotation
 /// -90 to 90 degrees, `(1 - b) texture + b photo` with b in \[0, 0.8\].
@@ -44,12 +44,12 @@ impl PerlinBlend {
     }
 }
 
-impl Synthesize for PerlinBlend {
+impl Synthesizer for PerlinBlend {
     fn name(&self) -> &'static str {
         NAME
     }
-    fn mechanism(&self) -> Mechanism {
-        Mechanism::Control
+    fn kind(&self) -> MechanismKind {
+        MechanismKind::Baseline
     }
     fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
         attempt(NAME, self.severity, photo, domain, key, |severity, boost, rng| {
@@ -98,7 +98,7 @@ impl Synthesize for PerlinBlend {
             };
             let support = inside.slice_each_axis(|axis| inner.slice_of(axis.axis)).to_owned();
             let means = channel_means(photo, frame);
-            let mut patch = contract::crop(photo, bbox)?;
+            let mut patch = finalize::crop(photo, bbox)?;
             for ((y, x), &on) in support.indexed_iter() {
                 if !on {
                     continue;
@@ -124,7 +124,7 @@ impl Synthesize for PerlinBlend {
                 ("cells_x".to_owned(), cells[1]),
                 ("photo_share".to_owned(), f64::from(photo_share)),
             ]);
-            Ok((Draft { bbox, patch, support }, measures))
+            Ok((UncheckedSample { bbox, patch, support }, measures))
         })
     }
 }
