@@ -16,8 +16,6 @@ use experiments::console::{bar, finish, say};
 use maphc2f::adbench::metrics::{au_pro, aupimo, f1_max};
 use maphc2f::adbench::{Mvtec, Policy, auroc, average_precision};
 use maphc2f::imgkit::file::write_atomic;
-use maphc2f::imgkit::file::write_atomic;
-use maphc2f::imgkit::file::write_atomic;
 use maphc2f::imgkit::image_io::{Photo, read_photo};
 use maphc2f::imgkit::resize::{Kernel, resize_u8};
 use ndarray::Array2;

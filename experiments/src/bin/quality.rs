@@ -18,7 +18,6 @@ use experiments::console::{bar, finish, number, say, tell_files};
 use experiments::plot::{Line, Panel, Upright, svg};
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::imgkit::file::write_atomic;
-use maphc2f::imgkit::file::write_atomic;
 use maphc2f::physdefect::appearance::Material;
 use maphc2f::physdefect::{Domain, SampleKey, estimate_foreground};
 use maphc2f::sqe::{DESCRIPTORS, Head, MonotonicityReport, QualityFeatures, Sqe, WarmStartParams, spearman};

@@ -13,7 +13,6 @@ use experiments::console::{bar, finish, say};
 use maphc2f::adbench::auroc;
 use maphc2f::frozen_backbone::{Backbone, EfficientNetLite0};
 use maphc2f::imgkit::file::write_atomic;
-use maphc2f::imgkit::file::write_atomic;
 use maphc2f::imgkit::image_io::{MaskRule, read_mask};
 use maphc2f::pde_refine::CoarseToFine;
 use maphc2f::physdefect::appearance::{Appearance, Material, Rendered};

@@ -19,7 +19,6 @@ use maphc2f::bisqad::hypergradient::{
 };
 use maphc2f::bisqad::{self, Error};
 use maphc2f::imgkit::file::write_atomic;
-use maphc2f::imgkit::file::write_atomic;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
