@@ -23,4 +23,4 @@ pub use synthesis::{MATERIALS, Pipeline, PipelineSource, SEVERITY, Stage, Stages
 pub use train::{TrainedModel, Training, train, train_on};
 pub use warm_start::{RankingTarget, warm_start};
 
-pub use {adbench, bisqad, frozen_backbone, imgkit, pde_refine, physdefect, sqe};
+pub use {adbench, bilevel, bisqad, frozen_backbone, imgkit, pde_refine, physdefect, sqe};

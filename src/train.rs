@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bisqad::hypergradient::ForwardDifference;
+use bilevel::ForwardDifference;
 use bisqad::{Checkpoint, Fitted, MetaSource, Observe, TrainParams, Upper, fit};
 use frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::Array3;

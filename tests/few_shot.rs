@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use maphc2f::bisqad::hypergradient::ForwardDifference;
+use maphc2f::bilevel::ForwardDifference;
 use maphc2f::bisqad::{self, Anomaly, AnomalySource, MetaSource, RealDefect, Silent, TrainParams, Upper, fit};
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::sqe::{Head, Sqe};

@@ -4,8 +4,7 @@
 //! The task is that of L. Franceschi et al., "Forward and Reverse Gradient-Based Hyperparameter Optimization", ICML 2017.
 
 use maphc2f::adbench::auroc;
-use maphc2f::bisqad::Error;
-use maphc2f::bisqad::hypergradient::{Bilevel, ForwardDifference, Hypergradient, WeightGradient};
+use maphc2f::bilevel::{Bilevel, Error, ForwardDifference, Hypergradient, UpperGradient, WeightGradient};
 use maphc2f::imgkit::image_io::read_photo;
 use maphc2f::sqe::mean_one_weights;
 use rand::seq::SliceRandom;
@@ -165,10 +164,11 @@ impl Bilevel for Cleaning {
         Ok(g)
     }
 
-    fn upper(&self, theta: &[f64]) -> std::result::Result<(f64, Vec<f64>), Error> {
+    fn upper(&self, theta: &[f64]) -> std::result::Result<UpperGradient, Error> {
         let n = self.trusted.len() as f64;
         let value = self.trusted.iter().map(|row| loss(theta, row)).sum::<f64>() / n;
-        Ok((value, gradient(theta, self.trusted.iter().map(|row| (row, 1.0 / n)))))
+        let gradient = gradient(theta, self.trusted.iter().map(|row| (row, 1.0 / n)));
+        Ok(UpperGradient { loss: value, gradient })
     }
 }
 
@@ -183,7 +183,7 @@ pub fn brute_force(
     let upper = |w: &[f64]| {
         let mut ahead = theta.to_vec();
         step(&mut ahead, &problem.weighted_gradient(theta, w)?, eta);
-        Ok::<f64, Error>(problem.upper(&ahead)?.0)
+        Ok::<f64, Error>(problem.upper(&ahead)?.loss)
     };
     let slope = |&i: &usize| {
         let moved = |by: f64| {
@@ -213,7 +213,7 @@ impl Bilevel for Still<'_> {
     fn weighted_gradient(&self, theta: &[f64], weights: &[f64]) -> std::result::Result<Vec<f64>, Error> {
         self.0.weighted_gradient(theta, weights)
     }
-    fn upper(&self, _: &[f64]) -> std::result::Result<(f64, Vec<f64>), Error> {
+    fn upper(&self, _: &[f64]) -> std::result::Result<UpperGradient, Error> {
         self.0.upper(self.1)
     }
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)] // a test may panic
 
 use experiments::cleaning::{Cleaning, Faulty, Setting, brute_force};
-use maphc2f::bisqad::hypergradient::{ForwardDifference, Hypergradient};
+use maphc2f::bilevel::{ForwardDifference, Hypergradient};
 
 #[test]
 fn wrong_labels_get_low_weight_unless_the_hypergradient_is_faulty() {

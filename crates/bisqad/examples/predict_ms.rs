@@ -7,7 +7,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bisqad::hypergradient::ForwardDifference;
+use bisqad::bilevel::ForwardDifference;
 use bisqad::{Anomaly, AnomalySource, Detector, Fusion, MetaSource, Silent, TrainParams, Upper, fit};
 use frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::{Array2, Array3, ArrayView3};

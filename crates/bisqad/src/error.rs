@@ -52,16 +52,6 @@ pub enum Error {
         /// Step number.
         step: usize,
     },
-    /// An inverse-Hessian product could not be formed.
-    #[error("{method} failed at iteration {iteration}: {hint}")]
-    Unsolved {
-        /// The method.
-        method: &'static str,
-        /// The iteration, product or column.
-        iteration: usize,
-        /// Why, and what to do.
-        hint: &'static str,
-    },
     /// No real defect was given to steer by.
     #[error("the meta set holds no real defect: give at least one, or use the held-out mechanism")]
     EmptyMeta,
@@ -88,12 +78,12 @@ pub enum Error {
         step: usize,
     },
     /// The upper level failed.
-    #[error("upper level at step {step}: {source}")]
+    #[error("upper level at step {step}")]
     Upper {
         /// Step number.
         step: usize,
-        /// Why.
-        source: Box<Error>,
+        /// Cause.
+        source: bilevel::Error,
     },
     /// The observer asked to stop.
     #[error("stopped on request after round {rounds}: continue from the last checkpoint")]

@@ -4,9 +4,10 @@
 mod detectors;
 mod error;
 mod features;
-pub mod hypergradient;
 mod persistence;
 mod training;
+
+pub use bilevel;
 
 pub use detectors::ensemble::Ensemble;
 pub use detectors::gaussian::{GaussianDetector, GaussianParams};

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use bisqad::hypergradient::ForwardDifference;
+use bisqad::bilevel::ForwardDifference;
 use bisqad::{
     Anomaly, AnomalySource, Checkpoint, Detector, Error, Fitted, Fusion, MetaSource, Observe, PatchDetector, Silent,
     TrainParams, Upper, Weighting, fit,

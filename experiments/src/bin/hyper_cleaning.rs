@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use experiments::cleaning::{Cleaning, Setting};
 use experiments::console::{finish, number, say};
-use maphc2f::bisqad::hypergradient::ForwardDifference;
+use maphc2f::bilevel::ForwardDifference;
 
 fn main() -> ExitCode {
     finish(run())

@@ -1,12 +1,12 @@
 //! The trained part of the detector: how a patch deviates from normal, in; a logit, out.
 
+use bilevel::{Bilevel, UpperGradient};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rand::Rng;
 use rand_distr::{Distribution, Normal};
 use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::hypergradient::Bilevel;
 use crate::training::loss::{cross_entropy, sigmoid};
 
 /// Patches drawn from one image of the lower level, and of the upper: its gradient is to cost less than the lower one, and few patches of
@@ -313,27 +313,30 @@ pub(crate) struct Known<'a> {
 }
 
 impl Bilevel for Known<'_> {
-    fn losses(&self, theta: &[f64]) -> Result<Vec<f64>, Error> {
-        Ok(self.problem.synthetic.losses(&self.problem.shape.layers(theta)?))
+    fn losses(&self, theta: &[f64]) -> Result<Vec<f64>, bilevel::Error> {
+        let layers = self.problem.shape.layers(theta).map_err(bilevel::Error::problem)?;
+        Ok(self.problem.synthetic.losses(&layers))
     }
 
-    fn weighted_gradient(&self, theta: &[f64], weights: &[f64]) -> Result<Vec<f64>, Error> {
+    fn weighted_gradient(&self, theta: &[f64], weights: &[f64]) -> Result<Vec<f64>, bilevel::Error> {
         if theta == self.theta && weights == self.weights {
             return Ok(self.gradient.to_vec());
         }
-        Ok(self.problem.lower(theta, weights)?.1)
+        Ok(self.problem.lower(theta, weights).map_err(bilevel::Error::problem)?.1)
     }
 
-    fn upper(&self, theta: &[f64]) -> Result<(f64, Vec<f64>), Error> {
+    fn upper(&self, theta: &[f64]) -> Result<UpperGradient, bilevel::Error> {
         let (anomalous, normal) = self.meta;
-        differentiate(self.problem.shape, theta, [(anomalous, None), (normal, None)].into_iter())
+        let stacks = [(anomalous, None), (normal, None)].into_iter();
+        let (loss, gradient) = differentiate(self.problem.shape, theta, stacks).map_err(bilevel::Error::problem)?;
+        Ok(UpperGradient { loss, gradient })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hypergradient::{ForwardDifference, Hypergradient};
+    use bilevel::{ForwardDifference, Hypergradient};
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
@@ -364,7 +367,10 @@ mod tests {
         let weights = [0.5, 2.0, 0.5];
         let known = Known { problem: &step, meta: &meta, theta: &[], weights: &[], gradient: &[] };
         let lower = |t: &[f64]| step.lower(t, &weights).unwrap();
-        let upper = |t: &[f64]| known.upper(t).unwrap();
+        let upper = |t: &[f64]| {
+            let UpperGradient { loss, gradient } = known.upper(t).unwrap();
+            (loss, gradient)
+        };
         for f in [&lower as &dyn Fn(&[f64]) -> (f64, Vec<f64>), &upper] {
             let gradient = f(&theta).1;
             for i in 0..theta.len() {
@@ -387,7 +393,7 @@ mod tests {
         let answer = ForwardDifference::default().weight_gradient(&step, &theta, &weights, eta).unwrap();
         let upper_after = |w: &[f64]| {
             let g = step.weighted_gradient(&theta, w).unwrap();
-            step.upper(&theta.iter().zip(&g).map(|(t, g)| t - eta * g).collect::<Vec<_>>()).unwrap().0
+            step.upper(&theta.iter().zip(&g).map(|(t, g)| t - eta * g).collect::<Vec<_>>()).unwrap().loss
         };
         for i in 0..3 {
             let (mut up, mut down) = (weights, weights);

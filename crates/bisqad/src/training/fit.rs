@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bilevel::Hypergradient;
 use frozen_backbone::Backbone;
 use ndarray::Array3;
 use rayon::prelude::*;
@@ -11,7 +12,6 @@ use crate::detectors::Detector;
 use crate::detectors::patch::Fusion;
 use crate::detectors::patch::{Calibration, PatchDetector};
 use crate::error::Error;
-use crate::hypergradient::Hypergradient;
 use crate::training::anomaly_source::AnomalySource;
 use crate::training::checkpoint::Checkpoint;
 use crate::training::discriminator::Shape;

@@ -1,5 +1,6 @@
 //! Rounds and steps of the two levels.
 
+use bilevel::Hypergradient;
 use rand::Rng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -7,7 +8,6 @@ use sqe::{HeadInput, QualityFeatures, Sqe, effective_sample_size, mean_one_weigh
 
 use crate::error::Error;
 use crate::features::subsample::stream;
-use crate::hypergradient::Hypergradient;
 use crate::training::adam::Adam;
 use crate::training::checkpoint::Checkpoint;
 use crate::training::discriminator::{Known, Stack, Step};
@@ -120,7 +120,7 @@ impl Trainer<'_> {
         let known = Known { problem: &problem, meta, theta: &state.theta, weights: &w, gradient: &gradient };
         let answer = method
             .weight_gradient(&known, &state.theta, &w, self.drawing.params.learning_rate)
-            .map_err(|source| Error::Upper { step, source: Box::new(source) })?;
+            .map_err(|source| Error::Upper { step, source })?;
         if !answer.gradient.iter().all(|g| g.is_finite()) {
             return Err(Error::Diverged { what: "the hypergradient", step });
         }

@@ -23,7 +23,7 @@ use experiments::console::{Bars, finish, number, say};
 use experiments::memo::{CachedBackbone, CachedSource};
 use experiments::pairs::mean;
 use maphc2f::adbench::{Mvtec, Policy};
-use maphc2f::bisqad::hypergradient::ForwardDifference;
+use maphc2f::bilevel::ForwardDifference;
 use maphc2f::bisqad::{MetaSource, TrainParams, Upper, Weighting, fit};
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::{

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use maphc2f::bisqad::hypergradient::{Bilevel, ForwardDifference, Hypergradient, WeightGradient};
+use maphc2f::bilevel::{self, Bilevel, ForwardDifference, Hypergradient, WeightGradient};
 use maphc2f::bisqad::{
-    Anomaly, AnomalySource, Error, MetaSource, Observe, Progress, RoundReport, Silent, TrainParams, Upper, fit,
+    Anomaly, AnomalySource, MetaSource, Observe, Progress, RoundReport, Silent, TrainParams, Upper, fit,
 };
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::sqe::{Head, Sqe};
@@ -120,7 +120,7 @@ impl Hypergradient for Greed {
         _: &[f64],
         w: &[f64],
         _: f64,
-    ) -> std::result::Result<WeightGradient, Error> {
+    ) -> std::result::Result<WeightGradient, bilevel::Error> {
         let most = (0..w.len()).max_by(|&a, &b| w[a].total_cmp(&w[b]));
         let gradient = (0..w.len()).map(|i| if Some(i) == most { -1.0 } else { 0.0 }).collect();
         Ok(WeightGradient { gradient, upper_loss: 0.0 })

@@ -1,7 +1,6 @@
 //! Weighted ridge and logistic regressions whose optimum and hypergradients need nothing of the library.
 
-use maphc2f::bisqad::Error;
-use maphc2f::bisqad::hypergradient::{Bilevel, Problem};
+use maphc2f::bilevel::{Bilevel, Error, Problem, UpperGradient, UpperGradients};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -104,15 +103,15 @@ impl Linear {
 }
 
 impl Problem for Linear {
-    fn lower(&self, t: &[f64], w: &[f64]) -> Result<Vec<f64>, Error> {
+    fn lower_gradient(&self, t: &[f64], w: &[f64]) -> Result<Vec<f64>, Error> {
         Ok(self.gradient(&self.train, w, RIDGE, t))
     }
-    fn lower_by_hyper(&self, t: &[f64], _: &[f64]) -> Result<Vec<f64>, Error> {
+    fn lower_gradient_by_hyper(&self, t: &[f64], _: &[f64]) -> Result<Vec<f64>, Error> {
         Ok(self.train.iter().map(|row| self.loss(row, t) / ROWS as f64).collect())
     }
-    fn upper(&self, t: &[f64], _: &[f64]) -> Result<(f64, Vec<f64>, Vec<f64>), Error> {
-        let (loss, g) = self.judge(t);
-        Ok((loss, g, vec![0.0; ROWS]))
+    fn upper(&self, t: &[f64], _: &[f64]) -> Result<UpperGradients, Error> {
+        let (loss, by_theta) = self.judge(t);
+        Ok(UpperGradients { loss, by_theta, by_hyper: vec![0.0; ROWS] })
     }
 }
 
@@ -121,9 +120,10 @@ impl Bilevel for Linear {
         Ok(self.train.iter().map(|row| self.loss(row, t)).collect())
     }
     fn weighted_gradient(&self, t: &[f64], w: &[f64]) -> Result<Vec<f64>, Error> {
-        self.lower(t, w)
+        self.lower_gradient(t, w)
     }
-    fn upper(&self, t: &[f64]) -> Result<(f64, Vec<f64>), Error> {
-        Ok(self.judge(t))
+    fn upper(&self, t: &[f64]) -> Result<UpperGradient, Error> {
+        let (loss, gradient) = self.judge(t);
+        Ok(UpperGradient { loss, gradient })
     }
 }

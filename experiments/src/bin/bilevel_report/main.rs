@@ -14,10 +14,11 @@ use cost::Cost;
 use experiments::cleaning::{Cleaning, Faulty, Setting, brute_force};
 use experiments::console::{finish, number, say};
 use experiments::oracle_table::OracleTable;
-use maphc2f::bisqad::hypergradient::{
-    ConjugateGradient, Exact, ForwardDifference, Hypergradient, InverseHessian, Neumann, Nystrom, T1T2, implicit,
+use maphc2f::bilevel::{
+    ConjugateGradient, DenseSolve, Error, ForwardDifference, Hypergradient, IdentityHessian, InverseHessian, Neumann,
+    Nystrom, implicit_gradient,
 };
-use maphc2f::bisqad::{self, Error};
+use maphc2f::bisqad;
 use maphc2f::imgkit::file::write_atomic;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -63,21 +64,26 @@ fn gap(found: &[f64], expected: &[f64]) -> f64 {
 fn optimum(oracles: &mut OracleTable) -> Result<()> {
     for p in linear::problems() {
         let (theta, w) = (p.optimum(&p.weights), &p.weights);
-        let by = |method: &dyn InverseHessian| implicit(&p, &theta, w, method, 1e-4);
-        let exact = by(&Exact)?.gradient;
+        let by = |method: &dyn InverseHessian| implicit_gradient(&p, &theta, w, method, 1e-4);
+        let exact = by(&DenseSolve)?.gradient;
         let mut against = |what: &str, found: &[f64], expected: &[f64], high: f64| {
             oracles.add(&format!("{}: {what}", p.name), gap(found, expected), 0.0, high);
         };
-        against("Exact against solving anew with every weight moved", &exact, &p.brute_force(), 1e-6);
-        let cg = ConjugateGradient { iterations: 20, tolerance: 1e-8 };
-        against("ConjugateGradient against Exact", &by(&cg)?.gradient, &exact, 1e-6);
-        let neumann = Neumann { terms: 3000, alpha: 1.0 / p.curvature() };
-        against("Neumann, 3000 terms, against Exact", &by(&neumann)?.gradient, &exact, 1e-6);
-        let nystrom = Nystrom { rank: 5, damping: 1e-7, seed: 1 };
-        against("Nystrom, full rank, against Exact", &by(&nystrom)?.gradient, &exact, 1e-4);
+        against("DenseSolve against solving anew with every weight moved", &exact, &p.brute_force(), 1e-6);
+        let cg = ConjugateGradient::new(20, 1e-8)?;
+        against("ConjugateGradient against DenseSolve", &by(&cg)?.gradient, &exact, 1e-6);
+        let neumann = Neumann::new(3000, 1.0 / p.curvature())?;
+        against("Neumann, 3000 terms, against DenseSolve", &by(&neumann)?.gradient, &exact, 1e-6);
+        let nystrom = Nystrom::new(5, 1e-7, 1)?;
+        against("Nystrom, full rank, against DenseSolve", &by(&nystrom)?.gradient, &exact, 1e-4);
         let step = 0.3;
         let one = brute_force(&p, &theta, w, step, &(0..w.len()).collect::<Vec<_>>())?;
-        against("T1T2 against one step with every weight moved", &by(&T1T2 { step })?.gradient, &one, 1e-3);
+        against(
+            "IdentityHessian against one step with every weight moved",
+            &by(&IdentityHessian::new(step)?)?.gradient,
+            &one,
+            1e-3,
+        );
     }
     Ok(())
 }
@@ -110,14 +116,14 @@ fn series(oracles: &mut OracleTable) -> Result<()> {
     let length = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt();
     let mut product = |v: &[f64]| Ok(v.iter().zip(h).map(|(v, h)| h * v).collect());
     for (terms, stated, within) in [(3, 0.56, 0.005), (20, 0.24, 0.005), (200, 0.006, 0.0005)] {
-        let found = Neumann { terms, alpha: 1.0 / 50.0 }.solve(&mut product, &g)?.q;
+        let found = Neumann::new(terms, 1.0 / 50.0)?.solve(&mut product, &g)?.q;
         let off: Vec<f64> = found.iter().zip(q).map(|(f, q)| f - q).collect();
         let what = format!("Neumann at alpha = 1/50 on eigenvalues 1, 5, 50: error after {terms} terms");
         oracles.add(&what, length(&off) / length(&q), stated - within, stated + within);
     }
-    let diverged = Neumann { terms: 200, alpha: 1.0 }.solve(&mut product, &g);
+    let diverged = Neumann::new(200, 1.0)?.solve(&mut product, &g);
     oracles.must("Neumann at alpha = 1 diverges: typed error", matches!(diverged, Err(Error::Unsolved { .. })));
-    let method = ConjugateGradient { iterations: 30, tolerance: 1e-12 };
+    let method = ConjugateGradient::new(30, 1e-12)?;
     let one = method.solve(&mut product, &g)?.q;
     for scale in [1e-3, 7.0, 1e4] {
         let mut scaled = |v: &[f64]| Ok(v.iter().zip(h).map(|(v, h)| scale * h * v).collect());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use maphc2f::bisqad::hypergradient::ForwardDifference;
+use maphc2f::bilevel::ForwardDifference;
 use maphc2f::bisqad::{
     Anomaly, AnomalySource, Detector, Ensemble, Fusion, GaussianDetector, GaussianParams, MemoryDetector, MemoryParams,
     MetaSource, PatchDetector, Silent, TrainParams, Upper, Weighting, fit,
