@@ -4,16 +4,16 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::{Array2, Array3};
 use pde_refine::filters::{
-    Diffuse, EdgeEnhancing, EdgeEnhancingParams, EdgeStop, PeronaMalik, PeronaMalikParams, Scratch,
+    Diffuse, EdgeEnhancing, EdgeEnhancingParams, EdgeStop, FilterScratch, PeronaMalik, PeronaMalikParams,
 };
 use pde_refine::{AllenCahn, AllenCahnParams};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 fn step(c: &mut Criterion) {
-    let scalar = |edge_stop| PeronaMalik::new(PeronaMalikParams { edge_stop, ..PeronaMalikParams::default() });
+    let scalar = |edge_stop| PeronaMalik::new(PeronaMalikParams::default().with_edge_stop(edge_stop));
     let tensor = |integration_scale| {
-        EdgeEnhancing::new(EdgeEnhancingParams { integration_scale, ..EdgeEnhancingParams::default() })
+        EdgeEnhancing::new(EdgeEnhancingParams::default().with_integration_scale(integration_scale))
     };
     let (Ok(exponential), Ok(rational), Ok(enhancing), Ok(integrated)) =
         (scalar(EdgeStop::Exponential), scalar(EdgeStop::Rational), tensor(0.0), tensor(1.0))
@@ -33,7 +33,7 @@ fn step(c: &mut Criterion) {
             let mut planes = Array3::from_shape_fn((3, n, n), |(_, y, x)| {
                 0.5 + 0.2 * ((x + y) as f32 / 20.0).sin() + 0.1 * (rng.random::<f32>() - 0.5)
             });
-            let mut scratch = Scratch::new();
+            let mut scratch = FilterScratch::new();
             group.throughput(Throughput::Elements((n * n) as u64));
             group.bench_function(BenchmarkId::from_parameter(n), |b| {
                 b.iter(|| filter.step(planes.view_mut(), &mut scratch));
@@ -44,7 +44,7 @@ fn step(c: &mut Criterion) {
 }
 
 fn coherence(c: &mut Criterion) {
-    let Ok(flow) = AllenCahn::new(AllenCahnParams { steps: 10, tolerance: 0.0, ..AllenCahnParams::default() }) else {
+    let Ok(flow) = AllenCahn::new(AllenCahnParams::default().with_max_steps(10).with_tolerance(0.0)) else {
         return;
     };
     let mut group = c.benchmark_group("allen-cahn 10 steps");

@@ -27,7 +27,7 @@ fn stages(c: &mut Criterion) {
     // one defect: a square of 57 x 57 in 256 x 256
     let (normal, composite, _) = scene(256, 0.25);
     let mask = Array2::from_shape_fn((256, 256), |(y, x)| (100..157).contains(&y) && (100..157).contains(&x));
-    let poisson = NpcfParams { screening: Screening::Uniform(0.0), ..NpcfParams::default() };
+    let poisson = NpcfParams::default().with_screening(Screening::Uniform(0.0));
     let cases: [(&str, &dyn Refine); 4] = [
         ("npcF 256 5%", &Npcf::default()),
         ("npcF 256 5% lambda 0", &Npcf::new(poisson).unwrap_or_default()),

@@ -13,7 +13,7 @@ fn direct(c: &mut Criterion) {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let b: Vec<f32> = (0..3 * n * n).map(|_| rng.random::<f32>() - 0.5).collect();
         for (name, side, lambda) in [("dirichlet", Side::Dirichlet, 0.0), ("neumann", Side::Neumann, 0.02)] {
-            let Ok(plan) = Rectangle::new(n, n, Sides::all(side), lambda) else { continue };
+            let Ok(plan) = Rectangle::new((n, n), Sides::all(side), lambda) else { continue };
             let mut scratch = plan.scratch();
             group.bench_function(format!("{name} {n}"), |bench| {
                 let solve = |planes: &mut Vec<f32>| {

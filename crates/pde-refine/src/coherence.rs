@@ -1,7 +1,9 @@
 //! Structure coherence of a soft mask: volume-preserving Allen-Cahn flow.
 
-use crate::error::{Error, check};
+use crate::error::Error;
+use crate::params::accessors;
 use crate::poisson::{Rectangle, Side, Sides};
+use imgkit::ensure;
 use ndarray::{Array2, ArrayView2};
 
 /// The curvature that makes the potential's explicit part concave: the largest `W''`.
@@ -10,29 +12,62 @@ const CONVEXITY: f64 = 2.0;
 /// Parameters of [`AllenCahn`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AllenCahnParams {
-    /// Interface scale `eps` in pixels, above 0: an edge becomes `1/2 (1 + tanh(x / (sqrt(2) eps)))`. Below 0.5 the
-    /// interface is thinner than the grid and sticks to it.
-    pub width: f32,
-    /// Fidelity `beta` to the mask given, at least 0.
-    pub fidelity: f32,
-    /// Time step, above 0. Any is stable; one step moves the mask no further than a time of about `width / 2` would.
-    pub step: f32,
-    /// Most steps, at least 1.
-    pub steps: usize,
-    /// Stops when no pixel changes by more than this in a step, at least 0.
-    pub tolerance: f32,
-    /// Keeps the mean of the mask. Otherwise discs shrink under curvature, `dR/dt = -eps / R`.
-    pub preserve_volume: bool,
+    width: f64,
+    fidelity: f64,
+    time_step: f64,
+    max_steps: usize,
+    tolerance: f64,
+    preserve_volume: bool,
 }
 
+accessors!(AllenCahnParams {
+    /// Interface width `eps` in pixels, 1e-6 to 1e9: an edge becomes `1/2 (1 + tanh(x / (sqrt(2) eps)))`. Below 0.5 the
+    /// interface is thinner than the grid and sticks to it.
+    width, with_width: f64;
+    /// Fidelity `beta` to the given mask, 0 to 1e9.
+    fidelity, with_fidelity: f64;
+    /// Time step, 1e-9 to 1e9. Any is stable; one step moves the mask no further than a time of about `width / 2` would.
+    time_step, with_time_step: f64;
+    /// Limit on the number of steps, at least 1.
+    max_steps, with_max_steps: usize;
+    /// Largest change of a pixel in a step at which to stop, at least 0.
+    tolerance, with_tolerance: f64;
+    /// Whether the mean of the mask is kept. Otherwise discs shrink under curvature, `dR/dt = -eps / R`.
+    preserve_volume, with_preserve_volume: bool;
+});
+
 impl Default for AllenCahnParams {
-    /// Width 1.5, fidelity 0.02, step 2, at most 60 steps, tolerance 1e-3, volume preserved.
+    /// Width 1.5, fidelity 0.02, time step 2, at most 60 steps, tolerance 1e-3, volume preserved.
     fn default() -> Self {
-        AllenCahnParams { width: 1.5, fidelity: 0.02, step: 2.0, steps: 60, tolerance: 1e-3, preserve_volume: true }
+        AllenCahnParams {
+            width: 1.5,
+            fidelity: 0.02,
+            time_step: 2.0,
+            max_steps: 60,
+            tolerance: 1e-3,
+            preserve_volume: true,
+        }
     }
 }
 
-/// What a relaxation did.
+impl AllenCahnParams {
+    /// Checks the parameters; [`AllenCahn::new`] calls it.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if a parameter is NaN or outside its range.
+    pub fn check(&self) -> Result<(), Error> {
+        let AllenCahnParams { width, fidelity, time_step, max_steps, tolerance, .. } = *self;
+        let what = "AllenCahn";
+        ensure((1e-6..=1e9).contains(&width), what, "width", width, "1e-6 to 1e9 pixels")?;
+        ensure((0.0..=1e9).contains(&fidelity), what, "fidelity", fidelity, "0 to 1e9")?;
+        ensure((1e-9..=1e9).contains(&time_step), what, "time_step", time_step, "1e-9 to 1e9")?;
+        ensure(max_steps > 0, what, "max_steps", max_steps, "at least 1")?;
+        ensure(tolerance >= 0.0, what, "tolerance", tolerance, "at least 0")?;
+        Ok(())
+    }
+}
+
+/// Statistics of a relaxation.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct AllenCahnStats {
@@ -43,7 +78,7 @@ pub struct AllenCahnStats {
     /// The largest change of a pixel in the last step.
     pub change: f64,
     /// Whether `change` came down to the tolerance. The mask is usable either way.
-    pub settled: bool,
+    pub converged: bool,
 }
 
 /// Volume-preserving Allen-Cahn flow of a soft mask, `m_t = eps lap m - W'(m) / eps + beta (m0 - m) + mu`.
@@ -88,22 +123,17 @@ pub struct AllenCahn {
 }
 
 impl AllenCahn {
-    /// A flow with checked parameters.
+    /// Checks the parameters.
     ///
     /// # Errors
     /// [`Error::Parameter`] if a parameter is outside its range.
     pub fn new(params: AllenCahnParams) -> Result<Self, Error> {
-        let AllenCahnParams { width, fidelity, step, steps, tolerance, .. } = params;
-        let positive = |v: f32| v > 0.0 && v.is_finite();
-        check("width", width.into(), positive(width), "above 0 and finite")?;
-        check("fidelity", fidelity.into(), fidelity >= 0.0 && fidelity.is_finite(), "at least 0 and finite")?;
-        check("step", step.into(), positive(step), "above 0 and finite")?;
-        check("steps", steps as f64, steps > 0, "at least 1")?;
-        check("tolerance", tolerance.into(), tolerance >= 0.0, "at least 0")?;
+        params.check()?;
         Ok(AllenCahn { params })
     }
 
-    /// The parameters.
+    /// Parameters.
+    #[must_use]
     pub fn params(&self) -> AllenCahnParams {
         self.params
     }
@@ -118,12 +148,15 @@ impl AllenCahn {
             return Err(Error::NonFinite { what: "mask", row, column });
         }
         let (h, w) = mask.dim();
-        let mut stats = AllenCahnStats { energy: vec![0.0], steps: 0, change: 0.0, settled: true };
+        let mut stats = AllenCahnStats { energy: vec![0.0], steps: 0, change: 0.0, converged: true };
         if mask.is_empty() {
             return Ok((mask.to_owned(), stats));
         }
-        let AllenCahnParams { width, fidelity, step, steps, tolerance, preserve_volume } = self.params;
-        let (eps, beta, rate) = (f64::from(width), f64::from(fidelity), 1.0 / f64::from(step));
+        let AllenCahnParams { max_steps, preserve_volume, .. } = self.params;
+        // Parameters are rounded to f32, as everywhere in this crate: the same values give the same bits.
+        let rounded = |v: f64| f64::from(v as f32);
+        let [eps, beta, step] = [self.params.width, self.params.fidelity, self.params.time_step].map(rounded);
+        let (rate, tolerance) = (1.0 / step, rounded(self.params.tolerance));
         let initial: Vec<f64> = mask.iter().map(|&v| f64::from(v)).collect();
         let volume = preserve_volume.then(|| initial.iter().sum::<f64>());
         let mut m = initial.clone();
@@ -132,7 +165,7 @@ impl AllenCahn {
         let keep = rate + CONVEXITY / eps;
         let plan = implicit(h, w, keep + beta, eps)?;
         let mut scratch = plan.scratch();
-        while stats.steps < steps {
+        while stats.steps < max_steps {
             for ((next, &m), &m0) in next.iter_mut().zip(&m).zip(&initial) {
                 *next = (keep * m - slope(m) / eps + beta * m0) / eps;
             }
@@ -146,8 +179,8 @@ impl AllenCahn {
             stats.energy.push(energy(&m, &initial, w, eps, beta));
             stats.steps += 1;
             stats.change = change;
-            stats.settled = change <= f64::from(tolerance);
-            if stats.settled {
+            stats.converged = change <= tolerance;
+            if stats.converged {
                 break;
             }
         }
@@ -185,7 +218,7 @@ fn energy(m: &[f64], initial: &[f64], w: usize, eps: f64, beta: f64) -> f64 {
 
 /// The direct solver of `(a - eps lap) m = eps f` with zero flux through the frame's edge.
 fn implicit(h: usize, w: usize, a: f64, eps: f64) -> Result<Rectangle, Error> {
-    Rectangle::new(h, w, Sides::all(Side::Neumann), a / eps)
+    Rectangle::new((h, w), Sides::all(Side::Neumann), a / eps)
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Gradient-domain compositing as functions.
 
 use crate::coarse::{Field, Guidance, Scene, write_box};
-use crate::error::{Error, check};
+use crate::error::Error;
 use crate::poisson::Multigrid;
 use crate::refine::{RefineStats, Refined, check_finite, check_inputs};
 use crate::region::boxes;
+use imgkit::ensure;
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 
 /// Poisson image editing (Perez, Gangnet and Blake, 2003): the pixels of `mask` take on the gradients of `source` and
@@ -55,12 +56,13 @@ pub fn seamless_clone(
 ///
 /// ```
 /// use ndarray::{Array2, Array3};
-/// use pde_refine::poisson::{Multigrid, Stopping};
+/// use pde_refine::poisson::{Multigrid, MultigridParams, Stopping};
 /// use pde_refine::{Guidance, seamless_clone_with};
 ///
 /// let (target, source) = (Array3::zeros((16, 16, 1)), Array3::ones((16, 16, 1)));
 /// let mask = Array2::from_shape_fn((16, 16), |(y, _)| y > 4);
-/// let tight = Multigrid::new(Stopping::new(1e-8, 30)?, 1, true)?;
+/// let stopping = Stopping::default().with_tolerance(1e-8);
+/// let tight = Multigrid::new(MultigridParams::default().with_stopping(stopping))?;
 /// let cloned = seamless_clone_with(target.view(), source.view(), mask.view(), Guidance::Import, &tight)?;
 /// assert!(cloned.image.iter().all(|v| v.abs() < 1e-6)); // a constant source has no gradients
 /// # Ok::<(), pde_refine::Error>(())
@@ -73,7 +75,7 @@ pub fn seamless_clone_with(
     solver: &Multigrid,
 ) -> Result<Refined, Error> {
     guidance.check()?;
-    compose(target, source, mask, Field::Guided(guidance), None, solver)
+    compose(target, source, mask, guidance.into(), None, solver)
 }
 
 /// Fills the mask with the smoothest surface that meets the image around it: solves `lap u = 0` (a membrane), per
@@ -128,9 +130,9 @@ pub fn inpaint(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Result
 /// assert!(((smooth[(16, 16, 0)] - 0.5).abs() - 0.5 * 0.1 / 8.1).abs() < 1e-4);
 /// # Ok::<(), pde_refine::Error>(())
 /// ```
-pub fn screened_smooth(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>, lambda: f32) -> Result<Refined, Error> {
-    check("lambda", lambda.into(), (1e-6..=1e6).contains(&lambda), "1e-6 to 1e6")?;
-    compose(image, image, mask, Field::Flat, Some(lambda), &Multigrid::default())
+pub fn screened_smooth(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>, lambda: f64) -> Result<Refined, Error> {
+    ensure((1e-6..=1e6).contains(&lambda), "screened_smooth", "lambda", lambda, "1e-6 to 1e6")?;
+    compose(image, image, mask, Field::Flat, Some(lambda as f32), &Multigrid::default())
 }
 
 /// Every box of the mask by itself.

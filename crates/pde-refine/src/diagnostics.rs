@@ -1,6 +1,6 @@
 //! Measures of how well a defect sits in its image.
 
-use crate::error::{Error, check, check_shape};
+use crate::error::{Error, check_shape};
 use crate::fine::{Atrous, robust_scale};
 use crate::refine::check_finite;
 use crate::region::boxes;
@@ -157,7 +157,7 @@ pub fn band_energy_ratio(
     bands: usize,
 ) -> Result<Array2<f32>, Error> {
     check_shape("mask", &image.shape()[..2], mask.shape())?;
-    check("bands", bands as f64, (1..=6).contains(&bands), "1 to 6")?;
+    imgkit::ensure((1..=6).contains(&bands), "band_energy_ratio", "bands", bands, "1 to 6")?;
     let channels = image.dim().2;
     let mut inside = vec![Vec::new(); bands * channels];
     let mut around = vec![Vec::new(); bands * channels];

@@ -1,6 +1,10 @@
-//! The crate's one error type.
+//! The error type of the crate.
+//!
+//! The variants and their fields are stable, the wording of messages is not; new variants may be added.
 
-/// What can go wrong. Every variant says what was wrong, where, and what to do about it.
+use imgkit::ParameterError;
+
+/// Error of any function in this crate: what was wrong, where, and what to do about it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -14,16 +18,9 @@ pub enum Error {
         /// The shape it has.
         found: Vec<usize>,
     },
-    /// A parameter is outside its range (NaN included).
-    #[error("parameter `{name}` is {value}, allowed: {allowed}")]
-    Parameter {
-        /// The parameter.
-        name: &'static str,
-        /// The value given.
-        value: f64,
-        /// The range allowed, in words.
-        allowed: &'static str,
-    },
+    /// A parameter is outside its range or NaN.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
     /// An array holds a NaN or an infinity where the computation needs a number.
     #[error("{what} is not finite at row {row}, column {column}: clean the array first")]
     NonFinite {
@@ -62,11 +59,6 @@ pub enum Error {
         /// The tolerance asked for.
         tolerance: f64,
     },
-}
-
-/// Refuses a parameter for which `ok` is false; NaN must make `ok` false.
-pub(crate) fn check(name: &'static str, value: f64, ok: bool, allowed: &'static str) -> Result<(), Error> {
-    if ok { Ok(()) } else { Err(Error::Parameter { name, value, allowed }) }
 }
 
 /// Refuses `found` unless it equals `expected`.

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod coarse;
 mod coherence;
@@ -10,11 +11,15 @@ mod error;
 pub mod filters;
 mod fine;
 mod parallel;
+mod params;
 mod pipeline;
 pub mod poisson;
 mod refine;
 mod region;
 mod simd;
+
+pub use imgkit;
+pub use ndarray;
 
 pub use coarse::{Diffusivity, Guidance, Npcf, NpcfParams, Screening};
 pub use coherence::{AllenCahn, AllenCahnParams, AllenCahnStats};

@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests, which the lint's own exception for tests does not reach
 
+use imgkit::ParameterError;
 use ndarray::{Array2, Array3, Axis};
-use pde_refine::poisson::{Multigrid, MultigridPcg, Stopping};
+use pde_refine::poisson::{Multigrid, MultigridParams, MultigridPcg, Stopping};
 use pde_refine::{
     Error, Guidance, Npcf, NpcfParams, Refine, Screening, inpaint, screened_smooth, seamless_clone, seamless_clone_with,
 };
@@ -52,7 +53,10 @@ fn seamless_clone_solves_the_published_equation_on_the_mask_itself() {
     for (h, w) in [(40, 57), (97, 64), (130, 131)] {
         let (target, source, mask) = (noise(h, w, 3, 1), noise(h, w, 3, 2), region(h, w));
         let step = |a: &Array3<f32>, i: [usize; 2], j: [usize; 2], k| a[(i[0], i[1], k)] - a[(j[0], j[1], k)];
-        let solver = Multigrid::new(Stopping::new(1e-7, 40).unwrap(), 1, true).unwrap();
+        let solver = Multigrid::new(
+            MultigridParams::default().with_stopping(Stopping::default().with_tolerance(1e-7).with_max_iterations(40)),
+        )
+        .unwrap();
         for guidance in [Guidance::Import, Guidance::Mixed, Guidance::Blend(0.3)] {
             let cloned = seamless_clone_with(target.view(), source.view(), mask.view(), guidance, &solver).unwrap();
             let v = |i, j, k| {
@@ -65,7 +69,7 @@ fn seamless_clone_solves_the_published_equation_on_the_mask_itself() {
                             g
                         }
                     }
-                    Guidance::Blend(a) => a * g + (1.0 - a) * f,
+                    Guidance::Blend(a) => a as f32 * g + (1.0 - a as f32) * f,
                     _ => g,
                 }
             };
@@ -85,11 +89,15 @@ fn the_fast_way_and_the_general_solver_agree_under_every_screening() {
     let screenings = [Screening::Uniform(0.0), Screening::Uniform(0.3), Screening::default()];
     for guidance in [Guidance::Import, Guidance::Mixed, Guidance::Blend(0.5)] {
         for screening in screenings {
-            let npcf = Npcf::new(NpcfParams { guidance, screening, ..NpcfParams::default() }).unwrap();
-            let tight = MultigridPcg::new(Stopping::new(1e-9, 100).unwrap());
+            let npcf = Npcf::new(NpcfParams::default().with_guidance(guidance).with_screening(screening)).unwrap();
+            let tight = MultigridPcg::new(Stopping::default().with_tolerance(1e-9).with_max_iterations(100)).unwrap();
             let refine = |n: Npcf| n.refine(normal.view(), composite.view(), mask.view()).unwrap().image;
             // the least tolerance that the fast way takes: strong screening makes `b` large, so 1e-6 of it is not little
-            let fast = Multigrid::new(Stopping::new(1e-8, 60).unwrap(), 1, true).unwrap();
+            let fast = Multigrid::new(
+                MultigridParams::default()
+                    .with_stopping(Stopping::default().with_tolerance(1e-8).with_max_iterations(60)),
+            )
+            .unwrap();
             let (fast, general) = (refine(npcf.clone().with_solver(fast)), refine(npcf.with_solver(tight)));
             let worst = (&fast - &general).iter().fold(0.0f32, |m, d| m.max(d.abs()));
             assert!(worst < 2e-6, "{guidance:?} {screening:?}: {worst:e}");
@@ -118,13 +126,13 @@ fn inpainting_is_harmonic_keeps_between_its_surroundings_and_reads_nothing_insid
 #[test]
 fn smoothing_damps_a_cosine_by_its_closed_form() {
     // cos(pi k (x + 1/2) / n) is an eigenvector of the Neumann Laplacian, with 2 - 2 cos(pi k / n)
-    let (n, k, lambda) = (48, 5.0f64, 0.07f32);
+    let (n, k, lambda) = (48, 5.0f64, 0.07);
     let all = Array2::from_elem((20, n), true);
     let wave = |x: usize| (std::f64::consts::PI * k * (x as f64 + 0.5) / n as f64).cos();
     let image = Array3::from_shape_fn((20, n, 1), |(_, x, _)| wave(x) as f32);
     let smooth = screened_smooth(image.view(), all.view(), lambda).unwrap().image;
     let eigenvalue = 2.0 - 2.0 * (std::f64::consts::PI * k / n as f64).cos();
-    let share = f64::from(lambda) / (f64::from(lambda) + eigenvalue);
+    let share = lambda / (lambda + eigenvalue);
     for ((_, x, _), &v) in smooth.indexed_iter() {
         assert!((f64::from(v) - share * wave(x)).abs() < 1e-5, "{x}: {v}");
     }
@@ -143,13 +151,13 @@ fn bad_input_is_refused() {
     assert!(matches!(clone(&image, &image, &small, Guidance::Import), Err(Error::Shape { what: "mask", .. })));
     let mut part = all.clone();
     part.row_mut(0).fill(false);
-    for alpha in [-0.1, 1.1, f32::NAN] {
+    for alpha in [-0.1, 1.1, f64::NAN] {
         let found = clone(&image, &image, &part, Guidance::Blend(alpha));
-        assert!(matches!(found, Err(Error::Parameter { name: "alpha", .. })));
+        assert!(matches!(found, Err(Error::Parameter(ParameterError { name: "alpha", .. }))));
     }
-    for lambda in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+    for lambda in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let found = screened_smooth(image.view(), all.view(), lambda);
-        assert!(matches!(found, Err(Error::Parameter { name: "lambda", .. })));
+        assert!(matches!(found, Err(Error::Parameter(ParameterError { name: "lambda", .. }))));
     }
     let mut broken = image.clone();
     broken[(3, 4, 1)] = f32::NAN;
@@ -157,7 +165,10 @@ fn bad_input_is_refused() {
         clone(&image, &broken, &part, Guidance::Import).unwrap_err(),
         Error::NonFinite { what: "source", row: 3, column: 4 }
     );
-    let one = Multigrid::new(Stopping::new(1e-7, 1).unwrap(), 1, true).unwrap();
+    let one = Multigrid::new(
+        MultigridParams::default().with_stopping(Stopping::default().with_tolerance(1e-7).with_max_iterations(1)),
+    )
+    .unwrap();
     let missed = seamless_clone_with(image.view(), noise(12, 14, 3, 9).view(), part.view(), Guidance::Import, &one);
     assert!(matches!(missed, Err(Error::NotConverged { .. })));
 }

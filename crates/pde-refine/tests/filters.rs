@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests, which the lint's own exception for tests does not reach
 
+use imgkit::ParameterError;
 use ndarray::{Array2, Array3, ArrayView3, Axis, s};
 use pde_refine::Error;
 use pde_refine::filters::*;
@@ -10,8 +11,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-fn perona_malik(kappa: f32, edge_stop: EdgeStop, step: f32) -> PeronaMalik {
-    PeronaMalik::new(PeronaMalikParams { kappa, edge_stop, step }).unwrap()
+fn perona_malik(kappa: f64, edge_stop: EdgeStop, step: f64) -> PeronaMalik {
+    PeronaMalik::new(PeronaMalikParams::default().with_kappa(kappa).with_edge_stop(edge_stop).with_time_step(step))
+        .unwrap()
 }
 
 fn enhancing(params: EdgeEnhancingParams) -> EdgeEnhancing {
@@ -20,14 +22,14 @@ fn enhancing(params: EdgeEnhancingParams) -> EdgeEnhancing {
 
 /// Every kind of filter, with strong edge stopping.
 fn filters() -> Vec<Box<dyn Diffuse>> {
-    let base = EdgeEnhancingParams { kappa: 0.05, step: 0.25, ..EdgeEnhancingParams::default() };
+    let base = EdgeEnhancingParams::default().with_kappa(0.05).with_time_step(0.25);
     vec![
         Box::new(perona_malik(0.1, EdgeStop::Exponential, 0.25)),
         Box::new(perona_malik(0.1, EdgeStop::Rational, 0.25)),
         Box::new(perona_malik(0.1, EdgeStop::Constant, 0.25)),
         Box::new(enhancing(base)),
-        Box::new(enhancing(EdgeEnhancingParams { integration_scale: 1.5, ..base })),
-        Box::new(enhancing(EdgeEnhancingParams { noise_scale: 0.0, power: 1, ..base })),
+        Box::new(enhancing(base.with_integration_scale(1.5))),
+        Box::new(enhancing(base.with_noise_scale(0.0).with_power(1))),
     ]
 }
 
@@ -96,12 +98,12 @@ fn linear_diffusion_lets_a_cosine_mode_decay_as_the_closed_form_says() {
 fn a_large_kappa_makes_every_filter_linear() {
     let image = noise(31, 45, 3, 2);
     let linear = perona_malik(1.0, EdgeStop::Constant, 0.2).filter(image.view(), 20).unwrap();
-    let tensor = EdgeEnhancingParams { kappa: 1e3, ..EdgeEnhancingParams::default() };
+    let tensor = EdgeEnhancingParams::default().with_kappa(1e3);
     let others: [Box<dyn Diffuse>; 4] = [
         Box::new(perona_malik(1e6, EdgeStop::Exponential, 0.2)),
         Box::new(perona_malik(1e6, EdgeStop::Rational, 0.2)),
         Box::new(enhancing(tensor)),
-        Box::new(enhancing(EdgeEnhancingParams { integration_scale: 2.0, ..tensor })),
+        Box::new(enhancing(tensor.with_integration_scale(2.0))),
     ];
     for other in others {
         assert!(worst(&other.filter(image.view(), 20).unwrap(), &linear) < 1e-6);
@@ -112,9 +114,9 @@ fn a_large_kappa_makes_every_filter_linear() {
 fn values_stay_in_their_range() {
     let image = noise(40, 50, 3, 3).mapv(|v| v.round());
     let (lo, hi) = range(&image);
-    let strict = EdgeEnhancingParams { kappa: 0.02, floor: 0.172, step: 0.25, ..EdgeEnhancingParams::default() };
+    let strict = EdgeEnhancingParams::default().with_kappa(0.02).with_floor(0.172).with_time_step(0.25);
     let scalar = [EdgeStop::Exponential, EdgeStop::Rational].map(|e| perona_malik(0.3, e, 0.25));
-    let tensor = [0.0, 1.5].map(|r| enhancing(EdgeEnhancingParams { integration_scale: r, ..strict }));
+    let tensor = [0.0, 1.5].map(|r| enhancing(strict.with_integration_scale(r)));
     let all = scalar.iter().map(|f| f as &dyn Diffuse).chain(tensor.iter().map(|f| f as &dyn Diffuse));
     for (i, filter) in all.enumerate() {
         let mut last = image.clone();
@@ -131,7 +133,7 @@ fn values_stay_in_their_range() {
 #[test]
 fn without_a_floor_the_tensor_overshoots_by_little_and_never_raises_the_sum_of_squares() {
     let (image, _) = slanted_step();
-    let filter = enhancing(EdgeEnhancingParams { step: 0.25, ..EdgeEnhancingParams::default() });
+    let filter = enhancing(EdgeEnhancingParams::default().with_time_step(0.25));
     let squares = |u: &Array3<f32>| u.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
     let (lo, hi) = range(&image);
     let mut last = image.clone();
@@ -214,7 +216,7 @@ fn perona_malik_treats_channels_alone_and_the_tensor_joins_them() {
         assert_eq!(both.slice(s![.., .., ..1]), filter.filter(alone, 5).unwrap());
     }
     // an edge of the second channel stops the first; equal channels behave as one
-    let filter = enhancing(EdgeEnhancingParams { kappa: 0.05, ..EdgeEnhancingParams::default() });
+    let filter = enhancing(EdgeEnhancingParams::default().with_kappa(0.05));
     let grey = Array3::from_shape_fn((30, 30, 3), |(y, x, _)| image[(y, x, 1)]);
     let one = filter.filter(grey.slice(s![.., .., ..1]), 5).unwrap();
     let three = filter.filter(grey.view(), 5).unwrap();
@@ -245,7 +247,7 @@ fn perona_malik_agrees_with_medpy() {
             _ => EdgeStop::Rational,
         };
         let number = |name: &str| case[name].as_f64().unwrap();
-        let filter = perona_malik(number("kappa") as f32, edge_stop, number("step") as f32);
+        let filter = perona_malik(number("kappa"), edge_stop, number("step"));
         let out = filter.filter(image(&golden["image"]).view(), number("steps") as usize).unwrap();
         let error = worst(&out, &image(&case["image"]));
         assert!(error < 1e-6, "{edge_stop:?} kappa {} steps {}: {error:e}", case["kappa"], case["steps"]);
@@ -259,14 +261,15 @@ fn the_tensor_agrees_with_a_direct_reading_in_numpy() {
     assert_eq!(cases.len(), 4);
     for case in cases {
         let number = |name: &str| case[name].as_f64().unwrap();
-        let filter = enhancing(EdgeEnhancingParams {
-            kappa: number("kappa") as f32,
-            noise_scale: number("noise_scale") as f32,
-            integration_scale: number("integration_scale") as f32,
-            power: number("power") as u32,
-            floor: number("floor") as f32,
-            step: number("step") as f32,
-        });
+        let filter = enhancing(
+            EdgeEnhancingParams::default()
+                .with_kappa(number("kappa"))
+                .with_noise_scale(number("noise_scale"))
+                .with_integration_scale(number("integration_scale"))
+                .with_power(number("power") as u32)
+                .with_floor(number("floor"))
+                .with_time_step(number("step")),
+        );
         let out = filter.filter(image(&golden["image"]).view(), number("steps") as usize).unwrap();
         let error = worst(&out, &image(&case["image"]));
         assert!(error < 5e-6, "integration {} steps {}: {error:e}", case["integration_scale"], case["steps"]);
@@ -278,7 +281,7 @@ fn a_step_on_planes_of_any_layout_is_the_filter() {
     let image = noise(17, 29, 3, 7);
     for filter in filters() {
         let expected = filter.filter(image.view(), 2).unwrap();
-        let mut scratch = Scratch::new();
+        let mut scratch = FilterScratch::new();
         let mut planes = image.clone().permuted_axes([2, 0, 1]); // not standard: takes the copy
         let mut standard = planes.as_standard_layout().into_owned();
         for _ in 0..2 {
@@ -292,30 +295,31 @@ fn a_step_on_planes_of_any_layout_is_the_filter() {
         small[(0, 1, 2)] = 1.0;
         let mut again = small.clone();
         filter.step(small.view_mut(), &mut scratch);
-        filter.step(again.view_mut(), &mut Scratch::new());
+        filter.step(again.view_mut(), &mut FilterScratch::new());
         assert_eq!(small, again);
     }
 }
 
 #[test]
 fn bad_input_is_refused() {
-    let parameter = |e: Error, expected: &str| matches!(e, Error::Parameter { name, .. } if name == expected);
+    let parameter =
+        |e: Error, expected: &str| matches!(e, Error::Parameter(ParameterError { name, .. }) if name == expected);
     let good = PeronaMalikParams::default();
-    for kappa in [0.0, -1.0, f32::NAN, f32::INFINITY] {
-        assert!(parameter(PeronaMalik::new(PeronaMalikParams { kappa, ..good }).unwrap_err(), "kappa"));
+    for kappa in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(parameter(PeronaMalik::new(good.with_kappa(kappa)).unwrap_err(), "kappa"));
     }
-    for step in [0.0, -0.1, 0.2501, f32::NAN] {
-        assert!(parameter(PeronaMalik::new(PeronaMalikParams { step, ..good }).unwrap_err(), "step"));
+    for step in [0.0, -0.1, 0.2501, f64::NAN] {
+        assert!(parameter(PeronaMalik::new(good.with_time_step(step)).unwrap_err(), "time_step"));
     }
     let good = EdgeEnhancingParams::default();
     let bad = [
-        ("kappa", EdgeEnhancingParams { kappa: 0.0, ..good }),
-        ("noise_scale", EdgeEnhancingParams { noise_scale: f32::NAN, ..good }),
-        ("integration_scale", EdgeEnhancingParams { integration_scale: -1.0, ..good }),
-        ("power", EdgeEnhancingParams { power: 0, ..good }),
-        ("power", EdgeEnhancingParams { power: 9, ..good }),
-        ("floor", EdgeEnhancingParams { floor: 1.1, ..good }),
-        ("step", EdgeEnhancingParams { step: 0.3, ..good }),
+        ("kappa", good.with_kappa(0.0)),
+        ("noise_scale", good.with_noise_scale(f64::NAN)),
+        ("integration_scale", good.with_integration_scale(-1.0)),
+        ("power", good.with_power(0)),
+        ("power", good.with_power(9)),
+        ("floor", good.with_floor(1.1)),
+        ("time_step", good.with_time_step(0.3)),
     ];
     for (name, params) in bad {
         assert!(parameter(EdgeEnhancing::new(params).unwrap_err(), name), "{name}");
@@ -347,12 +351,10 @@ proptest! {
 
     #[test]
     fn any_parameters_keep_constants_and_finiteness(
-        kappa in -6f32..6.0, noise_scale in 0f32..5.0, integration_scale in 0f32..5.0, power in 1u32..=8, floor in 0f32..=1.0,
-        step in 0.001f32..=0.25, seed in 0u64..1000,
+        kappa in -6f64..6.0, noise_scale in 0f64..5.0, integration_scale in 0f64..5.0, power in 1u32..=8,
+        floor in 0f64..=1.0, step in 0.001f64..=0.25, seed in 0u64..1000,
     ) {
-        let params = EdgeEnhancingParams {
-            kappa: 10f32.powf(kappa).clamp(1e-6, 1e6), noise_scale, integration_scale, power, floor, step,
-        };
+        let params = EdgeEnhancingParams::default().with_kappa(10f64.powf(kappa).clamp(1e-6, 1e6)).with_noise_scale(noise_scale).with_integration_scale(integration_scale).with_power(power).with_floor(floor).with_time_step(step);
         let filter = enhancing(params);
         let flat = Array3::from_elem((9, 21, 3), 0.7f32);
         prop_assert!(worst(&filter.filter(flat.view(), 2).unwrap(), &flat) < 1e-6);

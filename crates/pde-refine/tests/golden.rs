@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests, which the lint's own exception for tests does not reach
 
 use ndarray::{Array2, Array3, ArrayView2, Axis, Zip};
-use pde_refine::poisson::{Multigrid, MultigridPcg, Solve, Stopping, System};
+use pde_refine::poisson::{Multigrid, MultigridParams, MultigridPcg, Solve, Stopping, System};
 use pde_refine::{Guidance, Npcf, NpcfParams, Refine, Screening};
 use std::path::Path;
 
@@ -23,10 +23,10 @@ fn planes<T: Copy, const S: usize>(name: &str, from: fn([u8; S]) -> T) -> Array3
 /// The right-hand side of one channel.
 fn rhs(system: &System, target: ArrayView2<f32>, source: ArrayView2<f32>, mixed: bool, lambda: f32) -> Array2<f64> {
     let mask = system.mask();
-    let step = |a: ArrayView2<f32>, y, x, ny, nx| f64::from(a[(ny, nx)]) - f64::from(a[(y, x)]);
-    let mut b = system.minus_divergence(|y, x, ny, nx| {
-        let (own, pasted) = (step(target, y, x, ny, nx), step(source, y, x, ny, nx));
-        if !mask[(ny, nx)] || (mixed && own.abs() > pasted.abs()) { own } else { pasted }
+    let step = |a: ArrayView2<f32>, i, j| f64::from(a[j]) - f64::from(a[i]);
+    let mut b = system.minus_divergence(|i: (usize, usize), j: (usize, usize)| {
+        let (own, pasted) = (step(target, i, j), step(source, i, j));
+        if !mask[j] || (mixed && own.abs() > pasted.abs()) { own } else { pasted }
     });
     Zip::from(&mut b).and(source).for_each(|b, &c| *b += f64::from(lambda) * f64::from(c));
     system.rhs(target, b.view()).unwrap()
@@ -48,8 +48,11 @@ fn multigrid_and_conjugate_gradients_agree_with_scipy_spsolve() {
         }
         let guess = target.mapv(f64::from);
         // the script's lambda is the f64 0.05, ours its f32: 1e-9 apart
-        let stopping = Stopping::new(1e-9, 60).unwrap();
-        let solvers: [&dyn Solve; 2] = [&Multigrid::new(stopping, 1, true).unwrap(), &MultigridPcg::new(stopping)];
+        let stopping = Stopping::default().with_tolerance(1e-9).with_max_iterations(60);
+        let solvers: [&dyn Solve; 2] = [
+            &Multigrid::new(MultigridParams::default().with_stopping(stopping)).unwrap(),
+            &MultigridPcg::new(stopping).unwrap(),
+        ];
         for solver in solvers {
             let (u, _) = solver.solve(&system, b.view(), guess.view()).unwrap();
             let worst = (&u - &golden).iter().fold(0.0f64, |m, d| m.max(d.abs()));
@@ -70,7 +73,7 @@ fn npcf_agrees_with_scipy_spsolve() {
         [("import", Guidance::Import, 0.0), ("screened", Guidance::Import, 0.05), ("mixed", Guidance::Mixed, 0.0)]
     {
         let golden = planes(&format!("{name}.f64"), f64::from_le_bytes).permuted_axes([1, 2, 0]);
-        let params = NpcfParams { guidance, screening: Screening::Uniform(lambda), ..NpcfParams::default() };
+        let params = NpcfParams::default().with_guidance(guidance).with_screening(Screening::Uniform(lambda));
         let refined = Npcf::new(params).unwrap().refine(target.view(), source.view(), mask.view()).unwrap();
         let mut worst = 0.0f64;
         for (u, g) in refined.image.iter().zip(&golden) {

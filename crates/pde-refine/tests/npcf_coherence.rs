@@ -21,7 +21,7 @@ fn shares(coherence: Option<AllenCahn>) -> (Array2<f32>, Array3<f32>, Array3<f32
     let composite =
         Array3::from_shape_fn((64, 64, 3), |(y, x, k)| // outside the mask it is not to be read
         if mask[(y, x)] { normal[(y, x, k)] - DEPTH } else { 0.1 });
-    let npcf = Npcf::new(NpcfParams { coherence, ..NpcfParams::default() }).unwrap();
+    let npcf = Npcf::new(NpcfParams::default().with_coherence(coherence)).unwrap();
     let image = npcf.refine(normal.view(), composite.view(), mask.view()).unwrap().image;
     let share = Array2::from_shape_fn((64, 64), |(y, x)| (normal[(y, x, 1)] - image[(y, x, 1)]) / DEPTH);
     (share, image, normal)

@@ -4,7 +4,7 @@
 
 use ndarray::{Array2, Array3, ArrayView2, Axis};
 use pde_refine::Error;
-use pde_refine::poisson::{Multigrid, MultigridPcg, Solve, Stopping, System};
+use pde_refine::poisson::{Multigrid, MultigridParams, MultigridPcg, Solve, Stopping, System};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::f64::consts::PI;
@@ -41,7 +41,7 @@ fn solve(solver: &dyn Solve, system: &System, rhs: &Array2<f64>) -> (Array2<f64>
 }
 
 fn tight() -> Stopping {
-    Stopping::new(1e-11, 100).unwrap()
+    Stopping::default().with_tolerance(1e-11).with_max_iterations(100)
 }
 
 /// Relative residual by a stencil written out here.
@@ -87,7 +87,15 @@ fn manufactured_solutions_converge_at_second_order() {
         let boundary = Array2::from_shape_fn((n, n), |(y, x)| exact(at(y), at(x)) as f32);
         let f = Array2::from_shape_fn((n, n), |(y, x)| h * h * source(at(y), at(x)));
         let rhs = system.rhs(boundary.view(), f.view()).unwrap();
-        let (u, _) = solve(&Multigrid::new(Stopping::new(1e-9, 50).unwrap(), 1, true).unwrap(), &system, &rhs);
+        let (u, _) = solve(
+            &Multigrid::new(
+                MultigridParams::default()
+                    .with_stopping(Stopping::default().with_tolerance(1e-9).with_max_iterations(50)),
+            )
+            .unwrap(),
+            &system,
+            &rhs,
+        );
         let squared: f64 =
             mask.indexed_iter().filter(|(_, m)| **m).map(|((y, x), _)| (u[(y, x)] - exact(at(y), at(x))).powi(2)).sum();
         (squared / system.unknowns() as f64).sqrt()
@@ -110,7 +118,8 @@ fn v_cycle_convergence_factor_at_most_0_15() {
             let system = System::new(mask.view(), constant(n, 1.0).view(), constant(n, 0.0).view()).unwrap();
             let mut rng = ChaCha8Rng::seed_from_u64(1);
             let f = Array2::from_shape_fn((n, n), |_| rng.random::<f64>() - 0.5);
-            let solver = Multigrid::new(tight(), 1, false).unwrap();
+            let solver =
+                Multigrid::new(MultigridParams::default().with_stopping(tight()).with_nested_start(false)).unwrap();
             let (u, stats) = solve(&solver, &system, &f);
             let b = Array2::from_shape_fn((n, n), |i| if mask[i] { f[i] } else { 0.0 });
             let own = residual(&mask, &constant(n, 1.0), &constant(n, 0.0), u.view(), &b);
@@ -135,8 +144,8 @@ fn multigrid_and_conjugate_gradients_agree_with_plain_gauss_seidel() {
         let boundary = Array2::from_shape_fn((n, n), |_| rng.random::<f32>());
         let system = System::new(mask.view(), d.view(), lambda.view()).unwrap();
         let rhs = system.rhs(boundary.view(), f.view()).unwrap();
-        let (a, _) = solve(&Multigrid::new(tight(), 1, true).unwrap(), &system, &rhs);
-        let (b, _) = solve(&MultigridPcg::new(tight()), &system, &rhs);
+        let (a, _) = solve(&Multigrid::new(MultigridParams::default().with_stopping(tight())).unwrap(), &system, &rhs);
+        let (b, _) = solve(&MultigridPcg::new(tight()).unwrap(), &system, &rhs);
         // lexicographic Gauss-Seidel on u with the boundary values in place
         let mut u = Array2::from_shape_fn((n, n), |i| f64::from(boundary[i]));
         for _ in 0..20_000 {
@@ -173,8 +182,11 @@ fn conjugate_gradients_take_a_coefficient_jump_of_10000() {
         for (name, strong) in cases {
             let d = strong.mapv(|m| if m { 1.0f32 } else { 1e-4 });
             let system = System::new(square(n).view(), d.view(), constant(n, 0.0).view()).unwrap();
-            let (_, stats) =
-                solve(&MultigridPcg::new(Stopping::new(1e-9, 60).unwrap()), &system, &Array2::ones((n, n)));
+            let (_, stats) = solve(
+                &MultigridPcg::new(Stopping::default().with_tolerance(1e-9).with_max_iterations(60)).unwrap(),
+                &system,
+                &Array2::ones((n, n)),
+            );
             let factor = (stats.residual / stats.history[0]).powf(1.0 / stats.iterations as f64);
             println!("{name} {n}: {} iterations, mean factor {factor:.3}", stats.iterations);
             assert!(factor <= 0.35, "{name} {n}: {:?}", stats.history);
@@ -192,7 +204,7 @@ fn discrete_maximum_principle() {
         let d = Array2::from_shape_fn((n, n), |_| rng.random_range(0.1..1.0f32));
         let system = System::new(mask.view(), d.view(), constant(n, 0.0).view()).unwrap();
         let rhs = system.rhs(boundary.view(), Array2::zeros((n, n)).view()).unwrap();
-        let (u, _) = solve(&Multigrid::new(tight(), 1, true).unwrap(), &system, &rhs);
+        let (u, _) = solve(&Multigrid::new(MultigridParams::default().with_stopping(tight())).unwrap(), &system, &rhs);
         let outside = mask.indexed_iter().filter(|(_, m)| !**m).map(|(i, _)| f64::from(boundary[i]));
         let (low, high) = outside.fold((1.0f64, 0.0f64), |(l, h), v| (l.min(v), h.max(v)));
         for (i, _) in mask.indexed_iter().filter(|(_, m)| **m) {
@@ -227,7 +239,7 @@ fn energy_never_rises() {
 }
 
 fn one_cycle(system: &System, rhs: &Array2<f64>, u: &Array2<f64>, full: bool) -> Array2<f64> {
-    let solver = Multigrid::new(Stopping::default(), 1, full).unwrap();
+    let solver = Multigrid::new(MultigridParams::default().with_nested_start(full)).unwrap();
     let (rhs, u) = (rhs.clone().insert_axis(Axis(0)), u.clone().insert_axis(Axis(0)));
     let (u, _) = solver.iterate(system, rhs.view(), u.view(), 1).unwrap();
     u.index_axis_move(Axis(0), 0)
@@ -243,7 +255,7 @@ fn a_one_dimensional_screened_problem_has_its_closed_form() {
     let system = System::new(mask.view(), one.view(), Array2::from_elem((3, n + 2), lambda).view()).unwrap();
     let boundary = Array2::from_shape_fn((3, n + 2), |(_, x)| if x > n { 1.0 } else { 0.0 });
     let rhs = system.rhs(boundary.view(), Array2::zeros((3, n + 2)).view()).unwrap();
-    let (u, _) = solve(&Multigrid::new(tight(), 1, true).unwrap(), &system, &rhs);
+    let (u, _) = solve(&Multigrid::new(MultigridParams::default().with_stopping(tight())).unwrap(), &system, &rhs);
     let a = (1.0 + f64::from(lambda) / 2.0).acosh();
     for ((_, x), &v) in u.indexed_iter().filter(|(i, _)| mask[*i]) {
         let exact = (x as f64 * a).sinh() / ((n + 1) as f64 * a).sinh();
@@ -275,8 +287,11 @@ fn not_converging_is_an_error_that_carries_its_figures() {
     let system = System::new(disc(n).view(), constant(n, 1.0).view(), constant(n, 0.0).view()).unwrap();
     let rhs = Array3::ones((1, n, n));
     let guess = Array3::zeros((1, n, n));
-    let one = Stopping::new(1e-12, 1).unwrap();
-    for solver in [&Multigrid::new(one, 1, true).unwrap() as &dyn Solve, &MultigridPcg::new(one)] {
+    let one = Stopping::default().with_tolerance(1e-12).with_max_iterations(1);
+    for solver in [
+        &Multigrid::new(MultigridParams::default().with_stopping(one)).unwrap() as &dyn Solve,
+        &MultigridPcg::new(one).unwrap(),
+    ] {
         match solver.solve(&system, rhs.view(), guess.view()).unwrap_err() {
             Error::NotConverged { iterations, residual, tolerance } => {
                 assert_eq!((iterations, tolerance), (1, 1e-12));
@@ -299,9 +314,15 @@ fn bad_input_is_refused_with_the_right_error() {
     }
     assert!(matches!(System::new(mask.view(), zero.view(), zero.view()), Err(Error::NonFinite { .. })));
     assert!(matches!(System::new(mask.view(), constant(7, 1.0).view(), zero.view()), Err(Error::Shape { .. })));
-    assert!(matches!(Stopping::new(f64::NAN, 5), Err(Error::Parameter { name: "tolerance", .. })));
-    assert!(matches!(Stopping::new(1e-6, 0), Err(Error::Parameter { name: "max_iterations", .. })));
-    assert!(matches!(Multigrid::new(Stopping::default(), 0, true), Err(Error::Parameter { name: "sweeps", .. })));
+    let refused = |params: MultigridParams, name: &str| match Multigrid::new(params).unwrap_err() {
+        Error::Parameter(error) => assert_eq!(error.name, name),
+        other => panic!("{other}"),
+    };
+    let good = MultigridParams::default();
+    refused(good.with_stopping(Stopping::default().with_tolerance(f64::NAN)), "tolerance");
+    refused(good.with_stopping(Stopping::default().with_max_iterations(0)), "max_iterations");
+    refused(good.with_sweeps(0), "sweeps");
+    assert!(MultigridPcg::new(Stopping::default().with_tolerance(0.0)).is_err());
     let system = System::new(mask.view(), one.view(), zero.view()).unwrap();
     let wrong = Array3::zeros((2, n, n));
     assert!(matches!(

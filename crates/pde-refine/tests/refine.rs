@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests, which the lint's own exception for tests does not reach
 
+use imgkit::ParameterError;
 use ndarray::{Array2, Array3, ArrayView2, Axis};
 use pde_refine::*;
 use proptest::prelude::*;
@@ -64,17 +65,20 @@ fn the_normal_image_with_its_own_gradient_comes_back() {
     let mask = disc(60, 70, 30.0, 33.0, 20.0);
     for screening in [Screening::Uniform(0.0), Screening::Uniform(0.5), Screening::default()] {
         for guidance in [Guidance::Import, Guidance::Mixed, Guidance::Blend(0.3)] {
-            let params = NpcfParams { screening, guidance, ..NpcfParams::default() };
+            let params = NpcfParams::default().with_screening(screening).with_guidance(guidance);
             let out = Npcf::new(params).unwrap().refine(normal.view(), normal.view(), mask.view()).unwrap();
             let worst = (&out.image - &normal).mapv(f32::abs).into_iter().fold(0.0, f32::max);
             assert!(worst <= 1e-6, "{worst}");
         }
     }
     // also when the solver must find it: pure guidance by grad I, whatever the composite's values
-    let params =
-        NpcfParams { screening: Screening::Uniform(0.0), guidance: Guidance::Blend(0.0), ..NpcfParams::default() };
+    let params = NpcfParams::default().with_screening(Screening::Uniform(0.0)).with_guidance(Guidance::Blend(0.0));
     let junk = paste(&normal, &mask, |y, x, _| ((y * x) % 7) as f32 / 7.0);
-    let solver = poisson::Multigrid::new(poisson::Stopping::new(1e-10, 60).unwrap(), 1, true).unwrap();
+    let solver = poisson::Multigrid::new(
+        poisson::MultigridParams::default()
+            .with_stopping(poisson::Stopping::default().with_tolerance(1e-10).with_max_iterations(60)),
+    )
+    .unwrap();
     let npcf = Npcf::new(params).unwrap().with_solver(solver);
     let out = npcf.refine(normal.view(), junk.view(), mask.view()).unwrap();
     let worst = (&out.image - &normal).mapv(f32::abs).into_iter().fold(0.0, f32::max);
@@ -98,7 +102,7 @@ fn a_constant_colour_offset_vanishes_without_screening() {
     let normal = surface(80, 80, 3, 0.03, 1, 3);
     let mask = disc(80, 80, 40.0, 40.0, 25.0);
     let composite = paste(&normal, &mask, |y, x, k| normal[(y, x, k)] - 0.2);
-    let params = NpcfParams { screening: Screening::Uniform(0.0), ..NpcfParams::default() };
+    let params = NpcfParams::default().with_screening(Screening::Uniform(0.0));
     let out = Npcf::new(params).unwrap().refine(normal.view(), composite.view(), mask.view()).unwrap();
     assert!(contrast(&normal, &out.image, &mask).abs() < 1e-4);
 }
@@ -329,28 +333,28 @@ fn wavelets_reconstruct_and_split_as_their_kernel_says() {
 
 #[test]
 fn parameters_out_of_range_are_refused() {
-    let bad = [f32::NAN, -1.0, f32::INFINITY];
+    let bad = [f64::NAN, -1.0, f64::INFINITY];
     for v in bad {
         let npcf = |p: NpcfParams| Npcf::new(p).unwrap_err();
         let d = NpcfParams::default();
         let errors = [
-            npcf(NpcfParams { guidance: Guidance::Blend(v), ..d }),
-            npcf(NpcfParams { diffusivity: Diffusivity::Charbonnier { kappa: v }, ..d }),
-            npcf(NpcfParams { diffusivity: Diffusivity::PeronaMalik { kappa: v }, ..d }),
-            npcf(NpcfParams { screening: Screening::Uniform(v), ..d }),
-            npcf(NpcfParams { screening: Screening::Proportional { ratio: v, max_half_width: 9.0 }, ..d }),
-            npcf(NpcfParams { screening: Screening::Proportional { ratio: 0.2, max_half_width: v }, ..d }),
-            NpcfPlus::new(NpcfPlusParams { softness: v, ..NpcfPlusParams::default() }).unwrap_err(),
-            NpcfPlus::new(NpcfPlusParams { max_share: v, ..NpcfPlusParams::default() }).unwrap_err(),
+            npcf(d.with_guidance(Guidance::Blend(v))),
+            npcf(d.with_diffusivity(Diffusivity::Charbonnier { kappa: v })),
+            npcf(d.with_diffusivity(Diffusivity::PeronaMalik { kappa: v })),
+            npcf(d.with_screening(Screening::Uniform(v))),
+            npcf(d.with_screening(Screening::Proportional { ratio: v, max_half_width: 9.0 })),
+            npcf(d.with_screening(Screening::Proportional { ratio: 0.2, max_half_width: v })),
+            NpcfPlus::new(NpcfPlusParams::default().with_feather_scale(v)).unwrap_err(),
+            NpcfPlus::new(NpcfPlusParams::default().with_max_feather_fraction(v)).unwrap_err(),
         ];
-        assert!(errors.iter().all(|e| matches!(e, Error::Parameter { .. })));
+        assert!(errors.iter().all(|e| matches!(e, Error::Parameter(ParameterError { .. }))));
     }
     let plus = |p| NpcfPlus::new(p).is_err();
-    assert!(plus(NpcfPlusParams { bands: 0, ..NpcfPlusParams::default() }));
-    assert!(plus(NpcfPlusParams { bands: 6, ..NpcfPlusParams::default() }));
-    assert!(plus(NpcfPlusParams { own: f32::NAN, ..NpcfPlusParams::default() }));
-    assert!(plus(NpcfPlusParams { grain: f32::NAN, ..NpcfPlusParams::default() }));
-    assert!(plus(NpcfPlusParams { own: 0.5, ..NpcfPlusParams::default() }));
+    assert!(plus(NpcfPlusParams::default().with_bands(0)));
+    assert!(plus(NpcfPlusParams::default().with_bands(6)));
+    assert!(plus(NpcfPlusParams::default().with_texture_ratio_cutoff(f64::NAN)));
+    assert!(plus(NpcfPlusParams::default().with_noise_floor(f64::NAN)));
+    assert!(plus(NpcfPlusParams::default().with_texture_ratio_cutoff(0.5)));
 }
 
 #[test]
@@ -374,7 +378,7 @@ fn bad_images_are_refused_where_they_matter() {
         assert!(matches!(stage.refine(normal.view(), grey.view(), mask.view()), Err(Error::Shape { .. })));
     }
     assert!(matches!(seam_index(nan.view(), mask.view()), Err(Error::NonFinite { .. })));
-    assert!(matches!(band_energy_ratio(normal.view(), mask.view(), 0), Err(Error::Parameter { .. })));
+    assert!(matches!(band_energy_ratio(normal.view(), mask.view(), 0), Err(Error::Parameter(ParameterError { .. }))));
 }
 
 #[test]
@@ -386,7 +390,7 @@ fn a_full_frame_mask_works_unless_screening_is_zero() {
     // no boundary and no seam: the composite is already the minimiser
     let worst = (&out.image - &composite).mapv(f32::abs).into_iter().fold(0.0, f32::max);
     assert!(worst < 0.5);
-    let params = NpcfParams { screening: Screening::Uniform(0.0), ..NpcfParams::default() };
+    let params = NpcfParams::default().with_screening(Screening::Uniform(0.0));
     let error = Npcf::new(params).unwrap().refine(normal.view(), composite.view(), all.view()).unwrap_err();
     assert_eq!(error, Error::NoBoundary);
 }
@@ -417,13 +421,7 @@ proptest! {
         // the composite differs everywhere, outside the mask too
         let composite = Array3::from_shape_fn((h, w, channels), |_| rng.random::<f32>());
         let flow = || AllenCahn::new(AllenCahnParams::default()).unwrap();
-        let params = NpcfParams {
-            coherence: (kind % 2 == 1).then(flow),
-            guidance: [Guidance::Import, Guidance::Mixed, Guidance::Blend(0.5), Guidance::Import][kind as usize],
-            diffusivity: [Diffusivity::Constant, Diffusivity::Charbonnier { kappa: 0.1 }, Diffusivity::PeronaMalik { kappa: 0.3 },
-                Diffusivity::Constant][kind as usize],
-            screening: [Screening::default(), Screening::default(), Screening::Uniform(0.01), Screening::Uniform(1e-4)][kind as usize],
-        };
+        let params = NpcfParams::default().with_coherence((kind % 2 == 1).then(flow)).with_guidance([Guidance::Import, Guidance::Mixed, Guidance::Blend(0.5), Guidance::Import][kind as usize]).with_diffusivity([Diffusivity::Constant, Diffusivity::Charbonnier { kappa: 0.1 }, Diffusivity::PeronaMalik { kappa: 0.3 }, Diffusivity::Constant][kind as usize]).with_screening([Screening::default(), Screening::default(), Screening::Uniform(0.01), Screening::Uniform(1e-4)][kind as usize]);
         let both = CoarseToFine { coarse: Npcf::new(params).unwrap(), fine: NpcfPlus::default() };
         let stages = both.stages(normal.view(), composite.view(), mask.view()).unwrap();
         for image in [&stages.coarse.image, &stages.fine.image] {

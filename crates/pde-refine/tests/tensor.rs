@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests, which the lint's own exception for tests does not reach
 
+use imgkit::ParameterError;
 use ndarray::{Array2, Array3, ArrayView2, Axis};
-use pde_refine::poisson::{Direct, Multigrid, MultigridPcg, Solve, Stopping, System};
+use pde_refine::poisson::{Direct, Multigrid, MultigridParams, MultigridPcg, Solve, Stopping, System};
 use pde_refine::{Diffusivity, Error, Npcf, NpcfParams, Refine, Screening};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -98,7 +99,11 @@ fn manufactured_solutions_converge_at_second_order() {
         let boundary = Array2::from_shape_fn((n, n), |(y, x)| exact(at(x), at(y)) as f32);
         let f = Array2::from_shape_fn((n, n), |(y, x)| -h * h * divergence(at(x), at(y)));
         let rhs = system.rhs(boundary.view(), f.view()).unwrap();
-        let (u, _) = solve(&MultigridPcg::new(Stopping::new(1e-9, 60).unwrap()), &system, rhs.view());
+        let (u, _) = solve(
+            &MultigridPcg::new(Stopping::default().with_tolerance(1e-9).with_max_iterations(60)).unwrap(),
+            &system,
+            rhs.view(),
+        );
         let squared: f64 =
             mask.indexed_iter().filter(|(_, m)| **m).map(|((y, x), _)| (u[(y, x)] - exact(at(x), at(y))).powi(2)).sum();
         (squared / system.unknowns() as f64).sqrt()
@@ -174,14 +179,15 @@ fn discrete_maximum_principle() {
 
 #[test]
 fn both_solvers_reach_the_same_solution_in_few_iterations() {
-    let tight = Stopping::new(1e-10, 60).unwrap();
+    let tight = Stopping::default().with_tolerance(1e-10).with_max_iterations(60);
     for angle in [0.0, PI / 8.0, PI / 4.0, 2.0] {
         let mut rng = ChaCha8Rng::seed_from_u64(9);
         let mask = inner(128, 128);
         let system = system(&mask, |_, _| turned(angle, 1.0, 0.18), 0.0).unwrap();
         let rhs = Array2::from_shape_simple_fn(mask.dim(), || rng.random::<f64>() - 0.5);
-        let (u, multigrid) = solve(&Multigrid::new(tight, 1, true).unwrap(), &system, rhs.view());
-        let (v, gradients) = solve(&MultigridPcg::new(tight), &system, rhs.view());
+        let (u, multigrid) =
+            solve(&Multigrid::new(MultigridParams::default().with_stopping(tight)).unwrap(), &system, rhs.view());
+        let (v, gradients) = solve(&MultigridPcg::new(tight).unwrap(), &system, rhs.view());
         println!("{angle}: {} cycles, {} steps", multigrid.iterations, gradients.iterations);
         // a factor of 0.6 a cycle along the axes, where point smoothing is at its worst, and of 0.35 a step
         assert!(multigrid.iterations <= 45 && gradients.iterations <= 22);
@@ -200,7 +206,7 @@ fn an_edge_keeps_the_correction_on_its_side() {
     let mask = Array2::from_shape_fn((n, n), |(y, x)| (8..40).contains(&y) && (20..44).contains(&x));
     let composite = &normal + &mask.mapv(|m| if m { 0.1 } else { 0.0 }).insert_axis(Axis(2));
     let kept = |diffusivity| {
-        let params = NpcfParams { diffusivity, screening: Screening::Uniform(0.01), ..NpcfParams::default() };
+        let params = NpcfParams::default().with_diffusivity(diffusivity).with_screening(Screening::Uniform(0.01));
         let image = Npcf::new(params).unwrap().refine(normal.view(), composite.view(), mask.view()).unwrap().image;
         image[(24, 25, 0)] - normal[(24, 25, 0)]
     };
@@ -213,7 +219,7 @@ fn npcf_with_a_tensor_returns_the_normal_image_for_itself() {
     let mut rng = ChaCha8Rng::seed_from_u64(10);
     let normal = Array3::from_shape_simple_fn((40, 33, 3), || rng.random::<f32>());
     let mask = Array2::from_shape_fn((40, 33), |(y, x)| (5..35).contains(&y) && (x + y) % 7 > 1);
-    let params = NpcfParams { diffusivity: Diffusivity::EdgeEnhancing { kappa: 0.1 }, ..NpcfParams::default() };
+    let params = NpcfParams::default().with_diffusivity(Diffusivity::EdgeEnhancing { kappa: 0.1 });
     let refined = Npcf::new(params).unwrap().refine(normal.view(), normal.view(), mask.view()).unwrap();
     assert!((&refined.image - &normal).iter().all(|d| d.abs() < 1e-6));
 }
@@ -238,8 +244,8 @@ fn bad_tensors_are_refused() {
     let tensor = system(&mask, |_, _| [1.0, 0.2, 1.0], 0.0).unwrap();
     let rhs = Array3::zeros((1, 6, 6));
     assert!(matches!(Direct::default().solve(&tensor, rhs.view(), rhs.view()), Err(Error::Unsupported { .. })));
-    for kappa in [0.0, f32::NAN, 1e5] {
-        let params = NpcfParams { diffusivity: Diffusivity::EdgeEnhancing { kappa }, ..NpcfParams::default() };
-        assert!(matches!(Npcf::new(params), Err(Error::Parameter { name: "kappa", .. })));
+    for kappa in [0.0, f64::NAN, 1e5] {
+        let params = NpcfParams::default().with_diffusivity(Diffusivity::EdgeEnhancing { kappa });
+        assert!(matches!(Npcf::new(params), Err(Error::Parameter(ParameterError { name: "kappa", .. }))));
     }
 }

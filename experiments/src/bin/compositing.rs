@@ -13,7 +13,7 @@ use experiments::plot::{Line, Panel, Upright, svg};
 use image::imageops::{FilterType, crop_imm, replace, resize};
 use image::{GrayImage, Luma, RgbImage};
 use maphc2f::imgkit::file::write_atomic;
-use maphc2f::pde_refine::poisson::{Direct, Multigrid, MultigridPcg, Solve, Stopping, System};
+use maphc2f::pde_refine::poisson::{Direct, Multigrid, MultigridParams, MultigridPcg, Solve, Stopping, System};
 use maphc2f::pde_refine::{Error, Guidance, seamless_clone};
 use maphc2f::{Cell, Sheet};
 use ndarray::{Array2, Array3};
@@ -189,6 +189,14 @@ struct Runner {
 /// A tolerance that no solver reaches, so that it makes all iterations it may.
 const NEVER: f64 = 1e-30;
 
+fn at_most(iterations: usize) -> Stopping {
+    Stopping::default().with_tolerance(NEVER).with_max_iterations(iterations)
+}
+
+fn multigrid(iterations: usize, nested_start: bool) -> Result<Multigrid> {
+    Ok(Multigrid::new(MultigridParams::default().with_stopping(at_most(iterations)).with_nested_start(nested_start))?)
+}
+
 /// A cycle smooths twice and forms one residual, on grids that together have 4/3 of the pixels, and the true residual is
 /// formed once in f64; full multigrid makes a cycle on every grid; a conjugate-gradient iteration also applies the matrix
 /// and updates three vectors, counted as one sweep each.
@@ -198,19 +206,19 @@ fn runners() -> [Runner; 4] {
         Runner {
             name: "multigrid, full start",
             colour: "#0072b2",
-            solver: |n| Ok(Box::new(Multigrid::new(Stopping::new(NEVER, n)?, 1, true)?)),
+            solver: |n| Ok(Box::new(multigrid(n, true)?)),
             sweeps: Some((cycle * 4.0 / 3.0 + 1.0, cycle + 1.0)),
         },
         Runner {
             name: "multigrid, V-cycles",
             colour: "#56b4e9",
-            solver: |n| Ok(Box::new(Multigrid::new(Stopping::new(NEVER, n)?, 1, false)?)),
+            solver: |n| Ok(Box::new(multigrid(n, false)?)),
             sweeps: Some((cycle + 1.0, cycle + 1.0)),
         },
         Runner {
             name: "CG with multigrid",
             colour: "#d55e00",
-            solver: |n| Ok(Box::new(MultigridPcg::new(Stopping::new(NEVER, n)?))),
+            solver: |n| Ok(Box::new(MultigridPcg::new(at_most(n))?)),
             sweeps: Some((cycle + 3.0, cycle + 3.0)),
         },
         Runner {

@@ -15,7 +15,7 @@ use std::time::Instant;
 use experiments::console::{bar, finish, say};
 use experiments::oracle_table::OracleTable;
 use maphc2f::imgkit::file::write_atomic;
-use maphc2f::pde_refine::poisson::{Direct, Multigrid, MultigridPcg, Solve, Stopping, System};
+use maphc2f::pde_refine::poisson::{Direct, Multigrid, MultigridParams, MultigridPcg, Solve, Stopping, System};
 use maphc2f::pde_refine::{Guidance, seamless_clone};
 use ndarray::{Array2, Array3};
 use rand::{Rng, SeedableRng};
@@ -119,7 +119,7 @@ fn order(oracles: &mut OracleTable) -> Result<()> {
         let one = Array2::ones((n, n));
         let system = System::new(square(n).view(), one.view(), Array2::zeros((n, n)).view())?;
         let rhs = Array3::from_shape_fn((1, n, n), |(_, y, x)| 5.0 * PI * PI * h * h * exact(y, x));
-        let solver = Multigrid::new(Stopping::new(1e-10, 60)?, 1, true)?;
+        let solver = multigrid(tight(60), true)?;
         let (u, _) = solver.solve(&system, rhs.view(), Array3::zeros((1, n, n)).view())?;
         Ok(u.indexed_iter().map(|((_, y, x), v)| (v - exact(y, x)).abs()).fold(0.0, f64::max))
     };
@@ -134,13 +134,21 @@ fn order(oracles: &mut OracleTable) -> Result<()> {
     Ok(())
 }
 
+fn tight(max_iterations: usize) -> Stopping {
+    Stopping::default().with_tolerance(1e-10).with_max_iterations(max_iterations)
+}
+
+fn multigrid(stopping: Stopping, nested_start: bool) -> Result<Multigrid> {
+    Ok(Multigrid::new(MultigridParams::default().with_stopping(stopping).with_nested_start(nested_start))?)
+}
+
 /// Worst factor of a V(1,1) cycle on squares.
 fn factors(oracles: &mut OracleTable) -> Result<()> {
     for n in [64, 128, 256, 512, 1024, 2048, 4096] {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let rhs = Array3::from_shape_fn((1, n, n), |_| rng.random::<f64>() - 0.5);
         let system = System::new(square(n).view(), Array2::ones((n, n)).view(), Array2::zeros((n, n)).view())?;
-        let solver = Multigrid::new(Stopping::new(1e-10, 60)?, 1, false)?;
+        let solver = multigrid(tight(60), false)?;
         let (_, stats) = solver.solve(&system, rhs.view(), Array3::zeros((1, n, n)).view())?;
         let worst = stats.history.windows(2).map(|r| r[1] / r[0]).fold(0.0, f64::max);
         oracles.add(&format!("V(1,1) factor, square of {n}"), worst, 0.0, 0.15);
@@ -149,7 +157,7 @@ fn factors(oracles: &mut OracleTable) -> Result<()> {
     let n = 257;
     let d = Array2::from_shape_fn((n, n), |(y, x)| if y.abs_diff(120) + x.abs_diff(140) < 60 { 1e-4f32 } else { 1.0 });
     let system = System::new(square(n).view(), d.view(), Array2::zeros((n, n)).view())?;
-    let solver = MultigridPcg::new(Stopping::new(1e-10, 100)?);
+    let solver = MultigridPcg::new(tight(100))?;
     let (_, stats) = solver.solve(&system, Array3::ones((1, n, n)).view(), Array3::zeros((1, n, n)).view())?;
     let mean = (stats.residual / stats.history[0]).powf(1.0 / stats.iterations as f64);
     oracles.add("mean factor of preconditioned CG, jump of 10^4", mean, 0.0, 0.35);
@@ -165,14 +173,13 @@ fn agreement(oracles: &mut OracleTable) -> Result<()> {
     for lambda in [0.0f32, 0.02] {
         let system =
             System::new(square(n).view(), Array2::ones((n, n)).view(), Array2::from_elem((n, n), lambda).view())?;
-        let stopping = Stopping::new(1e-10, 60)?;
+        let stopping = tight(60);
         let solve = |s: &dyn Solve| s.solve(&system, rhs.view(), zero.view()).map(|(u, _)| u);
         let direct = solve(&Direct::default())?;
         let size = direct.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-        for (name, u) in [
-            ("multigrid", solve(&Multigrid::new(stopping, 1, true)?)?),
-            ("MG-CG", solve(&MultigridPcg::new(stopping))?),
-        ] {
+        for (name, u) in
+            [("multigrid", solve(&multigrid(stopping, true)?)?), ("MG-CG", solve(&MultigridPcg::new(stopping)?)?)]
+        {
             let worst = (&u - &direct).iter().fold(0.0f64, |m, d| m.max(d.abs()));
             oracles.add(&format!("{name} against direct, lambda {lambda}, relative"), worst / size, 0.0, 1e-7);
         }

@@ -15,10 +15,24 @@ use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 /// The field `v` on the faces between mask pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Field {
-    /// As [`Guidance`] says, of the normal image and the composite.
-    Guided(Guidance),
+    /// Differences of the composite.
+    Import,
+    /// The stronger of the differences of composite and normal image.
+    Mixed,
+    /// This share of the composite's differences, the rest the normal image's.
+    Blend(f64),
     /// 0: smooth as a membrane.
     Flat,
+}
+
+impl From<Guidance> for Field {
+    fn from(guidance: Guidance) -> Self {
+        match guidance {
+            Guidance::Import => Field::Import,
+            Guidance::Mixed => Field::Mixed,
+            Guidance::Blend(alpha) => Field::Blend((alpha as f32).into()),
+        }
+    }
 }
 
 /// The images over one box. Beyond the box lies the frame's edge, or pixels the mask does not touch.
@@ -82,7 +96,7 @@ const LEAST_TOLERANCE: f64 = 1e-8;
 impl Scene<'_> {
     /// Whether [`Self::solve`] can meet the solver's tolerance.
     pub(crate) fn reaches(solver: &Multigrid) -> bool {
-        solver.stopping.tolerance >= LEAST_TOLERANCE
+        solver.stopping().tolerance() >= LEAST_TOLERANCE
     }
 
     /// Solves for every channel and hands the corrections, one or all at a time, to `sink(first channel, corrections)`.
@@ -100,7 +114,7 @@ impl Scene<'_> {
         let unknowns = self.mask.iter().filter(|&&m| m).count();
         let (grids, norms) = parallel::join(
             unknowns,
-            || UnitHierarchy::new(self.mask, lambda.as_ref().map(|l| l.view()), solver.sweeps),
+            || UnitHierarchy::new(self.mask, lambda.as_ref().map(|l| l.view()), solver.sweeps()),
             || self.norms(lambda.as_ref(), &edge),
         );
         let channel = |k: usize, buffers: Option<Buffers>| {
@@ -174,15 +188,12 @@ impl Scene<'_> {
         }
         match self.field {
             Field::Flat => 0.0,
-            Field::Guided(Guidance::Import) => difference(&self.composite),
-            Field::Guided(Guidance::Mixed) => {
+            Field::Import => difference(&self.composite),
+            Field::Mixed => {
                 let (inside, outside) = (difference(&self.composite), difference(&self.normal));
                 if outside.abs() > inside.abs() { outside } else { inside }
             }
-            Field::Guided(Guidance::Blend(alpha)) => {
-                let alpha = f64::from(alpha);
-                alpha * difference(&self.composite) + (1.0 - alpha) * difference(&self.normal)
-            }
+            Field::Blend(alpha) => alpha * difference(&self.composite) + (1.0 - alpha) * difference(&self.normal),
         }
     }
 
@@ -206,7 +217,7 @@ impl Scene<'_> {
 
     /// Whether `b - A c` vanishes away from the edge.
     fn sparse(&self) -> bool {
-        self.field == Field::Guided(Guidance::Import)
+        self.field == Field::Import
     }
 
     /// `b - A c` of a channel, to `r`, which holds zeros or another channel's.
@@ -369,7 +380,7 @@ impl Buffers {
         let relative = |squares: f64| if norm > 0.0 { squares.sqrt() / norm } else { squares.sqrt() };
         let residual = relative(sum_of_squares(r));
         let mut stats = SolveStats { residual, history: vec![residual], ..SolveStats::default() };
-        if solver.stopping.reached(stats.residual, 0)? {
+        if solver.stopping().reached(stats.residual, 0)? {
             high.fill(0.0);
             return Ok(stats);
         }
@@ -385,9 +396,9 @@ impl Buffers {
         std::mem::swap(r, grids.residual_mut(work));
         stats.history.push(stats.residual);
         let mut factor = EXPECTED_FACTOR;
-        while !solver.stopping.reached(stats.residual, stats.iterations)? {
-            let wanted = (solver.stopping.tolerance / stats.residual).ln() / factor.ln();
-            let left = solver.stopping.max_iterations.saturating_sub(stats.iterations);
+        while !solver.stopping().reached(stats.residual, stats.iterations)? {
+            let wanted = (solver.stopping().tolerance() / stats.residual).ln() / factor.ln();
+            let left = solver.stopping().max_iterations().saturating_sub(stats.iterations);
             let cycles = (wanted.ceil().max(1.0) as usize).min(MOST_CYCLES).min(left.max(1));
             for k in 0..cycles {
                 grids.cycle(work, k == 0);

@@ -1,10 +1,11 @@
-//! How easily npcF's correction spreads, read off the normal image.
+//! The diffusivity of the coarse stage, computed from the gradient of the normal image.
 
-use crate::error::{Error, check};
+use crate::error::Error;
 use crate::poisson::System;
+use imgkit::ensure;
 use ndarray::{Array2, ArrayView2, ArrayView3};
 
-/// The diffusivity `D`, with eigenvalues in `(0, 1]`, from the gradient `grad I` of the normal image (central differences;
+/// Diffusivity `D` of npcF's equation, with eigenvalues in `(0, 1]`, from the gradient `grad I` of the normal image (central differences;
 /// `|grad I|` is the root mean square over the channels).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[non_exhaustive]
@@ -15,12 +16,12 @@ pub enum Diffusivity {
     /// `D = 1 / sqrt(1 + (|grad I| / kappa)^2)`, `kappa > 0` in image units a pixel.
     Charbonnier {
         /// Contrast at which an edge begins to stop diffusion.
-        kappa: f32,
+        kappa: f64,
     },
     /// `D = 1 / (1 + (|grad I| / kappa)^2)` (Perona and Malik, 1990).
     PeronaMalik {
         /// Contrast at which an edge begins to stop diffusion.
-        kappa: f32,
+        kappa: f64,
     },
     /// A tensor: 1 along edges and `0.18 + 0.82 / (1 + (s / kappa)^2)` across them, `s^2` being the larger eigenvalue of the
     /// mean of `grad I grad I^T` over the channels and its eigenvector the direction across.
@@ -29,7 +30,7 @@ pub enum Diffusivity {
     /// direction ([`crate::poisson::System::with_tensor`]): an edge slows the correction down, and never stops it.
     EdgeEnhancing {
         /// Contrast at which an edge begins to slow diffusion across.
-        kappa: f32,
+        kappa: f64,
     },
 }
 
@@ -37,14 +38,15 @@ pub enum Diffusivity {
 const FLOOR: f32 = 0.18;
 
 impl Diffusivity {
-    /// Refuses a contrast outside 1e-4 to 1e4.
+    /// Checks the contrast.
     pub(super) fn check(self) -> Result<(), Error> {
         match self {
             Diffusivity::Constant => Ok(()),
             Diffusivity::Charbonnier { kappa }
             | Diffusivity::PeronaMalik { kappa }
             | Diffusivity::EdgeEnhancing { kappa } => {
-                check("kappa", kappa.into(), (1e-4..=1e4).contains(&kappa), "1e-4 to 1e4")
+                ensure((1e-4..=1e4).contains(&kappa), "Diffusivity", "kappa", kappa, "1e-4 to 1e4")?;
+                Ok(())
             }
         }
     }
@@ -56,9 +58,12 @@ impl Diffusivity {
         mask: ArrayView2<'_, bool>,
         lambda: ArrayView2<'_, f32>,
     ) -> Result<System, Error> {
-        // of the mean over the channels, in units of kappa
-        let structure = |kappa: f32, i: (usize, usize)| structure(normal, i).map(|v| v / (kappa * kappa));
-        let squared = |kappa: f32, i: (usize, usize)| {
+        // the structure tensor, averaged over the channels, in units of kappa^2
+        let structure = |kappa: f64, i: (usize, usize)| {
+            let kappa = kappa as f32;
+            structure(normal, i).map(|v| v / (kappa * kappa))
+        };
+        let squared = |kappa: f64, i: (usize, usize)| {
             let [xx, _, yy] = structure(kappa, i);
             xx + yy
         };

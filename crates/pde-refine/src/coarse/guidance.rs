@@ -1,6 +1,7 @@
 //! The guidance field of the coarse stage.
 
-use crate::error::{Error, check};
+use crate::error::Error;
+use imgkit::ensure;
 
 /// The field `v` whose differences the result should have, inside the mask.
 ///
@@ -15,13 +16,14 @@ pub enum Guidance {
     /// On each face and channel the stronger of `grad c` and `grad I`: the normal image's texture shows through.
     Mixed,
     /// `alpha grad c + (1 - alpha) grad I`, `alpha` in `[0, 1]`.
-    Blend(f32),
+    Blend(f64),
 }
 
 impl Guidance {
     /// Refuses a blend outside 0 to 1.
     pub(crate) fn check(self) -> Result<(), Error> {
         let Guidance::Blend(alpha) = self else { return Ok(()) };
-        check("alpha", alpha.into(), (0.0..=1.0).contains(&alpha), "0 to 1")
+        ensure((0.0..=1.0).contains(&alpha), "Guidance::Blend", "alpha", alpha, "0 to 1")?;
+        Ok(())
     }
 }

@@ -3,62 +3,62 @@
 use super::compose::{Field, Scene};
 use super::diffusivity::Diffusivity;
 use super::guidance::Guidance;
+use super::screening::Screening;
 use crate::coherence::AllenCahn;
-use crate::distance::{distance, half_width};
-use crate::error::{Error, check};
+use crate::error::Error;
 use crate::parallel;
+use crate::params::accessors;
 use crate::poisson::{Solve, SolveStats, Solver};
 use crate::refine::{Refine, RefineStats, Refined, check_finite, check_inputs};
 use crate::region::{Rect, boxes};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 
-/// The screening `lambda`, which ties the result to the composite: a correction that starts at the seam decays over
-/// `1 / sqrt(lambda)` pixels.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub enum Screening {
-    /// The same `lambda >= 0`, in 1 / pixel^2, everywhere. 0 is pure Poisson compositing.
-    Uniform(f32),
-    /// The decay length is `ratio` times the local half-width of the mask (at most `max_half_width` pixels):
-    /// `lambda = (ratio * min(half-width, max_half_width))^-2`.
-    ///
-    /// The share of a flat-bottomed defect's contrast that survives is then the same at every size: the screened
-    /// equation in a disc of radius R keeps `1 - 2 k I1(1/k) / I0(1/k)` of the mean contrast and
-    /// `1 - 1 / I0(1/k)` at the centre, `k` the ratio: 0.72 and 0.99 at `k = 0.15`.
-    Proportional {
-        /// Decay length over half-width, > 0.
-        ratio: f32,
-        /// Half-width, in pixels, beyond which the decay length stops growing, >= 1.
-        max_half_width: f32,
-    },
-}
-
-impl Default for Screening {
-    /// `Proportional` with ratio 0.15 and at most 40 pixels.
-    fn default() -> Self {
-        Screening::Proportional { ratio: 0.15, max_half_width: 40.0 }
-    }
-}
-
 /// Parameters of [`Npcf`].
+///
+/// ```
+/// use pde_refine::{Guidance, Npcf, NpcfParams, Screening};
+/// let cloning = NpcfParams::default().with_guidance(Guidance::Mixed).with_screening(Screening::Uniform(0.0));
+/// let stage = Npcf::new(cloning)?;
+/// # Ok::<(), pde_refine::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct NpcfParams {
+    coherence: Option<AllenCahn>,
+    guidance: Guidance,
+    diffusivity: Diffusivity,
+    screening: Screening,
+}
+
+accessors!(NpcfParams {
     /// Structure coherence, the step before the solve; `None` (the default) leaves it out.
     ///
-    /// The mask's indicator is relaxed by the flow, and inside the mask the composite enters as `m c + (1 - m) I`, `m` being
-    /// the relaxed mask clamped to `[0, 1]`: specks narrower than the interface fall back to the normal image, and the
-    /// defect's edge takes on the flow's profile, one half at the edge of the mask. Where the flow would fill a gap of
-    /// the mask nothing changes, for pixels outside the mask given stay the normal image's.
+    /// The mask's indicator is relaxed by the flow, and inside the mask the composite enters as `m c + (1 - m) I`,
+    /// with `m` the relaxed mask clamped to `[0, 1]`: specks narrower than the interface fall back to the normal image,
+    /// and the defect's edge takes on the flow's profile, one half at the edge of the mask. Where the flow would fill a
+    /// gap of the mask nothing changes, because pixels outside the given mask always equal the normal image.
     ///
-    /// Meant for ragged masks, as a threshold yields them. Not the default, because it cannot tell a speck from a defect:
-    /// a crack narrower than about twice [`crate::AllenCahnParams::width`] all but vanishes.
-    pub coherence: Option<AllenCahn>,
-    /// The guidance field.
-    pub guidance: Guidance,
-    /// The diffusivity.
-    pub diffusivity: Diffusivity,
-    /// The screening.
-    pub screening: Screening,
+    /// Meant for ragged masks, as a threshold yields them. Not the default, because it cannot distinguish a speck from a
+    /// defect: a crack narrower than about twice [`AllenCahnParams::width`](crate::AllenCahnParams::width) almost
+    /// vanishes.
+    coherence, with_coherence: Option<AllenCahn>;
+    /// Guidance field.
+    guidance, with_guidance: Guidance;
+    /// Diffusivity.
+    diffusivity, with_diffusivity: Diffusivity;
+    /// Screening.
+    screening, with_screening: Screening;
+});
+
+impl NpcfParams {
+    /// Checks the parameters; [`Npcf::new`] calls it.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if a parameter is NaN or outside the range its type documents.
+    pub fn check(&self) -> Result<(), Error> {
+        self.guidance.check()?;
+        self.diffusivity.check()?;
+        self.screening.check()
+    }
 }
 
 /// npcF, the coarse stage: minimises, per channel,
@@ -102,23 +102,12 @@ impl Default for Npcf {
 }
 
 impl Npcf {
-    /// Checks the parameters; solves by [`Multigrid`](crate::poisson::Multigrid).
+    /// Checks the parameters. The solver is [`Multigrid`](crate::poisson::Multigrid) with its defaults.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if a parameter is outside the range its type documents (NaN included).
+    /// [`Error::Parameter`] if a parameter is NaN or outside the range its type documents.
     pub fn new(params: NpcfParams) -> Result<Self, Error> {
-        params.guidance.check()?;
-        params.diffusivity.check()?;
-        match params.screening {
-            Screening::Uniform(lambda) => {
-                check("lambda", lambda.into(), (0.0..=1e6).contains(&lambda), "0 to 1e6")?;
-            }
-            Screening::Proportional { ratio, max_half_width } => {
-                check("ratio", ratio.into(), (1e-3..=1e6).contains(&ratio), "1e-3 to 1e6")?;
-                let ok = (1.0..=1e6).contains(&max_half_width);
-                check("max_half_width", max_half_width.into(), ok, "1 to 1e6")?;
-            }
-        }
+        params.check()?;
         Ok(Npcf { params, ..Npcf::default() })
     }
 
@@ -129,32 +118,22 @@ impl Npcf {
         self
     }
 
-    /// The parameters.
+    /// Parameters.
+    #[must_use]
     pub fn params(&self) -> NpcfParams {
         self.params
-    }
-
-    /// The screening; `None` is 0.
-    fn lambda(&self, mask: ArrayView2<'_, bool>) -> Option<Array2<f32>> {
-        match self.params.screening {
-            Screening::Uniform(lambda) => (lambda > 0.0).then(|| Array2::from_elem(mask.dim(), lambda)),
-            Screening::Proportional { ratio, max_half_width } => {
-                let width = half_width(distance(mask).view(), max_half_width);
-                Some(width.mapv_into(|t| (ratio * t.max(1.0)).powi(-2)))
-            }
-        }
     }
 
     fn solve_box(&self, solver: &Solver, scene: &Scene<'_>) -> Result<(Array3<f64>, SolveStats), Error> {
         let Scene { normal, composite, mask, .. } = *scene;
         let (h, w, channels) = normal.dim();
-        let lambda = self.lambda(mask).unwrap_or_else(|| Array2::zeros(mask.dim()));
+        let lambda = self.params.screening.lambda(mask).unwrap_or_else(|| Array2::zeros(mask.dim()));
         let system = self.params.diffusivity.system(normal, mask, lambda.view())?;
         let mut rhs = Array3::zeros((channels, h, w));
         let mut guess = Array3::zeros((channels, h, w));
         for k in 0..channels {
             let (i, c) = (normal.index_axis(Axis(2), k), composite.index_axis(Axis(2), k));
-            let mut source = system.minus_divergence(|y, x, ny, nx| scene.flux((y, x), (ny, nx), k));
+            let mut source = system.minus_divergence(|i, j| scene.flux(i, j, k));
             ndarray::Zip::from(&mut source)
                 .and(&lambda)
                 .and(&c)
@@ -186,12 +165,12 @@ impl Refine for Npcf {
             let mask = rect.crop(mask);
             let (normal, composite) = (rect.crop(normal), rect.crop(composite));
             let composite = coherent.as_ref().map_or(composite, |c| c.view());
-            let field = Field::Guided(self.params.guidance);
+            let field = Field::from(self.params.guidance);
             let scene = Scene { normal, composite, mask, field, known_beside: false };
             let unit = self.params.diffusivity == Diffusivity::Constant;
             let solve = match &self.solver {
                 Solver::Multigrid(multigrid) if unit && Scene::reaches(multigrid) => {
-                    scene.solve(self.lambda(mask), multigrid, |from, e| {
+                    scene.solve(self.params.screening.lambda(mask), multigrid, |from, e| {
                         write_box(&mut image, rect, mask, (from, e.len()), |y| {
                             let c = composite.index_axis_move(Axis(0), y);
                             let e: Vec<_> = e.iter().map(|e| e.row(y)).collect();
@@ -224,7 +203,7 @@ fn coherent(
     rect: Rect,
 ) -> Result<Array3<f32>, Error> {
     // the frame that the flow ends at lies some interfaces away
-    let margin = (6.0 * flow.params().width).ceil().min(1e6) as usize;
+    let margin = (6.0 * flow.params().width() as f32).ceil().min(1e6) as usize;
     let wide = rect.grow(margin, mask.dim());
     let (soft, _) = flow.relax(wide.crop(mask).mapv(|m| f32::from(u8::from(m))).view())?;
     let soft = rect.within(wide).crop(soft.view());

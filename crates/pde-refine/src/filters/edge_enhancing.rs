@@ -2,33 +2,68 @@
 
 use super::blur::{Edge, Gaussian};
 use super::tensor::{Eigenvalues, LANES, Weights, lanes, lanes_mut, padded};
-use super::{Diffuse, LONGEST_STEP, Scratch, in_standard_layout};
-use crate::error::{Error, check};
+use super::{Diffuse, FilterScratch, check_time_step, in_standard_layout};
+use crate::error::Error;
+use crate::params::accessors;
 use crate::simd::{fused, larger, smaller, widely};
+use imgkit::ensure;
 use ndarray::ArrayViewMut3;
 
 /// Parameters of [`EdgeEnhancing`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EdgeEnhancingParams {
-    /// Contrast: gradients above it, in units of the image per pixel, are edges. 1e-6 to 1e6.
-    pub kappa: f32,
-    /// Noise scale: standard deviation, in pixels, of the smoothing before gradients are taken. 0 (none) to 20.
-    pub noise_scale: f32,
-    /// Integration scale: standard deviation, in pixels, of the smoothing of the structure tensor. 0 (none) to 20.
-    pub integration_scale: f32,
-    /// The exponent `m` of the diffusivity `1 - exp(-C_m (kappa / s)^(2 m))`, 1 to 8; larger is closer to a switch.
-    pub power: u32,
-    /// Least diffusivity across edges, 0 to 1. From 0.172 on (`3 - 2 sqrt(2)`) all weights are non-negative and the
-    /// maximum principle holds.
-    pub floor: f32,
-    /// Time step, above 0 and at most 0.25, pixels being one unit apart.
-    pub step: f32,
+    kappa: f64,
+    noise_scale: f64,
+    integration_scale: f64,
+    power: u32,
+    floor: f64,
+    time_step: f64,
 }
 
+accessors!(EdgeEnhancingParams {
+    /// Contrast: gradients above it, in units of the image per pixel, are edges. 1e-6 to 1e6.
+    kappa, with_kappa: f64;
+    /// Noise scale: standard deviation, in pixels, of the smoothing before gradients are taken. 0 (none) to 20.
+    noise_scale, with_noise_scale: f64;
+    /// Integration scale: standard deviation, in pixels, of the smoothing of the structure tensor. 0 (none) to 20.
+    integration_scale, with_integration_scale: f64;
+    /// Exponent `m` of the diffusivity `1 - exp(-C_m (kappa / s)^(2 m))`, 1 to 8; larger is closer to a switch.
+    power, with_power: u32;
+    /// Least diffusivity across edges, 0 to 1. From 0.172 on (`3 - 2 sqrt(2)`) all weights are non-negative and the
+    /// maximum principle holds.
+    floor, with_floor: f64;
+    /// Time step, above 0 and at most 0.25, with pixels one unit apart.
+    time_step, with_time_step: f64;
+});
+
 impl Default for EdgeEnhancingParams {
-    /// For images in `[0, 1]`: `kappa` 0.03, noise scale 1, no integration, `m` 4, no floor, step 0.2.
+    /// For images in `[0, 1]`: `kappa` 0.03, noise scale 1, no integration, `m` 4, no floor, time step 0.2.
     fn default() -> Self {
-        EdgeEnhancingParams { kappa: 0.03, noise_scale: 1.0, integration_scale: 0.0, power: 4, floor: 0.0, step: 0.2 }
+        EdgeEnhancingParams {
+            kappa: 0.03,
+            noise_scale: 1.0,
+            integration_scale: 0.0,
+            power: 4,
+            floor: 0.0,
+            time_step: 0.2,
+        }
+    }
+}
+
+impl EdgeEnhancingParams {
+    /// Checks the parameters; [`EdgeEnhancing::new`] calls it.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if a parameter is NaN or outside its range.
+    pub fn check(&self) -> Result<(), Error> {
+        let EdgeEnhancingParams { kappa, noise_scale, integration_scale, power, floor, time_step } = *self;
+        let (what, scales) = ("EdgeEnhancing", 0.0..=20.0);
+        ensure((1e-6..=1e6).contains(&kappa), what, "kappa", kappa, "1e-6 to 1e6")?;
+        ensure(scales.contains(&noise_scale), what, "noise_scale", noise_scale, "0 to 20 pixels")?;
+        ensure(scales.contains(&integration_scale), what, "integration_scale", integration_scale, "0 to 20 pixels")?;
+        ensure((1..=8).contains(&power), what, "power", power, "1 to 8")?;
+        ensure((0.0..=1.0).contains(&floor), what, "floor", floor, "0 to 1")?;
+        check_time_step(what, time_step)
     }
 }
 
@@ -65,27 +100,23 @@ pub struct EdgeEnhancing {
 }
 
 impl EdgeEnhancing {
-    /// A filter with checked parameters.
+    /// Checks the parameters.
     ///
     /// # Errors
     /// [`Error::Parameter`] if a parameter is outside its range.
     pub fn new(params: EdgeEnhancingParams) -> Result<Self, Error> {
-        let EdgeEnhancingParams { kappa, noise_scale, integration_scale, power, floor, step } = params;
-        check("kappa", kappa.into(), (1e-6..=1e6).contains(&kappa), "1e-6 to 1e6")?;
-        check("noise_scale", noise_scale.into(), (0.0..=20.0).contains(&noise_scale), "0 to 20")?;
-        check("integration_scale", integration_scale.into(), (0.0..=20.0).contains(&integration_scale), "0 to 20")?;
-        check("power", power.into(), (1..=8).contains(&power), "1 to 8")?;
-        check("floor", floor.into(), (0.0..=1.0).contains(&floor), "0 to 1")?;
-        check("step", step.into(), step > 0.0 && step <= LONGEST_STEP, "above 0, at most 0.25 (stability)")?;
+        params.check()?;
+        let EdgeEnhancingParams { kappa, noise_scale, integration_scale, power, floor, .. } = params;
         Ok(EdgeEnhancing {
             params,
-            eigenvalues: Eigenvalues::new(kappa, power, floor),
-            noise: Gaussian::new(noise_scale),
-            integration: Gaussian::new(integration_scale),
+            eigenvalues: Eigenvalues::new(kappa as f32, power, floor as f32),
+            noise: Gaussian::new(noise_scale as f32),
+            integration: Gaussian::new(integration_scale as f32),
         })
     }
 
-    /// The parameters.
+    /// Parameters.
+    #[must_use]
     pub fn params(&self) -> EdgeEnhancingParams {
         self.params
     }
@@ -200,7 +231,7 @@ fn add_outer(above: &[f32], below: &[f32], share: f32, more: bool, [xx, xy, yy]:
 }
 
 impl Diffuse for EdgeEnhancing {
-    fn step(&self, planes: ArrayViewMut3<'_, f32>, scratch: &mut Scratch) {
+    fn step(&self, planes: ArrayViewMut3<'_, f32>, scratch: &mut FilterScratch) {
         in_standard_layout(planes, |values, c, h, w| {
             let cells = (h + 1) * padded(w);
             let tensors = if self.integration.radius() > 0 { 3 * cells } else { 0 };
@@ -215,7 +246,7 @@ impl Diffuse for EdgeEnhancing {
                 #[inline(always)]
                 || {
                     self.tensors(values, (c, h, w), &mut weights, tensors, rows);
-                    weights.step(values, (c, h, w), self.params.step, rows);
+                    weights.step(values, (c, h, w), self.params.time_step as f32, rows);
                 },
             );
         });

@@ -16,7 +16,7 @@
 //! let grain = |y: usize, x: usize| 0.02 * ((y * 31 + x * 17 + y * x) % 9) as f32 / 9.0;
 //! let image = Array3::from_shape_fn((64, 64, 3), |(y, x, _)| grain(y, x) + if x < 32 { 0.2 } else { 0.7 });
 //!
-//! let params = PeronaMalikParams { kappa: 0.05, edge_stop: EdgeStop::Exponential, step: 0.2 };
+//! let params = PeronaMalikParams::default().with_kappa(0.05).with_edge_stop(EdgeStop::Exponential);
 //! let smooth = PeronaMalik::new(params)?.filter(image.view(), 20)?;
 //!
 //! assert!(smooth[(32, 32, 0)] - smooth[(32, 31, 0)] > 0.45); // the step stays
@@ -35,16 +35,24 @@ pub use edge_enhancing::{EdgeEnhancing, EdgeEnhancingParams};
 pub use perona_malik::{EdgeStop, PeronaMalik, PeronaMalikParams};
 
 use crate::error::Error;
+use imgkit::ensure;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut3, Axis};
 
 /// The longest explicit step in two dimensions at a diffusivity of at most 1, pixels one unit apart.
-const LONGEST_STEP: f32 = 0.25;
+const LONGEST_STEP: f64 = 0.25;
+
+/// Checks a time step against the limit of stability.
+fn check_time_step(what: &'static str, time_step: f64) -> Result<(), Error> {
+    let ok = time_step > 0.0 && time_step <= LONGEST_STEP;
+    ensure(ok, what, "time_step", time_step, "above 0 and at most 0.25, the limit of stability")?;
+    Ok(())
+}
 
 /// Working memory of [`Diffuse::step`]. It grows on first use and is then reused, also between images.
 #[derive(Debug, Clone, Default)]
-pub struct Scratch(Vec<f32>);
+pub struct FilterScratch(Vec<f32>);
 
-impl Scratch {
+impl FilterScratch {
     /// Empty working memory.
     pub fn new() -> Self {
         Self::default()
@@ -66,7 +74,7 @@ pub trait Diffuse {
     /// Nothing is allocated once `scratch` has grown to the image's size, if the planes are in standard (C-contiguous)
     /// layout; others are copied and back. A NaN or an infinity spreads from pixel to pixel; [`Diffuse::filter`]
     /// refuses them.
-    fn step(&self, planes: ArrayViewMut3<'_, f32>, scratch: &mut Scratch);
+    fn step(&self, planes: ArrayViewMut3<'_, f32>, scratch: &mut FilterScratch);
 
     /// `image` (H, W, C) after `steps` steps; unchanged after 0.
     ///
@@ -77,7 +85,7 @@ pub trait Diffuse {
             return Err(Error::NonFinite { what: "image", row, column });
         }
         let mut planes = image.permuted_axes([2, 0, 1]).as_standard_layout().into_owned();
-        let mut scratch = Scratch::new();
+        let mut scratch = FilterScratch::new();
         for _ in 0..steps {
             self.step(planes.view_mut(), &mut scratch);
         }

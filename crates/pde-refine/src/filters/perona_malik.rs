@@ -1,9 +1,11 @@
 //! Perona-Malik diffusion.
 
 use super::exp::exp2;
-use super::{Diffuse, LONGEST_STEP, Scratch, in_standard_layout};
-use crate::error::{Error, check};
+use super::{Diffuse, FilterScratch, check_time_step, in_standard_layout};
+use crate::error::Error;
+use crate::params::accessors;
 use crate::simd::{fused, smaller, widely};
+use imgkit::ensure;
 use ndarray::ArrayViewMut3;
 
 /// How the diffusivity falls with the difference `d` of two neighbouring pixels; 1 at `d = 0`.
@@ -21,18 +23,35 @@ pub enum EdgeStop {
 /// Parameters of [`PeronaMalik`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PeronaMalikParams {
-    /// Contrast, in the image's units: larger differences are edges. 1e-6 to 1e6.
-    pub kappa: f32,
-    /// The diffusivity.
-    pub edge_stop: EdgeStop,
-    /// Time step, above 0 and at most 0.25, pixels being one unit apart.
-    pub step: f32,
+    kappa: f64,
+    edge_stop: EdgeStop,
+    time_step: f64,
 }
 
+accessors!(PeronaMalikParams {
+    /// Contrast, in the image's units: larger differences are edges. 1e-6 to 1e6.
+    kappa, with_kappa: f64;
+    /// Edge-stopping function.
+    edge_stop, with_edge_stop: EdgeStop;
+    /// Time step, above 0 and at most 0.25, with pixels one unit apart.
+    time_step, with_time_step: f64;
+});
+
 impl Default for PeronaMalikParams {
-    /// For images in `[0, 1]`: `kappa` 0.05, exponential, step 0.2.
+    /// For images in `[0, 1]`: `kappa` 0.05, exponential, time step 0.2.
     fn default() -> Self {
-        PeronaMalikParams { kappa: 0.05, edge_stop: EdgeStop::Exponential, step: 0.2 }
+        PeronaMalikParams { kappa: 0.05, edge_stop: EdgeStop::Exponential, time_step: 0.2 }
+    }
+}
+
+impl PeronaMalikParams {
+    /// Checks the parameters; [`PeronaMalik::new`] calls it.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if `kappa` or `time_step` is NaN or outside its range.
+    pub fn check(&self) -> Result<(), Error> {
+        ensure((1e-6..=1e6).contains(&self.kappa), "PeronaMalik", "kappa", self.kappa, "1e-6 to 1e6")?;
+        check_time_step("PeronaMalik", self.time_step)
     }
 }
 
@@ -46,7 +65,7 @@ impl Default for PeronaMalikParams {
 /// ```
 /// use ndarray::array;
 /// use pde_refine::filters::{Diffuse, EdgeStop, PeronaMalik, PeronaMalikParams};
-/// let linear = PeronaMalikParams { edge_stop: EdgeStop::Constant, step: 0.25, ..PeronaMalikParams::default() };
+/// let linear = PeronaMalikParams::default().with_edge_stop(EdgeStop::Constant).with_time_step(0.25);
 /// let out = PeronaMalik::new(linear)?.filter_plane(array![[0.0, 0.0, 1.0, 0.0, 0.0]].view(), 1)?;
 /// assert_eq!(out, array![[0.0, 0.25, 0.5, 0.25, 0.0]]);
 /// # Ok::<(), pde_refine::Error>(())
@@ -57,27 +76,27 @@ pub struct PeronaMalik {
 }
 
 impl PeronaMalik {
-    /// A filter with checked parameters.
+    /// Checks the parameters.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if `kappa` or `step` is outside its range.
+    /// [`Error::Parameter`] if `kappa` or `time_step` is NaN or outside its range.
     pub fn new(params: PeronaMalikParams) -> Result<Self, Error> {
-        let PeronaMalikParams { kappa, step, .. } = params;
-        check("kappa", kappa.into(), (1e-6..=1e6).contains(&kappa), "1e-6 to 1e6")?;
-        check("step", step.into(), step > 0.0 && step <= LONGEST_STEP, "above 0, at most 0.25 (stability)")?;
+        params.check()?;
         Ok(PeronaMalik { params })
     }
 
-    /// The parameters.
+    /// Parameters.
+    #[must_use]
     pub fn params(&self) -> PeronaMalikParams {
         self.params
     }
 }
 
 impl Diffuse for PeronaMalik {
-    fn step(&self, planes: ArrayViewMut3<'_, f32>, scratch: &mut Scratch) {
-        let PeronaMalikParams { kappa, edge_stop, step } = self.params;
-        let scale = 1.0 / (f64::from(kappa) * f64::from(kappa));
+    fn step(&self, planes: ArrayViewMut3<'_, f32>, scratch: &mut FilterScratch) {
+        let PeronaMalikParams { kappa, edge_stop, time_step } = self.params;
+        let (kappa, step) = (f64::from(kappa as f32), time_step as f32);
+        let scale = 1.0 / (kappa * kappa);
         let (k, log) = (scale as f32, (-scale * std::f64::consts::LOG2_E) as f32);
         in_standard_layout(planes, |values, _, h, w| {
             let scratch = scratch.floats(3 * w + 1);

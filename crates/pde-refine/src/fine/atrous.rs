@@ -1,6 +1,6 @@
 //! Undecimated (a trous) B3-spline wavelet transform.
 
-use crate::error::{Error, check};
+use crate::error::Error;
 use crate::region::Rect;
 use crate::simd::widely;
 use ndarray::{Array2, ArrayView2};
@@ -34,7 +34,7 @@ impl Atrous {
     /// # Errors
     /// [`Error::Parameter`] if `levels` is outside 1 to 10.
     pub fn decompose(plane: ArrayView2<'_, f32>, levels: usize) -> Result<Self, Error> {
-        check("levels", levels as f64, (1..=10).contains(&levels), "1 to 10")?;
+        imgkit::ensure((1..=10).contains(&levels), "Atrous", "levels", levels, "1 to 10")?;
         let (h, w) = plane.dim();
         let mut bands = vec![0.0; slots(h * w, levels)];
         for (slot, &v) in bands.iter_mut().zip(plane) {

@@ -134,11 +134,11 @@ fn thin(samples: &mut Vec<f32>, values: &[f32], value: impl Fn(f32) -> f32) {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// A band whose scale exceeds this multiple of the surround's is the defect's.
-    pub(crate) own: f32,
+    pub(crate) texture_ratio_cutoff: f32,
     /// A band whose surround's scale exceeds this is texture.
-    pub(crate) grain: f32,
+    pub(crate) noise_floor: f32,
     /// Largest gain of a transplant.
-    pub(crate) gain: f32,
+    pub(crate) max_gain: f32,
 }
 
 /// What to do to one band inside the mask.
@@ -156,12 +156,12 @@ impl Match {
     /// Compares the band's scale inside with that of the normal image around the mask, `target`. `normal` is the normal
     /// image's detail; both hold the pixels of the mask.
     pub(crate) fn find(band: &[f32], normal: &[f32], target: f32, limits: Limits, samples: &mut Samples) -> Match {
-        if band.len() < FEWEST || !(target > 0.0 && target <= limits.grain) {
+        if band.len() < FEWEST || !(target > 0.0 && target <= limits.noise_floor) {
             return Match::Keep;
         }
         thin(&mut samples.band, band, |v| v);
         let scale = samples.scale();
-        if scale > limits.own * target {
+        if scale > limits.texture_ratio_cutoff * target {
             return Match::Keep;
         }
         if scale > target {
@@ -171,8 +171,8 @@ impl Match {
         thin(&mut samples.grain, normal, |n| grain(n, limit));
         let mut after = |gain: f32| samples.scale_after(gain);
         // The scale after a transplant is continuous in the gain: close in on the target by the regula falsi.
-        let (mut low, mut high) = ((0.0, scale - target), (limits.gain, after(limits.gain) - target));
-        let mut gain = limits.gain;
+        let (mut low, mut high) = ((0.0, scale - target), (limits.max_gain, after(limits.max_gain) - target));
+        let mut gain = limits.max_gain;
         for _ in 0..4 {
             let slope = high.1 - low.1;
             if high.1 <= 0.0 || slope <= 0.01 * target {

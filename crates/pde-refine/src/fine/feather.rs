@@ -22,7 +22,7 @@ const MAX_HALF_WIDTH: f32 = 64.0;
 const BLUR_RADIUS: usize = 8;
 
 impl Feather {
-    pub(crate) fn new(patch: &Patch, softness: f32, share: f32) -> Self {
+    pub(crate) fn new(patch: &Patch, scale: f32, max_fraction: f32) -> Self {
         // nearest pixels outside lie at most one beside the mask's box
         let near = patch.window.grow(1, patch.dim());
         let mask = near.crop(patch.mask());
@@ -30,8 +30,8 @@ impl Feather {
         let width = half_width(distance.view(), MAX_HALF_WIDTH);
         let inside = |a: &Array2<f32>| a.iter().zip(mask).filter(|(_, m)| **m).map(|(&v, _)| v).collect::<Vec<f32>>();
         let (depth, mut widest, mut finest) = (inside(&distance), inside(&width), local_blur(patch));
-        widest.iter_mut().for_each(|t| *t *= share);
-        finest.iter_mut().for_each(|t| *t *= softness);
+        widest.iter_mut().for_each(|t| *t *= max_fraction);
+        finest.iter_mut().for_each(|t| *t *= scale);
         Feather { depth, finest, widest }
     }
 

@@ -5,32 +5,67 @@ use super::detail::{Limits, Match, Samples, surround_scale};
 use super::feather::Feather;
 use super::patch::Patch;
 use crate::diagnostics::Edge;
-use crate::error::{Error, check};
+use crate::error::Error;
+use crate::params::accessors;
 use crate::refine::{Refine, RefineStats, Refined, check_finite, check_inputs};
 use crate::region::{Rect, boxes};
+use imgkit::ensure;
 use ndarray::{Array3, ArrayView2, ArrayView3};
 
 /// Parameters of [`NpcfPlus`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NpcfPlusParams {
-    /// Detail bands, 1 to 5.
-    pub bands: usize,
-    /// A band whose robust scale in the mask exceeds this multiple of the surround's is the defect's own texture and
-    /// is left alone; >= 1.
-    pub own: f32,
-    /// Largest robust scale, in image units, of a surround band that counts as grain or sensor noise; a band above it
-    /// is the surface's texture, whose absence may be the defect, and is left alone; >= 0.
-    pub grain: f32,
-    /// Feather of the finest band over the local blur of the image, >= 0. Each coarser band's is twice as wide.
-    pub softness: f32,
-    /// No feather is wider than this share of the mask's local half-width, 0 to 1, so thin defects stay crisp.
-    pub max_share: f32,
+    bands: usize,
+    texture_ratio_cutoff: f64,
+    noise_floor: f64,
+    feather_scale: f64,
+    max_feather_fraction: f64,
 }
 
+accessors!(NpcfPlusParams {
+    /// Number of detail bands, 1 to 5.
+    bands, with_bands: usize;
+    /// Ratio of a band's robust scale in the mask to that around it, at least 1, above which the band is the defect's own
+    /// texture and is left alone.
+    texture_ratio_cutoff, with_texture_ratio_cutoff: f64;
+    /// Largest robust scale around the mask, in image units, at least 0, that counts as grain or sensor noise. A stronger
+    /// band is the surface's texture, whose absence may be the defect, and is left alone.
+    noise_floor, with_noise_floor: f64;
+    /// Feather width of the finest band over the local blur of the image, 0 to 100. Each coarser band's is twice as
+    /// wide.
+    feather_scale, with_feather_scale: f64;
+    /// Widest feather, as a fraction of the mask's local half-width, 0 to 1, so that thin defects stay crisp.
+    max_feather_fraction, with_max_feather_fraction: f64;
+});
+
 impl Default for NpcfPlusParams {
-    /// Three bands, `own` 2, `grain` 0.02 (five 8-bit grey levels), `softness` 1, `max_share` 0.25.
+    /// Three bands, `texture_ratio_cutoff` 2, `noise_floor` 0.02 (five 8-bit levels), `feather_scale` 1,
+    /// `max_feather_fraction` 0.25.
     fn default() -> Self {
-        NpcfPlusParams { bands: 3, own: 2.0, grain: 0.02, softness: 1.0, max_share: 0.25 }
+        NpcfPlusParams {
+            bands: 3,
+            texture_ratio_cutoff: 2.0,
+            noise_floor: 0.02,
+            feather_scale: 1.0,
+            max_feather_fraction: 0.25,
+        }
+    }
+}
+
+impl NpcfPlusParams {
+    /// Checks the parameters; [`NpcfPlus::new`] calls it.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if a parameter is NaN or outside its range.
+    pub fn check(&self) -> Result<(), Error> {
+        let NpcfPlusParams { bands, texture_ratio_cutoff, noise_floor, feather_scale, max_feather_fraction } = *self;
+        let (what, cutoff, fraction) = ("NpcfPlus", texture_ratio_cutoff, max_feather_fraction);
+        ensure((1..=5).contains(&bands), what, "bands", bands, "1 to 5")?;
+        ensure(cutoff >= 1.0, what, "texture_ratio_cutoff", cutoff, "at least 1")?;
+        ensure(noise_floor >= 0.0, what, "noise_floor", noise_floor, "at least 0")?;
+        ensure((0.0..=100.0).contains(&feather_scale), what, "feather_scale", feather_scale, "0 to 100")?;
+        ensure((0.0..=1.0).contains(&fraction), what, "max_feather_fraction", fraction, "0 to 1")?;
+        Ok(())
     }
 }
 
@@ -81,15 +116,12 @@ impl NpcfPlus {
     /// # Errors
     /// [`Error::Parameter`] if one is outside the range its field documents (NaN included).
     pub fn new(params: NpcfPlusParams) -> Result<Self, Error> {
-        check("bands", params.bands as f64, (1..=5).contains(&params.bands), "1 to 5")?;
-        check("own", params.own.into(), params.own >= 1.0, ">= 1")?;
-        check("grain", params.grain.into(), params.grain >= 0.0, ">= 0")?;
-        check("softness", params.softness.into(), (0.0..=100.0).contains(&params.softness), "0 to 100")?;
-        check("max_share", params.max_share.into(), (0.0..=1.0).contains(&params.max_share), "0 to 1")?;
+        params.check()?;
         Ok(NpcfPlus { params })
     }
 
-    /// The parameters.
+    /// Parameters.
+    #[must_use]
     pub fn params(&self) -> NpcfPlusParams {
         self.params
     }
@@ -99,7 +131,7 @@ impl NpcfPlus {
         let bands = self.params.bands;
         let (pixels, inside) = (patch.dim().0 * patch.dim().1, patch.inside);
         let outside = patch.outside();
-        let feather = Feather::new(patch, self.params.softness, self.params.max_share);
+        let feather = Feather::new(patch, self.params.feather_scale as f32, self.params.max_feather_fraction as f32);
         let weights: Vec<Vec<f32>> = (0..=bands).map(|band| feather.weights(band)).collect();
         let whole = vec![1.0; inside];
         let mut work = Work::default();
@@ -129,7 +161,11 @@ impl NpcfPlus {
                 let pairs = || of_coarse.chunks_exact(inside).zip(of_normal.chunks_exact(inside));
                 let mut matches = Vec::with_capacity(bands + 1);
                 for (((a, n), target), gain) in pairs().zip(&targets).zip(&mut gains) {
-                    let limits = Limits { own: self.params.own, grain: self.params.grain, gain: MAX_GAIN - *gain };
+                    let limits = Limits {
+                        texture_ratio_cutoff: self.params.texture_ratio_cutoff as f32,
+                        noise_floor: self.params.noise_floor as f32,
+                        max_gain: MAX_GAIN - *gain,
+                    };
                     let found = Match::find(a, n, *target, limits, &mut work.samples);
                     *gain += found.gain();
                     matches.push(found);

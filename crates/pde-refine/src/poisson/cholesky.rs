@@ -1,8 +1,9 @@
 //! A dense direct solver: the reference for small regions.
 
-use super::solver::{Solve, SolveStats, check_shapes};
+use super::solve::{Solve, SolveStats, check_shapes};
 use super::system::System;
-use crate::error::{Error, check};
+use crate::error::Error;
+use imgkit::{Size, ensure};
 use ndarray::{Array1, Array2, Array3, ArrayView3, Axis, Zip};
 use ndarray_linalg::cholesky::{FactorizeC, SolveC, UPLO};
 
@@ -42,7 +43,7 @@ impl Cholesky {
     /// [`Error::Parameter`] outside that range.
     pub fn new(max_unknowns: usize) -> Result<Self, Error> {
         let ok = (1..=32_768).contains(&max_unknowns);
-        check("max_unknowns", max_unknowns as f64, ok, "1 to 32 768")?;
+        ensure(ok, "Cholesky", "max_unknowns", max_unknowns, "1 to 32768")?;
         Ok(Self { max_unknowns })
     }
 }
@@ -55,9 +56,10 @@ impl Solve for Cholesky {
         guess: ArrayView3<'_, f64>,
     ) -> Result<(Array3<f64>, SolveStats), Error> {
         check_shapes(system, rhs, guess)?;
-        let (h, w) = system.dim();
+        let Size { height: h, width: w } = system.size();
         let n = system.unknowns();
-        check("unknowns", n as f64, n <= self.max_unknowns, "at most the solver's max_unknowns: use Multigrid")?;
+        let expected = format!("at most {}, the solver's `max_unknowns`: use `Multigrid`", self.max_unknowns);
+        ensure(n <= self.max_unknowns, "Cholesky", "unknowns", n, expected)?;
         let pixels: Vec<_> = system.mask().indexed_iter().filter(|(_, m)| **m).map(|(p, _)| p).collect();
         let mut solution = guess.to_owned();
         if n == 0 {

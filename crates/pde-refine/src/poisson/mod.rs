@@ -14,7 +14,7 @@ pub(crate) mod unit_multigrid;
 #[cfg(feature = "openblas-system")]
 #[cfg_attr(docsrs, doc(cfg(feature = "openblas-system")))]
 pub use cholesky::Cholesky;
-pub use multigrid::{Multigrid, MultigridPcg};
+pub use multigrid::{Multigrid, MultigridParams, MultigridPcg};
 pub use solve::{Solve, SolveStats, Stopping};
 pub use solver::Solver;
 pub use spectral::{Direct, Rectangle, RectangleScratch, Scalar, Side, Sides};

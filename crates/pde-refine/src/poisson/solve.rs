@@ -1,13 +1,16 @@
 //! The trait of the solvers, what they report, and where they stop.
 
-use crate::error::{Error, check, check_shape};
+use crate::error::{Error, check_shape};
 use crate::parallel;
+use crate::params::accessors;
 use crate::poisson::multigrid::level::dot;
 use crate::poisson::system::System;
+use imgkit::{Size, ensure};
 use ndarray::{Array3, ArrayView3, Axis};
 
-/// What a solve did. With several channels, each figure is the worst channel's.
+/// Statistics of a solve. With several channels, each figure is that of the worst channel.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct SolveStats {
     /// Iterations (cycles or conjugate-gradient steps).
     pub iterations: usize,
@@ -15,12 +18,12 @@ pub struct SolveStats {
     pub residual: f64,
     /// The same before the first and after every iteration.
     pub history: Vec<f64>,
-    /// Unknowns a channel.
+    /// Unknowns per channel.
     pub unknowns: usize,
 }
 
 impl SolveStats {
-    /// Keeps the worst of both.
+    /// Keeps the worse figure of the two, field by field.
     pub(crate) fn merge(&mut self, other: &SolveStats) {
         self.iterations = self.iterations.max(other.iterations);
         self.residual = self.residual.max(other.residual);
@@ -34,12 +37,14 @@ impl SolveStats {
     }
 }
 
-/// A solver of `A u = b`.
+/// A solver of the linear system `A u = b` of a [`System`].
+///
+/// Implement it to plug in a solver of your own by [`Solver::custom`](super::Solver::custom).
 pub trait Solve: std::fmt::Debug + Send + Sync {
     /// Solves `A u = rhs` for every channel, starting from `guess`.
     ///
-    /// `rhs` and `guess` are (C, H, W); only their values in the mask are read. The solution is `guess` outside the
-    /// mask.
+    /// `rhs` and `guess` are stacks of scalar fields (C, H, W), of which only the values in the mask are read. Outside
+    /// the mask the solution equals `guess`.
     ///
     /// # Errors
     /// [`Error::Shape`] on mismatched shapes, [`Error::NotConverged`], carrying iterations and residual, if the
@@ -52,22 +57,39 @@ pub trait Solve: std::fmt::Debug + Send + Sync {
     ) -> Result<(Array3<f64>, SolveStats), Error>;
 }
 
-/// Where a solver stops.
+/// Stopping rule of a solver: a tolerance, and a limit on the iterations.
+///
+/// ```
+/// use pde_refine::poisson::{Multigrid, MultigridParams, Stopping};
+/// let tight = Stopping::default().with_tolerance(1e-10);
+/// let solver = Multigrid::new(MultigridParams::default().with_stopping(tight))?;
+/// assert!(Multigrid::new(MultigridParams::default().with_stopping(tight.with_max_iterations(0))).is_err());
+/// # Ok::<(), pde_refine::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stopping {
-    pub(crate) tolerance: f64,
-    pub(crate) max_iterations: usize,
+    tolerance: f64,
+    max_iterations: usize,
 }
 
+accessors!(Stopping {
+    /// Relative residual `||b - A u|| / ||b||` at which to stop, above 0 and finite.
+    tolerance, with_tolerance: f64;
+    /// Iterations after which to fail, at least 1.
+    max_iterations, with_max_iterations: usize;
+});
+
 impl Stopping {
-    /// Stops at the relative residual `tolerance` (> 0) or fails after `max_iterations` (>= 1).
+    /// Checks the parameters; the constructors of the solvers call it.
     ///
     /// # Errors
-    /// [`Error::Parameter`] outside those ranges.
-    pub fn new(tolerance: f64, max_iterations: usize) -> Result<Self, Error> {
-        check("tolerance", tolerance, tolerance.is_finite() && tolerance > 0.0, "a finite number > 0")?;
-        check("max_iterations", max_iterations as f64, max_iterations > 0, ">= 1")?;
-        Ok(Stopping { tolerance, max_iterations })
+    /// [`Error::Parameter`] outside the documented ranges.
+    pub fn check(&self) -> Result<(), Error> {
+        let Stopping { tolerance, max_iterations } = *self;
+        let ok = tolerance.is_finite() && tolerance > 0.0;
+        ensure(ok, "Stopping", "tolerance", tolerance, "a finite number above 0")?;
+        ensure(max_iterations > 0, "Stopping", "max_iterations", max_iterations, "at least 1")?;
+        Ok(())
     }
 
     pub(crate) fn reached(self, residual: f64, iterations: usize) -> Result<bool, Error> {
@@ -100,7 +122,7 @@ pub(super) fn relative(system: &System, b: &[f64], x: &[f64], norm: f64, r: &mut
 
 /// Refuses a right-hand side or a guess of another shape than the system's.
 pub(crate) fn check_shapes(system: &System, rhs: ArrayView3<'_, f64>, guess: ArrayView3<'_, f64>) -> Result<(), Error> {
-    let (h, w) = system.dim();
+    let Size { height: h, width: w } = system.size();
     check_shape("rhs", &[guess.dim().0, h, w], rhs.shape())?;
     check_shape("guess", &[rhs.dim().0, h, w], guess.shape())
 }

@@ -3,6 +3,7 @@
 use super::links::Links;
 use super::multigrid::level::Level;
 use crate::error::{Error, check_shape};
+use imgkit::Size;
 use ndarray::{Array2, ArrayView2};
 use std::cmp::Ordering;
 
@@ -141,16 +142,19 @@ impl System {
     }
 
     /// Number of unknowns, the `true` pixels of the mask.
+    #[must_use]
     pub fn unknowns(&self) -> usize {
         self.unknowns
     }
 
-    /// Height and width of the arrays the system works on.
-    pub fn dim(&self) -> (usize, usize) {
-        self.mask.dim()
+    /// Size of the arrays the system works on.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        self.mask.dim().into()
     }
 
-    /// The region.
+    /// Region that is solved in.
+    #[must_use]
     pub fn mask(&self) -> ArrayView2<'_, bool> {
         self.mask.view()
     }
@@ -193,14 +197,15 @@ impl System {
         Ok(b)
     }
 
-    /// `-div(D v)` for a field `v` given between neighbours: `flux(y, x, ny, nx)` is `v` along the way from pixel
-    /// `(y, x)` to its neighbour `(ny, nx)` (for a tensor also a diagonal one), that is, the value the difference `u(ny, nx) - u(y, x)` should take.
+    /// `-div(D v)` of a field `v` given between neighbors: `flux(i, j)` is `v` from pixel `i` (row, column) to its
+    /// neighbor `j` (for a tensor also a diagonal one), that is, the value the difference `u(j) - u(i)` should take.
     /// Zero outside the mask.
-    pub fn minus_divergence(&self, flux: impl Fn(usize, usize, usize, usize) -> f64) -> Array2<f64> {
+    #[must_use]
+    pub fn minus_divergence(&self, flux: impl Fn((usize, usize), (usize, usize)) -> f64) -> Array2<f64> {
         let mut b = Array2::zeros(self.mask.dim());
         for ((y, x), _) in self.mask.indexed_iter().filter(|(_, m)| **m) {
             let mut sum = 0.0;
-            self.links.of(y, x, |ny, nx, k| sum -= f64::from(k) * flux(y, x, ny, nx));
+            self.links.of(y, x, |ny, nx, k| sum -= f64::from(k) * flux((y, x), (ny, nx)));
             b[(y, x)] = sum;
         }
         b

@@ -7,4 +7,4 @@ mod solver;
 mod transfer;
 
 pub use pcg::MultigridPcg;
-pub use solver::Multigrid;
+pub use solver::{Multigrid, MultigridParams};

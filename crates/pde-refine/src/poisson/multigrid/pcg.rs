@@ -33,9 +33,13 @@ pub struct MultigridPcg {
 }
 
 impl MultigridPcg {
-    /// Stops where `stopping` says.
-    pub fn new(stopping: Stopping) -> Self {
-        MultigridPcg { stopping }
+    /// Checks the stopping rule.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] outside the ranges that [`Stopping`] documents.
+    pub fn new(stopping: Stopping) -> Result<Self, Error> {
+        stopping.check()?;
+        Ok(MultigridPcg { stopping })
     }
 
     fn channel(&self, system: &System, h: &Hierarchy, b: &[f64], x: &mut [f64]) -> Result<SolveStats, Error> {

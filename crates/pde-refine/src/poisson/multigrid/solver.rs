@@ -1,11 +1,49 @@
 //! The multigrid solver.
 
-use crate::error::{Error, check};
+use crate::error::Error;
+use crate::params::accessors;
 use crate::poisson::multigrid::cycle::{Hierarchy, Workspace};
 use crate::poisson::solve::{Solve, SolveStats, Stopping, norm, relative, solve_channels};
 use crate::poisson::system::System;
 use crate::poisson::unit_multigrid::{UnitHierarchy, UnitWorkspace};
+use imgkit::ensure;
 use ndarray::{Array3, ArrayView3};
+
+/// Parameters of [`Multigrid`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MultigridParams {
+    stopping: Stopping,
+    sweeps: usize,
+    nested_start: bool,
+}
+
+accessors!(MultigridParams {
+    /// Stopping rule.
+    stopping, with_stopping: Stopping;
+    /// Smoothing sweeps before and after each coarse-grid correction, 1 to 100: V(`sweeps`, `sweeps`) cycles.
+    sweeps, with_sweeps: usize;
+    /// Whether the first cycle is nested iteration (full multigrid) instead of a V-cycle.
+    nested_start, with_nested_start: bool;
+});
+
+impl Default for MultigridParams {
+    /// V(1,1) after a full-multigrid start, tolerance 1e-6, at most 60 cycles.
+    fn default() -> Self {
+        MultigridParams { stopping: Stopping::default(), sweeps: 1, nested_start: true }
+    }
+}
+
+impl MultigridParams {
+    /// Checks the parameters; [`Multigrid::new`] calls it.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] outside the documented ranges.
+    pub fn check(&self) -> Result<(), Error> {
+        self.stopping.check()?;
+        ensure((1..=100).contains(&self.sweeps), "Multigrid", "sweeps", self.sweeps, "1 to 100")?;
+        Ok(())
+    }
+}
 
 /// Geometric multigrid: a full-multigrid start, then V-cycles with red-black Gauss-Seidel smoothing.
 ///
@@ -25,31 +63,36 @@ use ndarray::{Array3, ArrayView3};
 /// assert!((u[(0, 16, 16)] - 0.0736713 * 32.0 * 32.0).abs() < 0.1); // torsion of a square: 0.07367 a^2
 /// # Ok::<(), pde_refine::Error>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Multigrid {
-    pub(crate) stopping: Stopping,
-    pub(crate) sweeps: usize,
-    full: bool,
-}
-
-impl Default for Multigrid {
-    /// V(1,1) after a full-multigrid start, tolerance 1e-6.
-    fn default() -> Self {
-        Multigrid { stopping: Stopping::default(), sweeps: 1, full: true }
-    }
+    params: MultigridParams,
 }
 
 impl Multigrid {
-    /// V(`sweeps`, `sweeps`) cycles; `full` starts with nested iteration.
+    /// Checks the parameters.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if `sweeps` is 0.
-    pub fn new(stopping: Stopping, sweeps: usize, full: bool) -> Result<Self, Error> {
-        check("sweeps", sweeps as f64, sweeps > 0, ">= 1")?;
-        Ok(Multigrid { stopping, sweeps, full })
+    /// [`Error::Parameter`] outside the documented ranges.
+    pub fn new(params: MultigridParams) -> Result<Self, Error> {
+        params.check()?;
+        Ok(Multigrid { params })
     }
 
-    /// Makes exactly `iterations` cycles, whatever the residual, and returns the iterate and its figures.
+    /// Parameters.
+    #[must_use]
+    pub fn params(&self) -> MultigridParams {
+        self.params
+    }
+
+    pub(crate) fn stopping(&self) -> Stopping {
+        self.params.stopping
+    }
+
+    pub(crate) fn sweeps(&self) -> usize {
+        self.params.sweeps
+    }
+
+    /// Runs exactly `iterations` cycles, whatever the residual, and returns the iterate and its statistics.
     ///
     /// # Errors
     /// [`Error::Shape`] on mismatched shapes.
@@ -72,10 +115,10 @@ impl Multigrid {
         enough: impl Fn(f64, usize) -> Result<bool, Error> + Sync,
     ) -> Result<(Array3<f64>, SolveStats), Error> {
         if system.is_unit_five_point() && system.unknowns() > 0 {
-            let grids = UnitHierarchy::new(system.mask(), Some(system.screening()), self.sweeps);
+            let grids = UnitHierarchy::new(system.mask(), Some(system.screening()), self.sweeps());
             solve_channels(system, rhs, guess, |b, x| self.cycles(system, &grids, b, x, &enough))
         } else {
-            let grids = Hierarchy::new(system.level.clone(), self.sweeps);
+            let grids = Hierarchy::new(system.level.clone(), self.sweeps());
             solve_channels(system, rhs, guess, |b, x| self.cycles(system, &grids, b, x, &enough))
         }
     }
@@ -97,7 +140,7 @@ impl Multigrid {
             if enough(stats.residual, stats.iterations)? {
                 return Ok(stats);
             }
-            let e = h.correct(&mut work, self.full && stats.iterations == 0);
+            let e = h.correct(&mut work, self.params.nested_start && stats.iterations == 0);
             for (x, &e) in x.iter_mut().zip(e) {
                 *x += f64::from(e);
             }
@@ -160,6 +203,6 @@ impl Solve for Multigrid {
         rhs: ArrayView3<'_, f64>,
         guess: ArrayView3<'_, f64>,
     ) -> Result<(Array3<f64>, SolveStats), Error> {
-        self.run(system, rhs, guess, |residual, made| self.stopping.reached(residual, made))
+        self.run(system, rhs, guess, |residual, made| self.stopping().reached(residual, made))
     }
 }

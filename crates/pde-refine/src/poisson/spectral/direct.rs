@@ -1,12 +1,12 @@
 //! The direct solver behind the [`Solve`] trait.
 
 use super::rectangle::{Rectangle, Side, Sides};
-use crate::error::{Error, check};
+use crate::error::Error;
 use crate::parallel;
-use crate::poisson::solve::{Solve, SolveStats, check_shapes};
+use crate::poisson::solve::{Solve, SolveStats, Stopping, check_shapes};
 use crate::poisson::system::System;
-use crate::region::Rect;
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Slice};
+use imgkit::{Rect, bounding_box};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 
 /// Solves systems whose region is one full rectangle with `D = 1` and a constant `lambda`, directly, by [`Rectangle`].
 ///
@@ -29,26 +29,24 @@ use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Slice};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Direct {
-    tolerance: f64,
-    max_solves: usize,
+    stopping: Stopping,
 }
 
 impl Default for Direct {
     /// Tolerance 1e-10, at most 3 solves.
     fn default() -> Self {
-        Direct { tolerance: 1e-10, max_solves: 3 }
+        Direct { stopping: Stopping::default().with_tolerance(1e-10).with_max_iterations(3) }
     }
 }
 
 impl Direct {
-    /// Stops at the relative residual `tolerance` (> 0) or fails after `max_solves` (>= 1).
+    /// Checks the stopping rule; an iteration is one direct solve.
     ///
     /// # Errors
-    /// [`Error::Parameter`] outside those ranges.
-    pub fn new(tolerance: f64, max_solves: usize) -> Result<Self, Error> {
-        check("tolerance", tolerance, tolerance.is_finite() && tolerance > 0.0, "a finite number > 0")?;
-        check("max_solves", max_solves as f64, max_solves > 0, ">= 1")?;
-        Ok(Direct { tolerance, max_solves })
+    /// [`Error::Parameter`] outside the ranges that [`Stopping`] documents.
+    pub fn new(stopping: Stopping) -> Result<Self, Error> {
+        stopping.check()?;
+        Ok(Direct { stopping })
     }
 
     fn channel(
@@ -68,19 +66,11 @@ impl Direct {
             let residual = self::norm(r.view());
             stats.residual = if norm > 0.0 { residual / norm } else { residual };
             stats.history.push(stats.residual);
-            if stats.residual <= self.tolerance {
+            if self.stopping.reached(stats.residual, stats.iterations)? {
                 return Ok((u, stats));
             }
-            if stats.iterations == self.max_solves || !residual.is_finite() {
-                return Err(Error::NotConverged {
-                    iterations: stats.iterations,
-                    residual: stats.residual,
-                    tolerance: self.tolerance,
-                });
-            }
             plan.solve(r.view_mut())?;
-            let mut inside = u.slice_axis_mut(Axis(0), Slice::from(rect.top..rect.bottom));
-            inside.slice_axis_inplace(Axis(1), Slice::from(rect.left..rect.right));
+            let mut inside = rect.crop_mut(u.view_mut());
             inside += &r;
             stats.iterations += 1;
         }
@@ -120,36 +110,29 @@ fn norm(a: ArrayView2<'_, f64>) -> f64 {
     a.iter().map(|v| v * v).sum::<f64>().sqrt()
 }
 
-/// Recognises a rectangle with constant coefficients; also says where it is.
+/// Plans the solve of a rectangle with constant coefficients, and says where it lies.
 fn plan(system: &System) -> Result<(Rectangle, Rect), Error> {
     let unsupported =
         |needs, (row, column): (usize, usize)| Error::Unsupported { solver: "Direct", needs, row, column };
-    let (mask, (height, width)) = (system.mask(), system.dim());
-    let pixels = || mask.indexed_iter().filter(|(_, m)| **m).map(|(i, _)| i);
-    let (mut top, mut left, mut bottom, mut right) = (height, width, 0, 0);
-    for (y, x) in pixels() {
-        (top, bottom) = (top.min(y), bottom.max(y + 1));
-        (left, right) = (left.min(x), right.max(x + 1));
-    }
-    let (h, w) = (bottom - top, right - left);
-    let rect = Rect { top, left, bottom, right };
+    let (mask, frame) = (system.mask(), system.size());
+    let rect = bounding_box(mask).unwrap_or_default();
     if let Some(((y, x), _)) = rect.crop(mask).indexed_iter().find(|(_, m)| !**m) {
-        return Err(unsupported("a region that fills its bounding box", (top + y, left + x)));
+        return Err(unsupported("a region that fills its bounding box", (rect.top + y, rect.left + x)));
     }
     let side = |at_edge: bool| if at_edge { Side::Neumann } else { Side::Dirichlet };
     let sides = Sides {
-        top: side(top == 0),
-        bottom: side(bottom == height),
-        left: side(left == 0),
-        right: side(right == width),
+        top: side(rect.top == 0),
+        bottom: side(rect.bottom == frame.height),
+        left: side(rect.left == 0),
+        right: side(rect.right == frame.width),
     };
     if let Some(at) = system.first_varied_diffusivity() {
         return Err(unsupported("D = 1", at));
     }
-    let screening = system.screening();
-    let lambda = screening[(top + h / 2, left + w / 2)];
-    if let Some(at) = pixels().find(|&i| screening[i] != lambda) {
-        return Err(unsupported("a constant lambda", at));
+    let screening = rect.crop(system.screening());
+    let lambda = screening[(rect.height() / 2, rect.width() / 2)];
+    if let Some(((y, x), _)) = screening.indexed_iter().find(|(_, v)| **v != lambda) {
+        return Err(unsupported("a constant lambda", (rect.top + y, rect.left + x)));
     }
-    Ok((Rectangle::new(h, w, sides, lambda.into())?, rect))
+    Ok((Rectangle::new(rect.size(), sides, lambda.into())?, rect))
 }

@@ -1,21 +1,22 @@
-//! The plan of a direct solve.
+//! Direct solver on a rectangle, for planes of pixels.
 
 use super::columns::Columns;
 use super::rows::{RowScratch, Rows};
-use crate::error::{Error, check, check_shape};
+use crate::error::{Error, check_shape};
+use imgkit::{Size, ensure};
 use ndarray::ArrayViewMut2;
 
-/// What lies beyond a side of the rectangle.
+/// Boundary condition at a side of a rectangle.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Side {
-    /// The pixels one beyond the side have given values, which the caller adds to the right-hand side (the default).
+    /// Given values at the pixels one beyond the side, which the caller adds to the right-hand side (the default).
     #[default]
     Dirichlet,
-    /// Nothing: the flux across the side is zero, as at the edge of a photo.
+    /// Zero flux across the side, as at the edge of a photo.
     Neumann,
 }
 
-/// The four sides of a rectangle. The default is Dirichlet all around.
+/// Boundary conditions of the four sides of a rectangle. The default is Dirichlet all around.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sides {
     /// Above row 0.
@@ -29,11 +30,15 @@ pub struct Sides {
 }
 
 impl Sides {
-    /// The same on all four sides.
+    /// The same condition on all four sides.
+    #[must_use]
     pub fn all(side: Side) -> Self {
         Sides { top: side, bottom: side, left: side, right: side }
     }
 }
+
+/// Longest side of a plane, in pixels; far beyond any image, and small enough that no size overflows.
+const MAX_SIDE: usize = 1 << 16;
 
 mod sealed {
     pub trait Sealed {}
@@ -41,11 +46,11 @@ mod sealed {
     impl Sealed for f64 {}
 }
 
-/// A pixel's type: `f32` or `f64`.
+/// Number type of a pixel: `f32` or `f64`.
 pub trait Scalar: sealed::Sealed + Copy + Default + Send + Sync {
-    /// Widens.
+    /// Converts to `f64`.
     fn to_f64(self) -> f64;
-    /// Rounds.
+    /// Converts from `f64`, rounding.
     fn from_f64(v: f64) -> Self;
 }
 
@@ -90,7 +95,7 @@ impl Scalar for f64 {
 ///
 /// // u = 1 beyond the left and right sides, no flux through the others, and no source: u is 1 everywhere
 /// let sides = Sides { top: Side::Neumann, bottom: Side::Neumann, ..Sides::default() };
-/// let plan = Rectangle::new(20, 30, sides, 0.0)?;
+/// let plan = Rectangle::new((20, 30), sides, 0.0)?;
 /// let mut plane = vec![0.0f32; 20 * 30];
 /// for row in plane.chunks_mut(30) {
 ///     (row[0], row[29]) = (1.0, 1.0);
@@ -126,37 +131,43 @@ impl std::fmt::Debug for Rectangle {
 }
 
 impl Rectangle {
-    /// Plans for planes of `height` x `width` pixels.
+    /// Plans the solution on planes of a size.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if a side is 0 pixels long or `lambda` is negative or not finite, [`Error::NoBoundary`] if
-    /// no side is Dirichlet and `lambda` is 0 or vanishes in rounding.
-    pub fn new(height: usize, width: usize, sides: Sides, lambda: f64) -> Result<Self, Error> {
-        check("height", height as f64, height > 0, ">= 1")?;
-        check("width", width as f64, width > 0, ">= 1")?;
-        check("lambda", lambda, lambda >= 0.0 && lambda.is_finite(), "a finite number >= 0")?;
+    /// [`Error::Parameter`] if a side is not 1 to 65 536 pixels long or `lambda` is negative or not finite,
+    /// [`Error::NoBoundary`] if no side is Dirichlet and `lambda` is 0 or vanishes in rounding.
+    pub fn new(size: impl Into<Size>, sides: Sides, lambda: f64) -> Result<Self, Error> {
+        let Size { height, width } = size.into();
+        let fits = |side: usize| (1..=MAX_SIDE).contains(&side);
+        ensure(fits(height), "Rectangle", "height", height, "1 to 65536 pixels")?;
+        ensure(fits(width), "Rectangle", "width", width, "1 to 65536 pixels")?;
+        ensure(lambda >= 0.0 && lambda.is_finite(), "Rectangle", "lambda", lambda, "a finite number, at least 0")?;
         let rows = Rows::new(width, sides.left, sides.right);
         let shifts: Vec<f64> = rows.eigenvalues().iter().map(|mu| mu + lambda).collect();
         let columns = Columns::new(height, sides.top, sides.bottom, &shifts).ok_or(Error::NoBoundary)?;
         Ok(Rectangle { height, width, sides, lambda, rows, columns })
     }
 
-    /// Height and width of the planes.
-    pub fn dim(&self) -> (usize, usize) {
-        (self.height, self.width)
+    /// Size of the planes.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        Size { height: self.height, width: self.width }
     }
 
-    /// The sides.
+    /// Boundary conditions.
+    #[must_use]
     pub fn sides(&self) -> Sides {
         self.sides
     }
 
-    /// The screening.
+    /// Screening `lambda`, in 1 / pixel^2.
+    #[must_use]
     pub fn lambda(&self) -> f64 {
         self.lambda
     }
 
-    /// Buffers for [`process`](Rectangle::process).
+    /// Allocates buffers for [`process`](Rectangle::process).
+    #[must_use]
     pub fn scratch(&self) -> RectangleScratch {
         let row = vec![0.0; self.columns.len()];
         RectangleScratch { rows: self.rows.scratch(), modes: [row.clone(), row.clone()], carry: row }
