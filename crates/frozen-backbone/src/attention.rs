@@ -1,17 +1,17 @@
-//! What a transformer needs beside linear layers: layer norm, attention, GELU.
+//! Layer norm, softmax attention and GELU of a transformer.
 
 use pulp::Arch;
 use rayon::prelude::*;
 
-use crate::feature_map::Map;
+use crate::feature_map::FeatureMap;
 use crate::kernels::{Dense, LANES, Packed};
 
-/// Channels of a head.
+/// Channels of an attention head.
 pub(crate) const HEAD: usize = 64;
-/// Queries that are answered together.
+/// Queries that are processed together.
 const QUERIES: usize = 64;
 
-/// Takes all values in by `step` and puts the parts together by `join`, in a fixed order that vectors can follow.
+/// Reduces values by `step` in [`LANES`] partial results and combines those by `join`, in a fixed order that vectorizes.
 fn fold(values: &[f32], start: f32, step: impl Fn(f32, f32) -> f32, join: impl Fn(f32, f32) -> f32) -> f32 {
     let mut parts = [start; LANES];
     let (chunks, rest) = values.as_chunks::<LANES>();
@@ -24,7 +24,7 @@ fn sum(values: &[f32]) -> f32 {
     fold(values, 0.0, |s, v| s + v, |a, b| a + b)
 }
 
-/// `e^x` for x <= 0 to 2e-7 of the value, zero below -87; plain arithmetic, so that vectors can follow and all machines agree. The polynomial
+/// `e^x` for x <= 0 to 2e-7 of the value, zero below -87; plain arithmetic, so that it vectorizes and all machines agree. The polynomial
 /// and the split of ln 2 are those of S. Moshier's Cephes library (`expf`).
 fn exp(x: f32) -> f32 {
     /// Adding it rounds to a whole number, which then is in the lowest bits.
@@ -38,8 +38,8 @@ fn exp(x: f32) -> f32 {
     if x < -87.0 { 0.0 } else { (p * r * r + r + 1.0) * power }
 }
 
-/// Layer norm of each token.
-pub(crate) fn normalise(input: &Map, (scale, shift): &(Vec<f32>, Vec<f32>), output: &mut Map) {
+/// Applies layer norm to each token.
+pub(crate) fn normalize(input: &FeatureMap, (scale, shift): &(Vec<f32>, Vec<f32>), output: &mut FeatureMap) {
     const EPSILON: f32 = 1e-6;
     let channels = input.channels;
     output.reset((input.rows, 1, channels), 0);
@@ -54,7 +54,7 @@ pub(crate) fn normalise(input: &Map, (scale, shift): &(Vec<f32>, Vec<f32>), outp
     });
 }
 
-/// Softmax attention, head by head: `qkv` holds queries (scaled), keys and values of each token, `channels` of each; `context` becomes
+/// Computes softmax attention head by head: `qkv` holds queries (scaled), keys and values of each token, `channels` of each; `context` becomes
 /// [`HEAD`] channels of every token for the first head, then for the next.
 pub(crate) fn attend(qkv: &[f32], tokens: usize, channels: usize, context: &mut Vec<f32>) {
     context.resize(tokens * channels, 0.0);

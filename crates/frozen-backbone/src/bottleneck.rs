@@ -1,4 +1,4 @@
-//! An inverted bottleneck in one pass: first convolution, depthwise convolution, projection, a strip of rows at a time.
+//! Inverted bottleneck in one pass: first convolution, depthwise convolution, projection, a strip of rows at a time.
 //!
 //! The wide maps between the three are the network's largest: only the rows in use exist, in a buffer that stays in the cache.
 
@@ -8,13 +8,13 @@ use std::ops::Range;
 use pulp::Arch;
 use rayon::prelude::*;
 
-use crate::Window;
+use crate::geometry::Window;
 use crate::kernels::{Dense, Depthwise, LANES, Packed, Taps};
 
 /// Output pixels of a strip, at least (one row otherwise): enough to reuse each weight panel, few enough for the cache.
 const STRIP: usize = 64;
 
-/// An image in memory, pixel by pixel, channels innermost, any padding included.
+/// Image in memory, pixel by pixel, channels innermost, any padding included.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Image<'a> {
     pub(crate) values: &'a [f32],
@@ -26,7 +26,7 @@ pub(crate) struct Image<'a> {
     pub(crate) row: usize,
 }
 
-/// Weights of one block. `first` is the expansion, or the stem in front of the block that has none.
+/// Weights of one block. `first` is the expansion, or the stem for the block without expansion.
 #[derive(Debug, Clone)]
 pub(crate) struct Bottleneck {
     pub(crate) first: Packed,
@@ -37,7 +37,7 @@ pub(crate) struct Bottleneck {
     pub(crate) skip: bool,
 }
 
-/// Buffers of one thread, kept from image to image.
+/// Buffers of one thread, reused from image to image.
 #[derive(Default)]
 struct Scratch {
     ring: Vec<[f32; LANES]>,
@@ -63,7 +63,7 @@ impl Bottleneck {
         (window.out_height(), window.out_width(), self.project.outputs())
     }
 
-    /// Runs the block; `output` is pixel by pixel, and its rows are shared out among `parts` tasks.
+    /// Runs the block; `output` is pixel by pixel, and its rows are distributed over `parts` tasks.
     pub(crate) fn run(&self, input: Image<'_>, output: &mut [f32], parts: usize) {
         let (rows, columns, channels) = self.output(input.size);
         let each = rows.div_ceil(parts);
@@ -79,7 +79,7 @@ impl Bottleneck {
         }
     }
 
-    /// Some rows of output.
+    /// Computes some rows of output.
     fn rows(&self, input: Image<'_>, rows: Range<usize>, output: &mut [f32], scratch: &mut Scratch) {
         let arch = Arch::new();
         let Scratch { ring, strip, from, to } = scratch;

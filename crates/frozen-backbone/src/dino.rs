@@ -1,23 +1,24 @@
-//! DINOv2: a vision transformer of 14x14 patches.
+//! DINOv2: vision transformer with patches of 14x14 pixels.
 
 use std::cell::Cell;
 
 use ndarray::ArrayView3;
 use rayon::prelude::*;
 
-use crate::attention::{HEAD, attend, gelu, normalise};
-use crate::backbone::{IMAGENET, by_channel, check, id, normalised};
-use crate::feature_map::{Map, Reads, run};
+use crate::attention::{HEAD, attend, gelu, normalize};
+use crate::backbone::{Backbone, IMAGENET, Level, Pyramid, by_channel, check, id, normalized};
+use crate::error::Error;
+use crate::feature_map::{FeatureMap, Reads, run};
 use crate::kernels::Packed;
-use crate::{Backbone, Error, Level, Pyramid, Weights};
+use crate::weights::Weights;
 
 const PATCH: usize = 14;
-/// Patches a side that the position embeddings were trained for.
+/// Number of patches along each side of the images that the position embeddings were trained for.
 const GRID: usize = 37;
-/// Transformer layers.
+/// Number of transformer layers.
 const DEPTH: usize = 12;
 
-/// Member of the family.
+/// Size of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DinoVariant {
     /// 384 channels, 6 heads.
@@ -48,9 +49,9 @@ type Norm = (Vec<f32>, Vec<f32>);
 #[derive(Debug, Clone)]
 struct Layer {
     norm1: Norm,
-    /// Queries (scaled for the dot product), keys and values together.
+    /// Projection to queries (scaled for the dot product), keys and values, in this order.
     qkv: Packed,
-    /// The layer scale is folded into this one and into `shrink`.
+    /// Output projection of the attention; the layer scale is folded into it, and into `shrink`.
     output: Packed,
     norm2: Norm,
     widen: Packed,
@@ -58,17 +59,17 @@ struct Layer {
     tapped: bool,
 }
 
-/// Tokens between layers, kept from image to image; one row a token.
+/// Buffers between layers, reused from image to image; one row per token.
 #[derive(Default)]
 struct Maps {
-    image: Map,
-    positions: Map,
-    patches: Map,
-    tokens: Map,
-    normed: Map,
-    wide: Map,
+    image: FeatureMap,
+    positions: FeatureMap,
+    patches: FeatureMap,
+    tokens: FeatureMap,
+    normed: FeatureMap,
+    wide: FeatureMap,
     context: Vec<f32>,
-    after: Map,
+    after: FeatureMap,
 }
 
 thread_local! {
@@ -77,9 +78,9 @@ thread_local! {
 
 /// DINOv2 small or base from the public weights `dinov2-small` or `dinov2-base` of facebook, without registers, frozen.
 ///
-/// A tap is the patch tokens after a chosen layer (1 to 12), behind the final layer norm, as a map at stride 14. An image whose sides are no
-/// multiples of 14 is continued by its last row and column. Position embeddings are resized from 37x37 by bicubic interpolation
-/// (a = -0.75, corners not aligned, no antialiasing), as the public model does. Inputs are normalised with the mean and the standard
+/// Each tap holds the patch tokens after a chosen layer (1 to 12), behind the final layer norm, as a map at stride 14. An image whose
+/// sides are not multiples of 14 is padded by repeating its last row and column. Position embeddings are resized from 37x37 by bicubic interpolation
+/// (a = -0.75, corners not aligned, no antialiasing), as the public model does. Inputs are normalized with the mean and the standard
 /// deviation of ImageNet.
 ///
 /// M. Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision", TMLR 2024.
@@ -95,7 +96,7 @@ thread_local! {
 pub struct DinoV2 {
     patch: Packed,
     class: Vec<f32>,
-    /// Of the class token, then of the patches row by row.
+    /// Position embeddings of the class token, then of the patches row by row.
     positions: Vec<f32>,
     layers: Vec<Layer>,
     norm: Norm,
@@ -105,16 +106,16 @@ pub struct DinoV2 {
 }
 
 impl DinoV2 {
-    /// Every third layer.
+    /// Default taps: every third layer.
     pub const LAYERS: [usize; 4] = [3, 6, 9, 12];
 
-    /// Reads the network up to the last of `layers`, which are some of 1 to 12 in rising order.
+    /// Creates the network up to the last of `layers`, the taps: some of 1 to 12, each once, in rising order.
     ///
     /// # Errors
-    /// [`Error::Taps`]; [`Error::Weights`] naming the tensor that is missing or does not fit.
+    /// [`Error::Parameter`] for other layers; [`Error::Weights`] with the tensor that is missing or does not fit.
     pub fn new(variant: DinoVariant, weights: &Weights, layers: &[usize]) -> Result<Self, Error> {
         let (name, channels) = (variant.name(), variant.channels());
-        let id = id(name, layers, &std::array::from_fn::<_, DEPTH, _>(|i| i + 1))?;
+        let id = id(name, "layers", layers, &std::array::from_fn::<_, DEPTH, _>(|i| i + 1))?;
         let get = |tensor: &str, shape: &[usize]| weights.get(name, tensor, shape);
         let norm = |at: &str| {
             Ok::<_, Error>((get(&format!("{at}.weight"), &[channels])?, get(&format!("{at}.bias"), &[channels])?))
@@ -166,7 +167,7 @@ impl DinoV2 {
         })
     }
 
-    /// The class token and the patches of an image of `rows` x `columns` patches, positions added.
+    /// Embeds the class token and the patches of an image of `rows` x `columns` patches, with their positions.
     fn embed(&self, (rows, columns): (usize, usize), maps: &mut Maps) {
         let Maps { image, positions, patches, tokens, .. } = maps;
         let channels = self.class.len();
@@ -189,13 +190,13 @@ impl DinoV2 {
     }
 }
 
-/// A linear layer: `count` runs of `len` numbers make a token, `step` apart.
+/// Linear layer on tokens that consist of `count` runs of `len` numbers, `step` apart.
 fn linear(
     weights: &Packed,
     source: &[f32],
     (count, step, len): (usize, usize, usize),
-    skip: Option<&Map>,
-    output: &mut Map,
+    skip: Option<&FeatureMap>,
+    output: &mut FeatureMap,
 ) {
     let tokens = source.len() / (count * len);
     output.reset((tokens, 1, weights.outputs()), 0);
@@ -225,23 +226,23 @@ impl Backbone for DinoV2 {
         let (height, width, _) = image.dim();
         let (rows, columns) = (height.div_ceil(PATCH), width.div_ceil(PATCH));
         let mut maps = MAPS.take();
-        let pixel = normalised(image, IMAGENET.0, IMAGENET.1);
+        let pixel = normalized(image, IMAGENET.0, IMAGENET.1);
         maps.image.fill((height, width), (rows * PATCH, columns * PATCH), 0, pixel);
         self.embed((rows, columns), &mut maps);
         let Maps { tokens, normed, wide, context, after, .. } = &mut maps;
         let (channels, count) = (self.class.len(), rows * columns + 1);
         let mut taps = Vec::with_capacity(self.levels.len());
         for layer in &self.layers {
-            normalise(tokens, &layer.norm1, normed);
+            normalize(tokens, &layer.norm1, normed);
             linear(&layer.qkv, &normed.values, (1, 0, channels), None, wide);
             attend(&wide.values, count, channels, context);
             linear(&layer.output, context, (channels / HEAD, count * HEAD, HEAD), Some(tokens), after);
-            normalise(after, &layer.norm2, normed);
+            normalize(after, &layer.norm2, normed);
             linear(&layer.widen, &normed.values, (1, 0, channels), None, wide);
             wide.values.par_chunks_mut(4 * channels).for_each(gelu);
             linear(&layer.shrink, &wide.values, (1, 0, 4 * channels), Some(after), tokens);
             if layer.tapped {
-                normalise(tokens, &self.norm, normed);
+                normalize(tokens, &self.norm, normed);
                 taps.push(normed.values[channels..].to_vec());
             }
         }
@@ -250,8 +251,8 @@ impl Backbone for DinoV2 {
     }
 }
 
-/// `grid` of [`GRID`] x [`GRID`] pixels by bicubic interpolation.
-fn resize(grid: &[f32], channels: usize, (rows, columns): (usize, usize), output: &mut Map) {
+/// Resizes `grid` of [`GRID`] x [`GRID`] embeddings by bicubic interpolation.
+fn resize(grid: &[f32], channels: usize, (rows, columns): (usize, usize), output: &mut FeatureMap) {
     output.reset((rows, columns, channels), 0);
     let (down, across) = (cubic(rows), cubic(columns));
     for (i, pixel) in output.values.chunks_exact_mut(channels).enumerate() {
@@ -264,7 +265,7 @@ fn resize(grid: &[f32], channels: usize, (rows, columns): (usize, usize), output
     }
 }
 
-/// The four grid lines that each of `size` outputs lies among, and their weights (Keys' kernel, a = -0.75).
+/// Grid lines and weights of the four neighbors of each of `size` outputs (Keys' kernel, a = -0.75).
 fn cubic(size: usize) -> Vec<[(usize, f32); 4]> {
     const A: f64 = -0.75;
     let near = |d: f64| ((A + 2.0) * d - (A + 3.0)) * d * d + 1.0;

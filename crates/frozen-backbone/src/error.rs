@@ -1,25 +1,30 @@
-//! What can go wrong.
+//! The error types of the crate.
+//!
+//! Stable: the variants, their fields, and that `source()` gives the cause. The words of the messages may change.
 
 use std::path::PathBuf;
+
+use imgkit::{ParameterError, Size};
 
 /// Every failure of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The image is smaller than the network's largest stride allows.
-    #[error("the image is {height}x{width}, but {backbone} needs at least {minimum} px a side: enlarge it")]
+    /// A parameter is out of range.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    /// The image is smaller than the network can read.
+    #[error("the image is {found}, but {backbone} needs at least {minimum} px a side: enlarge it")]
     TooSmall {
-        /// Rows.
-        height: usize,
-        /// Columns.
-        width: usize,
+        /// Size of the image.
+        found: Size,
         /// Smallest accepted side, px.
         minimum: usize,
-        /// Backbone id.
+        /// Id of the backbone.
         backbone: String,
     },
     /// The image has neither one nor three channels.
-    #[error("the image has {found} channels, but the backbone reads 1 (grey) or 3 (RGB): convert it first")]
+    #[error("the image has {found} channels, but the backbone reads 1 (gray) or 3 (RGB): convert it first")]
     Channels {
         /// Channels found.
         found: usize,
@@ -27,58 +32,48 @@ pub enum Error {
     /// A pixel is NaN or infinite.
     #[error("the image holds a value that is not finite at row {row}, column {column}: clean it first")]
     NotFinite {
-        /// Row.
+        /// Row of the pixel.
         row: usize,
-        /// Column.
+        /// Column of the pixel.
         column: usize,
     },
-    /// A choice of taps that the network does not have, or none at all.
-    #[error("cannot tap {backbone} at {asked:?}: name some of {offered:?}, each once, in rising order")]
-    Taps {
-        /// Name of the network.
-        backbone: &'static str,
-        /// The choice.
-        asked: Vec<usize>,
-        /// What there is.
-        offered: Vec<usize>,
-    },
     /// A file of weights cannot be used.
-    #[error("weights {}: {reason}", path.display())]
+    #[error("weights {}: {source}", path.display())]
     Weights {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        reason: WeightsError,
+        source: WeightsError,
     },
-    /// An operation failed in candle.
-    #[error("network: {0}")]
-    Network(#[from] candle_core::Error),
+    /// A feature map has another length than its shape; a fault of this crate.
+    #[error("a feature map does not have the length of its shape: report this fault")]
+    Internal(#[source] ndarray::ShapeError),
 }
 
-/// Why a file of weights cannot be used.
+/// Reasons why a file of weights cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightsError {
     /// The file cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] std::io::Error),
-    /// The file is no whole safetensors file.
-    #[error("no whole safetensors file ({0}): download it again")]
-    Damaged(String),
+    /// The file is not a whole safetensors file.
+    #[error("not a whole safetensors file ({0}): download it again")]
+    Damaged(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A tensor that the network needs is not in the file.
-    #[error("no tensor `{tensor}`, which {network} needs: take the file of that network")]
+    #[error("no tensor `{tensor}`, which {network} needs: use the file of that network")]
     Missing {
-        /// Its name.
+        /// Name of the tensor.
         tensor: String,
-        /// The network.
+        /// Name of the network.
         network: &'static str,
     },
     /// A tensor has another shape than the network needs.
-    #[error("tensor `{tensor}` is {found:?}, but {network} needs {expected:?}: take the file of that network")]
+    #[error("tensor `{tensor}` is {found:?}, but {network} needs {expected:?}: use the file of that network")]
     Shape {
-        /// Its name.
+        /// Name of the tensor.
         tensor: String,
-        /// The network.
+        /// Name of the network.
         network: &'static str,
         /// Shape needed.
         expected: Box<[usize]>,
@@ -88,23 +83,23 @@ pub enum WeightsError {
     /// A tensor does not hold floating-point numbers of a known kind.
     #[error("tensor `{tensor}` holds {found}: convert it to f32, f16 or bf16")]
     Type {
-        /// Its name.
+        /// Name of the tensor.
         tensor: String,
-        /// Its type.
+        /// Its type, as safetensors names it.
         found: String,
     },
-    /// A tensor holds NaN or infinity, or a variance below zero.
-    #[error("tensor `{tensor}` holds a number that no trained network has at index {index}: download the file again")]
+    /// A tensor holds NaN, infinity, or a negative variance.
+    #[error("tensor `{tensor}` holds an impossible number at index {index}: download the file again")]
     Value {
-        /// Its name.
+        /// Name of the tensor.
         tensor: String,
         /// Position in the flattened tensor.
         index: usize,
     },
-    /// The tensors hash to something else than was asked for.
-    #[error("tensors hash to {found:016x}, not {expected:016x}: another or an altered file")]
+    /// The hash of the tensors is not the expected one.
+    #[error("the tensors hash to {found:016x}, not {expected:016x}: another or an altered file")]
     Hash {
-        /// Hash asked for.
+        /// Hash expected.
         expected: u64,
         /// Hash of the file.
         found: u64,

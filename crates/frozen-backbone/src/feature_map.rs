@@ -1,4 +1,4 @@
-//! Maps with their channels innermost, and dense convolutions and linear layers from one to the next.
+//! Feature maps with their channels innermost, and dense convolutions and linear layers between them.
 
 use std::cell::Cell;
 
@@ -10,14 +10,14 @@ use crate::kernels::{Dense, LANES, Packed};
 /// Output pixels of a strip, at least (one row otherwise): enough to reuse each weight panel, few enough for the cache.
 const STRIP: usize = 256;
 
-/// Tasks for one image: all threads, but inside a task of rayon's, where the caller already shares out its images, one.
+/// Number of tasks for one image: all threads, or 1 inside a rayon task, where the caller already runs images in parallel.
 pub(crate) fn parts() -> usize {
     if rayon::current_thread_index().is_some() { 1 } else { rayon::current_num_threads() }
 }
 
-/// Pixel by pixel, channels innermost, with a border of zero pixels.
+/// Feature map: pixel by pixel, channels innermost, with a border of zero pixels.
 #[derive(Debug, Default)]
-pub(crate) struct Map {
+pub(crate) struct FeatureMap {
     pub(crate) values: Vec<f32>,
     pub(crate) rows: usize,
     pub(crate) columns: usize,
@@ -25,8 +25,8 @@ pub(crate) struct Map {
     pub(crate) border: usize,
 }
 
-impl Map {
-    /// Takes on another shape; all zero. The memory is kept.
+impl FeatureMap {
+    /// Resizes the map in place and fills it with zeros; the allocation is reused.
     pub(crate) fn reset(&mut self, (rows, columns, channels): (usize, usize, usize), border: usize) {
         let length = (rows + 2 * border) * (columns + 2 * border) * channels;
         self.values.clear();
@@ -34,12 +34,12 @@ impl Map {
         (self.rows, self.columns, self.channels, self.border) = (rows, columns, channels, border);
     }
 
-    /// Numbers per row, border included.
+    /// Length of a row, border included.
     pub(crate) fn row(&self) -> usize {
         (self.columns + 2 * self.border) * self.channels
     }
 
-    /// An image of `size` with three channels, whose last row and column go on to `rows` x `columns`.
+    /// Fills the map with an image of `size` with three channels, padded to `rows` x `columns` by repeating its last row and column.
     pub(crate) fn fill(
         &mut self,
         size: (usize, usize),
@@ -57,7 +57,7 @@ impl Map {
     }
 }
 
-/// A dense convolution, padded evenly by half its kernel as PyTorch does.
+/// Dense convolution, padded evenly by half its kernel as in PyTorch.
 #[derive(Debug, Clone)]
 pub(crate) struct Convolution {
     pub(crate) weights: Packed,
@@ -66,9 +66,16 @@ pub(crate) struct Convolution {
 }
 
 impl Convolution {
-    /// From `input`, whose border is at least half the kernel, to `output` with the given border. `skip`, without border, is added;
-    /// nothing below `floor` is left.
-    pub(crate) fn run(&self, input: &Map, skip: Option<&Map>, floor: f32, output: &mut Map, border: usize) {
+    /// Convolves `input`, whose border is at least half the kernel, into `output` with the given border. `skip`, without border, is added;
+    /// the result is at least `floor`.
+    pub(crate) fn run(
+        &self,
+        input: &FeatureMap,
+        skip: Option<&FeatureMap>,
+        floor: f32,
+        output: &mut FeatureMap,
+        border: usize,
+    ) {
         let (rows, columns) = (input.rows.div_ceil(self.stride), input.columns.div_ceil(self.stride));
         output.reset((rows, columns, self.weights.outputs()), border);
         let (row, channels, near) = (input.row(), input.channels, input.border - self.kernel / 2);
@@ -83,7 +90,7 @@ impl Convolution {
     }
 }
 
-/// What the output pixel at `(row, column)` reads: `count` runs of `len` numbers, `step` apart, the first at `from(row, column)`.
+/// Source of the output pixel at `(row, column)`: `count` runs of `len` numbers, `step` apart, the first at `from(row, column)`.
 pub(crate) struct Reads<'a, F> {
     pub(crate) source: &'a [f32],
     pub(crate) count: usize,
@@ -93,17 +100,17 @@ pub(crate) struct Reads<'a, F> {
 }
 
 thread_local! {
-    /// Where pixels are read from and written to.
-    static PLACES: Cell<(Vec<usize>, Vec<usize>)> = Cell::default();
+    /// Offsets that pixels are read from and written to, reused from image to image.
+    static OFFSETS: Cell<(Vec<usize>, Vec<usize>)> = Cell::default();
 }
 
-/// Fills `output` in strips of rows, shared out among all threads.
+/// Computes `output` in strips of rows on all threads.
 pub(crate) fn run<F: Fn(usize, usize) -> usize + Sync>(
     weights: &Packed,
     reads: &Reads<'_, F>,
-    skip: Option<&Map>,
+    skip: Option<&FeatureMap>,
     floor: f32,
-    output: &mut Map,
+    output: &mut FeatureMap,
 ) {
     let (rows, columns, row) = (output.rows, output.columns, output.row());
     let (channels, border) = (output.channels, output.border);
@@ -111,7 +118,7 @@ pub(crate) fn run<F: Fn(usize, usize) -> usize + Sync>(
     let height = STRIP.div_ceil(columns.max(1));
     let body = &mut output.values[border * row..][..rows * row];
     body.par_chunks_mut((each * row).max(1)).enumerate().for_each(|(i, output)| {
-        let (mut from, mut to) = PLACES.take();
+        let (mut from, mut to) = OFFSETS.take();
         let rows = i * each..((i + 1) * each).min(rows);
         for start in rows.clone().step_by(height) {
             from.clear();
@@ -135,6 +142,6 @@ pub(crate) fn run<F: Fn(usize, usize) -> usize + Sync>(
                 panel: LANES,
             });
         }
-        PLACES.set((from, to));
+        OFFSETS.set((from, to));
     });
 }

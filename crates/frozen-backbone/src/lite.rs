@@ -1,16 +1,18 @@
-//! EfficientNet-Lite: one description of its blocks, one way to run them, for the embedded weights and for downloaded ones.
+//! EfficientNet-Lite: description of its blocks and their execution, for the embedded and for downloaded weights.
 
 use std::cell::Cell;
 
 use ndarray::ArrayView3;
 
-use crate::backbone::{by_channel, check, id, normalised};
+use crate::backbone::{Backbone, Level, Pyramid, by_channel, check, id, normalized};
 use crate::bottleneck::{Bottleneck, Image};
+use crate::error::Error;
 use crate::feature_map::parts;
+use crate::geometry::Window;
 use crate::kernels::{Packed, Taps};
-use crate::{Backbone, Error, Level, Pyramid, Weights, Window};
+use crate::weights::Weights;
 
-/// Member of the family.
+/// Size of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LiteVariant {
     /// 16 blocks.
@@ -30,7 +32,7 @@ impl LiteVariant {
         }
     }
 
-    /// All blocks in order.
+    /// All blocks of the network in order.
     pub(crate) fn blocks(self) -> Vec<Block> {
         let repeats = if self == Self::Lite0 { [1, 2, 2, 3, 3, 4, 1] } else { [1, 3, 3, 4, 4, 5, 1] };
         let channels =
@@ -54,14 +56,14 @@ impl LiteVariant {
 const STAGES: [(usize, usize); 7] = [(3, 1), (3, 2), (5, 2), (3, 2), (5, 1), (5, 2), (3, 1)];
 /// Kernel, stride and outputs of the stem.
 const STEM: (usize, usize, usize) = (3, 2, 32);
-/// Fewest rows that a task gets: neighbours compute the rows between them twice.
+/// Fewest rows that a task gets: neighbors compute the rows between them twice.
 const MIN_ROWS: usize = 8;
 
-/// An inverted bottleneck of the description.
+/// Description of an inverted bottleneck.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Block {
     pub(crate) stage: usize,
-    /// Place in the stage.
+    /// Position in the stage.
     pub(crate) index: usize,
     kernel: usize,
     stride: usize,
@@ -74,24 +76,24 @@ pub(crate) struct Block {
     last: bool,
 }
 
-/// The convolutions of a block, as files name them differently.
+/// Convolutions of a block; files name them differently.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Role {
-    /// Of the whole network, in front of the block without expansion.
+    /// First convolution of the network, in front of the block without expansion.
     Stem,
     Expand,
     Depthwise,
     Project,
 }
 
-/// Where features are read: the ends of the stages (linear bottlenecks) at the named strides, but for the first stage.
+/// Blocks of the network and the taps among them: the ends of the stages (linear bottlenecks) at the given strides, except the first stage.
 #[derive(Debug, Clone)]
 pub(crate) struct Lite {
     blocks: Vec<(Bottleneck, bool)>,
     pub(crate) levels: Vec<Level>,
 }
 
-/// Maps between layers, kept from image to image.
+/// Buffers between layers, reused from image to image.
 #[derive(Default)]
 struct Maps {
     image: Vec<f32>,
@@ -104,8 +106,8 @@ thread_local! {
 }
 
 impl Lite {
-    /// Up to the last tap of `strides`. `load` gives weight and bias, batch norm folded, of a convolution of the given shape in the
-    /// `number`-th block.
+    /// Creates the network up to the last tap at one of `strides`. `load` gives weight and bias, batch norm folded, of a convolution of the
+    /// given shape in the `number`-th block.
     pub(crate) fn new(
         variant: LiteVariant,
         strides: &[usize],
@@ -141,8 +143,7 @@ impl Lite {
         })
     }
 
-    /// Each tap, channels innermost, of the image whose normalised pixels are `pixel(row, column)`; rows are shared out among `parts`
-    /// tasks.
+    /// Computes the taps, channels innermost, of the image with the normalized pixels `pixel(row, column)`, on `parts` tasks.
     pub(crate) fn taps(
         &self,
         (height, width): (usize, usize),
@@ -184,18 +185,18 @@ impl Lite {
         taps
     }
 
-    /// Features of a checked image, normalised to `v * scale + shift`.
+    /// Extracts the features of a checked image, normalized to `v * scale + shift`.
     pub(crate) fn pyramid(&self, image: ArrayView3<'_, f32>, scale: f32, shift: f32) -> Result<Pyramid, Error> {
         let (height, width, _) = image.dim();
-        let taps = self.taps((height, width), parts(), normalised(image, [scale; 3], [shift; 3]));
+        let taps = self.taps((height, width), parts(), normalized(image, [scale; 3], [shift; 3]));
         taps.into_iter().zip(&self.levels).map(|(values, level)| by_channel(values, level.dim(height, width))).collect()
     }
 }
 
 /// EfficientNet-Lite0, 1 or 2 from the public weights `tf_efficientnet_lite0`, `1` or `2` of timm, up to stride 32; batch norm folded, frozen.
 ///
-/// Taps the linear bottlenecks that end a stage, by stride: one at 4 and at 8, two at 16 and at 32. Inputs are normalised to `2 v - 1`.
-/// Padding is TensorFlow's: of the files of that architecture, those whose name begins with `tf_` fit.
+/// The taps are the linear bottlenecks that end a stage, by stride: one at 4 and at 8, two at 16 and at 32. Inputs are normalized to `2 v - 1`.
+/// Padding is TensorFlow's: only weight files with the `tf_` prefix are compatible.
 ///
 /// ```no_run
 /// use frozen_backbone::{EfficientNetLite, LiteVariant, Weights};
@@ -212,17 +213,17 @@ pub struct EfficientNetLite {
 }
 
 impl EfficientNetLite {
-    /// The strides that the embedded [`crate::EfficientNetLite0`] is read at too: four taps.
+    /// Default strides, those of the embedded [`crate::EfficientNetLite0`]: four taps.
     pub const STRIDES: [usize; 3] = [4, 8, 16];
 
-    /// Reads the network up to the last of `strides`, which are some of 4, 8, 16 and 32 in rising order.
+    /// Creates the network up to the last of `strides`, the taps: some of 4, 8, 16 and 32, each once, in rising order.
     ///
     /// # Errors
-    /// [`Error::Taps`]; [`Error::Weights`] naming the tensor that is missing or does not fit.
+    /// [`Error::Parameter`] for other strides; [`Error::Weights`] with the tensor that is missing or does not fit.
     pub fn new(variant: LiteVariant, weights: &Weights, strides: &[usize]) -> Result<Self, Error> {
         const EPSILON: f32 = 1e-3;
         let name = variant.name();
-        let id = id(name, strides, &[4, 8, 16, 32])?;
+        let id = id(name, "strides", strides, &[4, 8, 16, 32])?;
         let net = Lite::new(variant, strides, |_, Block { stage, index, .. }, role, shape| {
             // the first stage has no expansion, so that its layers count from the depthwise one
             let (convolution, norm) = match (role, stage) {

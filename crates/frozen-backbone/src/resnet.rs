@@ -4,19 +4,20 @@ use std::cell::Cell;
 
 use ndarray::ArrayView3;
 
-use crate::backbone::{IMAGENET, by_channel, check, id, normalised};
-use crate::feature_map::{Convolution, Map};
+use crate::backbone::{Backbone, IMAGENET, Level, Pyramid, by_channel, check, id, normalized};
+use crate::error::Error;
+use crate::feature_map::{Convolution, FeatureMap};
 use crate::kernels::Packed;
-use crate::{Backbone, Error, Level, Pyramid, Weights};
+use crate::weights::Weights;
 
 const NAME: &str = "WideResNet-50-2";
 const EPSILON: f32 = 1e-5;
-/// Outputs of the stem.
+/// Output channels of the stem.
 const STEM: usize = 64;
 /// (blocks, inner channels, output channels, stride of the first block) of layers 1 to 3.
 const LAYERS: [(usize, usize, usize, usize); 3] = [(3, 128, 256, 1), (4, 256, 512, 2), (6, 512, 1024, 2)];
 
-/// A residual block: 1x1, 3x3 (which has the stride) and 1x1 convolutions, and a 1x1 one beside them where the shape changes.
+/// Residual block: 1x1, 3x3 (which has the stride) and 1x1 convolutions, and a 1x1 convolution on the skip where the shape changes.
 #[derive(Debug, Clone)]
 struct Residual {
     reduce: Convolution,
@@ -26,15 +27,15 @@ struct Residual {
     tapped: bool,
 }
 
-/// Maps between layers, kept from image to image.
+/// Buffers between layers, reused from image to image.
 #[derive(Default)]
 struct Maps {
-    image: Map,
-    reduced: Map,
-    middle: Map,
-    beside: Map,
-    before: Map,
-    after: Map,
+    image: FeatureMap,
+    reduced: FeatureMap,
+    middle: FeatureMap,
+    beside: FeatureMap,
+    before: FeatureMap,
+    after: FeatureMap,
 }
 
 thread_local! {
@@ -43,7 +44,7 @@ thread_local! {
 
 /// WideResNet-50-2 from torchvision's public weights (`wide_resnet50_2`, either version), layers 1 to 3, batch norm folded, frozen.
 ///
-/// Taps the outputs of layers 1, 2 and 3: 256, 512 and 1024 channels at strides 4, 8 and 16. Inputs are normalised with the mean and the
+/// The taps are the outputs of layers 1, 2 and 3: 256, 512 and 1024 channels at strides 4, 8 and 16. Inputs are normalized with the mean and the
 /// standard deviation of ImageNet.
 ///
 /// S. Zagoruyko, N. Komodakis, "Wide Residual Networks", BMVC 2016; the bottleneck form is torchvision's.
@@ -64,15 +65,15 @@ pub struct WideResNet50 {
 }
 
 impl WideResNet50 {
-    /// All taps.
+    /// Strides of all taps.
     pub const STRIDES: [usize; 3] = [4, 8, 16];
 
-    /// Reads the network up to the last of `strides`, which are some of 4, 8 and 16 in rising order.
+    /// Creates the network up to the last of `strides`, the taps: some of 4, 8 and 16, each once, in rising order.
     ///
     /// # Errors
-    /// [`Error::Taps`]; [`Error::Weights`] naming the tensor that is missing or does not fit.
+    /// [`Error::Parameter`] for other strides; [`Error::Weights`] with the tensor that is missing or does not fit.
     pub fn new(weights: &Weights, strides: &[usize]) -> Result<Self, Error> {
-        let id = id(NAME, strides, &Self::STRIDES)?;
+        let id = id(NAME, "strides", strides, &Self::STRIDES)?;
         let load = |convolution: &str, norm: &str, outputs, inputs, kernel, stride| {
             let shape = [outputs, inputs, kernel, kernel];
             let (weight, bias) = weights.folded(NAME, (convolution, norm), shape, EPSILON)?;
@@ -133,9 +134,9 @@ impl Backbone for WideResNet50 {
         let (height, width, _) = image.dim();
         let mut maps = MAPS.take();
         let Maps { image: input, reduced, middle, beside, before, after } = &mut maps;
-        input.fill((height, width), (height, width), self.stem.kernel / 2, normalised(image, IMAGENET.0, IMAGENET.1));
+        input.fill((height, width), (height, width), self.stem.kernel / 2, normalized(image, IMAGENET.0, IMAGENET.1));
         self.stem.run(input, None, 0.0, reduced, 1);
-        halve(reduced, before);
+        max_pool(reduced, before);
         let mut taps = Vec::with_capacity(self.levels.len());
         for block in &self.blocks {
             block.reduce.run(before, None, 0.0, reduced, 1);
@@ -158,16 +159,16 @@ impl Backbone for WideResNet50 {
     }
 }
 
-/// Largest of each 3x3 window at stride 2. `input` has a border of 1 and nothing below zero, so its border never wins.
-fn halve(input: &Map, output: &mut Map) {
+/// Max-pools 3x3 windows at stride 2. `input` has a border of 1 and no value below zero, so that the border never is the maximum.
+fn max_pool(input: &FeatureMap, output: &mut FeatureMap) {
     let (rows, columns, channels) = (input.rows.div_ceil(2), input.columns.div_ceil(2), input.channels);
     output.reset((rows, columns, channels), 0);
     for (i, pixel) in output.values.chunks_exact_mut(channels).enumerate() {
         let (y, x) = (i / columns * 2, i % columns * 2);
         for line in 0..3 {
             let from = (y + line) * input.row() + x * channels;
-            for neighbour in input.values[from..][..3 * channels].chunks_exact(channels) {
-                pixel.iter_mut().zip(neighbour).for_each(|(most, v)| *most = most.max(*v));
+            for neighbor in input.values[from..][..3 * channels].chunks_exact(channels) {
+                pixel.iter_mut().zip(neighbor).for_each(|(most, v)| *most = most.max(*v));
             }
         }
     }

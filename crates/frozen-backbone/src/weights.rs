@@ -1,58 +1,88 @@
-//! Files of weights: read whole, checked tensor by tensor.
+//! Weight files in the safetensors format, read whole and checked tensor by tensor.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use candle_core::safetensors::BufferedSafetensors;
-use candle_core::{DType, Device};
+use half::{bf16, f16};
+use imgkit::hash::fnv1a;
+use safetensors::{Dtype, SafeTensors};
 
-use crate::{Error, WeightsError};
+use crate::error::{Error, WeightsError};
 
-/// A safetensors file in memory. Networks take from it what they need; tensors beyond that (a classifier, say) do no harm.
+/// Weight file in memory: a safetensors file with a hash over all its tensors.
+///
+/// A network reads the tensors it needs; further tensors, such as a classifier, are ignored.
 ///
 /// ```
 /// use frozen_backbone::{Error, Weights, WeightsError};
 ///
 /// let broken = Weights::from_bytes("net.safetensors", vec![0; 7]).unwrap_err();
-/// assert!(matches!(broken, Error::Weights { reason: WeightsError::Damaged(_), .. }));
+/// assert!(matches!(broken, Error::Weights { source: WeightsError::Damaged(_), .. }));
 /// assert!(broken.to_string().contains("download it again"));
 /// ```
 pub struct Weights {
     path: PathBuf,
-    file: BufferedSafetensors,
+    bytes: Vec<u8>,
+    /// By name, so that the order in the file does not matter.
+    tensors: BTreeMap<String, Entry>,
     hash: u64,
 }
 
+/// Type, shape and place of a tensor in the file.
+struct Entry {
+    kind: Dtype,
+    shape: Vec<usize>,
+    bytes: Range<usize>,
+}
+
 impl Weights {
-    /// Reads the file.
+    /// Reads a safetensors file.
     ///
     /// # Errors
-    /// [`Error::Weights`]: unreadable, truncated or no safetensors file.
+    /// [`Error::Weights`]: unreadable, truncated or not a safetensors file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let bytes =
-            std::fs::read(path).map_err(|e| Error::Weights { path: path.to_owned(), reason: WeightsError::from(e) })?;
+            std::fs::read(path).map_err(|e| Error::Weights { path: path.to_owned(), source: WeightsError::from(e) })?;
         Self::from_bytes(path, bytes)
     }
 
-    /// From the file's content; `path` is what errors name.
+    /// Reads the content of a safetensors file; errors name `path`.
     ///
     /// # Errors
-    /// [`Error::Weights`]: truncated or no safetensors file.
+    /// [`Error::Weights`]: truncated or not a safetensors file.
     pub fn from_bytes(path: impl Into<PathBuf>, bytes: Vec<u8>) -> Result<Self, Error> {
         let path = path.into();
-        match BufferedSafetensors::new(bytes) {
-            Ok(file) => Ok(Self { hash: hash(&file), path, file }),
-            Err(e) => Err(Error::Weights { path, reason: WeightsError::Damaged(e.to_string()) }),
-        }
+        let (header, metadata) = match SafeTensors::read_metadata(&bytes) {
+            Ok(found) => found,
+            Err(e) => return Err(Error::Weights { path, source: WeightsError::Damaged(e.into()) }),
+        };
+        let data = size_of::<u64>() + header; // the length of the header comes first
+        let tensors: BTreeMap<String, Entry> = metadata
+            .tensors()
+            .into_iter()
+            .map(|(name, info)| {
+                let (start, end) = info.data_offsets;
+                (name, Entry { kind: info.dtype, shape: info.shape.clone(), bytes: data + start..data + end })
+            })
+            .collect();
+        let hash = fnv1a(tensors.iter().flat_map(|(name, tensor)| {
+            let head = format!("{name} {:?} {:?}\n", tensor.kind, tensor.shape).into_bytes();
+            head.into_iter().chain(bytes[tensor.bytes.clone()].iter().copied())
+        }));
+        Ok(Self { path, bytes, tensors, hash })
     }
 
-    /// 64-bit FNV-1a hash over all tensors in order of their names: name, type, shape and data, but not the file's own metadata. It tells
-    /// files apart and finds damage; it is no protection against someone who wants to deceive.
+    /// 64-bit FNV-1a hash over all tensors in the order of their names: name, type, shape and data, but not the metadata of the file.
+    ///
+    /// It tells files apart and finds damage; it gives no protection against a forged file.
+    #[must_use]
     pub fn hash(&self) -> u64 {
         self.hash
     }
 
-    /// Refuses a file that is not the one expected.
+    /// Checks that the hash is the expected one.
     ///
     /// # Errors
     /// [`Error::Weights`] with both hashes.
@@ -64,34 +94,36 @@ impl Weights {
         }
     }
 
-    /// The numbers of tensor `name`, last axis fastest.
+    /// Numbers of tensor `name`, last axis fastest, for `network`.
     ///
     /// # Errors
-    /// [`Error::Weights`]: missing, of another shape or type, not finite. `network` is who needs it.
+    /// [`Error::Weights`]: missing, of another shape or type, not finite.
     pub(crate) fn get(&self, network: &'static str, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
         let tensor = || name.to_owned();
-        let Ok(view) = self.file.get(name) else {
+        let Some(entry) = self.tensors.get(name) else {
             return Err(self.error(WeightsError::Missing { tensor: tensor(), network }));
         };
-        if view.shape() != shape {
-            let (expected, found) = (shape.into(), view.shape().into());
+        if entry.shape != shape {
+            let (expected, found) = (shape.into(), entry.shape.as_slice().into());
             return Err(self.error(WeightsError::Shape { tensor: tensor(), network, expected, found }));
         }
-        match DType::try_from(view.dtype()) {
-            Ok(DType::F32 | DType::F16 | DType::BF16) => {}
-            _ => return Err(self.error(WeightsError::Type { tensor: tensor(), found: format!("{:?}", view.dtype()) })),
-        }
-        let values: Vec<f32> = self.file.load(name, &Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        let data = &self.bytes[entry.bytes.clone()];
+        let values: Vec<f32> = match entry.kind {
+            Dtype::F32 => data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+            Dtype::F16 => data.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
+            Dtype::BF16 => data.as_chunks().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32()).collect(),
+            other => return Err(self.error(WeightsError::Type { tensor: tensor(), found: format!("{other:?}") })),
+        };
         match values.iter().position(|v| !v.is_finite()) {
             None => Ok(values),
             Some(index) => Err(self.error(WeightsError::Value { tensor: tensor(), index })),
         }
     }
 
-    /// A convolution `(O, C, k, k)` without bias and the batch norm behind it, folded into weight and bias.
+    /// Weight and bias of a convolution `(O, C, k, k)` without bias with the batch norm behind it folded in.
     ///
     /// # Errors
-    /// As [`Self::get`]; also a variance below zero.
+    /// As [`Self::get`]; also a negative variance.
     pub(crate) fn folded(
         &self,
         network: &'static str,
@@ -113,39 +145,17 @@ impl Weights {
         Ok((weight, bias))
     }
 
-    fn error(&self, reason: WeightsError) -> Error {
-        Error::Weights { path: self.path.clone(), reason }
+    fn error(&self, source: WeightsError) -> Error {
+        Error::Weights { path: self.path.clone(), source }
     }
 }
 
 impl std::fmt::Debug for Weights {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let tensors = self.file.tensors().len();
         f.debug_struct("Weights")
             .field("path", &self.path)
-            .field("tensors", &tensors)
+            .field("tensors", &self.tensors.len())
             .field("hash", &self.hash)
-            .finish()
+            .finish_non_exhaustive()
     }
-}
-
-fn hash(file: &BufferedSafetensors) -> u64 {
-    let mut tensors = file.tensors();
-    tensors.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-    fnv1a(tensors.iter().flat_map(|(name, tensor)| {
-        let head = format!("{name} {:?} {:?}\n", tensor.dtype(), tensor.shape()).into_bytes();
-        head.into_iter().chain(tensor.data().iter().copied())
-    }))
-}
-
-/// 64-bit FNV-1a of some bytes: names weights and images by their content; no cryptographic hash.
-///
-/// G. Fowler, L. C. Noll, K.-P. Vo, "The FNV Non-Cryptographic Hash Algorithm", IETF draft.
-///
-/// ```
-/// assert_eq!(frozen_backbone::fnv1a(*b"foobar"), 0x8594_4171_f739_67e8);
-/// ```
-pub fn fnv1a(bytes: impl IntoIterator<Item = u8>) -> u64 {
-    let mix = |hash: u64, b: u8| (hash ^ u64::from(b)).wrapping_mul(0x100_0000_01b3);
-    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, mix)
 }

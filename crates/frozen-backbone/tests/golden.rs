@@ -1,32 +1,24 @@
 //! Features against PyTorch's, frozen by `scripts/convert.py` (torch 2.15.0, efficientnet_lite_pytorch 0.1.0).
+#![cfg(feature = "embedded-weights")]
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a test may panic, and prints its figures
 
 mod common;
 
-use std::collections::HashMap;
-
-use candle_core::{Device, Tensor};
-use common::pattern;
+use common::{golden, pattern};
 use frozen_backbone::{Backbone, EfficientNetLite0};
-
-fn golden() -> HashMap<String, Tensor> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/features.safetensors");
-    candle_core::safetensors::load(path, &Device::Cpu).unwrap()
-}
 
 /// Largest absolute difference and relative L2 error over all sizes and taps.
 fn worst(set: &str) -> (f64, f64) {
     let net = EfficientNetLite0::pretrained().unwrap();
-    let golden = golden();
+    let golden = golden("features");
     let (mut absolute, mut relative) = (0.0f64, 0.0f64);
     for (height, width) in [(64, 64), (96, 80), (50, 71)] {
         let pyramid = net.extract(pattern(height, width).view()).unwrap();
         for (features, block) in pyramid.iter().zip([2, 4, 7, 10]) {
             let want = &golden[&format!("{set}/{height}x{width}.block{block}")];
-            assert_eq!(want.dims3().unwrap(), features.dim());
-            let want: Vec<f32> = want.flatten_all().unwrap().to_vec1().unwrap();
+            assert_eq!(want.dim(), features.dim());
             let (mut square, mut norm) = (0.0f64, 0.0f64);
-            for (got, want) in features.iter().zip(&want) {
+            for (got, want) in features.iter().zip(want) {
                 let difference = f64::from(got - want);
                 absolute = absolute.max(difference.abs());
                 square += difference * difference;
@@ -53,7 +45,7 @@ fn stay_within_the_rounding_of_f16_weights_of_the_published_model() {
     assert!(relative < 3e-3, "{relative}");
 }
 
-/// On the main thread an image is shared out among all threads, in a pool it runs alone: `lite0`'s own test has more shares.
+/// On the main thread an image is distributed over all threads, in a pool it runs alone; the unit test of `lite0` has more parts.
 #[test]
 fn do_not_depend_on_the_thread_count() {
     let net = EfficientNetLite0::pretrained().unwrap();

@@ -4,18 +4,16 @@
 
 mod common;
 
-use candle_core::Device;
-use common::{pattern, weights};
+use common::{golden, pattern, weights};
 use frozen_backbone::{Backbone, DinoV2, DinoVariant, EfficientNetLite, Error, LiteVariant, WideResNet50};
 use ndarray::Array3;
 
-/// Of the issue: relative error, each map by itself (L2), and its worst number by the map's largest.
+/// Largest relative error: each map by itself (L2), and its worst number by the map's largest.
 const TOLERANCE: f64 = 1e-3;
 
 /// `height` x `width` pixels; the golden maps hold every fifth channel.
 fn compare(net: &dyn Backbone, name: &str, (height, width): (usize, usize)) {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/parity.safetensors");
-    let golden = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+    let golden = golden("parity");
     let pyramid = net.extract(pattern(height, width).view()).unwrap();
     // one thread, in a pool's task, and all of them
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
@@ -25,11 +23,10 @@ fn compare(net: &dyn Backbone, name: &str, (height, width): (usize, usize)) {
         let (rows, columns) = (height.div_ceil(level.stride), width.div_ceil(level.stride));
         assert_eq!(features.dim(), (level.channels, rows, columns));
         let want = &golden[&format!("{name}/{i}")];
-        assert_eq!(want.dims3().unwrap(), (level.channels.div_ceil(5), rows, columns));
-        let want: Vec<f32> = want.flatten_all().unwrap().to_vec1().unwrap();
+        assert_eq!(want.dim(), (level.channels.div_ceil(5), rows, columns));
         let got = features.slice(ndarray::s![..;5, .., ..]);
         let (mut square, mut norm, mut worst, mut largest) = (0.0, 0.0, 0.0f64, 0.0f64);
-        for (got, want) in got.iter().zip(&want) {
+        for (got, want) in got.iter().zip(want) {
             let difference = f64::from(got - want);
             square += difference * difference;
             norm += f64::from(want * want);
@@ -69,7 +66,7 @@ fn dinov2_equals_transformers() {
     compare(&net, "dinov2_base", (126, 140));
 }
 
-/// Sides that are no multiples of 14 are as if the last row and column went on.
+/// Sides that are not multiples of 14 are padded by repeating the last row and column.
 #[test]
 fn dinov2_continues_an_image_to_whole_patches() {
     let net = DinoV2::new(DinoVariant::Base, &weights("dinov2_base"), &[1]).unwrap();
@@ -80,6 +77,6 @@ fn dinov2_continues_an_image_to_whole_patches() {
     assert_eq!(features, net.extract(continued.view()).unwrap());
     let error = net.extract(pattern(30, 13).view()).unwrap_err();
     assert!(
-        matches!(&error, Error::TooSmall { width: 13, minimum: 14, backbone, .. } if backbone == "dinov2-base-v1@1")
+        matches!(&error, Error::TooSmall { found, minimum: 14, backbone } if found.width == 13 && backbone == "dinov2-base-v1@1")
     );
 }

@@ -1,4 +1,4 @@
-//! Files of weights that cannot be right are refused, and the error says why.
+//! Weight files that cannot be used are rejected, and the error says why.
 #![allow(clippy::unwrap_used)] // a test may panic
 
 mod common;
@@ -24,9 +24,9 @@ fn named<'a>(tensors: &'a mut [Tensor], name: &str) -> &'a mut Tensor {
 
 fn reason(result: Result<impl Sized, Error>) -> WeightsError {
     match result {
-        Err(Error::Weights { path, reason }) => {
+        Err(Error::Weights { path, source }) => {
             assert_eq!(path, Path::new("net.safetensors"));
-            reason
+            source
         }
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("accepted"),
@@ -36,8 +36,39 @@ fn reason(result: Result<impl Sized, Error>) -> WeightsError {
 #[test]
 fn a_missing_file_is_named() {
     let error = Weights::open("nowhere/net.safetensors").unwrap_err();
-    assert!(matches!(&error, Error::Weights { reason: WeightsError::Unreadable(_), .. }));
+    assert!(matches!(&error, Error::Weights { source: WeightsError::Unreadable(_), .. }));
     assert!(error.to_string().starts_with("weights nowhere/net.safetensors: cannot be read: "), "{error}");
+}
+
+/// The embedded file is that of `weights/`, and reading it from there gives the same features under the hash of its tensors.
+#[cfg(feature = "embedded-weights")]
+#[test]
+fn a_file_gives_the_embedded_network() {
+    use frozen_backbone::EfficientNetLite0;
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/efficientnet-lite0-s16.safetensors");
+    let (read, embedded) = (EfficientNetLite0::from_file(path).unwrap(), EfficientNetLite0::pretrained().unwrap());
+    let image = pattern(40, 47);
+    assert_eq!(read.extract(image.view()).unwrap(), embedded.extract(image.view()).unwrap());
+    assert_eq!(read.hash(), Weights::open(path).unwrap().hash());
+    assert!(matches!(EfficientNetLite0::from_file("nowhere"), Err(Error::Weights { .. })));
+}
+
+/// Numbers of two bytes: 1, -2, 0.5 as IEEE half precision and as bfloat16, whose bits are those of the definition.
+#[test]
+fn half_precision_is_read_by_its_definition() {
+    for (kind, bits) in [("F16", [0x3c00u16, 0xc000, 0x3800]), ("BF16", [0x3f80, 0xc000, 0x3f00])] {
+        let whole = tensors("lite0");
+        let (mut halves, mut floats) = (whole.clone(), whole);
+        let half = named(&mut halves, "bn1.bias");
+        half.kind = kind;
+        half.data = (0..half.data.len() / 4).flat_map(|i| bits[i % 3].to_le_bytes()).collect();
+        let float = named(&mut floats, "bn1.bias");
+        float.data = (0..float.data.len() / 4).flat_map(|i| [1.0f32, -2.0, 0.5][i % 3].to_le_bytes()).collect();
+        let image = pattern(40, 47);
+        let features = |tensors: &[Tensor]| lite0(tensors).unwrap().extract(image.view()).unwrap();
+        assert_eq!(features(&halves), features(&floats), "{kind}");
+        assert_ne!(features(&halves), features(&tensors("lite0")), "{kind}");
+    }
 }
 
 #[test]
@@ -156,11 +187,14 @@ fn a_network_carries_the_hash_and_its_choice_of_taps() {
 
     for strides in [&[][..], &[2], &[8, 4], &[4, 4]] {
         let error = EfficientNetLite::new(LiteVariant::Lite0, &weights, strides).unwrap_err();
-        assert!(matches!(&error, Error::Taps { asked, .. } if asked == strides), "{error}");
+        assert!(
+            matches!(&error, Error::Parameter(p) if p.name == "strides" && p.value == format!("{strides:?}")),
+            "{error}"
+        );
     }
-    assert!(matches!(WideResNet50::new(&weights, &[32]), Err(Error::Taps { .. })));
-    assert!(matches!(DinoV2::new(DinoVariant::Small, &weights, &[13]), Err(Error::Taps { .. })));
-    assert!(matches!(DinoV2::new(DinoVariant::Small, &weights, &[0]), Err(Error::Taps { .. })));
+    assert!(matches!(WideResNet50::new(&weights, &[32]), Err(Error::Parameter(_))));
+    assert!(matches!(DinoV2::new(DinoVariant::Small, &weights, &[13]), Err(Error::Parameter(_))));
+    assert!(matches!(DinoV2::new(DinoVariant::Small, &weights, &[0]), Err(Error::Parameter(_))));
 }
 
 /// Fewer taps need fewer tensors; tensors beyond, of any type, do no harm.

@@ -6,6 +6,7 @@
 pub mod convert;
 pub mod file;
 mod geometry;
+pub mod hash;
 pub mod image_io;
 pub mod level;
 mod parameter;

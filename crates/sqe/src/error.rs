@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use imgkit::file::WriteError;
 use imgkit::{ParameterError, Size};
 
 /// Boxed cause of an error, of a type that is not part of the stable interface.
@@ -89,13 +90,8 @@ pub enum Error {
         source: Cause,
     },
     /// A file cannot be written.
-    #[error("{} cannot be written: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Failure of the operating system or of the encoder.
-        source: Cause,
-    },
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// The backbone rejected the image.
     #[error(transparent)]
     Backbone(#[from] frozen_backbone::Error),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use candle_core::{Device, Result as CandleResult, Tensor, Var};
 use frozen_backbone::Backbone;
+use imgkit::file::write_atomic;
 use safetensors::{Dtype, SafeTensors};
 
 use crate::error::Error;
@@ -19,7 +20,6 @@ impl Sqe {
     /// # Errors
     /// [`Error::Write`].
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        let write = |source| Error::Write { path: path.to_owned(), source };
         let vector = |values: &[f32]| Tensor::from_slice(values, values.len(), &Device::Cpu);
         let tensors = || -> CandleResult<Vec<(&str, Tensor)>> {
             let trained = self.vars.iter().map(|(name, var)| (*name, var.as_tensor().clone()));
@@ -33,8 +33,8 @@ impl Sqe {
         ]);
         let tensors = tensors().map_err(Error::network)?;
         let bytes = safetensors::serialize(tensors.iter().map(|(name, tensor)| (name, tensor)), Some(metadata))
-            .map_err(|e| write(e.into()))?;
-        imgkit::file::write_atomic(path, bytes).map_err(|e| write(e.source.into()))
+            .map_err(|e| Error::Network { source: e.into() })?;
+        Ok(write_atomic(path, bytes)?)
     }
 
     /// Reads an estimator that [`Self::save`] wrote for this `backbone`.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use frozen_backbone::fnv1a;
+use imgkit::hash::fnv1a;
 use ndarray::{Array2, Array3, ArrayView3};
 
 use crate::error::Error;

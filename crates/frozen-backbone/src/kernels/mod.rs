@@ -1,14 +1,14 @@
-//! The two inner loops, compiled for each instruction set that pulp can pick at run time.
+//! Inner loops of dense and depthwise convolutions, compiled for each instruction set that pulp can select at run time.
 //!
 //! Activations lie pixel by pixel, channels innermost, so that both loops run along channels without shuffles. Every output is one
-//! chain of fused multiply-adds in a fixed order, so the bits depend neither on the instruction set nor on how work is divided.
+//! chain of fused multiply-adds in a fixed order, so the bits depend neither on the instruction set nor on how the work is divided.
 
 /// Channels of a weight panel, and of a channel group of a [`Depthwise`] source.
 pub(crate) const LANES: usize = 16;
 /// Width of the last panel when at most this many channels are left; stored channel counts are multiples of it.
 pub(crate) const HALF: usize = LANES / 2;
 
-/// Most multiply-adds per output in one go: the weights of a panel and the numbers of its pixels then stay in the nearest caches.
+/// Most multiply-adds per output in one pass: the weights of a panel and the numbers of its pixels then stay in the nearest caches.
 const DEPTH: usize = 512;
 
 /// Weights of a dense convolution as the inner loop reads them: panels of [`LANES`] (the last perhaps [`HALF`]) outputs,
@@ -24,13 +24,13 @@ pub(crate) struct Packed {
 }
 
 impl Packed {
-    /// From `weight` (O, C, k, k) and `bias` (O). Depth runs over rows of the kernel, then columns, then inputs.
+    /// Packs `weight` (O, C, k, k) and `bias` (O). Depth runs over rows of the kernel, then columns, then inputs.
     pub(crate) fn new(weight: &[f32], bias: &[f32], inputs: usize, kernel: usize) -> Self {
         let taps = kernel * kernel;
         Self::from_fn(taps * inputs, bias, |o, k| weight[(o * inputs + k % inputs) * taps + k / inputs])
     }
 
-    /// From `weight(output, depth)` and one `bias` per output.
+    /// Packs `weight(output, depth)` and one `bias` per output.
     pub(crate) fn from_fn(depth: usize, bias: &[f32], weight: impl Fn(usize, usize) -> f32) -> Self {
         let outputs = bias.len();
         let groups = outputs.div_ceil(LANES);
@@ -50,7 +50,7 @@ impl Packed {
     }
 }
 
-/// Dense convolution of some pixels as a matrix product: each output pixel reads `count` runs of `len` neighbouring numbers,
+/// Dense convolution of some pixels as a matrix product: each output pixel reads `count` runs of `len` neighboring numbers,
 /// `step` apart.
 ///
 /// Deep sums are made in parts that pass over all pixels, resting in `output` meanwhile: the same chain of additions, so the same bits.
@@ -233,7 +233,7 @@ pub(crate) struct Taps {
 }
 
 impl Taps {
-    /// From `weight` (C, 1, k, k) and `bias` (C); missing channels of the last group are zero.
+    /// Packs `weight` (C, 1, k, k) and `bias` (C); missing channels of the last group are zero.
     pub(crate) fn new(weight: &[f32], bias: &[f32], kernel: usize, stride: usize) -> Self {
         let (area, groups) = (kernel * kernel, bias.len().div_ceil(LANES));
         let lane = |values: &[f32], at: usize| values.get(at).copied().unwrap_or(0.0);
@@ -244,7 +244,7 @@ impl Taps {
         Self { kernel, stride, weights, bias }
     }
 
-    /// Channel groups.
+    /// Number of channel groups.
     pub(crate) fn groups(&self) -> usize {
         self.bias.len()
     }
@@ -314,7 +314,7 @@ impl Depthwise<'_> {
         }
     }
 
-    /// `X` neighbouring pixels of one channel group, a vector at a time.
+    /// `X` neighboring pixels of one channel group, a vector at a time.
     ///
     /// Written as [`Dense::tile`] is, and inlined with a constant kernel and stride.
     #[allow(clippy::needless_range_loop)]
@@ -359,59 +359,4 @@ impl Depthwise<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use pulp::Simd;
-
-    use super::*;
-
-    /// A machine without vector instructions, and sums too deep for one go, give the bits of this machine and of one chain of additions.
-    #[test]
-    fn the_bits_depend_neither_on_the_instruction_set_nor_on_the_parts() {
-        let noise = |i: usize| ((i * 7919 + 13) % 1009) as f32 / 504.5 - 1.0;
-        // outputs, runs, numbers a run: long runs, many short ones, one go
-        for (outputs, count, len) in [(24, 3, 1500), (40, 12, 128), (16, 7, 21)] {
-            let (pixels, depth) = (15, count * len);
-            let bias: Vec<f32> = (0..outputs).map(|o| noise(o + 5)).collect();
-            let weights = Packed::from_fn(depth, &bias, |o, k| noise(o * depth + k));
-            let stored = weights.outputs();
-            let source: Vec<f32> = (0..depth + 3 * pixels).map(|i| noise(3 * i)).collect();
-            let skip: Vec<f32> = (0..pixels * stored).map(|i| noise(2 * i)).collect();
-            let (from, to): (Vec<_>, Vec<_>) = (0..pixels).map(|p| (3 * p, p * stored)).unzip();
-            let run = |scalar: bool| {
-                let mut output = vec![0.0; pixels * stored];
-                let dense = Dense {
-                    weights: &weights,
-                    source: &source,
-                    from: &from,
-                    count,
-                    step: len,
-                    len,
-                    skip: Some(&skip),
-                    floor: 0.0,
-                    ceiling: f32::INFINITY,
-                    output: &mut output,
-                    to: &to,
-                    panel: LANES,
-                };
-                if scalar {
-                    pulp::Scalar::new().vectorize(dense)
-                } else {
-                    pulp::Arch::new().dispatch(dense)
-                }
-                output
-            };
-            let chain = |i: usize| {
-                let (p, o) = (i / stored, i % stored);
-                let start = bias.get(o).copied().unwrap_or(0.0);
-                let sum = (0..depth).fold(start, |sum, k| {
-                    let weight = if o < outputs { noise(o * depth + k) } else { 0.0 };
-                    source[3 * p + k].mul_add(weight, sum)
-                });
-                (sum + skip[i]).max(0.0)
-            };
-            let want: Vec<f32> = (0..pixels * stored).map(chain).collect();
-            assert_eq!(run(false), want, "{outputs} {count} {len}");
-            assert_eq!(run(true), want, "{outputs} {count} {len}, scalar");
-        }
-    }
-}
+mod tests;

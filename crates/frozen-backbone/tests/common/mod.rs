@@ -1,10 +1,23 @@
-//! Files of weights made by a formula, the same as `scripts/parity.py` makes.
+//! Weight files made by a formula, the same as `scripts/parity.py` makes, and golden features.
 #![allow(dead_code)] // not every test needs all of it
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use frozen_backbone::Weights;
 use ndarray::Array3;
+
+/// Golden feature maps `(C, H, W)` by name.
+pub(crate) fn golden(name: &str) -> HashMap<String, Array3<f32>> {
+    let bytes = std::fs::read(format!("{}/tests/golden/{name}.safetensors", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let map = |(name, tensor): (&str, safetensors::tensor::TensorView<'_>)| {
+        let [c, h, w] = tensor.shape() else { panic!("{name} is {:?}", tensor.shape()) };
+        let values = tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+        (name.to_owned(), Array3::from_shape_vec((*c, *h, *w), values).unwrap())
+    };
+    file.iter().map(map).collect()
+}
 
 /// The input of `scripts/convert.py` and `scripts/parity.py`.
 pub(crate) fn pattern(height: usize, width: usize) -> Array3<f32> {
