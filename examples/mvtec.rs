@@ -10,7 +10,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use common::{Bars, bar, finish, number, say, tell_files, tell_training, write_report};
-use maphc2f::adbench::{Mvtec, Policy};
+use maphc2f::adbench::dataset::Policy;
+use maphc2f::adbench::loaders::Mvtec;
 use maphc2f::bisqad::{Checkpoint, Detector, Fusion, TrainParams, Weighting};
 use maphc2f::{
     Cell, Evaluation, MATERIALS, Pipeline, PipelineSource, Sheet, TestImage, Training, evaluate, load_photo,

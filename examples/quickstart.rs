@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use common::{Bars, bar, finish, say, tell_files, tell_training, write_report};
-use maphc2f::adbench::Report;
+use maphc2f::adbench::report::Report;
 use maphc2f::bisqad::{Detector, PatchDetector, TrainParams};
 use maphc2f::physdefect::appearance::{Appearance, Material, Rendered};
 use maphc2f::physdefect::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};

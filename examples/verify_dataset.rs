@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use common::bar;
-use maphc2f::adbench::loaders::official::{Counts, Source, counts};
-use maphc2f::adbench::{Btad, Dataset, DatasetError, Folder, Mvtec, Policy, Severity, Table, Visa, VisaSplit};
+use maphc2f::adbench::dataset::{Dataset, DatasetError, Policy, Severity};
+use maphc2f::adbench::loaders::published::{Counts, Source, counts};
+use maphc2f::adbench::loaders::{Btad, Folder, Mvtec, Table, Visa, VisaSplit};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 

@@ -55,16 +55,16 @@ pub enum Error {
     Read(#[from] imgkit::image_io::ReadError),
     /// A sample of a dataset could not be read.
     #[error(transparent)]
-    Sample(#[from] adbench::SampleError),
+    Sample(#[from] adbench::dataset::SampleError),
     /// A dataset is not in order.
     #[error(transparent)]
-    Dataset(#[from] adbench::DatasetError),
+    Dataset(#[from] adbench::dataset::DatasetError),
     /// A figure could not be computed.
     #[error(transparent)]
-    Metric(#[from] adbench::MetricError),
+    Metric(#[from] adbench::metrics::MetricError),
     /// A report could not be made.
     #[error(transparent)]
-    Report(#[from] adbench::ReportError),
+    Report(#[from] adbench::report::ReportError),
     /// A table could not be written.
     #[error(transparent)]
     Table(#[from] imgkit::file::WriteError),

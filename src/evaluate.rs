@@ -1,6 +1,6 @@
 //! Evaluation of a detector on a labeled test set.
 
-use adbench::{Outcome, Report, ReportBuilder};
+use adbench::report::{Outcome, Report, ReportBuilder};
 use bisqad::Detector;
 use imgkit::image_io::MaskRule;
 use imgkit::resize::{Kernel, resize_map};
@@ -28,7 +28,7 @@ impl TestImage {
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Sample`], [`Error::TooSmall`].
-    pub fn read(sample: &adbench::Sample) -> Result<Self, Error> {
+    pub fn read(sample: &adbench::dataset::Sample) -> Result<Self, Error> {
         let image = load_photo(sample.image_path())?;
         let mask = match sample.mask_path() {
             Some(_) => sample.read_mask(MaskRule::NonZero)?.mask,

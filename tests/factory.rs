@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use factory_common::{json, maphc2f, photos, run, synth, tree};
-use maphc2f::adbench::Mvtec;
+use maphc2f::adbench::loaders::Mvtec;
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::sqe::{Head, QualityFeatures, RankedVersions, Sqe, WarmStartParams};
 use ndarray::{Array2, Array3};

@@ -3,7 +3,7 @@
 //!
 //! The task is that of L. Franceschi et al., "Forward and Reverse Gradient-Based Hyperparameter Optimization", ICML 2017.
 
-use maphc2f::adbench::auroc;
+use maphc2f::adbench::metrics::auroc;
 use maphc2f::bilevel::{Bilevel, Error, ForwardDifference, Hypergradient, UpperGradient, WeightGradient};
 use maphc2f::imgkit::image_io::read_photo;
 use maphc2f::sqe::mean_one_weights;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use adbench::{Dataset, DatasetError, Policy, Sample, Severity};
+use adbench::dataset::{Dataset, DatasetError, Policy, Sample, Severity};
 
 /// A folder of this process's own. `.ci/run` points `TMPDIR` at one that it removes: the fuzzer exits without clean-up.
 pub fn scratch() -> &'static Path {

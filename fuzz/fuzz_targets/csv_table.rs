@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use adbench::Table;
+use adbench::loaders::Table;
 use libfuzzer_sys::fuzz_target;
 
 /// A root with a few images and masks, and a link out of it.

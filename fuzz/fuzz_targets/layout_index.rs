@@ -8,7 +8,7 @@ mod common;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use adbench::{Btad, Folder, Mvtec, Visa, VisaSplit};
+use adbench::loaders::{Btad, Folder, Mvtec, Visa, VisaSplit};
 use libfuzzer_sys::fuzz_target;
 
 /// The path below the root that a line names, unless it would leave it.

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use adbench::{Btad, Mvtec, Policy, Visa, VisaSplit};
+use adbench::dataset::Policy;
+use adbench::loaders::{Btad, Mvtec, Visa, VisaSplit};
 use imgkit::image_io::{MaskRule, Photo, decode_photo, read_mask};
 use imgkit::level::to_u8;
 use imgkit::resize::{resize, resize_map};

@@ -6,7 +6,7 @@
 
 use std::hint::black_box;
 
-use adbench::{PixelPool, auroc, average_precision};
+use adbench::metrics::{PixelPool, auroc, average_precision};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::Array2;
 use oracles::Xorshift;
@@ -55,7 +55,7 @@ fn pooled(c: &mut Criterion) {
                     pool.push(map.view(), mask.view())?;
                 }
                 let ranked = pool.rank()?;
-                Ok::<_, adbench::MetricError>((ranked.auroc(), ranked.au_pro(0.3)?))
+                Ok::<_, adbench::metrics::MetricError>((ranked.auroc(), ranked.au_pro(0.3)?))
             });
         });
     }

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
 
+use adbench::metrics::{PixelPool, auroc, average_precision, f1_max};
 use adbench::metrics::{au_pro, aupimo, label_components};
-use adbench::{PixelPool, auroc, average_precision, f1_max};
 use ndarray::Array2;
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
 
-use adbench::MetricError;
+use adbench::metrics::MetricError;
 use adbench::metrics::{Bootstrap, aupimo, auroc, bootstrap, pb, pg};
 use ndarray::{Array2, arr2};
 use proptest::prelude::*;

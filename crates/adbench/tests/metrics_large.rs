@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
 
+use adbench::metrics::{MetricError, PixelPool, auroc, average_precision};
 use adbench::metrics::{au_pro, f1_max};
-use adbench::{MetricError, PixelPool, auroc, average_precision};
 use ndarray::{Array2, ArrayView2, s};
 use oracles::Xorshift;
 

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
 
 use adbench::metrics::au_pro;
-use adbench::{MetricError, PixelPool, Reducer, auroc, average_precision, f1_max};
+use adbench::metrics::{MetricError, PixelPool, Reducer, auroc, average_precision, f1_max};
 use ndarray::{Array2, ArrayView2, arr2};
 use proptest::prelude::*;
 
@@ -234,7 +234,7 @@ fn bad_input_is_refused() {
     let nan = f1_max(&[1.0, f32::NAN], &[false, true]);
     assert!(matches!(nan, Err(MetricError::NonFinite { index: 1, value }) if value.is_nan()));
     let infinite = auroc(&[1.0, f32::INFINITY], &[false, true]);
-    assert_eq!(infinite, Err(MetricError::NonFinite { index: 1, value: f32::INFINITY }));
+    assert_eq!(infinite, Err(MetricError::NonFinite { index: 1, value: f64::INFINITY }));
 
     let (map, mask) = (arr2(&[[0.0_f32, 1.0]]), arr2(&[[true, false]]));
     for limit in [0.0, -0.1, 1.1, f64::NAN] {

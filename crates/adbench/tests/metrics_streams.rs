@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
 
 use adbench::metrics::{AnomalousPixels, HistogramPixels, over_seeds};
-use adbench::{MetricError, PixelPool, auroc};
+use adbench::metrics::{MetricError, PixelPool, auroc};
 use ndarray::{Array2, arr2};
 use proptest::prelude::*;
 

@@ -7,7 +7,8 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use adbench::{DatasetError, Finding, Mvtec, Policy, Severity};
+use adbench::dataset::{DatasetError, Finding, Policy, Severity};
+use adbench::loaders::Mvtec;
 use common::{mask, photo, save};
 use image::GrayImage;
 use imgkit::image_io::MaskRule;
@@ -28,7 +29,7 @@ fn category() -> (TempDir, PathBuf) {
 /// What both policies say of a category that is expected to have exactly one error: strict lists it, skipping leaves
 /// `left` test samples.
 fn only_finding(root: &Path, left: usize, validate: bool) -> Finding {
-    let finish = |d: adbench::Dataset| if validate { d.validate() } else { Ok(d) };
+    let finish = |d: adbench::dataset::Dataset| if validate { d.validate() } else { Ok(d) };
     let strict = Mvtec::index(root).and_then(finish).unwrap_err();
     let text = strict.to_string();
     let DatasetError::Findings(list) = strict else { panic!("{strict:?}") };

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use adbench::Mvtec;
+use adbench::loaders::Mvtec;
 use imgkit::image_io::MaskRule;
 
 #[test]

@@ -7,7 +7,8 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use adbench::{Btad, DatasetError, Finding, Folder, Mvtec, Policy, SampleError, Table};
+use adbench::dataset::{DatasetError, Finding, Policy, SampleError};
+use adbench::loaders::{Btad, Folder, Mvtec, Table};
 use common::{huge_png, ids, mask, only_finding, photo, save};
 use imgkit::image_io::{MaskRule, ReadError};
 use tempfile::TempDir;
@@ -181,7 +182,7 @@ fn a_header_that_claims_gigabytes_is_refused_at_once() {
     let finding = only_finding(|p| Mvtec::index_with(&root, p), 2);
     assert!(matches!(&finding, Finding::Undecodable { .. }), "{finding}");
     // Nor does its size alone make an empty mask of 3.6 GB.
-    let sample = adbench::Sample::new("a".into(), root.join("test/good/000.png"), None, None);
+    let sample = adbench::dataset::Sample::new("a".into(), root.join("test/good/000.png"), None, None);
     assert!(matches!(sample.read_mask(MaskRule::NonZero), Err(SampleError::Read(ReadError::Undecodable { .. }))));
     assert!(before.elapsed().as_secs() < 5);
 }

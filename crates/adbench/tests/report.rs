@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
 
 use adbench::metrics::{Bootstrap, au_pro, auroc, average_precision, bootstrap, f1_max};
-use adbench::{MetricError, Outcome, PixelPool, Report, ReportBuilder, ReportError};
+use adbench::metrics::{MetricError, PixelPool};
+use adbench::report::{Outcome, Report, ReportBuilder, ReportError};
 use ndarray::{Array2, Array3, ArrayView2, arr2};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -7,7 +7,7 @@ mod made_up;
 
 use adbench::protocol::{PROTOCOLS, Protocol};
 use adbench::report::{Document, Format, Provenance};
-use adbench::{Outcome, Report, ReportBuilder, ReportError};
+use adbench::report::{Outcome, Report, ReportBuilder, ReportError};
 use made_up::{HOSTILE, document};
 
 #[test]

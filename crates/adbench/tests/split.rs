@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
 
-use adbench::{MetricError, Sample, Split, Train};
+use adbench::dataset::{Sample, Split, Train};
+use adbench::metrics::MetricError;
 
 fn split(count: usize) -> Split<Train> {
     let sample = |i: usize| {

@@ -5,7 +5,8 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use adbench::{DatasetError, Finding, Mvtec, Policy};
+use adbench::dataset::{DatasetError, Finding, Policy};
+use adbench::loaders::Mvtec;
 use tiff::encoder::{TiffEncoder, colortype};
 
 fn write<C: colortype::ColorType>(path: &Path, values: &[C::Inner])

@@ -7,8 +7,9 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use adbench::loaders::official::{Source, counts};
-use adbench::{DatasetError, Finding, Policy, Visa, VisaSplit};
+use adbench::dataset::{DatasetError, Finding, Policy};
+use adbench::loaders::published::{Source, counts};
+use adbench::loaders::{Visa, VisaSplit};
 use common::{ids, mask, only_finding, photo, save};
 use imgkit::image_io::MaskRule;
 use tempfile::TempDir;
@@ -57,7 +58,7 @@ fn raw() -> (TempDir, PathBuf) {
     (folder, root)
 }
 
-fn index(root: &Path, policy: Policy) -> Result<adbench::Dataset, DatasetError> {
+fn index(root: &Path, policy: Policy) -> Result<adbench::dataset::Dataset, DatasetError> {
     Visa::default().index_with(root, "bolt", policy)
 }
 
@@ -222,7 +223,7 @@ fn other_numbers_than_the_published_ones_are_warned_of() {
 #[test]
 fn the_published_numbers_add_up() {
     let sum = |source| {
-        let add = |(t, g, a), (_, c): (&str, adbench::loaders::official::Counts)| {
+        let add = |(t, g, a), (_, c): (&str, adbench::loaders::published::Counts)| {
             (t + c.train, g + c.test_good, a + c.test_anomalous)
         };
         counts(source).fold((0, 0, 0), add)

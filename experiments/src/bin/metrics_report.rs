@@ -13,8 +13,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use experiments::console::{bar, finish, say};
+use maphc2f::adbench::dataset::Policy;
+use maphc2f::adbench::loaders::Mvtec;
 use maphc2f::adbench::metrics::{au_pro, aupimo, f1_max};
-use maphc2f::adbench::{Mvtec, Policy, auroc, average_precision};
+use maphc2f::adbench::metrics::{auroc, average_precision};
 use maphc2f::imgkit::file::write_atomic;
 use maphc2f::imgkit::image_io::{Photo, read_photo};
 use maphc2f::imgkit::resize::{Kernel, resize_u8};

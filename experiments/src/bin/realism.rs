@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use experiments::console::{bar, finish, say};
-use maphc2f::adbench::auroc;
+use maphc2f::adbench::metrics::auroc;
 use maphc2f::frozen_backbone::{Backbone, EfficientNetLite0};
 use maphc2f::imgkit::file::write_atomic;
 use maphc2f::imgkit::image_io::{MaskRule, read_mask};

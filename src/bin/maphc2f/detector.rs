@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use indicatif::ProgressBar;
-use maphc2f::adbench::{Mvtec, Policy};
+use maphc2f::adbench::dataset::Policy;
+use maphc2f::adbench::loaders::Mvtec;
 use maphc2f::bisqad::{self, Detector, Observe, Progress};
 use maphc2f::factory::PhotoSet;
 use maphc2f::frozen_backbone::EfficientNetLite0;

@@ -71,7 +71,7 @@ pub fn locate(data: &Path, set: &str, category: &str) -> std::result::Result<Pho
 #[cfg(test)]
 mod tests {
     use super::*;
-    use maphc2f::adbench::loaders::official::{Source, counts};
+    use maphc2f::adbench::loaders::published::{Source, counts};
 
     #[test]
     fn the_published_size_is_reached_over_the_published_categories() {

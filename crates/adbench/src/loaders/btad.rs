@@ -13,10 +13,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::official::{self, Source};
 use super::plan::{Plan, categories};
-use crate::dataset::{Dataset, Policy};
-use crate::finding::DatasetError;
+use super::published::{self, Source};
+use crate::dataset::{Dataset, DatasetError, Policy};
 
 const TOP: &str = "BTech_Dataset_transformed";
 const GOOD: [&str; 2] = ["ok", "good"];
@@ -38,7 +37,7 @@ impl Btad {
     /// Indexes one product, refusing it when anything is wrong with its files. `root` as for [`Btad::categories`].
     ///
     /// # Errors
-    /// As [`Mvtec::index`](crate::Mvtec::index).
+    /// As [`Mvtec::index`](crate::loaders::Mvtec::index).
     pub fn index(root: impl AsRef<Path>, product: &str) -> Result<Dataset, DatasetError> {
         Self::index_with(root, product, Policy::Strict)
     }
@@ -50,7 +49,7 @@ impl Btad {
     pub fn index_with(root: impl AsRef<Path>, product: &str, policy: Policy) -> Result<Dataset, DatasetError> {
         let (folder, _) = locate(root.as_ref());
         let data = Plan::category(&folder.join(product), &GOOD)?.index(Policy::Skip)?;
-        official::check(data, Source::Btad, policy)
+        published::check(data, Source::Btad, policy)
     }
 }
 

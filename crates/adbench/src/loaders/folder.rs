@@ -4,22 +4,21 @@ use std::path::{Path, PathBuf};
 
 use super::listing::Root;
 use super::plan::{Masks, Part, Plan, require};
-use crate::dataset::{Dataset, Policy};
-use crate::finding::DatasetError;
+use crate::dataset::{Dataset, DatasetError, Policy};
 
 /// Folders of images that follow no published layout. Folders are relative to the root.
 ///
 /// Masks pair with images by stem, as in the MVTec AD layout. Files are listed, not decoded, and never written.
 ///
 /// ```no_run
-/// use adbench::Folder;
+/// use adbench::loaders::Folder;
 /// let data = Folder::new("caps", "data/caps")
 ///     .train("good_2024")
 ///     .good("good_2025")
 ///     .defect("dent", "rejects/dent", Some("masks/dent"))
 ///     .defect("smear", "rejects/smear", None) // image figures only
 ///     .index()?;
-/// # Ok::<(), adbench::DatasetError>(())
+/// # Ok::<(), adbench::dataset::DatasetError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Folder {
@@ -61,7 +60,7 @@ impl Folder {
     /// Indexes the folders, refusing them when anything is wrong.
     ///
     /// # Errors
-    /// As [`Mvtec::index`](crate::Mvtec::index).
+    /// As [`Mvtec::index`](crate::loaders::Mvtec::index).
     pub fn index(&self) -> Result<Dataset, DatasetError> {
         self.index_with(Policy::Strict)
     }

@@ -1,10 +1,16 @@
-//! Loaders: each reads one layout into a [`Dataset`](crate::Dataset). They only ever read.
+//! Loaders: each reads one layout of folders into a [`Dataset`](crate::dataset::Dataset). They only ever read.
 
-pub mod btad;
-pub mod folder;
+mod btad;
+mod folder;
 mod listing;
-pub mod mvtec;
-pub mod official;
+mod mvtec;
 mod plan;
-pub mod table;
-pub mod visa;
+pub mod published;
+mod table;
+mod visa;
+
+pub use btad::Btad;
+pub use folder::Folder;
+pub use mvtec::Mvtec;
+pub use table::Table;
+pub use visa::{Visa, VisaSplit};

@@ -11,10 +11,9 @@
 
 use std::path::Path;
 
-use super::official::{self, Source};
 use super::plan::{Plan, categories};
-use crate::dataset::{Dataset, Policy};
-use crate::finding::DatasetError;
+use super::published::{self, Source};
+use crate::dataset::{Dataset, DatasetError, Policy};
 
 /// Loader of the MVTec AD layout. Files are listed, not decoded, and never written.
 ///
@@ -48,6 +47,6 @@ impl Mvtec {
     /// As [`Mvtec::index`]; under [`Policy::Skip`] there is no [`DatasetError::Findings`].
     pub fn index_with(category: impl AsRef<Path>, policy: Policy) -> Result<Dataset, DatasetError> {
         let data = Plan::category(category.as_ref(), &["good"])?.index(Policy::Skip)?;
-        official::check(data, Source::Mvtec, policy)
+        published::check(data, Source::Mvtec, policy)
     }
 }

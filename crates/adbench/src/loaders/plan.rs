@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::listing::{ImageFiles, Root, folders};
-use crate::dataset::{Dataset, Policy};
-use crate::finding::{DatasetError, Finding};
-use crate::split::{Sample, Split};
+use crate::dataset::{Dataset, DatasetError, Finding, Policy, Sample, Split};
 
 /// Images of one folder and where their masks are.
 #[derive(Debug, Clone)]

@@ -6,9 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::listing::Root;
 use super::plan::require;
-use crate::dataset::{Dataset, Policy};
-use crate::finding::{DatasetError, Finding};
-use crate::split::{Sample, Split};
+use crate::dataset::{Dataset, DatasetError, Finding, Policy, Sample, Split};
 
 /// Loader of a CSV table: comma-separated, any line ends, with or without a byte-order mark, with a header that names the columns in any order.
 ///
@@ -25,9 +23,9 @@ use crate::split::{Sample, Split};
 /// its path, so that equal file names in several folders are several images. Files are listed, not decoded, never written.
 ///
 /// ```no_run
-/// use adbench::Table;
+/// use adbench::loaders::Table;
 /// let candle = Table::new("VisA/split_csv/1cls.csv").root("VisA").category("candle").index()?;
-/// # Ok::<(), adbench::DatasetError>(())
+/// # Ok::<(), adbench::dataset::DatasetError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Table {

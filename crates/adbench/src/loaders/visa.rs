@@ -14,11 +14,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::official::{self, Source};
 use super::plan::{Plan, categories, require};
+use super::published::{self, Source};
 use super::table::Table;
-use crate::dataset::{Dataset, Policy};
-use crate::finding::DatasetError;
+use crate::dataset::{Dataset, DatasetError, Policy};
 
 const GOOD: [&str; 2] = ["good", "ok"];
 
@@ -79,7 +78,7 @@ impl Visa {
     /// Indexes one object, refusing it when anything is wrong with its files.
     ///
     /// # Errors
-    /// As [`Table::index`] for the raw dataset and as [`Mvtec::index`](crate::Mvtec::index) for reorganised copies,
+    /// As [`Table::index`] for the raw dataset and as [`Mvtec::index`](crate::loaders::Mvtec::index) for reorganised copies,
     /// which have the split `1cls` only.
     pub fn index(&self, root: impl AsRef<Path>, object: &str) -> Result<Dataset, DatasetError> {
         self.index_with(root, object, Policy::Strict)
@@ -106,7 +105,7 @@ impl Visa {
             }
         };
         if self.split == VisaSplit::OneClass {
-            official::check(data, Source::Visa, policy)
+            published::check(data, Source::Visa, policy)
         } else {
             data.with_findings(Vec::new(), policy)
         }

@@ -3,14 +3,12 @@
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use super::MetricError;
+use super::check::check_map;
 use super::components::label_components;
-use super::counter::Counter;
-use super::keys::key;
+use super::error::MetricError;
 use super::overlap::{area, check_limit};
-use super::rank::{Ranked, check_classes, count_parts, counter, groups};
+use super::ranking::{Counter, Ranked, check_classes, count_parts, counter, groups, key};
 use super::regions::Regions;
-use super::stream::check;
 
 /// The area under the per-region-overlap curve up to the false-positive rate `limit` (0.3 is customary), divided by it.
 ///
@@ -62,7 +60,7 @@ pub fn au_pro(maps: &[ArrayView2<'_, f32>], masks: &[ArrayView2<'_, bool>], limi
 
 /// The anomalous pixels of one image.
 fn regions(map: &ArrayView2<'_, f32>, mask: &ArrayView2<'_, bool>) -> Result<Regions, MetricError> {
-    check(map, mask)?;
+    check_map(map, mask)?;
     let components = label_components(*mask);
     let mut regions = Regions::default();
     if components.sizes.is_empty() {
@@ -75,7 +73,7 @@ fn regions(map: &ArrayView2<'_, f32>, mask: &ArrayView2<'_, bool>) -> Result<Reg
             }
         }
     }
-    regions.close_image(components.sizes);
+    regions.close_image(&components.sizes);
     Ok(regions)
 }
 

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 
 use ndarray::ArrayView2;
 
-use super::MetricError;
-use super::keys::key;
+use super::error::MetricError;
+use super::ranking::key;
 
 /// The area under each anomalous image's overlap curve, at false-positive rates so low that hardly a pixel of a good
 /// image is marked; one value in `[0, 1]` for each anomalous image, whose mean is the usual figure.
@@ -36,7 +36,7 @@ use super::keys::key;
 /// let mask = arr2(&[[true, true]]);
 /// let areas = aupimo(&[good.view()], &[map.view()], &[mask.view()], (1e-3, 1e-2))?;
 /// assert!((areas[0] - 0.5).abs() < 1e-12);
-/// # Ok::<(), adbench::MetricError>(())
+/// # Ok::<(), adbench::metrics::MetricError>(())
 /// ```
 pub fn aupimo(
     good: &[ArrayView2<'_, f32>],
@@ -64,7 +64,7 @@ pub fn aupimo(
 
 fn finite_keys<'a>(map: &'a ArrayView2<'_, f32>) -> Result<Vec<u32>, MetricError> {
     let of = |(index, &value): (usize, &'a f32)| {
-        if value.is_finite() { Ok(key(value)) } else { Err(MetricError::NonFinite { index, value }) }
+        if value.is_finite() { Ok(key(value)) } else { Err(MetricError::NonFinite { index, value: value.into() }) }
     };
     map.iter().enumerate().map(of).collect()
 }

@@ -1,8 +1,7 @@
 //! Area under the ROC curve.
 
-use super::MetricError;
-use super::keys::Score;
-use super::rank::Ranked;
+use super::error::MetricError;
+use super::ranking::Score;
 
 /// The exact area under the ROC curve: the probability that an anomalous score exceeds a normal one, ties counting one
 /// half (Mann-Whitney statistic with mid-ranks; J. A. Hanley and B. J. McNeil, Radiology 143, 1982).
@@ -20,16 +19,8 @@ use super::rank::Ranked;
 /// ```
 /// let scores = [0.1, 0.4, 0.35, 0.8];
 /// let labels = [false, false, true, true];
-/// assert_eq!(adbench::auroc(&scores, &labels), Ok(0.75));
+/// assert_eq!(adbench::metrics::auroc(&scores, &labels), Ok(0.75));
 /// ```
 pub fn auroc<S: Score>(scores: &[S], labels: &[bool]) -> Result<f64, MetricError> {
     S::auroc(scores, labels)
-}
-
-pub(super) fn from_ranked<K: Copy + Ord + Send>(ranked: &Ranked<K>) -> f64 {
-    let pairs = ranked.normal() as u128 * ranked.anomalous() as u128;
-    // Twice the number of pairs in which the anomalous score is the higher one.
-    let won: u128 =
-        ranked.descending().map(|g| g.anomalous as u128 * (2 * g.normal_below + g.normal_equal) as u128).sum();
-    won as f64 / (2 * pairs) as f64
 }

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 
-use super::MetricError;
+use super::error::MetricError;
 
 /// Settings of [`bootstrap`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,7 +56,7 @@ pub struct Interval {
 ///     auroc(&scores, &labels)
 /// })?;
 /// assert!(interval.low < 0.7 && interval.high == 1.0);
-/// # Ok::<(), adbench::MetricError>(())
+/// # Ok::<(), adbench::metrics::MetricError>(())
 /// ```
 pub fn bootstrap(
     labels: &[bool],
@@ -103,7 +103,7 @@ pub(crate) fn bootstrap_each<const N: usize>(
         let values = metric(&drawn)?;
         match values.into_iter().find(|v| !v.is_finite()) {
             None => Ok(values),
-            Some(value) => Err(MetricError::NonFinite { index: number, value: value as f32 }),
+            Some(value) => Err(MetricError::NonFinite { index: number, value }),
         }
     };
     let draws: Vec<[f64; N]> = (0..resamples).into_par_iter().map(draw).collect::<Result<_, _>>()?;

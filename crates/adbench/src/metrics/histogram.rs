@@ -2,11 +2,11 @@
 
 use ndarray::ArrayView2;
 
-use super::MetricError;
+use super::check::check_map;
 use super::components::label_components;
-use super::keys::key;
-use super::rank::check_classes;
-use super::stream::check;
+use super::error::MetricError;
+use super::overlap::check_limit;
+use super::ranking::{check_classes, key};
 
 /// An approximate figure: the exact one is within `value - error` and `value + error`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,7 +30,7 @@ pub struct Approximate {
 /// pixels.push(arr2(&[[0.1, 0.9, 0.2]]).view(), arr2(&[[false, true, false]]).view())?;
 /// let auroc = pixels.auroc()?;
 /// assert_eq!((auroc.value, auroc.error), (1.0, 0.0));
-/// # Ok::<(), adbench::MetricError>(())
+/// # Ok::<(), adbench::metrics::MetricError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct HistogramPixels {
@@ -61,7 +61,7 @@ impl HistogramPixels {
     /// # Errors
     /// [`MetricError::ShapeMismatch`], [`MetricError::NonFinite`]; nothing is added then.
     pub fn push(&mut self, map: ArrayView2<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<(), MetricError> {
-        check(&map, &mask)?;
+        check_map(&map, &mask)?;
         let components = label_components(mask);
         for (&score, &label) in map.iter().zip(&components.labels) {
             let bin = (key(score) >> self.shift) as usize;
@@ -121,13 +121,7 @@ impl HistogramPixels {
     /// # Errors
     /// [`MetricError::MissingClass`]; [`MetricError::InvalidParameter`] when `limit` is outside `(0, 1]`.
     pub fn au_pro(&self, limit: f64) -> Result<Approximate, MetricError> {
-        if !(limit > 0.0 && limit <= 1.0) {
-            return Err(MetricError::InvalidParameter {
-                name: "limit",
-                value: limit,
-                allowed: "above 0 and at most 1",
-            });
-        }
+        check_limit(limit)?;
         let (normal, _) = self.totals()?;
         let end = limit * normal as f64;
         let (mut x, mut y, mut low, mut high) = (0.0, 0.0, 0.0, 0.0);

@@ -1,7 +1,7 @@
 //! The per-region-overlap curve and the area under it.
 
-use super::MetricError;
-use super::rank::Ranked;
+use super::error::MetricError;
+use super::ranking::Ranked;
 use super::regions::Regions;
 
 /// The area up to `limit`, divided by it. The regions' pixels must be sorted.

@@ -2,14 +2,13 @@
 
 use ndarray::ArrayView2;
 
-use super::components::label_components;
-use super::keys::key;
+use super::check::check_map;
+use super::components::{Components, label_components};
+use super::error::MetricError;
 use super::overlap::area;
 use super::precision::{F1Max, average_precision_from_ranked, f1_max_from_ranked};
-use super::rank::Ranked;
+use super::ranking::{Ranked, key};
 use super::regions::Regions;
-use super::stream::check;
-use super::{MetricError, auroc};
 
 /// Collects score maps and masks of one image after another, for metrics over all their pixels.
 ///
@@ -18,7 +17,7 @@ use super::{MetricError, auroc};
 /// one; ranking adds up to 32 for each distinct anomalous score.
 ///
 /// ```
-/// use adbench::PixelPool;
+/// use adbench::metrics::PixelPool;
 /// use ndarray::arr2;
 /// let mut pool = PixelPool::new();
 /// pool.push(arr2(&[[0.1, 0.9], [0.2, 0.3]]).view(), arr2(&[[false, true], [false, false]]).view())?;
@@ -26,7 +25,7 @@ use super::{MetricError, auroc};
 /// let ranked = pool.rank()?;
 /// assert_eq!(ranked.auroc(), 1.0);
 /// assert_eq!(ranked.au_pro(0.3)?, 1.0);
-/// # Ok::<(), adbench::MetricError>(())
+/// # Ok::<(), adbench::metrics::MetricError>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct PixelPool {
@@ -63,16 +62,22 @@ impl PixelPool {
     /// # Errors
     /// [`MetricError::ShapeMismatch`], [`MetricError::NonFinite`]; the pool is then as it was.
     pub fn push(&mut self, map: ArrayView2<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<(), MetricError> {
-        check(&map, &mask)?;
-        self.normal.reserve(map.len());
+        check_map(&map, &mask)?;
         let components = label_components(mask);
-        if components.sizes.is_empty() {
+        self.push_labeled(map, (!components.sizes.is_empty()).then_some(&components));
+        Ok(())
+    }
+
+    /// Adds an image whose map has been checked and whose mask has been labeled; `None` when the mask is empty.
+    pub(crate) fn push_labeled(&mut self, map: ArrayView2<'_, f32>, components: Option<&Components>) {
+        self.normal.reserve(map.len());
+        let Some(components) = components else {
             match map.as_slice() {
                 Some(scores) => self.normal.extend(scores.iter().map(|&s| key(s))),
                 None => self.normal.extend(map.iter().map(|&s| key(s))),
             }
-            return Ok(());
-        }
+            return;
+        };
         for (row, labels) in map.outer_iter().zip(components.labels.outer_iter()) {
             for (&score, &label) in row.iter().zip(&labels) {
                 match label {
@@ -81,8 +86,7 @@ impl PixelPool {
                 }
             }
         }
-        self.regions.close_image(components.sizes);
-        Ok(())
+        self.regions.close_image(&components.sizes);
     }
 
     /// Adds all that another pool holds.
@@ -141,7 +145,7 @@ impl RankedPixels {
     /// The exact area under the ROC curve of all pixels. See [`auroc`](super::auroc()).
     #[must_use]
     pub fn auroc(&self) -> f64 {
-        auroc::from_ranked(&self.ranked)
+        self.ranked.auroc()
     }
 
     /// The average precision of all pixels. See [`average_precision`](super::average_precision).

@@ -1,8 +1,7 @@
 //! Metrics of precision and recall.
 
-use super::MetricError;
-use super::keys::{Score, sealed};
-use super::rank::Ranked;
+use super::error::MetricError;
+use super::ranking::{Rank, Ranked, Score};
 
 /// Average precision: the sum over distinct thresholds of (R_i - R_{i-1}) P_i, from the highest threshold down.
 ///
@@ -14,7 +13,7 @@ use super::rank::Ranked;
 ///
 /// ```
 /// let labels = [false, false, false, true];
-/// assert_eq!(adbench::average_precision(&[1.0; 4], &labels), Ok(0.25));
+/// assert_eq!(adbench::metrics::average_precision(&[1.0; 4], &labels), Ok(0.25));
 /// ```
 pub fn average_precision<S: Score>(scores: &[S], labels: &[bool]) -> Result<f64, MetricError> {
     Ok(average_precision_from_ranked(&S::rank(scores, labels)?))
@@ -50,7 +49,7 @@ pub struct F1Max<S = f32> {
 /// [`MetricError::LengthMismatch`], [`MetricError::NonFinite`], [`MetricError::MissingClass`].
 ///
 /// ```
-/// let best = adbench::f1_max(&[0.1, 0.4, 0.35, 0.8], &[false, false, true, true]).unwrap();
+/// let best = adbench::metrics::f1_max(&[0.1, 0.4, 0.35, 0.8], &[false, false, true, true]).unwrap();
 /// assert_eq!((best.f1, best.threshold), (0.8, 0.35));
 /// ```
 pub fn f1_max<S: Score>(scores: &[S], labels: &[bool]) -> Result<F1Max<S>, MetricError> {
@@ -58,7 +57,7 @@ pub fn f1_max<S: Score>(scores: &[S], labels: &[bool]) -> Result<F1Max<S>, Metri
         .ok_or(MetricError::MissingClass { class: "anomalous", count: scores.len() })
 }
 
-pub(super) fn f1_max_from_ranked<S: sealed::Score>(ranked: &Ranked<S::Key>) -> Option<F1Max<S>> {
+pub(super) fn f1_max_from_ranked<S: Rank>(ranked: &Ranked<S::Key>) -> Option<F1Max<S>> {
     // A threshold at a normal score calls more normal scores than the next anomalous score above, and finds no more.
     let mut found = 0;
     let mut best: Option<F1Max<S>> = None;

@@ -2,7 +2,8 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::{MetricError, check_finite_map};
+use super::check::check_finite_map;
+use super::error::MetricError;
 
 /// How the scores of an image's pixels become one score. Name the reducer with every image-level figure: the same maps
 /// give different figures under different ones.
@@ -28,7 +29,7 @@ impl Reducer {
     /// own parameter is outside its range.
     ///
     /// ```
-    /// use adbench::Reducer;
+    /// use adbench::metrics::Reducer;
     /// use ndarray::arr2;
     /// let map = arr2(&[[0.0, 1.0], [2.0, 3.0]]);
     /// assert_eq!(Reducer::Max.reduce(map.view()), Ok(3.0));

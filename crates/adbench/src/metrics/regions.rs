@@ -23,8 +23,8 @@ impl Regions {
     }
 
     /// Ends the current image, whose regions have these sizes.
-    pub(super) fn close_image(&mut self, sizes: Vec<usize>) {
-        self.sizes.extend(sizes);
+    pub(super) fn close_image(&mut self, sizes: &[usize]) {
+        self.sizes.extend_from_slice(sizes);
     }
 
     pub(super) fn append(&mut self, other: &Self) {

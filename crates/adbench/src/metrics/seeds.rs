@@ -1,6 +1,6 @@
 //! One figure over several runs.
 
-use super::MetricError;
+use super::error::MetricError;
 
 /// A figure over the seeds of a training.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,14 +25,14 @@ pub struct OverSeeds {
 /// ```
 /// let runs = adbench::metrics::over_seeds(&[0.9, 0.92, 0.94])?;
 /// assert!((runs.mean - 0.92).abs() < 1e-12 && (runs.deviation - 0.02).abs() < 1e-12);
-/// # Ok::<(), adbench::MetricError>(())
+/// # Ok::<(), adbench::metrics::MetricError>(())
 /// ```
 pub fn over_seeds(figures: &[f64]) -> Result<OverSeeds, MetricError> {
     if figures.is_empty() {
         return Err(MetricError::InvalidParameter { name: "number of runs", value: 0.0, allowed: "at least 1" });
     }
     if let Some(index) = figures.iter().position(|f| !f.is_finite()) {
-        return Err(MetricError::NonFinite { index, value: figures[index] as f32 });
+        return Err(MetricError::NonFinite { index, value: figures[index] });
     }
     let runs = figures.len();
     let mean = figures.iter().sum::<f64>() / runs as f64;

@@ -1,6 +1,7 @@
 //! Shares of good and bad images that stay separated when a few of the other class are given up.
 
-use super::{MetricError, check_finite};
+use super::check::check_finite;
+use super::error::MetricError;
 
 /// Good scores and anomalous scores, ascending.
 fn classes(scores: &[f32], labels: &[bool]) -> Result<(Vec<f32>, Vec<f32>), MetricError> {

@@ -2,13 +2,12 @@
 
 use ndarray::ArrayView2;
 
+use super::check::check_map;
 use super::components::label_components;
-use super::counter::Counter;
-use super::keys::key;
+use super::error::MetricError;
 use super::pixels::RankedPixels;
-use super::rank::{Group, Ranked, check_classes, counter, groups};
+use super::ranking::{Counter, Group, Ranked, check_classes, counter, groups, key};
 use super::regions::Regions;
-use super::{MetricError, check_finite_map};
 
 /// The first of two passes over the images: collects their anomalous pixels.
 ///
@@ -32,7 +31,7 @@ use super::{MetricError, check_finite_map};
 ///     second.push(map.view(), mask.view())?;
 /// }
 /// assert_eq!(second.rank()?.au_pro(0.3)?, 1.0);
-/// # Ok::<(), adbench::MetricError>(())
+/// # Ok::<(), adbench::metrics::MetricError>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct AnomalousPixels {
@@ -51,14 +50,14 @@ impl AnomalousPixels {
     /// # Errors
     /// [`MetricError::ShapeMismatch`], [`MetricError::NonFinite`]; nothing is added then.
     pub fn push(&mut self, map: ArrayView2<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<(), MetricError> {
-        check(&map, &mask)?;
+        check_map(&map, &mask)?;
         let components = label_components(mask);
         for (&score, &label) in map.iter().zip(&components.labels) {
             if label > 0 {
                 self.regions.push(key(score), label - 1);
             }
         }
-        self.regions.close_image(components.sizes);
+        self.regions.close_image(&components.sizes);
         Ok(())
     }
 
@@ -101,7 +100,7 @@ impl StreamedPixels {
     /// # Errors
     /// [`MetricError::ShapeMismatch`], [`MetricError::NonFinite`]; nothing is counted then.
     pub fn push(&mut self, map: ArrayView2<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<(), MetricError> {
-        check(&map, &mask)?;
+        check_map(&map, &mask)?;
         self.buffer.clear();
         self.buffer.extend(map.iter().zip(&mask).filter(|(_, m)| !**m).map(|(s, _)| key(*s)));
         self.anomalous += map.len() - self.buffer.len();
@@ -136,13 +135,4 @@ impl StreamedPixels {
         check_classes(ranked.normal(), ranked.anomalous())?;
         Ok(RankedPixels::new(ranked, self.regions))
     }
-}
-
-/// # Errors
-/// [`MetricError::ShapeMismatch`], [`MetricError::NonFinite`].
-pub(super) fn check(map: &ArrayView2<'_, f32>, mask: &ArrayView2<'_, bool>) -> Result<(), MetricError> {
-    if map.dim() != mask.dim() {
-        return Err(MetricError::ShapeMismatch { map: map.dim(), mask: mask.dim() });
-    }
-    check_finite_map(map)
 }

@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, HashSet};
 use ndarray::{Array2, ArrayView2, ArrayView3};
 use rayon::prelude::*;
 
-use super::ReportError;
 use super::curves::{Curves, pro, roc};
-use super::grid::{Grid, GridFigure, Scored};
+use super::error::ReportError;
 use super::histogram::Histogram;
 use super::model::{Figure, ImageResult, PixelFigures, Report, Row};
 use super::pictures::{Thumbnail, heat_scale};
+use super::threshold_grid::{Grid, GridFigure, Scored};
 use crate::metrics::{
-    Bootstrap, MetricError, PixelPool, auroc, average_precision, bootstrap_each, check_finite, f1_max, label_components,
+    Bootstrap, Components, MetricError, PixelPool, auroc, average_precision, bootstrap_each, check_finite, f1_max,
+    label_components,
 };
 
 /// What a detector gave for one test image.
@@ -27,7 +28,7 @@ pub struct Outcome<'a> {
 
 impl<'a> Outcome<'a> {
     /// The score of an image; `kind` is `None` for a good one. The id is the image's name in the report, such as
-    /// [`Sample::id`](crate::Sample::id), and no other image's.
+    /// [`Sample::id`](crate::dataset::Sample::id), and no other image's.
     #[must_use]
     pub fn new(id: &'a str, kind: Option<&'a str>, score: f32) -> Self {
         Self { id, kind, score, map: None, photo: None }
@@ -49,10 +50,11 @@ impl<'a> Outcome<'a> {
 
 /// Collects the results of the test images of a category, one after another.
 ///
-/// Memory: 5 bytes a pixel of the maps pushed, and as much again while [`ReportBuilder::finish`] ranks them.
+/// Memory: 4 bytes a pixel of the maps pushed, 8 where the mask marks a pixel, and 4 to 8 more while
+/// [`ReportBuilder::finish`] ranks them.
 ///
 /// ```
-/// use adbench::{Outcome, ReportBuilder};
+/// use adbench::report::{Outcome, ReportBuilder};
 /// let mut builder = ReportBuilder::new("bottle");
 /// builder.push(&Outcome::new("good/0.png", None, 0.1))?;
 /// builder.push(&Outcome::new("good/1.png", None, 0.3))?;
@@ -62,7 +64,7 @@ impl<'a> Outcome<'a> {
 /// assert_eq!(report.overall.image_auroc.value, 0.75);
 /// assert_eq!(report.kinds[0].image_auroc.value, 0.5);
 /// println!("{report}");
-/// # Ok::<(), adbench::ReportError>(())
+/// # Ok::<(), adbench::report::ReportError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct ReportBuilder {
@@ -83,11 +85,12 @@ struct Image {
     thumbnail: Option<Thumbnail>,
 }
 
+/// The score map of an image, and its ground truth.
 #[derive(Debug, Clone)]
 struct Pixels {
     map: Array2<f32>,
-    mask: Array2<bool>,
-    regions: usize,
+    /// The regions of the mask; `None` when it marks no pixel.
+    components: Option<Components>,
 }
 
 impl ReportBuilder {
@@ -142,19 +145,19 @@ impl ReportBuilder {
                 }
                 let map = map.as_standard_layout().into_owned();
                 check_finite(map.as_slice().unwrap_or_default()).map_err(refuse)?;
-                let regions = label_components(mask).sizes.len();
-                Some(Pixels { map, mask: mask.to_owned(), regions })
+                let components = Some(label_components(mask)).filter(|found| !found.sizes.is_empty());
+                Some(Pixels { map, components })
             }
         };
         let thumbnail = match outcome.photo {
             None => None,
             Some(photo) => {
-                let map = pixels.as_ref().map_or((0, 0), |p| p.map.dim());
-                let refuse = || ReportError::Photo { id: id(), photo: photo.dim(), map };
+                let size = outcome.map.map_or((0, 0), |(map, _)| map.dim());
+                let refuse = || ReportError::Photo { id: id(), photo: photo.dim(), map: size };
                 let (height, width, channels) = photo.dim();
-                let pixels = pixels.as_ref().filter(|_| (height, width) == map && [1, 3].contains(&channels));
-                let Pixels { map, mask, .. } = pixels.ok_or_else(refuse)?;
-                Some(Thumbnail::new(photo, map.view(), mask.view()).map_err(|_| refuse())?)
+                let fits = (height, width) == size && [1, 3].contains(&channels);
+                let (map, mask) = outcome.map.filter(|_| fits).ok_or_else(refuse)?;
+                Some(Thumbnail::new(photo, map, mask).map_err(|_| refuse())?)
             }
         };
         self.ids.insert(id());
@@ -276,7 +279,7 @@ impl<'a> TestSet<'a> {
         if let Some(grid) = &self.pixel_grid {
             let mut pool = PixelPool::new();
             for pixels in members.iter().filter_map(|&i| self.images[i].pixels.as_ref()) {
-                pool.push(pixels.map.view(), pixels.mask.view())?;
+                pool.push_labeled(pixels.map.view(), pixels.components.as_ref());
             }
             let ranked = pool.rank()?;
             let of_pixels = [
@@ -331,8 +334,8 @@ impl<'a> TestSet<'a> {
 }
 
 impl Scored for Image {
-    fn visit(&self, tell: &mut dyn FnMut(f32, Option<f64>)) {
-        tell(self.score, self.kind.is_some().then_some(1.0));
+    fn for_each_score(&self, each: &mut dyn FnMut(f32, Option<f64>)) {
+        each(self.score, self.kind.is_some().then_some(1.0));
     }
 
     fn regions(&self) -> usize {
@@ -341,20 +344,19 @@ impl Scored for Image {
 }
 
 impl Scored for &Pixels {
-    fn visit(&self, tell: &mut dyn FnMut(f32, Option<f64>)) {
-        if self.regions == 0 {
-            self.map.iter().for_each(|&score| tell(score, None));
+    fn for_each_score(&self, each: &mut dyn FnMut(f32, Option<f64>)) {
+        let Some(components) = &self.components else {
+            self.map.iter().for_each(|&score| each(score, None));
             return;
-        }
-        let components = label_components(self.mask.view());
+        };
         for (&score, &label) in self.map.iter().zip(&components.labels) {
-            let size = |region: u32| 1.0 / components.sizes[region as usize] as f64;
-            tell(score, label.checked_sub(1).map(size));
+            let weight = |region: u32| 1.0 / components.sizes[region as usize] as f64;
+            each(score, label.checked_sub(1).map(weight));
         }
     }
 
     fn regions(&self) -> usize {
-        self.regions
+        self.components.as_ref().map_or(0, |found| found.sizes.len())
     }
 }
 

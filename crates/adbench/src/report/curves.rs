@@ -1,6 +1,6 @@
 //! ROC and PRO curves of a category.
 
-use super::grid::{Grid, Point, Totals};
+use super::threshold_grid::{Grid, Point, Totals};
 
 /// A curve from (0, 0) to (1, 1).
 #[derive(Debug, Clone, PartialEq)]

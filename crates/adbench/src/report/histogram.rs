@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::grid::Scored;
+use super::threshold_grid::Scored;
 
 /// Counts of scores in cells of equal width between the lowest and the highest score.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +22,7 @@ impl Histogram {
     pub(super) fn new<S: Scored>(images: &[S], cells: usize) -> Self {
         let ends = |image: &S| {
             let mut ends = (f64::INFINITY, f64::NEG_INFINITY);
-            image.visit(&mut |score, _| ends = (ends.0.min(score.into()), ends.1.max(score.into())));
+            image.for_each_score(&mut |score, _| ends = (ends.0.min(score.into()), ends.1.max(score.into())));
             ends
         };
         let wider = |a: (f64, f64), b: (f64, f64)| (a.0.min(b.0), a.1.max(b.1));
@@ -34,7 +34,7 @@ impl Histogram {
         let scale = cells as f64 / (high - low);
         let count = |image: &S| {
             let mut counts = [vec![0_u64; cells], vec![0_u64; cells]];
-            image.visit(&mut |score, weight| {
+            image.for_each_score(&mut |score, weight| {
                 let cell = ((f64::from(score) - low) * scale) as usize;
                 counts[usize::from(weight.is_some())][cell.min(cells - 1)] += 1;
             });

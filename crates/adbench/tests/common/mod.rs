@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use adbench::{Dataset, DatasetError, Finding, Policy, Severity};
+use adbench::dataset::{Dataset, DatasetError, Finding, Policy, Severity};
 use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
 
 /// Saves an image in the format of its extension, in any case, making its folder.

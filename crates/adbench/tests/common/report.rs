@@ -3,7 +3,7 @@
 use adbench::metrics::Bootstrap;
 use adbench::protocol::Protocol;
 use adbench::report::{Document, Provenance};
-use adbench::{Outcome, ReportBuilder};
+use adbench::report::{Outcome, ReportBuilder};
 use ndarray::{Array2, Array3};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use maphc2f::adbench::metrics::PixelPool;
+use maphc2f::adbench::metrics::{MetricError, auroc};
 use maphc2f::adbench::protocol::Protocol;
-use maphc2f::adbench::{auroc, metrics::MetricError};
 use maphc2f::bisqad::Prediction;
 use maphc2f::shrink_to_side;
 use rayon::prelude::*;

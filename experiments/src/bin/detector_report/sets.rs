@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use maphc2f::adbench::{Mvtec, Policy};
+use maphc2f::adbench::dataset::Policy;
+use maphc2f::adbench::loaders::Mvtec;
 use maphc2f::{TestImage, load_photo, shrink_to_side};
 use ndarray::Array3;
 

@@ -1,18 +1,19 @@
-//! Counts of each image at a ladder of thresholds: the curves and figures of any draw of the images follow from them
-//! without sorting anything again.
+//! Counts of each image's scores between some 300 thresholds. The curves and figures of any resample of the images follow
+//! from the counts without sorting anything again.
 
 use rayon::prelude::*;
 
-/// Thresholds of a ladder at most. With fewer distinct anomalous scores, all are thresholds and every figure is exact;
-/// beyond, half of the ladder's steps hold equal shares of the anomalous scores and half equal shares of the regions, so
-/// that the area over all images is off by `1 / LADDER` at the very most, and by far less on a smooth curve.
-const LADDER: usize = 300;
+/// Largest number of thresholds. With fewer distinct anomalous scores, all are thresholds and every figure is exact;
+/// beyond, half of the steps between thresholds hold equal shares of the anomalous scores and half equal shares of the
+/// regions, so that the area over all images is off by `1 / THRESHOLDS` at the very most, and by far less on a smooth
+/// curve.
+const THRESHOLDS: usize = 300;
 
 /// Scores with labels: a score map with its regions, or an image's own score.
 pub(super) trait Scored: Sync {
-    /// Tells of each score, and for an anomalous one of its weight: one over the size of its region.
-    fn visit(&self, tell: &mut dyn FnMut(f32, Option<f64>));
-    /// Regions, that is the sum of the weights.
+    /// Calls `each` with every score, and for an anomalous one with its weight: one over the size of its region.
+    fn for_each_score(&self, each: &mut dyn FnMut(f32, Option<f64>));
+    /// Number of regions, that is the sum of the weights.
     fn regions(&self) -> usize;
 }
 
@@ -75,7 +76,7 @@ impl Grid {
         let one = |image: &S| {
             let mut counts = vec![Count::default(); 2 * thresholds.len() + 1];
             let mut totals = Totals { regions: image.regions() as f64, ..Totals::default() };
-            image.visit(&mut |score, weight| {
+            image.for_each_score(&mut |score, weight| {
                 let place = thresholds.partition_point(|&t| t > score);
                 let is_at = thresholds.get(place) == Some(&score);
                 let count = &mut counts[2 * place + usize::from(is_at)];
@@ -160,7 +161,7 @@ impl GridFigure {
                     let called = p.true_positives + p.false_positives;
                     if called > 0.0 {
                         let precision = p.true_positives / called;
-                        // Where a ladder's step hides the way from one precision to the next, it is taken as straight.
+                        // Between two thresholds the precision is taken to run straight from one to the next.
                         let mean =
                             if p.is_threshold { precision } else { (before.unwrap_or(precision) + precision) / 2.0 };
                         result += found * mean;
@@ -192,21 +193,21 @@ impl GridFigure {
     }
 }
 
-/// The thresholds, descending: all distinct anomalous scores, or a ladder of them that ends at the lowest.
+/// The thresholds, descending: all distinct anomalous scores, or [`THRESHOLDS`] of them that end at the lowest.
 fn thresholds<S: Scored>(images: &[S]) -> Vec<f32> {
     let of = |image: &S| {
         let mut scores: Vec<(f32, f32)> = Vec::new();
-        image.visit(&mut |score, weight| scores.extend(weight.map(|w| (score, w as f32))));
+        image.for_each_score(&mut |score, weight| scores.extend(weight.map(|w| (score, w as f32))));
         scores
     };
     let mut scores: Vec<(f32, f32)> = images.par_iter().flat_map_iter(of).collect();
     scores.par_sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1)));
     let groups = || scores.chunk_by(|a, b| a.0 == b.0);
-    if groups().count() <= LADDER {
+    if groups().count() <= THRESHOLDS {
         return groups().map(|g| g[0].0).collect();
     }
     let regions: f64 = scores.iter().map(|s| f64::from(s.1)).sum();
-    let step = 2.0 / LADDER as f64;
+    let step = 2.0 / THRESHOLDS as f64;
     let (mut found, mut overlap) = (0.0, 0.0);
     let (mut next_found, mut next_overlap) = (step, step);
     let mut chosen = Vec::new();

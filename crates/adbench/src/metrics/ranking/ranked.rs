@@ -2,11 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::auroc::from_ranked;
 use super::counter::Counter;
-use super::keys::{key, sealed::Score};
-use super::places::Places;
-use super::{MetricError, check_finite};
+use super::keys::{ScoreKey, key};
+use crate::metrics::check::check_finite;
+use crate::metrics::error::MetricError;
 
 /// The distinct anomalous scores and the number of normal scores around each. Public for a sealed trait only.
 #[derive(Debug, Clone)]
@@ -26,18 +25,18 @@ enum Source<K> {
 
 /// The anomalous scores of one value, and the normal scores below and at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Group<K> {
-    pub(super) key: K,
+pub(crate) struct Group<K> {
+    pub(crate) key: K,
     /// Anomalous scores of this value.
-    pub(super) anomalous: usize,
+    pub(crate) anomalous: usize,
     /// Normal scores below this value.
-    pub(super) normal_below: usize,
+    pub(crate) normal_below: usize,
     /// Normal scores of this value.
-    pub(super) normal_equal: usize,
+    pub(crate) normal_equal: usize,
 }
 
 /// Fewer scores are sorted: tables would cost more.
-const SMALL: usize = 1 << 15;
+pub(super) const SMALL: usize = 1 << 15;
 
 /// Whether counting around the anomalous scores pays; else both classes are sorted.
 fn counting_pays(scores: usize, anomalous: usize) -> bool {
@@ -45,7 +44,7 @@ fn counting_pays(scores: usize, anomalous: usize) -> bool {
 }
 
 impl Ranked<u32> {
-    pub(super) fn new(scores: &[f32], labels: &[bool]) -> Result<Self, MetricError> {
+    pub(crate) fn new(scores: &[f32], labels: &[bool]) -> Result<Self, MetricError> {
         let anomalous = check_labels(scores.len(), labels)?;
         if !counting_pays(scores.len(), anomalous) {
             return Self::by_sorting(scores, labels);
@@ -61,7 +60,7 @@ impl Ranked<u32> {
     }
 
     /// From the keys of the normal scores in any order and those of the anomalous ones in ascending order.
-    pub(super) fn from_keys(
+    pub(crate) fn from_keys(
         mut normal: Vec<u32>,
         ascending: impl ExactSizeIterator<Item = u32>,
     ) -> Result<Self, MetricError> {
@@ -81,7 +80,7 @@ impl Ranked<u32> {
     }
 
     /// From groups without normal scores and the counter around them, which has counted the normal scores.
-    pub(super) fn from_normal(mut groups: Vec<Group<u32>>, counter: Counter) -> Self {
+    pub(crate) fn from_normal(mut groups: Vec<Group<u32>>, counter: Counter) -> Self {
         let normal = counter.finish(|i, below, equal| {
             (groups[i].normal_below, groups[i].normal_equal) = (below as usize, equal as usize);
         });
@@ -90,7 +89,7 @@ impl Ranked<u32> {
     }
 
     /// As [`Ranked::from_normal`], with a counter that has counted the anomalous scores as well.
-    pub(super) fn from_all(groups: Vec<Group<u32>>, counter: Counter) -> Self {
+    pub(crate) fn from_all(groups: Vec<Group<u32>>, counter: Counter) -> Self {
         let mut ranked = Self::from_normal(groups, counter);
         let mut below = 0;
         if let Source::Groups(groups) = &mut ranked.source {
@@ -105,7 +104,7 @@ impl Ranked<u32> {
     }
 
     /// Adds normal scores that are lower than every one so far; the groups are those of [`Ranked::from_normal`].
-    pub(super) fn add_lower(&mut self, count: usize) {
+    pub(crate) fn add_lower(&mut self, count: usize) {
         self.normal += count;
         if let Source::Groups(groups) = &mut self.source {
             groups.iter_mut().for_each(|group| group.normal_below += count);
@@ -114,7 +113,7 @@ impl Ranked<u32> {
 }
 
 impl<K: Copy + Ord + Send> Ranked<K> {
-    pub(super) fn by_sorting<S: Score<Key = K>>(scores: &[S], labels: &[bool]) -> Result<Self, MetricError> {
+    pub(crate) fn by_sorting<S: ScoreKey<Key = K>>(scores: &[S], labels: &[bool]) -> Result<Self, MetricError> {
         let count = check_labels(scores.len(), labels)?;
         check_finite(scores)?;
         let filler = scores[0].key();
@@ -140,21 +139,30 @@ impl<K: Copy + Ord + Send> Ranked<K> {
         Self { source: Source::Sorted { normal, anomalous }, normal: counts.0, anomalous: counts.1 }
     }
 
-    pub(super) fn normal(&self) -> usize {
+    pub(crate) fn normal(&self) -> usize {
         self.normal
     }
 
-    pub(super) fn anomalous(&self) -> usize {
+    pub(crate) fn anomalous(&self) -> usize {
         self.anomalous
     }
 
+    /// The exact area under the ROC curve; ties count one half.
+    pub(crate) fn auroc(&self) -> f64 {
+        let pairs = self.normal as u128 * self.anomalous as u128;
+        // Twice the number of pairs in which the anomalous score is the higher one.
+        let won: u128 =
+            self.descending().map(|g| g.anomalous as u128 * (2 * g.normal_below + g.normal_equal) as u128).sum();
+        won as f64 / (2 * pairs) as f64
+    }
+
     /// Normal scores at or above a group's.
-    pub(super) fn normal_from(&self, group: &Group<K>) -> usize {
+    pub(crate) fn normal_from(&self, group: &Group<K>) -> usize {
         self.normal - group.normal_below
     }
 
     /// The distinct anomalous scores, descending.
-    pub(super) fn descending(&self) -> impl Iterator<Item = Group<K>> {
+    pub(crate) fn descending(&self) -> impl Iterator<Item = Group<K>> {
         let (groups, normal, anomalous): (&[_], &[_], &[_]) = match &self.source {
             Source::Groups(groups) => (groups, &[], &[]),
             Source::Sorted { normal, anomalous } => (&[], normal, anomalous),
@@ -192,7 +200,7 @@ impl<K: Copy + Ord> Iterator for Merge<'_, K> {
 
 /// # Errors
 /// [`MetricError::LengthMismatch`], [`MetricError::MissingClass`].
-fn check_labels(scores: usize, labels: &[bool]) -> Result<usize, MetricError> {
+pub(super) fn check_labels(scores: usize, labels: &[bool]) -> Result<usize, MetricError> {
     if scores != labels.len() {
         return Err(MetricError::LengthMismatch { scores, labels: labels.len() });
     }
@@ -205,7 +213,7 @@ fn check_labels(scores: usize, labels: &[bool]) -> Result<usize, MetricError> {
 
 /// # Errors
 /// [`MetricError::MissingClass`] unless both classes have a member.
-pub(super) fn check_classes(normal: usize, anomalous: usize) -> Result<(), MetricError> {
+pub(crate) fn check_classes(normal: usize, anomalous: usize) -> Result<(), MetricError> {
     for (members, class) in [(normal, "normal"), (anomalous, "anomalous")] {
         if members == 0 {
             return Err(MetricError::MissingClass { class, count: normal + anomalous });
@@ -214,54 +222,8 @@ pub(super) fn check_classes(normal: usize, anomalous: usize) -> Result<(), Metri
     Ok(())
 }
 
-/// The exact AUROC of 32-bit scores. Counts nothing where few scores are anomalous: the places of the normal scores among
-/// the anomalous ones only have to be added up.
-pub(super) fn auroc(scores: &[f32], labels: &[bool]) -> Result<f64, MetricError> {
-    let anomalous = check_labels(scores.len(), labels)?;
-    // Where a seventh is anomalous, the tables take 4 bytes a score, as sorting does.
-    if scores.len() < SMALL || anomalous > scores.len() / 7 {
-        return Ok(from_ranked(&Ranked::by_sorting(scores, labels)?));
-    }
-    let mut keys = anomalous_keys(scores, labels, anomalous);
-    let distinct = keys.chunk_by(|a, b| a == b).count();
-    // Scores near equal keys have to be searched for. Where these are many, distinct keys take their places.
-    let places_of_all = (anomalous - distinct > anomalous / 50).then(|| {
-        let mut places = Vec::with_capacity(2 * distinct + 1);
-        let mut below = 0;
-        for same in keys.chunk_by(|a, b| a == b) {
-            let count = same.len() as u32;
-            places.extend([2 * below, 2 * below + count]);
-            below += count;
-        }
-        places.push(2 * below);
-        keys.dedup();
-        places
-    });
-    let places = Places::new(keys);
-    let add = |scores: &[f32]| {
-        let mut sum = 0;
-        let is_finite = places.of_scores(scores, |few| {
-            sum += match &places_of_all {
-                None => few.iter().map(|&p| u64::from(p)).sum::<u64>(),
-                Some(of_all) => few.iter().map(|&p| u64::from(of_all[p as usize])).sum(),
-            };
-        });
-        (u128::from(sum), is_finite)
-    };
-    let parts = scores.par_chunks(share(scores.len()));
-    let (sum, is_finite) = parts.map(add).reduce(|| (0, true), |(a, x), (b, y)| (a + b, x & y));
-    if !is_finite {
-        check_finite(scores)?;
-    }
-    // The places of the anomalous scores among themselves: every pair counts twice, and every score once.
-    let anomalous = anomalous as u128;
-    let lost = sum - anomalous * anomalous;
-    let pairs = anomalous * (scores.len() as u128 - anomalous);
-    Ok((2 * pairs - lost) as f64 / (2 * pairs) as f64)
-}
-
 /// The keys of the few anomalous scores, ascending.
-fn anomalous_keys(scores: &[f32], labels: &[bool], count: usize) -> Vec<u32> {
+pub(super) fn anomalous_keys(scores: &[f32], labels: &[bool], count: usize) -> Vec<u32> {
     let mut keys = Vec::with_capacity(count);
     let ((scores, last_scores), (labels, last_labels)) = (scores.as_chunks::<8>(), labels.as_chunks::<8>());
     for (scores, labels) in scores.iter().zip(labels) {
@@ -277,13 +239,13 @@ fn anomalous_keys(scores: &[f32], labels: &[bool], count: usize) -> Vec<u32> {
     keys
 }
 
-fn sort<K: Ord + Send>(keys: &mut [K]) {
+pub(super) fn sort<K: Ord + Send>(keys: &mut [K]) {
     let is_worth = keys.len() >= SMALL && rayon::current_num_threads() > 1;
     if is_worth { keys.par_sort_unstable() } else { keys.sort_unstable() }
 }
 
 /// The distinct keys among ascending ones, without normal scores.
-pub(super) fn groups(ascending: impl Iterator<Item = u32>) -> Vec<Group<u32>> {
+pub(crate) fn groups(ascending: impl Iterator<Item = u32>) -> Vec<Group<u32>> {
     let mut groups: Vec<Group<u32>> = Vec::with_capacity(ascending.size_hint().0);
     for key in ascending {
         match groups.last_mut() {
@@ -294,17 +256,17 @@ pub(super) fn groups(ascending: impl Iterator<Item = u32>) -> Vec<Group<u32>> {
     groups
 }
 
-pub(super) fn counter(groups: &[Group<u32>]) -> Counter {
+pub(crate) fn counter(groups: &[Group<u32>]) -> Counter {
     Counter::new(groups.iter().map(|g| g.key).collect())
 }
 
 /// Scores for one thread: an equal share, but enough to be worth a thread.
-fn share(scores: usize) -> usize {
+pub(super) fn share(scores: usize) -> usize {
     scores.div_ceil(rayon::current_num_threads()).max(1 << 20)
 }
 
 /// Counts the parts, each with a counter of its own; also whether `push` was true of all.
-pub(super) fn count_parts<P: Send>(
+pub(crate) fn count_parts<P: Send>(
     counter: Counter,
     parts: impl IndexedParallelIterator<Item = P>,
     push: impl Fn(&mut Counter, P) -> bool + Sync,

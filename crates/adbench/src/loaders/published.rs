@@ -1,7 +1,6 @@
 //! How many images the published datasets have, so that a copy can be checked.
 
-use crate::dataset::{Dataset, Policy};
-use crate::finding::{DatasetError, Finding};
+use crate::dataset::{Dataset, DatasetError, Finding, Policy};
 
 /// A published dataset or split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +65,7 @@ const BTAD: [Line; 3] = [("01", 400, 21, 49), ("02", 399, 30, 200), ("03", 1000,
 /// The published categories and their numbers of images.
 ///
 /// ```
-/// use adbench::loaders::official::{Source, counts};
+/// use adbench::loaders::published::{Source, counts};
 /// let total: usize = counts(Source::Mvtec).map(|(_, c)| c.test_good + c.test_anomalous).sum();
 /// assert_eq!(total, 1725);
 /// ```

@@ -1,13 +1,15 @@
-//! A dataset's index, whatever its layout: what every loader returns.
+//! The `Dataset`: the index of one category's files, whatever its layout.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use imgkit::image_io::{MaskRule, Photo, ReadError};
 use rayon::prelude::*;
 
-use crate::finding::{DatasetError, Finding, Severity};
-use crate::split::{Sample, Split, SplitName, Test, Train, class_ids};
-use imgkit::image_io::{MaskRule, Photo, ReadError};
+use super::error::DatasetError;
+use super::finding::{Finding, Severity};
+use super::sample::{Sample, class_ids};
+use super::split::{Split, SplitName, Test, Train};
 
 /// What to do with samples whose files are not as they should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,4 +1,4 @@
-//! Where scores stand among many sorted ones, by a table instead of a search for each.
+//! The ranks of scores among many sorted keys, by a table instead of a binary search for each.
 //!
 //! The keys' range is cut into equal cells, and each cell into words of 32 equal slots: about one word for each key in the
 //! cell, so that crowded ranges are cut finer. A word knows the keys below it and which of its slots hold a key. For most
@@ -34,7 +34,7 @@ struct Word {
 
 /// Sorted keys, fewer than 2^31, and the table over them.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct RankTable {
     /// Ascending; equal ones are allowed.
     keys: Vec<u32>,
     /// Lower scores than the lowest key, and higher ones than the highest, count as these, which lie in cells without a key.
@@ -47,7 +47,7 @@ pub(super) struct Places {
     words: Vec<Word>,
 }
 
-impl Places {
+impl RankTable {
     /// A table over these keys, ascending.
     pub(super) fn new(keys: Vec<u32>) -> Self {
         let (low, high) = (keys.first().copied().unwrap_or(1), keys.last().copied().unwrap_or(1));
@@ -93,29 +93,29 @@ impl Places {
         &self.keys
     }
 
-    /// Tells `each` of the places of the next few scores, again and again: a score's place is the number of keys below it
-    /// and of those at or below it, added. Says whether all scores are finite; if not, the places are of no use.
-    pub(super) fn of_scores(&self, scores: &[f32], each: impl FnMut(&[u32])) -> bool {
+    /// Calls `each` with the ranks of the scores, in order and in blocks. The rank is the number of keys below the score
+    /// plus the number of keys at or below it. Returns whether all scores are finite; if not, the ranks are meaningless.
+    pub(super) fn for_each_score(&self, scores: &[f32], each: impl FnMut(&[u32])) -> bool {
         let key = |&score: &f32| (key(score), score.is_finite());
-        Arch::new().dispatch(Walk { places: self, source: scores, key, each })
+        Arch::new().dispatch(Walk { table: self, source: scores, key, each })
     }
 
-    /// [`Places::of_scores`] of scores given by their keys.
-    pub(super) fn of_keys(&self, keys: &[u32], each: impl FnMut(&[u32])) {
-        Arch::new().dispatch(Walk { places: self, source: keys, key: |&key: &u32| (key, true), each });
+    /// [`RankTable::for_each_score`] of scores given by their keys.
+    pub(super) fn for_each_key(&self, keys: &[u32], each: impl FnMut(&[u32])) {
+        Arch::new().dispatch(Walk { table: self, source: keys, key: |&key: &u32| (key, true), each });
     }
 
-    /// Corrects the places of the keys with these indices, which share their slots with other keys. A function of its own
+    /// Corrects the ranks of the keys with these indices, which share their slots with other keys. A function of its own
     /// leaves the loop around it its registers.
     #[inline(never)]
-    fn correct(&self, shared: &[u16], keys: &[u32], places: &mut [u32]) {
+    fn correct(&self, shared: &[u16], keys: &[u32], ranks: &mut [u32]) {
         for &i in shared {
             let i = usize::from(i);
-            places[i] = self.look(keys[i], places[i]);
+            ranks[i] = self.look(keys[i], ranks[i]);
         }
     }
 
-    /// The place of a key that shares its slot with another; `guess` is the place if they are equal.
+    /// The rank of a key that shares its slot with another; `guess` is the rank if they are equal.
     fn look(&self, key: u32, guess: u32) -> u32 {
         let cell = self.cells[(key >> (self.shift & 31)) as usize];
         let word = cell.offset.wrapping_add(key >> (cell.shift & 31) >> 5) as usize;
@@ -132,7 +132,7 @@ impl Places {
 }
 
 struct Walk<'a, T, K, F> {
-    places: &'a Places,
+    table: &'a RankTable,
     source: &'a [T],
     /// The key of an element, and whether it is finite.
     key: K,
@@ -144,9 +144,9 @@ impl<T, K: Fn(&T) -> (u32, bool), F: FnMut(&[u32])> WithSimd for Walk<'_, T, K, 
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, _: S) -> bool {
-        let (lowest, highest, shift) = (self.places.lowest, self.places.highest, self.places.shift & 31);
-        let (cells, words) = (self.places.cells.as_slice(), self.places.words.as_slice());
-        let (mut keys, mut places, mut shared) = ([0_u32; CHUNK], [0_u32; CHUNK], [0_u16; CHUNK]);
+        let (lowest, highest, shift) = (self.table.lowest, self.table.highest, self.table.shift & 31);
+        let (cells, words) = (self.table.cells.as_slice(), self.table.words.as_slice());
+        let (mut keys, mut ranks, mut shared) = ([0_u32; CHUNK], [0_u32; CHUNK], [0_u16; CHUNK]);
         let mut all_finite = true;
         for part in self.source.chunks(CHUNK) {
             // Keys first, which the processor computes several at a time.
@@ -155,21 +155,21 @@ impl<T, K: Fn(&T) -> (u32, bool), F: FnMut(&[u32])> WithSimd for Walk<'_, T, K, 
                 all_finite &= is_finite;
                 *slot = key.clamp(lowest, highest) - lowest;
             }
-            let (keys, places) = (&keys[..part.len()], &mut places[..part.len()]);
+            let (keys, ranks) = (&keys[..part.len()], &mut ranks[..part.len()]);
             let mut count = 0;
-            for (i, (&key, place)) in keys.iter().zip(places.iter_mut()).enumerate() {
+            for (i, (&key, rank)) in keys.iter().zip(ranks.iter_mut()).enumerate() {
                 let cell = cells[(key >> shift) as usize];
                 let slot = key >> (cell.shift & 31);
                 let word = words[cell.offset.wrapping_add(slot >> 5) as usize];
                 let is_shared = word.set >> (slot & 31) & 1;
                 let below = word.below + (word.set & ((1 << (slot & 31)) - 1)).count_ones();
-                *place = 2 * below + is_shared;
+                *rank = 2 * below + is_shared;
                 // Every index is written, and only that of a shared slot moves the end on: no branch to mispredict.
                 shared[count % CHUNK] = i as u16;
                 count += (is_shared & u32::from(cell.inexact)) as usize;
             }
-            self.places.correct(&shared[..count], keys, places);
-            (self.each)(places);
+            self.table.correct(&shared[..count], keys, ranks);
+            (self.each)(ranks);
         }
         all_finite
     }

@@ -1,123 +1,9 @@
-//! Samples and splits. The split is part of the type, so that nothing is tuned on the test images by accident.
+//! Splits of a dataset. The split is part of the type, so that nothing is tuned on the test images by accident.
 
-use std::collections::BTreeSet;
 use std::marker::PhantomData;
-use std::path::{Path, PathBuf};
 
-use imgkit::image_io::{MaskFile, MaskRule, Photo, ReadError, read_class_ids, read_mask, read_photo, read_size};
-use ndarray::Array2;
-use thiserror::Error;
-
-use crate::metrics::MetricError;
-
-/// One image of a dataset, with its ground truth. Holds paths only: nothing is decoded until asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sample {
-    id: String,
-    image: PathBuf,
-    mask: Option<PathBuf>,
-    kind: Option<String>,
-    has_class_ids: bool,
-}
-
-impl Sample {
-    /// A sample. `id` is the image's path relative to the dataset's root, with `/`; `kind` is `None` for a good image.
-    #[must_use]
-    pub fn new(id: String, image: PathBuf, mask: Option<PathBuf>, kind: Option<String>) -> Self {
-        Self { id, image, mask, kind, has_class_ids: false }
-    }
-
-    /// The sample, whose mask holds class ids instead of black and white.
-    #[must_use]
-    pub fn with_class_ids(self) -> Self {
-        Self { has_class_ids: true, ..self }
-    }
-
-    pub(crate) fn with_kind(self, kind: String) -> Self {
-        Self { kind: Some(kind), ..self }
-    }
-
-    /// The image's path relative to the dataset's root, with `/` on every platform.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// The image file.
-    #[must_use]
-    pub fn image_path(&self) -> &Path {
-        &self.image
-    }
-
-    /// The mask file, where there is one.
-    #[must_use]
-    pub fn mask_path(&self) -> Option<&Path> {
-        self.mask.as_deref()
-    }
-
-    /// The kind of defect, or `None` for a good image.
-    #[must_use]
-    pub fn kind(&self) -> Option<&str> {
-        self.kind.as_deref()
-    }
-
-    /// Whether the image shows a defect.
-    #[must_use]
-    pub fn is_anomalous(&self) -> bool {
-        self.kind.is_some()
-    }
-
-    /// Decodes the image.
-    ///
-    /// # Errors
-    /// As [`read_photo`].
-    pub fn read_image(&self) -> Result<Photo, ReadError> {
-        read_photo(&self.image)
-    }
-
-    /// Decodes the mask by the given rule, or makes an all-`false` one of the image's size.
-    ///
-    /// # Errors
-    /// [`SampleError::Read`] as [`read_mask`]; [`SampleError::NoMask`] for an anomalous image without a mask file; without one for a good image,
-    /// the image's header is read and must be readable.
-    pub fn read_mask(&self, rule: MaskRule) -> Result<MaskFile, SampleError> {
-        if let Some(path) = &self.mask {
-            let read = read_mask(path, rule)?;
-            // Ids are no grey levels: nothing to warn of.
-            return Ok(if self.has_class_ids { MaskFile::new(read.mask) } else { read });
-        }
-        if self.is_anomalous() {
-            return Err(SampleError::NoMask { image: self.image.clone() });
-        }
-        let size = read_size(&self.image)?;
-        Ok(MaskFile::new(Array2::from_elem((size.height, size.width), false)))
-    }
-}
-
-/// The ground truth of a sample cannot be had.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum SampleError {
-    /// The image shows a defect and the dataset has no mask for it.
-    #[error("{}: no mask of its defect; use image figures only, or add the mask", .image.display())]
-    NoMask {
-        /// The image.
-        image: PathBuf,
-    },
-    /// A file cannot be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-}
-
-/// The class ids of a sample whose mask holds them, ascending and without the background's 0; empty for other samples.
-///
-/// # Errors
-/// As [`read_class_ids`].
-pub fn class_ids(sample: &Sample) -> Result<Vec<u8>, ReadError> {
-    let Some(path) = sample.mask_path().filter(|_| sample.has_class_ids) else { return Ok(Vec::new()) };
-    let ids: BTreeSet<u8> = read_class_ids(path)?.iter().copied().filter(|&id| id != 0).collect();
-    Ok(ids.into_iter().collect())
-}
+use super::sample::Sample;
+use crate::metrics::{MetricError, auroc, check_finite};
 
 mod sealed {
     pub trait Sealed {}
@@ -168,7 +54,7 @@ impl<S: SplitName> Split<S> {
     /// A split of these samples, put in byte order of their ids.
     #[must_use]
     pub fn new(mut samples: Vec<Sample>) -> Self {
-        samples.sort_by(|a, b| a.id.as_bytes().cmp(b.id.as_bytes()));
+        samples.sort_by(|a, b| a.id().as_bytes().cmp(b.id().as_bytes()));
         Self { samples, name: PhantomData }
     }
 
@@ -205,7 +91,7 @@ impl<S: SplitName> Split<S> {
         if scores.len() != self.len() {
             return Err(MetricError::LengthMismatch { scores: scores.len(), labels: self.len() });
         }
-        crate::metrics::check_finite(&scores)?;
+        check_finite(&scores)?;
         let labels = self.samples.iter().map(Sample::is_anomalous).collect();
         Ok(Scores { scores, labels, name: PhantomData })
     }
@@ -262,7 +148,7 @@ impl<S: SplitName> Scores<S> {
     /// # Errors
     /// [`MetricError::MissingClass`] when all samples are good or all are anomalous.
     pub fn auroc(&self) -> Result<f64, MetricError> {
-        crate::metrics::auroc(&self.scores, &self.labels)
+        auroc(&self.scores, &self.labels)
     }
 }
 
@@ -273,7 +159,7 @@ impl<S: Tunable> Scores<S> {
     /// It exists for [`Train`] and [`Validation`] only; test scores are refused by the compiler:
     ///
     /// ```compile_fail
-    /// # use adbench::{Split, Test};
+    /// # use adbench::dataset::{Split, Test};
     /// let scores = Split::<Test>::new(vec![]).with_scores(vec![]).unwrap();
     /// scores.threshold_at_quantile(0.99);
     /// ```

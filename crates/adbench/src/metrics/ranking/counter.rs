@@ -1,77 +1,77 @@
-//! Counting of scores around the distinct anomalous ones, without keeping or sorting them: between two neighbouring
+//! Counting of scores around the distinct anomalous ones, without keeping or sorting them: between two neighboring
 //! anomalous scores the order of the others does not matter.
 
 use std::sync::Arc;
 
-use super::places::Places;
+use super::rank_table::RankTable;
 
 /// The counts of scores between and at the distinct anomalous scores.
 #[derive(Debug, Clone)]
-pub(super) struct Counter {
-    places: Arc<Places>,
-    /// Scores at each place: even ones lie between two keys, odd ones at a key.
+pub(crate) struct Counter {
+    table: Arc<RankTable>,
+    /// Scores of each rank: even ranks lie between two keys, odd ones at a key.
     counts: Vec<u32>,
     /// Scores in `counts`: below 2^32.
-    unsettled: u32,
-    /// Further scores at each place; empty while there are none.
-    settled: Vec<u64>,
+    pending: u32,
+    /// Further scores of each rank; empty while there are none.
+    carried: Vec<u64>,
 }
 
 impl Counter {
     /// A counter around these distinct keys, ascending.
-    pub(super) fn new(keys: Vec<u32>) -> Self {
+    pub(crate) fn new(keys: Vec<u32>) -> Self {
         let counts = vec![0; 2 * keys.len() + 1];
-        Self { places: Arc::new(Places::new(keys)), counts, unsettled: 0, settled: Vec::new() }
+        Self { table: Arc::new(RankTable::new(keys)), counts, pending: 0, carried: Vec::new() }
     }
 
-    /// Counts scores; says whether all are finite. If not, the counts are of no use.
-    pub(super) fn push(&mut self, scores: &[f32]) -> bool {
+    /// Counts scores; returns whether all are finite. If not, the counts are meaningless.
+    pub(crate) fn push(&mut self, scores: &[f32]) -> bool {
         let mut is_finite = true;
         for part in scores.chunks(1 << 24) {
             self.make_room(part.len() as u32);
-            is_finite &= self.places.of_scores(part, |places| count(&mut self.counts, places));
+            is_finite &= self.table.for_each_score(part, |ranks| count(&mut self.counts, ranks));
         }
         is_finite
     }
 
     /// Counts scores given by their keys.
-    pub(super) fn push_keys(&mut self, keys: &[u32]) {
+    pub(crate) fn push_keys(&mut self, keys: &[u32]) {
         for part in keys.chunks(1 << 24) {
             self.make_room(part.len() as u32);
-            self.places.of_keys(part, |places| count(&mut self.counts, places));
+            self.table.for_each_key(part, |ranks| count(&mut self.counts, ranks));
         }
     }
 
-    /// Settles the counts before they can overflow.
+    /// Moves the counts to 64 bits before they can overflow.
     fn make_room(&mut self, scores: u32) {
-        match self.unsettled.checked_add(scores) {
-            Some(unsettled) => self.unsettled = unsettled,
+        match self.pending.checked_add(scores) {
+            Some(pending) => self.pending = pending,
             None => {
-                self.settled.resize(self.counts.len(), 0);
-                for (settled, count) in self.settled.iter_mut().zip(&mut self.counts) {
-                    *settled += u64::from(std::mem::take(count));
+                self.carried.resize(self.counts.len(), 0);
+                for (carried, count) in self.carried.iter_mut().zip(&mut self.counts) {
+                    *carried += u64::from(std::mem::take(count));
                 }
-                self.unsettled = scores;
+                self.pending = scores;
             }
         }
     }
 
     /// Adds what another counter around the same keys has counted.
-    pub(super) fn merge(&mut self, other: Self) {
-        self.make_room(other.unsettled);
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.make_room(other.pending);
         self.counts.iter_mut().zip(&other.counts).for_each(|(ours, theirs)| *ours += theirs);
-        if self.settled.is_empty() {
-            self.settled = other.settled;
+        if self.carried.is_empty() {
+            self.carried = other.carried;
         } else {
-            self.settled.iter_mut().zip(&other.settled).for_each(|(ours, theirs)| *ours += theirs);
+            self.carried.iter_mut().zip(&other.carried).for_each(|(ours, theirs)| *ours += theirs);
         }
     }
 
-    /// Tells `each` of every key's number, the scores below it and those equal to it; returns the number of all scores.
-    pub(super) fn finish(self, mut each: impl FnMut(usize, u64, u64)) -> u64 {
-        let at = |place: usize| u64::from(self.counts[place]) + self.settled.get(place).copied().unwrap_or(0);
+    /// Calls `each` with every key's number, the scores below it and those equal to it; returns the number of all scores.
+    pub(crate) fn finish(self, mut each: impl FnMut(usize, u64, u64)) -> u64 {
+        let at = |rank: usize| u64::from(self.counts[rank]) + self.carried.get(rank).copied().unwrap_or(0);
         let mut below = 0;
-        for key in 0..self.places.keys().len() {
+        for key in 0..self.table.keys().len() {
             below += at(2 * key);
             let equal = at(2 * key + 1);
             each(key, below, equal);
@@ -82,9 +82,9 @@ impl Counter {
 }
 
 #[inline(always)]
-fn count(counts: &mut [u32], places: &[u32]) {
-    for &place in places {
-        counts[place as usize] += 1;
+fn count(counts: &mut [u32], ranks: &[u32]) {
+    for &rank in ranks {
+        counts[rank as usize] += 1;
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
         let mut counter = Counter::new(vec![5]);
         counter.push_keys(&[4, 5, 6]);
         // As if as many scores above 5 as fit had been counted since.
-        (counter.unsettled, counter.counts[2]) = (u32::MAX, u32::MAX - 2);
+        (counter.pending, counter.counts[2]) = (u32::MAX, u32::MAX - 2);
         let mut other = counter.clone();
         counter.push_keys(&[4, 4, 5]);
         assert_eq!(counts(counter.clone()), (vec![(3, 2)], 3 + u64::from(u32::MAX)));
