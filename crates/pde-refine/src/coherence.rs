@@ -1,4 +1,4 @@
-//! Structure coherence of a soft mask: volume-preserving Allen-Cahn flow.
+//! Volume-preserving Allen-Cahn flow, which makes a soft mask coherent.
 
 use crate::error::Error;
 use crate::params::accessors;
@@ -6,7 +6,7 @@ use crate::poisson::{Rectangle, Side, Sides};
 use imgkit::ensure;
 use ndarray::{Array2, ArrayView2};
 
-/// The curvature that makes the potential's explicit part concave: the largest `W''`.
+/// Largest curvature `W''` of the double well, which makes the explicit part of the potential concave.
 const CONVEXITY: f64 = 2.0;
 
 /// Parameters of [`AllenCahn`].
@@ -26,7 +26,8 @@ accessors!(AllenCahnParams {
     width, with_width: f64;
     /// Fidelity `beta` to the given mask, 0 to 1e9.
     fidelity, with_fidelity: f64;
-    /// Time step, 1e-9 to 1e9. Any is stable; one step moves the mask no further than a time of about `width / 2` would.
+    /// Time step, 1e-9 to 1e9. Any is stable; one step moves the mask no further than a time of about `width / 2`
+    /// would.
     time_step, with_time_step: f64;
     /// Limit on the number of steps, at least 1.
     max_steps, with_max_steps: usize;
@@ -71,13 +72,13 @@ impl AllenCahnParams {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct AllenCahnStats {
-    /// The free energy at the start and after each step.
+    /// Free energy at the start and after each step.
     pub energy: Vec<f64>,
-    /// Steps made.
+    /// Number of steps made.
     pub steps: usize,
-    /// The largest change of a pixel in the last step.
+    /// Largest change of a pixel in the last step.
     pub change: f64,
-    /// Whether `change` came down to the tolerance. The mask is usable either way.
+    /// Whether `change` fell to the tolerance. The mask is usable either way.
     pub converged: bool,
 }
 
@@ -90,13 +91,13 @@ pub struct AllenCahnStats {
 ///
 /// with the double well `W(m) = m^2 (1 - m)^2` on `[0, 1]`, continued by `m^2` below and `(1 - m)^2` above, five-point
 /// differences and zero flux through the frame's edge; `mu`, one number a step, is the Lagrange multiplier of the
-/// constraint that the mean of `m` is that of `m0` (Rubinstein and Sternberg, "Nonlocal reaction-diffusion equations and
-/// nucleation", 1992).
+/// constraint that the mean of `m` is that of `m0` (Rubinstein and Sternberg, "Nonlocal reaction-diffusion equations
+/// and nucleation", 1992).
 ///
 /// A step treats `W - m^2`, which is concave as `W'' <= 2`, explicitly and the rest implicitly (convex splitting; Eyre,
 /// "Unconditionally gradient stable time marching the Cahn-Hilliard equation", 1998), so the energy never rises at any
-/// step size. The implicit equation has constant coefficients and is solved directly, in f64, by [`poisson::Rectangle`]; the
-/// constraint adds a constant to its solution.
+/// step size. The implicit equation has constant coefficients and is solved directly, in f64, by
+/// [`poisson::Rectangle`]; the constraint adds a constant to its solution.
 ///
 /// [`poisson::Rectangle`]: crate::poisson::Rectangle
 ///
@@ -138,11 +139,12 @@ impl AllenCahn {
         self.params
     }
 
-    /// Relaxes `mask` (H, W), nominally in `[0, 1]`; any finite values are taken. An empty one is returned as it is.
+    /// Relaxes a soft mask (H, W), nominally in `[0, 1]`; any finite values are accepted. An empty mask is returned
+    /// unchanged.
     ///
     /// # Errors
-    /// [`Error::NonFinite`] if the mask holds a NaN or an infinity; [`Error::NoBoundary`] if the interface is so much wider
-    /// than the frame, some 10^6 pixels, that the step's equation is singular to working precision.
+    /// [`Error::NonFinite`] if the mask holds a NaN or an infinity; [`Error::NoBoundary`] if the interface is so much
+    /// wider than the frame, some 10^6 pixels, that the step's equation is singular to working precision.
     pub fn relax(&self, mask: ArrayView2<'_, f32>) -> Result<(Array2<f32>, AllenCahnStats), Error> {
         if let Some(((row, column), _)) = mask.indexed_iter().find(|(_, v)| !v.is_finite()) {
             return Err(Error::NonFinite { what: "mask", row, column });
@@ -188,14 +190,14 @@ impl AllenCahn {
     }
 }
 
-/// `W(m)`.
+/// Double well `W(m)`.
 fn well(m: f64) -> f64 {
     let beyond = m - m.clamp(0.0, 1.0);
     let m = m - beyond;
     (m * (1.0 - m)).powi(2) + beyond * beyond
 }
 
-/// `W'(m)`.
+/// Derivative `W'(m)`.
 fn slope(m: f64) -> f64 {
     let beyond = m - m.clamp(0.0, 1.0);
     let m = m - beyond;
@@ -216,7 +218,7 @@ fn energy(m: &[f64], initial: &[f64], w: usize, eps: f64, beta: f64) -> f64 {
     sum
 }
 
-/// The direct solver of `(a - eps lap) m = eps f` with zero flux through the frame's edge.
+/// Plans the direct solution of `(a - eps lap) m = eps f` with zero flux through the frame's edge.
 fn implicit(h: usize, w: usize, a: f64, eps: f64) -> Result<Rectangle, Error> {
     Rectangle::new((h, w), Sides::all(Side::Neumann), a / eps)
 }

@@ -1,4 +1,4 @@
-//! Gradient-domain compositing as functions.
+//! Gradient-domain compositing: seamless cloning, inpainting and smoothing inside a mask.
 
 use crate::coarse::{Field, Guidance, Scene, write_box};
 use crate::error::Error;
@@ -8,11 +8,11 @@ use crate::region::boxes;
 use imgkit::ensure;
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 
-/// Poisson image editing (Perez, Gangnet and Blake, 2003): the pixels of `mask` take on the gradients of `source` and
-/// fit the colours of `target` around them.
+/// Seamless cloning, or Poisson image editing (Perez, Gangnet and Blake, 2003): gives the pixels of `mask` the
+/// gradients of `source` and fits them to the colors of `target` around the mask.
 ///
 /// Solves, per channel, `lap u = div v` inside the mask with `u = target` around it, `v` the [`Guidance`] formed of
-/// the two images' differences between neighbouring pixels, also across the mask's edge. The region is the mask itself,
+/// the two images' differences between neighboring pixels, also across the mask's edge. The region is the mask itself,
 /// not its bounding box; where it touches the frame, the edge of the frame is a zero-flux boundary. The relative
 /// residual of the result is at most 1e-6, in `stats.solve`; a solve that misses it is an error.
 ///
@@ -49,7 +49,8 @@ pub fn seamless_clone(
     seamless_clone_with(target, source, mask, guidance, &Multigrid::default())
 }
 
-/// [`seamless_clone`] with settings for the solver: tolerance, most cycles, sweeps.
+/// Seamless cloning with a given solver, which sets the tolerance, the limit on cycles and the sweeps; see
+/// [`seamless_clone`].
 ///
 /// # Errors
 /// As [`seamless_clone`].
@@ -78,7 +79,7 @@ pub fn seamless_clone_with(
     compose(target, source, mask, guidance.into(), None, solver)
 }
 
-/// Fills the mask with the smoothest surface that meets the image around it: solves `lap u = 0` (a membrane), per
+/// Inpaints the mask with the smoothest surface that meets the image around it: solves `lap u = 0` (a membrane), per
 /// channel.
 ///
 /// `image` is (H, W, C), `mask` is (H, W); what the image holds inside the mask is not read, so it may be NaN there.
@@ -86,8 +87,8 @@ pub fn seamless_clone_with(
 /// are returned bit for bit. The edge of the frame is a zero-flux boundary.
 ///
 /// # Errors
-/// [`Error::Shape`] on mismatched shapes, [`Error::NonFinite`] beside the mask, [`Error::NoBoundary`] if the mask covers
-/// the whole frame, [`Error::NotConverged`].
+/// [`Error::Shape`] on mismatched shapes, [`Error::NonFinite`] beside the mask, [`Error::NoBoundary`] if the mask
+/// covers the whole frame, [`Error::NotConverged`].
 ///
 /// ```
 /// use ndarray::{Array2, Array3};
@@ -111,15 +112,15 @@ pub fn inpaint(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Result
     compose(known.view(), known.view(), mask, Field::Flat, None, &Multigrid::default())
 }
 
-/// Smooths the image inside the mask: minimises `1/2 Int |grad u|^2 + lambda / 2 Int (u - image)^2` with `u = image`
+/// Smooths the image inside the mask: minimizes `1/2 Int |grad u|^2 + lambda / 2 Int (u - image)^2` with `u = image`
 /// around it, per channel.
 ///
-/// `image` is (H, W, C), `mask` is (H, W), `lambda > 0` is in 1 / pixel^2: details smaller than `1 / sqrt(lambda)` pixels
-/// go. The mask may cover the whole frame, whose edge is a zero-flux boundary.
+/// `image` is (H, W, C), `mask` is (H, W), `lambda > 0` is in 1 / pixel^2: details smaller than `1 / sqrt(lambda)`
+/// pixels go. The mask may cover the whole frame, whose edge is a zero-flux boundary.
 ///
 /// # Errors
-/// [`Error::Parameter`] if `lambda` is not in 1e-6 to 1e6, [`Error::Shape`] on mismatched shapes, [`Error::NonFinite`] if
-/// the image holds a NaN or an infinity in or near the mask, [`Error::NotConverged`].
+/// [`Error::Parameter`] if `lambda` is not in 1e-6 to 1e6, [`Error::Shape`] on mismatched shapes, [`Error::NonFinite`]
+/// if the image holds a NaN or an infinity in or near the mask, [`Error::NotConverged`].
 ///
 /// ```
 /// use ndarray::{Array2, Array3};
@@ -135,7 +136,7 @@ pub fn screened_smooth(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>, l
     compose(image, image, mask, Field::Flat, Some(lambda as f32), &Multigrid::default())
 }
 
-/// Every box of the mask by itself.
+/// Solves every box of the mask independently.
 fn compose(
     target: ArrayView3<'_, f32>,
     source: ArrayView3<'_, f32>,

@@ -9,7 +9,7 @@ use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 /// Pixels around a box that count as its surround.
 const SURROUND: usize = 8;
 
-/// A quarter of an 8-bit grey level: jumps and scales below it are nothing.
+/// A quarter of an 8-bit gray level: jumps and scales below it are nothing.
 const FLOOR: f32 = 1e-3;
 
 /// Sums of jumps of the normal derivative.

@@ -84,7 +84,7 @@ pub fn distance(mask: ArrayView2<'_, bool>) -> Array2<f32> {
 /// mask and covers the pixel, at most `cap`; 0 outside. `distance` is the mask's [`distance`] transform.
 ///
 /// A crack of width `n` has half-width about `(n + 1) / 2` all along, also where it runs into a larger blob. Discs
-/// are passed from neighbour to neighbour in two rounds of raster sweeps, so the value may fall short of the true
+/// are passed from neighbor to neighbor in two rounds of raster sweeps, so the value may fall short of the true
 /// one by a little, never exceed it, and is never below the distance itself.
 ///
 /// ```
@@ -95,16 +95,16 @@ pub fn distance(mask: ArrayView2<'_, bool>) -> Array2<f32> {
 /// ```
 pub fn half_width(distance: ArrayView2<'_, f32>, cap: f32) -> Array2<f32> {
     let (h, w) = distance.dim();
-    // radius and centre of the largest disc known to cover each pixel, with a frame of none
+    // radius and center of the largest disc known to cover each pixel, with a frame of none
     let stride = w + 2;
     let mut radii = vec![0.0f32; (h + 2) * stride];
-    let mut centres = vec![(0i32, 0i32); radii.len()];
+    let mut centers = vec![(0i32, 0i32); radii.len()];
     for ((y, x), &d) in distance.indexed_iter() {
         let i = (y + 1) * stride + x + 1;
         radii[i] = d.min(cap);
-        centres[i] = (y as i32, x as i32);
+        centers[i] = (y as i32, x as i32);
     }
-    // takes the discs that the four neighbours at these offsets offer
+    // takes the discs that the four neighbors at these offsets offer
     let mut take = |y: usize, x: usize, offers: [usize; 4]| {
         let i = (y + 1) * stride + x + 1;
         let radius = radii[i];
@@ -112,10 +112,10 @@ pub fn half_width(distance: ArrayView2<'_, f32>, cap: f32) -> Array2<f32> {
             return;
         }
         for j in offers {
-            let (radius, (cy, cx)) = (radii[j], centres[j]);
+            let (radius, (cy, cx)) = (radii[j], centers[j]);
             let (dy, dx) = ((cy - y as i32) as f32, (cx - x as i32) as f32);
             if radius > radii[i] && dy * dy + dx * dx < radius * radius {
-                (radii[i], centres[i]) = (radius, (cy, cx));
+                (radii[i], centers[i]) = (radius, (cy, cx));
             }
         }
     };

@@ -8,45 +8,45 @@ use imgkit::ParameterError;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Two arrays that must agree in shape do not.
+    /// Shape mismatch between arrays.
     #[error("{what} has shape {found:?}, expected {expected:?}: crop or resize it to match")]
     Shape {
-        /// The array at fault.
+        /// Array at fault.
         what: &'static str,
-        /// The shape it should have.
+        /// Shape it should have.
         expected: Vec<usize>,
-        /// The shape it has.
+        /// Shape it has.
         found: Vec<usize>,
     },
-    /// A parameter is outside its range or NaN.
+    /// Parameter outside its range, or NaN.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
-    /// An array holds a NaN or an infinity where the computation needs a number.
+    /// NaN, infinity or forbidden value in an array, where the computation reads it.
     #[error("{what} is not finite at row {row}, column {column}: clean the array first")]
     NonFinite {
-        /// The array at fault.
+        /// Array at fault.
         what: &'static str,
-        /// The row of the first bad value.
+        /// Row of the first bad value.
         row: usize,
-        /// The column of the first bad value.
+        /// Column of the first bad value.
         column: usize,
     },
-    /// The mask covers the whole frame and the screening is zero, so the solution is known only up to a constant.
+    /// Mask over the whole frame with zero screening, which leaves the solution undetermined by a constant.
     #[error("the mask covers the whole frame and lambda is 0: leave a pixel outside the mask or set lambda > 0")]
     NoBoundary,
-    /// The solver does not handle this kind of system.
+    /// System of a kind that the solver does not handle.
     #[error("`{solver}` needs {needs}, not so at row {row}, column {column}: use `Multigrid` or `MultigridPcg`")]
     Unsupported {
-        /// The solver.
+        /// Solver that was asked.
         solver: &'static str,
-        /// What the system must be like.
+        /// Property that the solver needs.
         needs: &'static str,
-        /// The row of the first pixel at fault.
+        /// Row of the first pixel at fault.
         row: usize,
-        /// Its column.
+        /// Column of the first pixel at fault.
         column: usize,
     },
-    /// The solver stopped before it reached its tolerance.
+    /// Iteration limit reached before the tolerance.
     #[error(
         "no convergence: residual {residual:.3e} after {iterations} iterations, tolerance {tolerance:.1e}: \
          allow more iterations, a looser tolerance, or use `MultigridPcg`"
@@ -54,14 +54,14 @@ pub enum Error {
     NotConverged {
         /// Iterations made.
         iterations: usize,
-        /// The true relative residual reached.
+        /// True relative residual reached.
         residual: f64,
-        /// The tolerance asked for.
+        /// Tolerance asked for.
         tolerance: f64,
     },
 }
 
-/// Refuses `found` unless it equals `expected`.
+/// Checks a shape.
 pub(crate) fn check_shape(what: &'static str, expected: &[usize], found: &[usize]) -> Result<(), Error> {
     if expected == found {
         Ok(())

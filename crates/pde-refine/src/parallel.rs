@@ -1,9 +1,9 @@
-//! Channels, rows and whole steps, one after another or on several threads; the same values on any number of them.
+//! Parallel maps and joins, with the same results on any number of threads and without the feature `rayon`.
 
-/// Unknowns a channel from which several threads are worth it.
+/// Unknowns per channel from which several threads pay off.
 const PARALLEL_UNKNOWNS: usize = 1 << 16;
 
-/// Whether [`map`] uses several threads for channels of `unknowns`.
+/// Whether work on channels of this many unknowns is done on several threads.
 pub(crate) fn worthwhile(unknowns: usize) -> bool {
     unknowns >= PARALLEL_UNKNOWNS && threads() > 1
 }
@@ -18,7 +18,7 @@ fn threads() -> usize {
     1
 }
 
-/// `one(c)` for every channel of `unknowns`, in order; the same on any number of threads.
+/// Calls `one` for every channel and returns the results in order.
 pub(crate) fn map<T: Send>(channels: usize, unknowns: usize, one: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
     if !worthwhile(unknowns) {
         return (0..channels).map(one).collect();
@@ -32,7 +32,7 @@ pub(crate) fn map<T: Send>(channels: usize, unknowns: usize, one: impl Fn(usize)
     (0..channels).map(one).collect()
 }
 
-/// Both, side by side where that is worth it for `unknowns`.
+/// Calls both closures, in parallel if [`worthwhile`].
 pub(crate) fn join<A: Send, B: Send>(
     unknowns: usize,
     a: impl FnOnce() -> A + Send,
@@ -49,7 +49,7 @@ pub(crate) fn join<A: Send, B: Send>(
     (a(), b())
 }
 
-/// `one` for every item.
+/// Calls `one` for every item, in parallel if [`worthwhile`].
 pub(crate) fn each<T: Send>(items: Vec<T>, unknowns: usize, one: impl Fn(T) + Send + Sync) {
     if !worthwhile(unknowns) {
         return items.into_iter().for_each(one);

@@ -1,4 +1,4 @@
-//! Both stages in a row.
+//! The coarse-to-fine pipeline: npcF, then npcF++.
 
 use crate::coarse::Npcf;
 use crate::error::Error;
@@ -6,7 +6,7 @@ use crate::fine::NpcfPlus;
 use crate::refine::{Refine, Refined};
 use ndarray::{ArrayView2, ArrayView3};
 
-/// npcF, then npcF++.
+/// Coarse-to-fine refinement: npcF, then npcF++.
 ///
 /// ```
 /// use ndarray::{Array2, Array3};
@@ -19,23 +19,24 @@ use ndarray::{ArrayView2, ArrayView3};
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct CoarseToFine {
-    /// The coarse stage.
+    /// Coarse stage.
     pub coarse: Npcf,
-    /// The fine stage.
+    /// Fine stage.
     pub fine: NpcfPlus,
 }
 
-/// The results of both stages.
+/// Results of both stages.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Stages {
-    /// After npcF.
+    /// Result of npcF.
     pub coarse: Refined,
-    /// After npcF++.
+    /// Result of npcF++.
     pub fine: Refined,
 }
 
 impl CoarseToFine {
-    /// Both stages' results.
+    /// Runs both stages and returns both results.
     ///
     /// # Errors
     /// As [`Refine::refine`].
@@ -52,7 +53,7 @@ impl CoarseToFine {
 }
 
 impl Refine for CoarseToFine {
-    /// The fine stage's image, with the coarse stage's solve in the statistics.
+    /// Runs both stages; the result is the fine stage's image, with the coarse stage's solve in the statistics.
     fn refine(
         &self,
         normal: ArrayView3<'_, f32>,

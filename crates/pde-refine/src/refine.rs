@@ -1,4 +1,4 @@
-//! The interface of every refinement stage.
+//! The `Refine` trait of the refinement stages, its results, and the checks of its inputs.
 
 use crate::error::{Error, check_shape};
 use crate::parallel;
@@ -6,10 +6,10 @@ use crate::poisson::SolveStats;
 use crate::region::Rect;
 use ndarray::{Array3, ArrayView2, ArrayView3};
 
-/// A stage that makes a composite coherent with the normal image around it.
+/// Refinement stage: makes a composite coherent with the normal image around it, inside a mask.
 ///
-/// `normal` and `composite` are (H, W, C) images in `[0, 1]`, `mask` is (H, W). The image returned equals `normal` bit
-/// for bit outside the mask, whatever `composite` holds there.
+/// `normal` and `composite` are (H, W, C) images in `[0, 1]`, `mask` is (H, W). Outside the mask the returned image
+/// equals `normal` bit for bit, whatever `composite` holds there.
 pub trait Refine: std::fmt::Debug + Send + Sync {
     /// Refines `composite` inside `mask`.
     ///
@@ -24,28 +24,30 @@ pub trait Refine: std::fmt::Debug + Send + Sync {
     ) -> Result<Refined, Error>;
 }
 
-/// The result of a stage.
+/// Result of a refinement or compositing step.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Refined {
-    /// The refined image (H, W, C), equal to the normal image outside the mask.
+    /// Refined image (H, W, C), equal to the normal image outside the mask.
     pub image: Array3<f32>,
-    /// What was done to get it.
+    /// Statistics of the computation.
     pub stats: RefineStats,
 }
 
-/// What a stage did.
+/// Statistics of a refinement.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct RefineStats {
-    /// Boxes the mask was split into; each is worked on by itself.
+    /// Number of boxes that the mask was split into; each is processed independently.
     pub boxes: usize,
-    /// The coarse stage's solves, the worst over boxes and channels; all zero for the fine stage.
+    /// Statistics of the coarse stage's solves, the worst over boxes and channels; all zero for the fine stage.
     pub solve: SolveStats,
-    /// Share of the fine stage's change that was kept, the least over boxes: 1 unless the full change would have
-    /// raised the seam. 1 for the coarse stage.
+    /// Fraction of the fine stage's change that was applied, the least over boxes: below 1 where the full change would
+    /// have raised the seam. 1 for the coarse stage.
     pub strength: f32,
 }
 
-/// Refuses images and masks that do not fit together.
+/// Checks that images and mask agree in size.
 pub(crate) fn check_inputs(
     normal: &ArrayView3<'_, f32>,
     composite: &ArrayView3<'_, f32>,
@@ -55,7 +57,7 @@ pub(crate) fn check_inputs(
     check_shape("mask", &normal.shape()[..2], mask.shape())
 }
 
-/// Refuses NaN and infinities in a box of each of these images, which are named.
+/// Checks that a box of each named image holds finite values only.
 pub(crate) fn check_finite<const N: usize>(
     rect: Rect,
     images: [(&'static str, &ArrayView3<'_, f32>); N],

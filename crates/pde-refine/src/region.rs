@@ -1,4 +1,4 @@
-//! Splits a mask into boxes that can be worked on independently.
+//! Splitting of a mask into boxes that are processed independently.
 
 use ndarray::{ArrayView, ArrayView2, ArrayViewMut, Axis, Dimension, Slice};
 
@@ -74,7 +74,7 @@ const GAP: usize = 2;
 const TILE: usize = 16;
 
 /// Bounding boxes of groups of mask pixels. The boxes keep [`GAP`] rows or columns apart, so each
-/// pixel of the mask lies in exactly one of them and has no neighbour in another.
+/// pixel of the mask lies in exactly one of them and has no neighbor in another.
 pub(crate) fn boxes(mask: ArrayView2<'_, bool>) -> Vec<Rect> {
     let (h, w) = mask.dim();
     let (th, tw) = (h.div_ceil(TILE), w.div_ceil(TILE));
@@ -91,7 +91,7 @@ pub(crate) fn boxes(mask: ArrayView2<'_, bool>) -> Vec<Rect> {
             *tile = Some(tile.map_or(pixel, |t| t.union(pixel)));
         }
     }
-    // flood over neighbouring occupied tiles
+    // flood over neighboring occupied tiles
     let mut groups: Vec<Rect> = Vec::new();
     let mut stack = Vec::new();
     for start in 0..tiles.len() {

@@ -28,7 +28,7 @@ fn region(h: usize, w: usize) -> Array2<bool> {
     })
 }
 
-/// Largest violation, in the mask, of Perez's equation `sum over neighbours of (u_i - u_j - v_ij) = 0`.
+/// Largest violation, in the mask, of Perez's equation `sum over neighbors of (u_i - u_j - v_ij) = 0`.
 fn violation(u: &Array3<f32>, mask: &Array2<bool>, v: impl Fn([usize; 2], [usize; 2], usize) -> f32) -> f32 {
     let (h, w, channels) = u.dim();
     let mut worst = 0.0f32;
@@ -92,7 +92,8 @@ fn the_fast_way_and_the_general_solver_agree_under_every_screening() {
             let npcf = Npcf::new(NpcfParams::default().with_guidance(guidance).with_screening(screening)).unwrap();
             let tight = MultigridPcg::new(Stopping::default().with_tolerance(1e-9).with_max_iterations(100)).unwrap();
             let refine = |n: Npcf| n.refine(normal.view(), composite.view(), mask.view()).unwrap().image;
-            // the least tolerance that the fast way takes: strong screening makes `b` large, so 1e-6 of it is not little
+            // the least tolerance that the fast way takes: strong screening makes `b` large, so 1e-6 of it is not
+            // little
             let fast = Multigrid::new(
                 MultigridParams::default()
                     .with_stopping(Stopping::default().with_tolerance(1e-8).with_max_iterations(60)),

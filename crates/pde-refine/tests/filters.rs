@@ -176,7 +176,8 @@ fn steps_are_kept_while_noise_falls() {
         assert!(contrast(u) > 0.95 && deviation(u) < 0.2 * deviation(&image));
         assert!(error_at_edge(u) < 0.9 * error_at_edge(&linear));
     }
-    // what the tensor is for: the edge keeps its profile and loses its noise, where Perona and Malik's breaks into steps
+    // what the tensor is for: the edge keeps its profile and loses its noise, where Perona and Malik's breaks into
+    // steps
     assert!(contrast(&tensor) < 1.0 && contrast(&scalar) > 1.1);
     assert!(error_at_edge(&tensor) < 0.6 * error_at_edge(&image));
     assert!(error_at_edge(&tensor) < 0.3 * error_at_edge(&scalar));
@@ -217,9 +218,9 @@ fn perona_malik_treats_channels_alone_and_the_tensor_joins_them() {
     }
     // an edge of the second channel stops the first; equal channels behave as one
     let filter = enhancing(EdgeEnhancingParams::default().with_kappa(0.05));
-    let grey = Array3::from_shape_fn((30, 30, 3), |(y, x, _)| image[(y, x, 1)]);
-    let one = filter.filter(grey.slice(s![.., .., ..1]), 5).unwrap();
-    let three = filter.filter(grey.view(), 5).unwrap();
+    let gray = Array3::from_shape_fn((30, 30, 3), |(y, x, _)| image[(y, x, 1)]);
+    let one = filter.filter(gray.slice(s![.., .., ..1]), 5).unwrap();
+    let three = filter.filter(gray.view(), 5).unwrap();
     assert!((0..3).all(|k| worst(&three.slice(s![.., .., k..k + 1]).to_owned(), &one) < 1e-5));
     let joined = filter.filter(image.view(), 5).unwrap().slice(s![.., .., ..1]).to_owned();
     assert!(worst(&joined, &filter.filter(alone, 5).unwrap()) > 1e-3);
@@ -340,7 +341,8 @@ fn bad_input_is_refused() {
 proptest! {
     #[test]
     fn any_image_gives_finite_values_with_its_mean(
-        h in 1usize..20, w in 1usize..40, c in 1usize..4, which in 0usize..6, exponent in -30i32..37, seed in 0u64..1000,
+        h in 1usize..20, w in 1usize..40, c in 1usize..4, which in 0usize..6, exponent in -30i32..37,
+        seed in 0u64..1000,
     ) {
         let size = 10f32.powi(exponent);
         let image = noise(h, w, c, seed).mapv(|v| (v - 0.3) * size);
@@ -354,7 +356,13 @@ proptest! {
         kappa in -6f64..6.0, noise_scale in 0f64..5.0, integration_scale in 0f64..5.0, power in 1u32..=8,
         floor in 0f64..=1.0, step in 0.001f64..=0.25, seed in 0u64..1000,
     ) {
-        let params = EdgeEnhancingParams::default().with_kappa(10f64.powf(kappa).clamp(1e-6, 1e6)).with_noise_scale(noise_scale).with_integration_scale(integration_scale).with_power(power).with_floor(floor).with_time_step(step);
+        let params = EdgeEnhancingParams::default()
+            .with_kappa(10f64.powf(kappa).clamp(1e-6, 1e6))
+            .with_noise_scale(noise_scale)
+            .with_integration_scale(integration_scale)
+            .with_power(power)
+            .with_floor(floor)
+            .with_time_step(step);
         let filter = enhancing(params);
         let flat = Array3::from_elem((9, 21, 3), 0.7f32);
         prop_assert!(worst(&filter.filter(flat.view(), 2).unwrap(), &flat) < 1e-6);

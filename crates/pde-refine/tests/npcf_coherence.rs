@@ -39,8 +39,8 @@ fn specks_fall_back_to_the_normal_image_and_the_defect_stays() {
         assert!(plain[speck] > 0.5, "{}", plain[speck]);
         assert!(coherent[speck].abs() < 0.12, "{}", coherent[speck]);
     }
-    for centre in [(32, 32), (28, 26), (38, 33)] {
-        assert!((coherent[centre] - plain[centre]).abs() < 0.05, "{} and {}", coherent[centre], plain[centre]);
+    for center in [(32, 32), (28, 26), (38, 33)] {
+        assert!((coherent[center] - plain[center]).abs() < 0.05, "{} and {}", coherent[center], plain[center]);
     }
 }
 

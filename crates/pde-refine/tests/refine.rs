@@ -97,7 +97,7 @@ fn an_empty_mask_returns_the_input_bit_for_bit() {
 }
 
 #[test]
-fn a_constant_colour_offset_vanishes_without_screening() {
+fn a_constant_color_offset_vanishes_without_screening() {
     // Import guidance without screening keeps differences only: an offset patch is the normal image again.
     let normal = surface(80, 80, 3, 0.03, 1, 3);
     let mask = disc(80, 80, 40.0, 40.0, 25.0);
@@ -296,8 +296,8 @@ fn half_width_lies_between_the_distance_and_the_largest_disc() {
     let width = half_width(d.view(), 100.0);
     for ((y, x), &t) in width.indexed_iter() {
         let covers = |&(&(a, b), r): &(&(usize, usize), f32)| (a as f32 - y as f32).hypot(b as f32 - x as f32) < r;
-        let centres: Vec<((usize, usize), f32)> = d.indexed_iter().map(|(i, r)| (i, *r)).collect();
-        let best = centres.iter().map(|(i, r)| (i, *r)).filter(covers).map(|(_, r)| r).fold(0.0, f32::max);
+        let centers: Vec<((usize, usize), f32)> = d.indexed_iter().map(|(i, r)| (i, *r)).collect();
+        let best = centers.iter().map(|(i, r)| (i, *r)).filter(covers).map(|(_, r)| r).fold(0.0, f32::max);
         assert!(t >= d[(y, x)] && t <= best, "{y},{x}: {t} not in {}..{best}", d[(y, x)]);
     }
     assert_eq!(width[(25, 60)], 2.0);
@@ -374,8 +374,8 @@ fn bad_images_are_refused_where_they_matter() {
         assert!(stage.refine(far.view(), far.view(), mask.view()).is_ok());
         let small = Array2::from_elem((60, 59), true);
         assert!(matches!(stage.refine(normal.view(), normal.view(), small.view()), Err(Error::Shape { .. })));
-        let grey = surface(60, 60, 1, 0.05, 0, 14);
-        assert!(matches!(stage.refine(normal.view(), grey.view(), mask.view()), Err(Error::Shape { .. })));
+        let gray = surface(60, 60, 1, 0.05, 0, 14);
+        assert!(matches!(stage.refine(normal.view(), gray.view(), mask.view()), Err(Error::Shape { .. })));
     }
     assert!(matches!(seam_index(nan.view(), mask.view()), Err(Error::NonFinite { .. })));
     assert!(matches!(band_energy_ratio(normal.view(), mask.view(), 0), Err(Error::Parameter(ParameterError { .. }))));
@@ -387,9 +387,10 @@ fn a_full_frame_mask_works_unless_screening_is_zero() {
     let all = Array2::from_elem((40, 30), true);
     let composite = paste(&normal, &all, |y, x, _| ((y + 2 * x) % 9) as f32 / 10.0);
     let out = CoarseToFine::default().refine(normal.view(), composite.view(), all.view()).unwrap();
-    // no boundary and no seam: the composite is already the minimiser
+    // no boundary, no seam and no surround to match: the composite is the minimizer, and only rounding changes it
     let worst = (&out.image - &composite).mapv(f32::abs).into_iter().fold(0.0, f32::max);
-    assert!(worst < 0.5);
+    assert!(worst < 1e-6, "{worst}");
+    assert!((&normal - &composite).iter().any(|d| d.abs() > 0.5));
     let params = NpcfParams::default().with_screening(Screening::Uniform(0.0));
     let error = Npcf::new(params).unwrap().refine(normal.view(), composite.view(), all.view()).unwrap_err();
     assert_eq!(error, Error::NoBoundary);
@@ -414,14 +415,33 @@ fn any_mask() -> impl Strategy<Value = Array2<bool>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn any_mask_of_any_size_keeps_the_contract(mask in any_mask(), channels in 0usize..4, seed in any::<u64>(), kind in 0u8..4) {
+    fn any_mask_of_any_size_keeps_the_contract(
+        mask in any_mask(), channels in 0usize..4, seed in any::<u64>(), kind in 0usize..4,
+    ) {
         let (h, w) = mask.dim();
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let normal = Array3::from_shape_fn((h, w, channels), |_| rng.random::<f32>());
         // the composite differs everywhere, outside the mask too
         let composite = Array3::from_shape_fn((h, w, channels), |_| rng.random::<f32>());
         let flow = || AllenCahn::new(AllenCahnParams::default()).unwrap();
-        let params = NpcfParams::default().with_coherence((kind % 2 == 1).then(flow)).with_guidance([Guidance::Import, Guidance::Mixed, Guidance::Blend(0.5), Guidance::Import][kind as usize]).with_diffusivity([Diffusivity::Constant, Diffusivity::Charbonnier { kappa: 0.1 }, Diffusivity::PeronaMalik { kappa: 0.3 }, Diffusivity::Constant][kind as usize]).with_screening([Screening::default(), Screening::default(), Screening::Uniform(0.01), Screening::Uniform(1e-4)][kind as usize]);
+        let guidance = [Guidance::Import, Guidance::Mixed, Guidance::Blend(0.5), Guidance::Import][kind];
+        let diffusivity = [
+            Diffusivity::Constant,
+            Diffusivity::Charbonnier { kappa: 0.1 },
+            Diffusivity::PeronaMalik { kappa: 0.3 },
+            Diffusivity::Constant,
+        ][kind];
+        let screening = [
+            Screening::default(),
+            Screening::default(),
+            Screening::Uniform(0.01),
+            Screening::Uniform(1e-4),
+        ][kind];
+        let params = NpcfParams::default()
+            .with_coherence((kind % 2 == 1).then(flow))
+            .with_guidance(guidance)
+            .with_diffusivity(diffusivity)
+            .with_screening(screening);
         let both = CoarseToFine { coarse: Npcf::new(params).unwrap(), fine: NpcfPlus::default() };
         let stages = both.stages(normal.view(), composite.view(), mask.view()).unwrap();
         for image in [&stages.coarse.image, &stages.fine.image] {
@@ -434,6 +454,7 @@ proptest! {
             let bound = a.max(1.1 * seam(&normal, &mask));
             prop_assert!(b <= bound * (1.0 + 1e-5) || stages.fine.stats.boxes > 1, "{a} -> {b}, bound {bound}");
         }
-        prop_assert!(band_energy_ratio(stages.fine.image.view(), mask.view(), 2).unwrap().iter().all(|r| r.is_finite()));
+        let ratios = band_energy_ratio(stages.fine.image.view(), mask.view(), 2).unwrap();
+        prop_assert!(ratios.iter().all(|r| r.is_finite()));
     }
 }

@@ -77,7 +77,8 @@ fn constant_tensors_act_on_quadratics_as_the_equation_says() {
 
 #[test]
 fn manufactured_solutions_converge_at_second_order() {
-    // u = sin(pi s) sin(2 pi t) + s t, eigenvalues 1 and 0.3, the first at the angle 2 s + t - 0.7, so that xy changes sign
+    // u = sin(pi s) sin(2 pi t) + s t, eigenvalues 1 and 0.3, the first at the angle 2 s + t - 0.7, so that xy changes
+    // sign
     let exact = |s: f64, t: f64| (PI * s).sin() * (2.0 * PI * t).sin() + s * t;
     let tensor = |s: f64, t: f64| turned(2.0 * s + t - 0.7, 1.0, 0.3);
     // div(D grad u) by differences of a step far below the grid's
@@ -198,9 +199,9 @@ fn both_solvers_reach_the_same_solution_in_few_iterations() {
 
 #[test]
 fn an_edge_keeps_the_correction_on_its_side() {
-    // The composite is the normal image, brighter by 0.1 in the mask; the left half of the image is 0.6 brighter than the
-    // right. Dirichlet values pull the offset down at the rim; an edge down the middle changes nothing by symmetry unless one
-    // half is pulled harder: there only the left half of the rim lies close.
+    // The composite is the normal image, brighter by 0.1 in the mask; the left half of the image is 0.6 brighter than
+    // the right. Dirichlet values pull the offset down at the rim; an edge down the middle changes nothing by symmetry
+    // unless one half is pulled harder: there only the left half of the rim lies close.
     let n = 48;
     let normal = Array3::from_shape_fn((n, n, 1), |(_, x, _)| if x < 24 { 0.7 } else { 0.1 });
     let mask = Array2::from_shape_fn((n, n), |(y, x)| (8..40).contains(&y) && (20..44).contains(&x));

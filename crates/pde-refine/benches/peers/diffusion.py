@@ -4,8 +4,8 @@
     python diffusion.py --criterion DIR     the same with the figures of `cargo bench --bench filters` from DIR, the
                                             folder target/criterion, joined in
 
-Needs numpy; numba, opencv-contrib-python-headless, medpy and scipy add their rows (versions are printed). Each figure is
-the median of the runs that fit into --seconds, after a warm-up.
+Needs numpy; numba, opencv-contrib-python-headless, medpy and scipy add their rows (versions are printed). Each figure
+is the median of the runs that fit into --seconds, after a warm-up.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-//! Compositing with unit diffusivity: the Poisson equation in the correction to the composite.
+//! Compositing with unit diffusivity: solves the Poisson equation for the correction to the composite.
 //!
 //! With `e = u - c` the equation `-lap u + lambda u = -div v + lambda c` becomes `A e = r`, whose right-hand side is
 //! small and, for imported gradients, zero away from the edge of the mask. The correction is kept as the sum of two f32
@@ -12,7 +12,7 @@ use crate::poisson::unit_multigrid::{UnitHierarchy, UnitWorkspace, quantized};
 use crate::poisson::{Multigrid, SolveStats};
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 
-/// The field `v` on the faces between mask pixels.
+/// Guidance field `v` on the faces between mask pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Field {
     /// Differences of the composite.
@@ -35,19 +35,19 @@ impl From<Guidance> for Field {
     }
 }
 
-/// The images over one box. Beyond the box lies the frame's edge, or pixels the mask does not touch.
+/// Images over one box of the mask. Beyond the box lies the frame's edge, or pixels that the mask does not touch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scene<'a> {
     pub(crate) normal: ArrayView3<'a, f32>,
     pub(crate) composite: ArrayView3<'a, f32>,
     pub(crate) mask: ArrayView2<'a, bool>,
     pub(crate) field: Field,
-    /// The composite is known beside the mask too, and `v` on the faces that cross the edge is formed like inside; else
-    /// it is there the normal image's.
+    /// Whether the composite is known beside the mask too, so that `v` on the faces that cross the mask's edge is
+    /// formed as inside; otherwise it is the normal image's difference there.
     pub(crate) known_beside: bool,
 }
 
-/// The correction of one channel, on a padded grid.
+/// Correction of one channel, on a padded grid.
 #[derive(Debug)]
 pub(crate) struct Correction {
     grid: Grid,
@@ -56,7 +56,7 @@ pub(crate) struct Correction {
 }
 
 impl Correction {
-    /// `e` along a row of the box.
+    /// Correction along a row of the box.
     pub(crate) fn row(&self, y: usize) -> CorrectionRow<'_> {
         let row = |a| &self.grid.row(a, y)[1..][..self.grid.width];
         CorrectionRow { high: row(&self.high), low: self.low.as_ref().map(|l| row(l)) }
@@ -80,26 +80,26 @@ impl CorrectionRow<'_> {
     }
 }
 
-/// Cycles after nested iteration before the residual is looked at.
+/// Cycles after nested iteration before the residual is evaluated.
 const FIRST_CYCLES: usize = 1;
 
-/// Most cycles between two looks at the residual; f32 cannot gain more than this many yield.
+/// Most cycles between two evaluations of the residual; more gain nothing in f32.
 const MOST_CYCLES: usize = 4;
 
-/// Factor by which a cycle is expected to lower the residual, before it has been measured. The sweep after the last cycle
-/// counts as theirs: it halves what two of them leave, for a fifth of what another would cost.
+/// Expected residual reduction per cycle, used until it has been measured. It includes the sweep after the last cycle,
+/// which halves what two cycles leave at a fifth of the cost of a third.
 const EXPECTED_FACTOR: f64 = 0.04;
 
-/// Tolerances below this are beyond corrections in f32.
+/// Least tolerance that corrections in f32 can reach.
 const LEAST_TOLERANCE: f64 = 1e-8;
 
 impl Scene<'_> {
-    /// Whether [`Self::solve`] can meet the solver's tolerance.
+    /// Whether [`Self::solve`] can reach the solver's tolerance.
     pub(crate) fn reaches(solver: &Multigrid) -> bool {
         solver.stopping().tolerance() >= LEAST_TOLERANCE
     }
 
-    /// Solves for every channel and hands the corrections, one or all at a time, to `sink(first channel, corrections)`.
+    /// Solves every channel and passes the corrections, one or all at a time, to `sink(first channel, corrections)`.
     pub(crate) fn solve(
         &self,
         lambda: Option<Array2<f32>>,
@@ -136,7 +136,7 @@ impl Scene<'_> {
             sink(0, &all);
             return Ok(total);
         }
-        // one set of buffers serves all
+        // all channels share one set of buffers
         let mut buffers = None;
         for k in 0..count {
             let (stats, done) = channel(k, buffers.take())?;
@@ -179,7 +179,7 @@ impl Scene<'_> {
         edge
     }
 
-    /// `v` from `i` to `j`.
+    /// Guidance `v` from pixel `i` to pixel `j`.
     #[inline(always)]
     pub(crate) fn flux(&self, i: (usize, usize), j: (usize, usize), k: usize) -> f64 {
         let difference = |a: &ArrayView3<'_, f32>| f64::from(a[(j.0, j.1, k)]) - f64::from(a[(i.0, i.1, k)]);
@@ -197,13 +197,13 @@ impl Scene<'_> {
         }
     }
 
-    /// `b` and `b - A c` at a mask pixel.
+    /// Right-hand side `b` and residual `b - A c` at a mask pixel.
     #[inline(always)]
     fn entry(&self, i: (usize, usize), k: usize, lambda: f64) -> (f64, f64) {
         let (h, w) = self.mask.dim();
         let here = f64::from(self.composite[(i.0, i.1, k)]);
         let (mut b, mut image) = (lambda * here, lambda * here);
-        for j in neighbours(i.0, i.1, h, w) {
+        for j in neighbors(i.0, i.1, h, w) {
             b -= self.flux(i, j, k);
             image += here;
             if self.mask[j] {
@@ -215,12 +215,12 @@ impl Scene<'_> {
         (b, b - image)
     }
 
-    /// Whether `b - A c` vanishes away from the edge.
+    /// Whether the residual `b - A c` vanishes away from the mask's edge.
     fn sparse(&self) -> bool {
         self.field == Field::Import
     }
 
-    /// `b - A c` of a channel, to `r`, which holds zeros or another channel's.
+    /// Writes the residual `b - A c` of a channel to `r`, which holds zeros or another channel's residual.
     fn residual(
         &self,
         lambda: Option<&Array2<f32>>,
@@ -242,7 +242,7 @@ impl Scene<'_> {
         }
     }
 
-    /// `||b||` of every channel.
+    /// Norms `||b||` of all channels.
     fn norms(&self, lambda: Option<&Array2<f32>>, edge: &[(usize, usize)]) -> Vec<f64> {
         let channels = self.normal.dim().2;
         let mut sums = vec![0.0f64; channels];
@@ -263,8 +263,8 @@ impl Scene<'_> {
         sums.into_iter().map(f64::sqrt).collect()
     }
 
-    /// `sum (A c)^2` of every channel over the mask pixels that all four neighbours lie in the mask of; what `b` is
-    /// there when gradients are imported. `None` unless the rows of the composite are contiguous.
+    /// Sums of `(A c)^2`, per channel, over the mask pixels whose four neighbors lie in the mask: there `b = A c` when
+    /// gradients are imported. `None` unless the rows of the composite are contiguous.
     fn inner_squares(&self, lambda: Option<&Array2<f32>>) -> Option<Vec<f64>> {
         let (h, w, channels) = self.composite.dim();
         let mut columns = vec![0.0f32; w * channels];
@@ -305,7 +305,7 @@ impl Scene<'_> {
     }
 }
 
-/// `||r||^2` in f64.
+/// Squared norm `||r||^2` in f64.
 fn sum_of_squares(r: &[f32]) -> f64 {
     let (groups, rest) = r.as_chunks::<LANES>();
     let mut sums = [0.0f64; LANES];
@@ -317,7 +317,7 @@ fn sum_of_squares(r: &[f32]) -> f64 {
     sums.iter().sum::<f64>() + rest.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>()
 }
 
-/// Runs of pixels of the middle row that lie, with all four neighbours, in the mask.
+/// Finds the runs of pixels of the middle row that lie, with all four neighbors, in the mask.
 fn inner_runs([above, here, below]: [ndarray::ArrayView1<'_, bool>; 3], runs: &mut Vec<(usize, usize)>) {
     runs.clear();
     let mut start = None;
@@ -334,9 +334,9 @@ fn inner_runs([above, here, below]: [ndarray::ArrayView1<'_, bool>; 3], runs: &m
     }
 }
 
-/// The neighbours of a pixel that lie in the frame.
+/// Neighbors of a pixel that lie in the frame.
 #[inline(always)]
-fn neighbours(y: usize, x: usize, h: usize, w: usize) -> impl Iterator<Item = (usize, usize)> {
+fn neighbors(y: usize, x: usize, h: usize, w: usize) -> impl Iterator<Item = (usize, usize)> {
     let one = |on: bool, j: (usize, usize)| on.then_some(j);
     [
         one(y > 0, (y.wrapping_sub(1), x)),
@@ -348,13 +348,13 @@ fn neighbours(y: usize, x: usize, h: usize, w: usize) -> impl Iterator<Item = (u
     .flatten()
 }
 
-/// One channel's vectors.
+/// Vectors of one channel.
 struct Buffers {
     work: UnitWorkspace,
-    /// `b - A c`.
+    /// Residual `b - A c` of the composite.
     r: Vec<f32>,
     correction: Correction,
-    /// Where the small part lies while another channel has none.
+    /// Allocation of the small part, kept while a channel has none.
     spare: Vec<f32>,
 }
 
@@ -384,7 +384,7 @@ impl Buffers {
             high.fill(0.0);
             return Ok(stats);
         }
-        // `r` takes the first residual and is swapped back with it: a copy less
+        // swapping saves a copy of the residual
         std::mem::swap(r, grids.residual_mut(work));
         grids.full_multigrid(work);
         for _ in 0..FIRST_CYCLES {

@@ -5,36 +5,36 @@ use crate::poisson::System;
 use imgkit::ensure;
 use ndarray::{Array2, ArrayView2, ArrayView3};
 
-/// Diffusivity `D` of npcF's equation, with eigenvalues in `(0, 1]`, from the gradient `grad I` of the normal image (central differences;
-/// `|grad I|` is the root mean square over the channels).
+/// Diffusivity `D` of npcF's equation, with eigenvalues in `(0, 1]`, from the gradient `grad I` of the normal image
+/// (central differences; `|grad I|` is the root mean square over the channels).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Diffusivity {
-    /// `D = 1` (the default).
+    /// Constant, `D = 1` (the default).
     #[default]
     Constant,
-    /// `D = 1 / sqrt(1 + (|grad I| / kappa)^2)`, `kappa > 0` in image units a pixel.
+    /// Charbonnier's `D = 1 / sqrt(1 + (|grad I| / kappa)^2)`, `kappa` in image units per pixel.
     Charbonnier {
-        /// Contrast at which an edge begins to stop diffusion.
+        /// Contrast at which an edge begins to stop diffusion, 1e-4 to 1e4.
         kappa: f64,
     },
-    /// `D = 1 / (1 + (|grad I| / kappa)^2)` (Perona and Malik, 1990).
+    /// Perona and Malik's (1990) `D = 1 / (1 + (|grad I| / kappa)^2)`.
     PeronaMalik {
-        /// Contrast at which an edge begins to stop diffusion.
+        /// Contrast at which an edge begins to stop diffusion, 1e-4 to 1e4.
         kappa: f64,
     },
-    /// A tensor: 1 along edges and `0.18 + 0.82 / (1 + (s / kappa)^2)` across them, `s^2` being the larger eigenvalue of the
-    /// mean of `grad I grad I^T` over the channels and its eigenvector the direction across.
+    /// Tensor with the eigenvalues 1 along edges and `0.18 + 0.82 / (1 + (s / kappa)^2)` across them, `s^2` being the
+    /// larger eigenvalue of the mean of `grad I grad I^T` over the channels and its eigenvector the direction across.
     ///
-    /// The floor keeps the ratio of the eigenvalues below `3 + 2 sqrt 2`, so that the stencil has no negative weight in any
-    /// direction ([`crate::poisson::System::with_tensor`]): an edge slows the correction down, and never stops it.
+    /// The floor keeps the ratio of the eigenvalues below `3 + 2 sqrt 2`, so that the stencil has no negative weight in
+    /// any direction ([`crate::poisson::System::with_tensor`]): an edge slows the correction down, and never stops it.
     EdgeEnhancing {
-        /// Contrast at which an edge begins to slow diffusion across.
+        /// Contrast at which an edge begins to slow diffusion across it, 1e-4 to 1e4.
         kappa: f64,
     },
 }
 
-/// The least eigenvalue of the tensor; more than `3 - 2 sqrt 2 = 0.1716`.
+/// Least eigenvalue of the tensor; above `3 - 2 sqrt 2 = 0.1716`, from which on no weight is negative.
 const FLOOR: f32 = 0.18;
 
 impl Diffusivity {
@@ -51,7 +51,7 @@ impl Diffusivity {
         }
     }
 
-    /// The operator on a mask of the normal image (H, W, C).
+    /// Assembles the operator on a mask of the normal image (H, W, C).
     pub(super) fn system(
         self,
         normal: ArrayView3<'_, f32>,
@@ -83,7 +83,7 @@ impl Diffusivity {
     }
 }
 
-/// The entries `xx, xy, yy` of the mean of `grad I grad I^T` over the channels.
+/// Structure tensor at a pixel: entries `xx, xy, yy` of the mean of `grad I grad I^T` over the channels.
 fn structure(image: ArrayView3<'_, f32>, (y, x): (usize, usize)) -> [f32; 3] {
     let (h, w, channels) = image.dim();
     let (up, down) = (y.saturating_sub(1), (y + 1).min(h - 1));
@@ -97,7 +97,7 @@ fn structure(image: ArrayView3<'_, f32>, (y, x): (usize, usize)) -> [f32; 3] {
     sum.map(|v| v / channels.max(1) as f32)
 }
 
-/// The tensor's entries `xx, xy, yy` from those of the structure tensor in units of `kappa^2`.
+/// Diffusion tensor `xx, xy, yy` from the structure tensor in units of `kappa^2`.
 fn edge_enhancing([xx, xy, yy]: [f32; 3]) -> [f32; 3] {
     let (cosine, sine) = (xx - yy, 2.0 * xy); // of twice the angle of the dominant eigenvector, times `length`
     let length = cosine.hypot(sine);

@@ -1,4 +1,4 @@
-//! npcF: appearance coherence by a screened Poisson solve.
+//! The coarse stage npcF: appearance coherence by a screened Poisson solve.
 
 mod compose;
 mod diffusivity;

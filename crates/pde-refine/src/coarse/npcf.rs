@@ -1,4 +1,4 @@
-//! The coarse stage: a composite becomes coherent with the image around it.
+//! npcF, the coarse stage: makes a composite coherent with the image around it by a screened Poisson solve.
 
 use super::compose::{Field, Scene};
 use super::diffusivity::Diffusivity;
@@ -37,8 +37,8 @@ accessors!(NpcfParams {
     /// and the defect's edge takes on the flow's profile, one half at the edge of the mask. Where the flow would fill a
     /// gap of the mask nothing changes, because pixels outside the given mask always equal the normal image.
     ///
-    /// Meant for ragged masks, as a threshold yields them. Not the default, because it cannot distinguish a speck from a
-    /// defect: a crack narrower than about twice [`AllenCahnParams::width`](crate::AllenCahnParams::width) almost
+    /// Meant for ragged masks, as a threshold yields them. Not the default, because it cannot distinguish a speck from
+    /// a defect: a crack narrower than about twice [`AllenCahnParams::width`](crate::AllenCahnParams::width) almost
     /// vanishes.
     coherence, with_coherence: Option<AllenCahn>;
     /// Guidance field.
@@ -61,14 +61,14 @@ impl NpcfParams {
     }
 }
 
-/// npcF, the coarse stage: minimises, per channel,
+/// npcF, the coarse stage. Minimizes, per channel,
 /// `1/2 Int D |grad u - v|^2 + 1/2 Int lambda (u - c)^2` over the mask with `u = I` around it, that is, solves
 /// `-div(D grad u) + lambda u = -div(D v) + lambda c`.
 ///
 /// `I` is the normal image, `c` the composite, `v` the [`Guidance`], `D` the [`Diffusivity`], `lambda` the
-/// [`Screening`]. If asked for, the composite's soft mask is made coherent first ([`NpcfParams::coherence`]). The edge of the
-/// frame is a zero-flux boundary. The result is clamped to `[0, 1]`. The model is this
-/// project's own; the abstract of arXiv 2504.12970 says only that npcF enforces a PDE-based consistency.
+/// [`Screening`]. If asked for, the composite's soft mask is made coherent first ([`NpcfParams::coherence`]). The edge
+/// of the frame is a zero-flux boundary. The result is clamped to `[0, 1]`. The model is this project's own; the
+/// abstract of arXiv 2504.12970 says only that npcF enforces a PDE-based consistency.
 ///
 /// Work is proportional to the bounding boxes of the mask's groups of pixels.
 ///
@@ -194,7 +194,7 @@ impl Refine for Npcf {
     }
 }
 
-/// The composite over a box, by the relaxed mask's share inside the mask.
+/// Blends composite and normal image by the relaxed mask, inside the mask, over a box.
 fn coherent(
     flow: AllenCahn,
     normal: ArrayView3<'_, f32>,
@@ -202,7 +202,7 @@ fn coherent(
     mask: ArrayView2<'_, bool>,
     rect: Rect,
 ) -> Result<Array3<f32>, Error> {
-    // the frame that the flow ends at lies some interfaces away
+    // the frame at which the flow ends lies some interface widths away
     let margin = (6.0 * flow.params().width() as f32).ceil().min(1e6) as usize;
     let wide = rect.grow(margin, mask.dim());
     let (soft, _) = flow.relax(wide.crop(mask).mapv(|m| f32::from(u8::from(m))).view())?;
@@ -214,11 +214,11 @@ fn coherent(
     }))
 }
 
-/// Rows of a box that are written together.
+/// Rows of a box that one task writes.
 const BAND: usize = 64;
 
-/// Writes channels `from` to `from + n` of the pixels of a box that lie in its mask; `row(y)` gives the value of a row at a
-/// column and channel.
+/// Writes channels `from` to `from + n` of the mask's pixels in a box; `row(y)` returns the values of a row as a
+/// function of column and channel.
 pub(crate) fn write_box<V: Fn(usize, usize) -> f32>(
     image: &mut Array3<f32>,
     rect: Rect,

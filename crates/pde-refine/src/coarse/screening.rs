@@ -17,7 +17,7 @@ pub enum Screening {
     ///
     /// The fraction of a flat-bottomed defect's contrast that survives is then the same at every size: the screened
     /// equation in a disc of radius R keeps `1 - 2 k I1(1/k) / I0(1/k)` of the mean contrast and
-    /// `1 - 1 / I0(1/k)` at the centre, `k` the ratio: 0.72 and 0.99 at `k = 0.15`.
+    /// `1 - 1 / I0(1/k)` at the center, `k` the ratio: 0.72 and 0.99 at `k = 0.15`.
     Proportional {
         /// Decay length over half-width, 1e-3 to 1e6.
         ratio: f64,

@@ -1,9 +1,9 @@
-//! Gaussian smoothing, a row at a time.
+//! Separable Gaussian smoothing, computed row by row.
 
 use super::tensor::{LANES, lanes_mut};
 use crate::simd::fused;
 
-/// How an array goes on beyond its edges.
+/// Continuation of an array beyond its edges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Edge {
     /// Mirrored about the outer faces of its first and last element: pixels.
@@ -15,7 +15,7 @@ pub(super) enum Edge {
 }
 
 impl Edge {
-    /// Where `i` lies in `0..n`, and the sign its value takes.
+    /// Maps index `i` into `0..n`, and returns the sign of the value there.
     #[inline(always)]
     fn fold(self, i: isize, n: usize) -> (usize, f32) {
         if (0..n as isize).contains(&i) {
@@ -31,10 +31,10 @@ impl Edge {
     }
 }
 
-/// A sampled Gaussian of sum 1, cut off at three standard deviations.
+/// Sampled Gaussian kernel of sum 1, cut off at three standard deviations.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Gaussian {
-    /// The weight at the centre, then to each side.
+    /// The weight at the center, then to each side.
     taps: Vec<f32>,
 }
 
@@ -106,16 +106,16 @@ impl Gaussian {
 
 type Weighted<'a> = (&'a [f32], f32);
 
-/// The weighted sum of `centre` and of the rows that `pair` gives for 1 to `radius`, four rows a pass.
+/// The weighted sum of `center` and of the rows that `pair` gives for 1 to `radius`, four rows a pass.
 #[inline(always)]
 fn smooth<'a>(
     out: &mut [f32],
-    (centre, weight): Weighted<'a>,
+    (center, weight): Weighted<'a>,
     radius: usize,
     pair: impl Fn(usize) -> (Weighted<'a>, Weighted<'a>),
 ) {
     let ((a, sa), (b, sb)) = pair(1);
-    for (((o, c), a), b) in out.iter_mut().zip(centre).zip(a).zip(b) {
+    for (((o, c), a), b) in out.iter_mut().zip(center).zip(a).zip(b) {
         *o = fused(sa, *a, fused(sb, *b, weight * c));
     }
     for i in (2..radius).step_by(2) {

@@ -67,13 +67,13 @@ impl EdgeEnhancingParams {
     }
 }
 
-/// Edge-enhancing diffusion, `u_t = div(D grad u)`, all channels by one tensor.
+/// Edge-enhancing diffusion, `u_t = div(D grad u)`, with one tensor for all channels.
 ///
 /// Weickert, "Anisotropic Diffusion in Image Processing", 1998, sec. 5.1. `D` has the eigenvectors of the structure
 /// tensor `G_integration * mean over channels of grad u_noise (grad u_noise)^T`: along the dominant one (across the
-/// edge) the eigenvalue `1 - exp(-C_m (kappa / s)^(2 m))`, with `s^2` the larger eigenvalue of the structure tensor, and
-/// 1 along the edge. Unlike [`super::PeronaMalik`] it also takes the noise off the edges themselves. The constant `C_m`
-/// makes the flux rise up to `s = kappa` and fall beyond; it is 3.315 for `m = 4`.
+/// edge) the eigenvalue `1 - exp(-C_m (kappa / s)^(2 m))`, with `s^2` the larger eigenvalue of the structure tensor,
+/// and 1 along the edge. Unlike [`super::PeronaMalik`] it also takes the noise off the edges themselves. The constant
+/// `C_m` makes the flux rise up to `s = kappa` and fall beyond; it is 3.315 for `m = 4`.
 ///
 /// The non-negative nine-point stencil with tensors between four pixels. Its operator is symmetric and positive
 /// semidefinite for any tensor, so that with the step at most 1/4 the sum of squares never rises. Where the ratio of
@@ -205,8 +205,8 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Sets (or, with `more`, adds) `share` times the outer product of the gradient, formed in each cell between two extended
-/// rows, with itself.
+/// Sets (or, with `more`, adds) `share` times the outer product of the gradient, formed in each cell between two
+/// extended rows, with itself.
 #[inline(always)]
 fn add_outer(above: &[f32], below: &[f32], share: f32, more: bool, [xx, xy, yy]: [&mut [f32]; 3], w: usize) {
     let m = (w + 1).div_ceil(LANES);

@@ -1,4 +1,4 @@
-//! An exponential that compilers vectorise.
+//! Exponential function that compilers vectorize.
 
 use crate::simd::{fused, larger};
 

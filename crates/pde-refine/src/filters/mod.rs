@@ -1,12 +1,12 @@
-//! Edge-preserving diffusion filters: explicit steps, in place, on planar images.
+//! Edge-preserving diffusion filters, by explicit steps in place.
 //!
 //! * [`PeronaMalik`]: a scalar diffusivity that stops at strong differences; per channel.
 //! * [`EdgeEnhancing`]: a diffusion tensor that smooths along edges and not across them; channels share the tensor.
 //!
-//! Both implement [`Diffuse`]. Steps work on planes (C, H, W), one channel after another in memory, for speed;
-//! [`Diffuse::filter`] takes the (H, W, C) images of the rest of the crate. The frame's edge is insulated (zero flux),
-//! so the mean of each channel is conserved up to rounding. Values may have any scale, up to 1e37 in size; `kappa` is
-//! in the same units, a difference between neighbouring pixels.
+//! Both implement [`Diffuse`]. [`Diffuse::filter`] takes (H, W, C) images; a single [`Diffuse::step`] works, for speed,
+//! on a stack of scalar fields (C, H, W). The frame's edge is insulated (zero flux), so the mean of each channel is
+//! conserved up to rounding. Values may have any scale, up to 1e37 in size; `kappa` is in the same units, a difference
+//! between neighboring pixels.
 //!
 //! ```
 //! use ndarray::Array3;
@@ -38,7 +38,7 @@ use crate::error::Error;
 use imgkit::ensure;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut3, Axis};
 
-/// The longest explicit step in two dimensions at a diffusivity of at most 1, pixels one unit apart.
+/// Longest stable explicit step in two dimensions at a diffusivity of at most 1, with pixels one unit apart.
 const LONGEST_STEP: f64 = 0.25;
 
 /// Checks a time step against the limit of stability.
@@ -48,17 +48,18 @@ fn check_time_step(what: &'static str, time_step: f64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Working memory of [`Diffuse::step`]. It grows on first use and is then reused, also between images.
+/// Scratch memory of [`Diffuse::step`]. It grows on first use and can be reused for any image.
 #[derive(Debug, Clone, Default)]
 pub struct FilterScratch(Vec<f32>);
 
 impl FilterScratch {
-    /// Empty working memory.
+    /// Creates empty scratch memory.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// `n` floats of unspecified content.
+    /// Returns `n` floats of unspecified content.
     fn floats(&mut self, n: usize) -> &mut [f32] {
         if self.0.len() < n {
             self.0.resize(n, 0.0);
@@ -67,16 +68,16 @@ impl FilterScratch {
     }
 }
 
-/// A diffusion filter: repeated explicit steps of `u_t = div(D(u) grad u)`.
+/// Diffusion filter: repeated explicit steps of `u_t = div(D(u) grad u)`.
 pub trait Diffuse {
-    /// Makes one step in place on `planes` (C, H, W).
+    /// Makes one step in place on a stack of scalar fields `planes` (C, H, W).
     ///
     /// Nothing is allocated once `scratch` has grown to the image's size, if the planes are in standard (C-contiguous)
     /// layout; others are copied and back. A NaN or an infinity spreads from pixel to pixel; [`Diffuse::filter`]
     /// refuses them.
     fn step(&self, planes: ArrayViewMut3<'_, f32>, scratch: &mut FilterScratch);
 
-    /// `image` (H, W, C) after `steps` steps; unchanged after 0.
+    /// Filters `image` (H, W, C) by `steps` steps; 0 steps return it unchanged.
     ///
     /// # Errors
     /// [`Error::NonFinite`] if the image holds a NaN or an infinity.
@@ -92,7 +93,7 @@ pub trait Diffuse {
         Ok(planes.permuted_axes([1, 2, 0]).as_standard_layout().into_owned())
     }
 
-    /// [`Diffuse::filter`] for one channel (H, W).
+    /// Filters a single channel (H, W) by `steps` steps.
     ///
     /// # Errors
     /// [`Error::NonFinite`] if the plane holds a NaN or an infinity.
@@ -101,7 +102,7 @@ pub trait Diffuse {
     }
 }
 
-/// Calls `run(values, c, h, w)` on the planes in standard layout, by way of a copy if need be; not on empty ones.
+/// Calls `run(values, c, h, w)` on the planes in standard layout, copying them if needed; not for empty planes.
 fn in_standard_layout(mut planes: ArrayViewMut3<'_, f32>, run: impl FnOnce(&mut [f32], usize, usize, usize)) {
     let (c, h, w) = planes.dim();
     if planes.is_empty() {

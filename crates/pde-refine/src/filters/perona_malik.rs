@@ -8,15 +8,15 @@ use crate::simd::{fused, smaller, widely};
 use imgkit::ensure;
 use ndarray::ArrayViewMut3;
 
-/// How the diffusivity falls with the difference `d` of two neighbouring pixels; 1 at `d = 0`.
+/// Edge-stopping function: diffusivity as a function of the difference `d` of two neighboring pixels; 1 at `d = 0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EdgeStop {
-    /// `exp(-(d / kappa)^2)`: favours strong edges over weak ones.
+    /// Exponential, `exp(-(d / kappa)^2)`: favors strong edges over weak ones.
     Exponential,
-    /// `1 / (1 + (d / kappa)^2)`: favours wide regions over small ones.
+    /// Rational, `1 / (1 + (d / kappa)^2)`: favors wide regions over small ones.
     Rational,
-    /// 1: linear diffusion, to compare with.
+    /// Constant 1: linear diffusion, for comparison.
     Constant,
 }
 
@@ -55,12 +55,12 @@ impl PeronaMalikParams {
     }
 }
 
-/// Perona-Malik diffusion, `u_t = div(g(|grad u|) grad u)`, each channel for itself.
+/// Perona-Malik diffusion, `u_t = div(g(|grad u|) grad u)`, channel by channel.
 ///
 /// The explicit conservative scheme of Perona and Malik, "Scale-space and edge detection using anisotropic diffusion",
 /// 1990, eq. 7 to 9: every face between two pixels has the flux `g(|d|) d` of their difference `d`. With the step at
-/// most 1/4 each new value is a weighted mean of the old one and its four neighbours, so no value leaves the range of
-/// its neighbourhood.
+/// most 1/4 each new value is a weighted mean of the old one and its four neighbors, so no value leaves the range of
+/// its neighborhood.
 ///
 /// ```
 /// use ndarray::array;
@@ -118,7 +118,8 @@ impl Diffuse for PeronaMalik {
     }
 }
 
-/// One step on one plane of width `w`. `fluxes` gives those of two differences; `scratch` holds `3 w + 1` floats.
+/// Makes one step on one plane of width `w`. `fluxes` returns the fluxes of two differences; `scratch` holds `3 w + 1`
+/// floats.
 #[inline(always)]
 fn step_plane(
     plane: &mut [f32],
@@ -130,7 +131,7 @@ fn step_plane(
     widely(
         #[inline(always)]
         || {
-            // copies, so that the compiler need not suppose that the stores change them
+            // local copies, so that the compiler knows the stores do not change them
             let (w, step, fluxes) = (w, step, fluxes);
             // fluxes through the faces left of each pixel and right of the last, below and above each pixel
             let (beside, rest) = scratch.split_at_mut(w + 1);

@@ -1,12 +1,12 @@
-//! The explicit step with a diffusion tensor.
+//! Explicit diffusion step with a tensor.
 //!
-//! Tensors `[[a, b], [b, c]]` (x right, y down) live in cells, the squares between 2 x 2 pixel centres; those of the
+//! Tensors `[[a, b], [b, c]]` (x right, y down) live in cells, the squares between 2 x 2 pixel centers; those of the
 //! outermost ring lie across the frame's edge, where `b` is 0. The energy of a cell with pixel values `u00 u01 / u10
 //! u11` is
 //!
 //! `1/2 [(a - |b|) (dx_top^2 + dx_bottom^2) / 2 + (c - |b|) (dy_left^2 + dy_right^2) / 2 + |b| p^2]`
 //!
-//! with `p` the difference along the diagonal that `b` favours, `u11 - u00` or `u01 - u10`: Weickert's non-negative
+//! with `p` the difference along the diagonal that `b` favors, `u11 - u00` or `u01 - u10`: Weickert's non-negative
 //! nine-point stencil (1998, sec. 3.4.2), with tensors in cells. The energy is never negative for a positive
 //! semidefinite tensor (it is `a mx^2 + 2 b mx my + c my^2` in the mean differences plus `a + c - 2 |b| >= 0` times a
 //! square), and at most that of the five-point Laplacian times the larger eigenvalue. So with eigenvalues up to 1 the
@@ -34,7 +34,7 @@ pub(super) fn lanes_mut(a: &mut [f32], m: usize) -> &mut [[f32; LANES]] {
     &mut a[..m * LANES].as_chunks_mut().0[..m]
 }
 
-/// How strongly diffusion acts along and across the dominant direction of a structure tensor.
+/// Eigenvalues of the diffusion tensor as functions of the structure tensor.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Eigenvalues {
     /// `1 / kappa^2`.
@@ -236,12 +236,12 @@ mod tests {
         run(&weights)
     }
 
-    /// Mass and second moments xx, xy, yy about the centre.
+    /// Mass and second moments xx, xy, yy about the center.
     fn moments(plane: &[f32], n: usize) -> [f64; 4] {
         let mut sums = [0.0; 4];
-        let centre = (n / 2) as f64;
+        let center = (n / 2) as f64;
         for (i, &v) in plane.iter().enumerate() {
-            let (y, x) = ((i / n) as f64 - centre, (i % n) as f64 - centre);
+            let (y, x) = ((i / n) as f64 - center, (i % n) as f64 - center);
             for (sum, f) in sums.iter_mut().zip([1.0, x * x, x * y, y * y]) {
                 *sum += f * f64::from(v);
             }
@@ -273,11 +273,13 @@ mod tests {
 
     #[test]
     fn the_longest_step_never_raises_the_sum_of_squares() {
-        // the worst images for an explicit step: checkerboards and noise; the worst tensors: the identity, whose operator
-        // has the norm 8, and those of rank one, the least diffusive across
+        // the worst images for an explicit step: checkerboards and noise; the worst tensors: the identity, whose
+        // operator has the norm 8, and those of rank one, the least diffusive across
         let (h, w) = (23, 37);
-        let start =
-            |i: usize| if (i / w + i % w).is_multiple_of(2) { 1.0 } else { -1.0 } + 0.1 * ((i * 7919) % 101) as f32 / 101.0;
+        let start = |i: usize| {
+            let sign = if (i / w + i % w).is_multiple_of(2) { 1.0 } else { -1.0 };
+            sign + 0.1 * ((i * 7919) % 101) as f32 / 101.0
+        };
         for (degrees, across) in (0..180).step_by(15).flat_map(|d| [(d, 0.0f32), (d, 0.3), (d, 1.0)]) {
             let (s, c) = (f32::to_radians(degrees as f32)).sin_cos();
             let tensor = [c * c + across * s * s, (1.0 - across) * s * c, s * s + across * c * c];

@@ -62,8 +62,8 @@ pub(crate) fn slots(pixels: usize, levels: usize) -> usize {
     pixels * (levels + 1)
 }
 
-/// Decomposes the plane (h, w) in the first of `bands`, [`slots`] values: turns it into the detail bands, finest first, and
-/// the remainder, within `window`; beyond it values are left unspecified. `row` is working memory.
+/// Decomposes the plane (h, w) in the first of `bands`, [`slots`] values: turns it into the detail bands, finest first,
+/// and the remainder, within `window`; beyond it values are left unspecified. `row` is working memory.
 pub(crate) fn decompose(bands: &mut [f32], (h, w): (usize, usize), levels: usize, window: Rect, row: &mut Vec<f32>) {
     for j in 0..levels {
         let (band, rest) = bands[j * h * w..].split_at_mut(h * w);

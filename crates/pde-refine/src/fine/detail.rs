@@ -1,20 +1,20 @@
-//! Detail matching: the grain inside the mask takes on the scale of the grain around it.
+//! Detail matching: scales the grain inside the mask to the strength of the grain around it.
 
 use crate::simd::{larger, smaller, widely};
 
-/// Most samples a robust scale is taken from; larger sets are thinned evenly.
+/// Most samples that a robust scale is computed from; larger sets are thinned evenly.
 const SAMPLES: usize = 4096;
 
 /// Fewest samples, inside and around the mask, for which a band is matched at all.
 const FEWEST: usize = 32;
 
-/// 1.4826 times the median of `|v|`: the standard deviation of zero-mean Gaussian noise, insensitive to a minority of
-/// edges. 0 for an empty set.
+/// Robust scale, 1.4826 times the median of `|v|`: the standard deviation of zero-mean Gaussian noise, insensitive to a
+/// minority of edges. 0 for an empty set.
 pub(crate) fn robust_scale(values: &[f32]) -> f32 {
     scale_of_sum(values, 0.0, values, &mut Vec::new())
 }
 
-/// [`robust_scale`] of `a + gain * b`; `bits` is working memory.
+/// Computes the [`robust_scale`] of `a + gain * b`; `bits` is scratch memory.
 fn scale_of_sum(a: &[f32], gain: f32, b: &[f32], bits: &mut Vec<u32>) -> f32 {
     let n = a.len();
     if n == 0 {
@@ -37,8 +37,8 @@ fn scale_of_sum(a: &[f32], gain: f32, b: &[f32], bits: &mut Vec<u32>) -> f32 {
     1.4826 * f32::from_bits(middle)
 }
 
-/// The value of rank `k` (0: the least) among values below 2^31: bisection and
-/// interpolation by counts, which unlike a selection has no branch for the processor to miss.
+/// Selects the value of rank `k` (0: the least) among values below 2^31, by bisection and interpolation on counts,
+/// which unlike a quickselect has no branch to mispredict.
 #[inline(always)]
 fn ranked(values: &[u32], k: usize) -> u32 {
     // at most `k` values lie below `low`, more below `high`
@@ -65,26 +65,26 @@ fn ranked(values: &[u32], k: usize) -> u32 {
             (high, below_high) = (middle, below)
         }
         if below == k {
-            // the least of the others: those below wrap around to large numbers
+            // the least of the values not below `middle`: those below wrap around to large numbers
             return middle + values.iter().fold(u32::MAX, |least, &v| least.min(v.wrapping_sub(middle)));
         }
     }
     low
 }
 
-/// Every how many-th of `n` values are looked at, so that they are at most [`SAMPLES`], evenly spread.
+/// Step between the values used of `n`, so that they are at most [`SAMPLES`] and evenly spread.
 fn stride(n: usize) -> usize {
     n.div_ceil(SAMPLES).max(1)
 }
 
-/// The part of a detail that is grain: structure beyond `limit` is none of it (Tukey's biweight).
+/// Part of a detail that counts as grain: fades out towards `limit` (Tukey's biweight).
 #[inline(always)]
 fn grain(n: f32, limit: f32) -> f32 {
     let keep = larger(1.0 - (n / limit).powi(2), 0.0);
     n * keep * keep
 }
 
-/// Scale of a band of the normal image at `outside`, the pixels around the mask; 0 if they are too few to tell.
+/// Robust scale of a band of the normal image at `outside`, the pixels around the mask; 0 if they are too few.
 pub(crate) fn surround_scale(normal: &[f32], outside: &[usize], samples: &mut Samples) -> f32 {
     if outside.len() < FEWEST {
         return 0.0;
@@ -94,7 +94,7 @@ pub(crate) fn surround_scale(normal: &[f32], outside: &[usize], samples: &mut Sa
     samples.scale()
 }
 
-/// Working memory of [`Match::find`] and [`surround_scale`].
+/// Scratch memory of [`Match::find`] and [`surround_scale`].
 #[derive(Debug, Default)]
 pub(crate) struct Samples {
     band: Vec<f32>,
@@ -130,21 +130,21 @@ fn thin(samples: &mut Vec<f32>, values: &[f32], value: impl Fn(f32) -> f32) {
     }
 }
 
-/// When a band is left alone, and how far it may be changed.
+/// Limits of detail matching.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// A band whose scale exceeds this multiple of the surround's is the defect's.
+    /// Ratio of scales, mask to surround, above which a band is the defect's own texture.
     pub(crate) texture_ratio_cutoff: f32,
-    /// A band whose surround's scale exceeds this is texture.
+    /// Scale of the surround above which a band is texture.
     pub(crate) noise_floor: f32,
     /// Largest gain of a transplant.
     pub(crate) max_gain: f32,
 }
 
-/// What to do to one band inside the mask.
+/// Change of one band inside the mask.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Match {
-    /// The defect owns the band, or nothing is known of it.
+    /// None: the band is the defect's own, or its surround is unknown.
     Keep,
     /// Add `gain` times the normal image's grain: its detail, faded out towards `limit`.
     Transplant { gain: f32, limit: f32 },
@@ -193,8 +193,8 @@ impl Match {
         if let Match::Transplant { gain, .. } = self { gain } else { 0.0 }
     }
 
-    /// Adds to `sums` the band as it will be: the normal image's detail, and `weights` of the way to the matched one. All
-    /// hold the pixels of the mask.
+    /// Adds to `sums` the band as it will be: the normal image's detail, and `weights` of the way to the matched one.
+    /// All hold the pixels of the mask.
     pub(crate) fn blend(self, sums: &mut [f32], band: &[f32], normal: &[f32], weights: &[f32]) {
         widely(
             #[inline(always)]

@@ -1,4 +1,4 @@
-//! Widths of the blend across the mask's edge.
+//! Feathering: blend weights near the mask's edge.
 
 use super::patch::Patch;
 use crate::distance::{distance, half_width};
@@ -15,7 +15,7 @@ pub(crate) struct Feather {
     widest: Vec<f32>,
 }
 
-/// Half-widths beyond this many pixels count as this.
+/// Largest half-width, in pixels, that is told apart.
 const MAX_HALF_WIDTH: f32 = 64.0;
 
 /// Half the side of the window over which the blur is estimated.
@@ -58,16 +58,16 @@ impl Feather {
 }
 
 /// Standard deviation, in pixels, of the Gaussian that would give white noise the local ratio of first to second
-/// differences: for such a field E|grad|^2 / E(laplacian)^2 = sigma^2 / 2. Between 0.5 and 4; 1 where the image is flat.
-/// One value for each pixel of the mask.
+/// differences: for such a field E|grad|^2 / E(laplacian)^2 = sigma^2 / 2. Between 0.5 and 4; 1 where the image is
+/// flat. One value for each pixel of the mask.
 fn local_blur(patch: &Patch) -> Vec<f32> {
     let (h, w) = patch.dim();
-    let mut grey = vec![0.0f32; h * w];
+    let mut gray = vec![0.0f32; h * w];
     for plane in patch.normal.chunks_exact(h * w) {
-        grey.iter_mut().zip(plane).for_each(|(grey, v)| *grey += v);
+        gray.iter_mut().zip(plane).for_each(|(gray, v)| *gray += v);
     }
     let channels = (patch.normal.len() / (h * w)).max(1) as f32;
-    grey.iter_mut().for_each(|grey| *grey /= channels);
+    gray.iter_mut().for_each(|gray| *gray /= channels);
     // running sums of both energies, one row and column longer than the image
     let mut sums = vec![(0.0f64, 0.0f64); (h + 1) * (w + 1)];
     for y in 0..h {
@@ -76,7 +76,7 @@ fn local_blur(patch: &Patch) -> Vec<f32> {
             here.copy_from_slice(above);
             continue;
         }
-        let row = |y: usize| &grey[y * w..][..w];
+        let row = |y: usize| &gray[y * w..][..w];
         let (n, c, s) = (row(y - 1), row(y), row(y + 1));
         let mut sum = (0.0f64, 0.0f64);
         here[1] = above[1];

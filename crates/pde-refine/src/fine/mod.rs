@@ -1,4 +1,4 @@
-//! npcF++: wavelet detail matching and multi-resolution feathering.
+//! The fine stage npcF++: wavelet detail matching and multi-resolution feathering.
 
 mod atrous;
 mod detail;

@@ -1,4 +1,4 @@
-//! The fine stage.
+//! npcF++, the fine stage: matches detail and feathers the edge inside the mask.
 
 use super::atrous::{decompose, reach, slots};
 use super::detail::{Limits, Match, Samples, surround_scale};
@@ -25,11 +25,11 @@ pub struct NpcfPlusParams {
 accessors!(NpcfPlusParams {
     /// Number of detail bands, 1 to 5.
     bands, with_bands: usize;
-    /// Ratio of a band's robust scale in the mask to that around it, at least 1, above which the band is the defect's own
-    /// texture and is left alone.
+    /// Ratio of a band's robust scale in the mask to that around it, at least 1, above which the band is the defect's
+    /// own texture and is left alone.
     texture_ratio_cutoff, with_texture_ratio_cutoff: f64;
-    /// Largest robust scale around the mask, in image units, at least 0, that counts as grain or sensor noise. A stronger
-    /// band is the surface's texture, whose absence may be the defect, and is left alone.
+    /// Largest robust scale around the mask, in image units, at least 0, that counts as grain or sensor noise. A
+    /// stronger band is the surface's texture, whose absence may be the defect, and is left alone.
     noise_floor, with_noise_floor: f64;
     /// Feather width of the finest band over the local blur of the image, 0 to 100. Each coarser band's is twice as
     /// wide.
@@ -72,26 +72,28 @@ impl NpcfPlusParams {
 /// Rounds of detail matching.
 const PASSES: usize = 4;
 
-/// Most of the normal image's grain that all rounds together may add to a band.
+/// Largest gain with which all rounds together may add the normal image's grain to a band.
 const MAX_GAIN: f32 = 1.5;
 
-/// Jumps along the edge that are this much above the normal image's own are not a seam yet.
+/// Factor over the normal image's jumps along the edge up to which the result counts as seamless.
 const SLACK: f64 = 1.1;
 
-/// npcF++, the fine stage: local fidelity of texture and edge. Takes the normal image and the coarse stage's result.
+/// npcF++, the fine stage: local fidelity of texture and edge. The composite it refines is the coarse stage's
+/// result.
 ///
 /// Both images are decomposed by the undecimated B3-spline wavelet transform ([`crate::Atrous`]).
-/// 1. *Detail*: per band and channel, the robust scale (1.4826 times the median of `|w|`) in the mask is matched to
-///    the surround's: where grain is missing, the normal image's own grain under the mask is transplanted, details of
-///    several scales (its edges) left out; where there is a little too much, it is scaled down, and details beyond three scales (the defect's
-///    own edges) are only shifted; a band far above the surround is the defect's and left alone,
-///    and so is one in which the surround has texture rather than grain.
+/// 1. *Detail*: per band and channel, the robust scale (1.4826 times the median of `|w|`) in the mask is matched to the
+///    surround's: where grain is missing, the normal image's own grain under the mask is transplanted, details of
+///    several scales (its edges) left out; where there is a little too much, it is scaled down, and details beyond
+///    three scales (the defect's own edges) are only shifted; a band far above the surround is the defect's and left
+///    alone, and so is one in which the surround has texture rather than grain.
 /// 2. *Boundary*: per band, the result fades into the normal image towards the mask's edge, over a width that doubles
 ///    from band to band, follows the local blur of the image, and is bounded by the mask's local half-width.
 ///
-/// All of it happens inside the mask. If the jumps that [`crate::seam_index`] measures would rise above both the
-/// coarse result's and 1.1 times the normal image's own along the same edge, the change is halved until they do not. The method is this project's own; version 1 of arXiv 2504.12970 says only that npcF++
-/// uses wavelet transforms and boundary synergy blocks.
+/// Only pixels inside the mask change. If the jumps that [`crate::seam_index`] measures would rise above both the
+/// coarse result's and 1.1 times the normal image's own along the same edge, the correction is halved repeatedly until
+/// the seam index is within both bounds. The method is this project's own; version 1 of arXiv 2504.12970 says only that
+/// npcF++ uses wavelet transforms and boundary synergy blocks.
 ///
 /// ```
 /// use ndarray::{Array2, Array3};
@@ -126,7 +128,7 @@ impl NpcfPlus {
         self.params
     }
 
-    /// The full change: the patch's planes with the mask's pixels refined.
+    /// Computes the full change: the patch's planes with the mask's pixels refined.
     fn candidate(&self, patch: &Patch) -> Vec<f32> {
         let bands = self.params.bands;
         let (pixels, inside) = (patch.dim().0 * patch.dim().1, patch.inside);
@@ -148,7 +150,7 @@ impl NpcfPlus {
             let targets: Vec<f32> = details.map(|band| surround_scale(band, &outside, &mut work.samples)).collect();
             gather(patch, &transform, &mut of_normal);
             let mut gains = vec![0.0f32; bands];
-            // The bands overlap, so what is added to one shows in its neighbours: match, look again, match the rest.
+            // The bands overlap, so what is added to one also changes its neighbors: match repeatedly.
             for pass in 1..=PASSES {
                 if pass == 1 {
                     transform[..pixels].copy_from_slice(before);
@@ -185,8 +187,8 @@ impl NpcfPlus {
         out
     }
 
-    /// `image`, which equals `normal` outside the mask, with the mask's pixels refined from what `composite` has there, or
-    /// from what it has itself.
+    /// Refines the mask's pixels of `image`, which equals `normal` outside the mask, starting from `composite`, or from
+    /// `image` itself if that is `None`.
     pub(crate) fn refine_into(
         &self,
         mut image: Array3<f32>,
@@ -202,7 +204,7 @@ impl NpcfPlus {
             let patch = Patch::new(normal, composite, mask, rect, tight);
             let mut after = self.candidate(&patch);
             after.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0));
-            // Adding grain to a patch without any raises its edge towards the normal image's, rightly.
+            // Grain added to a smooth patch rightly raises the jumps at its edge towards those of the normal image.
             let edge = Edge::new(patch.mask());
             let bound = edge.jumps(&patch.before).max(SLACK * edge.jumps(&patch.normal));
             let mut strength = 1.0f32;
@@ -222,14 +224,14 @@ impl NpcfPlus {
     }
 }
 
-/// Working memory of [`NpcfPlus::candidate`].
+/// Scratch memory of [`NpcfPlus::candidate`].
 #[derive(Debug, Default)]
 struct Work {
     row: Vec<f32>,
     samples: Samples,
 }
 
-/// The pixels of the mask of every band.
+/// Gathers the mask's pixels of every band.
 fn gather(patch: &Patch, bands: &[f32], inside: &mut [f32]) {
     let (h, w) = patch.dim();
     for (band, inside) in bands.chunks_exact(h * w).zip(inside.chunks_exact_mut(patch.inside)) {

@@ -1,9 +1,9 @@
-//! The images around one box of a mask, channel by channel, and the mask's pixels in order.
+//! Images around one box of a mask as planes, and the mask's pixels in order.
 
 use crate::region::Rect;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Zip};
 
-/// One box with the margin that the fine stage looks at.
+/// One box with the margin that the fine stage reads.
 #[derive(Debug)]
 pub(crate) struct Patch {
     h: usize,
@@ -17,13 +17,13 @@ pub(crate) struct Patch {
     pub(crate) before: Vec<f32>,
     /// Runs of the mask's pixels: index of the first, counted row by row, and length.
     pub(crate) runs: Vec<(usize, usize)>,
-    /// How many pixels lie in the mask.
+    /// Number of pixels in the mask.
     pub(crate) inside: usize,
 }
 
 impl Patch {
-    /// The pixels of `rect`; of the mask only those in `tight`, for another box's pixels may reach into the margin: they
-    /// are the normal image to this one.
+    /// The pixels of `rect`; of the mask only those in `tight`, for another box's pixels may reach into the margin:
+    /// they are the normal image to this one.
     pub(crate) fn new(
         normal: ArrayView3<'_, f32>,
         composite: ArrayView3<'_, f32>,
@@ -71,7 +71,7 @@ impl Patch {
         Patch { h, w, mask: own, window, normal, before, runs, inside }
     }
 
-    /// Rows and columns.
+    /// Height and width.
     pub(crate) fn dim(&self) -> (usize, usize) {
         (self.h, self.w)
     }

@@ -1,4 +1,4 @@
-//! A dense direct solver: the reference for small regions.
+//! Dense direct solver, the reference for small regions.
 
 use super::solve::{Solve, SolveStats, check_shapes};
 use super::system::System;
@@ -7,7 +7,7 @@ use imgkit::{Size, ensure};
 use ndarray::{Array1, Array2, Array3, ArrayView3, Axis, Zip};
 use ndarray_linalg::cholesky::{FactorizeC, SolveC, UPLO};
 
-/// LAPACK's dense Cholesky factorisation, exact to rounding. Needs the feature `openblas-system` and a system OpenBLAS.
+/// Dense Cholesky solver of LAPACK, exact to rounding. Needs the feature `openblas-system` and a system OpenBLAS.
 ///
 /// Memory grows with the square of the unknowns and time with the cube: meant as an independent reference and for
 /// regions of up to some thousand pixels.
@@ -37,7 +37,7 @@ impl Default for Cholesky {
 }
 
 impl Cholesky {
-    /// Refuses regions of more than `max_unknowns` (1 to 32 768) pixels.
+    /// Sets the largest number of unknowns that is accepted, 1 to 32 768.
     ///
     /// # Errors
     /// [`Error::Parameter`] outside that range.

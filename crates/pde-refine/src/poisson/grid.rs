@@ -3,7 +3,7 @@
 /// Cells a kernel works on at a time: one AVX-512 register of f32.
 pub(crate) const LANES: usize = 16;
 
-/// A padded grid: cell `(y, x)` lives at `(y + 1) * stride + x + 1`. Rows are padded to whole groups of [`LANES`] and
+/// Padded grid: cell `(y, x)` lives at `(y + 1) * stride + x + 1`. Rows are padded to whole groups of [`LANES`] and
 /// one cell more on either side, so that kernels have no remainder; the cells added are outside the region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Grid {
@@ -17,7 +17,7 @@ impl Grid {
         Grid { height, width, stride: width.next_multiple_of(LANES) + 4 }
     }
 
-    /// Values a padded array holds.
+    /// Number of values in a padded array.
     pub(crate) fn len(self) -> usize {
         self.stride * (self.height + 3)
     }
@@ -62,7 +62,7 @@ impl Grid {
     }
 }
 
-/// `m` groups of a row from its cell `offset - 1` on: 1 for the cell itself, 0 for its left neighbour, 2 for its right.
+/// `m` groups of a row from its cell `offset - 1` on: 1 for the cell itself, 0 for its left neighbor, 2 for its right.
 #[inline(always)]
 pub(crate) fn lanes<T>(row: &[T], offset: usize, m: usize) -> &[[T; LANES]] {
     &row[offset..offset + m * LANES].as_chunks().0[..m]
@@ -74,7 +74,7 @@ pub(crate) fn lanes_mut<T>(row: &mut [T], offset: usize, m: usize) -> &mut [[T; 
     &mut row[offset..offset + m * LANES].as_chunks_mut().0[..m]
 }
 
-/// Left neighbours, cells and right neighbours of group `g` of a padded row.
+/// Left neighbors, cells and right neighbors of group `g` of a padded row.
 #[inline(always)]
 pub(crate) fn near(row: &[f32], g: usize) -> [[f32; LANES]; 3] {
     let cells = &row[g * LANES..][..LANES + 2];

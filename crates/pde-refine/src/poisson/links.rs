@@ -1,10 +1,10 @@
-//! What ties a pixel to its neighbours: the couplings of the five- and the nine-point operator.
+//! Couplings between neighboring pixels, of the five-point and the nine-point operator.
 
 use crate::error::{Error, check_shape};
 use ndarray::{Array2, ArrayView2};
 use std::cell::Cell;
 
-/// Couplings between neighbouring pixels, for every pair that touches the mask; each is kept at the upper pixel of the
+/// Couplings between neighboring pixels, for every pair that touches the mask; each is kept at the upper pixel of the
 /// pair, or the left one.
 #[derive(Debug, Clone)]
 pub(crate) struct Links {
@@ -14,7 +14,7 @@ pub(crate) struct Links {
     diagonals: Option<[Array2<f32>; 2]>,
 }
 
-/// Harmonic mean of what two neighbours conduct; 0 if one of them does not.
+/// Harmonic mean of what two neighbors conduct; 0 if one of them does not.
 #[inline(always)]
 fn harmonic(a: f32, b: f32) -> f32 {
     if a > 0.0 && b > 0.0 { 2.0 * a * b / (a + b) } else { 0.0 }
@@ -61,10 +61,10 @@ impl Links {
 
     /// Nine points, for a tensor `[[xx, xy], [xy, yy]]`.
     ///
-    /// `grad u . D grad u = (xx - |xy|) u_x^2 + (yy - |xy|) u_y^2 + |xy| (u_x +- u_y)^2`, the sign being that of `xy`: the
-    /// first two weights go to the neighbours along the axes, the third to those along the diagonal of that sign. Along
-    /// diagonals the harmonic mean would lose an order where `xy` passes through 0; there it is the arithmetic mean, times
-    /// the ratio of both means of the traces, so that a jump in size acts as it does along the axes.
+    /// `grad u . D grad u = (xx - |xy|) u_x^2 + (yy - |xy|) u_y^2 + |xy| (u_x +- u_y)^2`, the sign being that of `xy`:
+    /// the first two weights go to the neighbors along the axes, the third to those along the diagonal of that sign.
+    /// Along diagonals the harmonic mean would lose an order where `xy` passes through 0; there it is the arithmetic
+    /// mean, times the ratio of both means of the traces, so that a jump in size acts as it does along the axes.
     ///
     /// Also the first pixel at which a tensor other than the identity is used.
     pub(super) fn tensor(
@@ -118,7 +118,7 @@ impl Links {
         self.diagonals.is_some()
     }
 
-    /// Calls `f(ny, nx, coupling)` for every neighbour of a pixel that lies in the frame.
+    /// Calls `f(ny, nx, coupling)` for every neighbor of a pixel that lies in the frame.
     #[inline(always)]
     pub(super) fn of(&self, y: usize, x: usize, mut f: impl FnMut(usize, usize, f32)) {
         let (h, w) = self.east.dim();

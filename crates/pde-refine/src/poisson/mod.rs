@@ -1,4 +1,7 @@
-//! The screened Poisson problem and its solvers, over plain arrays.
+//! Screened Poisson problem `-div(D grad u) + lambda u = b` on arbitrary masks, and its solvers, over plain arrays.
+//!
+//! [`System`] assembles the operator; [`Multigrid`], [`MultigridPcg`] and [`Direct`] solve it behind the trait
+//! [`Solve`]; [`Rectangle`] is the fast direct solver of a full rectangle with constant coefficients.
 
 #[cfg(feature = "openblas-system")]
 mod cholesky;

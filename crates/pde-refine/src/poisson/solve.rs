@@ -1,4 +1,4 @@
-//! The trait of the solvers, what they report, and where they stop.
+//! The `Solve` trait, its statistics, and the stopping rule of iterative solvers.
 
 use crate::error::{Error, check_shape};
 use crate::parallel;
@@ -16,7 +16,7 @@ pub struct SolveStats {
     pub iterations: usize,
     /// True relative residual `||b - A u|| / ||b||`, evaluated in f64 on the returned solution.
     pub residual: f64,
-    /// The same before the first and after every iteration.
+    /// Relative residual before the first and after every iteration.
     pub history: Vec<f64>,
     /// Unknowns per channel.
     pub unknowns: usize,
@@ -114,13 +114,13 @@ pub(super) fn norm(b: &[f64]) -> f64 {
     dot(b, b).sqrt()
 }
 
-/// Relative residual; writes the residual itself to `r`.
+/// Computes the relative residual, and writes the residual to `r`.
 pub(super) fn relative(system: &System, b: &[f64], x: &[f64], norm: f64, r: &mut [f32]) -> f64 {
     let residual = system.level.residual_f64(x, b, r).sqrt();
     if norm > 0.0 { residual / norm } else { residual }
 }
 
-/// Refuses a right-hand side or a guess of another shape than the system's.
+/// Checks the shapes of right-hand side and guess.
 pub(crate) fn check_shapes(system: &System, rhs: ArrayView3<'_, f64>, guess: ArrayView3<'_, f64>) -> Result<(), Error> {
     let Size { height: h, width: w } = system.size();
     check_shape("rhs", &[guess.dim().0, h, w], rhs.shape())?;

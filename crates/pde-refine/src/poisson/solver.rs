@@ -37,6 +37,7 @@ pub enum Solver {
 
 impl Solver {
     /// Wraps an implementation of [`Solve`].
+    #[must_use]
     pub fn custom(solver: impl Solve + 'static) -> Self {
         Solver::Custom(Arc::new(solver))
     }

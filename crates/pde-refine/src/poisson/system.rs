@@ -1,4 +1,4 @@
-//! The discrete screened Poisson problem on an arbitrary region.
+//! Discrete screened Poisson operator on an arbitrary region.
 
 use super::links::Links;
 use super::multigrid::level::Level;
@@ -7,11 +7,11 @@ use imgkit::Size;
 use ndarray::{Array2, ArrayView2};
 use std::cmp::Ordering;
 
-/// The finite-volume operator `A u = -div(D grad u) + lambda u` on the `true` pixels of a mask.
+/// Finite-volume operator `A u = -div(D grad u) + lambda u` on the `true` pixels of a mask.
 ///
-/// Grid spacing is one pixel. Two neighbours are coupled by the harmonic mean of what each conducts: five points for a
+/// Grid spacing is one pixel. Two neighbors are coupled by the harmonic mean of what each conducts: five points for a
 /// scalar `D` ([`System::new`]), nine for a tensor ([`System::with_tensor`]). A coupling between a mask pixel and a
-/// pixel outside it imposes the Dirichlet value at that pixel's centre; the edge of the array is a
+/// pixel outside it imposes the Dirichlet value at that pixel's center; the edge of the array is a
 /// zero-flux boundary. The matrix is symmetric, an M-matrix, and positive definite unless the mask covers the whole
 /// array and `lambda` is 0, which is refused.
 ///
@@ -35,7 +35,7 @@ pub struct System {
     mask: Array2<bool>,
     links: Links,
     unknowns: usize,
-    /// The first pixel at which a diffusivity other than 1 is used.
+    /// First pixel at which a diffusivity other than 1 is used.
     varied: Option<(usize, usize)>,
     lambda: Array2<f32>,
 }
@@ -62,12 +62,13 @@ impl System {
     /// Assembles the operator of a diffusion tensor `D = [[xx, xy], [xy, yy]]`, x to the right and y down.
     ///
     /// `tensor` is `[xx, xy, yy]`, each (H, W), at every pixel in or beside the mask (diagonals count as beside);
-    /// `mask` and `lambda` are as in [`System::new`], which is what this equals, bit for bit, if `xy = 0` and `xx = yy`.
+    /// `mask` and `lambda` are as in [`System::new`], which is what this equals, bit for bit, if `xy = 0` and `xx =
+    /// yy`.
     ///
-    /// The stencil is Weickert's non-negative one (1998, sec. 3.4.2), with harmonic means where two pixels differ in size. It
-    /// is an M-matrix, so it keeps the maximum principle, as long as `|xy|` is less than `xx` and
-    /// `yy`; that holds in every direction if the eigenvalues' ratio is less than `3 + 2 sqrt 2 = 5.83`. At the edge of the
-    /// array the couplings that would leave it are dropped, which is of first order there where `xy` is not 0.
+    /// The stencil is Weickert's non-negative one (1998, sec. 3.4.2), with harmonic means where two pixels differ in
+    /// size. It is an M-matrix, so it keeps the maximum principle, as long as `|xy|` is less than `xx` and `yy`; that
+    /// holds in every direction if the eigenvalues' ratio is less than `3 + 2 sqrt 2 = 5.83`. At the edge of the array
+    /// the couplings that would leave it are dropped, which is of first order there where `xy` is not 0.
     ///
     /// # Errors
     /// As [`System::new`]; [`Error::NonFinite`] also if `|xy|` is not less than `xx` and `yy`.
@@ -159,13 +160,13 @@ impl System {
         self.mask.view()
     }
 
-    /// The screening `lambda`; its values outside the mask are not used.
+    /// Screening `lambda` (H, W); its values outside the mask are not used.
     #[must_use]
     pub fn screening(&self) -> ArrayView2<'_, f32> {
         self.lambda.view()
     }
 
-    /// The first pixel in or beside the mask whose diffusivity is not 1; `None` if `D = 1` wherever it is used.
+    /// First pixel in or beside the mask whose diffusivity is not 1; `None` if `D = 1` wherever it is used.
     #[must_use]
     pub fn first_varied_diffusivity(&self) -> Option<(usize, usize)> {
         self.varied
@@ -176,8 +177,8 @@ impl System {
         self.varied.is_none() && !self.links.nine_point()
     }
 
-    /// Right-hand side `source + (Dirichlet terms)`: adds `coupling * boundary(j)` for every coupling to a pixel `j`
-    /// outside the mask. Zero outside the mask.
+    /// Right-hand side: adds the Dirichlet terms `coupling * boundary(j)` to `source`, for every coupling to a pixel
+    /// `j` outside the mask. Zero outside the mask.
     ///
     /// # Errors
     /// [`Error::Shape`] if an array differs in shape from the mask.
@@ -197,9 +198,9 @@ impl System {
         Ok(b)
     }
 
-    /// `-div(D v)` of a field `v` given between neighbors: `flux(i, j)` is `v` from pixel `i` (row, column) to its
-    /// neighbor `j` (for a tensor also a diagonal one), that is, the value the difference `u(j) - u(i)` should take.
-    /// Zero outside the mask.
+    /// Negative divergence `-div(D v)` of a field `v` given between neighbors: `flux(i, j)` is `v` from pixel `i` (row,
+    /// column) to its neighbor `j` (for a tensor also a diagonal one), that is, the value the difference `u(j) - u(i)`
+    /// should take. Zero outside the mask.
     #[must_use]
     pub fn minus_divergence(&self, flux: impl Fn((usize, usize), (usize, usize)) -> f64) -> Array2<f64> {
         let mut b = Array2::zeros(self.mask.dim());
@@ -211,7 +212,8 @@ impl System {
         b
     }
 
-    /// `A u`, reading `u` in the mask only (Dirichlet values belong to the right-hand side). Zero outside the mask.
+    /// Applies the operator: `A u`, reading `u` in the mask only (Dirichlet values belong to the right-hand side). Zero
+    /// outside the mask.
     ///
     /// # Errors
     /// [`Error::Shape`] if `u` differs in shape from the mask.
@@ -224,7 +226,7 @@ impl System {
         Ok(self.unpad(&out))
     }
 
-    /// The quadratic `1/2 u.A u - b.u` over the mask, which the solution minimises. It differs from the energy
+    /// Energy `1/2 u.A u - b.u` over the mask, which the solution minimizes. It differs from the energy
     /// `1/2 Int D |grad u - v|^2 + 1/2 Int lambda (u - c)^2` by a constant.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The V-cycle and the full-multigrid start, in f32.
+//! V-cycle and full-multigrid start, in f32.
 
 use super::level::{Level, SmoothBuffers};
 use super::transfer::Transfer;
@@ -11,7 +11,7 @@ pub(crate) struct Hierarchy {
     pub(crate) sweeps: usize,
 }
 
-/// One level's vectors.
+/// Vectors of one level.
 #[derive(Debug)]
 struct Vectors {
     u: Vec<f32>,
@@ -20,7 +20,7 @@ struct Vectors {
     scratch: SmoothBuffers,
 }
 
-/// The vectors of a whole hierarchy; one per channel being solved.
+/// Vectors of a whole hierarchy; one set per channel being solved.
 #[derive(Debug)]
 pub(crate) struct Workspace(Vec<Vectors>);
 

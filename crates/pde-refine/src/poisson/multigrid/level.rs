@@ -14,10 +14,11 @@ pub(crate) struct Level {
     pub(crate) stride: usize,
     /// Diagonal of the operator; 0 outside the region.
     pub(crate) diag: Vec<f32>,
-    /// Its inverse; 0 outside the region.
+    /// Inverse diagonal; 0 outside the region.
     pub(crate) inv: Vec<f32>,
-    /// Finest level only, empty elsewhere: what the diagonal holds beyond the couplings, the screening and the Dirichlet faces. The f64
-    /// residual is formed from it and from differences, so that rounding of the diagonal does not act as screening.
+    /// Finest level only, empty elsewhere: what the diagonal holds beyond the couplings, the screening and the
+    /// Dirichlet faces. The f64 residual is formed from it and from differences, so that rounding of the diagonal does
+    /// not act as screening.
     pub(crate) excess: Vec<f32>,
     /// Coupling (minus the off-diagonal entry) to the cell on the right.
     pub(crate) east: Vec<f32>,
@@ -80,7 +81,7 @@ impl Level {
         !self.south_east.is_empty()
     }
 
-    /// What the diagonal of an active cell holds beyond its couplings: screening and ties to the boundary.
+    /// Excess of an active cell's diagonal over its couplings: screening and ties to the boundary.
     pub(crate) fn diagonal_excess(&self, i: usize) -> f32 {
         let s = self.stride;
         let mut sum = (self.east[i - 1] + self.east[i]) + (self.south[i - s] + self.south[i]);
@@ -90,7 +91,7 @@ impl Level {
         self.diag[i] - sum
     }
 
-    /// Sets the inverse diagonal from the diagonal and says whether any cell is active.
+    /// Sets the inverse diagonal from the diagonal, and returns whether any cell is active.
     pub(crate) fn invert_diagonal(&mut self) -> bool {
         let mut any = false;
         for (inv, &d) in self.inv.iter_mut().zip(&self.diag) {
@@ -100,7 +101,7 @@ impl Level {
         any
     }
 
-    /// The neighbours above left, above right, below left and below right of a row's cells, and the couplings to them.
+    /// The neighbors above left, above right, below left and below right of a row's cells, and the couplings to them.
     #[inline(always)]
     #[allow(clippy::type_complexity)] // rows of groups, four of each
     fn corners<'a, T>(&'a self, i: usize, u: &'a [T], m: usize) -> ([&'a [[T; LANES]]; 4], [&'a [[f32; LANES]]; 4]) {
@@ -171,14 +172,14 @@ impl Level {
             #[inline(always)]
             || {
                 for half in 0..2 {
-                    let colour = if backward { 1 - half } else { half };
+                    let color = if backward { 1 - half } else { half };
                     for k in 0..self.height {
                         let y = if backward { self.height - 1 - k } else { k };
                         let i = self.at(y, 0);
                         self.residual_row(i, u, b, row);
                         let m = self.groups();
                         let (u, inv) = (lanes_mut(u, i, m), lanes(&self.inv, i, m));
-                        let (row, chosen) = (lanes(row, 0, m), lanes(parity, (y + colour) & 1, m));
+                        let (row, chosen) = (lanes(row, 0, m), lanes(parity, (y + color) & 1, m));
                         for g in 0..m {
                             let mut next = u[g];
                             for k in 0..LANES {
@@ -303,7 +304,7 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
 #[derive(Debug)]
 pub(crate) struct SmoothBuffers {
     row: Vec<f32>,
-    /// 1, 0, 1, 0, ...: picks the cells of one colour.
+    /// 1, 0, 1, 0, ...: picks the cells of one color.
     parity: Vec<f32>,
 }
 

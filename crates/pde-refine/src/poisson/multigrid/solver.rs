@@ -106,7 +106,7 @@ impl Multigrid {
         self.run(system, rhs, guess, |_, made| Ok(made == iterations))
     }
 
-    /// Cycles until `enough(residual, cycles made)`.
+    /// Runs cycles until `enough(residual, cycles made)`.
     fn run(
         &self,
         system: &System,
@@ -149,13 +149,13 @@ impl Multigrid {
     }
 }
 
-/// What a multigrid iteration needs of its grids.
+/// Hierarchy of grids, as a multigrid iteration uses it.
 trait Grids: Sync {
     type Work;
     fn workspace(&self) -> Self::Work;
-    /// The residual to correct.
+    /// Residual to correct.
     fn residual_mut<'a>(&self, work: &'a mut Self::Work) -> &'a mut [f32];
-    /// The correction that nested iteration (`full`) or a V-cycle from zero finds for it.
+    /// Correction that nested iteration (`full`) or a V-cycle from zero finds for the residual.
     fn correct<'a>(&self, work: &'a mut Self::Work, full: bool) -> &'a [f32];
 }
 

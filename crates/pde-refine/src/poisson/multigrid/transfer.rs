@@ -1,9 +1,10 @@
-//! Coarsening: which cells stay, how a correction is interpolated, and the Galerkin coarse operator.
+//! Coarsening: the choice of coarse cells, the interpolation of corrections, and the Galerkin coarse operator.
 //!
 //! Coarse cell `(Y, X)` is fine cell `(2Y, 2X)`, kept when that cell is in the region. The other cells interpolate from
-//! their coarse neighbours with weights read off the operator (Dendy, "Black box multigrid", 1982); beside the
-//! region's boundary a missing coarse neighbour stands for the value 0 of the Dirichlet condition. Restriction is the transpose and the coarse operator the Galerkin product, so the coarse problem is
-//! consistent with any shape of the boundary and every cycle lowers the energy.
+//! their coarse neighbors with weights read off the operator (Dendy, "Black box multigrid", 1982); beside the region's
+//! boundary a missing coarse neighbor stands for the value 0 of the Dirichlet condition. Restriction is the transpose
+//! and the coarse operator the Galerkin product, so the coarse problem is consistent with any shape of the boundary and
+//! every cycle lowers the energy.
 
 use super::level::Level;
 use crate::simd::widely;
@@ -16,10 +17,10 @@ pub(crate) struct Transfer {
     /// Fine cell (2Y+1, 2X) from the coarse cells above and below it.
     column: [Vec<f32>; 2],
     /// Fine cell (2Y+1, 2X+1) from NW, NE, SW, SE.
-    centre: [Vec<f32>; 4],
+    center: [Vec<f32>; 4],
 }
 
-/// What lies in one direction of an interpolated cell.
+/// Neighbor of an interpolated cell in one direction.
 #[derive(Clone, Copy, PartialEq)]
 enum Beside {
     Cell(f32),
@@ -33,7 +34,7 @@ fn to_boundary(coupling: f32, excess: f32) -> f32 {
     if coupling > 0.0 { coupling / (coupling + excess.max(0.0)) } else { 0.5 }
 }
 
-/// A centre cell whose tie to the boundary exceeds this share of its couplings interpolates bilinearly.
+/// A center cell whose tie to the boundary exceeds this share of its couplings interpolates bilinearly.
 const STRONG_TIE: f32 = 0.2;
 
 /// Weights of the two sides of an interpolated cell.
@@ -63,7 +64,7 @@ impl Transfer {
         let mut p = Transfer {
             row: [zeros(), zeros()],
             column: [zeros(), zeros()],
-            centre: [zeros(), zeros(), zeros(), zeros()],
+            center: [zeros(), zeros(), zeros(), zeros()],
         };
         p.fill(fine, &coarse);
         p.galerkin(fine, &mut coarse);
@@ -115,19 +116,19 @@ impl Transfer {
                 }
             }
         }
-        // The centre cells read the weights of their row and column neighbours, all known by now.
+        // The center cells read the weights of their row and column neighbors, all known by now.
         for y in 0..coarse.height {
             for x in 0..coarse.width {
                 let f = fine.at(2 * y, 2 * x) + s + 1;
                 if 2 * x + 1 < fine.width && 2 * y + 1 < fine.height && fine.active(f) {
                     let (last_column, last_row) = (2 * x + 2 >= fine.width, 2 * y + 2 >= fine.height);
-                    self.fill_centre(fine, coarse.stride, coarse.at(y, x), f, last_column, last_row);
+                    self.fill_center(fine, coarse.stride, coarse.at(y, x), f, last_column, last_row);
                 }
             }
         }
     }
 
-    fn fill_centre(&mut self, fine: &Level, t: usize, c: usize, f: usize, last_column: bool, last_row: bool) {
+    fn fill_center(&mut self, fine: &Level, t: usize, c: usize, f: usize, last_column: bool, last_row: bool) {
         let s = fine.stride;
         let (n, w, e, b) = (fine.south[f - s], fine.east[f - 1], fine.east[f], fine.south[f]);
         let diagonal = if fine.nine_point() {
@@ -161,7 +162,7 @@ impl Transfer {
             ]
             .map(|v| v / (couplings + excess))
         };
-        for (p, v) in self.centre.iter_mut().zip(weights) {
+        for (p, v) in self.center.iter_mut().zip(weights) {
             p[c] = v;
         }
     }
@@ -173,15 +174,15 @@ impl Transfer {
             return [0.0; 9];
         }
         [
-            self.centre[3][c - t - 1],
+            self.center[3][c - t - 1],
             self.column[1][c - t],
-            self.centre[2][c - t],
+            self.center[2][c - t],
             self.row[1][c - 1],
             1.0,
             self.row[0][c],
-            self.centre[1][c - 1],
+            self.center[1][c - 1],
             self.column[0][c],
-            self.centre[0][c],
+            self.center[0][c],
         ]
     }
 
@@ -196,7 +197,7 @@ impl Transfer {
                     continue;
                 }
                 let c = coarse.at(y, x);
-                let centre = fine.at(2 * y, 2 * x);
+                let center = fine.at(2 * y, 2 * x);
                 let own = self.support(c, t, true);
                 // a5 = A p on the 5x5 block around the cell
                 let mut a5 = [0.0f32; 25];
@@ -205,7 +206,7 @@ impl Transfer {
                         continue;
                     }
                     let (ky, kx) = (k / 3, k % 3);
-                    let i = centre + ky * s + kx - s - 1;
+                    let i = center + ky * s + kx - s - 1;
                     let m = (ky + 1) * 5 + kx + 1;
                     a5[m] += p * fine.diag[i];
                     a5[m - 1] -= p * fine.east[i - 1];
@@ -219,7 +220,7 @@ impl Transfer {
                         a5[m + 6] -= p * fine.south_east[i];
                     }
                 }
-                // dot with the interpolation columns of the cell itself and its four later neighbours
+                // dot with the interpolation columns of the cell itself and its four later neighbors
                 let with = |q: &[f32; 9], dy: usize, dx: isize| -> f32 {
                     let mut sum = 0.0;
                     for ky in 0..3usize {
@@ -267,8 +268,8 @@ impl Transfer {
                     for x in 0..n {
                         out[x] = e0[x] + (rw[x] * o0r[x] + re[x] * o0l[x]) + (cn[x] * e1[x] + cs[x] * ep[x]);
                     }
-                    let (c0, c1) = (&self.centre[0][c..][..n], &self.centre[1][c - 1..][..n]);
-                    let (c2, c3) = (&self.centre[2][c - t..][..n], &self.centre[3][c - t - 1..][..n]);
+                    let (c0, c1) = (&self.center[0][c..][..n], &self.center[1][c - 1..][..n]);
+                    let (c2, c3) = (&self.center[2][c - t..][..n], &self.center[3][c - t - 1..][..n]);
                     let (o1r, o1l) = (&odd[1][1..][..n], &odd[1][..n]);
                     let (opr, opl) = (&previous.1[1..][..n], &previous.1[..n]);
                     for x in 0..n {
@@ -304,8 +305,8 @@ impl Transfer {
                         continue;
                     }
                     let (cn, cs) = (&self.column[0][c..][..n], &self.column[1][c..][..n]);
-                    let (c0, c1) = (&self.centre[0][c..][..n], &self.centre[1][c..][..n]);
-                    let (c2, c3) = (&self.centre[2][c..][..n], &self.centre[3][c..][..n]);
+                    let (c0, c1) = (&self.center[0][c..][..n], &self.center[1][c..][..n]);
+                    let (c2, c3) = (&self.center[2][c..][..n], &self.center[3][c..][..n]);
                     for x in 0..n {
                         even[x] = cn[x] * here[x] + cs[x] * below[x];
                         odd[x] = (c0[x] * here[x] + c1[x] * right[x]) + (c2[x] * below[x] + c3[x] * below_right[x]);

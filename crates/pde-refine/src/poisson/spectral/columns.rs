@@ -1,4 +1,4 @@
-//! The tridiagonal systems down the columns, one for each mode of the rows, solved for all modes of a row at a time.
+//! Tridiagonal systems down the columns, one for each mode of the rows, solved for all modes of a row at a time.
 
 use super::rectangle::Side;
 use crate::simd::widely;
@@ -8,22 +8,22 @@ const LANES: usize = 8;
 
 /// Factors of the elimination for every mode.
 ///
-/// The equation of a mode is `(2 + shift) u_y - u_(y-1) - u_(y+1) = b_y`, `shift` being its eigenvalue plus lambda. With
-/// pivot `p_y`, elimination is `z_y = (b_y + z_(y-1)) / p_y`, back-substitution `u_y = z_y + u_(y+1) / p_y`. What is kept
-/// is `1 / p_y`, until it stops changing with `y`: a few rows for all but the smoothest modes, so that the factors of an
-/// image stay in a near cache.
+/// The equation of a mode is `(2 + shift) u_y - u_(y-1) - u_(y+1) = b_y`, `shift` being its eigenvalue plus lambda.
+/// With pivot `p_y`, elimination is `z_y = (b_y + z_(y-1)) / p_y`, back-substitution `u_y = z_y + u_(y+1) / p_y`. What
+/// is kept is `1 / p_y`, until it stops changing with `y`: a few rows for all but the smoothest modes, so that the
+/// factors of an image stay in a near cache.
 #[derive(Debug)]
 pub(super) struct Columns {
     height: usize,
-    /// Of each group: where its factors begin, and for how many rows they change.
+    /// Start of each group's factors, and the number of rows over which they change.
     spans: Vec<(usize, usize)>,
     factors: Vec<[f64; LANES]>,
-    /// The last row's, which meets the bottom side.
+    /// Factors of the last row, which meets the bottom side.
     last: Vec<[f64; LANES]>,
 }
 
 impl Columns {
-    /// `None` if the system of a mode is singular to working precision.
+    /// Computes the factors; `None` if the system of a mode is singular to working precision.
     pub(super) fn new(height: usize, top: Side, bottom: Side, shifts: &[f64]) -> Option<Self> {
         let mut columns = Columns { height, spans: Vec::new(), factors: Vec::new(), last: Vec::new() };
         let boundary = |side: Side| if side == Side::Dirichlet { 1.0 } else { 0.0 };
@@ -60,7 +60,7 @@ impl Columns {
         self.spans.len() * LANES
     }
 
-    /// The factors of group `g` in row `y`.
+    /// Factors of group `g` in row `y`.
     #[inline(always)]
     fn factor(&self, y: usize, g: usize) -> [f64; LANES] {
         if y + 1 == self.height {
@@ -87,8 +87,8 @@ impl Columns {
         );
     }
 
-    /// Row `y` of the back-substitution, upwards: `row` becomes `u_y`; `carry` holds `u_(y+1)`, zero before the last row,
-    /// and then `u_y`.
+    /// Row `y` of the back-substitution, upwards: `row` becomes `u_y`; `carry` holds `u_(y+1)`, zero before the last
+    /// row, and then `u_y`.
     pub(super) fn substitute(&self, y: usize, row: &mut [f64], carry: &mut [f64]) {
         widely(
             #[inline(always)]

@@ -1,4 +1,4 @@
-//! The direct solver behind the [`Solve`] trait.
+//! Direct solver behind the [`Solve`] trait.
 
 use super::rectangle::{Rectangle, Side, Sides};
 use crate::error::Error;
@@ -8,7 +8,7 @@ use crate::poisson::system::System;
 use imgkit::{Rect, bounding_box};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 
-/// Solves systems whose region is one full rectangle with `D = 1` and a constant `lambda`, directly, by [`Rectangle`].
+/// Direct solver, by [`Rectangle`], of systems whose region is one full rectangle with `D = 1` and a constant `lambda`.
 ///
 /// The rectangle may lie anywhere in the array or fill it; where it ends at the array's edge that side has zero flux.
 /// The residual is formed by [`System::apply`] in f64; a solve leaves about 1e-13 and is repeated on the residual while

@@ -1,4 +1,4 @@
-//! The direct solver of the constant-coefficient problem on a rectangle: a sine or cosine transform along the rows, a
+//! Direct solver of the constant-coefficient problem on a rectangle: a sine or cosine transform along the rows, a
 //! tridiagonal solve down the columns.
 
 mod columns;

@@ -78,7 +78,7 @@ impl Scalar for f64 {
     }
 }
 
-/// The direct solver of `-laplacian u + lambda u = b` on a rectangle of pixels: plan once, then
+/// Direct solver of `-laplacian u + lambda u = b` on a rectangle of pixels: plan once, then
 /// [`process`](Rectangle::process) any number of planes, from any number of threads.
 ///
 /// The Laplacian is the five-point one at a grid spacing of one pixel; `lambda` is in 1 / pixel^2. Beyond a
@@ -86,7 +86,7 @@ impl Scalar for f64 {
 /// beside it (at a corner, both). The rows are taken apart into sines (Dirichlet at both ends), cosines (zero flux at
 /// both) or quarter-wave sines, two rows an FFT; a tridiagonal system is solved for each mode down the columns; the
 /// rows are put together again. This is the method of Hockney (1965, J. ACM 12) with a transform along one axis. Memory
-/// is passed over twice; work is `O(H W log W)`, the exact count depending on the factors of `W + 1`, `W` or
+/// is traversed twice; work is `O(H W log W)`, the exact count depending on the factors of `W + 1`, `W` or
 /// `2 W + 1`: large primes are slowest. The arithmetic is in f64 and the storage the caller's, so an `f32` plane holds
 /// the solution to the rounding of `f32`.
 ///
@@ -113,7 +113,7 @@ pub struct Rectangle {
     columns: Columns,
 }
 
-/// Buffers of [`Rectangle::process`], a few rows long. Each thread needs its own.
+/// Buffers of [`Rectangle::process`], a few rows long; each thread needs its own.
 #[derive(Debug, Clone)]
 pub struct RectangleScratch {
     rows: RowScratch,
@@ -173,7 +173,7 @@ impl Rectangle {
         RectangleScratch { rows: self.rows.scratch(), modes: [row.clone(), row.clone()], carry: row }
     }
 
-    /// Replaces `b` in `plane`, `height * width` pixels row by row, by the solution `u`.
+    /// Solves in place: replaces `b` in `plane`, `height * width` pixels row by row, by the solution `u`.
     ///
     /// # Errors
     /// [`Error::Shape`] if `plane` has another length or `scratch` was made for another width.
@@ -214,7 +214,7 @@ impl Rectangle {
         Ok(())
     }
 
-    /// [`process`](Rectangle::process) on an array (H, W) of any layout, with buffers of its own.
+    /// Solves in place on an array (H, W) of any layout, with buffers of its own; see [`process`](Rectangle::process).
     ///
     /// # Errors
     /// [`Error::Shape`] if the array has another shape.

@@ -10,10 +10,12 @@ use rustfft::{Fft, FftPlanner};
 use std::f64::consts::PI;
 use std::sync::Arc;
 
-/// Which eigenvectors belong to the two ends of a row of `w` pixels, and the length `n` of the FFT.
+/// Kind of transform, set by the boundary conditions at the two ends of a row of `w` pixels; `n` is the length of the
+/// FFT.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
-    /// Dirichlet at both ends: `sin(pi m j / n)`, `j = x + 1`, `n = w + 1`. Modes of even `m` come first, then odd ones.
+    /// Dirichlet at both ends: `sin(pi m j / n)`, `j = x + 1`, `n = w + 1`. Modes of even `m` come first, then odd
+    /// ones.
     Sine,
     /// Zero flux at both ends: `cos(pi m (x + 1/2) / n)`, `n = w`.
     Cosine,
@@ -25,13 +27,13 @@ enum Kind {
     },
 }
 
-/// The transform of rows of one width.
+/// Transform of rows of one width.
 pub(super) struct Rows {
     kind: Kind,
     fft: Arc<dyn Fft<f64>>,
     /// Sine: `1 / (4 sin(pi j / n))`. Cosine: `cos(pi k / 2n)`, then `sin(pi k / 2n)`. Mixed: `(-1)^j`.
     table: Vec<f64>,
-    /// Of the second difference, in the order of the modes.
+    /// Eigenvalues of the second difference, in the order of the modes.
     eigenvalues: Vec<f64>,
 }
 

@@ -72,7 +72,7 @@ impl Bilinear {
         span: (usize, usize),
     ) {
         let m = self.fine.groups();
-        // fine groups over the span, and over its neighbours' cells
+        // fine groups over the span, and over its neighbors' cells
         let (from, to) = (2 * span.0, (2 * span.1).min(m));
         let (reach_from, reach_to) = (from.saturating_sub(1), (to + 1).min(m));
         if from >= to {

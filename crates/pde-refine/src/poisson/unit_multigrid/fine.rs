@@ -1,6 +1,6 @@
-//! The finest grid: unit couplings between the cells of the region, `A u = diag u - (sum of the four neighbours)`.
+//! The finest grid: unit couplings between the cells of the region, `A u = diag u - (sum of the four neighbors)`.
 //!
-//! Every vector is zero outside the region, so couplings need no storage: a neighbour outside adds nothing.
+//! Every vector is zero outside the region, so couplings need no storage: a neighbor outside adds nothing.
 
 use super::kernels::RowKernels;
 use crate::poisson::grid::{Grid, LANES, Spans, lanes, lanes_mut, near, pick, span};
@@ -13,8 +13,8 @@ pub(crate) struct Fine {
     pub(crate) diag: Vec<f32>,
     pub(crate) inv: Vec<f32>,
     pub(crate) spans: Spans,
-    /// Groups of each row of which every cell has all four neighbours and no screening: 4 on the diagonal, which need not
-    /// be read there.
+    /// Groups of each row of which every cell has all four neighbors and no screening: 4 on the diagonal, which need
+    /// not be read there.
     pub(crate) runs: Spans,
 }
 
@@ -95,7 +95,7 @@ impl RowKernels for Fine {
             return;
         }
         // A group is read before the one to its left is written: a read that overlaps a fresh write would wait for it.
-        // What it reads of the other colour does not change. (The nine-point loop is this one's twin: a walk that both
+        // What it reads of the other color does not change. (The nine-point loop is this one's twin: a walk that both
         // hand their formula to as a closure was measured 15 to 20 % slower.)
         let mut ahead = near(row, from);
         for g in from..to {

@@ -1,10 +1,10 @@
-//! What a cycle does on one grid, in walks along its rows.
+//! Row kernels of a cycle on one grid: smoothing fused with restriction and prolongation.
 
 use super::UnitVectors;
 use super::bilinear::{Bilinear, RowBuffers};
 use crate::poisson::grid::{Grid, LANES, Spans, lanes, lanes_mut, span};
 
-/// The row kernels of a grid.
+/// Row kernels of a grid.
 pub(super) trait RowKernels {
     fn grid(&self) -> Grid;
     /// The inverse diagonal, 0 outside the region.
@@ -18,7 +18,7 @@ pub(super) trait RowKernels {
     fn residual(&self, u: &[f32], b: &[f32], y: usize, out: &mut [f32]);
 
     /// [`Self::relax`] where all of `u` is 0, whatever stands there: the other cells become 0, and on a nine-point grid
-    /// cells of one colour do not see each other.
+    /// cells of one color do not see each other.
     #[inline(always)]
     fn start<const ODD: bool>(&self, u: &mut [f32], b: &[f32], y: usize) {
         let (grid, m) = (self.grid(), self.grid().groups());

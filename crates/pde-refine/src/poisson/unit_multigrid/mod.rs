@@ -1,8 +1,8 @@
-//! Multigrid for unit diffusivity: what compositing needs most, and what can be made fastest.
+//! Multigrid for unit diffusivity, the common case of compositing, where it is fastest.
 //!
 //! The finest grid stores one diagonal and no couplings, interpolation is bilinear and stores no weights, coarser grids
-//! are Galerkin products that are worked out only near the region's edge, and a cycle walks each grid twice: down with
-//! both colours' sweeps, the residual and its restriction a few rows apart, and up with the correction and both sweeps.
+//! are Galerkin products that are computed only near the region's edge, and a cycle walks each grid twice: down with
+//! both colors' sweeps, the residual and its restriction a few rows apart, and up with the correction and both sweeps.
 
 mod bilinear;
 mod fine;
@@ -18,20 +18,20 @@ use ndarray::ArrayView2;
 pub(crate) use setup::quantized;
 use setup::{UnitGrids, restrict_all};
 
-/// The grids of one region.
+/// Grids of one region.
 pub(crate) struct UnitHierarchy {
     levels: UnitGrids,
     sweeps: usize,
 }
 
-/// One grid's vectors.
+/// Vectors of one grid.
 struct UnitVectors {
     u: Vec<f32>,
     b: Vec<f32>,
     scratch: RowBuffers,
 }
 
-/// The vectors of all grids; one per channel being solved.
+/// Vectors of all grids; one set per channel being solved.
 pub(crate) struct UnitWorkspace(Vec<UnitVectors>);
 
 /// Sweeps on the coarsest grid, which is a few cells tied to the boundary.

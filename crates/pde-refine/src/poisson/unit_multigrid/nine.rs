@@ -3,7 +3,7 @@
 use super::kernels::RowKernels;
 use crate::poisson::grid::{Grid, LANES, Spans, lanes, lanes_mut, near, span};
 
-/// Couplings of a cell far from the edge: to the four neighbours beside it and to the four diagonal ones.
+/// Couplings of a cell far from the edge: to the four neighbors beside it and to the four diagonal ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Regular {
     pub(crate) beside: f32,

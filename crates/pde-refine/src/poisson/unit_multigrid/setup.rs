@@ -1,7 +1,7 @@
 //! From a mask to the operators of every grid.
 //!
 //! A coarser operator is the Galerkin product `P^T A P` of the Laplacian with the bilinear interpolation `P`; far from
-//! the region's edge that is one and the same stencil, so only cells near the edge are worked out one by one. The
+//! the region's edge that is one and the same stencil, so only cells near the edge are computed one by one. The
 //! screening goes down as `P^T lambda`, lumped on the diagonal: never less than its Galerkin product, so a cycle never
 //! raises the energy.
 
@@ -12,13 +12,13 @@ use crate::poisson::grid::{Grid, LANES, Spans, span, spans};
 use crate::simd::widely;
 use ndarray::{ArrayView2, Axis};
 
-/// Everything [`super::UnitHierarchy`] is made of.
+/// Grids of [`super::UnitHierarchy`], with the transfers between them.
 pub(crate) struct UnitGrids {
     pub(crate) fine: Fine,
     pub(crate) coarser: Vec<(Bilinear, Nine)>,
 }
 
-/// The Laplacian of a grid, cell by cell.
+/// Laplacian of a grid, cell by cell.
 struct Laplacian<'a, F> {
     /// Diagonal, 0 outside the region.
     diag: &'a [f32],
@@ -116,15 +116,15 @@ pub(crate) fn build(mask: ArrayView2<'_, bool>, lambda: Option<ArrayView2<'_, f3
     UnitGrids { fine, coarser }
 }
 
-/// Grids with neither side longer than this are not coarsened any more: one cell, which a sweep solves exactly, so that a
-/// region without a boundary converges too.
+/// Grids with neither side longer than this are not coarsened any more: one cell, which a sweep solves exactly, so that
+/// a region without a boundary converges too.
 const COARSEST: usize = 1;
 
 fn inverse(diag: &[f32]) -> Vec<f32> {
     diag.iter().map(|&d| if d > 0.0 { 1.0 / d } else { 0.0 }).collect()
 }
 
-/// Which cells have all four neighbours in the region.
+/// Marks the cells that have all four neighbors in the region.
 fn regular_cells(grid: Grid, lap: &[f32]) -> Vec<u8> {
     let mut regular = vec![0u8; grid.len()];
     for y in 1..grid.height.saturating_sub(1) {
@@ -178,7 +178,7 @@ fn coarser_stencil(s: Regular) -> Regular {
             for px in -1..=1 {
                 for qy in -1..=1 {
                     for qx in -1..=1 {
-                        // from the own column's cell p to the other column's cell q, centred at twice the offset
+                        // from the own column's cell p to the other column's cell q, centerd at twice the offset
                         let a = entry(2 * oy + qy - py, 2 * ox + qx - px);
                         sum += weight(py) * weight(px) * a * weight(qy) * weight(qx);
                     }
@@ -252,8 +252,8 @@ fn longest_run(cells: &[u8]) -> (usize, usize) {
 #[inline(always)]
 fn column(transfer: &Bilinear, a: &Laplacian<'_, impl Fn(usize) -> [f32; 4]>, y: usize, x: usize) -> [f32; 9] {
     let (fine, coarse) = (transfer.fine, transfer.coarse);
-    let centre = fine.at(2 * y, 2 * x);
-    if !a.active(centre) {
+    let center = fine.at(2 * y, 2 * x);
+    if !a.active(center) {
         return [0.0; 9];
     }
     let right = if transfer.fold_right && x + 1 == coarse.width { 1.0 } else { 0.5 };
@@ -261,14 +261,14 @@ fn column(transfer: &Bilinear, a: &Laplacian<'_, impl Fn(usize) -> [f32; 4]>, y:
     let mut p = [0.0; 9];
     for (ky, wy) in [0.5, 1.0, below].into_iter().enumerate() {
         for (kx, wx) in [0.5, 1.0, right].into_iter().enumerate() {
-            let i = centre + ky * fine.stride + kx - fine.stride - 1;
+            let i = center + ky * fine.stride + kx - fine.stride - 1;
             p[ky * 3 + kx] = if a.active(i) { wy * wx } else { 0.0 };
         }
     }
     p
 }
 
-/// Entries of `P^T A P` in the row of coarse cell `(y, x)`: itself, and its neighbours right, below left, below, below
+/// Entries of `P^T A P` in the row of coarse cell `(y, x)`: itself, and its neighbors right, below left, below, below
 /// right.
 fn product(transfer: &Bilinear, a: &Laplacian<'_, impl Fn(usize) -> [f32; 4]>, y: usize, x: usize) -> [f32; 5] {
     let (fine, coarse) = (transfer.fine, transfer.coarse);
