@@ -55,7 +55,7 @@ fn options() -> Result<Options> {
             lexopt::Arg::Long("resume") => options.resume = true,
             lexopt::Arg::Long("weighting") => {
                 options.train.weighting = match args.value()?.to_string_lossy().as_ref() {
-                    "learnt" => Weighting::Learnt,
+                    "learnt" => Weighting::Learned,
                     "shuffled" => Weighting::Shuffled,
                     "uniform" => Weighting::Uniform,
                     other => return Err(format!("--weighting {other}: choose learnt, shuffled or uniform").into()),

@@ -63,7 +63,7 @@ pub struct Evaluation {
 ///
 /// # Errors
 /// [`Error::Report`] if a class is missing or two images share a name; [`Error::Detector`], above all
-/// [`bisqad::Error::MetaLeak`] if a test image steered this detector's training.
+/// [`bisqad::Error::TestLeak`] if a test image steered this detector's training.
 pub fn evaluate(
     detector: &dyn Detector,
     name: &str,
@@ -75,7 +75,7 @@ pub fn evaluate(
         let image = shrink_to_side(test.image.view(), side)?;
         if detector.was_steered_by(image.view()) {
             let (name, place) = (test.name.clone(), "a test image".to_owned());
-            return Err(bisqad::Error::MetaLeak { name, place }.into());
+            return Err(bisqad::Error::TestLeak { name, place }.into());
         }
         let prediction = detector.predict(image.view())?;
         let map = resize_map(prediction.map.view(), test.mask.dim(), Kernel::Bilinear)?;

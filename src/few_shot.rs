@@ -1,6 +1,6 @@
 //! Real defects that steer training, taken out of a test set.
 
-use bisqad::{FewShot, RealDefect};
+use bisqad::{FewShotSet, LabeledDefect};
 use imgkit::resize::{Kernel, resize_map};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -16,8 +16,8 @@ use crate::{Error, TestImage, shrink_to_side};
 ///
 /// # Errors
 /// [`Error::Detector`] with [`bisqad::Error::Parameter`] for a count of 0 or of more than there are defects with a mask, and
-/// [`bisqad::Error::MetaImage`] if two are the same picture; [`Error::Resize`].
-pub fn take_few_shot(tests: &mut Vec<TestImage>, count: usize, side: usize, seed: u64) -> Result<FewShot, Error> {
+/// [`bisqad::Error::UnusableDefect`] if two are the same picture; [`Error::Resize`].
+pub fn take_few_shot(tests: &mut Vec<TestImage>, count: usize, side: usize, seed: u64) -> Result<FewShotSet, Error> {
     let defective = |t: &TestImage| t.kind.is_some() && t.mask.iter().any(|&m| m);
     let mut order: Vec<usize> = (0..tests.len()).filter(|&i| defective(&tests[i])).collect();
     if count == 0 || order.len() < count {
@@ -39,8 +39,8 @@ pub fn take_few_shot(tests: &mut Vec<TestImage>, count: usize, side: usize, seed
         // a thin scratch may cover no pixel by half
         let least = share.iter().copied().fold(0.0, f32::max).min(0.5);
         let mask = share.mapv(|s| s > 0.0 && s >= least);
-        taken.push(RealDefect { image, mask, name: test.name });
+        taken.push(LabeledDefect { image, mask, name: test.name });
     }
     *tests = rest;
-    Ok(FewShot::new(taken)?)
+    Ok(FewShotSet::new(taken)?)
 }

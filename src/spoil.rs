@@ -22,7 +22,7 @@ pub(crate) fn spoil(
     share: f64,
     seed: u64,
     stream: u64,
-) -> Result<Anomaly, String> {
+) -> Result<Anomaly, sqe::Error> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ OWN);
     rng.set_stream(stream);
     if rng.random::<f64>() >= share {
@@ -36,7 +36,7 @@ pub(crate) fn spoil(
         0 => Anomaly { mask: moved(&anomaly.mask, h / 2, w / 2), severity: None, ..anomaly },
         1 => {
             let image = Degradation::SeamStrength.apply(anomaly.image.view(), anomaly.mask.view(), 1.0);
-            Anomaly { image: image.map_err(|e| e.to_string())?, severity: None, ..anomaly }
+            Anomaly { image: image?, severity: None, ..anomaly }
         }
         _ => {
             let (down, right) = (rng.random_range(h / 4..h - h / 4), rng.random_range(w / 4..w - w / 4));

@@ -1,6 +1,6 @@
 //! Mechanism, then npcF, then npcF++: one photo in, one defect at three fidelities out.
 
-use bisqad::{Anomaly, AnomalySource};
+use bisqad::{Anomaly, AnomalySource, SourceError};
 use ndarray::{Array2, Array3, ArrayView3};
 use pde_refine::CoarseToFine;
 use physdefect::appearance::{Appearance, Material, Rendered};
@@ -186,14 +186,20 @@ impl<'a> PipelineSource<'a> {
 }
 
 impl AnomalySource for PipelineSource<'_> {
-    fn groups(&self) -> usize {
+    fn mechanisms(&self) -> usize {
         self.pipeline.groups()
     }
 
-    fn anomaly(&self, normal: ArrayView3<'_, f32>, image: usize, group: usize, index: u64) -> Result<Anomaly, String> {
+    fn anomaly(
+        &self,
+        normal: ArrayView3<'_, f32>,
+        image: usize,
+        group: usize,
+        index: u64,
+    ) -> Result<Anomaly, SourceError> {
         let domain = self.domains.get(image).ok_or_else(|| format!("there is no photo {image}"))?;
         let key = SampleKey { seed: self.seed, index };
-        let anomaly = self.pipeline.refined(normal, domain, group, key).map_err(|e| e.to_string())?;
-        spoil(anomaly, normal, self.spoilt, self.seed, index)
+        let anomaly = self.pipeline.refined(normal, domain, group, key)?;
+        Ok(spoil(anomaly, normal, self.spoilt, self.seed, index)?)
     }
 }

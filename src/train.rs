@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bilevel::ForwardDifference;
-use bisqad::{Checkpoint, Fitted, MetaSource, Observe, TrainParams, Upper, fit};
+use bisqad::{Checkpoint, FitOutcome, Observe, OuterProblem, TrainParams, ValidationAnomalies, fit};
 use frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::Array3;
 use sqe::{Sqe, WarmStartReport};
@@ -22,7 +22,7 @@ pub struct Training {
     /// What those ladders rank.
     pub rungs: RankingTarget,
     /// Where the anomalies that steer the estimator come from (default: the mechanism that is left out).
-    pub meta: MetaSource,
+    pub meta: ValidationAnomalies,
 }
 
 impl Default for Training {
@@ -31,7 +31,7 @@ impl Default for Training {
             train: TrainParams::default(),
             ladders: 48,
             rungs: RankingTarget::default(),
-            meta: MetaSource::default(),
+            meta: ValidationAnomalies::default(),
         }
     }
 }
@@ -40,7 +40,7 @@ impl Default for Training {
 #[derive(Debug)]
 pub struct TrainedModel {
     /// Detector and how its training went.
-    pub fitted: Fitted,
+    pub fitted: FitOutcome,
     /// The quality estimator after both phases.
     pub quality: Sqe,
     /// What the warm start reached.
@@ -77,7 +77,7 @@ pub fn train_on(
     let Training { rungs, ladders, .. } = *training;
     let (mut quality, reached) = warm_start(backbone.as_ref(), photos, source, rungs, ladders, training.train.seed)?;
     let method = ForwardDifference::default();
-    let upper = Upper { quality: &mut quality, method: &method, meta: &training.meta };
+    let upper = OuterProblem { quality: &mut quality, method: &method, validation: &training.meta };
     let fitted = fit(backbone, photos, source, upper, &training.train, resume, observer)?;
     Ok(TrainedModel { fitted, quality, warm_start: reached })
 }

@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use maphc2f::bilevel::ForwardDifference;
-use maphc2f::bisqad::{self, Anomaly, AnomalySource, MetaSource, RealDefect, Silent, TrainParams, Upper, fit};
+use maphc2f::bisqad::{
+    self, Anomaly, AnomalySource, LabeledDefect, NoObserver, OuterProblem, SourceError, TrainParams,
+    ValidationAnomalies, fit,
+};
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::sqe::{Head, Sqe};
 use maphc2f::{Error, TestImage, evaluate, resize_square, take_few_shot};
@@ -28,10 +31,10 @@ fn tests() -> Vec<TestImage> {
 struct Square;
 
 impl AnomalySource for Square {
-    fn groups(&self) -> usize {
+    fn mechanisms(&self) -> usize {
         1
     }
-    fn anomaly(&self, normal: ArrayView3<'_, f32>, _: usize, _: usize, _: u64) -> Result<Anomaly, String> {
+    fn anomaly(&self, normal: ArrayView3<'_, f32>, _: usize, _: usize, _: u64) -> Result<Anomaly, SourceError> {
         let mask = Array2::from_shape_fn((64, 64), |(y, x)| y / 8 == 3 && x / 8 == 4);
         let image = Array3::from_shape_fn(normal.dim(), |(y, x, c)| if mask[[y, x]] { 0.9 } else { normal[[y, x, c]] });
         Ok(Anomaly { image, mask, severity: None })
@@ -46,7 +49,7 @@ fn they_are_moved_out_and_refused_if_they_come_back() {
     assert_eq!((names.len(), rest.len()), (2, 4));
     assert!(rest.iter().all(|t| !names.contains(&t.name.as_str())));
     // 90 x 70 with the shorter side brought to 64, and the mask with it
-    let small = |d: &RealDefect| d.mask.iter().any(|&m| m) && d.mask.dim() == (82, 64) && d.image.dim().0 == 82;
+    let small = |d: &LabeledDefect| d.mask.iter().any(|&m| m) && d.mask.dim() == (82, 64) && d.image.dim().0 == 82;
     assert!(few.defects().iter().all(small));
     let mut again = tests();
     assert_eq!(take_few_shot(&mut again, 2, 64, 3).unwrap(), few, "the seed decides");
@@ -55,12 +58,12 @@ fn they_are_moved_out_and_refused_if_they_come_back() {
     let mut quality = Sqe::new(&net, Head::default(), 0).unwrap();
     let normals: Vec<_> = (0..6).map(|i| resize_square(texture(i).view(), 64).unwrap()).collect();
     let params = TrainParams { rounds: 1, steps: 1, batch: 2, updates: 1, dimensions: 16, ..Default::default() };
-    let meta = MetaSource::FewShotReal(few.clone());
-    let upper = Upper { quality: &mut quality, method: &ForwardDifference::default(), meta: &meta };
-    let detector = fit(Arc::new(net), &normals, &Square, upper, &params, None, &mut Silent).unwrap().detector;
+    let meta = ValidationAnomalies::RealDefects(few.clone());
+    let upper = OuterProblem { quality: &mut quality, method: &ForwardDifference::default(), validation: &meta };
+    let detector = fit(Arc::new(net), &normals, &Square, upper, &params, None, &mut NoObserver).unwrap().detector;
     assert!(evaluate(&detector, "rest", &rest, &|_| ()).is_ok());
     let error = evaluate(&detector, "all", &all, &|_| ()).unwrap_err();
-    assert!(matches!(&error, Error::Detector(bisqad::Error::MetaLeak { name, .. }) if names.contains(&name.as_str())));
+    assert!(matches!(&error, Error::Detector(bisqad::Error::TestLeak { name, .. }) if names.contains(&name.as_str())));
 }
 
 #[test]

@@ -120,7 +120,7 @@ pub fn tell_training(warm: &WarmStartReport, report: &Report) {
             last.loss,
             first.upper_loss,
             last.upper_loss,
-            100.0 * last.effective_share
+            100.0 * last.ess_fraction
         ));
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use maphc2f::bisqad::{Detector, Silent, TrainParams};
+use maphc2f::bisqad::{Detector, NoObserver, TrainParams};
 use maphc2f::physdefect::appearance::Material;
 use maphc2f::physdefect::{Domain, SampleKey};
 use maphc2f::{Pipeline, PipelineSource, Training, load_photo, resize_square, train};
@@ -52,7 +52,7 @@ fn detector(c: &mut Criterion) {
     let params = TrainParams { rounds: 1, steps: 1, batch: 4, ..Default::default() };
     let training = Training { train: params, ladders: 6, ..Default::default() };
     let source = PipelineSource::new(&pipeline, &photos, &[], 0).unwrap();
-    let model = train(&photos, &source, &training, None, &mut Silent).unwrap();
+    let model = train(&photos, &source, &training, None, &mut NoObserver).unwrap();
     c.bench_function("detector/256", |b| b.iter(|| model.fitted.detector.predict(photo.view()).unwrap()));
 }
 

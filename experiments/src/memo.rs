@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
-use maphc2f::bisqad::{Anomaly, AnomalySource};
+use maphc2f::bisqad::{Anomaly, AnomalySource, SourceError};
 use maphc2f::frozen_backbone::{Backbone, EfficientNetLite0, Error, Level, Pyramid};
 use ndarray::ArrayView3;
 
@@ -81,10 +81,16 @@ impl<'a> CachedSource<'a> {
 }
 
 impl AnomalySource for CachedSource<'_> {
-    fn groups(&self) -> usize {
-        self.source.groups()
+    fn mechanisms(&self) -> usize {
+        self.source.mechanisms()
     }
-    fn anomaly(&self, normal: ArrayView3<'_, f32>, image: usize, group: usize, index: u64) -> Result<Anomaly, String> {
+    fn anomaly(
+        &self,
+        normal: ArrayView3<'_, f32>,
+        image: usize,
+        group: usize,
+        index: u64,
+    ) -> Result<Anomaly, SourceError> {
         self.known.get((image, group, index), || self.source.anomaly(normal, image, group, index))
     }
 }

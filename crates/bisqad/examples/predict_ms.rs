@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bisqad::bilevel::ForwardDifference;
-use bisqad::{Anomaly, AnomalySource, Detector, Fusion, MetaSource, Silent, TrainParams, Upper, fit};
+use bisqad::{
+    Anomaly, AnomalySource, Detector, Fusion, NoObserver, OuterProblem, SourceError, TrainParams, ValidationAnomalies,
+    fit,
+};
 use frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::{Array2, Array3, ArrayView3};
 use sqe::{Head, Sqe};
@@ -26,10 +29,10 @@ fn texture(seed: usize) -> Array3<f32> {
 struct Squares;
 
 impl AnomalySource for Squares {
-    fn groups(&self) -> usize {
+    fn mechanisms(&self) -> usize {
         2
     }
-    fn anomaly(&self, normal: ArrayView3<'_, f32>, _: usize, group: usize, index: u64) -> Result<Anomaly, String> {
+    fn anomaly(&self, normal: ArrayView3<'_, f32>, _: usize, group: usize, index: u64) -> Result<Anomaly, SourceError> {
         let (top, left) = (index as usize * 37 % (SIDE - 24), group * SIDE / 2 + index as usize * 53 % (SIDE / 2 - 24));
         let mask = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| y.wrapping_sub(top) < 24 && x.wrapping_sub(left) < 24);
         let image =
@@ -58,8 +61,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut quality = Sqe::new(&net, Head::default(), 5)?;
     let params = TrainParams { rounds: 1, steps: 1, batch: 4, ..Default::default() };
     let method = ForwardDifference::default();
-    let upper = Upper { quality: &mut quality, method: &method, meta: &MetaSource::HeldOutMechanism };
-    let fitted = fit(Arc::new(net.clone()), &normals, &Squares, upper, &params, None, &mut Silent)?;
+    let upper =
+        OuterProblem { quality: &mut quality, method: &method, validation: &ValidationAnomalies::HeldOutMechanism };
+    let fitted = fit(Arc::new(net.clone()), &normals, &Squares, upper, &params, None, &mut NoObserver)?;
     let image = texture(99);
     time("backbone 256", || Ok(net.extract(image.view()).map(drop)?))?;
     let framed = Array3::from_shape_fn((SIDE + 32, SIDE + 32, 3), |(y, x, c)| image[[y % SIDE, x % SIDE, c]]);

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::training::anomaly_source::SourceError;
+
 /// Every failure of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -25,14 +27,14 @@ pub enum Error {
         needed: usize,
     },
     /// The source of anomalies failed.
-    #[error("anomaly source, mechanism {group}, sample {index}: {reason}")]
+    #[error("the anomaly source failed for mechanism {mechanism}, sample {index}")]
     Source {
         /// Mechanism number.
-        group: usize,
+        mechanism: usize,
         /// Sample number.
         index: u64,
-        /// What the source said.
-        reason: String,
+        /// Error of the source's last try.
+        source: SourceError,
     },
     /// Lengths that must agree do not.
     #[error("{what} has {found} entries, expected {expected}")]
@@ -54,10 +56,10 @@ pub enum Error {
     },
     /// No real defect was given to steer by.
     #[error("the meta set holds no real defect: give at least one, or use the held-out mechanism")]
-    EmptyMeta,
+    EmptyFewShotSet,
     /// A real defect cannot steer.
     #[error("real defect `{name}`: {reason}")]
-    MetaImage {
+    UnusableDefect {
         /// Its name.
         name: String,
         /// Why, and what to do.
@@ -65,7 +67,7 @@ pub enum Error {
     },
     /// A real defect that steers is also trained or tested on.
     #[error("real defect `{name}` steers the training and is also {place}: leave it out of one of them")]
-    MetaLeak {
+    TestLeak {
         /// Its name.
         name: String,
         /// Where else it is.

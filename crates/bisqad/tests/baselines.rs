@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bisqad::{
     ChannelProjection, Detector, Ensemble, Error, GaussianDetector, GaussianParams, MemoryDetector, MemoryParams,
-    Prediction, Projected, Silent, Tiled, load,
+    NoObserver, Prediction, Projected, Tiled, load,
 };
 use frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::{Array2, Array3, ArrayView3};
@@ -67,7 +67,7 @@ fn another_size_is_scored_place_by_place() {
 fn to_a_memory_what_is_new_is_worse_than_what_is_misplaced() {
     let normals: Vec<_> = (0..12).map(part).collect();
     let params = MemoryParams { memory: 400, dimensions: 24, ..Default::default() };
-    let detector = MemoryDetector::fit(net(), &normals, &params, &mut Silent).unwrap();
+    let detector = MemoryDetector::fit(net(), &normals, &params, &mut NoObserver).unwrap();
     let mut bad = part(50);
     for ((y, x, c), v) in bad.indexed_iter_mut() {
         if (40..56).contains(&y) && (40..56).contains(&x) {
@@ -83,7 +83,7 @@ fn to_a_memory_what_is_new_is_worse_than_what_is_misplaced() {
         (MemoryParams { held_out: 0.5, ..params }, "held_out"),
         (MemoryParams { smoothing: f32::NAN, ..params }, "smoothing"),
     ] {
-        let error = MemoryDetector::fit(net(), &normals, &bad, &mut Silent).map(|_| ());
+        let error = MemoryDetector::fit(net(), &normals, &bad, &mut NoObserver).map(|_| ());
         assert!(matches!(error, Err(Error::Parameter { name: found, .. }) if found == name), "{name}: {error:?}");
     }
 }
@@ -100,7 +100,7 @@ fn saved_baselines_predict_the_same_and_know_whose_they_are() {
     assert_eq!(again.predict(image.view()).unwrap(), gaussian.predict(image.view()).unwrap());
     assert_eq!(again.threshold(0.0).unwrap(), gaussian.threshold(0.0).unwrap());
     let params = MemoryParams { memory: 100, dimensions: 16, ..Default::default() };
-    let memory = MemoryDetector::fit(net(), &normals, &params, &mut Silent).unwrap();
+    let memory = MemoryDetector::fit(net(), &normals, &params, &mut NoObserver).unwrap();
     memory.save(&two).unwrap();
     let again = MemoryDetector::load(&two, net()).unwrap();
     assert_eq!(again.predict(image.view()).unwrap(), memory.predict(image.view()).unwrap());
@@ -118,7 +118,7 @@ fn detectors_that_hold_others_are_saved_with_them() {
     let file = folder.path().join("tiled");
     let normals: Vec<_> = (0..8).map(part).collect();
     let params = MemoryParams { memory: 100, dimensions: 16, ..Default::default() };
-    let memory = MemoryDetector::fit(net(), &normals[..6], &params, &mut Silent).unwrap();
+    let memory = MemoryDetector::fit(net(), &normals[..6], &params, &mut NoObserver).unwrap();
     let both = Ensemble::new(Arc::new(fitted()), Arc::new(memory.clone()), &normals[6..]).unwrap();
     let turned =
         ChannelProjection::fixed(ndarray::array![[0., 1., 0.], [0., 0., 1.], [1., 0., 0.]], [0.01; 3]).unwrap();

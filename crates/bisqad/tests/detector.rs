@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bisqad::bilevel::ForwardDifference;
 use bisqad::{
-    Anomaly, AnomalySource, Checkpoint, Detector, Error, Fitted, Fusion, MetaSource, Observe, PatchDetector, Silent,
-    TrainParams, Upper, Weighting, fit,
+    Anomaly, AnomalySource, Checkpoint, Detector, Error, FitOutcome, Fusion, NoObserver, Observe, OuterProblem,
+    PatchDetector, SourceError, TrainParams, ValidationAnomalies, Weighting, fit,
 };
 use frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::{Array2, Array3, ArrayView3};
@@ -24,10 +24,16 @@ fn texture(seed: usize) -> Array3<f32> {
 struct Blots;
 
 impl AnomalySource for Blots {
-    fn groups(&self) -> usize {
+    fn mechanisms(&self) -> usize {
         2
     }
-    fn anomaly(&self, normal: ArrayView3<'_, f32>, image: usize, group: usize, index: u64) -> Result<Anomaly, String> {
+    fn anomaly(
+        &self,
+        normal: ArrayView3<'_, f32>,
+        image: usize,
+        group: usize,
+        index: u64,
+    ) -> Result<Anomaly, SourceError> {
         let (cy, cx) = (20 + (index as usize * 37 + image) % 56, 20 + (index as usize * 53) % 56);
         let mask = Array2::from_shape_fn((96, 96), |(y, x)| match group {
             0 => y.abs_diff(cy).pow(2) + x.abs_diff(cx).pow(2) < 64,
@@ -47,17 +53,21 @@ fn params() -> TrainParams {
     TrainParams { rounds: 4, steps: 4, batch: 4, dimensions: 24, ..Default::default() }
 }
 
-fn train_with(params: TrainParams, resume: Option<Checkpoint>, observer: &mut dyn Observe) -> Result<Fitted, Error> {
+fn train_with(
+    params: TrainParams,
+    resume: Option<Checkpoint>,
+    observer: &mut dyn Observe,
+) -> Result<FitOutcome, Error> {
     let net = EfficientNetLite0::pretrained().unwrap();
     let normals: Vec<_> = (0..12).map(texture).collect();
     let mut quality = Sqe::new(&net, Head::default(), 5).unwrap();
     let method = ForwardDifference::default();
-    let upper = Upper { quality: &mut quality, method: &method, meta: &MetaSource::default() };
+    let upper = OuterProblem { quality: &mut quality, method: &method, validation: &ValidationAnomalies::default() };
     fit(Arc::new(net), &normals, &Blots, upper, &params, resume, observer)
 }
 
-fn train(params: TrainParams) -> Fitted {
-    train_with(params, None, &mut Silent).unwrap()
+fn train(params: TrainParams) -> FitOutcome {
+    train_with(params, None, &mut NoObserver).unwrap()
 }
 
 /// Both evidences see a defect of a third kind, at the right place.
@@ -79,7 +89,7 @@ fn finds_a_defect_it_never_saw() {
         assert!((42..70).contains(&peak.0) && (22..50).contains(&peak.1), "{fusion:?}: {peak:?}");
     }
     assert_eq!(fitted.report.split, (10, 1, 1));
-    assert!(fitted.report.rounds.iter().all(|r| r.loss.is_finite() && r.effective_share > 0.2));
+    assert!(fitted.report.rounds.iter().all(|r| r.loss.is_finite() && r.ess_fraction > 0.2));
 }
 
 #[test]
@@ -92,9 +102,9 @@ fn every_mechanism_is_left_out_in_turn_and_the_loss_falls() {
 #[test]
 fn learnt_weights_move_and_the_control_arms_are_what_they_say() {
     let learnt = train(params()).report.rounds;
-    assert!(learnt.iter().any(|r| r.effective_share < 0.999_999), "{learnt:?}");
+    assert!(learnt.iter().any(|r| r.ess_fraction < 0.999_999), "{learnt:?}");
     let uniform = train(TrainParams { weighting: Weighting::Uniform, ..params() }).report.rounds;
-    assert!(uniform.iter().all(|r| r.effective_share == 1.0 && r.upper_loss.is_nan()));
+    assert!(uniform.iter().all(|r| r.ess_fraction == 1.0 && r.upper_loss.is_nan()));
 }
 
 #[test]
@@ -125,7 +135,7 @@ fn an_interrupted_run_resumes_to_the_same_bits() {
     let path = folder.path().join("run.checkpoint");
     observer.1.unwrap().save(&path, "textures").unwrap();
     assert!(matches!(Checkpoint::load(&path, "pills"), Err(Error::Mismatch { field: "run", .. })));
-    let resumed = train_with(params(), Some(Checkpoint::load(&path, "textures").unwrap()), &mut Silent).unwrap();
+    let resumed = train_with(params(), Some(Checkpoint::load(&path, "textures").unwrap()), &mut NoObserver).unwrap();
     let image = texture(60);
     assert_eq!(resumed.detector.predict(image.view()).unwrap(), whole.detector.predict(image.view()).unwrap());
     assert_eq!(resumed.report.rounds, whole.report.rounds);
@@ -153,11 +163,11 @@ fn a_saved_detector_predicts_the_same() {
 struct Barren;
 
 impl AnomalySource for Barren {
-    fn groups(&self) -> usize {
+    fn mechanisms(&self) -> usize {
         1
     }
-    fn anomaly(&self, _: ArrayView3<'_, f32>, _: usize, _: usize, _: u64) -> Result<Anomaly, String> {
-        Err("nothing grows here".to_owned())
+    fn anomaly(&self, _: ArrayView3<'_, f32>, _: usize, _: usize, _: u64) -> Result<Anomaly, SourceError> {
+        Err("nothing grows here".into())
     }
 }
 
@@ -169,8 +179,9 @@ fn bad_input_is_refused_with_its_reason() {
     let method = ForwardDifference::default();
     let normals: Vec<_> = (0..5).map(texture).collect();
     let mut run = |normals: &[Array3<f32>], source: &dyn AnomalySource, p: &TrainParams| {
-        let upper = Upper { quality: &mut quality, method: &method, meta: &MetaSource::default() };
-        fit(net.clone(), normals, source, upper, p, None, &mut Silent).unwrap_err()
+        let upper =
+            OuterProblem { quality: &mut quality, method: &method, validation: &ValidationAnomalies::default() };
+        fit(net.clone(), normals, source, upper, p, None, &mut NoObserver).unwrap_err()
     };
     assert!(matches!(run(&normals[..3], &Blots, &params()), Error::TooFewNormals { found: 3, needed: 4 }));
     let error = run(&normals, &Barren, &params());
@@ -178,11 +189,11 @@ fn bad_input_is_refused_with_its_reason() {
     for (p, field) in [
         (TrainParams { batch: 0, ..params() }, "batch"),
         (TrainParams { steps: 0, ..params() }, "steps"),
-        (TrainParams { min_effective_share: 1.0, ..params() }, "min_effective_share"),
+        (TrainParams { min_ess_fraction: 1.0, ..params() }, "min_ess_fraction"),
         (TrainParams { weighting: Weighting::Filtered { keep: 0.0 }, ..params() }, "keep"),
         (TrainParams { learning_rate: f64::NAN, ..params() }, "learning_rate"),
         (TrainParams { held_out: 0.0, ..params() }, "held_out"),
-        (TrainParams { crowding_penalty: -1.0, ..params() }, "crowding_penalty"),
+        (TrainParams { ess_penalty: -1.0, ..params() }, "ess_penalty"),
         (TrainParams { smoothing: f32::INFINITY, ..params() }, "smoothing"),
     ] {
         assert!(matches!(run(&normals, &Blots, &p), Error::Parameter { name, .. } if name == field), "{field}");

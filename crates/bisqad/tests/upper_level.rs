@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bisqad::bilevel::{self, Bilevel, ForwardDifference, Hypergradient, Implicit, Neumann, WeightGradient};
 use bisqad::{
-    Anomaly, AnomalySource, Detector, Error, FewShot, Fitted, MetaSource, PatchDetector, RealDefect, RoundReport,
-    Silent, TrainParams, Upper, Weighting, fit,
+    Anomaly, AnomalySource, Detector, Error, FewShotSet, FitOutcome, LabeledDefect, NoObserver, OuterProblem,
+    PatchDetector, RoundReport, SourceError, TrainParams, ValidationAnomalies, Weighting, fit,
 };
 use frozen_backbone::EfficientNetLite0;
 use ndarray::{Array2, Array3, ArrayView3};
@@ -26,10 +26,16 @@ fn texture(seed: usize) -> Array3<f32> {
 struct Blots;
 
 impl AnomalySource for Blots {
-    fn groups(&self) -> usize {
+    fn mechanisms(&self) -> usize {
         2
     }
-    fn anomaly(&self, normal: ArrayView3<'_, f32>, image: usize, group: usize, index: u64) -> Result<Anomaly, String> {
+    fn anomaly(
+        &self,
+        normal: ArrayView3<'_, f32>,
+        image: usize,
+        group: usize,
+        index: u64,
+    ) -> Result<Anomaly, SourceError> {
         let (cy, cx) = (12 + (index as usize * 37 + image) % 40, 12 + (index as usize * 53) % 40);
         let mask = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| match group {
             0 => y.abs_diff(cy).pow(2) + x.abs_diff(cx).pow(2) < 30 + index as usize % 40,
@@ -45,7 +51,7 @@ impl AnomalySource for Blots {
     }
 }
 
-fn defect(seed: usize) -> RealDefect {
+fn defect(seed: usize) -> LabeledDefect {
     let mask = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| y.abs_diff(30) < 2 && (10 + seed..40).contains(&x));
     let mut image = texture(900 + seed);
     for ((y, x, c), v) in image.indexed_iter_mut() {
@@ -53,11 +59,11 @@ fn defect(seed: usize) -> RealDefect {
             *v = if c == 2 { 0.9 } else { 0.1 };
         }
     }
-    RealDefect { name: format!("scratch {seed}"), image, mask }
+    LabeledDefect { name: format!("scratch {seed}"), image, mask }
 }
 
-fn few() -> FewShot {
-    FewShot::new((0..3).map(defect).collect()).unwrap()
+fn few() -> FewShotSet {
+    FewShotSet::new((0..3).map(defect).collect()).unwrap()
 }
 
 fn params() -> TrainParams {
@@ -67,7 +73,7 @@ fn params() -> TrainParams {
 struct Run {
     quality: Sqe,
     method: Box<dyn Hypergradient>,
-    meta: MetaSource,
+    meta: ValidationAnomalies,
     params: TrainParams,
 }
 
@@ -76,21 +82,21 @@ impl Default for Run {
         Self {
             quality: Sqe::new(&EfficientNetLite0::pretrained().unwrap(), Head::default(), 5).unwrap(),
             method: Box::new(ForwardDifference::default()),
-            meta: MetaSource::default(),
+            meta: ValidationAnomalies::default(),
             params: params(),
         }
     }
 }
 
 impl Run {
-    fn fit(mut self) -> Result<Fitted, Error> {
+    fn fit(mut self) -> Result<FitOutcome, Error> {
         self.fit_in_place()
     }
-    fn fit_in_place(&mut self) -> Result<Fitted, Error> {
+    fn fit_in_place(&mut self) -> Result<FitOutcome, Error> {
         let normals: Vec<_> = (0..8).map(texture).collect();
         let net = Arc::new(EfficientNetLite0::pretrained().unwrap());
-        let upper = Upper { quality: &mut self.quality, method: self.method.as_ref(), meta: &self.meta };
-        fit(net, &normals, &Blots, upper, &self.params, None, &mut Silent)
+        let upper = OuterProblem { quality: &mut self.quality, method: self.method.as_ref(), validation: &self.meta };
+        fit(net, &normals, &Blots, upper, &self.params, None, &mut NoObserver)
     }
     fn fail(self) -> Error {
         self.fit().unwrap_err()
@@ -107,7 +113,7 @@ impl Run {
 
 #[test]
 fn real_defects_steer_alone_or_beside_the_mechanism_left_out_and_mark_the_detector() {
-    let alone = Run { meta: MetaSource::FewShotReal(few()), ..Run::default() }.fit().unwrap();
+    let alone = Run { meta: ValidationAnomalies::RealDefects(few()), ..Run::default() }.fit().unwrap();
     assert!(alone.report.rounds.iter().all(|r| r.held_out.is_none() && r.upper_loss.is_finite()));
     assert_eq!(alone.detector.steered_by(), few().contents());
     let folder = tempfile::tempdir().unwrap();
@@ -116,7 +122,7 @@ fn real_defects_steer_alone_or_beside_the_mechanism_left_out_and_mark_the_detect
     let again = PatchDetector::load(&path, Arc::new(EfficientNetLite0::pretrained().unwrap())).unwrap();
     assert_eq!(again.steered_by(), few().contents());
 
-    let mixed = Run { meta: MetaSource::Mixed(few()), ..Run::default() }.rounds();
+    let mixed = Run { meta: ValidationAnomalies::Mixed(few()), ..Run::default() }.rounds();
     assert_eq!(mixed.iter().map(|r| r.held_out).collect::<Vec<_>>(), vec![Some(0), Some(1)]);
     let plain = Run::default().fit().unwrap();
     assert_eq!(plain.detector.steered_by(), &[] as &[u64]);
@@ -128,18 +134,18 @@ fn real_defects_steer_alone_or_beside_the_mechanism_left_out_and_mark_the_detect
 
 #[test]
 fn a_real_defect_among_the_normals_is_refused() {
-    let leaked = RealDefect { image: texture(3), ..defect(0) };
-    let meta = MetaSource::FewShotReal(FewShot::new(vec![defect(1), leaked]).unwrap());
+    let leaked = LabeledDefect { image: texture(3), ..defect(0) };
+    let meta = ValidationAnomalies::RealDefects(FewShotSet::new(vec![defect(1), leaked]).unwrap());
     let error = Run { meta, ..Run::default() }.fail();
-    assert!(matches!(&error, Error::MetaLeak { name, .. } if name == "scratch 0"), "{error}");
+    assert!(matches!(&error, Error::TestLeak { name, .. } if name == "scratch 0"), "{error}");
 }
 
 #[test]
 fn a_real_defect_may_be_of_another_size() {
     let image = Array3::from_shape_fn((96, 72, 3), |(y, x, _)| ((y * 3 + x * 5) % 17) as f32 / 17.0);
     let mask = Array2::from_shape_fn((96, 72), |(y, x)| y < 40 && x < 30);
-    let large = FewShot::new(vec![RealDefect { image, mask, ..defect(2) }]).unwrap();
-    assert!(Run { meta: MetaSource::Mixed(large), ..Run::default() }.fit().is_ok());
+    let large = FewShotSet::new(vec![LabeledDefect { image, mask, ..defect(2) }]).unwrap();
+    assert!(Run { meta: ValidationAnomalies::Mixed(large), ..Run::default() }.fit().is_ok());
 }
 
 #[test]
@@ -218,26 +224,29 @@ impl Hypergradient for Greed {
 
 #[test]
 fn the_guard_keeps_an_upper_level_that_wants_one_sample_from_having_it() {
-    let run = |min_effective_share| {
+    let run = |min_ess_fraction| {
         let params = TrainParams {
-            min_effective_share,
-            crowding_penalty: 0.0,
+            min_ess_fraction,
+            ess_penalty: 0.0,
             quality_learning_rate: 0.1,
-            meta_every: 1,
+            outer_every: 1,
             steps: 8,
             ..params()
         };
         Run { method: Box::new(Greed), params, ..Run::default() }.rounds()
     };
-    let (free, guarded) = (run(0.0), run(0.7));
-    let least = |r: &[RoundReport]| r.iter().map(|r| r.effective_share).fold(1.0, f64::min);
-    assert!(least(&free) < 0.5 && free.iter().all(|r| r.guarded == 0), "{free:?}");
-    assert!(least(&guarded) > 0.6 && guarded.iter().any(|r| r.guarded > 0), "{guarded:?}");
+    let (free, ess_clipped_steps) = (run(0.0), run(0.7));
+    let least = |r: &[RoundReport]| r.iter().map(|r| r.ess_fraction).fold(1.0, f64::min);
+    assert!(least(&free) < 0.5 && free.iter().all(|r| r.ess_clipped_steps == 0), "{free:?}");
+    assert!(
+        least(&ess_clipped_steps) > 0.6 && ess_clipped_steps.iter().any(|r| r.ess_clipped_steps > 0),
+        "{ess_clipped_steps:?}"
+    );
 }
 
 #[test]
 fn weights_are_logged_by_mechanism_and_severity() {
-    let rounds = Run { meta: MetaSource::FewShotReal(few()), ..Run::default() }.rounds();
+    let rounds = Run { meta: ValidationAnomalies::RealDefects(few()), ..Run::default() }.rounds();
     for r in &rounds {
         let kinds: Vec<_> = r.weights.iter().map(|w| (w.mechanism, w.band)).collect();
         assert_eq!(kinds, vec![(0, Some(0)), (1, Some(3))]);
@@ -268,7 +277,7 @@ fn arms_without_an_upper_level_leave_the_estimator_alone() {
         let (run, before) = opinionated(weighting);
         let (rounds, after) = run.rounds_and_parameters();
         assert_eq!(after, before, "{weighting:?}");
-        let equal = rounds.iter().all(|r| r.effective_share == 1.0);
+        let equal = rounds.iter().all(|r| r.ess_fraction == 1.0);
         assert_eq!(equal, weighting != Weighting::WarmStart, "{weighting:?}");
         assert!(rounds.iter().all(|r| r.upper_loss.is_nan()));
     }

@@ -11,7 +11,7 @@ use crate::detectors::{Detector, Prediction};
 use crate::error::Error;
 use crate::features::gaussians::{Gaussians, Group};
 use crate::features::patches;
-use crate::features::statistics::{moments, sample, side};
+use crate::features::statistics::{moments, sample, shorter_side};
 use crate::features::whitening::Whitening;
 use crate::persistence::Parts;
 
@@ -108,7 +108,7 @@ impl GaussianDetector {
         let groups = vec![Group { from: 0, projection: Whitening::fit(rows.view(), params.dimensions)? }];
         let normal = moments(backbone.as_ref(), train, &images, groups, &mut |_| ())?;
         let normal = normal.finish(None, params.shrinkage)?;
-        let (smoothing, trained_at) = (params.smoothing, side(normals));
+        let (smoothing, trained_at) = (params.smoothing, shorter_side(normals));
         let mut detector = Self { backbone, normal, smoothing, trained_at, normal_scores: Vec::new() };
         detector.normal_scores = scores(&detector, rest.par_iter())?;
         Ok(detector)

@@ -11,8 +11,8 @@ use crate::detectors::{Detector, Prediction};
 use crate::error::Error;
 use crate::features::coreset::{Memory, norms};
 use crate::features::patches;
-use crate::features::statistics::{AT_ONCE, side};
-use crate::features::subsample::some;
+use crate::features::statistics::{AT_ONCE, shorter_side};
+use crate::features::subsample::subsample;
 use crate::features::whitening::Whitening;
 use crate::persistence::Parts;
 use crate::training::observer::{Observe, Progress};
@@ -69,7 +69,7 @@ impl MemoryParams {
 /// Memory: `memory` x `dimensions` floats, twice (4 MB by default). The search is exact.
 ///
 /// ```
-/// use bisqad::{Detector, MemoryDetector, MemoryParams, Silent};
+/// use bisqad::{Detector, MemoryDetector, MemoryParams, NoObserver};
 /// use frozen_backbone::EfficientNetLite0;
 /// use ndarray::Array3;
 ///
@@ -79,7 +79,7 @@ impl MemoryParams {
 /// let normals: Vec<_> = (0..10).map(photo).collect();
 /// let net = std::sync::Arc::new(EfficientNetLite0::pretrained()?);
 /// let params = MemoryParams { memory: 256, ..Default::default() };
-/// let detector = MemoryDetector::fit(net, &normals, &params, &mut Silent)?;
+/// let detector = MemoryDetector::fit(net, &normals, &params, &mut NoObserver)?;
 /// let mut bad = photo(20);
 /// for y in 24..40 { for x in 24..40 { for c in 0..3 { bad[[y, x, c]] = 0.9; } } }
 /// assert!(detector.predict(bad.view())?.score > detector.threshold(0.0)?.value);
@@ -111,11 +111,11 @@ impl MemoryDetector {
             return Err(Error::TooFewNormals { found: normals.len(), needed: 4 });
         }
         let split = Split::new(normals.len(), params.seed, params.held_out);
-        let train: Vec<usize> = split.train.iter().chain(&split.meta).copied().collect();
+        let train: Vec<usize> = split.train.iter().chain(&split.validation).copied().collect();
         let each = params.candidates.div_ceil(train.len());
         let read = |&i: &usize| -> Result<Array2<f32>, Error> {
             let features = patches::read(backbone.as_ref(), normals[i].view())?.1.features;
-            Ok(features.select(Axis(0), &some(features.nrows(), each, params.seed, i)))
+            Ok(features.select(Axis(0), &subsample(features.nrows(), each, params.seed, i)))
         };
         let mut rows: Vec<Array2<f32>> = Vec::with_capacity(train.len());
         for block in train.chunks(AT_ONCE) {
@@ -129,7 +129,7 @@ impl MemoryDetector {
         observer.progress(Progress::Memory);
         let whitening = Whitening::fit(candidates.view(), params.dimensions)?;
         let memory = Memory::coreset(&whitening.apply(candidates.view()), &owners, params.memory)?;
-        let (smoothing, trained_at) = (params.smoothing, side(normals));
+        let (smoothing, trained_at) = (params.smoothing, shorter_side(normals));
         let mut detector = Self { backbone, whitening, memory, smoothing, trained_at, normal_scores: Vec::new() };
         observer.progress(Progress::Calibration);
         detector.normal_scores = scores(&detector, split.calibration.par_iter().map(|&i| &normals[i]))?;

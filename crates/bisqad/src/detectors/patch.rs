@@ -12,7 +12,7 @@ use crate::features::input_scales::Scales;
 use crate::features::patches::{self, Patches};
 use crate::persistence::Parts;
 use crate::training::discriminator::Shape;
-use crate::training::validation_anomalies::image_content;
+use crate::training::validation_anomalies::image_hash;
 
 /// Which evidence makes the map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,7 +62,7 @@ pub struct PatchDetector {
 }
 
 impl PatchDetector {
-    /// [`image_content`](crate::image_content) of the real defects that steered its training: none of them may be tested on
+    /// [`image_hash`](crate::image_hash) of the real defects that steered its training: none of them may be tested on
     /// ([`Detector::was_steered_by`]).
     pub fn steered_by(&self) -> &[u64] {
         &self.steered_by
@@ -125,7 +125,7 @@ impl Detector for PatchDetector {
     }
 
     fn was_steered_by(&self, image: ArrayView3<'_, f32>) -> bool {
-        self.steered_by.contains(&image_content(image))
+        self.steered_by.contains(&image_hash(image))
     }
 
     fn parts(&self) -> Result<Parts, Error> {

@@ -19,7 +19,7 @@ use crate::persistence::Parts;
 /// [`PatchDetector`](crate::PatchDetector) and [`GaussianDetector`](crate::GaussianDetector) do, and belong to whole images.
 ///
 /// ```
-/// use bisqad::{Detector, MemoryDetector, MemoryParams, Silent, Threshold, Tiled};
+/// use bisqad::{Detector, MemoryDetector, MemoryParams, NoObserver, Threshold, Tiled};
 /// use frozen_backbone::EfficientNetLite0;
 /// use ndarray::Array3;
 /// use std::sync::Arc;
@@ -29,7 +29,7 @@ use crate::persistence::Parts;
 /// };
 /// let normals: Vec<_> = (0..8).map(|i| photo(i, 64, 64)).collect();
 /// let net = Arc::new(EfficientNetLite0::pretrained()?);
-/// let small = MemoryDetector::fit(net, &normals, &MemoryParams { memory: 256, ..Default::default() }, &mut Silent)?;
+/// let small = MemoryDetector::fit(net, &normals, &MemoryParams { memory: 256, ..Default::default() }, &mut NoObserver)?;
 /// let tiled = Tiled::new(Arc::new(small), (64, 64), 16)?;
 /// assert_eq!(tiled.predict(photo(9, 150, 100).view())?.map.dim(), (150, 100));
 /// let threshold = Threshold::on(&tiled, &[photo(20, 150, 100), photo(21, 150, 100)], 0.0)?;

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::error::Error;
 use crate::features::gaussians::{Group, Moments};
 use crate::features::patches;
-use crate::features::subsample::some;
+use crate::features::subsample::subsample;
 
 /// Feature rows that projections are fitted to, and the images they are taken from, at most.
 const ROWS: usize = 32_768;
@@ -26,7 +26,7 @@ pub(crate) fn sample(
     let each = ROWS.div_ceil(chosen.len().max(1));
     let rows = |&i: &usize| -> Result<Array2<f32>, Error> {
         let features = patches::read(backbone, normals[i].view())?.1.features;
-        Ok(features.select(Axis(0), &some(features.nrows(), each, seed, i)))
+        Ok(features.select(Axis(0), &subsample(features.nrows(), each, seed, i)))
     };
     let rows: Vec<Array2<f32>> = chosen.par_iter().map(rows).collect::<Result<_, Error>>()?;
     let views: Vec<_> = rows.iter().map(|r| r.view()).collect();
@@ -53,6 +53,6 @@ pub(crate) fn moments(
 }
 
 /// Longest shorter side of some images, px.
-pub(crate) fn side(images: &[Array3<f32>]) -> usize {
+pub(crate) fn shorter_side(images: &[Array3<f32>]) -> usize {
     images.iter().map(|n| n.dim().0.min(n.dim().1)).max().unwrap_or(0)
 }

@@ -4,15 +4,15 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// Generator number `stream` of a run: draws do not depend on what was drawn before.
-pub(crate) fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
+pub(crate) fn rng_stream(seed: u64, stream: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(stream);
     rng
 }
 
 /// Some of `n` patches, by number, for image number `image`.
-pub(crate) fn some(n: usize, count: usize, seed: u64, image: usize) -> Vec<usize> {
-    let mut kept = rand::seq::index::sample(&mut stream(seed, 1 + image as u64), n, n.min(count)).into_vec();
+pub(crate) fn subsample(n: usize, count: usize, seed: u64, image: usize) -> Vec<usize> {
+    let mut kept = rand::seq::index::sample(&mut rng_stream(seed, 1 + image as u64), n, n.min(count)).into_vec();
     kept.sort_unstable();
     kept
 }

@@ -25,7 +25,7 @@ use crate::error::Error;
 /// Reads any detector that [`Detector::save`] wrote: every part of it takes the one of `backbones` that it was saved with.
 ///
 /// ```
-/// use bisqad::{Detector, Ensemble, GaussianDetector, GaussianParams, MemoryDetector, MemoryParams, Silent, load};
+/// use bisqad::{Detector, Ensemble, GaussianDetector, GaussianParams, MemoryDetector, MemoryParams, NoObserver, load};
 /// use frozen_backbone::EfficientNetLite0;
 /// use ndarray::Array3;
 /// use std::sync::Arc;
@@ -36,7 +36,7 @@ use crate::error::Error;
 /// let normals: Vec<_> = (0..12).map(photo).collect();
 /// let net = Arc::new(EfficientNetLite0::pretrained()?);
 /// let params = MemoryParams { memory: 256, ..Default::default() };
-/// let memory = MemoryDetector::fit(net.clone(), &normals[..9], &params, &mut Silent)?;
+/// let memory = MemoryDetector::fit(net.clone(), &normals[..9], &params, &mut NoObserver)?;
 /// let gaussian = GaussianDetector::fit(net.clone(), &normals[..9], GaussianParams { dimensions: 8, ..Default::default() })?;
 /// let both = Ensemble::new(Arc::new(memory), Arc::new(gaussian), &normals[9..])?;
 ///

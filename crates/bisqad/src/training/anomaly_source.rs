@@ -2,6 +2,9 @@
 
 use ndarray::{Array2, Array3, ArrayView3};
 
+/// Error of an [`AnomalySource`]: any error that can be sent between threads.
+pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
+
 /// One synthetic anomaly.
 #[derive(Debug, Clone)]
 pub struct Anomaly {
@@ -15,11 +18,17 @@ pub struct Anomaly {
 
 /// Makes anomalies from normal images, on the fly. Object-safe; a pure function of its arguments.
 pub trait AnomalySource: Send + Sync {
-    /// Number of mechanisms: the meta set leaves one of them out.
-    fn groups(&self) -> usize;
-    /// Sample `index` of mechanism `group` on `normal`, which is image number `image` of the training set.
+    /// Number of mechanisms: the lower level leaves one of them out for the validation anomalies.
+    fn mechanisms(&self) -> usize;
+    /// Makes sample `index` of mechanism `mechanism` on `normal`, which is image number `image` of the training set.
     ///
     /// # Errors
-    /// A line saying why no anomaly could be made.
-    fn anomaly(&self, normal: ArrayView3<'_, f32>, image: usize, group: usize, index: u64) -> Result<Anomaly, String>;
+    /// The reason why no anomaly could be made; another sample is tried then.
+    fn anomaly(
+        &self,
+        normal: ArrayView3<'_, f32>,
+        image: usize,
+        mechanism: usize,
+        index: u64,
+    ) -> Result<Anomaly, SourceError>;
 }

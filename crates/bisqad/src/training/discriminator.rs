@@ -11,8 +11,8 @@ use crate::training::loss::{cross_entropy, sigmoid};
 
 /// Patches drawn from one image of the lower level, and of the upper: its gradient is to cost less than the lower one, and few patches of
 /// many images say more than many of few.
-pub(crate) const DRAWN: usize = 256;
-pub(crate) const META_DRAWN: usize = DRAWN / 2;
+pub(crate) const PATCHES_PER_IMAGE: usize = 256;
+pub(crate) const VALIDATION_PATCHES: usize = PATCHES_PER_IMAGE / 2;
 /// Share of a patch that must be masked for a full positive label.
 const FULL_LABEL: f32 = 0.25;
 
@@ -134,13 +134,13 @@ impl Layers {
 
 /// Which patches of an image train, with their labels and shares of the image's loss.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Draw {
+pub(crate) struct PatchSelection {
     pub(crate) patches: Vec<usize>,
     pub(crate) targets: Vec<f32>,
     pub(crate) shares: Vec<f32>,
 }
 
-impl Draw {
+impl PatchSelection {
     /// Half the loss for masked patches (by label), half for patches away from the mask; the rim of the mask is left out, because its
     /// features see the defect, and so are masked patches that `visible` denies: to call anomalous what looks normal teaches only noise.
     ///
@@ -195,17 +195,17 @@ impl Draw {
     }
 }
 
-/// Drawn patches of one image.
+/// SampledPatches patches of one image.
 #[derive(Debug, Clone)]
-pub(crate) struct Drawn {
+pub(crate) struct SampledPatches {
     /// `(patches * inputs)` numbers.
     pub(crate) input: Vec<f32>,
-    pub(crate) draw: Draw,
+    pub(crate) draw: PatchSelection,
 }
 
 /// As many drawn patches of each of some images.
 #[derive(Debug, Clone)]
-pub(crate) struct Stack {
+pub(crate) struct PatchBatch {
     /// `(images * patches, inputs)`.
     input: Array2<f32>,
     patches: usize,
@@ -213,7 +213,7 @@ pub(crate) struct Stack {
     shares: Vec<f32>,
 }
 
-/// One image of a [`Stack`].
+/// One image of a [`PatchBatch`].
 struct Sample<'a> {
     input: ArrayView2<'a, f32>,
     targets: &'a [f32],
@@ -227,8 +227,8 @@ impl Sample<'_> {
     }
 }
 
-impl Stack {
-    pub(crate) fn new<'d>(images: impl Iterator<Item = &'d Drawn>, inputs: usize) -> Result<Self, Error> {
+impl PatchBatch {
+    pub(crate) fn new<'d>(images: impl Iterator<Item = &'d SampledPatches>, inputs: usize) -> Result<Self, Error> {
         let mut patches = 0;
         let (mut input, mut targets, mut shares) = (Vec::new(), Vec::new(), Vec::new());
         for image in images {
@@ -258,15 +258,15 @@ impl Stack {
 
 /// One step's lower problem: weighted synthetic images and unweighted normal ones.
 #[derive(Debug)]
-pub(crate) struct Step {
+pub(crate) struct LowerProblem {
     pub(crate) shape: Shape,
-    pub(crate) synthetic: Stack,
-    pub(crate) normal: Stack,
+    pub(crate) synthetic: PatchBatch,
+    pub(crate) normal: PatchBatch,
     /// Normal patches pushed away in feature space, all labelled anomalous.
-    pub(crate) noise: Option<Stack>,
+    pub(crate) noise: Option<PatchBatch>,
 }
 
-impl Step {
+impl LowerProblem {
     /// The weighted lower loss and its gradient.
     pub(crate) fn lower(&self, theta: &[f64], weights: &[f64]) -> Result<(f64, Vec<f64>), Error> {
         let rest = [Some(&self.normal), self.noise.as_ref()].into_iter().flatten().map(|stack| (stack, None));
@@ -278,7 +278,7 @@ impl Step {
 fn differentiate<'s>(
     shape: Shape,
     theta: &[f64],
-    stacks: impl Iterator<Item = (&'s Stack, Option<&'s [f64]>)>,
+    stacks: impl Iterator<Item = (&'s PatchBatch, Option<&'s [f64]>)>,
 ) -> Result<(f64, Vec<f64>), Error> {
     let layers = shape.layers(theta)?;
     let (mut loss, mut gradient) = (0.0, vec![0.0; theta.len()]);
@@ -302,17 +302,17 @@ fn differentiate<'s>(
     Ok((loss, gradient))
 }
 
-/// A step under its meta set (held-out anomalies, held-out normals), with the lower gradient that is known already at one place.
+/// A step under its validation set (held-out anomalies, held-out normals), with the lower gradient that is known already at one place.
 #[derive(Debug)]
-pub(crate) struct Known<'a> {
-    pub(crate) problem: &'a Step,
-    pub(crate) meta: &'a (Stack, Stack),
+pub(crate) struct BilevelStep<'a> {
+    pub(crate) problem: &'a LowerProblem,
+    pub(crate) validation: &'a (PatchBatch, PatchBatch),
     pub(crate) theta: &'a [f64],
     pub(crate) weights: &'a [f64],
     pub(crate) gradient: &'a [f64],
 }
 
-impl Bilevel for Known<'_> {
+impl Bilevel for BilevelStep<'_> {
     fn losses(&self, theta: &[f64]) -> Result<Vec<f64>, bilevel::Error> {
         let layers = self.problem.shape.layers(theta).map_err(bilevel::Error::problem)?;
         Ok(self.problem.synthetic.losses(&layers))
@@ -326,7 +326,7 @@ impl Bilevel for Known<'_> {
     }
 
     fn upper(&self, theta: &[f64]) -> Result<UpperGradient, bilevel::Error> {
-        let (anomalous, normal) = self.meta;
+        let (anomalous, normal) = self.validation;
         let stacks = [(anomalous, None), (normal, None)].into_iter();
         let (loss, gradient) = differentiate(self.problem.shape, theta, stacks).map_err(bilevel::Error::problem)?;
         Ok(UpperGradient { loss, gradient })
@@ -340,32 +340,33 @@ mod tests {
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
-    fn stack(b: usize, inputs: usize, seed: u64) -> Stack {
+    fn stack(b: usize, inputs: usize, seed: u64) -> PatchBatch {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let images: Vec<_> = (0..b)
             .map(|_| {
                 let coverage: Vec<f32> = (0..400).map(|i| if i % 20 < 4 { 0.2 } else { 0.0 }).collect();
-                let draw = Draw::new(&coverage, |_| true, 20, DRAWN, &mut rng);
-                let input = (0..DRAWN * inputs).map(|_| rng.random_range(-1.0f32..1.0)).collect();
-                Drawn { input, draw }
+                let draw = PatchSelection::new(&coverage, |_| true, 20, PATCHES_PER_IMAGE, &mut rng);
+                let input = (0..PATCHES_PER_IMAGE * inputs).map(|_| rng.random_range(-1.0f32..1.0)).collect();
+                SampledPatches { input, draw }
             })
             .collect();
-        Stack::new(images.iter(), inputs).unwrap()
+        PatchBatch::new(images.iter(), inputs).unwrap()
     }
 
-    fn step() -> (Step, (Stack, Stack), Vec<f64>) {
+    fn step() -> (LowerProblem, (PatchBatch, PatchBatch), Vec<f64>) {
         let shape = Shape { inputs: 5, levels: 2, hidden: 7 };
         let mut theta = shape.initial(&mut ChaCha8Rng::seed_from_u64(3));
         theta.iter_mut().enumerate().for_each(|(i, t)| *t += 0.3 * ((i * 29 % 17) as f64 / 8.0 - 1.0));
-        let step = Step { shape, synthetic: stack(3, 5, 10), normal: stack(2, 5, 11), noise: Some(stack(2, 5, 14)) };
+        let step =
+            LowerProblem { shape, synthetic: stack(3, 5, 10), normal: stack(2, 5, 11), noise: Some(stack(2, 5, 14)) };
         (step, (stack(2, 5, 12), stack(2, 5, 13)), theta)
     }
 
     #[test]
     fn lower_and_upper_gradients_equal_their_finite_differences() {
-        let (step, meta, theta) = step();
+        let (step, validation, theta) = step();
         let weights = [0.5, 2.0, 0.5];
-        let known = Known { problem: &step, meta: &meta, theta: &[], weights: &[], gradient: &[] };
+        let known = BilevelStep { problem: &step, validation: &validation, theta: &[], weights: &[], gradient: &[] };
         let lower = |t: &[f64]| step.lower(t, &weights).unwrap();
         let upper = |t: &[f64]| {
             let UpperGradient { loss, gradient } = known.upper(t).unwrap();
@@ -386,10 +387,16 @@ mod tests {
     /// The network's own hypergradient against moving each weight and taking the step again.
     #[test]
     fn the_hypergradient_equals_brute_force_differences_of_the_upper_loss() {
-        let (step, meta, theta) = step();
+        let (step, validation, theta) = step();
         let (weights, eta) = ([1.0, 0.7, 1.3], 0.5);
         let gradient = step.lower(&theta, &weights).unwrap().1;
-        let step = Known { problem: &step, meta: &meta, theta: &theta, weights: &weights, gradient: &gradient };
+        let step = BilevelStep {
+            problem: &step,
+            validation: &validation,
+            theta: &theta,
+            weights: &weights,
+            gradient: &gradient,
+        };
         let answer = ForwardDifference::default().weight_gradient(&step, &theta, &weights, eta).unwrap();
         let upper_after = |w: &[f64]| {
             let g = step.weighted_gradient(&theta, w).unwrap();
@@ -445,7 +452,7 @@ mod tests {
                 let y = f64::from(y);
                 -f64::from(step.synthetic.shares[p]) * (y * p_anomalous.ln() + (1.0 - y) * (1.0 - p_anomalous).ln())
             };
-            let expected: f64 = (i * DRAWN..(i + 1) * DRAWN).map(of).sum();
+            let expected: f64 = (i * PATCHES_PER_IMAGE..(i + 1) * PATCHES_PER_IMAGE).map(of).sum();
             assert!((loss - expected).abs() < 1e-5, "{loss} {expected}");
         }
         assert!(step.lower(&theta, &[1.0, 1.0]).is_err());
@@ -456,8 +463,8 @@ mod tests {
         let mut coverage = vec![0.0; 400];
         coverage[10 * 20 + 10] = 0.1;
         coverage[10 * 20 + 11] = 0.9;
-        let draw = Draw::new(&coverage, |_| true, 20, DRAWN, &mut ChaCha8Rng::seed_from_u64(1));
-        assert_eq!(draw.patches.len(), DRAWN);
+        let draw = PatchSelection::new(&coverage, |_| true, 20, PATCHES_PER_IMAGE, &mut ChaCha8Rng::seed_from_u64(1));
+        assert_eq!(draw.patches.len(), PATCHES_PER_IMAGE);
         let share = |positive: bool| -> f32 {
             draw.targets.iter().zip(&draw.shares).filter(|(t, _)| (**t > 0.0) == positive).map(|(_, s)| s).sum()
         };
@@ -466,14 +473,20 @@ mod tests {
         let rim = 9 * 20 + 12;
         assert!(draw.patches.iter().zip(&draw.shares).all(|(&p, &s)| p != rim || s == 0.0));
         // what cannot be seen trains neither way
-        let draw = Draw::new(&coverage, |p| p != 10 * 20 + 11, 20, DRAWN, &mut ChaCha8Rng::seed_from_u64(1));
+        let draw = PatchSelection::new(
+            &coverage,
+            |p| p != 10 * 20 + 11,
+            20,
+            PATCHES_PER_IMAGE,
+            &mut ChaCha8Rng::seed_from_u64(1),
+        );
         let used = |p: usize| draw.patches.iter().zip(&draw.shares).any(|(&q, &s)| q == p && s > 0.0);
         assert!(used(10 * 20 + 10) && !used(10 * 20 + 11) && !used(rim));
         // half of fewer, if there are as many
-        let draw = Draw::new(&[1.0; 400], |_| true, 20, 16, &mut ChaCha8Rng::seed_from_u64(1));
+        let draw = PatchSelection::new(&[1.0; 400], |_| true, 20, 16, &mut ChaCha8Rng::seed_from_u64(1));
         assert_eq!((draw.patches.len(), draw.shares.iter().filter(|s| **s > 0.0).count()), (16, 8));
         // a normal image: all of the loss on its patches
-        let draw = Draw::new(&[0.0; 400], |_| true, 20, DRAWN, &mut ChaCha8Rng::seed_from_u64(1));
+        let draw = PatchSelection::new(&[0.0; 400], |_| true, 20, PATCHES_PER_IMAGE, &mut ChaCha8Rng::seed_from_u64(1));
         assert!((draw.shares.iter().sum::<f32>() - 1.0).abs() < 1e-5);
     }
 }

@@ -15,21 +15,21 @@ use crate::error::Error;
 use crate::training::anomaly_source::AnomalySource;
 use crate::training::checkpoint::Checkpoint;
 use crate::training::discriminator::Shape;
-use crate::training::normal_cache::Normals;
+use crate::training::normal_cache::NormalCache;
 use crate::training::observer::{Observe, Progress};
 use crate::training::params::TrainParams;
 use crate::training::report::RoundReport;
-use crate::training::sampler::{Drawing, Real};
+use crate::training::sampler::{BatchSampler, ValidationDefect};
 use crate::training::split::Split;
 use crate::training::trainer::Trainer;
-use crate::training::validation_anomalies::{FewShot, MetaSource};
+use crate::training::validation_anomalies::{FewShotSet, ValidationAnomalies};
 
 /// A finished run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// One entry a round.
     pub rounds: Vec<RoundReport>,
-    /// Normal images that trained, steered (meta) and calibrated.
+    /// Normal images that trained, steered (validation) and calibrated.
     pub split: (usize, usize, usize),
     /// Positions that have Gaussians of their own.
     pub positions: usize,
@@ -41,49 +41,49 @@ pub struct Report {
 
 /// What [`fit`] returns.
 #[derive(Debug)]
-pub struct Fitted {
+pub struct FitOutcome {
     /// The detector, calibrated on held-out normals.
     pub detector: PatchDetector,
     /// How training went.
     pub report: Report,
 }
 
-/// The parties of the upper level.
+/// The upper level of the training: quality estimator, hypergradient method and validation anomalies.
 #[derive(Debug)]
-pub struct Upper<'a> {
-    /// Weighs the samples, and goes on learning ([`Weighting::Learnt`](crate::Weighting::Learnt)).
+pub struct OuterProblem<'a> {
+    /// Weighs the samples, and goes on learning ([`Weighting::Learned`](crate::Weighting::Learned)).
     pub quality: &'a mut Sqe,
     /// How the upper loss is differentiated by the weights.
     pub method: &'a dyn Hypergradient,
     /// Where the held-out anomalies come from.
-    pub meta: &'a MetaSource,
+    pub validation: &'a ValidationAnomalies,
 }
 
 /// Trains a [`PatchDetector`] on `normals` and on anomalies that `source` makes of them.
 ///
-/// A tenth of the normals steers the quality estimator together with the anomalies of `upper.meta`, another tenth calibrates the maps and the
+/// A tenth of the normals steers the quality estimator together with the anomalies of `outer.validation`, another tenth calibrates the maps and the
 /// threshold; neither enters the Gaussians or the lower level. A training image is compared with Gaussians of the other three quarters. With `resume`, continues after the checkpoint's last round and ends with the
 /// same bits as an uninterrupted run.
 ///
 /// # Errors
 /// [`Error::Parameter`], [`Error::TooFewNormals`] (four are needed), [`Error::Quality`] for an estimator of another backbone,
-/// [`Error::MetaLeak`] for real defects that are among the normals, [`Error::Source`] if a mechanism fails repeatedly, [`Error::Stopped`] if the observer breaks off; [`Error::Diverged`], [`Error::ZeroWeights`] and
+/// [`Error::TestLeak`] for real defects that are among the normals, [`Error::Source`] if a mechanism fails repeatedly, [`Error::Stopped`] if the observer breaks off; [`Error::Diverged`], [`Error::ZeroWeights`] and
 /// [`Error::Upper`] with the step's number.
 pub fn fit(
     backbone: Arc<dyn Backbone>,
     normals: &[Array3<f32>],
     source: &dyn AnomalySource,
-    upper: Upper<'_>,
+    outer: OuterProblem<'_>,
     params: &TrainParams,
     resume: Option<Checkpoint>,
     observer: &mut dyn Observe,
-) -> Result<Fitted, Error> {
-    if source.groups() == 0 {
+) -> Result<FitOutcome, Error> {
+    if source.mechanisms() == 0 {
         return Err(Error::Parameter { name: "groups", value: 0.0, expected: "at least 1 mechanism" });
     }
-    let Upper { quality, method, meta } = upper;
+    let OuterProblem { quality, method, validation } = outer;
     quality.check_backbone(backbone.as_ref())?;
-    if let Some(few) = meta.few_shot() {
+    if let Some(few) = validation.few_shot() {
         few.check_apart(normals)?;
     }
     params.check()?;
@@ -91,15 +91,24 @@ pub fn fit(
         return Err(Error::TooFewNormals { found: normals.len(), needed: 4 });
     }
     let split = Split::new(normals.len(), params.seed, params.held_out);
-    let base = Normals::gather(backbone.as_ref(), normals, &split, source, params, &mut |done, total| {
+    let base = NormalCache::gather(backbone.as_ref(), normals, &split, source, params, &mut |done, total| {
         observer.progress(Progress::Features { done, total });
     })?;
     let mut detector = untrained(backbone, &base, params);
-    let real = meta.few_shot().map_or(&[][..], FewShot::defects);
-    let real: Vec<Real> = real.par_iter().map(|d| Real::new(d, &detector)).collect::<Result<_, _>>()?;
-    let drawing =
-        Drawing { normals, source, params, meta, real: &real, split: &split, base: &base, detector: &detector };
-    let trainer = Trainer { drawing };
+    let real = validation.few_shot().map_or(&[][..], FewShotSet::defects);
+    let real: Vec<ValidationDefect> =
+        real.par_iter().map(|d| ValidationDefect::new(d, &detector)).collect::<Result<_, _>>()?;
+    let sampler = BatchSampler {
+        normals,
+        source,
+        params,
+        validation,
+        real: &real,
+        split: &split,
+        base: &base,
+        detector: &detector,
+    };
+    let trainer = Trainer { sampler };
     let mut state = match resume {
         Some(state) => {
             let parameters = detector.shape.parameters();
@@ -119,21 +128,21 @@ pub fn fit(
         }
     }
     detector.theta = state.theta;
-    detector.steered_by = meta.few_shot().map_or_else(Vec::new, |few| few.contents().to_vec());
+    detector.steered_by = validation.few_shot().map_or_else(Vec::new, |few| few.contents().to_vec());
 
     observer.progress(Progress::Calibration);
     calibrate(&mut detector, normals, &split.calibration)?;
     let report = Report {
-        split: (split.train.len(), split.meta.len(), split.calibration.len()),
+        split: (split.train.len(), split.validation.len(), split.calibration.len()),
         positions: detector.normal.means.nrows(),
         shrinkage: base.shrinkage,
         synthetic: params.rounds * params.steps * params.batch,
         rounds: state.rounds,
     };
-    Ok(Fitted { detector, report })
+    Ok(FitOutcome { detector, report })
 }
 
-fn untrained(backbone: Arc<dyn Backbone>, base: &Normals, params: &TrainParams) -> PatchDetector {
+fn untrained(backbone: Arc<dyn Backbone>, base: &NormalCache, params: &TrainParams) -> PatchDetector {
     let scales = base.scales.clone();
     PatchDetector {
         backbone,

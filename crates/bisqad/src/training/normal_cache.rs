@@ -10,8 +10,8 @@ use crate::error::Error;
 use crate::features::gaussians::{FOLDS, Gaussians, by_level};
 use crate::features::input_scales::Scales;
 use crate::features::patches;
-use crate::features::statistics::{AT_ONCE, moments, sample, side};
-use crate::features::subsample::some;
+use crate::features::statistics::{AT_ONCE, moments, sample, shorter_side};
+use crate::features::subsample::subsample;
 use crate::training::anomaly_source::AnomalySource;
 use crate::training::params::TrainParams;
 use crate::training::shrinkage::Validation;
@@ -23,7 +23,7 @@ const KEPT: usize = 512;
 const WHOLE: usize = 512 << 20;
 
 /// What training keeps of the normal images.
-pub(crate) struct Normals {
+pub(crate) struct NormalCache {
     /// Of all training images.
     pub(crate) whole: Gaussians,
     pub(crate) scales: Scales,
@@ -34,14 +34,14 @@ pub(crate) struct Normals {
     /// What the discriminator reads of some patches of each image, by image number.
     pub(crate) inputs: Vec<Array2<f32>>,
     /// Whole deviations of the first images.
-    befores: Vec<Array2<f32>>,
+    clean_deviations: Vec<Array2<f32>>,
     /// Of all training images but a fold.
     folds: Vec<Gaussians>,
     /// Fold of each image; the others are in none.
     fold_of: Vec<Option<usize>>,
 }
 
-impl Normals {
+impl NormalCache {
     /// Tells `done` how many of how many images were read. `source` draws the defects by which the shrinkage is chosen, if none is given.
     pub(crate) fn gather(
         backbone: &dyn Backbone,
@@ -57,7 +57,7 @@ impl Normals {
         let moments = moments(backbone, normals, &split.train, groups, &mut |n| done(n, total))?;
         let shrinkage = match params.shrinkage {
             Some(given) => given,
-            None => Validation::draw(backbone, normals, &split.meta, source)?.choose(&moments)?,
+            None => Validation::draw(backbone, normals, &split.validation, source)?.choose(&moments)?,
         };
         let whole = moments.finish(None, shrinkage)?;
         let folds: Vec<Gaussians> =
@@ -66,21 +66,21 @@ impl Normals {
         let mut fold_of = vec![None; normals.len()];
         split.train.iter().enumerate().for_each(|(k, &i)| fold_of[i] = Some(k % FOLDS));
 
-        let side = side(normals);
+        let side = shorter_side(normals);
         let scales = Scales::new(&whole);
         let inputs = Vec::with_capacity(normals.len());
-        let mut all = Self { whole, scales, shrinkage, side, inputs, befores: Vec::new(), folds, fold_of };
+        let mut all = Self { whole, scales, shrinkage, side, inputs, clean_deviations: Vec::new(), folds, fold_of };
         let mut room = WHOLE;
         for block in normals.chunks(AT_ONCE) {
             let first = all.inputs.len();
             let deviations = |(k, image): (usize, &Array3<f32>)| all.deviations(backbone, image.view(), first + k);
             let deviations: Vec<_> = block.par_iter().enumerate().map(deviations).collect::<Result<_, Error>>()?;
             for whole in deviations {
-                let kept = some(whole.nrows(), KEPT, params.seed, all.inputs.len());
+                let kept = subsample(whole.nrows(), KEPT, params.seed, all.inputs.len());
                 all.inputs.push(whole.select(Axis(0), &kept));
                 room = room.saturating_sub(size_of::<f32>() * whole.len());
                 if room > 0 {
-                    all.befores.push(whole);
+                    all.clean_deviations.push(whole);
                 }
             }
             done(split.train.len() + all.inputs.len(), total);
@@ -107,7 +107,7 @@ impl Normals {
         photo: ArrayView3<'_, f32>,
         image: usize,
     ) -> Result<Cow<'_, Array2<f32>>, Error> {
-        match self.befores.get(image) {
+        match self.clean_deviations.get(image) {
             Some(known) => Ok(Cow::Borrowed(known)),
             None => Ok(Cow::Owned(self.deviations(backbone, photo, image)?)),
         }
@@ -122,15 +122,15 @@ impl Normals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::anomaly_source::Anomaly;
+    use crate::training::anomaly_source::{Anomaly, SourceError};
 
     struct Nothing;
     impl AnomalySource for Nothing {
-        fn groups(&self) -> usize {
+        fn mechanisms(&self) -> usize {
             1
         }
-        fn anomaly(&self, _: ArrayView3<'_, f32>, _: usize, _: usize, _: u64) -> Result<Anomaly, String> {
-            Err("draws nothing".to_owned())
+        fn anomaly(&self, _: ArrayView3<'_, f32>, _: usize, _: usize, _: u64) -> Result<Anomaly, SourceError> {
+            Err("draws nothing".into())
         }
     }
 
@@ -148,7 +148,7 @@ mod tests {
         let normals: Vec<_> = (0..10).map(photo).collect();
         let params = TrainParams { dimensions: 8, shrinkage: Some(0.1), ..Default::default() };
         let split = Split::new(normals.len(), 0, 0.1);
-        let base = Normals::gather(&net, &normals, &split, &Nothing, &params, &mut |_, _| ()).unwrap();
+        let base = NormalCache::gather(&net, &normals, &split, &Nothing, &params, &mut |_, _| ()).unwrap();
         let mean = |gaussians: &Gaussians, i: usize| {
             let p = patches::read(&net, normals[i].view()).unwrap().1;
             gaussians.lengths(&gaussians.deviations(&p, None)).mean().unwrap()
@@ -158,15 +158,15 @@ mod tests {
             assert!(without > 1.1 * with, "{i}: {without} {with}");
         }
         // kept or not, what an image was like before a defect is the same
-        let dropped = Normals { befores: Vec::new(), ..base };
-        let base = Normals::gather(&net, &normals, &split, &Nothing, &params, &mut |_, _| ()).unwrap();
-        assert_eq!(base.befores.len(), normals.len());
+        let dropped = NormalCache { clean_deviations: Vec::new(), ..base };
+        let base = NormalCache::gather(&net, &normals, &split, &Nothing, &params, &mut |_, _| ()).unwrap();
+        assert_eq!(base.clean_deviations.len(), normals.len());
         for (i, normal) in normals.iter().enumerate() {
             let [kept, made] = [&base, &dropped].map(|b| b.before(&net, normal.view(), i).unwrap().into_owned());
             assert_eq!(kept, made);
             assert_eq!(kept, base.of(i).deviations(&patches::read(&net, normal.view()).unwrap().1, None));
         }
-        for &i in split.meta.iter().chain(&split.calibration) {
+        for &i in split.validation.iter().chain(&split.calibration) {
             assert_eq!(mean(base.of(i), i), mean(&base.whole, i));
         }
     }

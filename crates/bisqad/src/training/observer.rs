@@ -18,7 +18,7 @@ pub enum Progress {
     /// The memory of [`MemoryDetector`](crate::MemoryDetector) is being selected.
     Memory,
     /// A training step's images are there. A thread of its own draws them while the steps before are made.
-    Drawn,
+    BatchReady,
     /// An update was made.
     Update {
         /// Of both levels; else of the lower one alone.
@@ -51,5 +51,5 @@ pub trait Observe {
 
 /// Watches nothing.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Silent;
-impl Observe for Silent {}
+pub struct NoObserver;
+impl Observe for NoObserver {}

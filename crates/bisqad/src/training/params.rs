@@ -8,7 +8,7 @@ use crate::error::Error;
 pub enum Weighting {
     /// By estimated quality; the estimator goes on learning from the meta set.
     #[default]
-    Learnt,
+    Learned,
     /// Control arm: the same weights, shuffled among the samples of a batch.
     Shuffled,
     /// Control arm: all weights one.
@@ -25,7 +25,7 @@ pub enum Weighting {
 impl Weighting {
     /// Whether the upper level goes on learning.
     pub(crate) fn learns(self) -> bool {
-        matches!(self, Self::Learnt | Self::Shuffled)
+        matches!(self, Self::Learned | Self::Shuffled)
     }
 
     /// Whether quality makes the weights.
@@ -48,18 +48,18 @@ pub struct TrainParams {
     /// Lower updates a step, each on a batch of the round's synthetic images so far (default 8): drawing images is what costs.
     pub updates: usize,
     /// Every so many steps, from the first of a round on, the first update is one of both levels (default 3).
-    pub meta_every: usize,
+    pub outer_every: usize,
     /// Held-out anomalies, and as many held-out normals, in an upper update (default 4); half as many patches of each as below.
-    pub meta_batch: usize,
+    pub outer_batch: usize,
     /// Adam's learning rate of the discriminator (default 2e-3).
     pub learning_rate: f64,
     /// Adam's learning rate of the quality estimator (default 1e-3).
     pub quality_learning_rate: f64,
     /// Weight of the effective-sample-size penalty (default 0.2).
-    pub crowding_penalty: f64,
+    pub ess_penalty: f64,
     /// Least effective sample size over the batch size (default 0.5, 0 for none). Weights that fall below it are [`temper_to_ess`](sqe::temper_to_ess), and an
     /// upper step that starts there follows the penalty alone: the meta set cannot drive the weights into a few samples.
-    pub min_effective_share: f64,
+    pub min_ess_fraction: f64,
     /// How samples are weighed.
     pub weighting: Weighting,
     /// Strength of feature-space anomalies: normal patches pushed in a random direction by up to this many lengths of normal deviations
@@ -86,13 +86,13 @@ impl Default for TrainParams {
             steps: 12,
             batch: 8,
             updates: 8,
-            meta_every: 3,
-            meta_batch: 4,
+            outer_every: 3,
+            outer_batch: 4,
             learning_rate: 2e-3,
             quality_learning_rate: 1e-3,
-            crowding_penalty: 0.2,
-            min_effective_share: 0.5,
-            weighting: Weighting::Learnt,
+            ess_penalty: 0.2,
+            min_ess_fraction: 0.5,
+            weighting: Weighting::Learned,
             feature_noise: 0.0,
             hidden: 64,
             dimensions: 80,
@@ -114,8 +114,8 @@ impl TrainParams {
             ("steps", self.steps),
             ("batch", self.batch),
             ("updates", self.updates),
-            ("meta_every", self.meta_every),
-            ("meta_batch", self.meta_batch),
+            ("outer_every", self.outer_every),
+            ("outer_batch", self.outer_batch),
             ("hidden", self.hidden),
             ("dimensions", self.dimensions),
         ] {
@@ -130,15 +130,15 @@ impl TrainParams {
                 return Err(Error::Parameter { name, value, expected: "positive and finite" });
             }
         }
-        if !(self.crowding_penalty >= 0.0 && self.crowding_penalty.is_finite()) {
-            let (name, value) = ("crowding_penalty", self.crowding_penalty);
+        if !(self.ess_penalty >= 0.0 && self.ess_penalty.is_finite()) {
+            let (name, value) = ("ess_penalty", self.ess_penalty);
             return Err(Error::Parameter { name, value, expected: "non-negative and finite" });
         }
         if let Some(value) = self.shrinkage.filter(|s| !(*s > 0.0 && *s <= 1.0)) {
             return Err(Error::Parameter { name: "shrinkage", value, expected: "in (0, 1]" });
         }
-        if !(0.0..1.0).contains(&self.min_effective_share) {
-            let (name, value) = ("min_effective_share", self.min_effective_share);
+        if !(0.0..1.0).contains(&self.min_ess_fraction) {
+            let (name, value) = ("min_ess_fraction", self.min_ess_fraction);
             return Err(Error::Parameter { name, value, expected: "in [0, 1)" });
         }
         if let Weighting::Filtered { keep } = self.weighting

@@ -17,14 +17,14 @@ pub struct RoundReport {
     /// Mean upper loss after the look-ahead; NaN without upper updates.
     pub upper_loss: f64,
     /// Mean effective sample size over the batch size, in (0, 1]: near 0 means collapse.
-    pub effective_share: f64,
+    pub ess_fraction: f64,
     /// Mean quality before normalisation.
     pub quality: f64,
     /// Spearman correlation of weight and defect area: near +-1 means the weights follow area, not quality.
     pub area_correlation: f64,
     /// Upper updates in which only the penalty acted, because the effective share was under
-    /// [`min_effective_share`](crate::TrainParams::min_effective_share).
-    pub guarded: usize,
+    /// [`min_ess_fraction`](crate::TrainParams::min_ess_fraction).
+    pub ess_clipped_steps: usize,
     /// Mean weight by mechanism and severity, of those that were drawn.
     pub weights: Vec<MeanWeight>,
 }
@@ -50,10 +50,10 @@ impl RoundReport {
             held_out,
             self.loss,
             self.upper_loss,
-            self.effective_share,
+            self.ess_fraction,
             self.quality,
             self.area_correlation,
-            self.guarded as f64,
+            self.ess_clipped_steps as f64,
             self.weights.len() as f64,
         ];
         for w in &self.weights {
@@ -79,10 +79,10 @@ impl RoundReport {
                 held_out: index(head[0]),
                 loss: head[1],
                 upper_loss: head[2],
-                effective_share: head[3],
+                ess_fraction: head[3],
                 quality: head[4],
                 area_correlation: head[5],
-                guarded: head[6] as usize,
+                ess_clipped_steps: head[6] as usize,
                 weights: weights.collect(),
             });
             rest = after;
@@ -93,7 +93,7 @@ impl RoundReport {
 
 /// What is known of a sample besides its weight.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Facts {
+pub(crate) struct SampleMeta {
     pub(crate) mechanism: usize,
     pub(crate) severity: Option<f64>,
     pub(crate) area: f64,
@@ -101,9 +101,9 @@ pub(crate) struct Facts {
 
 /// Sums over a round.
 #[derive(Default)]
-pub(crate) struct Tally {
+pub(crate) struct RoundStats {
     uppers: Vec<f64>,
-    guarded: usize,
+    ess_clipped_steps: usize,
     losses: f64,
     shares: f64,
     qualities: f64,
@@ -113,21 +113,21 @@ pub(crate) struct Tally {
     by_kind: BTreeMap<(usize, Option<usize>), (f64, usize)>,
 }
 
-impl Tally {
-    pub(crate) fn upper(&mut self, loss: f64, guarded: bool) {
+impl RoundStats {
+    pub(crate) fn upper(&mut self, loss: f64, ess_clipped_steps: bool) {
         self.uppers.push(loss);
-        self.guarded += usize::from(guarded);
+        self.ess_clipped_steps += usize::from(ess_clipped_steps);
     }
 
-    pub(crate) fn lower(&mut self, loss: f64, q: &[f64], w: &[f64], facts: impl Iterator<Item = Facts>) {
+    pub(crate) fn lower(&mut self, loss: f64, q: &[f64], w: &[f64], meta: impl Iterator<Item = SampleMeta>) {
         self.losses += loss;
         self.shares += effective_sample_size(w) / w.len() as f64;
         self.qualities += q.iter().sum::<f64>() / q.len() as f64;
         self.updates += 1.0;
         self.weights.extend(w);
-        for (facts, w) in facts.zip(w) {
-            self.areas.push(facts.area);
-            let sum = self.by_kind.entry((facts.mechanism, facts.severity.and_then(band))).or_default();
+        for (meta, w) in meta.zip(w) {
+            self.areas.push(meta.area);
+            let sum = self.by_kind.entry((meta.mechanism, meta.severity.and_then(band))).or_default();
             sum.0 += w;
             sum.1 += 1;
         }
@@ -144,10 +144,10 @@ impl Tally {
             held_out,
             loss: self.losses / self.updates,
             upper_loss: self.uppers.iter().sum::<f64>() / self.uppers.len() as f64,
-            effective_share: self.shares / self.updates,
+            ess_fraction: self.shares / self.updates,
             quality: self.qualities / self.updates,
             area_correlation: sqe::spearman(&self.weights, &self.areas).unwrap_or(0.0),
-            guarded: self.guarded,
+            ess_clipped_steps: self.ess_clipped_steps,
             weights: weights.collect(),
         }
     }
@@ -163,14 +163,14 @@ mod tests {
     use super::*;
 
     fn report() -> RoundReport {
-        let mut tally = Tally::default();
-        let facts = |mechanism, severity, area| Facts { mechanism, severity, area };
-        let three = [facts(0, Some(0.1), 0.1), facts(0, Some(0.2), 0.2), facts(2, Some(1.0), 0.3)];
-        tally.lower(1.0, &[0.2, 0.4, 0.6], &[0.5, 1.0, 1.5], three.into_iter());
-        tally.lower(2.0, &[0.3, 0.3, 0.6], &[0.75, 0.75, 1.5], [facts(0, None, 0.1), three[0], three[2]].into_iter());
-        tally.upper(0.5, true);
-        tally.upper(0.3, false);
-        tally.report(Some(1))
+        let mut stats = RoundStats::default();
+        let meta = |mechanism, severity, area| SampleMeta { mechanism, severity, area };
+        let three = [meta(0, Some(0.1), 0.1), meta(0, Some(0.2), 0.2), meta(2, Some(1.0), 0.3)];
+        stats.lower(1.0, &[0.2, 0.4, 0.6], &[0.5, 1.0, 1.5], three.into_iter());
+        stats.lower(2.0, &[0.3, 0.3, 0.6], &[0.75, 0.75, 1.5], [meta(0, None, 0.1), three[0], three[2]].into_iter());
+        stats.upper(0.5, true);
+        stats.upper(0.3, false);
+        stats.report(Some(1))
     }
 
     #[test]
@@ -178,7 +178,7 @@ mod tests {
         let r = report();
         let row = |mechanism, band, mean, samples| MeanWeight { mechanism, band, mean, samples };
         assert_eq!(r.weights, vec![row(0, None, 0.75, 1), row(0, Some(0), 0.75, 3), row(2, Some(3), 1.5, 2)]);
-        assert_eq!((r.guarded, r.upper_loss, r.loss), (1, 0.4, 1.5));
+        assert_eq!((r.ess_clipped_steps, r.upper_loss, r.loss), (1, 0.4, 1.5));
         assert!(r.area_correlation > 0.9);
     }
 

@@ -13,17 +13,19 @@ use crate::detectors::patch::PatchDetector;
 use crate::error::Error;
 use crate::features::coreset::norms;
 use crate::features::patches;
-use crate::features::subsample::stream;
-use crate::training::anomaly_source::{Anomaly, AnomalySource};
-use crate::training::discriminator::{DRAWN, Draw, Drawn, META_DRAWN, Stack};
-use crate::training::normal_cache::Normals;
+use crate::features::subsample::rng_stream;
+use crate::training::anomaly_source::{Anomaly, AnomalySource, SourceError};
+use crate::training::discriminator::{
+    PATCHES_PER_IMAGE, PatchBatch, PatchSelection, SampledPatches, VALIDATION_PATCHES,
+};
+use crate::training::normal_cache::NormalCache;
 use crate::training::params::TrainParams;
-use crate::training::report::Facts;
+use crate::training::report::SampleMeta;
 use crate::training::split::Split;
-use crate::training::validation_anomalies::{MetaSource, RealDefect};
+use crate::training::validation_anomalies::{LabeledDefect, ValidationAnomalies};
 
 /// Steps that are drawn ahead, at most.
-const AHEAD: usize = 2;
+const PREFETCHED: usize = 2;
 /// Tries of the source before a sample counts as impossible, or is taken although nothing of it can be seen.
 const TRIES: u64 = 8;
 /// Share of a normal deviation's length that a defect must move a patch by to be seen in it.
@@ -31,20 +33,20 @@ const VISIBLE: f32 = 0.5;
 
 /// One synthetic image, ready for both levels.
 pub(crate) struct Synthetic {
-    pub(crate) drawn: Drawn,
+    pub(crate) drawn: SampledPatches,
     pub(crate) evidence: QualityFeatures,
-    pub(crate) facts: Facts,
+    pub(crate) meta: SampleMeta,
 }
 
-/// A real defect of the meta set: what the discriminator reads of every patch, and the patches' labels.
-pub(crate) struct Real {
+/// A real defect of the validation set: what the discriminator reads of every patch, and the patches' labels.
+pub(crate) struct ValidationDefect {
     input: Array2<f32>,
     coverage: Vec<f32>,
     columns: usize,
 }
 
-impl Real {
-    pub(crate) fn new(defect: &RealDefect, detector: &PatchDetector) -> Result<Self, Error> {
+impl ValidationDefect {
+    pub(crate) fn new(defect: &LabeledDefect, detector: &PatchDetector) -> Result<Self, Error> {
         let (_, p) = patches::read(detector.backbone.as_ref(), defect.image.view())?;
         Ok(Self {
             input: detector.reads(&detector.normal, &p, None),
@@ -53,9 +55,9 @@ impl Real {
         })
     }
 
-    fn draw(&self, rng: &mut ChaCha8Rng) -> Drawn {
-        let draw = Draw::new(&self.coverage, |_| true, self.columns, META_DRAWN, rng);
-        Drawn { input: pick(&self.input, &draw), draw }
+    fn draw(&self, rng: &mut ChaCha8Rng) -> SampledPatches {
+        let draw = PatchSelection::new(&self.coverage, |_| true, self.columns, VALIDATION_PATCHES, rng);
+        SampledPatches { input: pick(&self.input, &draw), draw }
     }
 }
 
@@ -65,11 +67,11 @@ pub(crate) struct Batch {
     pub(crate) number: usize,
     pub(crate) synthetic: Vec<Synthetic>,
     /// Held-out anomalies and held-out normals, if the upper level moves.
-    pub(crate) meta: Option<(Stack, Stack)>,
+    pub(crate) validation: Option<(PatchBatch, PatchBatch)>,
 }
 
 /// One anomaly to come.
-struct Plan {
+struct PlannedSample {
     group: usize,
     image: usize,
     /// Of the draw of its patches.
@@ -79,12 +81,12 @@ struct Plan {
 }
 
 /// Steps as they become ready.
-pub(crate) struct Ready<'q> {
+pub(crate) struct PrefetchedSteps<'q> {
     receiver: Receiver<Result<Batch, Error>>,
     waiting: &'q AtomicUsize,
 }
 
-impl Ready<'_> {
+impl PrefetchedSteps<'_> {
     /// The next step, and how many are ready behind it.
     pub(crate) fn next(&self) -> Option<(Result<Batch, Error>, usize)> {
         let batch = self.receiver.recv().ok()?;
@@ -93,29 +95,29 @@ impl Ready<'_> {
 }
 
 /// Everything that is drawn from.
-pub(crate) struct Drawing<'a> {
+pub(crate) struct BatchSampler<'a> {
     pub(crate) normals: &'a [Array3<f32>],
     pub(crate) source: &'a dyn AnomalySource,
     pub(crate) params: &'a TrainParams,
-    pub(crate) meta: &'a MetaSource,
-    pub(crate) real: &'a [Real],
+    pub(crate) validation: &'a ValidationAnomalies,
+    pub(crate) real: &'a [ValidationDefect],
     pub(crate) split: &'a Split,
-    pub(crate) base: &'a Normals,
+    pub(crate) base: &'a NormalCache,
     pub(crate) detector: &'a PatchDetector,
 }
 
-impl Drawing<'_> {
-    /// The mechanism that round number `round` leaves out below; none if the meta set is real defects alone.
+impl BatchSampler<'_> {
+    /// The mechanism that round number `round` leaves out below; none if the validation set is real defects alone.
     pub(crate) fn held_out(&self, round: usize) -> Option<usize> {
-        (!matches!(self.meta, MetaSource::FewShotReal(_))).then_some(round % self.source.groups())
+        (!matches!(self.validation, ValidationAnomalies::RealDefects(_))).then_some(round % self.source.mechanisms())
     }
 
-    /// Runs `consume` on the steps of a round, which a thread of its own draws meanwhile, at most [`AHEAD`] of them ahead: what is drawn
+    /// Runs `consume` on the steps of a round, which a thread of its own draws meanwhile, at most [`PREFETCHED`] of them ahead: what is drawn
     /// depends on the step's number alone, so no order of threads can matter. It ends early when `consume` does.
-    pub(crate) fn ahead<T>(&self, round: usize, consume: impl FnOnce(&Ready<'_>) -> T) -> T {
+    pub(crate) fn prefetch<T>(&self, round: usize, consume: impl FnOnce(&PrefetchedSteps<'_>) -> T) -> T {
         let waiting = AtomicUsize::new(0);
         std::thread::scope(|scope| {
-            let (sender, receiver) = sync_channel(AHEAD);
+            let (sender, receiver) = sync_channel(PREFETCHED);
             scope.spawn(|| {
                 // owned here, so that the receiver learns of the end
                 let sender = sender;
@@ -127,45 +129,51 @@ impl Drawing<'_> {
                     }
                 }
             });
-            consume(&Ready { receiver, waiting: &waiting })
+            consume(&PrefetchedSteps { receiver, waiting: &waiting })
         })
     }
 
     fn step(&self, round: usize, step: usize) -> Result<Batch, Error> {
-        let (params, groups, held_out) = (self.params, self.source.groups(), self.held_out(round));
+        let (params, groups, held_out) = (self.params, self.source.mechanisms(), self.held_out(round));
         let below: Vec<usize> = (0..groups).filter(|&g| Some(g) != held_out || groups == 1).collect();
         let number = round * params.steps + step;
-        let mut rng = stream(params.seed, (1 << 40) + number as u64);
+        let mut rng = rng_stream(params.seed, (1 << 40) + number as u64);
         let synthetic =
-            self.synthesise(&below, &self.split.train, (params.batch, DRAWN), number as u64 * 2, &mut rng)?;
-        let upper = params.weighting.learns() && step.is_multiple_of(params.meta_every);
-        let meta = if upper { Some(self.meta_batch(held_out, number as u64, &mut rng)?) } else { None };
-        Ok(Batch { number, synthetic, meta })
+            self.synthesize(&below, &self.split.train, (params.batch, PATCHES_PER_IMAGE), number as u64 * 2, &mut rng)?;
+        let upper = params.weighting.learns() && step.is_multiple_of(params.outer_every);
+        let validation = if upper { Some(self.outer_batch(held_out, number as u64, &mut rng)?) } else { None };
+        Ok(Batch { number, synthetic, validation })
     }
 
     /// Held-out anomalies and held-out normals.
-    fn meta_batch(&self, held_out: Option<usize>, number: u64, rng: &mut ChaCha8Rng) -> Result<(Stack, Stack), Error> {
-        let batch = self.params.meta_batch;
-        let made = match self.meta {
-            MetaSource::HeldOutMechanism => batch,
-            MetaSource::FewShotReal(_) => 0,
-            MetaSource::Mixed(_) => batch.div_ceil(2),
+    fn outer_batch(
+        &self,
+        held_out: Option<usize>,
+        number: u64,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<(PatchBatch, PatchBatch), Error> {
+        let batch = self.params.outer_batch;
+        let made = match self.validation {
+            ValidationAnomalies::HeldOutMechanism => batch,
+            ValidationAnomalies::RealDefects(_) => 0,
+            ValidationAnomalies::Mixed(_) => batch.div_ceil(2),
         };
-        let mut drawn: Vec<Drawn> = match held_out {
+        let mut drawn: Vec<SampledPatches> = match held_out {
             Some(group) => {
-                let made = self.synthesise(&[group], &self.split.meta, (made, META_DRAWN), number * 2 + 1, rng)?;
+                let made =
+                    self.synthesize(&[group], &self.split.validation, (made, VALIDATION_PATCHES), number * 2 + 1, rng)?;
                 made.into_iter().map(|s| s.drawn).collect()
             }
             None => Vec::new(),
         };
         let real = (batch - made).min(self.real.len());
         drawn.extend(rand::seq::index::sample(rng, self.real.len(), real).into_iter().map(|i| self.real[i].draw(rng)));
-        let normal = self.normal_draws(&self.split.meta, (batch, META_DRAWN), rng);
+        let normal = self.normal_draws(&self.split.validation, (batch, VALIDATION_PATCHES), rng);
         Ok((self.stack(drawn.iter())?, self.stack(normal.iter())?))
     }
 
     /// So many anomalies, and patches of each, of the mechanisms `groups` in turn, on random images among `images`.
-    fn synthesise(
+    fn synthesize(
         &self,
         groups: &[usize],
         images: &[usize],
@@ -173,8 +181,8 @@ impl Drawing<'_> {
         batch: u64,
         rng: &mut ChaCha8Rng,
     ) -> Result<Vec<Synthetic>, Error> {
-        let plan: Vec<Plan> = (0..count)
-            .map(|i| Plan {
+        let plan: Vec<PlannedSample> = (0..count)
+            .map(|i| PlannedSample {
                 group: groups[i % groups.len()],
                 image: images[rng.random_range(0..images.len())],
                 seed: rng.random(),
@@ -184,11 +192,11 @@ impl Drawing<'_> {
         plan.into_par_iter()
             .enumerate()
             .map(|(i, plan)| {
-                let Plan { group, image, .. } = plan;
-                let first = (batch * self.params.batch.max(self.params.meta_batch) as u64 + i as u64) * TRIES;
+                let PlannedSample { group, image, .. } = plan;
+                let first = (batch * self.params.batch.max(self.params.outer_batch) as u64 + i as u64) * TRIES;
                 let normal = self.normals[image].view();
                 let before = self.base.before(self.detector.backbone.as_ref(), normal, image)?;
-                let (mut reason, mut unseen) = (String::new(), None);
+                let (mut failure, mut unseen): (Option<SourceError>, _) = (None, None);
                 for index in first..first + TRIES {
                     match self.source.anomaly(normal, image, group, index) {
                         Ok(anomaly) => {
@@ -198,16 +206,24 @@ impl Drawing<'_> {
                             }
                             unseen = Some(sample);
                         }
-                        Err(e) => reason = e,
+                        Err(e) => failure = Some(e),
                     }
                 }
-                unseen.ok_or(Error::Source { group, index: first, reason })
+                unseen.ok_or_else(|| {
+                    let source = failure.unwrap_or_else(|| "no try was made".into());
+                    Error::Source { mechanism: group, index: first, source }
+                })
             })
             .collect()
     }
 
     /// The sample, and whether its defect can be seen in any patch; `before` is the deviation of every patch without it.
-    fn prepare(&self, anomaly: &Anomaly, before: &Array2<f32>, plan: &Plan) -> Result<(Synthetic, bool), Error> {
+    fn prepare(
+        &self,
+        anomaly: &Anomaly,
+        before: &Array2<f32>,
+        plan: &PlannedSample,
+    ) -> Result<(Synthetic, bool), Error> {
         let (h, w, _) = anomaly.image.dim();
         let (pyramid, all) = patches::read(self.detector.backbone.as_ref(), anomaly.image.view())?;
         let evidence = QualityFeatures::from_pyramid(&pyramid, anomaly.image.view(), anomaly.mask.view())?;
@@ -219,29 +235,29 @@ impl Drawing<'_> {
         marked.iter().zip(&moves).for_each(|(&p, &by)| visible[p] = by >= VISIBLE * self.detector.scales.length);
         let seen = visible.contains(&true);
         let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
-        let draw = Draw::new(&coverage, |p| visible[p], all.grid.1, plan.drawn, &mut rng);
+        let draw = PatchSelection::new(&coverage, |p| visible[p], all.grid.1, plan.drawn, &mut rng);
         let input = self.detector.reads(normal, &all, Some(&draw.patches)).into_raw_vec_and_offset().0;
         let area = anomaly.mask.iter().filter(|&&m| m).count() as f64 / (h * w) as f64;
-        let facts = Facts { mechanism: plan.group, severity: anomaly.severity, area };
-        let drawn = Drawn { input, draw };
-        Ok((Synthetic { drawn, evidence, facts }, seen))
+        let meta = SampleMeta { mechanism: plan.group, severity: anomaly.severity, area };
+        let drawn = SampledPatches { input, draw };
+        Ok((Synthetic { drawn, evidence, meta }, seen))
     }
 
-    pub(crate) fn stack<'d>(&self, images: impl Iterator<Item = &'d Drawn>) -> Result<Stack, Error> {
-        Stack::new(images, self.detector.shape.inputs)
+    pub(crate) fn stack<'d>(&self, images: impl Iterator<Item = &'d SampledPatches>) -> Result<PatchBatch, Error> {
+        PatchBatch::new(images, self.detector.shape.inputs)
     }
 
     /// Random patches of random normal images of the lower level.
-    pub(crate) fn normal_stack(&self, rng: &mut ChaCha8Rng) -> Result<Stack, Error> {
-        self.stack(self.normal_draws(&self.split.train, (self.params.batch, DRAWN), rng).iter())
+    pub(crate) fn normal_stack(&self, rng: &mut ChaCha8Rng) -> Result<PatchBatch, Error> {
+        self.stack(self.normal_draws(&self.split.train, (self.params.batch, PATCHES_PER_IMAGE), rng).iter())
     }
 
     /// Random normal patches pushed away in feature space, labelled anomalous.
-    pub(crate) fn noise_stack(&self, rng: &mut ChaCha8Rng) -> Result<Option<Stack>, Error> {
+    pub(crate) fn noise_stack(&self, rng: &mut ChaCha8Rng) -> Result<Option<PatchBatch>, Error> {
         if self.params.feature_noise == 0.0 {
             return Ok(None);
         }
-        let mut drawn = self.normal_draws(&self.split.train, (self.params.batch, DRAWN), rng);
+        let mut drawn = self.normal_draws(&self.split.train, (self.params.batch, PATCHES_PER_IMAGE), rng);
         for d in &mut drawn {
             self.detector.scales.push_away(&mut d.input, self.params.feature_noise as f32, rng);
             d.draw.targets.fill(1.0);
@@ -249,19 +265,24 @@ impl Drawing<'_> {
         Ok(Some(self.stack(drawn.iter())?))
     }
 
-    fn normal_draws(&self, images: &[usize], (count, patches): (usize, usize), rng: &mut ChaCha8Rng) -> Vec<Drawn> {
+    fn normal_draws(
+        &self,
+        images: &[usize],
+        (count, patches): (usize, usize),
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<SampledPatches> {
         let mut drawn = Vec::with_capacity(count);
         for _ in 0..count {
             let all = &self.base.inputs[images[rng.random_range(0..images.len())]];
-            let draw = Draw::new(&vec![0.0; all.nrows()], |_| true, all.nrows(), patches, rng);
-            drawn.push(Drawn { input: pick(all, &draw), draw });
+            let draw = PatchSelection::new(&vec![0.0; all.nrows()], |_| true, all.nrows(), patches, rng);
+            drawn.push(SampledPatches { input: pick(all, &draw), draw });
         }
         drawn
     }
 }
 
 /// The drawn rows, one after the other.
-fn pick(rows: &Array2<f32>, draw: &Draw) -> Vec<f32> {
+fn pick(rows: &Array2<f32>, draw: &PatchSelection) -> Vec<f32> {
     let mut picked = Vec::with_capacity(draw.patches.len() * rows.ncols());
     draw.patches.iter().for_each(|&p| picked.extend(rows.row(p)));
     picked

@@ -14,7 +14,7 @@ use crate::training::anomaly_source::AnomalySource;
 const TRIED: [f64; 5] = [0.02, 0.05, 0.1, 0.2, 0.4];
 /// What is taken if no defect can be drawn.
 const OTHERWISE: f64 = 0.1;
-/// Drawn defects, and photos that they are drawn on, at most.
+/// SampledPatches defects, and photos that they are drawn on, at most.
 const DEFECTS: usize = 48;
 const PHOTOS: usize = 16;
 /// First index of the source that is drawn here: training draws lower ones.
@@ -45,7 +45,7 @@ impl Validation {
         let good = |&i: &usize| Ok(patches::read(backbone, normals[i].view())?.1);
         let defect = |number: usize| -> Result<Option<Defect>, Error> {
             let image = images[number % images.len()];
-            let (group, index) = (number % source.groups(), FIRST + number as u64);
+            let (group, index) = (number % source.mechanisms(), FIRST + number as u64);
             let Ok(made) = source.anomaly(normals[image].view(), image, group, index) else { return Ok(None) };
             let coverage = patches::coverage(made.mask.view());
             let marked: Vec<usize> = (0..coverage.len()).filter(|&p| coverage[p] > 0.0).collect();

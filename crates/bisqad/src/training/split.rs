@@ -2,23 +2,23 @@
 
 use rand::seq::SliceRandom;
 
-use crate::features::subsample::stream;
+use crate::features::subsample::rng_stream;
 
 /// Which normal image serves what.
 #[derive(Debug)]
 pub(crate) struct Split {
     pub(crate) train: Vec<usize>,
-    pub(crate) meta: Vec<usize>,
+    pub(crate) validation: Vec<usize>,
     pub(crate) calibration: Vec<usize>,
 }
 
 impl Split {
     pub(crate) fn new(images: usize, seed: u64, held_out: f64) -> Self {
         let mut order: Vec<usize> = (0..images).collect();
-        order.shuffle(&mut stream(seed, 0));
+        order.shuffle(&mut rng_stream(seed, 0));
         let held = ((images as f64 * held_out).round() as usize).max(1);
         let calibration = order.split_off(images - held);
-        let meta = order.split_off(images - 2 * held);
-        Self { train: order, meta, calibration }
+        let validation = order.split_off(images - 2 * held);
+        Self { train: order, validation, calibration }
     }
 }

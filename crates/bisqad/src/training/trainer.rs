@@ -7,35 +7,35 @@ use rand_chacha::ChaCha8Rng;
 use sqe::{HeadInput, QualityFeatures, Sqe, effective_sample_size, mean_one_weights, temper_to_ess};
 
 use crate::error::Error;
-use crate::features::subsample::stream;
+use crate::features::subsample::rng_stream;
 use crate::training::adam::Adam;
 use crate::training::checkpoint::Checkpoint;
-use crate::training::discriminator::{Known, Stack, Step};
+use crate::training::discriminator::{BilevelStep, LowerProblem, PatchBatch};
 use crate::training::observer::{Observe, Progress};
 use crate::training::params::Weighting;
 use crate::training::report::RoundReport;
-use crate::training::report::Tally;
-use crate::training::sampler::{Batch, Drawing, Ready, Synthetic};
+use crate::training::report::RoundStats;
+use crate::training::sampler::{Batch, BatchSampler, PrefetchedSteps, Synthetic};
 
 /// Makes the rounds of one run.
 pub(crate) struct Trainer<'a> {
-    pub(crate) drawing: Drawing<'a>,
+    pub(crate) sampler: BatchSampler<'a>,
 }
 
 impl Trainer<'_> {
     pub(crate) fn initial_state(&self, quality: &Sqe) -> Result<Checkpoint, Error> {
-        let theta = self.drawing.detector.shape.initial(&mut stream(self.drawing.params.seed, u64::MAX));
+        let theta = self.sampler.detector.shape.initial(&mut rng_stream(self.sampler.params.seed, u64::MAX));
         let quality = quality.parameters()?;
         Ok(Checkpoint {
-            theta_adam: Adam::new(theta.len(), self.drawing.params.learning_rate, 1e-4),
-            quality_adam: Adam::new(quality.len(), self.drawing.params.quality_learning_rate, 0.0),
+            theta_adam: Adam::new(theta.len(), self.sampler.params.learning_rate, 1e-4),
+            quality_adam: Adam::new(quality.len(), self.sampler.params.quality_learning_rate, 0.0),
             theta,
             quality,
             rounds: Vec::new(),
         })
     }
 
-    /// One round. Unless the meta set is real defects alone, the mechanism `round % groups` is left out below and makes it.
+    /// One round. Unless the validation set is real defects alone, the mechanism `round % groups` is left out below and makes it.
     pub(crate) fn round(
         &self,
         state: &mut Checkpoint,
@@ -44,9 +44,9 @@ impl Trainer<'_> {
         observer: &mut dyn Observe,
     ) -> Result<RoundReport, Error> {
         let round = state.rounds();
-        let mut tally = Tally::default();
-        self.drawing.ahead(round, |ready| self.steps(state, quality, method, ready, &mut tally, observer))?;
-        Ok(tally.report(self.drawing.held_out(round)))
+        let mut stats = RoundStats::default();
+        self.sampler.prefetch(round, |ready| self.steps(state, quality, method, ready, &mut stats, observer))?;
+        Ok(stats.report(self.sampler.held_out(round)))
     }
 
     /// The updates of a round's steps.
@@ -55,30 +55,30 @@ impl Trainer<'_> {
         state: &mut Checkpoint,
         quality: &mut Sqe,
         method: &dyn Hypergradient,
-        ready: &Ready<'_>,
-        tally: &mut Tally,
+        ready: &PrefetchedSteps<'_>,
+        stats: &mut RoundStats,
         observer: &mut dyn Observe,
     ) -> Result<(), Error> {
-        let params = self.drawing.params;
+        let params = self.sampler.params;
         let mut pool: Vec<Synthetic> = Vec::with_capacity(params.steps * params.batch);
         while let Some((batch, waiting)) = ready.next() {
-            let Batch { number, synthetic, meta } = batch?;
-            let mut rng = stream(params.seed, (1 << 41) + number as u64);
+            let Batch { number, synthetic, validation } = batch?;
+            let mut rng = rng_stream(params.seed, (1 << 41) + number as u64);
             let fresh = pool.len();
             pool.extend(self.filtered(synthetic, quality)?);
-            observer.progress(Progress::Drawn);
+            observer.progress(Progress::BatchReady);
             let mut loss = 0.0;
             for update in 0..params.updates {
-                let both = meta.as_ref().filter(|_| update == 0);
+                let both = validation.as_ref().filter(|_| update == 0);
                 loss += match both {
-                    Some(meta) => {
+                    Some(validation) => {
                         let batch: Vec<&Synthetic> = pool[fresh..].iter().collect();
-                        self.two_level_update(state, quality, method, &batch, meta, number, tally, &mut rng)?
+                        self.two_level_update(state, quality, method, &batch, validation, number, stats, &mut rng)?
                     }
                     None => {
                         let batch: Vec<&Synthetic> =
                             (0..params.batch).map(|_| &pool[rng.random_range(0..pool.len())]).collect();
-                        self.lower_update(state, quality, &batch, number, tally, &mut rng)?
+                        self.lower_update(state, quality, &batch, number, stats, &mut rng)?
                     }
                 } / params.updates as f64;
                 observer.progress(Progress::Update { upper: both.is_some() });
@@ -104,29 +104,30 @@ impl Trainer<'_> {
         quality: &mut Sqe,
         method: &dyn Hypergradient,
         batch: &[&Synthetic],
-        meta: &(Stack, Stack),
+        validation: &(PatchBatch, PatchBatch),
         step: usize,
-        tally: &mut Tally,
+        stats: &mut RoundStats,
         rng: &mut ChaCha8Rng,
     ) -> Result<f64, Error> {
         let problem = self.problem(batch, rng)?;
         let input = quality.batch(&evidence(batch))?;
         let q = quality.score_batch(&input)?;
         let by_quality = weights(&q, step)?;
-        let least = self.drawing.params.min_effective_share;
-        let guarded = effective_sample_size(&by_quality) < least * q.len() as f64;
+        let least = self.sampler.params.min_ess_fraction;
+        let ess_clipped = effective_sample_size(&by_quality) < least * q.len() as f64;
         let w = temper_to_ess(&by_quality, least);
         let (mut loss, mut gradient) = problem.lower(&state.theta, &w)?;
-        let known = Known { problem: &problem, meta, theta: &state.theta, weights: &w, gradient: &gradient };
+        let known =
+            BilevelStep { problem: &problem, validation, theta: &state.theta, weights: &w, gradient: &gradient };
         let answer = method
-            .weight_gradient(&known, &state.theta, &w, self.drawing.params.learning_rate)
+            .weight_gradient(&known, &state.theta, &w, self.sampler.params.learning_rate)
             .map_err(|source| Error::Upper { step, source })?;
         if !answer.gradient.iter().all(|g| g.is_finite()) {
             return Err(Error::Diverged { what: "the hypergradient", step });
         }
-        self.teach(state, quality, &input, &answer.gradient, guarded)?;
-        tally.upper(answer.upper_loss, guarded);
-        let w = match self.drawing.params.weighting {
+        self.update_quality(state, quality, &input, &answer.gradient, ess_clipped)?;
+        stats.upper(answer.upper_loss, ess_clipped);
+        let w = match self.sampler.params.weighting {
             Weighting::Shuffled => {
                 let mut shuffled = w.clone();
                 shuffled.shuffle(rng);
@@ -136,27 +137,27 @@ impl Trainer<'_> {
             _ => w,
         };
         state.theta_adam.update(&mut state.theta, &gradient);
-        tally.lower(loss, &q, &w, batch.iter().map(|s| s.facts));
+        stats.lower(loss, &q, &w, batch.iter().map(|s| s.meta));
         Ok(loss)
     }
 
-    /// One Adam step of the estimator along `weight_gradient`; if `guarded`, along the penalty alone.
-    fn teach(
+    /// One Adam step of the estimator along `weight_gradient`; if `ess_clipped_steps`, along the penalty alone.
+    fn update_quality(
         &self,
         state: &mut Checkpoint,
         quality: &mut Sqe,
         input: &HeadInput,
         weight_gradient: &[f64],
-        guarded: bool,
+        ess_clipped_steps: bool,
     ) -> Result<(), Error> {
         // only the direction matters to Adam; unit length keeps the penalty's share the same at any step size
         let norm = weight_gradient.iter().map(|g| g * g).sum::<f64>().sqrt().max(1e-30);
-        let (slope, penalty) = match guarded {
-            false => (weight_gradient.iter().map(|g| g / norm).collect(), self.drawing.params.crowding_penalty),
-            true => (vec![0.0; weight_gradient.len()], self.drawing.params.crowding_penalty.max(1.0)),
+        let (slope, penalty) = match ess_clipped_steps {
+            false => (weight_gradient.iter().map(|g| g / norm).collect(), self.sampler.params.ess_penalty),
+            true => (vec![0.0; weight_gradient.len()], self.sampler.params.ess_penalty.max(1.0)),
         };
         let gradient = quality.objective_gradient(input, &slope, penalty)?;
-        if guarded {
+        if ess_clipped_steps {
             // what was gathered on the way here must not carry on
             state.quality_adam.first.fill(0.0);
         }
@@ -171,38 +172,38 @@ impl Trainer<'_> {
         quality: &Sqe,
         batch: &[&Synthetic],
         step: usize,
-        tally: &mut Tally,
+        stats: &mut RoundStats,
         rng: &mut ChaCha8Rng,
     ) -> Result<f64, Error> {
         let problem = self.problem(batch, rng)?;
         let q = quality.score(&evidence(batch))?;
-        let mut w = match self.drawing.params.weighting.weighs() {
-            true => temper_to_ess(&weights(&q, step)?, self.drawing.params.min_effective_share),
+        let mut w = match self.sampler.params.weighting.weighs() {
+            true => temper_to_ess(&weights(&q, step)?, self.sampler.params.min_ess_fraction),
             false => vec![1.0; q.len()],
         };
-        if self.drawing.params.weighting == Weighting::Shuffled {
+        if self.sampler.params.weighting == Weighting::Shuffled {
             w.shuffle(rng);
         }
         let (loss, gradient) = problem.lower(&state.theta, &w)?;
         state.theta_adam.update(&mut state.theta, &gradient);
-        tally.lower(loss, &q, &w, batch.iter().map(|s| s.facts));
+        stats.lower(loss, &q, &w, batch.iter().map(|s| s.meta));
         Ok(loss)
     }
 
     /// The images that the filtering arm keeps; all for the others.
     fn filtered(&self, drawn: Vec<Synthetic>, quality: &Sqe) -> Result<Vec<Synthetic>, Error> {
-        let Weighting::Filtered { keep } = self.drawing.params.weighting else { return Ok(drawn) };
+        let Weighting::Filtered { keep } = self.sampler.params.weighting else { return Ok(drawn) };
         let q = quality.score(&drawn.iter().map(|s| &s.evidence).collect::<Vec<_>>())?;
         let kept = sqe::keep_best(&q, keep)?;
         Ok(drawn.into_iter().enumerate().filter(|(i, _)| kept.contains(i)).map(|(_, s)| s).collect())
     }
 
-    fn problem(&self, batch: &[&Synthetic], rng: &mut ChaCha8Rng) -> Result<Step, Error> {
-        Ok(Step {
-            shape: self.drawing.detector.shape,
-            synthetic: self.drawing.stack(batch.iter().map(|s| &s.drawn))?,
-            normal: self.drawing.normal_stack(rng)?,
-            noise: self.drawing.noise_stack(rng)?,
+    fn problem(&self, batch: &[&Synthetic], rng: &mut ChaCha8Rng) -> Result<LowerProblem, Error> {
+        Ok(LowerProblem {
+            shape: self.sampler.detector.shape,
+            synthetic: self.sampler.stack(batch.iter().map(|s| &s.drawn))?,
+            normal: self.sampler.normal_stack(rng)?,
+            noise: self.sampler.noise_stack(rng)?,
         })
     }
 }

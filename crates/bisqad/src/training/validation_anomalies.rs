@@ -10,29 +10,29 @@ use crate::error::Error;
 /// Which held-out anomalies the upper level judges by. Held-out normals always belong to them.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
-pub enum MetaSource {
+pub enum ValidationAnomalies {
     /// Anomalies of the one mechanism that is left out of the round, in turn: no real defect is needed.
     #[default]
     HeldOutMechanism,
-    /// Real defects alone; no mechanism is left out.
-    FewShotReal(FewShot),
+    /// ValidationDefect defects alone; no mechanism is left out.
+    RealDefects(FewShotSet),
     /// Half a batch of the mechanism that is left out, half of real defects.
-    Mixed(FewShot),
+    Mixed(FewShotSet),
 }
 
-impl MetaSource {
+impl ValidationAnomalies {
     /// The real defects, if there are any.
-    pub fn few_shot(&self) -> Option<&FewShot> {
+    pub fn few_shot(&self) -> Option<&FewShotSet> {
         match self {
             Self::HeldOutMechanism => None,
-            Self::FewShotReal(few) | Self::Mixed(few) => Some(few),
+            Self::RealDefects(few) | Self::Mixed(few) => Some(few),
         }
     }
 }
 
 /// A real defect that steers training, and must therefore never be tested on.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RealDefect {
+pub struct LabeledDefect {
     /// For messages.
     pub name: String,
     /// The image `(H, W, C)`, f32 in \[0, 1\], at the normal images' scale.
@@ -44,35 +44,35 @@ pub struct RealDefect {
 /// Some real defects, checked, and the contents of their images: [`crate::fit`] refuses them among the normal images and marks the
 /// detector with them ([`crate::PatchDetector::steered_by`]), so that a test can refuse them too.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FewShot {
-    defects: Arc<[RealDefect]>,
+pub struct FewShotSet {
+    defects: Arc<[LabeledDefect]>,
     contents: Vec<u64>,
 }
 
-impl FewShot {
+impl FewShotSet {
     /// Checks the defects.
     ///
     /// ```
-    /// use bisqad::{Error, FewShot, RealDefect};
+    /// use bisqad::{Error, FewShotSet, LabeledDefect};
     /// use ndarray::{Array2, Array3};
     ///
     /// let mask = Array2::from_shape_fn((64, 64), |(y, x)| y < 9 && x < 9);
-    /// let scratch = RealDefect { name: "scratch".into(), image: Array3::zeros((64, 64, 3)), mask };
-    /// assert_eq!(FewShot::new(vec![scratch])?.defects().len(), 1);
-    /// assert!(matches!(FewShot::new(vec![]), Err(Error::EmptyMeta)));
+    /// let scratch = LabeledDefect { name: "scratch".into(), image: Array3::zeros((64, 64, 3)), mask };
+    /// assert_eq!(FewShotSet::new(vec![scratch])?.defects().len(), 1);
+    /// assert!(matches!(FewShotSet::new(vec![]), Err(Error::EmptyFewShotSet)));
     /// # Ok::<(), Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::EmptyMeta`] for none; [`Error::MetaImage`] naming the first whose mask is empty or of another size, whose values are not
+    /// [`Error::EmptyFewShotSet`] for none; [`Error::UnusableDefect`] naming the first whose mask is empty or of another size, whose values are not
     /// finite, or whose picture is that of an earlier one.
-    pub fn new(defects: Vec<RealDefect>) -> Result<Self, Error> {
+    pub fn new(defects: Vec<LabeledDefect>) -> Result<Self, Error> {
         if defects.is_empty() {
-            return Err(Error::EmptyMeta);
+            return Err(Error::EmptyFewShotSet);
         }
         let mut contents: Vec<u64> = Vec::with_capacity(defects.len());
         for defect in &defects {
-            let fail = |reason: String| Err(Error::MetaImage { name: defect.name.clone(), reason });
+            let fail = |reason: String| Err(Error::UnusableDefect { name: defect.name.clone(), reason });
             let (h, w, _) = defect.image.dim();
             if defect.mask.dim() != (h, w) {
                 let (rows, columns) = defect.mask.dim();
@@ -84,7 +84,7 @@ impl FewShot {
             if defect.image.iter().any(|v| !v.is_finite()) {
                 return fail("it holds values that are not finite".to_owned());
             }
-            let content = image_content(defect.image.view());
+            let content = image_hash(defect.image.view());
             if let Some(same) = contents.iter().position(|&c| c == content) {
                 return fail(format!("it is the same picture as `{}`: give each defect once", defects[same].name));
             }
@@ -94,11 +94,11 @@ impl FewShot {
     }
 
     /// The defects.
-    pub fn defects(&self) -> &[RealDefect] {
+    pub fn defects(&self) -> &[LabeledDefect] {
         &self.defects
     }
 
-    /// [`image_content`] of each.
+    /// [`image_hash`] of each.
     pub fn contents(&self) -> &[u64] {
         &self.contents
     }
@@ -106,9 +106,9 @@ impl FewShot {
     /// Refuses to train beside `normals`: none of their pictures may be a defect's.
     pub(crate) fn check_apart(&self, normals: &[Array3<f32>]) -> Result<(), Error> {
         for (i, normal) in normals.iter().enumerate() {
-            let content = image_content(normal.view());
+            let content = image_hash(normal.view());
             if let Some(k) = self.contents.iter().position(|&c| c == content) {
-                return Err(Error::MetaLeak { name: self.defects[k].name.clone(), place: format!("normal image {i}") });
+                return Err(Error::TestLeak { name: self.defects[k].name.clone(), place: format!("normal image {i}") });
             }
         }
         Ok(())
@@ -116,7 +116,7 @@ impl FewShot {
 }
 
 /// What tells pictures apart: a hash of the size and of the values rounded to 8 bits, so that it survives an 8-bit file.
-pub fn image_content(image: ArrayView3<'_, f32>) -> u64 {
+pub fn image_hash(image: ArrayView3<'_, f32>) -> u64 {
     let (h, w, c) = image.dim();
     let size = [h, w, c].into_iter().flat_map(|n| (n as u64).to_le_bytes());
     fnv1a(size.chain(image.iter().map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8)))
@@ -126,33 +126,33 @@ pub fn image_content(image: ArrayView3<'_, f32>) -> u64 {
 mod tests {
     use super::*;
 
-    fn defect(name: &str, seed: usize) -> RealDefect {
+    fn defect(name: &str, seed: usize) -> LabeledDefect {
         let image = Array3::from_shape_fn((40, 30, 3), |(y, x, c)| ((y * 7 + x * 3 + c + seed) % 17) as f32 / 16.0);
         let mask = Array2::from_shape_fn((40, 30), |(y, x)| y < 5 && x < 5);
-        RealDefect { name: name.to_owned(), image, mask }
+        LabeledDefect { name: name.to_owned(), image, mask }
     }
 
     #[test]
     fn a_picture_is_known_again_after_eight_bits_and_no_other_is() {
         let one = defect("one", 0).image;
         let saved = one.mapv(|v| (v * 255.0).round() / 255.0);
-        assert_eq!(image_content(one.view()), image_content(saved.view()));
+        assert_eq!(image_hash(one.view()), image_hash(saved.view()));
         let mut other = one.clone();
         other[[20, 20, 1]] = 1.0 - other[[20, 20, 1]];
-        assert_ne!(image_content(one.view()), image_content(other.view()));
+        assert_ne!(image_hash(one.view()), image_hash(other.view()));
         let turned = one.clone().into_shape_with_order((30, 40, 3)).unwrap();
-        assert_ne!(image_content(one.view()), image_content(turned.view()));
+        assert_ne!(image_hash(one.view()), image_hash(turned.view()));
     }
 
     #[test]
     fn unusable_defects_are_refused_by_name() {
-        let refused = |bad: RealDefect| match FewShot::new(vec![defect("good", 1), bad]).unwrap_err() {
-            Error::MetaImage { name, reason } => format!("{name}: {reason}"),
+        let refused = |bad: LabeledDefect| match FewShotSet::new(vec![defect("good", 1), bad]).unwrap_err() {
+            Error::UnusableDefect { name, reason } => format!("{name}: {reason}"),
             other => other.to_string(),
         };
-        let size = RealDefect { mask: Array2::from_elem((30, 40), true), ..defect("size", 2) };
+        let size = LabeledDefect { mask: Array2::from_elem((30, 40), true), ..defect("size", 2) };
         assert!(refused(size).starts_with("size: its mask is 30x40"));
-        let empty = RealDefect { mask: Array2::from_elem((40, 30), false), ..defect("empty", 2) };
+        let empty = LabeledDefect { mask: Array2::from_elem((40, 30), false), ..defect("empty", 2) };
         assert!(refused(empty).starts_with("empty: its mask marks no pixel"));
         let mut torn = defect("torn", 2);
         torn.image[[1, 2, 0]] = f32::NAN;
@@ -162,11 +162,11 @@ mod tests {
 
     #[test]
     fn a_defect_among_the_normals_is_refused() {
-        let few = FewShot::new(vec![defect("a", 1), defect("b", 2)]).unwrap();
+        let few = FewShotSet::new(vec![defect("a", 1), defect("b", 2)]).unwrap();
         let normals = [defect("n", 5).image, defect("b", 2).image];
         let error = few.check_apart(&normals).unwrap_err();
         assert!(
-            matches!(&error, Error::MetaLeak { name, place } if name == "b" && place == "normal image 1"),
+            matches!(&error, Error::TestLeak { name, place } if name == "b" && place == "normal image 1"),
             "{error}"
         );
         assert!(few.check_apart(&normals[..1]).is_ok());

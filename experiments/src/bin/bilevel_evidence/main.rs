@@ -25,7 +25,7 @@ use experiments::pairs::mean;
 use maphc2f::adbench::dataset::Policy;
 use maphc2f::adbench::loaders::Mvtec;
 use maphc2f::bilevel::ForwardDifference;
-use maphc2f::bisqad::{MetaSource, TrainParams, Upper, Weighting, fit};
+use maphc2f::bisqad::{OuterProblem, TrainParams, ValidationAnomalies, Weighting, fit};
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::{
     MATERIALS, Pipeline, PipelineSource, RankingTarget, TestImage, Training, evaluate, load_photo, prepare_folder,
@@ -195,15 +195,16 @@ fn one(set: &Set, shared: &Shared<'_>, arm: &str, seed: u64, rounds: usize, mut 
         "shuffled" => Weighting::Shuffled,
         "filter" => Weighting::Filtered { keep: KEPT },
         "warm" => Weighting::WarmStart,
-        _ => Weighting::Learnt,
+        _ => Weighting::Learned,
     };
     let rungs = if arm == "equal" { RankingTarget::ContrastMatched } else { RankingTarget::default() };
-    let meta = if arm == "real" { MetaSource::FewShotReal(few) } else { MetaSource::HeldOutMechanism };
+    let meta =
+        if arm == "real" { ValidationAnomalies::RealDefects(few) } else { ValidationAnomalies::HeldOutMechanism };
     let params = TrainParams { seed, rounds, weighting, ..Default::default() };
     let (backbone, ladders) = (Arc::clone(&shared.backbone), Training::default().ladders);
     let (mut quality, _) = warm_start(backbone.as_ref(), &set.normals, shared.source, rungs, ladders, seed)?;
     let method = ForwardDifference::default();
-    let upper = Upper { quality: &mut quality, method: &method, meta: &meta };
+    let upper = OuterProblem { quality: &mut quality, method: &method, validation: &meta };
     let fitted = fit(backbone, &set.normals, shared.drawn, upper, &params, None, &mut Bars::new())?;
     let figures = evaluate(&fitted.detector, "test", &tests, &|_| ())?.report.overall;
     let pixels = figures.pixels.ok_or("no pixel figures")?;
@@ -218,9 +219,9 @@ fn one(set: &Set, shared: &Shared<'_>, arm: &str, seed: u64, rounds: usize, mut 
         "image_auroc": figures.image_auroc.value,
         "pixel_auroc": pixels.auroc.value,
         "au_pro": pixels.au_pro.value,
-        "effective_share": last.effective_share,
+        "effective_share": last.ess_fraction,
         "area_correlation": last.area_correlation,
-        "guarded": rounds.iter().map(|r| r.guarded).sum::<usize>(),
+        "guarded": rounds.iter().map(|r| r.ess_clipped_steps).sum::<usize>(),
         "weights": weights,
         "tests": tests.len(),
         "seconds": start.elapsed().as_secs_f64(),

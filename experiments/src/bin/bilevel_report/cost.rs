@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use maphc2f::bilevel::{self, Bilevel, ForwardDifference, Hypergradient, WeightGradient};
 use maphc2f::bisqad::{
-    Anomaly, AnomalySource, MetaSource, Observe, Progress, RoundReport, Silent, TrainParams, Upper, fit,
+    Anomaly, AnomalySource, NoObserver, Observe, OuterProblem, Progress, RoundReport, SourceError, TrainParams,
+    ValidationAnomalies, fit,
 };
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::sqe::{Head, Sqe};
@@ -18,7 +19,7 @@ use experiments::texture::texture;
 struct Squares;
 
 impl AnomalySource for Squares {
-    fn groups(&self) -> usize {
+    fn mechanisms(&self) -> usize {
         2
     }
     fn anomaly(
@@ -27,7 +28,7 @@ impl AnomalySource for Squares {
         _: usize,
         group: usize,
         index: u64,
-    ) -> std::result::Result<Anomaly, String> {
+    ) -> std::result::Result<Anomaly, SourceError> {
         let (h, w, _) = normal.dim();
         let (side, i) = (5 + index as usize % 9, index as usize);
         let (top, left) = (i * 37 % (h - side), i * 53 % (w - side));
@@ -51,7 +52,7 @@ fn rounds(
     let net = EfficientNetLite0::pretrained()?;
     let mut quality = Sqe::new(&net, Head::default(), 5)?;
     let normals: Vec<_> = (0..12).map(|i| texture(side, i)).collect();
-    let upper = Upper { quality: &mut quality, method, meta: &MetaSource::default() };
+    let upper = OuterProblem { quality: &mut quality, method, validation: &ValidationAnomalies::default() };
     Ok(fit(Arc::new(net), &normals, &Squares, upper, params, None, observer)?.report.rounds)
 }
 
@@ -85,7 +86,7 @@ impl Observe for Cost {
         if let (Some(list), Some(seconds)) = (list, seconds) {
             list.push(seconds);
         }
-        if progress == Progress::Drawn {
+        if progress == Progress::BatchReady {
             std::thread::sleep(FILL);
         }
         self.mark = Some(Instant::now());
@@ -100,7 +101,7 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 
 /// Steps whose first update is one of both levels, the other three plain.
 pub(crate) fn measure(steps: usize) -> Result<Cost> {
-    let params = TrainParams { rounds: 1, steps, updates: 4, meta_every: 1, ..Default::default() };
+    let params = TrainParams { rounds: 1, steps, updates: 4, outer_every: 1, ..Default::default() };
     let mut cost = Cost::default();
     rounds(128, &ForwardDifference::default(), &params, &mut cost)?;
     Ok(cost)
@@ -128,18 +129,18 @@ impl Hypergradient for Greed {
 }
 
 /// Least effective share of a round under an upper level that wants one sample to have all weight.
-pub(crate) fn greedy(min_effective_share: f64) -> Result<f64> {
+pub(crate) fn greedy(min_ess_fraction: f64) -> Result<f64> {
     let params = TrainParams {
         rounds: 2,
         steps: 8,
         batch: 4,
         updates: 2,
-        meta_every: 1,
+        outer_every: 1,
         dimensions: 16,
-        crowding_penalty: 0.0,
+        ess_penalty: 0.0,
         quality_learning_rate: 0.1,
-        min_effective_share,
+        min_ess_fraction,
         ..Default::default()
     };
-    Ok(rounds(64, &Greed, &params, &mut Silent)?.iter().map(|r| r.effective_share).fold(1.0, f64::min))
+    Ok(rounds(64, &Greed, &params, &mut NoObserver)?.iter().map(|r| r.ess_fraction).fold(1.0, f64::min))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use maphc2f::bilevel::ForwardDifference;
 use maphc2f::bisqad::{
     Anomaly, AnomalySource, Detector, Ensemble, Fusion, GaussianDetector, GaussianParams, MemoryDetector, MemoryParams,
-    MetaSource, PatchDetector, Silent, TrainParams, Upper, Weighting, fit,
+    NoObserver, OuterProblem, PatchDetector, SourceError, TrainParams, ValidationAnomalies, Weighting, fit,
 };
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::pde_refine::CoarseToFine;
@@ -41,7 +41,7 @@ pub(crate) fn trained(set: &Set, arm: &str, seed: u64) -> Result<Box<dyn Detecto
     let pipeline = match arm {
         "patch-memory" => {
             let params = MemoryParams { seed, ..Default::default() };
-            return Ok(Box::new(MemoryDetector::fit(net, &set.normals, &params, &mut Silent)?));
+            return Ok(Box::new(MemoryDetector::fit(net, &set.normals, &params, &mut NoObserver)?));
         }
         "position-gaussian" => {
             return Ok(Box::new(GaussianDetector::fit(net, &set.normals, GaussianParams::default())?));
@@ -66,11 +66,11 @@ pub(crate) fn trained(set: &Set, arm: &str, seed: u64) -> Result<Box<dyn Detecto
     if arm == "untrained" {
         // the defects serve to choose the shrinkage alone
         let none = Training { train: TrainParams { rounds: 0, ..params }, ladders: 3, ..Default::default() };
-        let model = train(&set.normals, &source, &none, None, &mut Silent)?;
+        let model = train(&set.normals, &source, &none, None, &mut NoObserver)?;
         return Ok(Box::new(model.fitted.detector.with_fusion(Fusion::Distance)));
     }
     let training = Training { train: params, ..Default::default() };
-    Ok(Box::new(train(&set.normals, &source, &training, None, &mut Silent)?.fitted.detector))
+    Ok(Box::new(train(&set.normals, &source, &training, None, &mut NoObserver)?.fitted.detector))
 }
 
 /// Defects of other makes, as they are drawn.
@@ -95,8 +95,8 @@ fn ensemble(set: &Set, params: TrainParams) -> Result<Ensemble> {
     let source = PipelineSource::new(&pipeline, &fitted, &names, params.seed)?;
     let memory = MemoryParams { seed: params.seed, ..Default::default() };
     let training = Training { train: params, ..Default::default() };
-    let ours = train(&fitted, &source, &training, None, &mut Silent)?.fitted.detector;
-    let memory = MemoryDetector::fit(Arc::new(EfficientNetLite0::pretrained()?), &fitted, &memory, &mut Silent)?;
+    let ours = train(&fitted, &source, &training, None, &mut NoObserver)?.fitted.detector;
+    let memory = MemoryDetector::fit(Arc::new(EfficientNetLite0::pretrained()?), &fitted, &memory, &mut NoObserver)?;
     Ok(Ensemble::new(Arc::new(ours), Arc::new(memory), &held)?)
 }
 
@@ -104,10 +104,16 @@ fn ensemble(set: &Set, params: TrainParams) -> Result<Ensemble> {
 struct Untouched;
 
 impl AnomalySource for Untouched {
-    fn groups(&self) -> usize {
+    fn mechanisms(&self) -> usize {
         1
     }
-    fn anomaly(&self, normal: ArrayView3<'_, f32>, _: usize, _: usize, _: u64) -> std::result::Result<Anomaly, String> {
+    fn anomaly(
+        &self,
+        normal: ArrayView3<'_, f32>,
+        _: usize,
+        _: usize,
+        _: u64,
+    ) -> std::result::Result<Anomaly, SourceError> {
         let mut mask = Array2::from_elem((normal.dim().0, normal.dim().1), false);
         mask[(0, 0)] = true; // nothing can be seen there, so its patch trains neither way
         Ok(Anomaly { image: normal.to_owned(), mask, severity: None })
@@ -120,6 +126,7 @@ pub(crate) fn without_images(normals: &[Array3<f32>], params: TrainParams) -> Re
     let mut quality = Sqe::new(net.as_ref(), Head::default(), params.seed)?;
     let params = TrainParams { weighting: Weighting::Uniform, ..params };
     let method = ForwardDifference::default();
-    let upper = Upper { quality: &mut quality, method: &method, meta: &MetaSource::HeldOutMechanism };
-    Ok(fit(net, normals, &Untouched, upper, &params, None, &mut Silent)?.detector)
+    let upper =
+        OuterProblem { quality: &mut quality, method: &method, validation: &ValidationAnomalies::HeldOutMechanism };
+    Ok(fit(net, normals, &Untouched, upper, &params, None, &mut NoObserver)?.detector)
 }

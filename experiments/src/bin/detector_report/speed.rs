@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
-use maphc2f::bisqad::{Detector, MemoryDetector, MemoryParams, Silent, TrainParams};
+use maphc2f::bisqad::{Detector, MemoryDetector, MemoryParams, NoObserver, TrainParams};
 use maphc2f::frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::Array3;
 use serde_json::Value;
@@ -47,7 +47,7 @@ fn least(mut run: impl FnMut() -> Result<()>) -> Result<f64> {
 pub(crate) fn measure(python: Option<&Path>) -> Result<Speed> {
     let net = EfficientNetLite0::pretrained()?;
     let normals: Vec<_> = (0..40).map(|seed| texture(SIDE, seed)).collect();
-    let memory = MemoryDetector::fit(Arc::new(net.clone()), &normals, &MemoryParams::default(), &mut Silent)?;
+    let memory = MemoryDetector::fit(Arc::new(net.clone()), &normals, &MemoryParams::default(), &mut NoObserver)?;
     let detector = arms::without_images(&normals, TrainParams { rounds: 0, ..Default::default() })?;
     let image = texture(SIDE, 99);
     let framed = Array3::from_shape_fn((SIDE + 32, SIDE + 32, 3), |(y, x, c)| image[[y % SIDE, x % SIDE, c]]);
