@@ -1,5 +1,7 @@
-//! Data hyper-cleaning on handwritten digits: a share of the training labels is wrong, a few trusted rows are not, and the
-//! weights of the training rows are learnt so that the classifier does well on the trusted ones.
+//! Data hyper-cleaning on handwritten digits: learning small weights for training rows whose label is wrong.
+//!
+//! A fraction of the training labels is wrong, those of a few trusted rows are not; the weights of the training rows are
+//! learned so that a softmax regression does well on the trusted rows.
 //!
 //! The task is that of L. Franceschi et al., "Forward and Reverse Gradient-Based Hyperparameter Optimization", ICML 2017.
 
@@ -11,21 +13,25 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+use crate::program::Result;
 
-/// Pixels of a digit, and a constant.
+/// Inputs of the classifier: the 64 pixels of a digit and a constant.
 const INPUTS: usize = 65;
 const CLASSES: usize = 10;
 const DECAY: f64 = 1e-3;
 
-/// A digit: its pixels in [0, 1] and a 1; its label.
-#[derive(Clone)]
+/// A digit: its pixels in [0, 1] and a 1, and its label.
+#[derive(Debug, Clone)]
 pub struct Row {
     x: [f64; INPUTS],
     y: usize,
 }
 
-/// The digits of `assets/digits/digits.png`: a row each, its label first, then its 8x8 pixels from 0 to 16.
+/// Reads the digits of `assets/digits/digits.png`: a row each, its label first, then its 8 x 8 pixels from 0 to 16.
+///
+/// # Errors
+///
+/// The file cannot be read.
 pub fn digits() -> Result<Vec<Row>> {
     let photo = read_photo(crate::workspace().join("assets/digits/digits.png"))?.to_f32();
     let row = |line: ndarray::ArrayView2<'_, f32>| {
@@ -36,18 +42,22 @@ pub fn digits() -> Result<Vec<Row>> {
     Ok(photo.outer_iter().map(row).collect())
 }
 
-/// How many rows of which kind, and how the two levels step.
-#[derive(Clone, Copy)]
+/// Numbers of rows of each kind, and step lengths of the two levels.
+#[derive(Debug, Clone, Copy)]
 pub struct Setting {
+    /// Training rows.
     pub train: usize,
+    /// Trusted rows, which the upper level is measured on; the rest of the digits are for testing.
     pub trusted: usize,
-    /// Share of the training labels that are wrong.
+    /// Fraction of the training labels that are wrong.
     pub wrong: f64,
+    /// Steps of each level, in turn.
     pub steps: usize,
-    /// Length of a lower step.
+    /// Learning rate of the lower level.
     pub eta: f64,
-    /// Mean change of a weight's logit an upper step.
+    /// Mean change of a weight's logit in an upper step.
     pub rate: f64,
+    /// Chooses the rows and the wrong labels.
     pub seed: u64,
 }
 
@@ -57,15 +67,17 @@ impl Default for Setting {
     }
 }
 
-/// What was learnt.
+/// Result of a run.
+#[derive(Debug, Clone, Copy)]
 pub struct Cleaned {
-    /// AUROC of "low weight: wrong label".
+    /// AUROC of finding the wrong labels by their low weight.
     pub auroc: f64,
-    /// Accuracy on the remaining digits of equal weights and of learnt ones.
+    /// Accuracy on the test digits with equal weights and with learned ones.
     pub accuracy: [f64; 2],
 }
 
-/// The problem at the start of a run: softmax regression, `theta` being `(INPUTS, CLASSES)` row by row.
+/// The bi-level problem: softmax regression, `theta` being `(INPUTS, CLASSES)` row by row.
+#[derive(Debug)]
 pub struct Cleaning {
     train: Vec<Row>,
     wrong: Vec<bool>,
@@ -74,9 +86,23 @@ pub struct Cleaning {
 }
 
 impl Cleaning {
+    /// Splits the digits and makes some training labels wrong.
+    ///
+    /// # Errors
+    ///
+    /// The digits cannot be read, or are fewer than the setting asks for.
     pub fn new(setting: &Setting) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(setting.seed);
         let mut rows = digits()?;
+        if setting.train + setting.trusted >= rows.len() {
+            return Err(format!(
+                "{} digits are too few to train on {} and trust {}",
+                rows.len(),
+                setting.train,
+                setting.trusted
+            )
+            .into());
+        }
         rows.shuffle(&mut rng);
         let test = rows.split_off(setting.train + setting.trusted);
         let trusted = rows.split_off(setting.train);
@@ -87,6 +113,8 @@ impl Cleaning {
         Ok(Self { train: rows, wrong, trusted, test })
     }
 
+    /// Returns `theta` of zeros and weights of 1.
+    #[must_use]
     pub fn start(&self) -> (Vec<f64>, Vec<f64>) {
         (vec![0.0; INPUTS * CLASSES], vec![1.0; self.train.len()])
     }
@@ -99,7 +127,11 @@ impl Cleaning {
         self.test.iter().filter(right).count() as f64 / self.test.len() as f64
     }
 
-    /// Learns the weights by `method`: a lower step, then an upper one, in turn.
+    /// Learns the weights by `method`, an upper and a lower step in turn.
+    ///
+    /// # Errors
+    ///
+    /// The method fails, or all weights become zero.
     pub fn learn(&self, method: &dyn Hypergradient, setting: &Setting) -> Result<Cleaned> {
         let (mut theta, mut weights) = self.start();
         let mut logits = vec![0.0; weights.len()];
@@ -140,7 +172,7 @@ fn loss(theta: &[f64], row: &Row) -> f64 {
     -probabilities(theta, row)[row.y].max(1e-300).ln()
 }
 
-/// Sum over rows of weight times the loss's gradient.
+/// Sum over rows of the weight times the gradient of the loss.
 fn gradient<'a>(theta: &[f64], rows: impl Iterator<Item = (&'a Row, f64)>) -> Vec<f64> {
     let mut sum = vec![0.0; theta.len()];
     for (row, weight) in rows {
@@ -172,7 +204,11 @@ impl Bilevel for Cleaning {
     }
 }
 
-/// `dL/dw_i` of some weights by moving each and stepping again.
+/// Computes `dL/dw_i` of some weights by moving each of them and stepping again.
+///
+/// # Errors
+///
+/// The problem fails.
 pub fn brute_force(
     problem: &dyn Bilevel,
     theta: &[f64],
@@ -196,17 +232,19 @@ pub fn brute_force(
     which.iter().map(slope).collect()
 }
 
-/// Two faults that a hypergradient may have.
+/// A hypergradient with a fault that tests must see.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Faulty {
+    /// The sign is wrong.
     Sign,
+    /// The upper gradient is taken before the lower step instead of after it.
     BeforeLookAhead,
 }
 
-/// A problem whose upper level does not see the look-ahead.
-struct Still<'a>(&'a dyn Bilevel, &'a [f64]);
+/// A problem whose upper level stays at the given `theta`.
+struct WithoutLookAhead<'a>(&'a dyn Bilevel, &'a [f64]);
 
-impl Bilevel for Still<'_> {
+impl Bilevel for WithoutLookAhead<'_> {
     fn losses(&self, theta: &[f64]) -> std::result::Result<Vec<f64>, Error> {
         self.0.losses(theta)
     }
@@ -231,7 +269,7 @@ impl Hypergradient for Faulty {
     ) -> std::result::Result<WeightGradient, Error> {
         let method = ForwardDifference::default();
         match self {
-            Self::BeforeLookAhead => method.weight_gradient(&Still(p, t), t, w, step),
+            Self::BeforeLookAhead => method.weight_gradient(&WithoutLookAhead(p, t), t, w, step),
             Self::Sign => {
                 let answer = method.weight_gradient(p, t, w, step)?;
                 Ok(WeightGradient { gradient: answer.gradient.iter().map(|g| -g).collect(), ..answer })

@@ -2,16 +2,21 @@
 
 use std::path::Path;
 
+pub mod args;
+pub mod bars;
+pub mod cache;
 pub mod cleaning;
-pub mod console;
-pub mod memo;
 pub mod oracle_table;
-pub mod pairs;
+pub mod paired;
 pub mod plot;
 pub mod poisson_cases;
+pub mod program;
+pub mod runs;
+pub mod sets;
 pub mod texture;
 
 /// Root folder of the workspace, where `docs` and `assets` lie.
+#[must_use]
 pub fn workspace() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().unwrap_or(package)

@@ -1,17 +1,20 @@
-//! The oracle table of a report.
+//! A Markdown table of figures and the bounds they must keep.
 
 use std::fmt::Write;
 
-/// Rows of the oracle table.
-#[derive(Default)]
+/// Rows `| what | ours | bound | holds |`.
+#[derive(Debug, Default)]
 pub struct OracleTable {
+    /// The rows so far, in Markdown, without a head.
     pub text: String,
+    /// Number of rows.
     pub rows: usize,
+    /// Number of rows whose bound does not hold.
     pub failed: usize,
 }
 
 impl OracleTable {
-    /// A figure that must lie between two others.
+    /// Adds a figure that must lie in `low..=high`; NaN fails.
     pub fn add(&mut self, what: &str, ours: f64, low: f64, high: f64) {
         let holds = (low..=high).contains(&ours);
         let bound = match high.is_finite() {
@@ -23,8 +26,25 @@ impl OracleTable {
         self.failed += usize::from(!holds);
     }
 
-    /// A row for what must happen.
+    /// Adds a statement that must hold.
     pub fn must(&mut self, what: &str, holds: bool) {
         self.add(what, f64::from(u8::from(holds)), 1.0, 1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_lies_within_its_bound_holds() {
+        let mut table = OracleTable::default();
+        table.add("inside", 1.0, 0.5, 1.0);
+        table.add("above", 1.5, 0.5, 1.0);
+        table.add("not a number", f64::NAN, 0.0, f64::INFINITY);
+        table.must("true", true);
+        assert_eq!((table.rows, table.failed), (4, 2));
+        let verdicts: Vec<bool> = table.text.lines().map(|l| l.ends_with("| yes |")).collect();
+        assert_eq!(verdicts, [true, false, false, true]);
     }
 }

@@ -8,8 +8,9 @@
 //! and against time. With `--peers` it also writes every scene to `DIR/<name>/{target,source,mask}.png`; once
 //! `experiments/peers/seamless_clone.py DIR` has put `seamless_clone.png` beside them, the next run shows OpenCV's picture too.
 
-use experiments::console::{bar, finish};
-use experiments::plot::{Line, Panel, Upright, svg};
+use experiments::bars::bar;
+use experiments::plot::{Line, Panel, VerticalAxis, svg};
+use experiments::program::{Result, finish};
 use image::imageops::{FilterType, crop_imm, replace, resize};
 use image::{GrayImage, Luma, RgbImage};
 use maphc2f::imgkit::file::write_atomic;
@@ -22,8 +23,6 @@ use rand_chacha::ChaCha8Rng;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
-
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Side of every scene.
 const SIDE: u32 = 200;
@@ -179,7 +178,7 @@ fn sheet(peers: Option<&Path>) -> Result<(Sheet, f64)> {
 /// A solver that stops after so many iterations, and what it costs in sweeps of the finest grid.
 struct Runner {
     name: &'static str,
-    colour: &'static str,
+    color: &'static str,
     /// Solver of at most so many iterations.
     solver: fn(usize) -> Result<Box<dyn Solve>>,
     /// Sweeps of the first and of every further iteration; none for the direct solver.
@@ -205,25 +204,25 @@ fn runners() -> [Runner; 4] {
     [
         Runner {
             name: "multigrid, full start",
-            colour: "#0072b2",
+            color: "#0072b2",
             solver: |n| Ok(Box::new(multigrid(n, true)?)),
             sweeps: Some((cycle * 4.0 / 3.0 + 1.0, cycle + 1.0)),
         },
         Runner {
             name: "multigrid, V-cycles",
-            colour: "#56b4e9",
+            color: "#56b4e9",
             solver: |n| Ok(Box::new(multigrid(n, false)?)),
             sweeps: Some((cycle + 1.0, cycle + 1.0)),
         },
         Runner {
             name: "CG with multigrid",
-            colour: "#d55e00",
+            color: "#d55e00",
             solver: |n| Ok(Box::new(MultigridPcg::new(at_most(n))?)),
             sweeps: Some((cycle + 3.0, cycle + 3.0)),
         },
         Runner {
             name: "direct (sine transform)",
-            colour: "#009e73",
+            color: "#009e73",
             solver: |_| Ok(Box::new(Direct::default())),
             sweeps: None,
         },
@@ -260,7 +259,7 @@ fn convergence() -> Result<String> {
     }
     progress.finish_and_clear();
     let (mut by_work, mut by_time) = (Vec::new(), Vec::new());
-    for (k, &Runner { name, colour, sweeps, .. }) in runners.iter().enumerate() {
+    for (k, &Runner { name, color, sweeps, .. }) in runners.iter().enumerate() {
         let (mut work, mut time) = (vec![(0.0, 1.0)], vec![(0.0, 1.0)]);
         for &(_, n, _, seconds, residual) in runs.iter().filter(|r| r.0 == k) {
             if let Some((first, further)) = sweeps {
@@ -272,7 +271,7 @@ fn convergence() -> Result<String> {
         for n in (0..time.len() - 1).rev() {
             time[n].0 = time[n].0.min(time[n + 1].0);
         }
-        let line = |points| Line { name: name.into(), colour, points };
+        let line = |points| Line { name: name.into(), color, points };
         if sweeps.is_some() {
             by_work.push(line(work));
         }
@@ -285,16 +284,16 @@ fn convergence() -> Result<String> {
     let panels = [
         Panel {
             title: "against work".into(),
-            across: "work, in sweeps of the finest grid".into(),
-            reach: reach(&by_work, 25.0),
+            x_label: "work, in sweeps of the finest grid".into(),
+            x_max: reach(&by_work, 25.0),
             lines: by_work,
         },
         Panel {
             title: "against time".into(),
-            across: format!("time in ms, setup included ({} x {} unknowns, one thread)", GRID - 2, GRID - 2),
-            reach: reach(&by_time, 25.0),
+            x_label: format!("time in ms, setup included ({} x {} unknowns, one thread)", GRID - 2, GRID - 2),
+            x_max: reach(&by_time, 25.0),
             lines: by_time,
         },
     ];
-    Ok(svg(&panels, "relative residual (f64)", Upright::Log(-14), (1e-6, "default tolerance")))
+    Ok(svg(&panels, "relative residual (f64)", VerticalAxis::Log(-14), (1e-6, "default tolerance")))
 }

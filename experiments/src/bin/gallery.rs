@@ -1,15 +1,20 @@
-//! A page per mechanism: severity from left to right, material from top to bottom, on the photographs that ship with the
-//! repository.
+//! Draws a page for each mechanism: severity from left to right, material from top to bottom, on the photographs that ship
+//! with the repository.
 //!
-//! `cargo run --release -p experiments --bin gallery [-- --out FOLDER] [--real FOLDER] [--seed N]`
+//! ```text
+//! cargo run --release -p experiments --bin gallery [-- --out FOLDER] [--real FOLDER] [--seed N]
+//! ```
 //!
-//! Writes `fracture.png`, `pitting.png`, `warpage.png` and `controls.png` to target/gallery. The last columns show crops of
-//! real defects if a folder of them in MVTec AD layout (`test/<kind>`, `ground_truth/<kind>`) is given or found at
-//! ../shared/data; such pages are for looking at, not for passing on.
-// An example talks to its reader.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+//! Writes `fracture.png`, `pitting.png`, `warpage.png` and `baselines.png` to target/gallery and ends with
+//! `result pages=<n> folder=<path>`. The last columns show crops of real defects if a folder of them in MVTec AD layout
+//! (`test/<kind>`, `ground_truth/<kind>`) is given or found at `../shared/data`; such pages are for looking at, not for
+//! passing on.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use experiments::args::number;
+use experiments::program::{Result, finish, say};
 
 use maphc2f::physdefect::appearance::{Appearance, Light, Material, Rendered};
 use maphc2f::physdefect::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
@@ -29,19 +34,17 @@ const SEVERITIES: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 /// Columns of real defects.
 const REAL: usize = 2;
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
-
-/// One row: a crop of a photograph and what its surface is taken for.
+/// A row: a crop of a photograph and the material of its surface.
 struct Row {
     name: String,
     crop: Array3<f32>,
     material: Material,
-    /// Where defects may lie.
+    /// Pixels in which defects may lie.
     domain: Domain,
 }
 
 impl Row {
-    /// Defects lie on what is brighter than `dark`: neither in shadows nor on the ground.
+    /// Makes a row whose defects lie on pixels brighter than `dark`: neither in shadows nor on the ground.
     fn new(name: &str, crop: Array3<f32>, material: Material, dark: f32) -> Result<Self> {
         let mask =
             Array2::from_shape_fn((SIDE, SIDE), |(y, x)| (0..3).map(|k| crop[[y, x, k]]).sum::<f32>() > 3.0 * dark);
@@ -49,7 +52,11 @@ impl Row {
     }
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    finish(run())
+}
+
+fn run() -> Result<String> {
     let root = experiments::workspace();
     let (mut out, mut real, mut seed) =
         (PathBuf::from("target/gallery"), root.join("../shared/data/magnetic_tile/tile"), 1u64);
@@ -58,7 +65,7 @@ fn main() -> Result<()> {
         match arg {
             lexopt::Arg::Long("out") => out = args.value()?.into(),
             lexopt::Arg::Long("real") => real = args.value()?.into(),
-            lexopt::Arg::Long("seed") => seed = args.value()?.to_string_lossy().parse()?,
+            lexopt::Arg::Long("seed") => seed = number(&mut args, "seed")?,
             _ => return Err(arg.unexpected().into()),
         }
     }
@@ -67,17 +74,17 @@ fn main() -> Result<()> {
     let pages: [(&str, &str, Make); 3] = [
         ("fracture", "crack", &|_| Ok(Box::new(FractureLine::default()))),
         ("pitting", "blowhole", &|row| {
-            // Corrosion products where there is metal; elsewhere bare holes.
+            // corrosion products where there is metal, bare holes elsewhere
             let product = if row.material == Material::METAL { Product::IronOxides } else { Product::None };
             let pits = PittingLoss::default().with_product(product, 0.8, 0.003)?.with_shape(PitShape::Hemispherical);
             Ok(Box::new(pits))
         }),
         ("warpage", "uneven", &|_| Ok(Box::new(PlasticWarpage::default().with_loads(&[Load::Indenter, Load::Line])?))),
     ];
-    // Bends are looked for under raking light.
+    // bends are inspected under raking light
     let raking = Light { elevation: 25f64.to_radians(), ambient: 0.2, ..Light::default() };
-    for (page, kind, make) in pages {
-        let light = if page == "warpage" { raking } else { Light::default() };
+    for (page, kind, make) in &pages {
+        let light = if *page == "warpage" { raking } else { Light::default() };
         let found = real_crops(&real, kind, rows.len() * REAL);
         let mut labels: Vec<String> = std::iter::once("photograph".to_owned())
             .chain(SEVERITIES.iter().map(|s| format!("severity {s:.2}")))
@@ -90,45 +97,46 @@ fn main() -> Result<()> {
             let mut cells = vec![cell(&row.crop)];
             for severity in SEVERITIES {
                 let look = Appearance::new(row.material).lit(light);
-                let synth = Rendered::new(make(row)?, look)?.with_severity(severity, severity)?;
-                cells.push(drawn(&synth, row, SampleKey { seed, index: r as u64 })?);
+                let synthesizer = Rendered::new(make(row)?, look)?.with_severity(severity, severity)?;
+                cells.push(render(&synthesizer, row, SampleKey { seed, index: r as u64 })?);
             }
             if !found.is_empty() {
                 cells.extend((0..REAL).map(|k| found[(r * REAL + k) % found.len()].clone()));
             }
             sheet.push(cells)?;
-            eprintln!("{page}: {} done", row.name);
+            say(&format!("{page}: {} done", row.name));
         }
         save(&sheet, &out, page)?;
     }
 
-    let arms: Vec<Box<dyn Synthesizer>> = vec![
+    let baselines: Vec<Box<dyn Synthesizer>> = vec![
         Box::new(CutPaste::default()),
         Box::new(CutPasteScar::default()),
         Box::new(PerlinBlend::default()),
         Box::new(PatchClone::default()),
         Box::new(Rendered::new(PaperFrontier::default(), Appearance::default())?),
     ];
-    let mut sheet = Sheet::new(std::iter::once("photograph").chain(arms.iter().map(|a| a.name())));
+    let mut sheet = Sheet::new(std::iter::once("photograph").chain(baselines.iter().map(|a| a.name())));
     for (r, row) in rows.iter().enumerate() {
         let mut cells = vec![cell(&row.crop)];
-        for arm in &arms {
-            cells.push(drawn(arm.as_ref(), row, SampleKey { seed, index: r as u64 })?);
+        for baseline in &baselines {
+            cells.push(render(baseline.as_ref(), row, SampleKey { seed, index: r as u64 })?);
         }
         sheet.push(cells)?;
-        eprintln!("controls: {} done", row.name);
+        say(&format!("baselines: {} done", row.name));
     }
-    save(&sheet, &out, "controls")
+    save(&sheet, &out, "baselines")?;
+    Ok(format!("result pages={} folder={}", pages.len() + 1, out.display()))
 }
 
 type Make<'a> = &'a dyn Fn(&Row) -> Result<Box<dyn Mechanism>>;
 
-/// A sample as a cell; the bare photograph where the defect would not show.
-fn drawn(synth: &dyn Synthesizer, row: &Row, key: SampleKey) -> Result<Cell> {
-    match synth.synthesize(row.crop.view(), &row.domain, key) {
+/// Renders a sample as a cell; the bare photograph where the defect would not show.
+fn render(synthesizer: &dyn Synthesizer, row: &Row, key: SampleKey) -> Result<Cell> {
+    match synthesizer.synthesize(row.crop.view(), &row.domain, key) {
         Ok(sample) => Ok(cell(&sample.paste(row.crop.view())?)),
         Err(error @ Refused::Invisible { .. }) => {
-            eprintln!("{} on {}: {error}", synth.name(), row.name);
+            say(&format!("{} on {}: {error}", synthesizer.name(), row.name));
             Ok(cell(&row.crop))
         }
         Err(other) => Err(other.into()),
@@ -142,18 +150,18 @@ fn cell(image: &Array3<f32>) -> Cell {
 fn save(sheet: &Sheet, out: &Path, page: &str) -> Result<()> {
     let path = out.join(format!("{page}.png"));
     sheet.save(&path)?;
-    println!("{}", path.display());
+    say(&format!("wrote {}", path.display()));
     Ok(())
 }
 
 /// Crops of every shipped photograph with the material that comes nearest to its surface.
 fn rows(photos: &Path) -> Result<Vec<Row>> {
-    // First a drawn plate with a lamp at the upper left and sensor noise, on which shading can be judged.
+    // first a made-up plate with a lamp at the upper left and sensor noise, on which shading can be judged
     let mut rows = vec![Row::new("drawn plate, metal", plate(), Material::METAL, 0.0)?];
     for folder in ["surfaces", "objects"] {
         for (path, photo) in load_photos(&photos.join(folder))? {
             let name = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
-            // Top left and side of each crop, px of the photograph (smaller ones are enlarged); brightness of the ground.
+            // top, left and side of each crop, px of the photograph (smaller ones are enlarged); brightness of the ground
             let crops: &[(&str, usize, usize, usize, Material, f32)] = match name.as_str() {
                 "brick" => &[("brick, matte", 310, 250, 64, Material::MATTE, 0.0)],
                 "coins" => &[("coin, metal", 90, 72, 56, Material::METAL, 0.6)],
@@ -172,7 +180,7 @@ fn rows(photos: &Path) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// A grey plate: brighter towards the lamp, with noise of one hundredth.
+/// A gray plate: brighter towards the lamp, with noise of one hundredth.
 fn plate() -> Array3<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let shade = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| {
@@ -207,6 +215,6 @@ fn real_crop(root: &Path, kind: &str, mask: &Path) -> Option<Cell> {
     let mask = load_photo(mask).ok()?;
     let marked = mask.indexed_iter().filter(|(_, v)| **v > 0.5);
     let (n, y, x) = marked.fold((0, 0, 0), |(n, sy, sx), ((y, x, _), _)| (n + 1, sy + y, sx + x));
-    let centre = |sum: usize| (sum.checked_div(n)).map(|c| c.saturating_sub(SIDE / 2));
-    Some(cell(&crop(&photo, centre(y)?, centre(x)?, SIDE).ok()?))
+    let corner = |sum: usize| (sum.checked_div(n)).map(|c| c.saturating_sub(SIDE / 2));
+    Some(cell(&crop(&photo, corner(y)?, corner(x)?, SIDE).ok()?))
 }

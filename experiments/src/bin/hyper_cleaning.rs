@@ -7,15 +7,16 @@
 
 use std::process::ExitCode;
 
+use experiments::args::number;
 use experiments::cleaning::{Cleaning, Setting};
-use experiments::console::{finish, number, say};
+use experiments::program::{Result, finish, say};
 use maphc2f::bilevel::ForwardDifference;
 
 fn main() -> ExitCode {
     finish(run())
 }
 
-fn run() -> Result<String, Box<dyn std::error::Error>> {
+fn run() -> Result<String> {
     let (mut seeds, mut wrong) = (5u64, 0.3f64);
     let mut args = lexopt::Parser::from_env();
     while let Some(arg) = args.next()? {

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use experiments::console::{bar, finish, say};
+use experiments::bars::bar;
+use experiments::program::{Result, finish, say};
 use maphc2f::adbench::dataset::Policy;
 use maphc2f::adbench::loaders::Mvtec;
 use maphc2f::adbench::metrics::{au_pro, aupimo, f1_max};
@@ -24,8 +25,6 @@ use ndarray::Array2;
 use oracles::Xorshift;
 use rayon::prelude::*;
 use serde_json::Value;
-
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
     finish(run())

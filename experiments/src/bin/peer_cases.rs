@@ -8,14 +8,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    experiments::console::finish(run())
+    experiments::program::finish(run())
 }
 
-fn run() -> Result<String, Box<dyn std::error::Error>> {
+fn run() -> experiments::program::Result<String> {
     let usage = "usage: peer_cases <folder to write to>";
     let folder = PathBuf::from(std::env::args_os().nth(1).ok_or(usage)?);
-    let cases = experiments::poisson_cases::SIDES.len() * experiments::poisson_cases::SHARES.len();
-    let bar = experiments::console::bar("cases", cases);
+    let cases = experiments::poisson_cases::SIDES.len() * experiments::poisson_cases::PERCENTAGES.len();
+    let bar = experiments::bars::bar("cases", cases);
     experiments::poisson_cases::write(&folder, |_| bar.inc(1)).map_err(|e| format!("{}: {e}", folder.display()))?;
     bar.finish_and_clear();
     Ok(format!("result cases={cases} folder={}", folder.display()))

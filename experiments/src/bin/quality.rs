@@ -6,7 +6,7 @@
 //! On the photographs that ship with the repository: warm start on the ladders of some defects of each mechanism, then quality of others.
 //! `--equal-contrast` brings the rungs of a ladder to one contrast, so that it does not teach faintness. Writes
 //! `sheet.png` (per mechanism the lowest six and the highest six, cut around the defect), `quality.csv` (quality and every descriptor of every sample) and `calibration.svg` to target/quality. Ends with
-//! `result pair_accuracy=<f> blur=<f> colour=<f> seam=<f> cost=<f>`: accuracy on held-out ladders, Spearman correlations of quality with each
+//! `result pair_accuracy=<f> blur=<f> color=<f> seam=<f> cost=<f>`: accuracy on held-out ladders, Spearman correlations of quality with each
 //! fault's strength, and the time of scoring over that of making a sample.
 
 use std::fmt::Write;
@@ -14,8 +14,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use experiments::console::{bar, finish, number, say, tell_files};
-use experiments::plot::{Line, Panel, Upright, svg};
+use experiments::args::number;
+use experiments::bars::bar;
+use experiments::plot::{Line, Panel, VerticalAxis, svg};
+use experiments::program::{Result, finish, say, say_written};
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::imgkit::file::write_atomic;
 use maphc2f::physdefect::appearance::Material;
@@ -31,8 +33,6 @@ const SHOWN: u32 = 160;
 /// Rows of the sheet, and samples that the calibration degrades.
 const ROWS: usize = 6;
 const DEGRADED: usize = 24;
-
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
     finish(run())
@@ -158,9 +158,9 @@ fn run() -> Result<String> {
         let rho = spearman(&q, &severity).unwrap_or(f64::NAN);
         say(&format!("{:16} Spearman of quality and severity {rho:+.3}", pipeline.name(mechanism).unwrap_or("?")));
     }
-    tell_files(&out, &["sheet.png", "quality.csv", "calibration.svg"]);
+    say_written(&out, &["sheet.png", "quality.csv", "calibration.svg"]);
     Ok(format!(
-        "result pair_accuracy={:.4} blur={:.3} colour={:.3} seam={:.3} cost={:.3}",
+        "result pair_accuracy={:.4} blur={:.3} color={:.3} seam={:.3} cost={:.3}",
         warm.held_out_accuracy,
         calibration[0].spearman,
         calibration[1].spearman,
@@ -224,9 +224,9 @@ fn table(judged: &[Judged], photos: &[&str], pipeline: &Pipeline) -> Result<Stri
 fn plot(calibration: &[MonotonicityReport]) -> String {
     let panel = |c: &MonotonicityReport| Panel {
         title: format!("{}: {:+.2}", c.degradation.name(), c.spearman),
-        across: "strength".to_owned(),
-        reach: 1.0,
-        lines: vec![Line { name: "mean quality".to_owned(), colour: "#1b6ca8", points: c.levels.clone() }],
+        x_label: "strength".to_owned(),
+        x_max: 1.0,
+        lines: vec![Line { name: "mean quality".to_owned(), color: "#1b6ca8", points: c.levels.clone() }],
     };
-    svg(&calibration.iter().map(panel).collect::<Vec<_>>(), "quality", Upright::Unit, (0.5, "undecided"))
+    svg(&calibration.iter().map(panel).collect::<Vec<_>>(), "quality", VerticalAxis::Unit, (0.5, "undecided"))
 }

@@ -9,7 +9,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use experiments::console::{bar, finish, say};
+use experiments::bars::bar;
+use experiments::program::{Result, finish, say};
 use maphc2f::adbench::metrics::auroc;
 use maphc2f::frozen_backbone::{Backbone, EfficientNetLite0};
 use maphc2f::imgkit::file::write_atomic;
@@ -30,8 +31,6 @@ use rayon::prelude::*;
 const CROP: usize = 64;
 const CALIBRATING: usize = 10;
 const FOLDS: usize = 5;
-
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
     finish(run())

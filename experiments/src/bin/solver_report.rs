@@ -12,16 +12,15 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use experiments::console::{bar, finish, say};
+use experiments::bars::bar;
 use experiments::oracle_table::OracleTable;
+use experiments::program::{Result, finish, say};
 use maphc2f::imgkit::file::write_atomic;
 use maphc2f::pde_refine::poisson::{Direct, Multigrid, MultigridParams, MultigridPcg, Solve, Stopping, System};
 use maphc2f::pde_refine::{Guidance, seamless_clone};
 use ndarray::{Array2, Array3};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
     finish(run())
@@ -53,7 +52,7 @@ fn run() -> Result<String> {
         if let Some(peers) = peers.as_ref().filter(|_| experiments::poisson_cases::SIDES.contains(&side)) {
             theirs.push(peers.measure(side)?);
         }
-        for share in experiments::poisson_cases::SHARES {
+        for share in experiments::poisson_cases::PERCENTAGES {
             times.push(clone_time(side, share)?);
             progress.inc(1);
         }

@@ -12,8 +12,8 @@ use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::sqe::{Head, Sqe};
 use ndarray::{Array2, ArrayView3};
 
-use crate::Result;
-use experiments::texture::texture;
+use experiments::program::Result;
+use experiments::texture::brick_texture;
 
 /// Squares of several sizes, brighter or darker.
 struct Squares;
@@ -51,7 +51,7 @@ fn rounds(
 ) -> Result<Vec<RoundReport>> {
     let net = EfficientNetLite0::pretrained()?;
     let mut quality = Sqe::new(&net, Head::default(), 5)?;
-    let normals: Vec<_> = (0..12).map(|i| texture(side, i)).collect();
+    let normals: Vec<_> = (0..12).map(|i| brick_texture(side, i)).collect();
     let upper = OuterProblem { quality: &mut quality, method, validation: &ValidationAnomalies::default() };
     Ok(fit(Arc::new(net), &normals, &Squares, upper, params, None, observer)?.report.rounds)
 }

@@ -11,17 +11,16 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use cost::Cost;
+use experiments::args::number;
 use experiments::cleaning::{Cleaning, Faulty, Setting, brute_force};
-use experiments::console::{finish, number, say};
 use experiments::oracle_table::OracleTable;
+use experiments::program::{Result, finish, say};
 use maphc2f::bilevel::{
     ConjugateGradient, DenseSolve, Error, ForwardDifference, Hypergradient, IdentityHessian, InverseHessian, Neumann,
     Nystrom, implicit_gradient,
 };
 use maphc2f::bisqad;
 use maphc2f::imgkit::file::write_atomic;
-
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
     finish(run())

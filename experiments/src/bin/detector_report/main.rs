@@ -1,25 +1,36 @@
-//! The detector beside its baselines and control arms, on real images: `docs/results.md`.
+//! Measures the detector, its baselines and its ablations on real image sets, and what a prediction costs.
 //!
-//! `cargo run --release -p experiments --bin detector_report -- --data FOLDER [--sets A,B] [--arms A,B] [--seeds N] [--side PX] [--out FOLDER]
-//! [--python PYTHON] [--table-only]`
+//! ```text
+//! cargo run --release -p experiments --bin detector_report -- --data FOLDER [--sets A,B] [--variants A,B]
+//!     [--seeds N] [--side PX] [--out FOLDER] [--python PYTHON] [--table-only]
+//! ```
 //!
-//! FOLDER holds the sets named in `sets.rs`; absent ones are skipped. Every finished run is appended to `OUT/runs.jsonl` and not made
-//! again, so that an interrupted report goes on where it was. Trained on `train/good` only; nothing is selected on the test images.
-//! `--table-only` makes no run and writes the tables of what is there. With `--python`, ONNX Runtime and PyTorch are timed in the same run (`experiments/peers/detector.py`).
+//! FOLDER holds the sets named in `sets.rs`; absent ones are skipped. Every variant trains on `train/good` only, and nothing
+//! is selected on the test images. A finished run is appended to `OUT/runs.jsonl` and not made again, so that an interrupted
+//! report goes on where it was; `--table-only` makes no run. With `--python`, ONNX Runtime and PyTorch are timed in the same
+//! run (`experiments/peers/detector.py`).
+//!
+//! Writes the tables to `OUT/results.md` (default target/detector-report) and ends with
+//! `result mean_image_auroc=<f> mean_pixel_auroc=<f> predict_ms=<f>`. The tables stand in `docs/results.md`.
 
-mod arms;
 mod runs;
 mod sets;
 mod speed;
 mod table;
+mod variants;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use experiments::console::{bar, finish, number, say};
+use experiments::args::{names, number};
+use experiments::bars::bar;
+use experiments::program::{Result, finish, say};
+use experiments::runs::RunLog;
+use experiments::sets::ImageSet;
+use maphc2f::imgkit::file::write_atomic;
 use maphc2f::prepare_folder;
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+use crate::runs::Run;
 
 fn main() -> ExitCode {
     finish(run())
@@ -28,7 +39,7 @@ fn main() -> ExitCode {
 struct Options {
     data: PathBuf,
     sets: Vec<String>,
-    arms: Vec<String>,
+    variants: Vec<String>,
     seeds: u64,
     side: usize,
     out: PathBuf,
@@ -40,26 +51,19 @@ fn options() -> Result<Options> {
     let mut options = Options {
         data: PathBuf::new(),
         sets: sets::SETS.iter().map(|s| s.name.to_owned()).collect(),
-        arms: arms::ARMS.iter().map(|a| (*a).to_owned()).collect(),
+        variants: variants::VARIANTS.map(str::to_owned).to_vec(),
         seeds: 3,
         side: 288,
         out: PathBuf::from("target/detector-report"),
         python: None,
         table_only: false,
     };
-    let list = |args: &mut lexopt::Parser, known: &[String]| -> Result<Vec<String>> {
-        let names: Vec<String> = args.value()?.to_string_lossy().split(',').map(str::to_owned).collect();
-        match names.iter().find(|n| !known.contains(n)) {
-            Some(n) => Err(format!("`{n}` is none of {}", known.join(", ")).into()),
-            None => Ok(names),
-        }
-    };
     let mut args = lexopt::Parser::from_env();
     while let Some(arg) = args.next()? {
         match arg {
             lexopt::Arg::Long("data") => options.data = args.value()?.into(),
-            lexopt::Arg::Long("sets") => options.sets = list(&mut args, &options.sets.clone())?,
-            lexopt::Arg::Long("arms") => options.arms = list(&mut args, &options.arms.clone())?,
+            lexopt::Arg::Long("sets") => options.sets = names(&mut args, "sets", &sets::SETS.map(|s| s.name))?,
+            lexopt::Arg::Long("variants") => options.variants = names(&mut args, "variants", &variants::VARIANTS)?,
             lexopt::Arg::Long("seeds") => options.seeds = number(&mut args, "seeds")?,
             lexopt::Arg::Long("side") => options.side = number(&mut args, "side")?,
             lexopt::Arg::Long("out") => options.out = args.value()?.into(),
@@ -77,8 +81,7 @@ fn options() -> Result<Options> {
 fn run() -> Result<String> {
     let options = options()?;
     prepare_folder(&options.out)?;
-    let path = options.out.join("runs.jsonl");
-    let mut done = runs::read(&path)?;
+    let mut log = RunLog::open(options.out.join("runs.jsonl"))?;
     let sets = sets::SETS.iter().filter(|s| !options.table_only && options.sets.iter().any(|n| n == s.name));
     for set in sets {
         let root = options.data.join(set.folder);
@@ -86,28 +89,28 @@ fn run() -> Result<String> {
             say(&format!("skipped: {} is not there", root.display()));
             continue;
         }
-        let wanted: Vec<(&str, u64)> = (0..options.seeds)
-            .flat_map(|seed| options.arms.iter().map(move |arm| (arm.as_str(), seed)))
-            .filter(|&(arm, seed)| !done.iter().any(|r| r.is(set.name, arm, seed, options.side)))
+        let missing: Vec<(&str, u64)> = (0..options.seeds)
+            .flat_map(|seed| options.variants.iter().map(move |variant| (variant.as_str(), seed)))
+            .filter(|&(variant, seed)| log.find(&runs::key(set.name, variant, seed, options.side)).is_none())
             .collect();
-        if wanted.is_empty() {
+        if missing.is_empty() {
             continue;
         }
-        let set = sets::read(set, &root, options.side)?;
-        let progress = bar(set.name, wanted.len());
-        for (arm, seed) in wanted {
-            progress.set_message(format!("{arm}, seed {seed}"));
-            let run = runs::make(&set, arm, seed, options.side)?;
-            runs::append(&path, &run)?;
+        let images = ImageSet::load(&root, options.side)?;
+        let progress = bar(set.name, missing.len());
+        for (variant, seed) in missing {
+            progress.set_message(format!("{variant}, seed {seed}"));
+            let run = runs::make(set.name, &images, variant, seed)?;
+            log.push(run.to_json())?;
             progress.suspend(|| say(&run));
             progress.inc(1);
-            done.push(run);
         }
         progress.finish_and_clear();
     }
+    let runs = log.runs().iter().map(Run::from_json).collect::<Result<Vec<Run>>>()?;
     let speed = speed::measure(options.python.as_deref())?;
-    let table = table::write(&done, &speed, &options.sets, &options.arms, options.side);
-    maphc2f::imgkit::file::write_atomic(options.out.join("results.md"), &table.text)?;
+    let table = table::write(&runs, &speed, &options.sets, &options.variants, options.side);
+    write_atomic(options.out.join("results.md"), &table.text)?;
     say(&table.text);
     Ok(format!(
         "result mean_image_auroc={:.4} mean_pixel_auroc={:.4} predict_ms={:.2}",

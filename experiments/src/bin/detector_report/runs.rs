@@ -1,10 +1,10 @@
-//! One run: an arm on a set with a seed; and the file of finished ones.
+//! One run: a variant trained on a set with a seed, and its figures on the test images.
 
 use std::fmt::Display;
-use std::io::Write;
-use std::path::Path;
 use std::time::Instant;
 
+use experiments::program::Result;
+use experiments::sets::ImageSet;
 use maphc2f::adbench::metrics::PixelPool;
 use maphc2f::adbench::metrics::{MetricError, auroc};
 use maphc2f::adbench::protocol::Protocol;
@@ -13,88 +13,78 @@ use maphc2f::shrink_to_side;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use crate::sets::Set;
-use crate::{Result, arms};
+use crate::variants;
 
 /// Figures of one run.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
     pub(crate) set: String,
-    pub(crate) arm: String,
+    pub(crate) variant: String,
     pub(crate) seed: u64,
     side: u64,
-    /// Image and pixel AUROC by protocol `native`, and by the evaluation rule of `resize-256`.
+    /// Image and pixel AUROC by protocol `native`.
     pub(crate) native: (f64, f64),
+    /// Image and pixel AUROC by the evaluation rule of `resize-256`.
     pub(crate) resized: (f64, f64),
     /// Seconds to train.
     pub(crate) seconds: f64,
 }
 
+/// Fields that tell a run from others in the log. The log has called a variant "arm" from its first day.
+pub(crate) fn key(set: &str, variant: &str, seed: u64, side: usize) -> Value {
+    json!({ "set": set, "arm": variant, "seed": seed, "side": side })
+}
+
 impl Run {
-    pub(crate) fn is(&self, set: &str, arm: &str, seed: u64, side: usize) -> bool {
-        self.set == set && self.arm == arm && self.seed == seed && self.side == side as u64
+    pub(crate) fn is(&self, set: &str, variant: &str, side: usize) -> bool {
+        self.set == set && self.variant == variant && self.side == side as u64
     }
 
-    fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         json!({
-            "set": self.set, "arm": self.arm, "seed": self.seed, "side": self.side, "seconds": self.seconds,
+            "set": self.set, "arm": self.variant, "seed": self.seed, "side": self.side, "seconds": self.seconds,
             "native": [self.native.0, self.native.1], "resize-256": [self.resized.0, self.resized.1],
         })
     }
 
-    fn from_json(v: &Value) -> Option<Self> {
+    pub(crate) fn from_json(v: &Value) -> Result<Self> {
         let pair = |name: &str| Some((v[name][0].as_f64()?, v[name][1].as_f64()?));
-        Some(Self {
-            set: v["set"].as_str()?.to_owned(),
-            arm: v["arm"].as_str()?.to_owned(),
-            seed: v["seed"].as_u64()?,
-            side: v["side"].as_u64()?,
-            native: pair("native")?,
-            resized: pair("resize-256")?,
-            seconds: v["seconds"].as_f64()?,
-        })
+        let run = || {
+            Some(Self {
+                set: v["set"].as_str()?.to_owned(),
+                variant: v["arm"].as_str()?.to_owned(),
+                seed: v["seed"].as_u64()?,
+                side: v["side"].as_u64()?,
+                native: pair("native")?,
+                resized: pair("resize-256")?,
+                seconds: v["seconds"].as_f64()?,
+            })
+        };
+        Ok(run().ok_or_else(|| format!("runs.jsonl: {v} is no run: delete this line"))?)
     }
 }
 
 impl Display for Run {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { set, arm, seed, native, resized, seconds, .. } = self;
+        let Self { set, variant, seed, native, resized, seconds, .. } = self;
         write!(
             f,
-            "{set:14} {arm:18} seed {seed}: {:.4}/{:.4} (resize-256 {:.4}/{:.4}), trained in {seconds:.1} s",
+            "{set:14} {variant:18} seed {seed}: {:.4}/{:.4} (resize-256 {:.4}/{:.4}), trained in {seconds:.1} s",
             native.0, native.1, resized.0, resized.1
         )
     }
 }
 
-/// The finished runs of a file, none if there is no file.
-pub(crate) fn read(path: &Path) -> Result<Vec<Run>> {
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let broken = |line: usize| format!("{}: line {line} is no run: delete it", path.display());
-    let parse = |(i, line): (usize, &str)| -> Result<Run> {
-        let value: Value = serde_json::from_str(line).map_err(|_| broken(i + 1))?;
-        Ok(Run::from_json(&value).ok_or_else(|| broken(i + 1))?)
-    };
-    std::fs::read_to_string(path)?.lines().enumerate().map(parse).collect()
-}
-
-pub(crate) fn append(path: &Path, run: &Run) -> Result<()> {
-    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
-    Ok(writeln!(file, "{}", run.to_json())?)
-}
-
-/// Trains and measures.
-pub(crate) fn make(set: &Set, arm: &str, seed: u64, side: usize) -> Result<Run> {
+/// Trains a variant and measures it.
+pub(crate) fn make(name: &str, set: &ImageSet, variant: &str, seed: u64) -> Result<Run> {
     let start = Instant::now();
-    let detector = arms::trained(set, arm, seed)?;
+    let detector = variants::train_variant(set, variant, seed)?;
     let seconds = start.elapsed().as_secs_f64();
     let predictions: Vec<Prediction> = set
         .tests
         .par_iter()
         .map(|t| {
-            let image = shrink_to_side(t.image.view(), side).map_err(|e| e.to_string())?;
+            let image = shrink_to_side(t.image.view(), set.side).map_err(|e| e.to_string())?;
             detector.predict(image.view()).map_err(|e| e.to_string())
         })
         .collect::<std::result::Result<_, String>>()?;
@@ -103,10 +93,10 @@ pub(crate) fn make(set: &Set, arm: &str, seed: u64, side: usize) -> Result<Run> 
         figures(set, &predictions, &protocol)
     };
     Ok(Run {
-        set: set.name.to_owned(),
-        arm: arm.to_owned(),
+        set: name.to_owned(),
+        variant: variant.to_owned(),
         seed,
-        side: side as u64,
+        side: set.side as u64,
         native: by("native")?,
         resized: by("resize-256")?,
         seconds,
@@ -114,7 +104,7 @@ pub(crate) fn make(set: &Set, arm: &str, seed: u64, side: usize) -> Result<Run> 
 }
 
 /// Image and pixel AUROC of maps at the detector's size. Under `native` the image score is the detector's own.
-fn figures(set: &Set, predictions: &[Prediction], protocol: &Protocol) -> Result<(f64, f64)> {
+fn figures(set: &ImageSet, predictions: &[Prediction], protocol: &Protocol) -> Result<(f64, f64)> {
     let mut pool = PixelPool::new();
     let (mut scores, mut labels) = (Vec::new(), Vec::new());
     for (test, prediction) in set.tests.iter().zip(predictions) {

@@ -1,4 +1,4 @@
-//! What one 256x256 image costs, and ONNX Runtime and PyTorch beside it.
+//! Times a prediction on one 256 x 256 image, and ONNX Runtime and PyTorch on the backbone.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,24 +10,28 @@ use maphc2f::frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::Array3;
 use serde_json::Value;
 
-use crate::{Result, arms};
-use experiments::texture::texture;
+use experiments::program::Result;
+
+use crate::variants;
+use experiments::texture::brick_texture;
 
 const SIDE: usize = 256;
 
-/// Milliseconds, the least of many runs.
+/// Least milliseconds of many runs.
 pub(crate) struct Speed {
-    /// A whole `predict` with all threads, and with one.
+    /// `predict` with all threads.
     pub(crate) predict: f64,
+    /// `predict` with one thread.
     pub(crate) predict_single: f64,
-    /// A `predict` of the memory with all threads.
+    /// `predict` of the memory with all threads.
     pub(crate) memory: f64,
     /// The backbone alone with all threads.
     pub(crate) backbone_all: f64,
-    /// The backbone's share with one thread, with and without the mirrored frame.
+    /// The backbone alone with one thread.
     pub(crate) backbone: f64,
+    /// The backbone with one thread on the image with its mirrored frame, as `predict` calls it.
     pub(crate) framed: f64,
-    /// The peers' script's answer.
+    /// Figures of the script of other libraries.
     pub(crate) peers: Option<Value>,
 }
 
@@ -42,14 +46,13 @@ fn least(mut run: impl FnMut() -> Result<()>) -> Result<f64> {
     Ok(best)
 }
 
-/// Times detectors of the default sizes on made-up textures: what
-/// it says is worth nothing, what it takes is real.
+/// Times detectors of the default sizes on made-up textures.
 pub(crate) fn measure(python: Option<&Path>) -> Result<Speed> {
     let net = EfficientNetLite0::pretrained()?;
-    let normals: Vec<_> = (0..40).map(|seed| texture(SIDE, seed)).collect();
+    let normals: Vec<_> = (0..40).map(|seed| brick_texture(SIDE, seed)).collect();
     let memory = MemoryDetector::fit(Arc::new(net.clone()), &normals, &MemoryParams::default(), &mut NoObserver)?;
-    let detector = arms::without_images(&normals, TrainParams { rounds: 0, ..Default::default() })?;
-    let image = texture(SIDE, 99);
+    let detector = variants::without_images(&normals, TrainParams { rounds: 0, ..Default::default() })?;
+    let image = brick_texture(SIDE, 99);
     let framed = Array3::from_shape_fn((SIDE + 32, SIDE + 32, 3), |(y, x, c)| image[[y % SIDE, x % SIDE, c]]);
     let predict = least(|| Ok(detector.predict(image.view()).map(drop)?))?;
     let backbone_all = least(|| Ok(net.extract(image.view()).map(drop)?))?;

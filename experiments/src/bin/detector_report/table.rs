@@ -7,14 +7,14 @@ use maphc2f::adbench::metrics::{OverSeeds, over_seeds};
 use crate::runs::Run;
 use crate::speed::Speed;
 
-/// The text, and our means over the sets.
+/// Text of the tables, and the means of our detector over the sets.
 pub(crate) struct Table {
     pub(crate) text: String,
     pub(crate) image: f64,
     pub(crate) pixel: f64,
 }
 
-pub(crate) fn write(runs: &[Run], speed: &Speed, sets: &[String], arms: &[String], side: usize) -> Table {
+pub(crate) fn write(runs: &[Run], speed: &Speed, sets: &[String], variants: &[String], side: usize) -> Table {
     let mut text = String::new();
     let native = |r: &Run| r.native;
     let resized = |r: &Run| r.resized;
@@ -24,13 +24,13 @@ pub(crate) fn write(runs: &[Run], speed: &Speed, sets: &[String], arms: &[String
         ("the evaluation rule of `resize-256`, on the same maps", &resized),
     ] {
         let _ = writeln!(text, "\n### Image / pixel AUROC, {title}\n");
-        let _ = writeln!(text, "| arm | {} | mean of sets | s to train |", sets.join(" | "));
+        let _ = writeln!(text, "| variant | {} | mean of sets | s to train |", sets.join(" | "));
         let _ = writeln!(text, "|---|{}---|---|", "---|".repeat(sets.len()));
-        for arm in arms {
-            let mut line = format!("| {arm} |");
+        for variant in variants {
+            let mut line = format!("| {variant} |");
             let mut means = Vec::new();
             for set in sets {
-                let of_set: Vec<&Run> = runs.iter().filter(|r| r.is(set, arm, r.seed, side)).collect();
+                let of_set: Vec<&Run> = runs.iter().filter(|r| r.is(set, variant, side)).collect();
                 let figures = |pick: &dyn Fn((f64, f64)) -> f64| -> Option<OverSeeds> {
                     over_seeds(&of_set.iter().map(|r| pick(of(r))).collect::<Vec<_>>()).ok()
                 };
@@ -50,10 +50,10 @@ pub(crate) fn write(runs: &[Run], speed: &Speed, sets: &[String], arms: &[String
             } else {
                 line.push_str(" |");
             }
-            if arm == "ours" && title == "native" {
+            if variant == "ours" && title == "native" {
                 (image, pixel) = (i, p);
             }
-            let seconds: Vec<f64> = runs.iter().filter(|r| &r.arm == arm).map(|r| r.seconds).collect();
+            let seconds: Vec<f64> = runs.iter().filter(|r| &r.variant == variant).map(|r| r.seconds).collect();
             let _ = match seconds.len() {
                 0 => writeln!(text, "{line} - |"),
                 n => writeln!(text, "{line} {:.0} |", seconds.iter().sum::<f64>() / n as f64),

@@ -1,7 +1,11 @@
-//! What is compared: baselines, control arms of synthesis, and ours. All but the first three train the same detector the same way.
+//! The variants that are compared: other detectors, other makes of synthetic defects, ablations, and ours.
+//!
+//! All but the first three train the same detector the same way.
 
 use std::sync::Arc;
 
+use experiments::program::Result;
+use experiments::sets::ImageSet;
 use maphc2f::bilevel::ForwardDifference;
 use maphc2f::bisqad::{
     Anomaly, AnomalySource, Detector, Ensemble, Fusion, GaussianDetector, GaussianParams, MemoryDetector, MemoryParams,
@@ -15,11 +19,8 @@ use maphc2f::sqe::{Head, Sqe};
 use maphc2f::{MATERIALS, Pipeline, PipelineSource, Stage, Training, train};
 use ndarray::{Array2, Array3, ArrayView3};
 
-use crate::Result;
-use crate::sets::Set;
-
-/// In the order of the table; the last one is the default of the library.
-pub(crate) const ARMS: [&str; 11] = [
+/// Variants in the order of the table; the last one is the default of the library.
+pub(crate) const VARIANTS: [&str; 11] = [
     "patch-memory",
     "position-gaussian",
     "untrained",
@@ -33,12 +34,12 @@ pub(crate) const ARMS: [&str; 11] = [
     "ours",
 ];
 
-/// Trains the arm called `arm`.
-pub(crate) fn trained(set: &Set, arm: &str, seed: u64) -> Result<Box<dyn Detector>> {
+/// Trains the variant of a name.
+pub(crate) fn train_variant(set: &ImageSet, variant: &str, seed: u64) -> Result<Box<dyn Detector>> {
     let params = TrainParams { seed, ..Default::default() };
     let net = Arc::new(EfficientNetLite0::pretrained()?);
     let ours = || Pipeline::physical(&MATERIALS);
-    let pipeline = match arm {
+    let pipeline = match variant {
         "patch-memory" => {
             let params = MemoryParams { seed, ..Default::default() };
             return Ok(Box::new(MemoryDetector::fit(net, &set.normals, &params, &mut NoObserver)?));
@@ -47,7 +48,7 @@ pub(crate) fn trained(set: &Set, arm: &str, seed: u64) -> Result<Box<dyn Detecto
             return Ok(Box::new(GaussianDetector::fit(net, &set.normals, GaussianParams::default())?));
         }
         "feature-noise" => {
-            // as many updates as the other arms, of fewer draws
+            // as many updates as the other variants, of fewer batches
             let updates = params.updates * params.steps;
             return Ok(Box::new(without_images(
                 &set.normals,
@@ -55,15 +56,15 @@ pub(crate) fn trained(set: &Set, arm: &str, seed: u64) -> Result<Box<dyn Detecto
             )?));
         }
         "ours+memory" => return Ok(Box::new(ensemble(set, params)?)),
-        "cutpaste" => control(vec![Box::new(CutPaste::default()), Box::new(CutPasteScar::default())]),
-        "perlin" => control(vec![Box::new(PerlinBlend::default())]),
-        "nsa-like" => control(vec![Box::new(PatchClone::default())]),
+        "cutpaste" => unrefined(vec![Box::new(CutPaste::default()), Box::new(CutPasteScar::default())]),
+        "perlin" => unrefined(vec![Box::new(PerlinBlend::default())]),
+        "nsa-like" => unrefined(vec![Box::new(PatchClone::default())]),
         "ours-raw" => ours()?.up_to(Stage::Raw),
         "ours-npcF" => ours()?.up_to(Stage::Coarse),
         _ => ours()?,
     };
     let source = PipelineSource::new(&pipeline, &set.normals, &set.names, seed)?;
-    if arm == "untrained" {
+    if variant == "untrained" {
         // the defects serve to choose the shrinkage alone
         let none = Training { train: TrainParams { rounds: 0, ..params }, ladders: 3, ..Default::default() };
         let model = train(&set.normals, &source, &none, None, &mut NoObserver)?;
@@ -73,15 +74,15 @@ pub(crate) fn trained(set: &Set, arm: &str, seed: u64) -> Result<Box<dyn Detecto
     Ok(Box::new(train(&set.normals, &source, &training, None, &mut NoObserver)?.fitted.detector))
 }
 
-/// Defects of other makes, as they are drawn.
-fn control(makers: Vec<Box<dyn Synthesizer>>) -> Pipeline {
+/// Pipeline of one group for each synthesizer, without refinement.
+fn unrefined(synthesizers: Vec<Box<dyn Synthesizer>>) -> Pipeline {
     let mut pipeline = Pipeline::new(CoarseToFine::default());
-    makers.into_iter().for_each(|maker| pipeline.push(vec![maker]));
+    synthesizers.into_iter().for_each(|synthesizer| pipeline.push(vec![synthesizer]));
     pipeline.up_to(Stage::Raw)
 }
 
-/// Our detector and a memory as one, put on one scale by every tenth good photo, which neither has seen.
-fn ensemble(set: &Set, params: TrainParams) -> Result<Ensemble> {
+/// Ensemble of our detector and a memory, put on one scale by every tenth normal photo, which neither was fitted to.
+fn ensemble(set: &ImageSet, params: TrainParams) -> Result<Ensemble> {
     let (mut fitted, mut names, mut held) = (Vec::new(), Vec::new(), Vec::new());
     for (i, (normal, name)) in set.normals.iter().zip(&set.names).enumerate() {
         if i % 10 == 0 {
@@ -100,10 +101,10 @@ fn ensemble(set: &Set, params: TrainParams) -> Result<Ensemble> {
     Ok(Ensemble::new(Arc::new(ours), Arc::new(memory), &held)?)
 }
 
-/// Draws nothing: the discriminator learns from normal patches and from their pushed copies alone.
-struct Untouched;
+/// Anomalies that change nothing: the discriminator learns from normal patches and their noisy copies alone.
+struct NoAnomaly;
 
-impl AnomalySource for Untouched {
+impl AnomalySource for NoAnomaly {
     fn mechanisms(&self) -> usize {
         1
     }
@@ -120,7 +121,7 @@ impl AnomalySource for Untouched {
     }
 }
 
-/// Trained without drawing anything.
+/// Trains without synthetic defects.
 pub(crate) fn without_images(normals: &[Array3<f32>], params: TrainParams) -> Result<PatchDetector> {
     let net = Arc::new(EfficientNetLite0::pretrained()?);
     let mut quality = Sqe::new(net.as_ref(), Head::default(), params.seed)?;
@@ -128,5 +129,5 @@ pub(crate) fn without_images(normals: &[Array3<f32>], params: TrainParams) -> Re
     let method = ForwardDifference::default();
     let upper =
         OuterProblem { quality: &mut quality, method: &method, validation: &ValidationAnomalies::HeldOutMechanism };
-    Ok(fit(net, normals, &Untouched, upper, &params, None, &mut NoObserver)?.detector)
+    Ok(fit(net, normals, &NoAnomaly, upper, &params, None, &mut NoObserver)?.detector)
 }

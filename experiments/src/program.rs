@@ -1,0 +1,40 @@
+//! How a program of this package talks: lines for people on standard error, one result line on standard output.
+
+use std::fmt::Display;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Result of a whole program; the error is shown to a person.
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// Ends a program: its result line goes to standard output; an error is one line on standard error and exit code 2.
+pub fn finish(outcome: Result<String>) -> ExitCode {
+    finish_with(outcome.map(|line| (line, ExitCode::SUCCESS)))
+}
+
+/// Like [`finish`], with an exit code of the program's own.
+#[allow(clippy::print_stdout)] // the one line that other programs read
+pub fn finish_with(outcome: Result<(String, ExitCode)>) -> ExitCode {
+    match outcome {
+        Ok((line, code)) => {
+            println!("{line}");
+            code
+        }
+        Err(e) => {
+            say(&format!("error: {}", e.to_string().trim().replace('\n', "; ")));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Prints a line for people on standard error.
+#[allow(clippy::print_stderr)]
+pub fn say(line: &dyn Display) {
+    eprintln!("{line}");
+}
+
+/// Names the files that were written to a folder.
+pub fn say_written(folder: &Path, files: &[&str]) {
+    let list: Vec<String> = files.iter().map(|f| folder.join(f).display().to_string()).collect();
+    say(&format!("wrote {}", list.join(", ")));
+}
