@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use common::{Bars, bar, finish, number, say, tell_files, tell_training, write_report};
 use maphc2f::adbench::dataset::Policy;
-use maphc2f::adbench::loaders::Mvtec;
+use maphc2f::adbench::loaders::{Layout, Mvtec};
 use maphc2f::bisqad::{Checkpoint, Detector, Fusion, TrainParams, Weighting};
 use maphc2f::{
     Cell, Evaluation, MATERIALS, Pipeline, PipelineSource, Sheet, TestImage, Training, evaluate, load_photo,
@@ -73,11 +73,11 @@ fn options() -> Result<Options> {
 fn run() -> Result<String> {
     let options = options()?;
     let start = Instant::now();
-    let dataset = Mvtec::index_with(&options.root, Policy::Strict)?.validate()?;
+    let dataset = Mvtec.index(&options.root, None, Policy::Strict)?.validate()?;
     for finding in dataset.findings() {
         say(&format!("note: {finding}"));
     }
-    let name = dataset.name().to_owned();
+    let name = dataset.category().to_owned();
     let photos: Vec<Array3<f32>> =
         dataset.train().samples().iter().map(|s| load_photo(s.image_path())).collect::<std::result::Result<_, _>>()?;
     let names: Vec<String> = dataset.train().samples().iter().map(|s| s.image_path().display().to_string()).collect();

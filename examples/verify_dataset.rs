@@ -17,8 +17,7 @@ use std::process::ExitCode;
 
 use common::bar;
 use maphc2f::adbench::dataset::{Dataset, DatasetError, Policy, Severity};
-use maphc2f::adbench::loaders::published::{Counts, Source, counts};
-use maphc2f::adbench::loaders::{Btad, Folder, Mvtec, Table, Visa, VisaSplit};
+use maphc2f::adbench::loaders::{Counts, Folder, by_name};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -73,42 +72,18 @@ fn main() -> ExitCode {
 fn run() -> Result<usize> {
     let args = args()?;
     let root = args.root.as_path();
-    let visa = |split| Visa::new(split);
     let policy = Policy::Skip;
     type Index<'a> = Box<dyn Fn(&str) -> std::result::Result<Dataset, DatasetError> + 'a>;
-    let (source, names, index): (Option<Source>, Vec<String>, Index<'_>) = match args.layout.as_str() {
-        "mvtec" if root.join("train").is_dir() => {
-            (Some(Source::Mvtec), vec![name_of(root)], Box::new(|_| Mvtec::index_with(root, policy)))
+    let (published, names, index): (_, Vec<String>, Index<'_>) = match (args.layout.as_str(), by_name(&args.layout)) {
+        (_, Some(layout)) => {
+            let index = move |name: &str| layout.index(root, Some(name), policy);
+            (layout.published(), layout.categories(root)?, Box::new(index))
         }
-        "mvtec" => {
-            (Some(Source::Mvtec), Mvtec::categories(root)?, Box::new(|name| Mvtec::index_with(root.join(name), policy)))
-        }
-        "btad" => (Some(Source::Btad), Btad::categories(root)?, Box::new(|name| Btad::index_with(root, name, policy))),
-        "visa" | "visa-2cls-highshot" | "visa-2cls-fewshot" => {
-            let split = match args.layout.as_str() {
-                "visa" => VisaSplit::OneClass,
-                "visa-2cls-highshot" => VisaSplit::TwoClassHighShot,
-                _ => VisaSplit::TwoClassFewShot,
-            };
-            let source = (split == VisaSplit::OneClass).then_some(Source::Visa);
-            let names = visa(split).categories(root)?;
-            (source, names, Box::new(move |name| visa(split).index_with(root, name, policy)))
-        }
-        "table" => {
-            let table = Table::new(root);
-            let names = table.categories()?;
-            let whole = names.is_empty();
-            let names = if whole { vec![name_of(root)] } else { names };
-            let index = move |name: &str| {
-                if whole { table.index_with(policy) } else { table.clone().category(name).index_with(policy) }
-            };
-            (None, names, Box::new(index))
-        }
-        "folder" => {
+        ("folder", _) => {
             let folder = folder(&args)?;
-            (None, vec![name_of(root)], Box::new(move |_| folder.index_with(policy)))
+            (&[], vec![name_of(root)], Box::new(move |_| folder.index(policy)))
         }
-        other => return Err(format!("no layout {other:?}; give {LAYOUTS}").into()),
+        (other, _) => return Err(format!("no layout {other:?}; give {LAYOUTS}").into()),
     };
     if names.is_empty() {
         return Err(
@@ -128,15 +103,15 @@ fn run() -> Result<usize> {
                 continue;
             }
         };
-        print_counts(name, Counts::of(&data), source);
+        print_counts(name, Counts::of(&data), published);
         for finding in data.findings() {
             let is_fault = finding.severity() == Severity::Error;
             faults += usize::from(is_fault);
             problems.push(format!("{}: {finding}", if is_fault { "fault" } else { "warning" }));
         }
     }
-    if let Some(source) = source.filter(|_| names.len() > 1) {
-        for (name, _) in counts(source).filter(|(name, _)| !names.iter().any(|n| n == name)) {
+    if names.len() > 1 {
+        for (name, _) in published.iter().filter(|(name, _)| !names.iter().any(|n| n == name)) {
             problems.push(format!("warning: {}: published category {name} is missing", root.display()));
         }
     }
@@ -173,8 +148,8 @@ fn validate(data: Dataset) -> std::result::Result<Dataset, DatasetError> {
 }
 
 /// Images that can be used; the published number in brackets where it differs.
-fn print_counts(name: &str, found: Counts, source: Option<Source>) {
-    let official = source.and_then(|source| counts(source).find(|(n, _)| *n == name)).map(|(_, c)| c);
+fn print_counts(name: &str, found: Counts, published: &[(&str, Counts)]) {
+    let official = published.iter().find(|(n, _)| *n == name).map(|(_, c)| *c);
     let cell = |found: usize, official: Option<usize>| match official {
         Some(n) if n != found => format!("{found} (not {n})"),
         _ => found.to_string(),

@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use factory_common::{json, maphc2f, photos, run, synth, tree};
-use maphc2f::adbench::loaders::Mvtec;
+use maphc2f::adbench::dataset::Policy;
+use maphc2f::adbench::loaders::{Layout, Mvtec};
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::sqe::{Head, QualityFeatures, RankedVersions, Sqe, WarmStartParams};
 use ndarray::{Array2, Array3};
@@ -63,7 +64,7 @@ fn formats_hold_the_same_samples(out: &Path) {
     let mut kinds: Vec<_> = made.iter().map(|l| l["mechanism"].as_str().unwrap()).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    let data = Mvtec::index(out.join("mvtec")).unwrap().validate().unwrap();
+    let data = Mvtec.index(&out.join("mvtec"), None, Policy::Strict).unwrap().validate().unwrap();
     assert_eq!((data.train().len(), data.test().len(), data.kinds()), (3, made.len(), kinds));
     let coco: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(out.join("coco/annotations.json")).unwrap()).unwrap();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use maphc2f::adbench::dataset::Policy;
-use maphc2f::adbench::loaders::Mvtec;
+use maphc2f::adbench::loaders::{Layout, Mvtec};
 use maphc2f::{TestImage, load_photo, shrink_to_side};
 use ndarray::Array3;
 
@@ -30,7 +30,7 @@ impl ImageSet {
     /// The folder cannot be indexed, or a file cannot be read.
     pub fn load(root: &Path, side: usize) -> Result<Self> {
         // four masks of the magnetic tiles are empty as published
-        let dataset = Mvtec::index_with(root, Policy::Skip)?.validate()?;
+        let dataset = Mvtec.index(root, None, Policy::Skip)?.validate()?;
         for finding in dataset.findings() {
             say(&format!("note: {finding}"));
         }

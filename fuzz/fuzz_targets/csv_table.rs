@@ -31,9 +31,9 @@ fuzz_target!(|data: &[u8]| {
     let root = root();
     fs::write(&path, data).expect("a file");
     let table = Table::new(&path).root(root);
-    common::check(|policy| table.index_with(policy));
+    common::check(|policy| table.index(policy));
     for category in table.categories().unwrap_or_default() {
         let table = table.clone().category(category).with_train_anomalies();
-        common::check(|policy| table.index_with(policy));
+        common::check(|policy| table.index(policy));
     }
 });

@@ -8,7 +8,7 @@ mod common;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use adbench::loaders::{Btad, Folder, Mvtec, Visa, VisaSplit};
+use adbench::loaders::{Folder, LAYOUTS, detect};
 use libfuzzer_sys::fuzz_target;
 
 /// The path below the root that a line names, unless it would leave it.
@@ -46,21 +46,14 @@ fuzz_target!(|text: &str| {
     let root = fs::canonicalize(root).expect("a folder");
     text.lines().take(24).for_each(|line| make(&root, line));
 
-    let categories = Mvtec::categories(&root).unwrap_or_default();
-    for category in categories.iter().take(2).map(String::as_str).chain([""]) {
-        let folder = root.join(category);
-        common::check(|policy| Mvtec::index_with(&folder, policy));
-    }
-    for product in ["01", "02"] {
-        common::check(|policy| Btad::index_with(&root, product, policy));
-    }
-    for split in [VisaSplit::OneClass, VisaSplit::TwoClassHighShot] {
-        let visa = Visa::new(split);
-        for object in visa.categories(&root).unwrap_or_default().iter().take(2) {
-            common::check(|policy| visa.index_with(&root, object, policy));
+    let _ = detect(&root);
+    for layout in LAYOUTS {
+        common::check(|policy| layout.index(&root, None, policy));
+        for category in layout.categories(&root).unwrap_or_default().iter().take(2) {
+            common::check(|policy| layout.index(&root, Some(category), policy));
         }
     }
     let folder = Folder::new("f", &root).train("train/good").good("test/good");
     let folder = folder.defect("bad", "test/bad", Some("ground_truth/bad"));
-    common::check(|policy| folder.index_with(policy));
+    common::check(|policy| folder.index(policy));
 });

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use adbench::dataset::Policy;
-use adbench::loaders::{Btad, Mvtec, Visa, VisaSplit};
+use adbench::loaders::{Btad, Layout, Mvtec, Visa, VisaSplit};
 use imgkit::image_io::{MaskRule, Photo, decode_photo, read_mask};
 use imgkit::level::to_u8;
 use imgkit::resize::{resize, resize_map};
@@ -79,7 +79,7 @@ impl PhotoSet {
         let top = inner.unwrap_or_else(|| root.to_owned());
         let found = match category {
             Some(name) if raw_visa => {
-                let data = Visa::new(VisaSplit::OneClass).index_with(root, name, Policy::Skip);
+                let data = Visa::new(VisaSplit::OneClass).index(root, Some(name), Policy::Skip);
                 let data = data.map_err(|e| fail(one_line(&e)))?;
                 data.train().samples().iter().map(|s| s.image_path().to_owned()).collect()
             }
@@ -187,8 +187,8 @@ fn choices(root: &Path, top: &Path) -> String {
     let found = if root.join("split_csv").is_dir() {
         Visa::new(VisaSplit::OneClass).categories(root).unwrap_or_default()
     } else {
-        let mut names = Mvtec::categories(top).unwrap_or_default();
-        names.extend(Btad::categories(top).unwrap_or_default());
+        let mut names = Mvtec.categories(top).unwrap_or_default();
+        names.extend(Btad.categories(top).unwrap_or_default());
         names.sort();
         names.dedup();
         names

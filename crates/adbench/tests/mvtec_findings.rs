@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use adbench::dataset::{DatasetError, Finding, Policy, Severity};
-use adbench::loaders::Mvtec;
+use adbench::loaders::{Layout, Mvtec};
 use common::{mask, photo, save};
 use image::GrayImage;
 use imgkit::image_io::MaskRule;
@@ -30,13 +30,13 @@ fn category() -> (TempDir, PathBuf) {
 /// `left` test samples.
 fn only_finding(root: &Path, left: usize, validate: bool) -> Finding {
     let finish = |d: adbench::dataset::Dataset| if validate { d.validate() } else { Ok(d) };
-    let strict = Mvtec::index(root).and_then(finish).unwrap_err();
+    let strict = Mvtec.index(root, None, Policy::Strict).and_then(finish).unwrap_err();
     let text = strict.to_string();
     let DatasetError::Findings(list) = strict else { panic!("{strict:?}") };
     let [finding] = list.as_slice() else { panic!("{list}") };
     assert_eq!(finding.severity(), Severity::Error);
     assert_eq!(text.lines().count(), 2, "{text}");
-    let skipped = Mvtec::index_with(root, Policy::Skip).and_then(finish).unwrap();
+    let skipped = Mvtec.index(root, None, Policy::Skip).and_then(finish).unwrap();
     assert_eq!(skipped.findings(), std::slice::from_ref(finding));
     assert_eq!(skipped.test().len(), left);
     finding.clone()
@@ -50,8 +50,8 @@ fn a_sound_category_is_indexed_in_order() {
     fs::write(root.join("test/readme.txt"), "text").unwrap();
     fs::write(root.join("test/crack/.DS_Store"), "text").unwrap();
     fs::create_dir(root.join("test/.hidden")).unwrap();
-    let data = Mvtec::index(&root).unwrap().validate().unwrap();
-    assert_eq!(data.name(), "widget");
+    let data = Mvtec.index(&root, None, Policy::Strict).unwrap().validate().unwrap();
+    assert_eq!(data.category(), "widget");
     assert_eq!(data.findings(), []);
     let ids: Vec<&str> = data.test().samples().iter().map(|s| s.id()).collect();
     assert_eq!(ids, ["test/crack/000.png", "test/crack/001.png", "test/good/000.png"]);
@@ -62,7 +62,7 @@ fn a_sound_category_is_indexed_in_order() {
     assert_eq!(crack.indexed_iter().filter(|x| *x.1).map(|x| x.0).collect::<Vec<_>>(), [(2, 1)]);
     let good = data.test().samples()[2].read_mask(MaskRule::NonZero).unwrap().mask;
     assert_eq!((good.dim(), good.iter().any(|&m| m)), ((8, 8), false));
-    assert_eq!(Mvtec::categories(root.parent().unwrap()).unwrap(), ["widget"]);
+    assert_eq!(Mvtec.categories(root.parent().unwrap()).unwrap(), ["widget"]);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_missing_mask_does_not_shift_the_others() {
     fs::remove_file(root.join("ground_truth/crack/000_mask.png")).unwrap();
     let finding = only_finding(&root, 2, false);
     assert!(matches!(&finding, Finding::MissingMask { image, .. } if image.ends_with("test/crack/000.png")));
-    let data = Mvtec::index_with(&root, Policy::Skip).unwrap();
+    let data = Mvtec.index(&root, None, Policy::Skip).unwrap();
     let crack = &data.test().samples()[0];
     assert_eq!(crack.id(), "test/crack/001.png");
     assert!(crack.mask_path().unwrap().ends_with("001_mask.png"));
@@ -84,7 +84,7 @@ fn a_mask_may_lack_the_suffix_and_have_another_format() {
     fs::rename(folder.join("000_mask.png"), folder.join("000.png")).unwrap();
     fs::remove_file(folder.join("001_mask.png")).unwrap();
     save(&folder.join("001_mask.BMP"), mask(8, 255));
-    assert!(Mvtec::index(&root).unwrap().validate().is_ok());
+    assert!(Mvtec.index(&root, None, Policy::Strict).unwrap().validate().is_ok());
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn broken_files_are_found() {
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() - 20]).unwrap();
     assert!(matches!(only_finding(&root, 3, true), Finding::Undecodable { .. }));
-    let skipped = Mvtec::index_with(&root, Policy::Skip).unwrap().validate().unwrap();
+    let skipped = Mvtec.index(&root, None, Policy::Skip).unwrap().validate().unwrap();
     assert_eq!(skipped.train().len(), 1);
 }
 
@@ -178,7 +178,7 @@ fn warnings_refuse_nothing() {
     let (_folder, root) = category();
     save(&root.join("ground_truth/crack/000_mask.png"), mask(8, 7));
     fs::write(root.join("test/crack/notes.txt"), "text").unwrap();
-    let data = Mvtec::index(&root).unwrap().validate().unwrap();
+    let data = Mvtec.index(&root, None, Policy::Strict).unwrap().validate().unwrap();
     assert_eq!(data.test().len(), 3);
     let [Finding::IgnoredFile { .. }, Finding::GreyMask { pixels: 1, .. }] = data.findings() else {
         panic!("{:?}", data.findings())
@@ -191,7 +191,7 @@ fn all_findings_are_listed_at_once() {
     fs::remove_file(root.join("ground_truth/crack/000_mask.png")).unwrap();
     save(&root.join("ground_truth/crack/008_mask.png"), mask(8, 255));
     save(&root.join("train/crack/000.png"), photo(8));
-    let error = Mvtec::index(&root).unwrap_err();
+    let error = Mvtec.index(&root, None, Policy::Strict).unwrap_err();
     assert_eq!(error.to_string().lines().count(), 4, "{error}");
     assert!(error.to_string().contains("3 errors and 0 warnings"));
 }
@@ -200,7 +200,7 @@ fn all_findings_are_listed_at_once() {
 fn missing_and_empty_folders_say_what_to_do() {
     let (_folder, root) = category();
     let message = |root: &Path| {
-        let error = Mvtec::index(root).unwrap_err();
+        let error = Mvtec.index(root, None, Policy::Strict).unwrap_err();
         assert_eq!(error.to_string().lines().count(), 1, "{error}");
         error
     };

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use adbench::dataset::{DatasetError, Finding, Policy, SampleError};
-use adbench::loaders::{Btad, Folder, Mvtec, Table};
+use adbench::loaders::{Btad, Folder, LAYOUTS, Layout, Mvtec, Table, by_name, detect};
 use common::{huge_png, ids, mask, only_finding, photo, save};
 use imgkit::image_io::{MaskRule, ReadError};
 use tempfile::TempDir;
@@ -36,14 +36,54 @@ fn btad() -> (TempDir, PathBuf) {
 fn btad_is_read_from_its_root_above_or_below() {
     let (folder, top) = btad();
     for (root, products) in [(folder.path(), 2), (top.as_path(), 2), (top.join("08").as_path(), 1)] {
-        assert_eq!(Btad::categories(root).unwrap().len(), products);
-        let data = Btad::index(root, "08").unwrap().validate().unwrap();
-        assert_eq!((data.name(), data.kinds(), data.findings()), ("08", vec!["ko"], [].as_slice()));
+        assert_eq!(Btad.categories(root).unwrap().len(), products);
+        let data = Btad.index(root, Some("08"), Policy::Strict).unwrap().validate().unwrap();
+        assert_eq!((data.category(), data.kinds(), data.findings()), ("08", vec!["ko"], [].as_slice()));
         assert_eq!(ids(&data), ["test/ko/0000.bmp", "test/ko/0002.bmp", "test/ok/0000.bmp"]);
         assert_eq!(data.test().samples()[0].read_mask(MaskRule::NonZero).unwrap().mask.dim(), (5, 12));
     }
-    assert_eq!(Btad::index(&top, "09").unwrap().validate().unwrap().test().len(), 3);
-    assert!(matches!(Btad::index(&top, "07"), Err(DatasetError::MissingFolder { .. })));
+    assert_eq!(Btad.index(&top, Some("09"), Policy::Strict).unwrap().validate().unwrap().test().len(), 3);
+    assert!(matches!(Btad.index(&top, Some("07"), Policy::Strict), Err(DatasetError::MissingFolder { .. })));
+}
+
+#[test]
+fn the_layout_is_found_by_what_lies_at_the_root() {
+    let (folder, top) = btad();
+    let name = |root: &Path| detect(root).unwrap().name();
+    for root in [folder.path(), top.as_path(), top.join("08").as_path()] {
+        assert_eq!(name(root), "btad", "{}", root.display());
+    }
+    let other = tempfile::tempdir().unwrap();
+    let root = other.path();
+    assert!(matches!(detect(root), Err(DatasetError::UnknownLayout { .. })));
+    assert!(matches!(detect(&root.join("absent")), Err(DatasetError::MissingFolder { .. })));
+    fs::write(root.join("list.csv"), "image,split,label").unwrap();
+    assert_eq!(name(&root.join("list.csv")), "table");
+    fs::create_dir_all(root.join("candle/train/good")).unwrap();
+    assert_eq!((name(root), name(&root.join("candle"))), ("visa", "visa"));
+    fs::create_dir_all(root.join("bottle/train/good")).unwrap();
+    assert_eq!((name(root), name(&root.join("bottle"))), ("mvtec", "mvtec"));
+    fs::create_dir(root.join("split_csv")).unwrap();
+    assert_eq!(name(root), "visa");
+    // Every name leads back to its layout.
+    assert!(LAYOUTS.iter().all(|layout| by_name(layout.name()).unwrap().name() == layout.name()));
+}
+
+#[test]
+fn a_root_that_is_a_category_has_its_own_name() {
+    let root = tempfile::tempdir().unwrap();
+    let category = root.path().join("bolt");
+    for name in ["train/good/0.png", "test/good/0.png"] {
+        save(&category.join(name), photo(8));
+    }
+    let here = category.join("train/..");
+    assert_eq!(Mvtec.categories(&here).unwrap(), ["bolt"]);
+    for (root, name) in [(root.path(), Some("bolt")), (&category, Some("bolt")), (&category, None), (&here, None)] {
+        let data = Mvtec.index(root, name, Policy::Strict).unwrap();
+        assert_eq!((data.category(), data.test().len()), ("bolt", 1));
+    }
+    // Another category is not silently replaced by the one at the root.
+    assert!(matches!(Mvtec.index(&category, Some("nut"), Policy::Strict), Err(DatasetError::MissingFolder { .. })));
 }
 
 #[test]
@@ -51,7 +91,7 @@ fn btad_copies_left_by_a_converter_are_ambiguous() {
     let (_folder, top) = btad();
     // The original and its converted copy side by side.
     save(&top.join("08/test/ko/0000.png"), image::RgbImage::new(12, 5));
-    assert!(matches!(only_finding(|p| Btad::index_with(&top, "08", p), 2), Finding::AmbiguousStem { .. }));
+    assert!(matches!(only_finding(|p| Btad.index(&top, Some("08"), p), 2), Finding::AmbiguousStem { .. }));
 }
 
 #[test]
@@ -71,7 +111,7 @@ fn loading_writes_nothing() {
         list
     };
     let before = state();
-    Btad::index(&top, "09").unwrap().validate().unwrap();
+    Btad.index(&top, Some("09"), Policy::Strict).unwrap().validate().unwrap();
     assert_eq!(state(), before);
 }
 
@@ -89,15 +129,15 @@ fn folders() -> (TempDir, Folder) {
 #[test]
 fn folders_named_one_by_one_are_read() {
     let (temporary, folder) = folders();
-    let data = folder.index().unwrap().validate().unwrap();
-    assert_eq!((data.name(), data.train().len(), data.kinds()), ("caps", 2, vec!["dent", "smear"]));
+    let data = folder.index(Policy::Strict).unwrap().validate().unwrap();
+    assert_eq!((data.category(), data.train().len(), data.kinds()), ("caps", 2, vec!["dent", "smear"]));
     assert_eq!(ids(&data), ["dent/1.png", "new/1.png", "smear/1.png"]);
     // Without a mask there is no ground truth, which is not the same as an empty one.
     let smear = &data.test().samples()[2];
     assert!(matches!(smear.read_mask(MaskRule::NonZero), Err(SampleError::NoMask { .. })));
     fs::remove_file(temporary.path().join("dent_masks/1.png")).unwrap();
-    assert!(matches!(only_finding(|p| folder.index_with(p), 2), Finding::MissingMask { .. }));
-    let error = folder.clone().good("absent").index().unwrap_err();
+    assert!(matches!(only_finding(|p| folder.index(p), 2), Finding::MissingMask { .. }));
+    let error = folder.clone().good("absent").index(Policy::Strict).unwrap_err();
     assert!(matches!(error, DatasetError::MissingFolder { path, .. } if path.ends_with("absent")));
 }
 
@@ -110,13 +150,13 @@ fn a_table_of_any_column_order_is_read() {
     }
     let text = "kind,label,split,image\n,ok,train,x/1.png\n,0,test,./x/2.png\nchip,1,test,y/1.png\n";
     fs::write(root.join("list.csv"), text).unwrap();
-    let data = Table::new(root.join("list.csv")).index().unwrap().validate().unwrap();
+    let data = Table::new(root.join("list.csv")).index(Policy::Strict).unwrap().validate().unwrap();
     assert_eq!((ids(&data), data.kinds()), (vec!["x/2.png", "y/1.png"], vec!["chip"]));
     assert!(Table::new(root.join("list.csv")).categories().unwrap().is_empty());
     fs::write(root.join("list.csv"), "kind,label,split,image\n").unwrap();
-    let error = Table::new(root.join("list.csv")).index().unwrap_err();
+    let error = Table::new(root.join("list.csv")).index(Policy::Strict).unwrap_err();
     assert!(error.to_string().contains("no line below the header"), "{error}");
-    assert!(matches!(Table::new(root.join("absent.csv")).index(), Err(DatasetError::Table { .. })));
+    assert!(matches!(Table::new(root.join("absent.csv")).index(Policy::Strict), Err(DatasetError::Table { .. })));
 }
 
 fn category() -> (TempDir, PathBuf) {
@@ -136,7 +176,7 @@ fn links_out_of_a_category_are_refused() {
     use std::os::unix::fs::symlink;
     let (folder, root) = category();
     save(&folder.path().join("other/000.png"), photo(8));
-    let index = |p: Policy| Mvtec::index_with(&root, p);
+    let index = |p: Policy| Mvtec.index(&root, None, p);
     symlink(folder.path().join("other/000.png"), root.join("test/good/001.png")).unwrap();
     assert!(matches!(only_finding(index, 3), Finding::PathEscapesRoot { path, .. } if path.ends_with("001.png")));
     fs::remove_file(root.join("test/good/001.png")).unwrap();
@@ -160,7 +200,7 @@ fn folders_that_links_lead_out_are_not_read() {
         let outside = folder.path().join("outside");
         fs::rename(root.join(linked), &outside).unwrap();
         symlink(&outside, root.join(linked)).unwrap();
-        let index = |policy| Mvtec::index_with(&root, policy);
+        let index = |policy| Mvtec.index(&root, None, policy);
         let error = index(Policy::Strict).unwrap_err().to_string();
         if linked == "train/good" {
             assert!(error.contains("train/good: no image in the folder"), "{error}");
@@ -179,7 +219,7 @@ fn a_header_that_claims_gigabytes_is_refused_at_once() {
     let (_folder, root) = category();
     fs::write(root.join("test/good/000.png"), huge_png()).unwrap();
     let before = std::time::Instant::now();
-    let finding = only_finding(|p| Mvtec::index_with(&root, p), 2);
+    let finding = only_finding(|p| Mvtec.index(&root, None, p), 2);
     assert!(matches!(&finding, Finding::Undecodable { .. }), "{finding}");
     // Nor does its size alone make an empty mask of 3.6 GB.
     let sample = adbench::dataset::Sample::new("a".into(), root.join("test/good/000.png"), None, None);

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use adbench::dataset::{DatasetError, Finding, Policy};
-use adbench::loaders::Mvtec;
+use adbench::loaders::{Layout, Mvtec};
 use tiff::encoder::{TiffEncoder, colortype};
 
 fn write<C: colortype::ColorType>(path: &Path, values: &[C::Inner])
@@ -26,12 +26,12 @@ fn unsupported_pixels_are_a_finding() {
     for image in ["train/good/0.tiff", "test/good/0.tiff", "test/dent/0.tiff", "ground_truth/dent/0_mask.tiff"] {
         write::<colortype::Gray8>(&category.join(image), &[0, 255]);
     }
-    Mvtec::index(&category).unwrap().validate().unwrap();
+    Mvtec.index(&category, None, Policy::Strict).unwrap().validate().unwrap();
     let bad = category.join("train/good/1.tiff");
     write::<colortype::Gray32>(&bad, &[1, 2]);
-    let refused = Mvtec::index(&category).unwrap().validate();
+    let refused = Mvtec.index(&category, None, Policy::Strict).unwrap().validate();
     let Err(DatasetError::Findings(list)) = refused else { panic!("{refused:?}") };
     assert!(matches!(&list.as_slice(), [Finding::UnsupportedPixel { path, .. }] if *path == bad), "{list}");
-    let kept = Mvtec::index_with(&category, Policy::Skip).unwrap().validate().unwrap();
+    let kept = Mvtec.index(&category, None, Policy::Skip).unwrap().validate().unwrap();
     assert_eq!((kept.train().len(), kept.test().len(), kept.findings().len()), (1, 2, 1));
 }

@@ -1,4 +1,4 @@
-//! VisA: the raw dataset with its tables, and the reorganised copies.
+//! VisA: the raw dataset with its tables, and the reorganized copies.
 
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
 
@@ -8,8 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use adbench::dataset::{DatasetError, Finding, Policy};
-use adbench::loaders::published::{Source, counts};
-use adbench::loaders::{Visa, VisaSplit};
+use adbench::loaders::{Counts, Layout, Visa, VisaSplit, by_name};
 use common::{ids, mask, only_finding, photo, save};
 use imgkit::image_io::MaskRule;
 use tempfile::TempDir;
@@ -59,7 +58,7 @@ fn raw() -> (TempDir, PathBuf) {
 }
 
 fn index(root: &Path, policy: Policy) -> Result<adbench::dataset::Dataset, DatasetError> {
-    Visa::default().index_with(root, "bolt", policy)
+    Visa::default().index(root, Some("bolt"), policy)
 }
 
 /// Replaces a text in the table.
@@ -163,9 +162,9 @@ fn text_that_is_not_utf8_is_found() {
 #[test]
 fn a_table_without_the_object_or_a_column_is_refused() {
     let (_folder, root) = raw();
-    let error = Visa::default().index(&root, "screw").unwrap_err();
+    let error = Visa::default().index(&root, Some("screw"), Policy::Strict).unwrap_err();
     assert!(matches!(&error, DatasetError::Table { reason, .. } if reason.contains("screw")), "{error}");
-    let error = Visa::new(VisaSplit::TwoClassFewShot).index(&root, "bolt").unwrap_err();
+    let error = Visa::new(VisaSplit::TwoClassFewShot).index(&root, Some("bolt"), Policy::Strict).unwrap_err();
     assert!(matches!(&error, DatasetError::Table { path, .. } if path.ends_with("2cls_fewshot.csv")), "{error}");
     edit(&root, "split,", "part,");
     let error = index(&root, Policy::Skip).unwrap_err();
@@ -178,12 +177,13 @@ fn supervised_splits_have_anomalies_in_training() {
     let text =
         [line("bolt", "train", true, 0), line("bolt", "train", false, 0), line("bolt", "test", true, 1)].concat();
     write(&root, "2cls_highshot", &format!("{HEADER}{text}{}", line("bolt", "test", false, 1)));
-    let data = Visa::new(VisaSplit::TwoClassHighShot).index(&root, "bolt").unwrap().validate().unwrap();
+    let data =
+        Visa::new(VisaSplit::TwoClassHighShot).index(&root, Some("bolt"), Policy::Strict).unwrap().validate().unwrap();
     assert_eq!((data.train().len(), data.train().anomalous(), data.test().len()), (2, 1, 2));
 }
 
 #[test]
-fn reorganised_copies_are_read() {
+fn reorganized_copies_are_read() {
     for (top, good, bad) in [("1cls", "good", "bad"), ("", "good", "bad"), ("", "ok", "ko")] {
         let folder = TempDir::new().unwrap();
         let object = folder.path().join(top).join("bolt");
@@ -193,9 +193,10 @@ fn reorganised_copies_are_read() {
         // No `_mask`, and ids instead of 255.
         save(&object.join(format!("ground_truth/{bad}/000.png")), mask(8, 2));
         assert_eq!(Visa::default().categories(folder.path()).unwrap(), ["bolt"]);
-        let data = Visa::default().index(folder.path(), "bolt").unwrap().validate().unwrap();
+        let data = Visa::default().index(folder.path(), Some("bolt"), Policy::Strict).unwrap().validate().unwrap();
         assert_eq!((data.findings(), data.kinds(), data.test().len()), ([].as_slice(), vec![bad], 2));
-        let error = Visa::new(VisaSplit::TwoClassHighShot).index(folder.path(), "bolt").unwrap_err();
+        let error =
+            Visa::new(VisaSplit::TwoClassHighShot).index(folder.path(), Some("bolt"), Policy::Strict).unwrap_err();
         assert!(error.to_string().contains("2cls_highshot"), "{error}");
     }
 }
@@ -208,27 +209,25 @@ fn other_numbers_than_the_published_ones_are_warned_of() {
         save(&object.join(name), photo(8));
     }
     save(&object.join("ground_truth/bad/000.png"), mask(8, 2));
-    let data = Visa::default().index(folder.path(), "pcb3").unwrap();
+    let data = Visa::default().index(folder.path(), Some("pcb3"), Policy::Strict).unwrap();
     let numbers = data.findings().iter().map(|f| match f {
-        Finding::CountMismatch { what, found: 1, official, .. } => (*what, *official),
+        Finding::CountMismatch { what, found: 1, published, .. } => (*what, *published),
         other => panic!("{other}"),
     });
     assert_eq!(numbers.collect::<Vec<_>>(), [("train", 905), ("good test", 101), ("anomalous test", 100)]);
     // A strict refusal lists them beside what it refuses for.
     fs::remove_file(object.join("ground_truth/bad/000.png")).unwrap();
-    let error = Visa::default().index(folder.path(), "pcb3").unwrap_err().to_string();
+    let error = Visa::default().index(folder.path(), Some("pcb3"), Policy::Strict).unwrap_err().to_string();
     assert!(error.contains("1 errors and 3 warnings") && error.contains("905 were published"), "{error}");
 }
 
 #[test]
 fn the_published_numbers_add_up() {
-    let sum = |source| {
-        let add = |(t, g, a), (_, c): (&str, adbench::loaders::published::Counts)| {
-            (t + c.train, g + c.test_good, a + c.test_anomalous)
-        };
-        counts(source).fold((0, 0, 0), add)
+    let sum = |layout: &str| {
+        let add = |(t, g, a), (_, c): &(&str, Counts)| (t + c.train, g + c.test_good, a + c.test_anomalous);
+        by_name(layout).unwrap().published().iter().fold((0, 0, 0), add)
     };
-    assert_eq!(sum(Source::Mvtec), (3629, 467, 1258));
-    assert_eq!(sum(Source::Visa), (8659, 962, 1200));
-    assert_eq!(sum(Source::Btad), (1799, 451, 290));
+    assert_eq!(sum("mvtec"), (3629, 467, 1258));
+    assert_eq!(sum("visa"), (8659, 962, 1200));
+    assert_eq!(sum("btad"), (1799, 451, 290));
 }

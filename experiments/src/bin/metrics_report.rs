@@ -15,7 +15,7 @@ use std::time::Instant;
 use experiments::bars::bar;
 use experiments::program::{Result, finish, say};
 use maphc2f::adbench::dataset::Policy;
-use maphc2f::adbench::loaders::Mvtec;
+use maphc2f::adbench::loaders::{Layout, Mvtec};
 use maphc2f::adbench::metrics::{au_pro, aupimo, f1_max};
 use maphc2f::adbench::metrics::{auroc, average_precision};
 use maphc2f::imgkit::file::write_atomic;
@@ -362,7 +362,7 @@ fn time_index(text: &mut String, files: usize) -> Result<()> {
     let mut seconds = f64::INFINITY;
     for _ in 0..3 {
         let start = Instant::now();
-        let data = Mvtec::index_with(&category, Policy::Strict)?;
+        let data = Mvtec.index(&category, None, Policy::Strict)?;
         seconds = seconds.min(start.elapsed().as_secs_f64());
         if data.train().len() != files / 2 {
             return Err("indexing lost files".into());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indicatif::ProgressBar;
 use maphc2f::adbench::dataset::Policy;
-use maphc2f::adbench::loaders::Mvtec;
+use maphc2f::adbench::loaders::{Layout, Mvtec};
 use maphc2f::bisqad::{self, Detector, Observe, Progress};
 use maphc2f::factory::PhotoSet;
 use maphc2f::frozen_backbone::EfficientNetLite0;
@@ -65,12 +65,12 @@ fn load(model: &std::path::Path) -> Result<Arc<dyn Detector>> {
 }
 
 pub fn evaluate(args: &EvaluateArgs, console: &Console) -> Result<u8> {
-    let dataset = Mvtec::index_with(&args.data, Policy::Strict)?.validate()?;
+    let dataset = Mvtec.index(&args.data, None, Policy::Strict)?.validate()?;
     let detector = load(&args.model)?;
     let tests = dataset.test().samples().iter().map(TestImage::read);
     let tests: Vec<TestImage> = tests.collect::<std::result::Result<_, _>>()?;
     let bar = console.bar("test images", tests.len() as u64);
-    let evaluation = maphc2f::evaluate(detector.as_ref(), dataset.name(), &tests, &|_| bar.inc(1));
+    let evaluation = maphc2f::evaluate(detector.as_ref(), dataset.category(), &tests, &|_| bar.inc(1));
     bar.finish_and_clear();
     let report = evaluation?.report;
     let overall = &report.overall;

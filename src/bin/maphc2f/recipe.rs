@@ -71,16 +71,14 @@ pub fn locate(data: &Path, set: &str, category: &str) -> std::result::Result<Pho
 #[cfg(test)]
 mod tests {
     use super::*;
-    use maphc2f::adbench::loaders::published::{Source, counts};
+    use maphc2f::adbench::loaders::by_name;
 
     #[test]
     fn the_published_size_is_reached_over_the_published_categories() {
         let recipe =
             Recipe::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/maphc2f-115987.toml"))).unwrap();
-        for (source, found) in
-            [(Source::Mvtec, &recipe.mvtec), (Source::Visa, &recipe.visa), (Source::Btad, &recipe.btad)]
-        {
-            let official: Vec<&str> = counts(source).map(|(name, _)| name).collect();
+        for (layout, found) in [("mvtec", &recipe.mvtec), ("visa", &recipe.visa), ("btad", &recipe.btad)] {
+            let official: Vec<&str> = by_name(layout).unwrap().published().iter().map(|(name, _)| *name).collect();
             assert_eq!(found.keys().collect::<Vec<_>>(), official);
         }
         let counts: Vec<u64> = recipe.runs().iter().map(|(_, _, settings)| settings.count).collect();

@@ -27,6 +27,24 @@ pub enum DatasetError {
         /// What to do.
         advice: String,
     },
+    /// A root holds several categories and none was named.
+    #[error("{}: holds several categories; name one of {}", .path.display(), .categories.join(", "))]
+    SeveralCategories {
+        /// The root.
+        path: PathBuf,
+        /// Its categories.
+        categories: Vec<String>,
+    },
+    /// The files at a root are arranged as no known layout is.
+    #[error(
+        "{}: no known layout; MVTec AD needs <category>/train/good, BTAD <category>/train/ok, VisA split_csv or 1cls, \
+         and a table is a CSV file",
+        .path.display()
+    )]
+    UnknownLayout {
+        /// The root.
+        path: PathBuf,
+    },
     /// The operating system refused to list a folder.
     #[error("{}: cannot be listed ({source}); check that it is a folder and that you may read it", .path.display())]
     Io {

@@ -147,7 +147,7 @@ pub enum Finding {
     },
     /// Warning: a split has not as many images as were published.
     #[error(
-        "{category}: {found} {what} images, {official} were published; restore the missing files or expect other figures"
+        "{category}: {found} {what} images, {published} were published; restore the missing files or expect other figures"
     )]
     CountMismatch {
         /// The category.
@@ -157,7 +157,7 @@ pub enum Finding {
         /// Images found.
         found: usize,
         /// Images published.
-        official: usize,
+        published: usize,
     },
     /// A folder of a defect kind holds no image.
     #[error("{}: no image in the folder; add images or remove it", .folder.display())]

@@ -24,7 +24,7 @@ pub enum Policy {
 /// One category of a dataset: its training and test samples, in byte order of their ids.
 #[derive(Debug, Clone)]
 pub struct Dataset {
-    name: String,
+    category: String,
     root: PathBuf,
     train: Split<Train>,
     test: Split<Test>,
@@ -38,7 +38,7 @@ impl Dataset {
     /// # Errors
     /// [`DatasetError::Findings`] when the policy is strict and any finding is an error.
     pub fn new(
-        name: String,
+        category: String,
         root: PathBuf,
         train: Split<Train>,
         test: Split<Test>,
@@ -46,16 +46,16 @@ impl Dataset {
         policy: Policy,
     ) -> Result<Self, DatasetError> {
         refuse(&root, &findings, policy)?;
-        Ok(Self { name, root, train, test, findings, policy })
+        Ok(Self { category, root, train, test, findings, policy })
     }
 
-    /// The category's name.
+    /// Name of the category.
     #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
+    pub fn category(&self) -> &str {
+        &self.category
     }
 
-    /// The category's folder.
+    /// Folder of the category, or of the table.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root

@@ -11,13 +11,14 @@ use crate::dataset::{Dataset, DatasetError, Policy};
 /// Masks pair with images by stem, as in the MVTec AD layout. Files are listed, not decoded, and never written.
 ///
 /// ```no_run
+/// use adbench::dataset::Policy;
 /// use adbench::loaders::Folder;
 /// let data = Folder::new("caps", "data/caps")
 ///     .train("good_2024")
 ///     .good("good_2025")
 ///     .defect("dent", "rejects/dent", Some("masks/dent"))
 ///     .defect("smear", "rejects/smear", None) // image figures only
-///     .index()?;
+///     .index(Policy::Strict)?;
 /// # Ok::<(), adbench::dataset::DatasetError>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -57,19 +58,11 @@ impl Folder {
         self
     }
 
-    /// Indexes the folders, refusing them when anything is wrong.
+    /// Indexes the folders.
     ///
     /// # Errors
-    /// As [`Mvtec::index`](crate::loaders::Mvtec::index).
-    pub fn index(&self) -> Result<Dataset, DatasetError> {
-        self.index_with(Policy::Strict)
-    }
-
-    /// Indexes the folders under a policy.
-    ///
-    /// # Errors
-    /// As [`Folder::index`]; under [`Policy::Skip`] there is no [`DatasetError::Findings`].
-    pub fn index_with(&self, policy: Policy) -> Result<Dataset, DatasetError> {
+    /// As [`Layout::index`](super::Layout::index).
+    pub fn index(&self, policy: Policy) -> Result<Dataset, DatasetError> {
         require(&self.root, || "check the path".to_owned())?;
         let mut plan = Plan::new(self.name.clone(), Root::new(&self.root)?);
         let existing = |folder: &Path| {

@@ -1,16 +1,23 @@
-//! Loaders: each reads one layout of folders into a [`Dataset`](crate::dataset::Dataset). They only ever read.
+//! Loaders: each reads one layout of files into a [`Dataset`](crate::dataset::Dataset). They only ever read.
+//!
+//! A [`Layout`] finds the categories below a root and indexes one; [`by_name`] and [`detect`] choose a layout. A
+//! **category** is the product on the photos, a **kind** the kind of defect. [`Folder`] and [`Table`] read one dataset
+//! each, whose folders or columns are named by the caller.
 
 mod btad;
+mod counts;
 mod folder;
+mod layout;
 mod listing;
 mod mvtec;
 mod plan;
-pub mod published;
 mod table;
 mod visa;
 
 pub use btad::Btad;
+pub use counts::Counts;
 pub use folder::Folder;
+pub use layout::{LAYOUTS, Layout, by_name, detect};
 pub use mvtec::Mvtec;
-pub use table::Table;
+pub use table::{Table, TableLayout};
 pub use visa::{Visa, VisaSplit};

@@ -11,42 +11,37 @@
 
 use std::path::Path;
 
-use super::plan::{Plan, categories};
-use super::published::{self, Source};
+use super::counts::{self, Counts};
+use super::layout::Layout;
+use super::plan::{Plan, categories, category_folder};
 use crate::dataset::{Dataset, DatasetError, Policy};
 
-/// Loader of the MVTec AD layout. Files are listed, not decoded, and never written.
+const GOOD: [&str; 1] = ["good"];
+
+/// The MVTec AD layout: `train/good`, `test/good`, `test/<kind>` and `ground_truth/<kind>` in the folder of each category.
 ///
-/// A mask belongs to the image with its **stem** (`<stem>_mask`, else `<stem>`), never to the one at its position, so
-/// that one missing mask does not shift the others. Dotfiles and files among the folders are ignored. A category with
-/// the name of an official one is warned of when it has other numbers of images.
+/// The root is the folder of the categories or that of one category. A mask belongs to the image with its **stem**
+/// (`<stem>_mask`, else `<stem>`), never to the one at its position, so that one missing mask does not shift the others.
+/// Dotfiles and files among the folders are ignored. A category that has the name of a published one and other numbers of
+/// images gets a warning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mvtec;
 
-impl Mvtec {
-    /// The categories below a dataset's root, in byte order: every folder that holds `train/good`.
-    ///
-    /// # Errors
-    /// [`DatasetError::MissingFolder`] when the root is not a folder, [`DatasetError::Io`] when it cannot be listed.
-    pub fn categories(root: impl AsRef<Path>) -> Result<Vec<String>, DatasetError> {
-        categories(root.as_ref(), &["good"])
+impl Layout for Mvtec {
+    fn name(&self) -> &'static str {
+        "mvtec"
     }
 
-    /// Indexes one category, refusing it when anything is wrong with its files.
-    ///
-    /// # Errors
-    /// [`DatasetError::Findings`] lists everything that is wrong at once; [`DatasetError::MissingFolder`],
-    /// [`DatasetError::EmptyFolder`] and [`DatasetError::Io`] when there is nothing to index.
-    pub fn index(category: impl AsRef<Path>) -> Result<Dataset, DatasetError> {
-        Self::index_with(category, Policy::Strict)
+    fn categories(&self, root: &Path) -> Result<Vec<String>, DatasetError> {
+        categories(root, &GOOD)
     }
 
-    /// Indexes one category under a policy. See [`Mvtec::index`].
-    ///
-    /// # Errors
-    /// As [`Mvtec::index`]; under [`Policy::Skip`] there is no [`DatasetError::Findings`].
-    pub fn index_with(category: impl AsRef<Path>, policy: Policy) -> Result<Dataset, DatasetError> {
-        let data = Plan::category(category.as_ref(), &["good"])?.index(Policy::Skip)?;
-        published::check(data, Source::Mvtec, policy)
+    fn index(&self, root: &Path, category: Option<&str>, policy: Policy) -> Result<Dataset, DatasetError> {
+        let data = Plan::category(&category_folder(root, category, &GOOD), &GOOD)?.index(Policy::Skip)?;
+        counts::check(data, self.published(), policy)
+    }
+
+    fn published(&self) -> &'static [(&'static str, Counts)] {
+        &counts::MVTEC
     }
 }

@@ -63,8 +63,7 @@ impl Plan {
         let test = folder.join("test");
         require(&train_good, || layout_advice(folder, good_names))?;
         require(&test, || layout_advice(folder, good_names))?;
-        let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut plan = Self::new(name, Root::new(folder)?);
+        let mut plan = Self::new(own_name(folder), Root::new(folder)?);
         for (name, folder) in folders(&plan.root, &folder.join("train"), &mut plan.findings)? {
             if name != good {
                 plan.train_anomalies.push(folder);
@@ -115,9 +114,35 @@ fn good_name<'a>(category: &Path, names: &[&'a str]) -> Option<&'a str> {
     names.iter().copied().find(|name| category.join("train").join(name).is_dir())
 }
 
-/// The categories below a root, in byte order: every folder that holds `train/<good>`.
+/// [`good_name`] of a category at a root, which may be the category itself.
+pub(super) fn good_name_of<'a>(root: &Path, category: &str, names: &[&'a str]) -> Option<&'a str> {
+    good_name(&category_folder(root, Some(category), names), names)
+}
+
+/// The folder's own name, whatever way its path is written.
+fn own_name(folder: &Path) -> String {
+    let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned());
+    name(folder).or_else(|| name(&folder.canonicalize().ok()?)).unwrap_or_default()
+}
+
+/// The folder of a category: below the root, or the root when that is the category.
+pub(super) fn category_folder(root: &Path, category: Option<&str>, good_names: &[&str]) -> PathBuf {
+    let Some(category) = category else { return root.into() };
+    let inner = root.join(category);
+    let is_root = || own_name(root) == category && good_name(root, good_names).is_some();
+    if !inner.is_dir() && is_root() { root.into() } else { inner }
+}
+
+/// The categories at a root, in byte order: every folder that holds `train/<good>`, or else the root if it does.
 pub(super) fn categories(root: &Path, good_names: &[&str]) -> Result<Vec<String>, DatasetError> {
     require(root, || "check the path".to_owned())?;
+    if good_name(root, good_names).is_some() {
+        return Ok(vec![own_name(root)]);
+    }
+    categories_below(root, good_names)
+}
+
+fn categories_below(root: &Path, good_names: &[&str]) -> Result<Vec<String>, DatasetError> {
     // Links are judged when a category is indexed, against the category.
     let mut found: Vec<String> = std::fs::read_dir(root)
         .map_err(|source| DatasetError::Io { path: root.into(), source })?
@@ -137,7 +162,7 @@ pub(super) fn require(folder: &Path, advice: impl Fn() -> String) -> Result<(), 
 
 /// What to do about a missing folder; the usual mistake is to give the root of all categories.
 fn layout_advice(root: &Path, good_names: &[&str]) -> String {
-    match categories(root, good_names).unwrap_or_default().first() {
+    match categories_below(root, good_names).unwrap_or_default().first() {
         Some(category) => {
             format!("this looks like a root of categories, give one of them, such as {}", root.join(category).display())
         }

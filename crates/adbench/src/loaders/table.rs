@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use super::layout::Layout;
 use super::listing::Root;
 use super::plan::require;
 use crate::dataset::{Dataset, DatasetError, Finding, Policy, Sample, Split};
@@ -23,8 +24,9 @@ use crate::dataset::{Dataset, DatasetError, Finding, Policy, Sample, Split};
 /// its path, so that equal file names in several folders are several images. Files are listed, not decoded, never written.
 ///
 /// ```no_run
+/// use adbench::dataset::Policy;
 /// use adbench::loaders::Table;
-/// let candle = Table::new("VisA/split_csv/1cls.csv").root("VisA").category("candle").index()?;
+/// let candle = Table::new("VisA/split_csv/1cls.csv").root("VisA").category("candle").index(Policy::Strict)?;
 /// # Ok::<(), adbench::dataset::DatasetError>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -90,20 +92,12 @@ impl Table {
         Ok(names)
     }
 
-    /// Indexes the table, refusing it when anything is wrong with its lines or files.
+    /// Indexes the table: its lines of one category, or all when no category was chosen.
     ///
     /// # Errors
-    /// [`DatasetError::Findings`] lists everything that is wrong at once; [`DatasetError::Table`],
-    /// [`DatasetError::MissingFolder`] and [`DatasetError::Io`] when there is nothing to index.
-    pub fn index(&self) -> Result<Dataset, DatasetError> {
-        self.index_with(Policy::Strict)
-    }
-
-    /// Indexes the table under a policy.
-    ///
-    /// # Errors
-    /// As [`Table::index`]; under [`Policy::Skip`] there is no [`DatasetError::Findings`].
-    pub fn index_with(&self, policy: Policy) -> Result<Dataset, DatasetError> {
+    /// [`DatasetError::Findings`] lists everything that is wrong at once, under [`Policy::Strict`] only.
+    /// [`DatasetError::Table`], [`DatasetError::MissingFolder`] and [`DatasetError::Io`] when there is nothing to index.
+    pub fn index(&self, policy: Policy) -> Result<Dataset, DatasetError> {
         require(&self.root, || "check the path".to_owned())?;
         let bytes = self.bytes()?;
         let (mut reader, columns) = self.open(&bytes)?;
@@ -145,6 +139,37 @@ impl Table {
         }
         Ok((reader, columns))
     }
+}
+
+/// CSV tables as a [`Layout`]: the root is the table's file, and paths in it are relative to its folder. See [`Table`].
+///
+/// A table without a column for the category is one category, named after the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableLayout;
+
+impl Layout for TableLayout {
+    fn name(&self) -> &'static str {
+        "table"
+    }
+
+    fn categories(&self, root: &Path) -> Result<Vec<String>, DatasetError> {
+        let names = Table::new(root).categories()?;
+        Ok(if names.is_empty() { vec![stem(root)] } else { names })
+    }
+
+    fn index(&self, root: &Path, category: Option<&str>, policy: Policy) -> Result<Dataset, DatasetError> {
+        let table = Table::new(root);
+        match category {
+            Some(category) if category != stem(root) || !table.categories()?.is_empty() => {
+                table.category(category).index(policy)
+            }
+            _ => table.index(policy),
+        }
+    }
+}
+
+fn stem(table: &Path) -> String {
+    table.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// The line of a record, from 1. After CR LF the reader's position is before the LF, whose line it has not counted yet.
