@@ -14,7 +14,7 @@ use maphc2f::adbench::dataset::Policy;
 use maphc2f::adbench::loaders::{Layout, Mvtec};
 use maphc2f::bisqad::{Checkpoint, Detector, Fusion, TrainParams, Weighting};
 use maphc2f::{
-    Cell, Evaluation, MATERIALS, Pipeline, PipelineSource, Sheet, TestImage, Training, evaluate, load_photo,
+    Cell, Evaluation, MATERIALS, Pipeline, PipelineSource, Sheet, TestImage, TrainingParams, evaluate, load_photo,
     overlay_heatmap, prepare_folder, shrink_to_side, train,
 };
 use ndarray::Array3;
@@ -100,7 +100,7 @@ fn run() -> Result<String> {
     let run = format!("{name} {side} {} {params:?}", normals.len());
     let checkpoint = out.join("run.checkpoint");
     let resume = if options.resume && checkpoint.exists() { Some(Checkpoint::load(&checkpoint, &run)?) } else { None };
-    let training = Training { train: *params, ..Default::default() };
+    let training = TrainingParams::default().with_detector(*params);
     let mut bars = Bars::new(Some((checkpoint.clone(), run)));
     let model = train(&normals, &source, &training, resume, &mut bars)?;
     drop(bars);

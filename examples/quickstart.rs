@@ -20,7 +20,7 @@ use maphc2f::physdefect::fracture::PaperFrontier;
 use maphc2f::physdefect::pitting::PaperPolygon;
 use maphc2f::physdefect::{SampleKey, Synthesizer, estimate_foreground};
 use maphc2f::{
-    Cell, Error, Pipeline, PipelineSource, Sheet, TestImage, Training, evaluate, load_photos, overlay_heatmap,
+    Cell, Error, Pipeline, PipelineSource, Sheet, TestImage, TrainingParams, evaluate, load_photos, overlay_heatmap,
     prepare_folder, resize_square, train,
 };
 use ndarray::{Array2, Array3, Slice};
@@ -60,7 +60,7 @@ fn run() -> Result<String> {
     for (path, photo) in &surfaces {
         let (height, width, _) = photo.dim();
         if height < CROP || width < 3 * CROP {
-            return Err(Error::TooSmall { path: path.clone(), height, width, minimum: 3 * CROP }.into());
+            return Err(Error::TooSmall { path: path.clone(), found: (height, width).into(), minimum: 3 * CROP }.into());
         }
     }
     say(&format!("{} surfaces and {} objects from {}", surfaces.len(), objects.len(), photos.display()));
@@ -77,7 +77,7 @@ fn run() -> Result<String> {
     prepare_folder(&out)?;
 
     let train_params = TrainParams { seed, rounds: 6, steps: 6, ..Default::default() };
-    let training = Training { train: train_params, ladders: 24, ..Default::default() };
+    let training = TrainingParams::default().with_detector(train_params).with_ranked_defects(24);
     let mut detectors = Vec::new();
     let mut reports = Vec::new();
     for (set, source) in sets.iter().zip(&sources) {

@@ -1,32 +1,44 @@
-//! One clear line per failure: where, what, what to do.
+//! Failures of the composed pipeline: what, where, what to do.
+//!
+//! Stable: the variants and their fields' names. The messages' wording and the sources' types may change.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-/// Every failure of the composed pipeline.
+use imgkit::Size;
+
+/// Failures of the composed pipeline.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A folder cannot be listed or holds nothing to work on.
-    #[error("{}: {reason}", path.display())]
+    /// A parameter is out of range.
+    #[error(transparent)]
+    Parameter(#[from] imgkit::ParameterError),
+    /// A folder cannot be listed.
+    #[error("{}: cannot be listed ({source}): check the path", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What is wrong and what to do.
-        reason: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A folder holds no photo.
+    #[error("{}: holds no photo: put PNG, JPEG or BMP files there", path.display())]
+    NoPhotos {
+        /// The folder.
+        path: PathBuf,
     },
     /// A photo is too small for the network.
-    #[error("{}: the image is {height}x{width}, but at least {minimum} px a side are needed: use larger photos", path.display())]
+    #[error("{}: the image is {found}, but at least {minimum} px a side are needed: use larger photos", path.display())]
     TooSmall {
         /// The photo.
         path: PathBuf,
-        /// Rows.
-        height: usize,
-        /// Columns.
-        width: usize,
-        /// Smallest side.
+        /// Its size.
+        found: Size,
+        /// Smallest side, px.
         minimum: usize,
     },
-    /// The object could not be told from its background.
+    /// The object cannot be told from its background.
     #[error("{name}: {source}; check that the photo shows the product")]
     Foreground {
         /// Which photo.
@@ -34,15 +46,23 @@ pub enum Error {
         /// Why.
         source: physdefect::Error,
     },
+    /// A pipeline has no group of this number.
+    #[error("there is no mechanism number {group}: the pipeline has {groups}, counted from 0")]
+    NoSuchGroup {
+        /// The number given.
+        group: usize,
+        /// Number of groups.
+        groups: usize,
+    },
     /// An output cannot be written.
-    #[error("{}: cannot be written ({reason}): choose another output folder", path.display())]
+    #[error("{}: cannot be written ({source}): choose another output folder", path.display())]
     Output {
         /// The file or folder.
         path: PathBuf,
         /// Why.
-        reason: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Pictures on one sheet differ in size.
+    /// A row of a sheet has another number of cells than there are labels.
     #[error("a row of the sheet has {found} cells, the others have {expected}")]
     Sheet {
         /// Cells in the row.
@@ -50,28 +70,28 @@ pub enum Error {
         /// Cells in the first row.
         expected: usize,
     },
-    /// A photo could not be read.
+    /// A photo cannot be read.
     #[error(transparent)]
     Read(#[from] imgkit::image_io::ReadError),
-    /// A sample of a dataset could not be read.
+    /// A sample of a dataset cannot be read.
     #[error(transparent)]
     Sample(#[from] adbench::dataset::SampleError),
     /// A dataset is not in order.
     #[error(transparent)]
     Dataset(#[from] adbench::dataset::DatasetError),
-    /// A figure could not be computed.
+    /// A metric cannot be computed.
     #[error(transparent)]
     Metric(#[from] adbench::metrics::MetricError),
-    /// A report could not be made.
+    /// A report cannot be made.
     #[error(transparent)]
     Report(#[from] adbench::report::ReportError),
-    /// A table could not be written.
+    /// A file cannot be written.
     #[error(transparent)]
-    Table(#[from] imgkit::file::WriteError),
-    /// A resize failed.
+    Write(#[from] imgkit::file::WriteError),
+    /// An image cannot be resized.
     #[error(transparent)]
     Resize(#[from] imgkit::resize::ResizeError),
-    /// A defect could not be made.
+    /// A defect cannot be made.
     #[error(transparent)]
     Defect(#[from] physdefect::Error),
     /// A refinement failed.
@@ -89,7 +109,7 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn output(path: &Path, error: &dyn std::fmt::Display) -> Self {
-        Self::Output { path: path.to_owned(), reason: error.to_string() }
+    pub(crate) fn output(path: &Path, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Output { path: path.to_owned(), source: error.into() }
     }
 }

@@ -10,10 +10,10 @@ use rayon::prelude::*;
 use crate::error::Error;
 use crate::photo::{load_photo, shrink_to_side};
 
-/// One test image.
+/// A labeled test image.
 #[derive(Debug, Clone)]
 pub struct TestImage {
-    /// For pictures and messages; no other image's.
+    /// Unique name of the image, used in reports and error messages.
     pub name: String,
     /// Defect kind; `None` for good images.
     pub kind: Option<String>,
@@ -38,16 +38,16 @@ impl TestImage {
     }
 }
 
-/// One test image's outcome.
+/// Score and score map of one test image.
 #[derive(Debug, Clone)]
 pub struct ScoredImage {
-    /// The detector's image score.
+    /// Image score.
     pub score: f64,
-    /// Map at the image's own size.
+    /// Score map `(H, W)` at the image's own size.
     pub map: Array2<f32>,
 }
 
-/// All of them.
+/// Scores of a whole test set and the report computed from them.
 #[derive(Debug)]
 pub struct Evaluation {
     /// Per kind, mean and overall.
@@ -56,10 +56,10 @@ pub struct Evaluation {
     pub images: Vec<ScoredImage>,
 }
 
-/// Scores a test set: detection on images shrunk to the shorter side that the detector was trained at, maps resized back, figures at each
-/// image's own size.
+/// Scores a test set: images are shrunk to the shorter side that the detector was trained at, maps resized back, and metrics computed
+/// at each image's own size.
 ///
-/// `progress` hears how many images are done. Nothing is tuned here.
+/// `progress` is called with the number of each image that is done. Nothing is tuned on the test set.
 ///
 /// # Errors
 /// [`Error::Report`] if a class is missing or two images share a name; [`Error::Detector`], above all

@@ -1,4 +1,4 @@
-//! Real defects that steer training, taken out of a test set.
+//! Few-shot validation: real defects taken out of a test set to validate the sample weights.
 
 use bisqad::{FewShotSet, LabeledDefect};
 use imgkit::resize::{Kernel, resize_map};
@@ -6,13 +6,15 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::{Error, TestImage, shrink_to_side};
+use crate::error::Error;
+use crate::evaluate::TestImage;
+use crate::photo::shrink_to_side;
 
-/// Takes `count` real defects out of `tests`, drawn by `seed`, and makes the meta set's few shots of them, shrunk to a shorter
+/// Takes `count` real defects out of `tests`, sampled by `seed`, and makes a few-shot validation set of them, shrunk to a shorter
 /// side of `side`.
 ///
-/// They are moved: what is left in `tests` holds none of them, and [`crate::evaluate`] refuses their pictures should they come back.
-/// Every arm of a comparison must be tested on the same rest.
+/// They are moved: `tests` holds none of them afterwards, and [`crate::evaluate`] refuses their images should they come back. All
+/// methods of a comparison must be tested on the same remainder.
 ///
 /// # Errors
 /// [`Error::Detector`] with [`bisqad::Error::Parameter`] for a count of 0 or of more than there are defects with a mask, and

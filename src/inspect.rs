@@ -1,4 +1,4 @@
-//! A saved detector over a folder of photos.
+//! Inspection: a detector applied to a folder of photos.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +7,15 @@ use imgkit::file::write_atomic;
 use imgkit::resize::{Kernel, resize_map};
 use rayon::prelude::*;
 
-use crate::{Error, load_photo, overlay_heatmap, prepare_folder, save_photo, shrink_to_side};
+use crate::error::Error;
+use crate::photo::{load_photo, prepare_folder, save_photo, shrink_to_side};
+use crate::sheet::overlay_heatmap;
 
 /// Scores each photo; writes heat maps under `out/heat` and `out/scores.csv` with one line a photo. A photo that cannot be read
-/// has the reason instead of a score. `progress` is called after each.
+/// has the reason instead of a score. `progress` is called after each photo.
 ///
 /// # Errors
-/// [`Error::Output`], [`Error::Table`] if something cannot be written.
+/// [`Error::Output`], [`Error::Write`] if something cannot be written.
 pub fn inspect_folder(
     detector: &dyn Detector,
     photos: &[PathBuf],
@@ -30,7 +32,7 @@ pub fn inspect_folder(
     };
     let scores: Vec<Result<f64, String>> = photos.par_iter().map(score).collect();
     let path = out.join("scores.csv");
-    let table = table(photos, &scores, threshold).map_err(|e| Error::output(&path, &e))?;
+    let table = table(photos, &scores, threshold).map_err(|e| Error::output(&path, e))?;
     write_atomic(&path, &table)?;
     Ok(scores)
 }

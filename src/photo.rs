@@ -1,24 +1,26 @@
-//! Where photos enter and outputs leave.
+//! Reading, resizing and writing of photos.
 
 use std::path::{Path, PathBuf};
 
+use imgkit::Size;
 use imgkit::convert::to_rgb_image;
 use imgkit::image_io::write_png;
 use imgkit::resize::{Kernel, resize};
 use ndarray::{Array3, ArrayView3, Axis, concatenate};
 use rayon::prelude::*;
 
-use crate::Error;
+use crate::error::Error;
 
 /// Smallest accepted side of a photo, px.
 pub(crate) const MINIMUM: usize = 32;
 
-/// How a photo of height and width `from` is brought to `side` x `side`: areas are averaged where it shrinks both ways.
+/// Chooses the kernel that resizes a photo of `(height, width)` to a square: area averaging when both sides shrink, bilinear
+/// otherwise.
 pub(crate) fn square_kernel((height, width): (usize, usize), side: usize) -> Kernel {
     if height >= side && width >= side { Kernel::Area } else { Kernel::Bilinear }
 }
 
-/// Reads a photo (PNG, JPEG, BMP; grey or RGB; 8 or 16 bits) as f32 `(H, W, C)` in \[0, 1\].
+/// Reads a photo (PNG, JPEG, BMP; gray or RGB; 8 or 16 bits) as f32 `(H, W, C)` in \[0, 1\].
 ///
 /// # Errors
 /// [`Error::Read`] naming the file, [`Error::TooSmall`] under 32 px a side.
@@ -26,7 +28,7 @@ pub fn load_photo(path: &Path) -> Result<Array3<f32>, Error> {
     let photo = imgkit::image_io::read_photo(path)?.to_f32();
     let (height, width, _) = photo.dim();
     if height < MINIMUM || width < MINIMUM {
-        return Err(Error::TooSmall { path: path.to_owned(), height, width, minimum: MINIMUM });
+        return Err(Error::TooSmall { path: path.to_owned(), found: Size { height, width }, minimum: MINIMUM });
     }
     Ok(photo)
 }
@@ -34,28 +36,28 @@ pub fn load_photo(path: &Path) -> Result<Array3<f32>, Error> {
 /// Reads every PNG, JPEG and BMP of a folder, in the byte order of their names.
 ///
 /// # Errors
-/// [`Error::Folder`] if the folder is missing or holds no photo; [`Error::Read`] or [`Error::TooSmall`] for the first bad one.
+/// [`Error::Folder`], [`Error::NoPhotos`]; [`Error::Read`] or [`Error::TooSmall`] for the first bad one.
 pub fn load_photos(folder: &Path) -> Result<Vec<(PathBuf, Array3<f32>)>, Error> {
     list_photos(folder)?.into_par_iter().map(|p| Ok((p.clone(), load_photo(&p)?))).collect()
 }
 
-/// Every PNG, JPEG and BMP of a folder, in the byte order of their names.
+/// Lists every PNG, JPEG and BMP of a folder, in the byte order of their names.
 ///
 /// # Errors
-/// [`Error::Folder`] if the folder is missing or holds no photo.
+/// [`Error::Folder`] if the folder cannot be listed, [`Error::NoPhotos`].
 pub fn list_photos(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let fail = |reason: String| Error::Folder { path: folder.to_owned(), reason };
-    let entries = std::fs::read_dir(folder).map_err(|e| fail(format!("cannot be listed ({e}): check the path")))?;
+    let fail = |source| Error::Folder { path: folder.to_owned(), source };
+    let entries = std::fs::read_dir(folder).map_err(fail)?;
     let mut paths = Vec::new();
     for entry in entries {
-        let path = entry.map_err(|e| fail(format!("cannot be listed ({e}): check the path")))?.path();
+        let path = entry.map_err(fail)?.path();
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
         if ["png", "jpg", "jpeg", "bmp"].contains(&extension.as_str()) {
             paths.push(path);
         }
     }
     if paths.is_empty() {
-        return Err(fail("holds no photo: put PNG, JPEG or BMP files there".to_owned()));
+        return Err(Error::NoPhotos { path: folder.to_owned() });
     }
     paths.sort();
     Ok(paths)
@@ -66,10 +68,10 @@ pub fn list_photos(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 /// # Errors
 /// [`Error::Output`].
 pub fn save_photo(path: &Path, photo: ArrayView3<'_, f32>) -> Result<(), Error> {
-    write_png(path, &to_rgb_image(photo)).map_err(|e| Error::output(path, &e.source))
+    write_png(path, &to_rgb_image(photo)).map_err(|e| Error::output(path, e.source))
 }
 
-/// `photo` with three channels, resized to `side` x `side` (the aspect is not kept, as is usual for anomaly detection).
+/// Resizes `photo` to `side` x `side` with three channels. The aspect is not kept, as is usual for anomaly detection.
 ///
 /// # Errors
 /// [`Error::Resize`] for a side of zero.
@@ -83,26 +85,26 @@ pub fn resize_square(photo: ArrayView3<'_, f32>, side: usize) -> Result<Array3<f
     Ok(three_channels(resized))
 }
 
-/// Grey becomes RGB by repetition; further channels are dropped.
+/// Repeats a gray channel to RGB; channels beyond the third are dropped.
 fn three_channels(photo: Array3<f32>) -> Array3<f32> {
     if photo.dim().2 >= 3 {
         return photo.slice_each_axis(|a| if a.axis.index() == 2 { (0..3).into() } else { (..).into() }).to_owned();
     }
-    let grey = photo.slice_each_axis(|a| if a.axis.index() == 2 { (0..1).into() } else { (..).into() });
-    concatenate(Axis(2), &[grey, grey, grey]).unwrap_or(photo)
+    let gray = photo.slice_each_axis(|a| if a.axis.index() == 2 { (0..1).into() } else { (..).into() });
+    concatenate(Axis(2), &[gray, gray, gray]).unwrap_or(photo)
 }
 
 /// `photo` with its shorter side brought down to `side`, its aspect kept; photos that are smaller already stay as they are. Grey stays one
-/// channel, so that what is drawn on it is grey too; more than three channels are cut to three.
+/// channel, so that what is drawn on it is gray too; more than three channels are cut to three.
 ///
 /// # Errors
 /// [`Error::Resize`] for a side of zero.
 pub fn shrink_to_side(photo: ArrayView3<'_, f32>, side: usize) -> Result<Array3<f32>, Error> {
     let (h, w, c) = photo.dim();
     let kept = photo.slice_each_axis(|a| if a.axis.index() == 2 { (0..c.min(3)).into() } else { (..).into() });
-    let grey = kept.slice_each_axis(|a| if a.axis.index() == 2 { (0..1).into() } else { (..).into() });
+    let gray = kept.slice_each_axis(|a| if a.axis.index() == 2 { (0..1).into() } else { (..).into() });
     let all_equal = kept.lanes(Axis(2)).into_iter().all(|pixel| pixel.iter().all(|v| *v == pixel[0]));
-    let kept = if all_equal { grey } else { kept };
+    let kept = if all_equal { gray } else { kept };
     let shorter = h.min(w);
     if shorter <= side {
         return Ok(kept.to_owned());
@@ -111,15 +113,15 @@ pub fn shrink_to_side(photo: ArrayView3<'_, f32>, side: usize) -> Result<Array3<
     Ok(resize(kept, (scaled(h), scaled(w)), Kernel::Area)?)
 }
 
-/// Makes `folder` and proves that it can be written to, before any work is done.
+/// Makes `folder` and checks that it can be written to, before any work is done.
 ///
 /// # Errors
 /// [`Error::Output`].
 pub fn prepare_folder(folder: &Path) -> Result<(), Error> {
-    std::fs::create_dir_all(folder).map_err(|e| Error::output(folder, &e))?;
+    std::fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
     let probe = folder.join(".probe.tmp");
-    std::fs::write(&probe, b"").map_err(|e| Error::output(&probe, &e))?;
-    std::fs::remove_file(&probe).map_err(|e| Error::output(&probe, &e))
+    std::fs::write(&probe, b"").map_err(|e| Error::output(&probe, e))?;
+    std::fs::remove_file(&probe).map_err(|e| Error::output(&probe, e))
 }
 
 #[cfg(test)]
@@ -127,9 +129,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_grey_photo_becomes_three_equal_channels() {
-        let grey = Array3::from_shape_fn((40, 60, 1), |(y, x, _)| (y + x) as f32 / 100.0);
-        let rgb = resize_square(grey.view(), 40).unwrap();
+    fn a_gray_photo_becomes_three_equal_channels() {
+        let gray = Array3::from_shape_fn((40, 60, 1), |(y, x, _)| (y + x) as f32 / 100.0);
+        let rgb = resize_square(gray.view(), 40).unwrap();
         assert_eq!(rgb.dim(), (40, 40, 3));
         assert_eq!(rgb.index_axis(Axis(2), 0), rgb.index_axis(Axis(2), 2));
     }
@@ -139,8 +141,8 @@ mod tests {
         let wide = Array3::from_shape_fn((100, 250, 3), |(y, x, c)| (y * 7 + x * 3 + c) as f32 / 1500.0);
         assert_eq!(shrink_to_side(wide.view(), 50).unwrap().dim(), (50, 125, 3));
         assert_eq!(shrink_to_side(wide.view(), 101).unwrap(), wide);
-        // RGB whose channels are equal is grey
-        let grey = Array3::from_shape_fn((40, 64, 3), |(y, x, _)| (y + x) as f32 / 110.0);
-        assert_eq!(shrink_to_side(grey.view(), 64).unwrap().dim(), (40, 64, 1));
+        // RGB whose channels are equal is gray
+        let gray = Array3::from_shape_fn((40, 64, 3), |(y, x, _)| (y + x) as f32 / 110.0);
+        assert_eq!(shrink_to_side(gray.view(), 64).unwrap().dim(), (40, 64, 1));
     }
 }

@@ -8,13 +8,13 @@ use imgkit::image_io::write_png;
 use imgkit::level::to_u8;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
-use crate::Error;
+use crate::error::Error;
 
 const MARGIN: u32 = 4;
 const HEADER: u32 = 14;
 const INK: Rgb<u8> = Rgb([30, 30, 30]);
 
-/// One picture of a sheet.
+/// One image of a sheet.
 #[derive(Debug, Clone)]
 pub struct Cell(RgbImage);
 
@@ -31,23 +31,25 @@ impl Cell {
 
     /// A mask, white on black.
     pub fn mask(mask: ArrayView2<'_, bool>, side: u32) -> Self {
-        let grey = Array3::from_shape_fn((mask.nrows(), mask.ncols(), 1), |(y, x, _)| f32::from(mask[[y, x]]));
-        Self::photo(grey.view(), side)
+        let gray = Array3::from_shape_fn((mask.nrows(), mask.ncols(), 1), |(y, x, _)| f32::from(mask[[y, x]]));
+        Self::photo(gray.view(), side)
     }
 }
 
-/// A photo with a map laid over it: transparent below `low`, through yellow to red at `high`.
+/// Overlays a score map `(H, W)` on a photo `(H, W, C)`: transparent below `low`, through yellow to red at `high`. Pixels that
+/// the map lacks count as `low`.
+#[must_use]
 pub fn overlay_heatmap(photo: ArrayView3<'_, f32>, map: &Array2<f32>, low: f32, high: f32) -> Array3<f32> {
     let (h, w, c) = photo.dim();
     Array3::from_shape_fn((h, w, 3), |(y, x, k)| {
         let base = 0.7 * photo[[y, x, if c >= 3 { k } else { 0 }]];
-        let t = ((map[[y, x]] - low) / (high - low).max(1e-6)).clamp(0.0, 1.0);
-        let colour = [1.0, 1.0 - t, 0.0][k];
-        base * (1.0 - 0.8 * t) + colour * 0.8 * t
+        let t = ((map.get((y, x)).copied().unwrap_or(low) - low) / (high - low).max(1e-6)).clamp(0.0, 1.0);
+        let color = [1.0, 1.0 - t, 0.0][k];
+        base * (1.0 - 0.8 * t) + color * 0.8 * t
     })
 }
 
-/// A grid of pictures with a label over each column.
+/// A contact sheet: a grid of images with a label over each column.
 #[derive(Debug)]
 pub struct Sheet {
     labels: Vec<String>,
@@ -77,7 +79,7 @@ impl Sheet {
     /// # Errors
     /// [`Error::Output`].
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        write_png(path, &self.draw()).map_err(|e| Error::output(path, &e.source))
+        write_png(path, &self.draw()).map_err(|e| Error::output(path, e.source))
     }
 
     fn draw(&self) -> RgbImage {
@@ -132,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn heat_leaves_cold_pixels_grey_and_makes_hot_ones_red() {
+    fn heat_leaves_cold_pixels_gray_and_makes_hot_ones_red() {
         let photo = Array3::from_elem((1, 2, 1), 0.5);
         let map = Array2::from_shape_vec((1, 2), vec![0.0, 9.0]).unwrap();
         let out = overlay_heatmap(photo.view(), &map, 1.0, 3.0);

@@ -1,25 +1,25 @@
-//! Mechanism, then npcF, then npcF++: one photo in, one defect at three fidelities out.
+//! The synthesis pipeline: a mechanism renders a defect into a photo, npcF and npcF++ refine it.
 
 use bisqad::{Anomaly, AnomalySource, SourceError};
 use ndarray::{Array2, Array3, ArrayView3};
-use pde_refine::CoarseToFine;
+use pde_refine::{CoarseToFine, Refine, RefineStats};
 use physdefect::appearance::{Appearance, Material, Rendered};
 use physdefect::fracture::FractureLine;
 use physdefect::pitting::PittingLoss;
 use physdefect::warpage::PlasticWarpage;
 use physdefect::{Domain, Record, SampleKey, Synthesizer, estimate_foreground};
 
-use crate::Error;
-use crate::spoil::spoil;
+use crate::error::Error;
 
-/// Severities of [`Pipeline::physical`]: milder defects than these are hard to see even for people who know where they are.
+/// Range of severities of [`Pipeline::physical`]. Milder defects are hard to see even for people who know where they are.
 pub const SEVERITY: (f64, f64) = (0.25, 1.0);
 
-/// What surfaces are taken for where nothing is known of them: between them they look like most products.
+/// Default materials. Used when the product's material is unknown; the set covers most products.
 pub const MATERIALS: [Material; 3] = [Material::MATTE, Material::GLOSSY_PLASTIC, Material::METAL];
 
-/// One defect at rising fidelity, all of the photo's shape `(H, W, C)`.
+/// One defect at rising fidelity. All images have the photo's shape `(H, W, C)`.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Stages {
     /// As rendered.
     pub raw: Array3<f32>,
@@ -27,25 +27,55 @@ pub struct Stages {
     pub coarse: Array3<f32>,
     /// After npcF++.
     pub fine: Array3<f32>,
-    /// Exact mask `(H, W)`: outside it all three equal the photo bit for bit.
+    /// Exact mask `(H, W)`: outside it all three images equal the photo bit for bit.
     pub mask: Array2<bool>,
-    /// How it was made.
+    /// How the defect was made.
     pub record: Record,
+    /// Statistics of the refinement: the solve of npcF, the boxes and the strength of npcF++.
+    pub stats: RefineStats,
 }
 
-/// How far a [`Pipeline`] goes.
+/// One defect as the last stage of a [`Pipeline`] leaves it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SynthesizedDefect {
+    /// The photo with the defect `(H, W, C)`.
+    pub image: Array3<f32>,
+    /// Exact mask `(H, W)`: outside it the image equals the photo bit for bit.
+    pub mask: Array2<bool>,
+    /// How the defect was made.
+    pub record: Record,
+    /// Statistics of the refinement; `None` if the pipeline ends at [`Stage::Raw`], which solves nothing.
+    pub stats: Option<RefineStats>,
+}
+
+/// Last stage of a [`Pipeline`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Stage {
-    /// As rendered.
+    /// As rendered: no equation is solved.
     Raw,
-    /// To npcF.
+    /// After npcF.
     Coarse,
-    /// To npcF++.
+    /// After npcF++.
     #[default]
     Fine,
 }
 
-/// Groups of interchangeable synthesisers (a mechanism in several materials) and the refinement they share.
+/// Groups of interchangeable synthesizers (a mechanism in several materials) and the refinement that they share.
+///
+/// ```
+/// use maphc2f::physdefect::{Domain, SampleKey};
+/// use maphc2f::{MATERIALS, Pipeline, Stage};
+/// use ndarray::Array3;
+///
+/// let photo = Array3::from_shape_fn((96, 96, 3), |(y, x, _)| 0.5 + ((y * 7 + x * 5) % 11) as f32 / 100.0);
+/// let domain = Domain::full(96, 96)?;
+/// let pipeline = Pipeline::physical(&MATERIALS)?.up_to(Stage::Raw);
+/// let made = pipeline.synthesize(photo.view(), &domain, 0, SampleKey { seed: 1, index: 0 })?;
+/// assert!(made.mask.iter().any(|&m| m) && made.stats.is_none());
+/// # Ok::<(), maphc2f::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Pipeline {
     groups: Vec<Vec<Box<dyn Synthesizer>>>,
@@ -54,12 +84,14 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// No group yet.
+    /// A pipeline without groups.
+    #[must_use]
     pub fn new(refine: CoarseToFine) -> Self {
         Self { groups: Vec::new(), refine, last: Stage::Fine }
     }
 
-    /// The three mechanisms (FL, PL, PW), each in every one of `materials`, severities drawn from [`SEVERITY`].
+    /// A pipeline of the three mechanisms (FL, PL, PW), each in every one of `materials`, with severities from [`SEVERITY`].
+    /// Without materials it has no group.
     ///
     /// # Errors
     /// [`Error::Defect`] for a material out of range.
@@ -72,34 +104,36 @@ impl Pipeline {
         Ok(pipeline)
     }
 
-    /// Adds a group: anything that implements [`Synthesizer`].
+    /// Adds a group of anything that implements [`Synthesizer`]; an empty one is left out.
     pub fn push(&mut self, group: Vec<Box<dyn Synthesizer>>) {
         if !group.is_empty() {
             self.groups.push(group);
         }
     }
 
-    /// The same with [`Self::refined`] ending at another stage: control arms.
+    /// The same pipeline with [`Self::synthesize`] ending at another stage, for ablations.
     #[must_use]
     pub fn up_to(self, last: Stage) -> Self {
         Self { last, ..self }
     }
 
     /// Number of groups.
+    #[must_use]
     pub fn groups(&self) -> usize {
         self.groups.len()
     }
 
-    /// Name of a group: that of its first synthesiser.
+    /// Name of a group: that of its first synthesizer.
+    #[must_use]
     pub fn name(&self, group: usize) -> Option<&'static str> {
         self.groups.get(group).and_then(|g| g.first()).map(|s| s.name())
     }
 
-    /// Sample `key` of `group` on `photo` `(H, W, C)`, f32 in \[0, 1\], inside `domain`. Which of the group's synthesisers makes it
-    /// follows from the key.
+    /// Sample `key` of `group` on `photo` `(H, W, C)`, f32 in \[0, 1\], inside `domain`, with all its stages. Which of the
+    /// group's synthesizers makes it follows from the key.
     ///
     /// # Errors
-    /// [`Error::Defect`] if no defect could be made there, [`Error::Refine`].
+    /// [`Error::NoSuchGroup`]; [`Error::Defect`] if no defect could be made there; [`Error::Refine`].
     pub fn stages(
         &self,
         photo: ArrayView3<'_, f32>,
@@ -107,32 +141,48 @@ impl Pipeline {
         group: usize,
         key: SampleKey,
     ) -> Result<Stages, Error> {
-        let (h, w, _) = photo.dim();
-        let group = &self.groups[group.min(self.groups.len().saturating_sub(1))];
-        let sample = group[key.index as usize % group.len()].synthesize(photo, domain, key)?;
-        let (raw, mask) = (sample.paste(photo)?, sample.full_mask(h, w)?);
+        let (raw, mask, record) = self.render(photo, domain, group, key)?;
         let refined = self.refine.stages(photo, raw.view(), mask.view())?;
-        Ok(Stages { raw, coarse: refined.coarse.image, fine: refined.fine.image, mask, record: sample.record })
+        let mut stats = refined.fine.stats;
+        stats.solve = refined.coarse.stats.solve;
+        Ok(Stages { raw, coarse: refined.coarse.image, fine: refined.fine.image, mask, record, stats })
     }
 
-    /// The image after the last stage, and its mask.
+    /// Sample `key` of `group` as the pipeline's last stage leaves it; stages beyond that are not computed.
     ///
     /// # Errors
     /// As [`Self::stages`].
-    pub fn refined(
+    pub fn synthesize(
         &self,
         photo: ArrayView3<'_, f32>,
         domain: &Domain,
         group: usize,
         key: SampleKey,
-    ) -> Result<Anomaly, Error> {
-        let stages = self.stages(photo, domain, group, key)?;
-        let image = match self.last {
-            Stage::Raw => stages.raw,
-            Stage::Coarse => stages.coarse,
-            Stage::Fine => stages.fine,
+    ) -> Result<SynthesizedDefect, Error> {
+        let (raw, mask, record) = self.render(photo, domain, group, key)?;
+        let refined = match self.last {
+            Stage::Raw => return Ok(SynthesizedDefect { image: raw, mask, record, stats: None }),
+            Stage::Coarse => self.refine.coarse.refine(photo, raw.view(), mask.view())?,
+            Stage::Fine => self.refine.refine(photo, raw.view(), mask.view())?,
         };
-        Ok(Anomaly { image, mask: stages.mask, severity: Some(stages.record.severity) })
+        Ok(SynthesizedDefect { image: refined.image, mask, record, stats: Some(refined.stats) })
+    }
+
+    /// The raw composite, its mask and its record.
+    fn render(
+        &self,
+        photo: ArrayView3<'_, f32>,
+        domain: &Domain,
+        group: usize,
+        key: SampleKey,
+    ) -> Result<(Array3<f32>, Array2<bool>, Record), Error> {
+        let (h, w, _) = photo.dim();
+        let no_such_group = || Error::NoSuchGroup { group, groups: self.groups.len() };
+        let synthesizers = self.groups.get(group).filter(|g| !g.is_empty()).ok_or_else(no_such_group)?;
+        // the remainder is taken in 64 bits, so that 32-bit machines pick the same one
+        let which = (key.index % synthesizers.len() as u64) as usize;
+        let sample = synthesizers[which].synthesize(photo, domain, key)?;
+        Ok((sample.paste(photo)?, sample.full_mask(h, w)?, sample.record))
     }
 }
 
@@ -143,20 +193,19 @@ where
     looks.iter().map(|&look| Ok(Box::new(Rendered::new(M::default(), look)?) as Box<dyn Synthesizer>)).collect()
 }
 
-/// A [`Pipeline`] on a fixed set of photos, as the detector's training wants it.
+/// A source of anomalies for training: a [`Pipeline`] on a fixed set of photos.
 #[derive(Debug)]
 pub struct PipelineSource<'a> {
     pipeline: &'a Pipeline,
     domains: Vec<Domain>,
     seed: u64,
-    spoilt: f64,
 }
 
 impl<'a> PipelineSource<'a> {
-    /// Estimates the foreground of each photo; `names` are for messages.
+    /// Estimates the foreground of each photo `(H, W, C)`; `names` are used in error messages.
     ///
     /// # Errors
-    /// [`Error::Foreground`] naming the first photo without one.
+    /// [`Error::Foreground`] naming the first photo without a foreground.
     pub fn new(pipeline: &'a Pipeline, photos: &[Array3<f32>], names: &[String], seed: u64) -> Result<Self, Error> {
         let domain = |(i, photo): (usize, &Array3<f32>)| {
             estimate_foreground(photo.view()).and_then(physdefect::Foreground::into_domain).map_err(|source| {
@@ -164,22 +213,17 @@ impl<'a> PipelineSource<'a> {
             })
         };
         let domains = photos.iter().enumerate().map(domain).collect::<Result<_, _>>()?;
-        Ok(Self { pipeline, domains, seed, spoilt: 0.0 })
+        Ok(Self { pipeline, domains, seed })
     }
 
-    /// Makes a share of its anomalies deliberately bad: a wrong mask, a seam or a wrong place, and no severity. To see what a training
-    /// makes of them; the mechanism that is left out for the meta set is spoilt as well, for it comes from here too.
+    /// Pipeline that makes the anomalies.
     #[must_use]
-    pub fn spoilt(self, share: f64) -> Self {
-        Self { spoilt: share, ..self }
-    }
-
-    /// The pipeline it draws from.
     pub fn pipeline(&self) -> &Pipeline {
         self.pipeline
     }
 
-    /// Where defects may lie on photo `i`.
+    /// Region of photo `i` where defects may lie.
+    #[must_use]
     pub fn domain(&self, i: usize) -> Option<&Domain> {
         self.domains.get(i)
     }
@@ -199,7 +243,7 @@ impl AnomalySource for PipelineSource<'_> {
     ) -> Result<Anomaly, SourceError> {
         let domain = self.domains.get(image).ok_or_else(|| format!("there is no photo {image}"))?;
         let key = SampleKey { seed: self.seed, index };
-        let anomaly = self.pipeline.refined(normal, domain, group, key)?;
-        Ok(spoil(anomaly, normal, self.spoilt, self.seed, index)?)
+        let made = self.pipeline.synthesize(normal, domain, group, key)?;
+        Ok(Anomaly { image: made.image, mask: made.mask, severity: Some(made.record.severity) })
     }
 }

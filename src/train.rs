@@ -10,59 +10,108 @@ use sqe::{Sqe, WarmStartReport};
 
 use crate::error::Error;
 use crate::synthesis::PipelineSource;
-use crate::warm_start::{RankingTarget, warm_start};
+use crate::warm_start::{RankingParams, RankingTarget, warm_start};
 
-/// What [`train`] is asked for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Training {
-    /// Two-level training.
-    pub train: TrainParams,
-    /// Defects whose coarse-to-fine ladders warm-start the quality estimator (default 48).
-    pub ladders: usize,
-    /// What those ladders rank.
-    pub rungs: RankingTarget,
-    /// Where the anomalies that steer the estimator come from (default: the mechanism that is left out).
-    pub meta: ValidationAnomalies,
+/// Parameters of [`train`]: those of the detector, of the warm start, and where validation anomalies come from.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TrainingParams {
+    detector: TrainParams,
+    warm_start: RankingParams,
+    validation: ValidationAnomalies,
 }
 
-impl Default for Training {
-    fn default() -> Self {
-        Self {
-            train: TrainParams::default(),
-            ladders: 48,
-            rungs: RankingTarget::default(),
-            meta: ValidationAnomalies::default(),
-        }
+impl TrainingParams {
+    /// Sets the parameters of the two-level training.
+    #[must_use]
+    pub fn with_detector(mut self, detector: TrainParams) -> Self {
+        self.detector = detector;
+        self
+    }
+
+    /// Sets the number of defects whose versions warm-start the quality estimator (default 48).
+    #[must_use]
+    pub fn with_ranked_defects(mut self, count: usize) -> Self {
+        self.warm_start.defects = count;
+        self
+    }
+
+    /// Sets the versions of a defect that the warm start ranks (default: up to the original photo).
+    #[must_use]
+    pub fn with_ranking(mut self, ranking: RankingTarget) -> Self {
+        self.warm_start.ranking = ranking;
+        self
+    }
+
+    /// Sets the source of the anomalies that validate the weights (default: the mechanism that a round leaves out).
+    #[must_use]
+    pub fn with_validation(mut self, validation: ValidationAnomalies) -> Self {
+        self.validation = validation;
+        self
+    }
+
+    /// Parameters of the two-level training.
+    #[must_use]
+    pub fn detector(&self) -> &TrainParams {
+        &self.detector
+    }
+
+    /// Number of defects whose versions warm-start the quality estimator.
+    #[must_use]
+    pub fn ranked_defects(&self) -> usize {
+        self.warm_start.defects
+    }
+
+    /// Versions of a defect that the warm start ranks.
+    #[must_use]
+    pub fn ranking(&self) -> RankingTarget {
+        self.warm_start.ranking
+    }
+
+    /// Source of the anomalies that validate the weights.
+    #[must_use]
+    pub fn validation(&self) -> &ValidationAnomalies {
+        &self.validation
+    }
+
+    /// Checks every parameter.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`], [`Error::Detector`].
+    pub fn check(&self) -> Result<(), Error> {
+        self.warm_start.check()?;
+        Ok(self.detector.check()?)
     }
 }
 
-/// What [`train`] returns.
+/// A detector with the quality estimator that weighted its training samples.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct TrainedModel {
     /// Detector and how its training went.
     pub fitted: FitOutcome,
     /// The quality estimator after both phases.
     pub quality: Sqe,
-    /// What the warm start reached.
+    /// Ranking accuracy that the warm start reached.
     pub warm_start: WarmStartReport,
 }
 
-/// Trains on good photos alone, `(H, W, 1 or 3)` of any sizes: warm start of the estimator, then both levels. `source` is made from the
-/// same photos in the same order. The backbone is the embedded one; [`train_on`] takes any.
+/// Trains a detector on good photos alone, `(H, W, 1 or 3)` of any sizes: warm start of the estimator, then both levels.
+///
+/// `source` is made from the same photos in the same order. The backbone is the embedded one; [`train_on`] takes any.
 ///
 /// # Errors
-/// [`Error::Foreground`], [`Error::Defect`], [`Error::Quality`], [`Error::Detector`].
+/// [`Error::Parameter`], [`Error::Foreground`], [`Error::Defect`], [`Error::Quality`], [`Error::Detector`].
 pub fn train(
     photos: &[Array3<f32>],
     source: &PipelineSource<'_>,
-    training: &Training,
+    params: &TrainingParams,
     resume: Option<Checkpoint>,
     observer: &mut dyn Observe,
 ) -> Result<TrainedModel, Error> {
-    train_on(Arc::new(EfficientNetLite0::pretrained()?), photos, source, training, resume, observer)
+    train_on(Arc::new(EfficientNetLite0::pretrained()?), photos, source, params, resume, observer)
 }
 
-/// As [`train`], on features of `backbone`.
+/// Trains as [`train`] does, on features of `backbone`.
 ///
 /// # Errors
 /// As [`train`].
@@ -70,14 +119,15 @@ pub fn train_on(
     backbone: Arc<dyn Backbone>,
     photos: &[Array3<f32>],
     source: &PipelineSource<'_>,
-    training: &Training,
+    params: &TrainingParams,
     resume: Option<Checkpoint>,
     observer: &mut dyn Observe,
 ) -> Result<TrainedModel, Error> {
-    let Training { rungs, ladders, .. } = *training;
-    let (mut quality, reached) = warm_start(backbone.as_ref(), photos, source, rungs, ladders, training.train.seed)?;
+    params.check()?;
+    let (mut quality, reached) =
+        warm_start(backbone.as_ref(), photos, source, params.warm_start, params.detector.seed)?;
     let method = ForwardDifference::default();
-    let upper = OuterProblem { quality: &mut quality, method: &method, validation: &training.meta };
-    let fitted = fit(backbone, photos, source, upper, &training.train, resume, observer)?;
+    let upper = OuterProblem { quality: &mut quality, method: &method, validation: &params.validation };
+    let fitted = fit(backbone, photos, source, upper, &params.detector, resume, observer)?;
     Ok(TrainedModel { fitted, quality, warm_start: reached })
 }

@@ -1,6 +1,7 @@
-//! What the quality estimator learns first: which of several versions of one defect is the better one.
+//! Warm start of the quality estimator: it learns to rank several versions of one defect by their fidelity.
 
 use frozen_backbone::Backbone;
+use imgkit::ensure;
 use ndarray::{Array2, Array3, ArrayView3, Zip};
 use physdefect::SampleKey;
 use rayon::prelude::*;
@@ -9,43 +10,44 @@ use sqe::{Head, QualityFeatures, RankedVersions, Sqe, WarmStartParams, WarmStart
 use crate::error::Error;
 use crate::synthesis::{PipelineSource, Stages};
 
-/// The versions that a [`RankedVersions`] ranks, worst first.
+/// Versions of a defect that the warm start ranks, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum RankingTarget {
-    /// Raw paste, npcF, npcF++, untouched pixels. The last has no contrast at all, and so a faint defect ranks high by its faintness.
+    /// Raw paste, npcF, npcF++, unmodified photo. The last version is the unmodified photo. Because it has no contrast,
+    /// the estimator may learn to prefer faint defects.
     #[default]
     UpToOriginal,
-    /// Raw paste, npcF and npcF++, each brought to the root-mean-square contrast to the photo that the faintest of them has: contrast says
-    /// nothing of the rank. This project's own variant.
+    /// Raw paste, npcF and npcF++, each scaled to the root-mean-square contrast of the faintest of them, so that contrast
+    /// carries no information about the rank. This project's own variant.
     ContrastMatched,
 }
 
 impl RankingTarget {
-    /// The ladder of a defect on `photo` `(H, W, C)`.
+    /// Extracts the quality features of every version of a defect on `photo` `(H, W, C)`, worst first.
     ///
     /// # Errors
     /// [`Error::Quality`].
-    pub fn ladder(
+    pub fn rank(
         self,
         backbone: &dyn Backbone,
         photo: ArrayView3<'_, f32>,
         stages: &Stages,
     ) -> Result<RankedVersions, Error> {
         let made = [&stages.raw, &stages.coarse, &stages.fine];
-        let gather = |image: ArrayView3<'_, f32>| QualityFeatures::extract(backbone, image, stages.mask.view());
-        let rungs: Result<Vec<QualityFeatures>, sqe::Error> = match self {
-            Self::UpToOriginal => made.map(|m| m.view()).into_iter().chain([photo]).map(gather).collect(),
+        let extract = |image: ArrayView3<'_, f32>| QualityFeatures::extract(backbone, image, stages.mask.view());
+        let versions: Result<Vec<QualityFeatures>, sqe::Error> = match self {
+            Self::UpToOriginal => made.map(|m| m.view()).into_iter().chain([photo]).map(extract).collect(),
             Self::ContrastMatched => {
-                equally_faint(made, photo, &stages.mask).iter().map(|image| gather(image.view())).collect()
+                match_contrast(made, photo, &stages.mask).iter().map(|image| extract(image.view())).collect()
             }
         };
-        Ok(RankedVersions::worst_first(rungs?))
+        Ok(RankedVersions::worst_first(versions?))
     }
 }
 
-/// `images` with their difference from `photo` inside `mask` scaled to the least root mean square among them.
-fn equally_faint(images: [&Array3<f32>; 3], photo: ArrayView3<'_, f32>, mask: &Array2<bool>) -> [Array3<f32>; 3] {
+/// Scales the images' difference from `photo` inside `mask` to the smallest root mean square among them.
+fn match_contrast(images: [&Array3<f32>; 3], photo: ArrayView3<'_, f32>, mask: &Array2<bool>) -> [Array3<f32>; 3] {
     let contrast = |image: &Array3<f32>| {
         let squares = image.indexed_iter().zip(photo).filter(|(((y, x, _), _), _)| mask[[*y, *x]]);
         squares.map(|((_, v), p)| f64::from(v - p).powi(2)).sum::<f64>().sqrt()
@@ -59,33 +61,73 @@ fn equally_faint(images: [&Array3<f32>; 3], photo: ArrayView3<'_, f32>, mask: &A
     })
 }
 
-/// A quality estimator that has learnt `rungs` of `count` defects, of every mechanism of `source` in turn, on its own photos.
+/// Parameters of the warm start: how many defects, and which of their versions are ranked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RankingParams {
+    pub(crate) defects: usize,
+    pub(crate) ranking: RankingTarget,
+}
+
+impl Default for RankingParams {
+    fn default() -> Self {
+        Self { defects: 48, ranking: RankingTarget::default() }
+    }
+}
+
+impl RankingParams {
+    /// Sets the number of defects (default 48).
+    #[must_use]
+    pub fn with_defects(mut self, count: usize) -> Self {
+        self.defects = count;
+        self
+    }
+
+    /// Sets what is ranked (default: up to the original photo).
+    #[must_use]
+    pub fn with_ranking(mut self, ranking: RankingTarget) -> Self {
+        self.ranking = ranking;
+        self
+    }
+
+    /// Checks the number of defects.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless there are 1 to 2^20 defects.
+    pub fn check(&self) -> Result<(), Error> {
+        let allowed = (1..=1 << 20).contains(&self.defects);
+        Ok(ensure(allowed, "warm start", "ranked_defects", self.defects, "1 to 2^20")?)
+    }
+}
+
+/// Trains a quality estimator to rank versions of defects, of every mechanism of `source` in turn, on its own photos.
 ///
 /// A pure function of its arguments. Defects that cannot be made are left out.
 ///
 /// # Errors
-/// [`Error::Quality`], above all [`sqe::Error::TooFewRankings`].
+/// [`Error::Parameter`] without photos or mechanisms; [`Error::Quality`], above all [`sqe::Error::TooFewRankings`].
 pub fn warm_start(
     backbone: &dyn Backbone,
     photos: &[Array3<f32>],
     source: &PipelineSource<'_>,
-    rungs: RankingTarget,
-    count: usize,
+    options: RankingParams,
     seed: u64,
 ) -> Result<(Sqe, WarmStartReport), Error> {
-    let one = |i: usize| -> Result<Option<RankedVersions>, Error> {
+    options.check()?;
+    let pipeline = source.pipeline();
+    ensure(!photos.is_empty(), "warm start", "photos", photos.len(), "at least one photo")?;
+    ensure(pipeline.groups() > 0, "warm start", "groups", pipeline.groups(), "at least one mechanism in the pipeline")?;
+    let rank = |i: usize| -> Result<Option<RankedVersions>, Error> {
         let image = (i * 7919) % photos.len();
         let (photo, Some(domain)) = (photos[image].view(), source.domain(image)) else { return Ok(None) };
-        // a stream of its own: training draws use low indices
+        // a range of its own: training samples have low indices
         let key = SampleKey { seed, index: (1 << 60) + i as u64 };
-        let pipeline = source.pipeline();
         let Ok(stages) = pipeline.stages(photo, domain, i % pipeline.groups(), key) else { return Ok(None) };
-        rungs.ladder(backbone, photo, &stages).map(Some)
+        options.ranking.rank(backbone, photo, &stages).map(Some)
     };
-    let made: Result<Vec<_>, Error> = (0..count).into_par_iter().map(one).collect();
-    let ladders: Vec<RankedVersions> = made?.into_iter().flatten().collect();
+    let ranked: Result<Vec<_>, Error> = (0..options.defects).into_par_iter().map(rank).collect();
+    let ranked: Vec<RankedVersions> = ranked?.into_iter().flatten().collect();
     let mut quality = Sqe::new(backbone, Head::default(), seed)?;
-    let reached = quality.warm_start(&ladders, &WarmStartParams::default().with_seed(seed))?;
+    let reached = quality.warm_start(&ranked, &WarmStartParams::default().with_seed(seed))?;
     Ok((quality, reached))
 }
 
@@ -99,11 +141,11 @@ mod tests {
         let mask = Array2::from_shape_fn((4, 5), |(y, _)| y < 2);
         let by =
             |a: f32| Array3::from_shape_fn((4, 5, 1), |(y, x, _)| 0.5 + if y < 2 { a * x as f32 / 8.0 } else { 0.0 });
-        let [raw, coarse, fine] = equally_faint([&by(0.8), &by(0.2), &by(-0.4)], photo.view(), &mask);
+        let [raw, coarse, fine] = match_contrast([&by(0.8), &by(0.2), &by(-0.4)], photo.view(), &mask);
         let near = |a: &Array3<f32>, b: &Array3<f32>| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
         assert!(near(&coarse, &by(0.2)) && near(&raw, &by(0.2)) && near(&fine, &by(-0.2)), "{raw} {fine}");
         // one that differs nowhere takes all contrast from the others, and nothing is divided by it
-        let [raw, same, _] = equally_faint([&by(0.8), &photo, &by(0.1)], photo.view(), &mask);
+        let [raw, same, _] = match_contrast([&by(0.8), &photo, &by(0.1)], photo.view(), &mask);
         assert!(near(&raw, &photo) && near(&same, &photo));
     }
 }

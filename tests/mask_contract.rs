@@ -82,7 +82,7 @@ fn a_sample_is_a_pure_function_of_its_key_on_any_thread_count() {
             keys.into_par_iter()
                 .map(|index| {
                     let key = SampleKey { seed: 3, index };
-                    let made = pipeline.refined(photo.view(), &domain, index as usize % 3, key).ok();
+                    let made = pipeline.synthesize(photo.view(), &domain, index as usize % 3, key).ok();
                     (index, made.map(|a| (a.image, a.mask)))
                 })
                 .collect()

@@ -6,6 +6,7 @@ pub mod args;
 pub mod bars;
 pub mod cache;
 pub mod cleaning;
+pub mod corruption;
 pub mod oracle_table;
 pub mod paired;
 pub mod plot;

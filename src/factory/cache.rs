@@ -1,11 +1,11 @@
-//! Photos that were decoded not long ago, in a fixed amount of memory whatever the run's length. Samples on one photo follow each
-//! other, so few are needed.
+//! A cache of decoded photos in a fixed amount of memory, whatever the run's length. Samples on one photo follow each other, so few
+//! are needed.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::Error;
-use super::sources::{PhotoSet, SourcePhoto};
+use super::photo_set::{PhotoSet, SourcePhoto};
 
 /// Bytes of decoded photos that are kept.
 const ROOM: usize = 32 << 20;
@@ -13,7 +13,7 @@ const ROOM: usize = 32 << 20;
 /// Decodes photos once where memory allows, and remembers for good which cannot be used.
 #[derive(Debug)]
 pub(super) struct Cache<'a> {
-    sources: &'a PhotoSet,
+    set: &'a PhotoSet,
     side: Option<usize>,
     kept: Mutex<Kept>,
 }
@@ -27,8 +27,8 @@ struct Kept {
 }
 
 impl<'a> Cache<'a> {
-    pub(super) fn new(sources: &'a PhotoSet, side: Option<usize>) -> Self {
-        Self { sources, side, kept: Mutex::default() }
+    pub(super) fn new(set: &'a PhotoSet, side: Option<usize>) -> Self {
+        Self { set, side, kept: Mutex::default() }
     }
 
     /// Photo `i`, or why it cannot be used.
@@ -42,7 +42,7 @@ impl<'a> Cache<'a> {
                 return Err(reason.clone());
             }
         }
-        let loaded = self.sources.load(i, self.side).map(Arc::new).map_err(|e: Error| e.to_string());
+        let loaded = self.set.load(i, self.side).map(Arc::new).map_err(|e: Error| e.to_string());
         let mut kept = self.lock();
         match &loaded {
             Err(reason) => {

@@ -1,84 +1,166 @@
-//! Failures of the factory: where, what, what to do.
+//! Failures of the factory: what, where, what to do.
+//!
+//! Stable: the variants and their fields' names. The messages' wording and the sources' types may change.
 
-use std::fmt::Display;
+use std::io;
 use std::path::{Path, PathBuf};
 
-/// Every failure of the dataset factory.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Failures of the dataset factory.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A setting is out of range.
-    #[error("{name} `{value}`: {expected}")]
-    Setting {
-        /// Its name, as the command line has it.
-        name: &'static str,
-        /// The value given.
-        value: String,
-        /// What it must be.
-        expected: String,
-    },
-    /// The good photos cannot be found.
-    #[error("{}: {reason}", path.display())]
-    Photos {
+    /// A parameter is out of range.
+    #[error(transparent)]
+    Parameter(#[from] imgkit::ParameterError),
+    /// A folder of photos or masks does not exist.
+    #[error("{}: no such folder of {what}: check the path", path.display())]
+    NoFolder {
+        /// What it should hold.
+        what: &'static str,
         /// The folder.
         path: PathBuf,
-        /// What is wrong and what to do.
-        reason: String,
+    },
+    /// A folder holds several categories and none was named.
+    #[error("{}: holds several categories: name one with `category`{}", path.display(), list(known))]
+    CategoryNeeded {
+        /// The folder.
+        path: PathBuf,
+        /// Names to choose from.
+        known: Vec<String>,
+    },
+    /// A folder has no category of this name.
+    #[error("{}: no category `{category}`{}", path.display(), list(known))]
+    NoCategory {
+        /// The folder.
+        path: PathBuf,
+        /// The name given.
+        category: String,
+        /// Names to choose from.
+        known: Vec<String>,
+    },
+    /// There is no photo of this number.
+    #[error("photo {index} of {total}: give a number from 0")]
+    NoPhoto {
+        /// The number given.
+        index: usize,
+        /// Number of photos.
+        total: usize,
     },
     /// A good photo or its foreground mask cannot be used.
-    #[error("{reason}")]
-    Source {
+    #[error("{source}")]
+    Photo {
         /// The photo, relative to the folder of the good photos.
-        source_path: String,
+        photo: String,
         /// The file, what is wrong, what to do.
-        reason: String,
+        source: BoxError,
     },
     /// Some good photos cannot be used, and that was to be an error.
     #[error("{} of {total} photos cannot be used: {}; mend or remove them", reasons.len(), reasons.join("; "))]
-    Unreadable {
+    UnusablePhotos {
         /// One reason a photo.
         reasons: Vec<String>,
         /// Photos looked at.
         total: usize,
     },
-    /// The output folder holds something else.
-    #[error("{}: {reason}", path.display())]
-    Run {
-        /// The file or folder.
+    /// A folder was not written by `synth`.
+    #[error("{}: cannot be read ({source}): name a folder of `synth`", path.display())]
+    NoRun {
+        /// The file that is missing.
         path: PathBuf,
-        /// What is wrong and what to do.
-        reason: String,
+        /// Why.
+        source: io::Error,
     },
-    /// A manifest cannot be read.
-    #[error("{}: {reason}", path.display())]
+    /// A run's description cannot be understood.
+    #[error("{}: is not what `synth` writes ({source})", path.display())]
+    RunHeader {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The output folder holds another run.
+    #[error(
+        "{}: holds a run with other settings, photos or another version: repeat those or choose another folder",
+        path.display()
+    )]
+    OtherRun {
+        /// The run's description.
+        path: PathBuf,
+    },
+    /// A block is finished, and finished blocks were not to be kept.
+    #[error("{}: is finished already: `resume` keeps it, another folder starts afresh", path.display())]
+    FinishedBlock {
+        /// The block's manifest.
+        path: PathBuf,
+    },
+    /// A manifest cannot be read or does not list its block's samples.
+    #[error("{}: {source}", path.display())]
     Manifest {
-        /// The piece of the manifest.
+        /// The block's manifest.
         path: PathBuf,
         /// What is wrong and what to do.
-        reason: String,
+        source: BoxError,
+    },
+    /// A run has no sample of this number.
+    #[error("{}: has no sample {index}{}", path.display(), reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default())]
+    NoSample {
+        /// The block's manifest.
+        path: PathBuf,
+        /// The number asked for.
+        index: u64,
+        /// Why it was not made, if the manifest says so.
+        reason: Option<String>,
+    },
+    /// An input file cannot be read.
+    #[error("{}: cannot be read ({source}): check the path", path.display())]
+    Input {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A sample's image cannot be encoded as PNG.
+    #[error("sample {index}: cannot be encoded as PNG ({source})")]
+    Encode {
+        /// Number of the sample.
+        index: u64,
+        /// Why.
+        source: image::ImageError,
     },
     /// An output cannot be written.
-    #[error("{}: cannot be written ({reason}): make room or choose another folder, then resume", path.display())]
+    #[error("{}: cannot be written ({source}): make room or choose another folder, then resume", path.display())]
     Output {
         /// The file or folder.
         path: PathBuf,
         /// Why.
-        reason: String,
+        source: BoxError,
     },
-    /// The defect or its refinement failed.
+    /// A defect or its refinement failed, or a dataset is not in order.
     #[error(transparent)]
     Pipeline(#[from] crate::Error),
 }
 
+/// Names as the end of a message.
+fn list(known: &[String]) -> String {
+    if known.is_empty() { String::new() } else { format!(" ({})", known.join(", ")) }
+}
+
 impl From<imgkit::file::WriteError> for Error {
     fn from(e: imgkit::file::WriteError) -> Self {
-        Self::Output { path: e.path, reason: e.source.to_string() }
+        Self::Output { path: e.path, source: e.source.into() }
     }
 }
 
 impl Error {
     /// For `map_err` of anything written to `path`.
-    pub(super) fn output<E: Display>(path: &Path) -> impl FnOnce(E) -> Self + '_ {
-        move |e| Self::Output { path: path.to_owned(), reason: e.to_string() }
+    pub(super) fn output<E: Into<BoxError>>(path: &Path) -> impl FnOnce(E) -> Self + '_ {
+        move |e| Self::Output { path: path.to_owned(), source: e.into() }
+    }
+
+    /// For `map_err` of anything wrong with the manifest at `path`.
+    pub(super) fn manifest(path: &Path, source: impl Into<BoxError>) -> Self {
+        Self::Manifest { path: path.to_owned(), source: source.into() }
     }
 }

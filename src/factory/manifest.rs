@@ -1,26 +1,39 @@
-//! One line of the manifest.
+//! The manifest: one record for every index of a run.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 use physdefect::Measures;
 use physdefect::SampleKey;
 use physdefect::replay::Model;
 use serde::{Deserialize, Serialize};
 
-use super::sources::Region;
+use super::error::Error;
+use super::photo_set::Region;
 
-/// What became of one index.
+/// Reads the records of a block.
+pub(super) fn read_block(path: &Path) -> Result<Vec<ManifestRecord>, Error> {
+    let text = fs::read_to_string(path).map_err(|source| Error::Input { path: path.to_owned(), source })?;
+    let parse = |(i, line): (usize, &str)| {
+        let fail = |e| Error::manifest(path, format!("line {} is no sample ({e})", i + 1));
+        serde_json::from_str(line).map_err(fail)
+    };
+    text.lines().enumerate().map(parse).collect()
+}
+
+/// Result of one index: a line of the manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum ManifestRecord {
-    /// A sample was made.
+    /// A sample.
     Made(Box<SampleRecord>),
-    /// None was.
+    /// An index without a sample.
     Failed(FailureRecord),
 }
 
-/// A sample: all that is needed to make it again from the photo, and to weigh it.
+/// A sample: all that is needed to make it again from the photo, and to weight it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SampleRecord {
     /// Its number in the run.
@@ -37,9 +50,9 @@ pub struct SampleRecord {
     pub region: Region,
     /// Name of the mechanism.
     pub mechanism: String,
-    /// The synthesiser with every parameter, light and material.
+    /// The synthesizer with every parameter, light and material.
     pub model: Model,
-    /// Which of the synthesiser's samples: differs from `index` where an earlier try stayed invisible or was worse.
+    /// Which of the synthesizer's samples: differs from `index` where an earlier try stayed invisible or was worse.
     pub key: SampleKey,
     /// Severity in \[0, 1\].
     pub severity: f64,
@@ -63,7 +76,7 @@ pub struct SampleRecord {
     pub mask_sha256: String,
 }
 
-/// How the screened Poisson equation was solved, the worst over channels and boxes.
+/// Statistics of the screened Poisson equation's solve, the worst over channels and boxes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SolverStats {
     /// Cycles.
@@ -98,6 +111,7 @@ pub struct FailureRecord {
 
 impl ManifestRecord {
     /// Number in the run.
+    #[must_use]
     pub fn index(&self) -> u64 {
         match self {
             Self::Made(entry) => entry.index,

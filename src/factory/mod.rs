@@ -1,7 +1,8 @@
-//! The dataset factory: a folder of good photos in, a data set of defects with a manifest out.
+//! The dataset factory: a folder of good photos in, a data set of defects with a manifest out. Library and inside of
+//! `maphc2f synth` at once.
 //!
-//! A sample is a pure function of the [`Settings`], the photos and its index. Indices come in blocks of [`BLOCK`]; a block's files
-//! get their final names when all of them are written, its piece of the manifest last. So any division of the blocks over processes,
+//! A sample is a pure function of the [`DatasetParams`], the photos and its index. Indices come in blocks of [`BLOCK`]; a block's files
+//! get their final names when all of them are written, its manifest last. So any division of the blocks over processes,
 //! and any number of interruptions, ends in the same bytes.
 //!
 //! ```text
@@ -15,40 +16,50 @@
 //! ```
 //!
 //! ```
-//! use maphc2f::factory::{Job, Settings, PhotoSet, synthesize, verify};
+//! use maphc2f::factory::{DatasetParams, Job, PhotoSet, synthesize, verify};
 //!
 //! let out = tempfile::tempdir()?;
 //! let photos = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/photos/surfaces");
-//! let settings = Settings { count: 4, side: Some(64), ..Settings::default() };
-//! let sources = PhotoSet::find(&photos, None, None)?;
-//! let done = synthesize(&Job::new(&settings, &sources, out.path()), &|_| ())?;
+//! let params = DatasetParams::default().with_count(4).with_side(Some(64));
+//! let photo_set = PhotoSet::find(&photos, None, None)?;
+//! let done = synthesize(&Job::new(&params, &photo_set, out.path()), &|_| ())?;
 //! assert_eq!(done.images + done.failed, 4);
 //! assert!(verify(out.path(), &|_| ())?.is_whole());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod cache;
+mod encoded;
 mod error;
 mod files;
 mod formats;
+mod header;
+mod layout;
 mod manifest;
+mod mix;
+mod params;
+mod photo_set;
 mod plan;
-mod quality;
+mod png;
+mod quality_scorer;
+mod render;
 mod replay;
 mod run;
 mod sample;
-mod settings;
-mod sources;
+mod staging;
+mod text_list;
 mod verify;
 
 pub use error::Error;
 pub use formats::{Format, Formats};
 pub use manifest::{FailureRecord, ManifestRecord, MaskExtent, SampleRecord, SolverStats};
+pub use mix::{Materials, MechanismMix, MixEntry};
+pub use params::DatasetParams;
+pub use photo_set::{PhotoSet, Region, SourcePhoto};
 pub use plan::{BLOCK, SamplePlan, Shard};
-pub use quality::QualityScorer;
+pub use quality_scorer::QualityScorer;
+pub use render::RenderedSample;
 pub use replay::{Replayed, replay};
 pub use run::{Job, Summary, synthesize};
-pub use sample::{RenderedSample, preview};
-pub use settings::{Materials, Mechanisms, MixEntry, Settings};
-pub use sources::{PhotoSet, Region, SourcePhoto};
+pub use sample::preview;
 pub use verify::{Verification, verify};

@@ -1,78 +1,129 @@
-//! Which photo, mechanism and material an index draws, and which process makes it.
+//! The plan of a run: which photo, mechanism and material an index gets, and which process makes it.
 
+use std::ops::Range;
 use std::str::FromStr;
 
 use physdefect::SampleKey;
 use rand::Rng;
 
 use super::error::Error;
-use super::settings::{Settings, setting};
+use super::params::DatasetParams;
+use super::text_list::refuse;
 
-/// Samples of a block: the smallest amount of work that is finished or not. Part of the format: it does not follow the shards.
+/// Samples of a block, the smallest amount of work that is finished or not. Part of the format: independent of the shards.
 pub const BLOCK: u64 = 256;
 
-/// Streams of the plan's own draws start here; those of the defects lie below.
+/// First random stream of the plan; those of the defects lie below.
 const STREAM: u64 = 1 << 62;
 
-/// What one index draws.
+/// What one index is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SamplePlan {
-    /// Photo, counted in the order of [`PhotoSet`](super::PhotoSet). Every photo carries equally many samples (to within one), and they
-    /// follow each other, so that it is decoded once.
-    pub source: usize,
-    /// Position in [`Settings::mechanisms`].
-    pub share: usize,
-    /// Position in [`Settings::materials`].
+    /// Photo, counted in the order of [`PhotoSet`](super::PhotoSet). Every photo carries equally many samples (to within one), and
+    /// they follow each other, so that it is decoded once.
+    pub photo: usize,
+    /// Position in [`DatasetParams::mechanisms`].
+    pub mechanism: usize,
+    /// Position in [`DatasetParams::materials`].
     pub material: usize,
 }
 
-impl Settings {
-    /// What `index` draws when there are this many photos: a pure function.
-    pub fn draw(&self, sources: usize, index: u64) -> SamplePlan {
-        let mut rng = SampleKey { seed: self.seed, index: STREAM + index }.rng();
-        let total: f64 = self.mechanisms.0.iter().map(|s| s.weight).sum();
+impl DatasetParams {
+    /// Plans sample `index` of a run over this many photos. A pure function.
+    #[must_use]
+    pub fn plan(&self, photos: usize, index: u64) -> SamplePlan {
+        let mut rng = SampleKey { seed: self.seed(), index: STREAM.wrapping_add(index) }.rng();
+        let entries = self.mechanisms().entries();
+        let total: f64 = entries.iter().map(|entry| entry.weight()).sum();
         let mut left = rng.random::<f64>() * total;
-        let mut share = 0;
-        while share + 1 < self.mechanisms.0.len() && left >= self.mechanisms.0[share].weight {
-            left -= self.mechanisms.0[share].weight;
-            share += 1;
+        let mut mechanism = 0;
+        while mechanism + 1 < entries.len() && left >= entries[mechanism].weight() {
+            left -= entries[mechanism].weight();
+            mechanism += 1;
         }
-        let material = rng.random_range(0..self.materials.0.len().max(1));
-        SamplePlan { source: self.source(sources, index), share, material }
+        let material = rng.random_range(0..self.materials().names().len());
+        SamplePlan { photo: self.photo_of(photos, index), mechanism, material }
     }
 
     /// Photo of an index.
-    pub(super) fn source(&self, sources: usize, index: u64) -> usize {
-        (u128::from(index) * sources as u128 / u128::from(self.count.max(1))) as usize
+    pub(super) fn photo_of(&self, photos: usize, index: u64) -> usize {
+        (u128::from(index) * photos as u128 / u128::from(self.count().max(1))) as usize
     }
 
-    /// Blocks of the run.
+    /// Number of blocks of the run.
+    #[must_use]
     pub fn blocks(&self) -> u64 {
-        self.count.div_ceil(BLOCK)
+        self.count().div_ceil(BLOCK)
+    }
+
+    /// Indices of a block; empty beyond the last.
+    #[must_use]
+    pub fn indices(&self, block: u64) -> Range<u64> {
+        let first = block.saturating_mul(BLOCK).min(self.count());
+        first..first.saturating_add(BLOCK).min(self.count())
+    }
+
+    /// Blocks that a shard makes.
+    pub(super) fn blocks_of(&self, shard: Shard) -> impl Iterator<Item = u64> {
+        (0..self.blocks()).filter(move |&block| shard.has(block))
+    }
+
+    /// Number of samples that a shard makes.
+    #[must_use]
+    pub fn samples_of(&self, shard: Shard) -> u64 {
+        self.blocks_of(shard).map(|block| self.indices(block)).map(|range| range.end - range.start).sum()
     }
 }
 
-/// Part `part` of `of` equal ones, counted from 0 and written `part/of`: the blocks whose number leaves `part` when divided by `of`.
+/// One of several equal parts of a run, counted from 0 and written `part/of`: the blocks whose number leaves `part` when divided
+/// by `of`.
+///
+/// ```
+/// use maphc2f::factory::Shard;
+/// let shard: Shard = "1/4".parse()?;
+/// assert_eq!((0..8).filter(|&block| shard.has(block)).collect::<Vec<_>>(), [1, 5]);
+/// assert!(Shard::new(0, 0).is_err());
+/// # Ok::<(), maphc2f::factory::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
-    /// Which one, from 0.
-    pub part: u64,
-    /// Of how many.
-    pub of: u64,
-    /// Added to a block's number first, so that many small runs are shared out evenly.
-    pub offset: u64,
+    part: u64,
+    of: u64,
+    offset: u64,
 }
 
 impl Default for Shard {
+    /// The whole run.
     fn default() -> Self {
         Self { part: 0, of: 1, offset: 0 }
     }
 }
 
 impl Shard {
+    /// Part `part` of `of`.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless `part` is below `of`.
+    pub fn new(part: u64, of: u64) -> Result<Self, Error> {
+        if part < of {
+            Ok(Self { part, of, offset: 0 })
+        } else {
+            refuse("shard", format!("{part}/{of}"), "i/n with i from 0 to n - 1, such as 0/4")
+        }
+    }
+
+    /// Adds `offset` to a block's number first, so that many small runs are shared out evenly.
+    #[must_use]
+    pub fn with_offset(mut self, offset: u64) -> Self {
+        self.offset = offset;
+        self
+    }
+
     /// Whether this part makes `block`.
+    #[must_use]
     pub fn has(self, block: u64) -> bool {
-        (block + self.offset) % self.of == self.part
+        (u128::from(block) + u128::from(self.offset)) % u128::from(self.of) == u128::from(self.part)
     }
 }
 
@@ -81,8 +132,8 @@ impl FromStr for Shard {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         match text.split_once('/').map(|(a, b)| (a.parse::<u64>(), b.parse::<u64>())) {
-            Some((Ok(part), Ok(of))) if part < of => Ok(Self { part, of, offset: 0 }),
-            _ => setting("shard", text, "give i/n with i from 0 to n - 1, such as 0/4".to_owned()),
+            Some((Ok(part), Ok(of))) => Self::new(part, of),
+            _ => refuse("shard", text, "i/n with i from 0 to n - 1, such as 0/4"),
         }
     }
 }
@@ -92,29 +143,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_follow_their_weights_and_photos_carry_equally_many() {
-        let mechanisms = "cutpaste=3,fracture-line=1".parse().unwrap();
-        let settings = Settings { mechanisms, count: 8000, ..Settings::default() };
-        let draws: Vec<SamplePlan> = (0..8000).map(|i| settings.draw(5, i)).collect();
+    fn mechanisms_follow_their_weights_and_photos_carry_equally_many() {
+        let params =
+            DatasetParams::default().with_count(8000).with_mechanisms("cutpaste=3,fracture-line=1".parse().unwrap());
+        let plans: Vec<SamplePlan> = (0..8000).map(|i| params.plan(5, i)).collect();
         // binomial(8000, 1/4): mean 2000, standard deviation 38.7
-        let cracks = draws.iter().filter(|d| d.share == 1).count();
+        let cracks = plans.iter().filter(|d| d.mechanism == 1).count();
         assert!((1850..2150).contains(&cracks), "{cracks}");
         for photo in 0..5 {
-            let of_photo: Vec<_> = draws.iter().filter(|d| d.source == photo).collect();
+            let of_photo: Vec<_> = plans.iter().filter(|d| d.photo == photo).collect();
             assert_eq!(of_photo.len(), 1600);
-            let cracks = of_photo.iter().filter(|d| d.share == 1).count(); // 400, deviation 17.3
+            let cracks = of_photo.iter().filter(|d| d.mechanism == 1).count(); // 400, deviation 17.3
             assert!((320..480).contains(&cracks), "the mechanism does not follow the photo: {cracks}");
         }
     }
 
     #[test]
     fn every_block_has_one_shard() {
-        for (of, offset) in [(1, 0), (3, 0), (3, 7), (5, 2)] {
+        for (of, offset) in [(1, 0), (3, 0), (3, 7), (5, 2), (7, u64::MAX)] {
             for block in 0..40 {
-                let takers = (0..of).filter(|&part| Shard { part, of, offset }.has(block)).count();
-                assert_eq!(takers, 1);
+                let shards = (0..of).map(|part| Shard::new(part, of).unwrap().with_offset(offset));
+                assert_eq!(shards.filter(|shard| shard.has(block)).count(), 1);
             }
         }
-        assert!("3/3".parse::<Shard>().is_err() && "1".parse::<Shard>().is_err());
+        assert!("3/3".parse::<Shard>().is_err() && "1".parse::<Shard>().is_err() && Shard::new(0, 0).is_err());
     }
 }

@@ -1,21 +1,22 @@
-//! One sample made again from its line of the manifest.
+//! Replay: one sample made again from its record in the manifest.
 
 use std::path::Path;
 
-use pde_refine::CoarseToFine;
-
+use super::encoded::EncodedSample;
 use super::error::Error;
 use super::files::Hash;
-use super::manifest::{ManifestRecord, SampleRecord};
+use super::layout::manifest_block;
+use super::manifest::{ManifestRecord, SampleRecord, read_block};
+use super::photo_set::PhotoSet;
 use super::plan::BLOCK;
-use super::run::{piece, read_piece};
-use super::sample::{Pictures, extent, render};
-use super::sources::PhotoSet;
+use super::render::{extent, render};
+use crate::synthesis::Pipeline;
 
 /// A sample made again.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Replayed {
-    /// Its line of the manifest.
+    /// Its record in the manifest.
     pub entry: SampleRecord,
     /// The image as PNG.
     pub image: Vec<u8>,
@@ -25,32 +26,32 @@ pub struct Replayed {
     pub differing: Vec<&'static str>,
 }
 
-/// Makes sample `index` of the run in `out` again, from its line and the photo in `sources` that it names.
+/// Makes sample `index` of the run in `out` again, from its record and the photo in `photos` that it names.
 ///
 /// # Errors
-/// [`Error::Manifest`] if the manifest has no such sample, [`Error::Source`] if the photo cannot be used.
-pub fn replay(out: &Path, sources: &PhotoSet, index: u64) -> Result<Replayed, Error> {
-    let path = out.join(piece(index / BLOCK));
-    let fail = |reason: String| Error::Manifest { path: path.clone(), reason };
-    let entry = match read_piece(&path)?.into_iter().find(|line| line.index() == index) {
-        Some(ManifestRecord::Made(entry)) => *entry,
+/// [`Error::NoSample`] or [`Error::Manifest`] if the manifest has no such sample, [`Error::Photo`] if the photo cannot be used.
+pub fn replay(out: &Path, photos: &PhotoSet, index: u64) -> Result<Replayed, Error> {
+    let path = out.join(manifest_block(index / BLOCK));
+    let entry = match read_block(&path)?.into_iter().find(|record| record.index() == index) {
+        Some(ManifestRecord::Made(record)) => *record,
         Some(ManifestRecord::Failed(failure)) => {
-            return Err(fail(format!("sample {index} was not made: {}", failure.failed)));
+            return Err(Error::NoSample { path, index, reason: Some(failure.failed) });
         }
-        None => return Err(fail(format!("has no sample {index}"))),
+        None => return Err(Error::NoSample { path, index, reason: None }),
     };
-    let normal = sources.load_path(&entry.source, entry.side)?;
-    let synthesizer = entry.model.build().map_err(crate::Error::from)?;
-    let rendered = render(&normal, synthesizer.as_ref(), &CoarseToFine::default(), entry.key)?;
-    let pictures = Pictures::encode(&rendered, 0)?;
+    let photo = photos.load_path(&entry.source, entry.side)?;
+    let mut pipeline = Pipeline::default();
+    pipeline.push(vec![entry.model.build().map_err(crate::Error::from)?]);
+    let rendered = render(&photo, &pipeline, 0, entry.key)?;
+    let encoded = EncodedSample::new(&rendered, 0).map_err(|source| Error::Encode { index, source })?;
     let checks = [
-        ("source", normal.hash == entry.source_sha256),
-        ("image", Hash::of(&pictures.image) == entry.image_sha256),
-        ("mask", Hash::of(&pictures.mask) == entry.mask_sha256),
+        ("source", photo.hash == entry.source_sha256),
+        ("image", Hash::of(&encoded.image) == entry.image_sha256),
+        ("mask", Hash::of(&encoded.mask) == entry.mask_sha256),
         ("severity", rendered.record.severity == entry.severity),
         ("measures", rendered.record.measures == entry.measures),
         ("mask's extent", extent(rendered.mask.view()) == entry.mask),
     ];
     let differing = checks.into_iter().filter(|(_, equal)| !equal).map(|(what, _)| what).collect();
-    Ok(Replayed { entry, image: pictures.image, mask: pictures.mask, differing })
+    Ok(Replayed { entry, image: encoded.image, mask: encoded.mask, differing })
 }

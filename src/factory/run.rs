@@ -1,23 +1,26 @@
-//! A run: blocks of samples, each made aside and given its final names when it is whole.
+//! A run: blocks of samples, each staged and given its final names when it is whole.
 
 use std::fs;
 use std::io::{self, BufWriter};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use imgkit::file::{write_atomic, write_atomic_with};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
+use super::encoded::EncodedSample;
 use super::error::Error;
-use super::files::Hash;
-use super::formats::{Format, Tar, coco_fragment, coco_merge};
-use super::manifest::ManifestRecord;
+use super::formats::{Format, Formats, Tar, coco_fragment, coco_merge};
+use super::header::RunHeader;
+use super::layout::{COCO, RUN, coco_block, coco_blocks, manifest_block, tar};
+use super::manifest::{ManifestRecord, read_block};
+use super::params::DatasetParams;
+use super::photo_set::PhotoSet;
 use super::plan::{BLOCK, Shard};
-use super::quality::QualityScorer;
-use super::sample::{Maker, Pictures};
-use super::settings::Settings;
-use super::sources::PhotoSet;
-use crate::prepare_folder;
+use super::quality_scorer::QualityScorer;
+use super::sample::SampleMaker;
+use super::staging::StagedBlock;
+use super::text_list::refuse;
+use crate::photo::prepare_folder;
 
 /// Samples that are in memory at once.
 const CHUNK: u64 = 32;
@@ -25,31 +28,55 @@ const CHUNK: u64 = 32;
 /// What to make, from what, where, and which part of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Job<'a> {
-    /// What.
-    pub settings: &'a Settings,
-    /// From which photos.
-    pub sources: &'a PhotoSet,
-    /// Into which folder.
-    pub out: &'a Path,
-    /// Which blocks.
-    pub shard: Shard,
-    /// Whether finished blocks are kept; otherwise finding one is an error.
-    pub resume: bool,
-    /// Whether a photo that cannot be used is an error, before anything is written.
-    pub strict: bool,
-    /// Chooses among tries where [`Settings::keep_best`] is below 1, and fills [`SampleRecord::quality`](super::SampleRecord::quality).
-    pub judge: Option<&'a QualityScorer>,
+    params: &'a DatasetParams,
+    photos: &'a PhotoSet,
+    out: &'a Path,
+    shard: Shard,
+    resume: bool,
+    strict: bool,
+    quality_scorer: Option<&'a QualityScorer>,
 }
 
 impl<'a> Job<'a> {
-    /// The whole run, afresh.
-    pub fn new(settings: &'a Settings, sources: &'a PhotoSet, out: &'a Path) -> Self {
-        Self { settings, sources, out, shard: Shard::default(), resume: false, strict: false, judge: None }
+    /// The whole run, afresh, from `photos` into the folder `out`.
+    #[must_use]
+    pub fn new(params: &'a DatasetParams, photos: &'a PhotoSet, out: &'a Path) -> Self {
+        Self { params, photos, out, shard: Shard::default(), resume: false, strict: false, quality_scorer: None }
+    }
+
+    /// Sets the part of the run that is made (default: the whole).
+    #[must_use]
+    pub fn with_shard(mut self, shard: Shard) -> Self {
+        self.shard = shard;
+        self
+    }
+
+    /// Sets whether finished blocks are kept; otherwise, the default, finding one is an error.
+    #[must_use]
+    pub fn with_resume(mut self, resume: bool) -> Self {
+        self.resume = resume;
+        self
+    }
+
+    /// Sets whether a photo that cannot be used is an error, before anything is written (default: it is skipped).
+    #[must_use]
+    pub fn with_strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
+    }
+
+    /// Sets the estimator that chooses among candidates where [`DatasetParams::keep_best`] is below 1, and that fills
+    /// [`SampleRecord::quality`](super::SampleRecord::quality).
+    #[must_use]
+    pub fn with_quality_scorer(mut self, scorer: Option<&'a QualityScorer>) -> Self {
+        self.quality_scorer = scorer;
+        self
     }
 }
 
-/// What [`synthesize`] did.
+/// Counts of what [`synthesize`] made.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Summary {
     /// Samples made.
     pub images: u64,
@@ -57,52 +84,29 @@ pub struct Summary {
     pub failed: u64,
     /// Indices of blocks that were finished before.
     pub kept: u64,
-    /// Photos that could not be used: path relative to the sources' folder, reason.
+    /// Photos that could not be used: path relative to the photos' folder, reason.
     pub unusable: Vec<(String, String)>,
 }
 
-/// `run.json`: what a folder holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Run {
-    /// Of this crate: another may draw other samples.
-    version: String,
-    pub(super) settings: Settings,
-    /// Number of photos, and the hash of their names.
-    sources: (usize, String),
-    /// Hash of the quality estimator's file.
-    judge: Option<String>,
-}
-
-impl Run {
-    pub(super) fn read(out: &Path) -> Result<Self, Error> {
-        let path = out.join("run.json");
-        let fail = |reason: String| Error::Run { path: path.clone(), reason };
-        let text =
-            fs::read_to_string(&path).map_err(|e| fail(format!("cannot be read ({e}): name a folder of `synth`")))?;
-        serde_json::from_str(&text).map_err(|e| fail(format!("is not what `synth` writes ({e})")))
-    }
-}
-
-/// Makes the samples of a job's blocks that are not there yet. `progress` hears of samples as they are done, with their number.
+/// Makes the samples of a job's blocks that are not there yet. `progress` is called with the number of samples that were done.
 ///
 /// # Errors
-/// Before anything is written: [`Error::Setting`], [`Error::Unreadable`], and [`Error::Run`] if the folder holds another run or, without
-/// [`Job::resume`], finished blocks of this one. Later: [`Error::Output`]; what is finished by then stays.
+/// Before anything is written: [`Error::Parameter`], [`Error::UnusablePhotos`], [`Error::OtherRun`], and without
+/// [`Job::with_resume`] [`Error::FinishedBlock`]. Later: [`Error::Output`]; what is finished by then stays.
 pub fn synthesize(job: &Job<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Summary, Error> {
-    job.settings.validate()?;
-    if job.settings.keep_best < 1.0 && job.judge.is_none() {
-        let expected = "needs a quality estimator: name its file".to_owned();
-        return Err(Error::Setting { name: "keep-best", value: job.settings.keep_best.to_string(), expected });
+    let params = job.params;
+    params.check()?;
+    if params.keep_best() < 1.0 && job.quality_scorer.is_none() {
+        return refuse("keep_best", params.keep_best(), "1 without a quality estimator: name its file");
     }
-    let maker = Maker::new(job.settings, job.sources, job.judge)?;
+    let maker = SampleMaker::new(params, job.photos, job.quality_scorer)?;
     if job.strict {
         refuse_unusable(job)?;
     }
     let todo = begin(job)?;
     let mut summary = Summary::default();
-    for block in (0..job.settings.blocks()).filter(|&b| job.shard.has(b)) {
-        let indices = indices(job.settings, block);
+    for block in params.blocks_of(job.shard) {
+        let indices = params.indices(block);
         if todo.binary_search(&block).is_err() {
             let n = indices.end - indices.start;
             summary.kept += n;
@@ -113,188 +117,97 @@ pub fn synthesize(job: &Job<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Summ
         summary.images += images;
         summary.failed += failed;
     }
-    let named = |(i, reason): (usize, String)| (job.sources.name(i).to_owned(), reason);
-    summary.unusable = maker.photos.unusable().into_iter().map(named).collect();
-    if job.settings.formats.has(Format::Coco) {
-        merge_coco(job.settings, job.out, !todo.is_empty())?;
+    let named = |(i, reason): (usize, String)| (job.photos.name(i).unwrap_or_default().to_owned(), reason);
+    summary.unusable = maker.cache.unusable().into_iter().map(named).collect();
+    if params.formats().has(Format::Coco) {
+        merge_coco(params, job.out, !todo.is_empty())?;
     }
     Ok(summary)
 }
 
-/// Indices of a block.
-pub(super) fn indices(settings: &Settings, block: u64) -> std::ops::Range<u64> {
-    block * BLOCK..((block + 1) * BLOCK).min(settings.count)
-}
-
-/// A block's piece of the manifest, relative to the output folder.
-pub(super) fn piece(block: u64) -> String {
-    format!("manifest/{block:06}.jsonl")
-}
-
-/// The hashes of a block's files.
-pub(super) fn sums(block: u64) -> String {
-    format!("manifest/{block:06}.sums")
-}
-
-fn coco_part(block: u64) -> String {
-    format!("coco/blocks/{block:06}.txt")
-}
-
 fn refuse_unusable(job: &Job<'_>) -> Result<(), Error> {
-    let load = |i: usize| job.sources.load(i, job.settings.side).err().map(|e| e.to_string());
-    let reasons: Vec<String> = (0..job.sources.len()).into_par_iter().filter_map(load).collect();
-    if reasons.is_empty() { Ok(()) } else { Err(Error::Unreadable { reasons, total: job.sources.len() }) }
+    let load = |i: usize| job.photos.load(i, job.params.side()).err().map(|e| e.to_string());
+    let reasons: Vec<String> = (0..job.photos.len()).into_par_iter().filter_map(load).collect();
+    if reasons.is_empty() { Ok(()) } else { Err(Error::UnusablePhotos { reasons, total: job.photos.len() }) }
 }
 
-/// Checks the output folder, writes what depends on the settings alone, and lists the blocks to make.
+/// Checks the output folder, writes what depends on the parameters alone, and lists the blocks to make.
 fn begin(job: &Job<'_>) -> Result<Vec<u64>, Error> {
-    let run = Run {
+    let header = RunHeader {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        settings: job.settings.clone(),
-        sources: (job.sources.len(), job.sources.fingerprint()),
-        judge: job.judge.map(|j| j.hash().to_owned()),
+        params: job.params.clone(),
+        photos: (job.photos.len(), job.photos.fingerprint()),
+        quality_scorer: job.quality_scorer.map(|scorer| scorer.hash().to_owned()),
     };
-    let path = job.out.join("run.json");
+    let path = job.out.join(RUN);
     let known = path.exists();
-    if known && Run::read(job.out)? != run {
-        let reason =
-            "holds a run with other settings, photos or another version: repeat those or choose another folder";
-        return Err(Error::Run { path, reason: reason.to_owned() });
+    if known && RunHeader::read(job.out)? != header {
+        return Err(Error::OtherRun { path });
     }
     let mut todo = Vec::new();
-    for block in (0..job.settings.blocks()).filter(|&b| job.shard.has(b)) {
-        if !job.out.join(piece(block)).exists() || (job.resume && mended(job, block)?) {
+    for block in job.params.blocks_of(job.shard) {
+        let manifest = job.out.join(manifest_block(block));
+        if !manifest.exists() || (job.resume && mended(job, &manifest)?) {
             todo.push(block);
         } else if !job.resume {
-            let reason = "is finished already: `resume` keeps it, another folder starts afresh".to_owned();
-            return Err(Error::Run { path: job.out.join(piece(block)), reason });
+            return Err(Error::FinishedBlock { path: manifest });
         }
     }
     prepare_folder(job.out)?;
     let make = |folder: &str| fs::create_dir_all(job.out.join(folder)).map_err(Error::output(&job.out.join(folder)));
     make("manifest")?;
-    for (name, text) in job.settings.formats.fixed(job.settings) {
-        let path = job.out.join(name);
+    for (name, text) in job.params.formats().fixed(&job.params.mechanisms().names()) {
         make(name.split('/').next().unwrap_or_default())?;
-        write_atomic(&path, text)?;
+        write_atomic(job.out.join(name), text)?;
     }
     if !known {
-        let text = serde_json::to_string_pretty(&run).map_err(Error::output(&path))?;
+        let text = serde_json::to_string_pretty(&header).map_err(Error::output(&path))?;
         write_atomic(&path, text + "\n")?;
     }
     Ok(todo)
 }
 
 /// Whether a finished block lacks samples whose photos can be used now.
-fn mended(job: &Job<'_>, block: u64) -> Result<bool, Error> {
-    let path = job.out.join(piece(block));
-    for line in read_piece(&path)? {
-        if let ManifestRecord::Failed(failure) = line
-            && failure.unusable
-            && job.sources.load_path(&failure.source, job.settings.side).is_ok()
-        {
-            return Ok(true);
+fn mended(job: &Job<'_>, manifest: &Path) -> Result<bool, Error> {
+    let usable = |record: &ManifestRecord| match record {
+        ManifestRecord::Failed(failure) if failure.unusable => {
+            job.photos.load_path(&failure.source, job.params.side()).is_ok()
         }
-    }
-    Ok(false)
-}
-
-/// The lines of a piece of the manifest.
-pub(super) fn read_piece(path: &Path) -> Result<Vec<ManifestRecord>, Error> {
-    let fail = |reason: String| Error::Manifest { path: path.to_owned(), reason };
-    let text = fs::read_to_string(path).map_err(|e| fail(format!("cannot be read ({e})")))?;
-    let parse = |(i, line): (usize, &str)| {
-        serde_json::from_str(line).map_err(|e| fail(format!("line {} is no sample ({e})", i + 1)))
+        _ => false,
     };
-    text.lines().enumerate().map(parse).collect()
-}
-
-/// A block whose files are written aside, in a folder of this process.
-struct StagedBlock<'a> {
-    out: &'a Path,
-    folder: PathBuf,
-    /// Path relative to the output folder, and hash.
-    files: Vec<(String, String)>,
-}
-
-impl<'a> StagedBlock<'a> {
-    /// Leftovers of the block, from a process that was killed, are removed.
-    fn new(out: &'a Path, block: u64) -> Result<Self, Error> {
-        let mark = format!(".block-{block:06}.");
-        let entries = fs::read_dir(out).map_err(Error::output(out))?;
-        for entry in entries.flatten().filter(|e| e.file_name().to_string_lossy().starts_with(&mark)) {
-            fs::remove_dir_all(entry.path()).map_err(Error::output(&entry.path()))?;
-        }
-        let folder = out.join(format!("{mark}{}", std::process::id()));
-        fs::create_dir(&folder).map_err(Error::output(&folder))?;
-        Ok(Self { out, folder, files: Vec::new() })
-    }
-
-    /// Where `name` lies until the block is whole.
-    fn aside(&self, name: &str) -> PathBuf {
-        self.folder.join(name.replace('/', "@"))
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<(String, String), Error> {
-        let path = self.aside(name);
-        fs::write(&path, bytes).map_err(Error::output(&path))?;
-        Ok((name.to_owned(), Hash::of(bytes)))
-    }
-
-    /// Gives every file its final name, the block's piece of the manifest last.
-    fn publish(mut self, block: u64, lines: &str) -> Result<(), Error> {
-        let written = self.write(&piece(block), lines.as_bytes())?;
-        self.files.push(written);
-        let text: String = self.files.iter().map(|(name, hash)| format!("{hash}  {name}\n")).collect();
-        let (sums, _) = self.write(&sums(block), text.as_bytes())?;
-        let (last, files) = self.files.split_last().map_or((None, &[][..]), |(last, files)| (Some(last), files));
-        for name in files.iter().map(|(name, _)| name).chain([&sums]).chain(last.map(|(name, _)| name)) {
-            let path = self.out.join(name);
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder).map_err(Error::output(folder))?;
-            }
-            fs::rename(self.aside(name), &path).map_err(Error::output(&path))?;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for StagedBlock<'_> {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.folder).ok(); // the next run removes what this could not
-    }
+    Ok(read_block(manifest)?.iter().any(usable))
 }
 
 /// Makes one block; returns how many samples there are and how many are lacking.
 fn make_block(
     job: &Job<'_>,
-    maker: &Maker<'_>,
+    maker: &SampleMaker<'_>,
     block: u64,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<(u64, u64), Error> {
-    let formats = &job.settings.formats;
-    let mut stage = StagedBlock::new(job.out, block)?;
-    let tar_name = format!("webdataset/{block:06}.tar");
-    let tar_path = stage.aside(&tar_name);
+    let formats = job.params.formats();
+    let mut staged = StagedBlock::new(job.out, block)?;
+    let tar_name = tar(block);
+    let tar_path = staged.path(&tar_name);
     let tar_error = |e: io::Error| Error::output(&tar_path)(e);
     let mut tar = formats.has(Format::Webdataset).then(|| Tar::create(&tar_path)).transpose().map_err(tar_error)?;
     let (mut lines, mut coco, mut images, mut failed) = (String::new(), String::new(), 0, 0);
-    let indices = indices(job.settings, block);
+    let indices = job.params.indices(block);
     for first in indices.clone().step_by(CHUNK as usize) {
         let chunk: Vec<u64> = (first..(first + CHUNK).min(indices.end)).collect();
-        let made: Vec<Done> =
-            chunk.into_par_iter().map(|i| one(maker, &stage, formats, i, progress)).collect::<Result<_, _>>()?;
-        for done in made {
-            match (&mut tar, done.pictures) {
+        let made: Vec<WrittenSample> =
+            chunk.into_par_iter().map(|i| make_one(maker, &staged, formats, i, progress)).collect::<Result<_, _>>()?;
+        for sample in made {
+            match (&mut tar, sample.encoded) {
                 (_, None) => failed += 1,
-                (Some(tar), Some(pictures)) => {
-                    tar.push(done.index, &done.line, &pictures).map_err(tar_error)?;
+                (Some(tar), Some(encoded)) => {
+                    tar.push(sample.index, &sample.line, &encoded).map_err(tar_error)?;
                     images += 1;
                 }
                 (None, Some(_)) => images += 1,
             }
-            stage.files.extend(done.files);
-            for (all, line) in [(&mut lines, &done.line), (&mut coco, &done.coco)] {
+            staged.add(sample.files);
+            for (all, line) in [(&mut lines, &sample.line), (&mut coco, &sample.coco)] {
                 if !line.is_empty() {
                     all.push_str(line);
                     all.push('\n');
@@ -303,62 +216,54 @@ fn make_block(
         }
     }
     if let Some(tar) = tar {
-        stage.files.push((tar_name, tar.finish().map_err(tar_error)?));
+        staged.add([(tar_name, tar.finish().map_err(tar_error)?)]);
     }
     if formats.has(Format::Coco) {
-        let part = stage.write(&coco_part(block), coco.as_bytes())?;
-        stage.files.push(part);
+        let fragments = staged.write(&coco_block(block), coco.as_bytes())?;
+        staged.add([fragments]);
     }
-    stage.publish(block, &lines)?;
+    staged.publish(block, &lines)?;
     Ok((images, failed))
 }
 
 /// A sample whose own files are written.
-struct Done {
+struct WrittenSample {
     index: u64,
     line: String,
     coco: String,
     files: Vec<(String, String)>,
-    pictures: Option<Pictures>,
+    encoded: Option<EncodedSample>,
 }
 
-fn one(
-    maker: &Maker<'_>,
-    stage: &StagedBlock<'_>,
-    formats: &super::Formats,
+fn make_one(
+    maker: &SampleMaker<'_>,
+    staged: &StagedBlock<'_>,
+    formats: &Formats,
     index: u64,
     progress: &(dyn Fn(u64) + Sync),
-) -> Result<Done, Error> {
-    let (line, pictures) = maker.make(index)?;
+) -> Result<WrittenSample, Error> {
+    let (record, encoded) = maker.make(index)?;
     let (mut files, mut coco) = (Vec::new(), String::new());
-    let text = |e: serde_json::Error| Error::output(Path::new(&piece(index / BLOCK)))(e);
-    if let (ManifestRecord::Made(entry), Some(pictures)) = (&line, &pictures) {
-        for (name, bytes) in formats.files(entry, pictures) {
-            files.push(stage.write(&name, &bytes)?);
+    let text = |e: serde_json::Error| Error::output(Path::new(&manifest_block(index / BLOCK)))(e);
+    if let (ManifestRecord::Made(record), Some(encoded)) = (&record, &encoded) {
+        for (name, bytes) in formats.files(record, encoded) {
+            files.push(staged.write(&name, &bytes)?);
         }
         if formats.has(Format::Coco) {
-            coco = coco_fragment(entry, pictures.bits.view(), pictures.class).map_err(text)?;
+            coco = coco_fragment(record, encoded.bits.view(), encoded.class).map_err(text)?;
         }
     }
-    let line = serde_json::to_string(&line).map_err(text)?;
+    let line = serde_json::to_string(&record).map_err(text)?;
     progress(1);
-    Ok(Done { index, line, coco, files, pictures })
+    Ok(WrittenSample { index, line, coco, files, encoded })
 }
 
-/// Every block's part of the COCO annotations; `None` unless all blocks are there.
-pub(super) fn coco_parts(settings: &Settings, out: &Path) -> Option<Vec<PathBuf>> {
-    let there = |block: u64| out.join(piece(block)).exists().then(|| out.join(coco_part(block)));
-    (0..settings.blocks()).map(there).collect()
-}
-
-/// Where the merged annotations lie.
-pub(super) const COCO: &str = "coco/annotations.json";
-
-fn merge_coco(settings: &Settings, out: &Path, changed: bool) -> Result<(), Error> {
+fn merge_coco(params: &DatasetParams, out: &Path, changed: bool) -> Result<(), Error> {
     let path = out.join(COCO);
     if path.exists() && !changed {
         return Ok(());
     }
-    let Some(parts) = coco_parts(settings, out) else { return Ok(()) };
-    Ok(write_atomic_with(&path, |file| coco_merge(settings, &parts, BufWriter::new(file)))?)
+    let Some(fragments) = coco_blocks(params.blocks(), out) else { return Ok(()) };
+    let classes = params.mechanisms().names();
+    Ok(write_atomic_with(&path, |file| coco_merge(&classes, &fragments, BufWriter::new(file)))?)
 }

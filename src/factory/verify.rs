@@ -1,4 +1,4 @@
-//! Whether a folder holds what its manifest says.
+//! Verification: whether a folder holds what its manifest says.
 
 use std::collections::HashSet;
 use std::fs;
@@ -9,12 +9,14 @@ use rayon::prelude::*;
 use super::error::Error;
 use super::files::Hash;
 use super::formats::{Format, coco_merge};
-use super::manifest::ManifestRecord;
-use super::run::{COCO, Run, coco_parts, indices, piece, read_piece, sums};
-use super::settings::Settings;
+use super::header::RunHeader;
+use super::layout::{COCO, RUN, checksums, coco_blocks, manifest_block};
+use super::manifest::{ManifestRecord, read_block};
+use super::params::DatasetParams;
 
-/// What [`verify`] found. Paths are relative to the folder.
+/// Differences between a folder and its manifest. Paths are relative to the folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Verification {
     /// Samples in the manifest.
     pub images: u64,
@@ -34,6 +36,7 @@ pub struct Verification {
 
 impl Verification {
     /// Whether everything is there, as it was made, and nothing else.
+    #[must_use]
     pub fn is_whole(&self) -> bool {
         self.unfinished.is_empty() && self.missing.is_empty() && self.differing.is_empty() && self.unknown.is_empty()
     }
@@ -48,35 +51,36 @@ impl Verification {
     }
 }
 
-/// Compares every file of a finished or unfinished run with the hash taken when it was made. `progress` hears of each block.
+/// Compares every file of a finished or unfinished run with the hash taken when it was made. `progress` is called after each
+/// block.
 ///
 /// # Errors
-/// [`Error::Run`] if the folder holds no run, [`Error::Manifest`] if a piece of its manifest is not one.
+/// [`Error::NoRun`] or [`Error::RunHeader`] if the folder holds no run, [`Error::Manifest`] if a block's manifest is not one.
 pub fn verify(out: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<Verification, Error> {
-    let settings = Run::read(out)?.settings;
+    let params = RunHeader::read(out)?.params;
     let check = |block: u64| {
-        let found = check_block(out, &settings, block);
+        let found = check_block(out, &params, block);
         progress(1);
         found
     };
     let blocks: Vec<(Verification, Vec<String>)> =
-        (0..settings.blocks()).into_par_iter().map(check).collect::<Result<_, _>>()?;
+        (0..params.blocks()).into_par_iter().map(check).collect::<Result<_, _>>()?;
     let mut whole = Verification::default();
-    let mut known: HashSet<String> = HashSet::from(["run.json".to_owned()]);
+    let mut known: HashSet<String> = HashSet::from([RUN.to_owned()]);
     for (found, names) in blocks {
         whole.add(found);
         known.extend(names);
     }
-    for (name, text) in settings.formats.fixed(&settings) {
+    let classes = params.mechanisms().names();
+    for (name, text) in params.formats().fixed(&classes) {
         compare(out, name, &Hash::of(text.as_bytes()), &mut whole);
         known.insert(name.to_owned());
     }
-    if settings.formats.has(Format::Coco)
-        && let Some(parts) = coco_parts(&settings, out).filter(|parts| parts.iter().all(|p| p.exists()))
+    if params.formats().has(Format::Coco)
+        && let Some(fragments) = coco_blocks(params.blocks(), out).filter(|f| f.iter().all(|p| p.exists()))
     {
         let mut hash = Hash::new(std::io::sink());
-        coco_merge(&settings, &parts, &mut hash)
-            .map_err(|e| Error::Manifest { path: out.join("coco/blocks"), reason: e.to_string() })?;
+        coco_merge(&classes, &fragments, &mut hash).map_err(|e| Error::manifest(&out.join("coco/blocks"), e))?;
         compare(out, COCO, &hash.finish().0, &mut whole);
         known.insert(COCO.to_owned());
     }
@@ -86,32 +90,31 @@ pub fn verify(out: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<Verificatio
 }
 
 /// What is wrong with a block, and the names of its files.
-fn check_block(out: &Path, settings: &Settings, block: u64) -> Result<(Verification, Vec<String>), Error> {
+fn check_block(out: &Path, params: &DatasetParams, block: u64) -> Result<(Verification, Vec<String>), Error> {
     let mut found = Verification::default();
-    let lines = out.join(piece(block));
+    let lines = out.join(manifest_block(block));
     if !lines.exists() {
         found.unfinished.push(block);
         return Ok((found, Vec::new()));
     }
-    let path = out.join(sums(block));
+    let path = out.join(checksums(block));
     let Ok(text) = fs::read_to_string(&path) else {
-        found.missing.push(sums(block));
-        return Ok((found, vec![piece(block)]));
+        found.missing.push(checksums(block));
+        return Ok((found, vec![manifest_block(block)]));
     };
-    let mut names = vec![sums(block)];
+    let mut names = vec![checksums(block)];
     for line in text.lines() {
         let (hash, name) = line.split_once("  ").unwrap_or((line, ""));
         compare(out, name, hash, &mut found);
         names.push(name.to_owned());
     }
-    if !found.differing.contains(&piece(block)) {
-        let samples = read_piece(&lines)?;
-        let expected = indices(settings, block);
+    if !found.differing.contains(&manifest_block(block)) {
+        let samples = read_block(&lines)?;
+        let expected = params.indices(block);
         let in_order = samples.len() as u64 == expected.end - expected.start
             && samples.iter().zip(expected).all(|(line, i)| line.index() == i);
         if !in_order {
-            let reason = "does not list the samples of its block: make the block again".to_owned();
-            return Err(Error::Manifest { path: lines, reason });
+            return Err(Error::manifest(&lines, "does not list the samples of its block: make the block again"));
         }
         found.images = samples.iter().filter(|line| matches!(line, ManifestRecord::Made(_))).count() as u64;
         found.failed = samples.len() as u64 - found.images;

@@ -51,11 +51,11 @@ struct Judged {
 
 fn run() -> Result<String> {
     let (mut out, mut seed, mut ladders, mut samples) = (PathBuf::from("target/quality"), 0u64, 20usize, 60usize);
-    let mut rungs = RankingTarget::default();
+    let mut ranking = RankingTarget::default();
     let mut args = lexopt::Parser::from_env();
     while let Some(arg) = args.next()? {
         match arg {
-            lexopt::Arg::Long("equal-contrast") => rungs = RankingTarget::ContrastMatched,
+            lexopt::Arg::Long("equal-contrast") => ranking = RankingTarget::ContrastMatched,
             lexopt::Arg::Long("out") => out = args.value()?.into(),
             lexopt::Arg::Long("seed") => seed = number(&mut args, "seed")?,
             lexopt::Arg::Long("ladders") => ladders = number(&mut args, "ladders")?,
@@ -91,7 +91,7 @@ fn run() -> Result<String> {
         for i in 0..ladders {
             progress.inc(1);
             let Some((photo, stages)) = make(mechanism, i, 0) else { continue };
-            taught.push(rungs.ladder(&net, photos[photo].1.view(), &stages)?);
+            taught.push(ranking.rank(&net, photos[photo].1.view(), &stages)?);
         }
     }
     progress.finish_and_clear();

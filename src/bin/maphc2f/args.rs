@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use maphc2f::factory::{Formats, Materials, Mechanisms, PhotoSet, Settings, Shard};
+use maphc2f::factory::{DatasetParams, Formats, Materials, MechanismMix, PhotoSet, Shard};
 
 use crate::Result;
 
@@ -98,21 +98,23 @@ pub struct Drawn {
     pub side: Option<usize>,
     /// Mix of mechanisms, name[=weight][@low..high] with the range of severities [default: fracture-line,pitting-loss,plastic-warpage]
     #[arg(long, value_name = "LIST")]
-    pub mechanisms: Option<Mechanisms>,
+    pub mechanisms: Option<MechanismMix>,
     /// What surfaces are taken for [default: matte,glossy-plastic,metal]
     #[arg(long, value_name = "LIST")]
     pub materials: Option<Materials>,
 }
 
 impl Drawn {
-    /// These settings over others.
-    pub fn over(&self, mut settings: Settings) -> Settings {
+    /// These parameters over others.
+    pub fn over(&self, params: DatasetParams) -> DatasetParams {
         let Self { seed, side, mechanisms, materials } = self.clone();
-        settings.seed = seed.unwrap_or(settings.seed);
-        settings.side = side.or(settings.side);
-        settings.mechanisms = mechanisms.unwrap_or(settings.mechanisms);
-        settings.materials = materials.unwrap_or(settings.materials);
-        settings
+        let (own_seed, own_side) = (params.seed(), params.side());
+        let (own_mechanisms, own_materials) = (params.mechanisms().clone(), params.materials().clone());
+        params
+            .with_seed(seed.unwrap_or(own_seed))
+            .with_side(side.or(own_side))
+            .with_mechanisms(mechanisms.unwrap_or(own_mechanisms))
+            .with_materials(materials.unwrap_or(own_materials))
     }
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use indicatif::ProgressBar;
 use maphc2f::adbench::dataset::Policy;
 use maphc2f::adbench::loaders::{Layout, Mvtec};
-use maphc2f::bisqad::{self, Detector, Observe, Progress};
+use maphc2f::bisqad::{self, Detector, Observe, Progress, TrainParams};
 use maphc2f::factory::PhotoSet;
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::{
-    MATERIALS, Pipeline, PipelineSource, TestImage, Training, inspect_folder, list_photos, load_photo, prepare_folder,
-    shrink_to_side,
+    MATERIALS, Pipeline, PipelineSource, TestImage, TrainingParams, inspect_folder, list_photos, load_photo,
+    prepare_folder, shrink_to_side,
 };
 use ndarray::Array3;
 use serde_json::json;
@@ -33,16 +33,17 @@ impl Observe for Steps {
 
 pub fn train(args: &TrainArgs, console: &Console) -> Result<u8> {
     let sources = PhotoSet::find(&args.normals, args.category.as_deref(), None)?;
-    let names: Vec<String> = (0..sources.len()).map(|i| sources.path(i).display().to_string()).collect();
-    let photos = (0..sources.len()).map(|i| load_photo(&sources.path(i)));
+    let paths = sources.paths();
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let photos = paths.iter().map(|path| load_photo(path));
     let photos: Vec<Array3<f32>> = photos.collect::<std::result::Result<_, _>>()?;
     let side = args.side;
     let normals: Vec<Array3<f32>> =
         photos.iter().map(|p| shrink_to_side(p.view(), side)).collect::<std::result::Result<_, _>>()?;
     drop(photos);
-    let mut training = Training::default();
-    training.train.seed = args.seed;
-    training.train.rounds = args.epochs.unwrap_or(training.train.rounds);
+    let mut detector = TrainParams { seed: args.seed, ..TrainParams::default() };
+    detector.rounds = args.epochs.unwrap_or(detector.rounds);
+    let training = TrainingParams::default().with_detector(detector);
     let pipeline = Pipeline::physical(&MATERIALS)?;
     let source = PipelineSource::new(&pipeline, &normals, &names, args.seed)?;
     prepare_folder(&args.out)?;

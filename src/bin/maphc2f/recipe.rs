@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use maphc2f::factory::{Formats, Materials, Mechanisms, PhotoSet, Settings};
+use maphc2f::factory::{DatasetParams, Formats, Materials, MechanismMix, PhotoSet};
 use serde::Deserialize;
 
 use crate::Result;
@@ -15,7 +15,7 @@ pub struct Recipe {
     #[serde(default)]
     seed: u64,
     side: Option<usize>,
-    mechanisms: Option<Mechanisms>,
+    mechanisms: Option<MechanismMix>,
     materials: Option<Materials>,
     format: Option<Formats>,
     #[serde(default)]
@@ -41,20 +41,20 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// Dataset, category and settings of each run, in the order of the names.
-    pub fn runs(&self) -> Vec<(&'static str, &str, Settings)> {
-        let base = Settings { seed: self.seed, side: self.side, ..Settings::default() };
-        let base = Settings {
-            mechanisms: self.mechanisms.clone().unwrap_or(base.mechanisms),
-            materials: self.materials.clone().unwrap_or(base.materials),
-            formats: self.format.clone().unwrap_or(base.formats),
-            ..base
-        };
+    /// Dataset, category and parameters of each run, in the order of the names.
+    pub fn runs(&self) -> Vec<(&'static str, &str, DatasetParams)> {
+        let base = DatasetParams::default().with_seed(self.seed).with_side(self.side);
+        let (mechanisms, materials) = (base.mechanisms().clone(), base.materials().clone());
+        let formats = base.formats().clone();
+        let base = base
+            .with_mechanisms(self.mechanisms.clone().unwrap_or(mechanisms))
+            .with_materials(self.materials.clone().unwrap_or(materials))
+            .with_formats(self.format.clone().unwrap_or(formats));
         let sets = [("mvtec", &self.mvtec), ("visa", &self.visa), ("btad", &self.btad)];
         let mut runs = Vec::new();
         for (set, counts) in sets {
             for (category, &count) in counts {
-                runs.push((set, category.as_str(), Settings { count, ..base.clone() }));
+                runs.push((set, category.as_str(), base.clone().with_count(count)));
             }
         }
         runs
@@ -81,7 +81,7 @@ mod tests {
             let official: Vec<&str> = by_name(layout).unwrap().published().iter().map(|(name, _)| *name).collect();
             assert_eq!(found.keys().collect::<Vec<_>>(), official);
         }
-        let counts: Vec<u64> = recipe.runs().iter().map(|(_, _, settings)| settings.count).collect();
+        let counts: Vec<u64> = recipe.runs().iter().map(|(_, _, params)| params.count()).collect();
         assert_eq!((counts.len(), counts.iter().sum::<u64>()), (30, 115_987));
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use maphc2f::factory::{Job, PhotoSet, QualityScorer, Settings, Shard, Summary, synthesize};
+use maphc2f::factory::{DatasetParams, Job, PhotoSet, QualityScorer, Shard, Summary, synthesize};
 use serde_json::json;
 
 use crate::Result;
@@ -15,8 +15,8 @@ use crate::recipe::Recipe;
 struct PlannedRun {
     name: String,
     out: PathBuf,
-    settings: Settings,
-    sources: PhotoSet,
+    params: DatasetParams,
+    photos: PhotoSet,
     /// Blocks of the parts before it.
     offset: u64,
 }
@@ -24,13 +24,13 @@ struct PlannedRun {
 impl PlannedRun {
     /// Which blocks this process makes: shards are counted through all parts.
     fn shard(&self, args: &SynthArgs) -> Shard {
-        Shard { offset: self.offset, ..args.shard.unwrap_or_default() }
+        args.shard.unwrap_or_default().with_offset(self.offset)
     }
 }
 
 pub fn run(args: &SynthArgs, console: &Console) -> Result<u8> {
     let start = Instant::now();
-    let judge = args.quality_model.as_deref().map(QualityScorer::load).transpose()?;
+    let scorer = args.quality_model.as_deref().map(QualityScorer::load).transpose()?;
     let (parts, missing) = parts(args)?;
     if args.dry_run {
         return Ok(plan(args, &parts, &missing, console));
@@ -39,19 +39,17 @@ pub fn run(args: &SynthArgs, console: &Console) -> Result<u8> {
         return Err(format!("{reason} ({} categories are missing; --dry-run lists them)", missing.len()).into());
     }
     for part in &parts {
-        part.settings.validate()?;
+        part.params.check()?;
     }
-    let total: u64 = parts.iter().map(|p| samples(&p.settings, p.shard(args))).sum();
+    let total: u64 = parts.iter().map(|p| p.params.samples_of(p.shard(args))).sum();
     let bar = console.bar("samples", total);
     let mut whole = Summary::default();
     for part in &parts {
-        let job = Job {
-            shard: part.shard(args),
-            resume: args.resume,
-            strict: args.strict,
-            judge: judge.as_ref(),
-            ..Job::new(&part.settings, &part.sources, &part.out)
-        };
+        let job = Job::new(&part.params, &part.photos, &part.out)
+            .with_shard(part.shard(args))
+            .with_resume(args.resume)
+            .with_strict(args.strict)
+            .with_quality_scorer(scorer.as_ref());
         let done = synthesize(&job, &|n| bar.inc(n));
         let done = done.inspect_err(|_| bar.finish_and_clear())?;
         whole.images += done.images;
@@ -88,25 +86,19 @@ fn tell(done: &Summary, out: &Path, seconds: f64, console: &Console) -> u8 {
     if done.failed > 0 { 3 } else { 0 }
 }
 
-/// Samples of a shard.
-fn samples(settings: &Settings, shard: Shard) -> u64 {
-    let blocks = (0..settings.blocks()).filter(|&b| shard.has(b));
-    blocks.map(|b| ((b + 1) * maphc2f::factory::BLOCK).min(settings.count) - b * maphc2f::factory::BLOCK).sum()
-}
-
 /// The data sets to make, and a reason for each that cannot be made.
 fn parts(args: &SynthArgs) -> Result<(Vec<PlannedRun>, Vec<String>)> {
-    let settings = |base: Settings| {
+    let params = |base: DatasetParams| {
         let base = args.drawn.over(base);
-        let formats = args.format.clone().unwrap_or(base.formats);
-        Settings { formats, keep_best: args.keep_best.unwrap_or(base.keep_best), ..base }
+        let (formats, keep_best) = (base.formats().clone(), base.keep_best());
+        base.with_formats(args.format.clone().unwrap_or(formats)).with_keep_best(args.keep_best.unwrap_or(keep_best))
     };
     let (Some(recipe), Some(data)) = (&args.recipe, &args.data) else {
-        let settings = settings(Settings { count: args.count.unwrap_or_default(), ..Settings::default() });
-        settings.validate()?;
+        let params = params(DatasetParams::default().with_count(args.count.unwrap_or_default()));
+        params.check()?;
         let name = args.out.file_name().unwrap_or_default().to_string_lossy().into_owned();
         return Ok((
-            vec![PlannedRun { name, out: args.out.clone(), settings, sources: args.photos.find()?, offset: 0 }],
+            vec![PlannedRun { name, out: args.out.clone(), params, photos: args.photos.find()?, offset: 0 }],
             Vec::new(),
         ));
     };
@@ -114,13 +106,13 @@ fn parts(args: &SynthArgs) -> Result<(Vec<PlannedRun>, Vec<String>)> {
     for (set, category, base) in Recipe::read(recipe)?.runs() {
         let name = format!("{set}/{category}");
         match crate::recipe::locate(data, set, category) {
-            Ok(sources) => {
-                let settings = settings(base);
-                let blocks = settings.blocks();
-                parts.push(PlannedRun { out: args.out.join(set).join(category), settings, sources, name, offset });
+            Ok(photos) => {
+                let params = params(base);
+                let blocks = params.blocks();
+                parts.push(PlannedRun { out: args.out.join(set).join(category), params, photos, name, offset });
                 offset += blocks;
             }
-            Err(reason) => missing.push(format!("{name}: {} samples: {reason}", base.count)),
+            Err(reason) => missing.push(format!("{name}: {} samples: {reason}", base.count())),
         }
     }
     Ok((parts, missing))
@@ -130,22 +122,22 @@ fn parts(args: &SynthArgs) -> Result<(Vec<PlannedRun>, Vec<String>)> {
 fn plan(args: &SynthArgs, parts: &[PlannedRun], missing: &[String], console: &Console) -> u8 {
     let mut rows = Vec::new();
     for part in parts {
-        let here = samples(&part.settings, part.shard(args));
+        let here = part.params.samples_of(part.shard(args));
         console.say(&format!(
             "{}: {} samples ({here} here) from {} photos",
             part.name,
-            part.settings.count,
-            part.sources.len()
+            part.params.count(),
+            part.photos.len()
         ));
         rows.push(
-            json!({ "name": part.name, "count": part.settings.count, "here": here, "photos": part.sources.len() }),
+            json!({ "name": part.name, "count": part.params.count(), "here": here, "photos": part.photos.len() }),
         );
     }
     for reason in missing {
         console.say(&format!("missing: {reason}"));
     }
-    let total: u64 = parts.iter().map(|p| p.settings.count).sum();
-    let blocks: u64 = parts.iter().map(|p| p.settings.blocks()).sum();
+    let total: u64 = parts.iter().map(|p| p.params.count()).sum();
+    let blocks: u64 = parts.iter().map(|p| p.params.blocks()).sum();
     let object = json!({ "count": total, "blocks": blocks, "parts": rows, "missing": missing });
     let line = format!("{total} samples in {blocks} blocks from {} folders; {} missing", parts.len(), missing.len());
     console.result(&line, &object);

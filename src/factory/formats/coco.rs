@@ -1,15 +1,14 @@
-//! COCO instance annotations. Every block writes its part, one sample a line; one file is merged from them when all are there.
+//! COCO instance annotations. Every block writes its fragments, one sample a line; one file is merged from them when all are there.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ndarray::ArrayView2;
 use serde::Serialize;
 
-use super::stem;
+use crate::factory::layout::stem;
 use crate::factory::manifest::SampleRecord;
-use crate::factory::settings::Settings;
 
 #[derive(Serialize)]
 struct Image {
@@ -82,36 +81,31 @@ struct Category<'a> {
     supercategory: &'static str,
 }
 
-/// Writes one annotation file from the blocks' parts, line by line: memory does not follow the run's length.
-pub(in crate::factory) fn merge(
-    settings: &Settings,
-    parts: &[std::path::PathBuf],
-    mut to: impl Write,
-) -> io::Result<()> {
-    let shares = settings.mechanisms.0.iter().enumerate();
+/// Writes one annotation file from the blocks' fragments, line by line: memory does not grow with the run.
+pub(in crate::factory) fn merge(classes: &[&str], fragments: &[PathBuf], mut to: impl Write) -> io::Result<()> {
     let categories: Vec<_> =
-        shares.map(|(i, s)| Category { id: i + 1, name: &s.name, supercategory: "defect" }).collect();
+        classes.iter().enumerate().map(|(i, name)| Category { id: i + 1, name, supercategory: "defect" }).collect();
     write!(to, "{{\"categories\":{}", serde_json::to_string(&categories)?)?;
-    copy(parts, "images", &mut to, |(image, _)| image)?;
-    copy(parts, "annotations", &mut to, |(_, annotation)| annotation)?;
+    copy(fragments, "images", &mut to, |(image, _)| image)?;
+    copy(fragments, "annotations", &mut to, |(_, annotation)| annotation)?;
     to.write_all(b"}\n")?;
     to.flush()
 }
 
 fn copy(
-    parts: &[impl AsRef<Path>],
+    fragments: &[impl AsRef<Path>],
     name: &str,
     to: &mut impl Write,
     pick: impl for<'a> Fn((&'a str, &'a str)) -> &'a str,
 ) -> io::Result<()> {
     write!(to, ",\"{name}\":[")?;
     let mut first = true;
-    for part in parts {
-        for line in BufReader::new(File::open(part)?).lines() {
+    for fragment in fragments {
+        for line in BufReader::new(File::open(fragment)?).lines() {
             let line = line?;
             let halves = line
                 .split_once('\t')
-                .ok_or_else(|| io::Error::other(format!("{}: not a COCO part", part.as_ref().display())))?;
+                .ok_or_else(|| io::Error::other(format!("{}: not a COCO fragment", fragment.as_ref().display())))?;
             to.write_all(if first { b"\n" } else { b",\n" })?;
             to.write_all(pick(halves).as_bytes())?;
             first = false;

@@ -1,18 +1,18 @@
-//! What a sample becomes on disk, format by format. Paths are relative to the output folder.
+//! Formats of a data set: the files of a sample, format by format. Paths are relative to the output folder.
 
 mod coco;
 mod contour;
-pub(super) mod png;
 mod webdataset;
 mod yolo;
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
+use super::encoded::EncodedSample;
 use super::error::Error;
+use super::layout::stem;
 use super::manifest::SampleRecord;
-use super::sample::Pictures;
-use super::settings::{Settings, items, setting};
+use super::text_list::{as_text, items, refuse};
 
 pub(super) use coco::{fragment as coco_fragment, merge as coco_merge};
 pub(super) use webdataset::Tar;
@@ -38,7 +38,7 @@ const FORMATS: [(&str, Format); 4] =
 /// Formats written side by side, as text separated by commas: `mvtec`, `yolo`, `coco`, `webdataset`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub struct Formats(pub Vec<Format>);
+pub struct Formats(Vec<Format>);
 
 impl Default for Formats {
     fn default() -> Self {
@@ -46,27 +46,40 @@ impl Default for Formats {
     }
 }
 
-impl FromStr for Formats {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let known = FORMATS.map(|(name, _)| name).join(", ");
-        let mut formats = Vec::new();
-        for item in items(text) {
-            match FORMATS.iter().find(|(name, _)| *name == item) {
-                Some((_, format)) => formats.push(*format),
-                None => return setting("format", item, format!("choose from {known}")),
-            }
-        }
+impl Formats {
+    /// At least one format; repeated ones count once.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for no format.
+    pub fn new(formats: impl IntoIterator<Item = Format>) -> Result<Self, Error> {
+        let mut formats: Vec<Format> = formats.into_iter().collect();
         formats.sort_unstable();
         formats.dedup();
         if formats.is_empty() {
-            setting("format", text, format!("give one or more of {known}"))
+            refuse("format", "empty", format!("one or more of {}", known()))
         } else {
             Ok(Self(formats))
         }
     }
 }
+
+fn known() -> String {
+    FORMATS.map(|(name, _)| name).join(", ")
+}
+
+impl FromStr for Formats {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let format = |item: &str| match FORMATS.iter().find(|(name, _)| *name == item) {
+            Some((_, format)) => Ok(*format),
+            None => refuse("format", item, format!("one of {}", known())),
+        };
+        Self::new(items(text).map(format).collect::<Result<Vec<_>, _>>()?)
+    }
+}
+
+as_text!(Formats);
 
 impl Display for Formats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,6 +90,7 @@ impl Display for Formats {
 
 impl Formats {
     /// Whether `format` is one of them.
+    #[must_use]
     pub fn has(&self, format: Format) -> bool {
         self.0.contains(&format)
     }
@@ -84,23 +98,23 @@ impl Formats {
     /// Files of one sample with their content.
     pub(super) fn files<'a>(
         &self,
-        entry: &SampleRecord,
-        pictures: &'a Pictures,
+        record: &SampleRecord,
+        encoded: &'a EncodedSample,
     ) -> Vec<(String, std::borrow::Cow<'a, [u8]>)> {
-        let (name, kind) = (stem(entry.index), &entry.mechanism);
-        let (image, mask) = ((&pictures.image[..]).into(), (&pictures.mask[..]).into());
+        let (name, kind) = (stem(record.index), &record.mechanism);
+        let (image, mask) = ((&encoded.image[..]).into(), (&encoded.mask[..]).into());
         let mut files: Vec<(String, std::borrow::Cow<'a, [u8]>)> = Vec::new();
         for format in &self.0 {
             match format {
                 Format::Mvtec => {
                     files.push((format!("mvtec/test/{kind}/{name}.png"), std::borrow::Cow::clone(&image)));
-                    if let Some(good) = &pictures.good {
+                    if let Some(good) = &encoded.good {
                         files.push((format!("mvtec/train/good/{name}.png"), (&good[..]).into()));
                     }
                     files.push((format!("mvtec/ground_truth/{kind}/{name}_mask.png"), std::borrow::Cow::clone(&mask)));
                 }
                 Format::Yolo => {
-                    let label = yolo::label(pictures.bits.view(), pictures.class);
+                    let label = yolo::label(encoded.bits.view(), encoded.class);
                     files.push((format!("yolo/images/{name}.png"), std::borrow::Cow::clone(&image)));
                     files.push((format!("yolo/labels/{name}.txt"), label.into_bytes().into()));
                 }
@@ -111,13 +125,8 @@ impl Formats {
         files
     }
 
-    /// Files that depend on the settings alone.
-    pub(super) fn fixed(&self, settings: &Settings) -> Vec<(&'static str, String)> {
-        if self.has(Format::Yolo) { vec![("yolo/data.yaml", yolo::data(settings))] } else { Vec::new() }
+    /// Files that depend on the names of the classes alone.
+    pub(super) fn fixed(&self, classes: &[&str]) -> Vec<(&'static str, String)> {
+        if self.has(Format::Yolo) { vec![("yolo/data.yaml", yolo::data(classes))] } else { Vec::new() }
     }
-}
-
-/// A sample's name in every format.
-pub(super) fn stem(index: u64) -> String {
-    format!("{index:08}")
 }

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::Path;
 
-use super::stem;
+use crate::factory::encoded::EncodedSample;
 use crate::factory::files::Hash;
-use crate::factory::sample::Pictures;
+use crate::factory::layout::stem;
 
 /// A tar in the making, hashed on its way. Its bytes depend on the content alone: no times, no owners.
 pub(in crate::factory) struct Tar(tar::Builder<Hash<BufWriter<File>>>);
@@ -16,10 +16,10 @@ impl Tar {
         Ok(Self(tar::Builder::new(Hash::new(BufWriter::new(File::create(path)?)))))
     }
 
-    pub(in crate::factory) fn push(&mut self, index: u64, line: &str, pictures: &Pictures) -> io::Result<()> {
+    pub(in crate::factory) fn push(&mut self, index: u64, line: &str, encoded: &EncodedSample) -> io::Result<()> {
         let name = stem(index);
-        self.file(&format!("{name}.png"), &pictures.image)?;
-        self.file(&format!("{name}.mask.png"), &pictures.mask)?;
+        self.file(&format!("{name}.png"), &encoded.image)?;
+        self.file(&format!("{name}.mask.png"), &encoded.mask)?;
         self.file(&format!("{name}.json"), line.as_bytes())
     }
 

@@ -1,11 +1,10 @@
-//! YOLO segmentation labels: `class x1 y1 x2 y2 ...`, one line a part of the mask, in shares of width and height.
+//! YOLO segmentation labels: `class x1 y1 x2 y2 ...`, one line a part of the mask, as fractions of width and height.
 
 use std::fmt::Write;
 
 use ndarray::ArrayView2;
 
 use super::contour::outlines;
-use crate::factory::settings::Settings;
 
 pub(super) fn label(mask: ArrayView2<'_, bool>, class: usize) -> String {
     let (h, w) = mask.dim();
@@ -21,10 +20,10 @@ pub(super) fn label(mask: ArrayView2<'_, bool>, class: usize) -> String {
 }
 
 /// The file that names the classes.
-pub(super) fn data(settings: &Settings) -> String {
+pub(super) fn data(classes: &[&str]) -> String {
     let mut out = "path: .\ntrain: images\nval: images\nnames:\n".to_owned();
-    for (class, share) in settings.mechanisms.0.iter().enumerate() {
-        let _ = writeln!(out, "  {class}: {}", share.name);
+    for (class, name) in classes.iter().enumerate() {
+        let _ = writeln!(out, "  {class}: {name}");
     }
     out
 }

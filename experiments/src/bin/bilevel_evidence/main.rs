@@ -25,6 +25,7 @@ use std::time::Instant;
 use experiments::args::{list, names, number};
 use experiments::bars::TrainingBars;
 use experiments::cache::{CachedBackbone, CachedSource};
+use experiments::corruption::Corrupted;
 use experiments::paired::mean;
 use experiments::program::{Result, finish, say};
 use experiments::runs::RunLog;
@@ -33,7 +34,8 @@ use maphc2f::bilevel::ForwardDifference;
 use maphc2f::bisqad::{OuterProblem, TrainParams, ValidationAnomalies, Weighting, fit};
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::{
-    MATERIALS, Pipeline, PipelineSource, RankingTarget, Training, evaluate, prepare_folder, take_few_shot, warm_start,
+    MATERIALS, Pipeline, PipelineSource, RankingParams, RankingTarget, TrainingParams, evaluate, prepare_folder,
+    take_few_shot, warm_start,
 };
 use serde_json::{Value, json};
 
@@ -123,8 +125,8 @@ fn run() -> Result<String> {
                 // the variants train on the same defects and read the same images
                 let pipeline = Pipeline::physical(&MATERIALS)?;
                 let source = PipelineSource::new(&pipeline, &set.normals, &set.names, seed)?;
-                let source = source.spoilt(if corrupted { CORRUPTED } else { 0.0 });
-                let anomalies = CachedSource::new(&source);
+                let corrupted = Corrupted::new(&source, if corrupted { CORRUPTED } else { 0.0 }, seed);
+                let anomalies = CachedSource::new(&corrupted);
                 let backbone = Arc::new(CachedBackbone::new(EfficientNetLite0::pretrained()?));
                 let shared = Shared { backbone, source: &source, anomalies: &anomalies };
                 for variant in missing {
@@ -176,12 +178,13 @@ fn one(set: &ImageSet, shared: &Shared<'_>, variant: &str, seed: u64, rounds: us
         "warm" => Weighting::WarmStart,
         _ => Weighting::Learned,
     };
-    let rungs = if variant == "equal" { RankingTarget::ContrastMatched } else { RankingTarget::default() };
+    let ranking = if variant == "equal" { RankingTarget::ContrastMatched } else { RankingTarget::default() };
     let meta =
         if variant == "real" { ValidationAnomalies::RealDefects(few) } else { ValidationAnomalies::HeldOutMechanism };
     let params = TrainParams { seed, rounds, weighting, ..Default::default() };
-    let (backbone, ladders) = (Arc::clone(&shared.backbone), Training::default().ladders);
-    let (mut quality, _) = warm_start(backbone.as_ref(), &set.normals, shared.source, rungs, ladders, seed)?;
+    let (backbone, ladders) = (Arc::clone(&shared.backbone), TrainingParams::default().ranked_defects());
+    let ranking = RankingParams::default().with_ranking(ranking).with_defects(ladders);
+    let (mut quality, _) = warm_start(backbone.as_ref(), &set.normals, shared.source, ranking, seed)?;
     let method = ForwardDifference::default();
     let upper = OuterProblem { quality: &mut quality, method: &method, validation: &meta };
     let fitted = fit(backbone, &set.normals, shared.anomalies, upper, &params, None, &mut TrainingBars::new())?;

@@ -1,31 +1,64 @@
-//! Deliberately bad samples, to see what a training makes of them.
+//! Deliberately corrupted samples, to see what a training makes of them.
 
-use bisqad::Anomaly;
+use maphc2f::bisqad::{Anomaly, AnomalySource, SourceError};
+use maphc2f::sqe::Degradation;
 use ndarray::{Array2, ArrayView3};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use sqe::Degradation;
 
-/// Keeps these draws apart from those of the sample, which has the same seed and stream: its severity is its generator's first draw.
-const OWN: u64 = 0x7370_6f69_6c74;
+/// Keeps the corruption's random stream apart from that of the sample, which has the same seed and index and whose first value is
+/// its severity.
+const SALT: u64 = 0x7370_6f69_6c74;
 
-/// With probability `share` makes one of three faults of an anomaly on `normal`, and takes its severity away, so that a log tells it apart:
+/// A source whose anomalies are corrupted with a probability `rate`, each in one of three ways:
 ///
 /// - wrong mask: the mask lies half an image away from the defect;
 /// - seam: a clear outline in the mask's rim, 0.3 darker or brighter;
 /// - wrong place: the defect's pixels are pasted elsewhere, on the background too, and the mask with them.
 ///
-/// A pure function of its arguments.
-pub(crate) fn spoil(
+/// It sets their severity to `None`, so that corrupted samples can be told apart in the weight log. The mechanism that is left
+/// out for validation is corrupted as well, for it comes from the same source.
+pub struct Corrupted<'a, S> {
+    source: &'a S,
+    rate: f64,
+    seed: u64,
+}
+
+impl<'a, S: AnomalySource> Corrupted<'a, S> {
+    /// Corrupts the anomalies of `source` with probability `rate` in \[0, 1\].
+    pub fn new(source: &'a S, rate: f64, seed: u64) -> Self {
+        Self { source, rate, seed }
+    }
+}
+
+impl<S: AnomalySource> AnomalySource for Corrupted<'_, S> {
+    fn mechanisms(&self) -> usize {
+        self.source.mechanisms()
+    }
+
+    fn anomaly(
+        &self,
+        normal: ArrayView3<'_, f32>,
+        image: usize,
+        group: usize,
+        index: u64,
+    ) -> Result<Anomaly, SourceError> {
+        let anomaly = self.source.anomaly(normal, image, group, index)?;
+        corrupt(anomaly, normal, self.rate, self.seed, index)
+    }
+}
+
+/// Corrupts an anomaly on `normal` with probability `rate`. A pure function of its arguments.
+fn corrupt(
     anomaly: Anomaly,
     normal: ArrayView3<'_, f32>,
-    share: f64,
+    rate: f64,
     seed: u64,
     stream: u64,
-) -> Result<Anomaly, sqe::Error> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ OWN);
+) -> Result<Anomaly, SourceError> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ SALT);
     rng.set_stream(stream);
-    if rng.random::<f64>() >= share {
+    if rng.random::<f64>() >= rate {
         return Ok(anomaly);
     }
     let (h, w) = anomaly.mask.dim();
@@ -65,28 +98,29 @@ mod tests {
         (normal, Anomaly { image, mask, severity: Some(0.5) })
     }
 
-    /// The sample's own generator has the same seed and stream: whom it gives a low severity must not be whom this spoils.
+    /// The sample's own generator has the same seed and stream: whom it gives a low severity must not be whom this corrupts.
     #[test]
-    fn who_is_spoilt_has_nothing_to_do_with_the_samples_own_draws() {
+    fn who_is_corrupted_has_nothing_to_do_with_the_samples_own_draws() {
         let (normal, good) = made();
-        let spoilt = |stream: &u64| spoil(good.clone(), normal.view(), 0.3, 9, *stream).unwrap().severity.is_none();
+        let corrupted =
+            |stream: &u64| corrupt(good.clone(), normal.view(), 0.3, 9, *stream).unwrap().severity.is_none();
         let low = |stream: &u64| {
             let mut rng = ChaCha8Rng::seed_from_u64(9);
             rng.set_stream(*stream);
             rng.random::<f64>() < 0.3
         };
         let low: Vec<u64> = (0..1000).filter(low).collect();
-        let share = low.iter().filter(|s| spoilt(s)).count() as f64 / low.len() as f64;
+        let share = low.iter().filter(|s| corrupted(s)).count() as f64 / low.len() as f64;
         assert!((0.2..0.4).contains(&share), "{share}");
     }
 
     #[test]
-    fn a_share_is_spoilt_in_three_ways_and_the_rest_left_alone() {
+    fn a_share_is_corrupted_in_three_ways_and_the_rest_left_alone() {
         let (normal, good) = made();
         let mut kinds = [0; 4];
         for stream in 0..400 {
-            let bad = spoil(good.clone(), normal.view(), 0.3, 9, stream).unwrap();
-            let again = spoil(good.clone(), normal.view(), 0.3, 9, stream).unwrap();
+            let bad = corrupt(good.clone(), normal.view(), 0.3, 9, stream).unwrap();
+            let again = corrupt(good.clone(), normal.view(), 0.3, 9, stream).unwrap();
             assert_eq!((&bad.image, &bad.mask), (&again.image, &again.mask));
             let (same_image, same_mask) = (bad.image == good.image, bad.mask == good.mask);
             assert_eq!(bad.severity.is_some(), same_image && same_mask);

@@ -1,4 +1,4 @@
-//! The good photos: found in a folder or a dataset's layout, decoded one at a time.
+//! Good photos: found in a folder or a dataset's layout, decoded one at a time.
 
 use std::path::{Path, PathBuf};
 
@@ -13,10 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::files::Hash;
-use crate::list_photos;
-use crate::photo::{MINIMUM, square_kernel};
+use crate::photo::{MINIMUM, list_photos, square_kernel};
 
-/// Good photos, in byte order of their paths, and the folder of their foreground masks if there is one.
+/// A set of good photos in byte order of their paths, with the folder of their foreground masks if there is one.
 #[derive(Debug, Clone)]
 pub struct PhotoSet {
     root: PathBuf,
@@ -24,7 +23,7 @@ pub struct PhotoSet {
     masks: Option<PathBuf>,
 }
 
-/// Where on the photo defects may lie.
+/// How the region of a photo was found where defects may lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -63,15 +62,15 @@ impl PhotoSet {
     /// named as the photos (`<stem>.png` or `<stem>_mask.png`), white where the product is.
     ///
     /// # Errors
-    /// [`Error::Photos`] if there is no photo, or several categories and none is named.
+    /// [`Error::NoFolder`]; [`Error::NoCategory`], or [`Error::CategoryNeeded`] if there are several and none is named;
+    /// [`Error::Pipeline`] if there is no photo.
     pub fn find(root: &Path, category: Option<&str>, masks: Option<&Path>) -> Result<Self, Error> {
-        let fail = |reason: String| Error::Photos { path: root.to_owned(), reason };
+        let no_folder = |what, path: &Path| Error::NoFolder { what, path: path.to_owned() };
         if let Some(folder) = masks.filter(|m| !m.is_dir()) {
-            let reason = "no such folder of masks: check the path, or leave `masks` out".to_owned();
-            return Err(Error::Photos { path: folder.to_owned(), reason });
+            return Err(no_folder("masks", folder));
         }
         if !root.is_dir() {
-            return Err(fail("no such folder: check the path".to_owned()));
+            return Err(no_folder("photos", root));
         }
         let raw_visa = root.join("split_csv").is_dir();
         let train_of = |folder: &Path| GOOD.map(|g| folder.join("train").join(g)).into_iter().find(|f| f.is_dir());
@@ -80,20 +79,20 @@ impl PhotoSet {
         let found = match category {
             Some(name) if raw_visa => {
                 let data = Visa::new(VisaSplit::OneClass).index(root, Some(name), Policy::Skip);
-                let data = data.map_err(|e| fail(one_line(&e)))?;
+                let data = data.map_err(crate::Error::from)?;
                 data.train().samples().iter().map(|s| s.image_path().to_owned()).collect()
             }
             Some(name) => match train_of(&top.join(name)) {
                 Some(folder) => photos(&folder)?,
-                None => return Err(fail(format!("no category `{name}`{}", choices(root, &top)))),
+                None => {
+                    let (path, category, known) = (root.to_owned(), name.to_owned(), categories(root, &top));
+                    return Err(Error::NoCategory { path, category, known });
+                }
             },
             None => match train_of(root) {
                 Some(folder) => photos(&folder)?,
-                None if raw_visa || !choices(root, &top).is_empty() => {
-                    return Err(fail(format!(
-                        "holds several categories: name one with `category`{}",
-                        choices(root, &top)
-                    )));
+                None if raw_visa || !categories(root, &top).is_empty() => {
+                    return Err(Error::CategoryNeeded { path: root.to_owned(), known: categories(root, &top) });
                 }
                 None => photos(root)?,
             },
@@ -109,26 +108,37 @@ impl PhotoSet {
     }
 
     /// Number of photos.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.photos.len()
     }
 
-    /// Never true of sources that were found.
+    /// Whether there is no photo: never true of a set that was found.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.photos.is_empty()
     }
 
     /// Path of photo `i` relative to the root, with `/`.
-    pub fn name(&self, i: usize) -> &str {
-        &self.photos[i]
+    #[must_use]
+    pub fn name(&self, i: usize) -> Option<&str> {
+        self.photos.get(i).map(String::as_str)
     }
 
-    /// The file of photo `i`.
-    pub fn path(&self, i: usize) -> PathBuf {
-        self.root.join(self.name(i))
+    /// File of photo `i`.
+    #[must_use]
+    pub fn path(&self, i: usize) -> Option<PathBuf> {
+        self.name(i).map(|name| self.root.join(name))
+    }
+
+    /// Files of all photos, in order.
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.photos.iter().map(|name| self.root.join(name)).collect()
     }
 
     /// SHA-256 of the list of photos (their paths, not their content).
+    #[must_use]
     pub fn fingerprint(&self) -> String {
         Hash::of(format!("{}\n{}", self.photos.join("\n"), self.masks.is_some()).as_bytes())
     }
@@ -136,18 +146,20 @@ impl PhotoSet {
     /// Reads photo `i`, resized to `side` x `side` if given.
     ///
     /// # Errors
-    /// [`Error::Source`] if photo or mask cannot be read, do not fit together or leave no room for a defect.
+    /// [`Error::NoPhoto`]; [`Error::Photo`] if photo or mask cannot be read, do not fit together or leave no room for a defect.
     pub fn load(&self, i: usize, side: Option<usize>) -> Result<SourcePhoto, Error> {
-        self.load_path(self.name(i), side)
+        let name = self.name(i).ok_or(Error::NoPhoto { index: i, total: self.len() })?;
+        self.load_path(name, side)
     }
 
     /// [`Self::load`] by the path relative to the root.
     pub(super) fn load_path(&self, name: &str, side: Option<usize>) -> Result<SourcePhoto, Error> {
-        let fail = |reason: String| Error::Source { source_path: name.to_owned(), reason };
+        let fail = |reason: String| Error::Photo { photo: name.to_owned(), source: reason.into() };
         let path = self.root.join(name);
         let bytes = std::fs::read(&path).map_err(|e| fail(format!("{}: cannot be read ({e})", path.display())))?;
         let hash = Hash::of(&bytes);
-        let photo = decode_photo(&bytes, &path).map_err(|e| fail(e.to_string()))?;
+        let photo =
+            decode_photo(&bytes, &path).map_err(|e| Error::Photo { photo: name.to_owned(), source: e.into() })?;
         drop(bytes);
         let (height, width, _) = photo.dim();
         let pixels = eight_bits(photo);
@@ -182,22 +194,16 @@ fn photos(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     list_photos(folder).map_err(Error::from)
 }
 
-/// The categories below a root, as the end of a message; empty if there is none.
-fn choices(root: &Path, top: &Path) -> String {
-    let found = if root.join("split_csv").is_dir() {
-        Visa::new(VisaSplit::OneClass).categories(root).unwrap_or_default()
-    } else {
-        let mut names = Mvtec.categories(top).unwrap_or_default();
-        names.extend(Btad.categories(top).unwrap_or_default());
-        names.sort();
-        names.dedup();
-        names
-    };
-    if found.is_empty() { String::new() } else { format!(" ({})", found.join(", ")) }
-}
-
-fn one_line(error: &dyn std::fmt::Display) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+/// Categories below a root.
+fn categories(root: &Path, top: &Path) -> Vec<String> {
+    if root.join("split_csv").is_dir() {
+        return Visa::new(VisaSplit::OneClass).categories(root).unwrap_or_default();
+    }
+    let mut names = Mvtec.categories(top).unwrap_or_default();
+    names.extend(Btad.categories(top).unwrap_or_default());
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// Deeper photos are rounded to 8 bits: that is what the formats hold.

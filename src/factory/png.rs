@@ -7,7 +7,7 @@ use image::{ExtendedColorType, ImageEncoder, ImageError};
 use ndarray::{Array3, ArrayView2};
 
 /// An image `(H, W, 1 or 3)`, 8 bits.
-pub(in crate::factory) fn photo(pixels: &Array3<u8>) -> Result<Vec<u8>, ImageError> {
+pub(super) fn photo(pixels: &Array3<u8>) -> Result<Vec<u8>, ImageError> {
     let pixels = pixels.as_standard_layout();
     let (h, w, c) = pixels.dim();
     let colour = if c == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
@@ -15,7 +15,7 @@ pub(in crate::factory) fn photo(pixels: &Array3<u8>) -> Result<Vec<u8>, ImageErr
 }
 
 /// A mask, 0 or 255.
-pub(in crate::factory) fn mask(mask: ArrayView2<'_, bool>) -> Result<Vec<u8>, ImageError> {
+pub(super) fn mask(mask: ArrayView2<'_, bool>) -> Result<Vec<u8>, ImageError> {
     let bytes: Vec<u8> = mask.iter().map(|&m| if m { 255 } else { 0 }).collect();
     encode(&bytes, mask.dim(), ExtendedColorType::L8, FilterType::NoFilter)
 }

@@ -1,10 +1,12 @@
-//! The quality estimator that a run may choose its samples by.
+//! A quality estimator with its backbone, by which a run may choose its samples.
 
 use std::path::Path;
 
 use frozen_backbone::EfficientNetLite0;
 use ndarray::{ArrayView2, ArrayView3};
 use sqe::{QualityFeatures, Sqe};
+
+use super::error::Error;
 
 /// A trained estimator with its backbone.
 #[derive(Debug)]
@@ -18,15 +20,17 @@ impl QualityScorer {
     /// Reads an estimator that [`Sqe::save`] wrote.
     ///
     /// # Errors
-    /// [`crate::Error::Quality`] if the file is not one, or one of another backbone.
-    pub fn load(path: &Path) -> Result<Self, crate::Error> {
-        let backbone = EfficientNetLite0::pretrained()?;
-        let estimator = Sqe::load(path, &backbone)?;
-        let hash = super::files::Hash::of_file(path).map_err(|e| crate::Error::output(path, &e))?;
+    /// [`Error::Pipeline`] if the file is not one, or one of another backbone; [`Error::Input`] if it cannot be read.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let backbone = EfficientNetLite0::pretrained().map_err(crate::Error::from)?;
+        let estimator = Sqe::load(path, &backbone).map_err(crate::Error::from)?;
+        let hash =
+            super::files::Hash::of_file(path).map_err(|source| Error::Input { path: path.to_owned(), source })?;
         Ok(Self { backbone, estimator, hash })
     }
 
     /// SHA-256 of the estimator's file.
+    #[must_use]
     pub fn hash(&self) -> &str {
         &self.hash
     }

@@ -1,0 +1,71 @@
+//! One defect on one photo, in 8 bits.
+
+use imgkit::level::to_u8;
+use imgkit::rng::Retry;
+use ndarray::{Array2, Array3, ArrayView2};
+use physdefect::{Record, SampleKey};
+
+use super::manifest::{MaskExtent, SolverStats};
+use super::photo_set::SourcePhoto;
+use crate::synthesis::Pipeline;
+
+/// Tries of an index: a defect may find no room or stay invisible. Try n of index i has the key i + n 2^40, for a run has at
+/// most 2^40 indices. Loops inside a mechanism are another thing: they reject shapes within one sample's random stream.
+pub(super) const RETRY: Retry = Retry::new(8, 1 << 40);
+
+/// A defect on a photo, 8 bits. Outside the mask `image` equals the photo.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RenderedSample {
+    /// The photo with the defect `(H, W, C)`.
+    pub image: Array3<u8>,
+    /// Its mask `(H, W)`.
+    pub mask: Array2<bool>,
+    /// The photo `(H, W, C)`.
+    pub photo: Array3<u8>,
+    /// How the defect was made.
+    pub record: Record,
+    /// How the coarse stage's equation was solved.
+    pub solver: SolverStats,
+}
+
+/// Makes sample `key` of a group of the pipeline on a photo.
+pub(super) fn render(
+    photo: &SourcePhoto,
+    pipeline: &Pipeline,
+    group: usize,
+    key: SampleKey,
+) -> Result<RenderedSample, crate::Error> {
+    let made = pipeline.synthesize(to_f32(&photo.pixels).view(), &photo.domain, group, key)?;
+    let mut image = photo.pixels.clone();
+    for ((y, x), _) in made.mask.indexed_iter().filter(|(_, marked)| **marked) {
+        for k in 0..image.dim().2 {
+            image[[y, x, k]] = to_u8(made.image[[y, x, k]]);
+        }
+    }
+    let solve = made.stats.unwrap_or_default().solve;
+    let solver = SolverStats { iterations: solve.iterations, residual: solve.residual };
+    Ok(RenderedSample { image, mask: made.mask, photo: photo.pixels.clone(), record: made.record, solver })
+}
+
+/// Makes the first try of a sample that succeeds, from the one with index `first` on.
+pub(super) fn render_first(
+    photo: &SourcePhoto,
+    pipeline: &Pipeline,
+    group: usize,
+    seed: u64,
+    first: u64,
+) -> Result<RenderedSample, crate::Error> {
+    RETRY.first_success(first, |index| render(photo, pipeline, group, SampleKey { seed, index }))
+}
+
+pub(super) fn to_f32(pixels: &Array3<u8>) -> Array3<f32> {
+    pixels.mapv(|v| f32::from(v) / 255.0)
+}
+
+/// Area and bounding box of a mask.
+pub(super) fn extent(mask: ArrayView2<'_, bool>) -> MaskExtent {
+    let area = mask.iter().filter(|m| **m).count();
+    let r#box = imgkit::bounding_box(mask).map_or([0; 4], |b| [b.left, b.top, b.right - b.left, b.bottom - b.top]);
+    MaskExtent { area, r#box }
+}
