@@ -1,7 +1,7 @@
 """What ONNX Runtime and PyTorch need for the backbones that read downloaded weights: one image, on the CPU, random weights.
 
     python -m venv /tmp/peers && /tmp/peers/bin/pip install -r experiments/peers/backbones.txt
-    /tmp/peers/bin/python experiments/peers/backbones.py --ours target/release/examples/backbone_ms
+    /tmp/peers/bin/python experiments/peers/backbones.py --ours target/release/backbone_ms
         [--networks wide_resnet50_2 lite1 dinov2_small] [--side 256] [--runs 5] [--rounds 5]
 
 prints one JSON object: versions, cpu, side, and for each network and one and two threads {fastest, median} in milliseconds of
@@ -139,7 +139,7 @@ def measure(name, arguments):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--ours", required=True, help="the built example backbone_ms")
+    parser.add_argument("--ours", required=True, help="the built program backbone_ms")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=["wide_resnet50_2", "lite1", "dinov2_small"])
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--runs", type=int, default=5, help="a round")

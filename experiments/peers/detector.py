@@ -1,7 +1,7 @@
 """What ONNX Runtime and PyTorch need for the detector's features: EfficientNet-Lite0 to block 10, one 256x256 image, on the CPU.
 
     python -m venv /tmp/peers && /tmp/peers/bin/pip install -r experiments/peers/requirements.txt
-    /tmp/peers/bin/python experiments/peers/detector.py [--side 256] [--runs 40] [--rounds 5] [--ours target/release/examples/backbone_ms]
+    /tmp/peers/bin/python experiments/peers/detector.py [--side 256] [--runs 40] [--rounds 5] [--ours target/release/backbone_ms]
 
 prints one JSON object:
 
@@ -160,7 +160,7 @@ def main():
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--runs", type=int, default=40, help="a round")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--ours", help="the built example backbone_ms")
+    parser.add_argument("--ours", help="the built program backbone_ms")
     arguments = parser.parse_args()
     try:
         import torch

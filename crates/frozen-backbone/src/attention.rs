@@ -11,7 +11,8 @@ pub(crate) const HEAD: usize = 64;
 /// Queries that are processed together.
 const QUERIES: usize = 64;
 
-/// Reduces values by `step` in [`LANES`] partial results and combines those by `join`, in a fixed order that vectorizes.
+/// Reduces values by `step` in [`LANES`] partial results and combines those by `join`, in a fixed order that
+/// vectorizes.
 fn fold(values: &[f32], start: f32, step: impl Fn(f32, f32) -> f32, join: impl Fn(f32, f32) -> f32) -> f32 {
     let mut parts = [start; LANES];
     let (chunks, rest) = values.as_chunks::<LANES>();
@@ -24,8 +25,8 @@ fn sum(values: &[f32]) -> f32 {
     fold(values, 0.0, |s, v| s + v, |a, b| a + b)
 }
 
-/// `e^x` for x <= 0 to 2e-7 of the value, zero below -87; plain arithmetic, so that it vectorizes and all machines agree. The polynomial
-/// and the split of ln 2 are those of S. Moshier's Cephes library (`expf`).
+/// `e^x` for x <= 0 to 2e-7 of the value, zero below -87; plain arithmetic, so that it vectorizes and all machines
+/// agree. The polynomial and the split of ln 2 are those of S. Moshier's Cephes library (`expf`).
 fn exp(x: f32) -> f32 {
     /// Adding it rounds to a whole number, which then is in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
@@ -54,8 +55,8 @@ pub(crate) fn normalize(input: &FeatureMap, (scale, shift): &(Vec<f32>, Vec<f32>
     });
 }
 
-/// Computes softmax attention head by head: `qkv` holds queries (scaled), keys and values of each token, `channels` of each; `context` becomes
-/// [`HEAD`] channels of every token for the first head, then for the next.
+/// Computes softmax attention head by head: `qkv` holds queries (scaled), keys and values of each token, `channels` of
+/// each; `context` becomes [`HEAD`] channels of every token for the first head, then for the next.
 pub(crate) fn attend(qkv: &[f32], tokens: usize, channels: usize, context: &mut Vec<f32>) {
     context.resize(tokens * channels, 0.0);
     let row = 3 * channels;
@@ -102,7 +103,8 @@ fn softmax(scores: &mut [f32]) {
     scores.iter_mut().for_each(|s| *s *= factor);
 }
 
-/// `x / 2 (1 + erf(x / sqrt 2))`, the error function to 1.5e-7: M. Abramowitz, I. Stegun, "Handbook of Mathematical Functions", 7.1.26.
+/// `x / 2 (1 + erf(x / sqrt 2))`, the error function to 1.5e-7: M. Abramowitz, I. Stegun, "Handbook of Mathematical
+/// Functions", 7.1.26.
 pub(crate) fn gelu(values: &mut [f32]) {
     const A: [f32; 5] = [0.254_829_6, -0.284_496_74, 1.421_413_7, -1.453_152, 1.061_405_4];
     for x in values {

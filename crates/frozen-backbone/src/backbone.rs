@@ -28,8 +28,8 @@ pub type Pyramid = Vec<Array3<f32>>;
 
 /// Frozen network that extracts features from images.
 ///
-/// An implementation must be deterministic: the same image gives the same bits on any number of threads. The trait has no notion of
-/// training; wrap a network that changes in a new value with a new [`Self::hash`].
+/// An implementation must be deterministic: the same image gives the same bits on any number of threads. The trait has
+/// no notion of training; wrap a network that changes in a new value with a new [`Self::hash`].
 pub trait Backbone: std::fmt::Debug + Send + Sync {
     /// Name, version and taps of the network; written into every file that depends on the features.
     fn id(&self) -> &str;
@@ -79,7 +79,8 @@ pub(crate) fn check(image: ArrayView3<'_, f32>, net: &dyn Backbone) -> Result<()
     Ok(())
 }
 
-/// Reorders the axes of features with the channels innermost, `dim` = (rows, columns, channels), to (C, H, W); memory stays as it is.
+/// Reorders the axes of features with the channels innermost, `dim` = (rows, columns, channels), to (C, H, W); memory
+/// stays as it is.
 pub(crate) fn by_channel(values: Vec<f32>, dim: (usize, usize, usize)) -> Result<Array3<f32>, Error> {
     let pixels = Array3::from_shape_vec(dim, values).map_err(Error::Internal)?;
     Ok(pixels.permuted_axes([2, 0, 1]))

@@ -1,6 +1,7 @@
 //! Inverted bottleneck in one pass: first convolution, depthwise convolution, projection, a strip of rows at a time.
 //!
-//! The wide maps between the three are the network's largest: only the rows in use exist, in a buffer that stays in the cache.
+//! The wide maps between the three are the network's largest: only the rows in use exist, in a buffer that stays in the
+//! cache.
 
 use std::cell::Cell;
 use std::ops::Range;

@@ -78,10 +78,10 @@ thread_local! {
 
 /// DINOv2 small or base from the public weights `dinov2-small` or `dinov2-base` of facebook, without registers, frozen.
 ///
-/// Each tap holds the patch tokens after a chosen layer (1 to 12), behind the final layer norm, as a map at stride 14. An image whose
-/// sides are not multiples of 14 is padded by repeating its last row and column. Position embeddings are resized from 37x37 by bicubic interpolation
-/// (a = -0.75, corners not aligned, no antialiasing), as the public model does. Inputs are normalized with the mean and the standard
-/// deviation of ImageNet.
+/// Each tap holds the patch tokens after a chosen layer (1 to 12), behind the final layer norm, as a map at stride 14.
+/// An image whose sides are not multiples of 14 is padded by repeating its last row and column. Position embeddings are
+/// resized from 37x37 by bicubic interpolation (a = -0.75, corners not aligned, no antialiasing), as the public model
+/// does. Inputs are normalized with the mean and the standard deviation of ImageNet.
 ///
 /// M. Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision", TMLR 2024.
 ///

@@ -10,7 +10,8 @@ use crate::kernels::{Dense, LANES, Packed};
 /// Output pixels of a strip, at least (one row otherwise): enough to reuse each weight panel, few enough for the cache.
 const STRIP: usize = 256;
 
-/// Number of tasks for one image: all threads, or 1 inside a rayon task, where the caller already runs images in parallel.
+/// Number of tasks for one image: all threads, or 1 inside a rayon task, where the caller already runs images in
+/// parallel.
 pub(crate) fn parts() -> usize {
     if rayon::current_thread_index().is_some() { 1 } else { rayon::current_num_threads() }
 }
@@ -39,7 +40,8 @@ impl FeatureMap {
         (self.columns + 2 * self.border) * self.channels
     }
 
-    /// Fills the map with an image of `size` with three channels, padded to `rows` x `columns` by repeating its last row and column.
+    /// Fills the map with an image of `size` with three channels, padded to `rows` x `columns` by repeating its last
+    /// row and column.
     pub(crate) fn fill(
         &mut self,
         size: (usize, usize),
@@ -66,8 +68,8 @@ pub(crate) struct Convolution {
 }
 
 impl Convolution {
-    /// Convolves `input`, whose border is at least half the kernel, into `output` with the given border. `skip`, without border, is added;
-    /// the result is at least `floor`.
+    /// Convolves `input`, whose border is at least half the kernel, into `output` with the given border. `skip`,
+    /// without border, is added; the result is at least `floor`.
     pub(crate) fn run(
         &self,
         input: &FeatureMap,
@@ -90,7 +92,8 @@ impl Convolution {
     }
 }
 
-/// Source of the output pixel at `(row, column)`: `count` runs of `len` numbers, `step` apart, the first at `from(row, column)`.
+/// Source of the output pixel at `(row, column)`: `count` runs of `len` numbers, `step` apart, the first at `from(row,
+/// column)`.
 pub(crate) struct Reads<'a, F> {
     pub(crate) source: &'a [f32],
     pub(crate) count: usize,

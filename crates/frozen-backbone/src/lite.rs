@@ -86,7 +86,8 @@ pub(crate) enum Role {
     Project,
 }
 
-/// Blocks of the network and the taps among them: the ends of the stages (linear bottlenecks) at the given strides, except the first stage.
+/// Blocks of the network and the taps among them: the ends of the stages (linear bottlenecks) at the given strides,
+/// except the first stage.
 #[derive(Debug, Clone)]
 pub(crate) struct Lite {
     blocks: Vec<(Bottleneck, bool)>,
@@ -106,8 +107,8 @@ thread_local! {
 }
 
 impl Lite {
-    /// Creates the network up to the last tap at one of `strides`. `load` gives weight and bias, batch norm folded, of a convolution of the
-    /// given shape in the `number`-th block.
+    /// Creates the network up to the last tap at one of `strides`. `load` gives weight and bias, batch norm folded, of
+    /// a convolution of the given shape in the `number`-th block.
     pub(crate) fn new(
         variant: LiteVariant,
         strides: &[usize],
@@ -143,7 +144,8 @@ impl Lite {
         })
     }
 
-    /// Computes the taps, channels innermost, of the image with the normalized pixels `pixel(row, column)`, on `parts` tasks.
+    /// Computes the taps, channels innermost, of the image with the normalized pixels `pixel(row, column)`, on `parts`
+    /// tasks.
     pub(crate) fn taps(
         &self,
         (height, width): (usize, usize),
@@ -193,10 +195,11 @@ impl Lite {
     }
 }
 
-/// EfficientNet-Lite0, 1 or 2 from the public weights `tf_efficientnet_lite0`, `1` or `2` of timm, up to stride 32; batch norm folded, frozen.
+/// EfficientNet-Lite0, 1 or 2 from the public weights `tf_efficientnet_lite0`, `1` or `2` of timm, up to stride 32;
+/// batch norm folded, frozen.
 ///
-/// The taps are the linear bottlenecks that end a stage, by stride: one at 4 and at 8, two at 16 and at 32. Inputs are normalized to `2 v - 1`.
-/// Padding is TensorFlow's: only weight files with the `tf_` prefix are compatible.
+/// The taps are the linear bottlenecks that end a stage, by stride: one at 4 and at 8, two at 16 and at 32. Inputs are
+/// normalized to `2 v - 1`. Padding is TensorFlow's: only weight files with the `tf_` prefix are compatible.
 ///
 /// ```no_run
 /// use frozen_backbone::{EfficientNetLite, LiteVariant, Weights};

@@ -13,14 +13,15 @@ use crate::weights::Weights;
 const WEIGHTS: &[u8] = include_bytes!("../weights/efficientnet-lite0-s16.safetensors");
 const ID: &str = "efficientnet-lite0-s16-v2";
 
-/// EfficientNet-Lite0 up to block 10 (stride 16), batch norm folded, frozen; its ImageNet weights are embedded in this crate.
+/// EfficientNet-Lite0 up to block 10 (stride 16), batch norm folded, frozen; its ImageNet weights are embedded in this
+/// crate.
 ///
-/// The taps are the linear bottleneck outputs of blocks 2, 4, 7 and 10: 24, 40, 80 and 112 channels at strides 4, 8, 16 and 16.
-/// Parameter names equal those of the PyPI package `efficientnet_lite_pytorch`. Inputs are normalized as the network was trained:
-/// `(255 v - 127) / 128`.
+/// The taps are the linear bottleneck outputs of blocks 2, 4, 7 and 10: 24, 40, 80 and 112 channels at strides 4, 8, 16
+/// and 16. Parameter names equal those of the PyPI package `efficientnet_lite_pytorch`. Inputs are normalized as the
+/// network was trained: `(255 v - 127) / 128`.
 ///
-/// M. Tan, Q. V. Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019 (the Lite variant: TensorFlow
-/// TPU models, 2020).
+/// M. Tan, Q. V. Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019 (the Lite
+/// variant: TensorFlow TPU models, 2020).
 ///
 /// ```
 /// # #[cfg(feature = "embedded-weights")] {

@@ -17,7 +17,8 @@ const STEM: usize = 64;
 /// (blocks, inner channels, output channels, stride of the first block) of layers 1 to 3.
 const LAYERS: [(usize, usize, usize, usize); 3] = [(3, 128, 256, 1), (4, 256, 512, 2), (6, 512, 1024, 2)];
 
-/// Residual block: 1x1, 3x3 (which has the stride) and 1x1 convolutions, and a 1x1 convolution on the skip where the shape changes.
+/// Residual block: 1x1, 3x3 (which has the stride) and 1x1 convolutions, and a 1x1 convolution on the skip where the
+/// shape changes.
 #[derive(Debug, Clone)]
 struct Residual {
     reduce: Convolution,
@@ -42,10 +43,11 @@ thread_local! {
     static MAPS: Cell<Maps> = Cell::default();
 }
 
-/// WideResNet-50-2 from torchvision's public weights (`wide_resnet50_2`, either version), layers 1 to 3, batch norm folded, frozen.
+/// WideResNet-50-2 from torchvision's public weights (`wide_resnet50_2`, either version), layers 1 to 3, batch norm
+/// folded, frozen.
 ///
-/// The taps are the outputs of layers 1, 2 and 3: 256, 512 and 1024 channels at strides 4, 8 and 16. Inputs are normalized with the mean and the
-/// standard deviation of ImageNet.
+/// The taps are the outputs of layers 1, 2 and 3: 256, 512 and 1024 channels at strides 4, 8 and 16. Inputs are
+/// normalized with the mean and the standard deviation of ImageNet.
 ///
 /// S. Zagoruyko, N. Komodakis, "Wide Residual Networks", BMVC 2016; the bottleneck form is torchvision's.
 ///
@@ -159,7 +161,8 @@ impl Backbone for WideResNet50 {
     }
 }
 
-/// Max-pools 3x3 windows at stride 2. `input` has a border of 1 and no value below zero, so that the border never is the maximum.
+/// Max-pools 3x3 windows at stride 2. `input` has a border of 1 and no value below zero, so that the border never is
+/// the maximum.
 fn max_pool(input: &FeatureMap, output: &mut FeatureMap) {
     let (rows, columns, channels) = (input.rows.div_ceil(2), input.columns.div_ceil(2), input.channels);
     output.reset((rows, columns, channels), 0);

@@ -74,7 +74,8 @@ impl Weights {
         Ok(Self { path, bytes, tensors, hash })
     }
 
-    /// 64-bit FNV-1a hash over all tensors in the order of their names: name, type, shape and data, but not the metadata of the file.
+    /// 64-bit FNV-1a hash over all tensors in the order of their names: name, type, shape and data, but not the
+    /// metadata of the file.
     ///
     /// It tells files apart and finds damage; it gives no protection against a forged file.
     #[must_use]

@@ -45,7 +45,8 @@ fn stay_within_the_rounding_of_f16_weights_of_the_published_model() {
     assert!(relative < 3e-3, "{relative}");
 }
 
-/// On the main thread an image is distributed over all threads, in a pool it runs alone; the unit test of `lite0` has more parts.
+/// On the main thread an image is distributed over all threads, in a pool it runs alone; the unit test of `lite0` has
+/// more parts.
 #[test]
 fn do_not_depend_on_the_thread_count() {
     let net = EfficientNetLite0::pretrained().unwrap();

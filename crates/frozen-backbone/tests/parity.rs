@@ -1,5 +1,5 @@
-//! The networks that read downloaded weights against PyTorch, timm, torchvision and transformers on weights made by a formula
-//! (`scripts/parity.py`; the golden file names their versions).
+//! The networks that read downloaded weights against PyTorch, timm, torchvision and transformers on weights made by a
+//! formula (`scripts/parity.py`; the golden file names their versions).
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a test may panic, and prints its figures
 
 mod common;
@@ -76,7 +76,6 @@ fn dinov2_continues_an_image_to_whole_patches() {
     assert_eq!(features[0].dim(), (768, 3, 4));
     assert_eq!(features, net.extract(continued.view()).unwrap());
     let error = net.extract(pattern(30, 13).view()).unwrap_err();
-    assert!(
-        matches!(&error, Error::TooSmall { found, minimum: 14, backbone } if found.width == 13 && backbone == "dinov2-base-v1@1")
-    );
+    let Error::TooSmall { found, minimum: 14, backbone } = &error else { panic!("{error}") };
+    assert_eq!((found.height, found.width, backbone.as_str()), (30, 13, "dinov2-base-v1@1"));
 }

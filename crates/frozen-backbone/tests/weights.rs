@@ -40,7 +40,8 @@ fn a_missing_file_is_named() {
     assert!(error.to_string().starts_with("weights nowhere/net.safetensors: cannot be read: "), "{error}");
 }
 
-/// The embedded file is that of `weights/`, and reading it from there gives the same features under the hash of its tensors.
+/// The embedded file is that of `weights/`, and reading it from there gives the same features under the hash of its
+/// tensors.
 #[cfg(feature = "embedded-weights")]
 #[test]
 fn a_file_gives_the_embedded_network() {
@@ -146,7 +147,8 @@ fn each_tensor_in_use_must_be_there_and_fit() {
     assert!(matches!(reason(dino), WeightsError::Shape { found, .. } if *found == [768, 3, 14, 14]));
 }
 
-/// 64-bit FNV-1a, written out for eight tensors: by name, whatever their order in the file; nothing else of the file counts.
+/// 64-bit FNV-1a, written out for eight tensors: by name, whatever their order in the file; nothing else of the file
+/// counts.
 #[test]
 fn the_hash_is_of_the_tensors() {
     let sorted: Vec<Tensor> = (0..8u8)

@@ -7,7 +7,8 @@ use crate::error::Error;
 
 /// Names of the descriptors, in the order the head reads them.
 ///
-/// - `seam_index`: mean jump of the normal derivative across the edge of the mask over that of the surround, log(1 + x).
+/// - `seam_index`: mean jump of the normal derivative across the edge of the mask over that of the surround, log(1 +
+///   x).
 /// - `band_ratio_0`, `_1`, `_2`: energy of the three finest wavelet bands inside over around, log.
 /// - `contrast_to_noise`: |mean luma inside - around| over the surround's standard deviation, log(1 + x).
 /// - `area_fraction`: fraction of the image's pixels that lie in the mask, in \[0, 1\].
@@ -56,7 +57,8 @@ impl Descriptors {
     /// Measures the defect that `mask` `(H, W)` marks in `image` `(H, W, C)`, f32 in \[0, 1\].
     ///
     /// # Errors
-    /// [`Error::EmptyMask`], [`Error::Shape`], [`Error::NotFinite`]; [`Error::Parameter`] for an image without channels.
+    /// [`Error::EmptyMask`], [`Error::Shape`], [`Error::NotFinite`]; [`Error::Parameter`] for an image without
+    /// channels.
     pub fn measure(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<Self, Error> {
         let (h, w, channels) = image.dim();
         if mask.dim() != (h, w) {

@@ -15,7 +15,8 @@ use crate::network::{Head, Sqe};
 const FORMAT: &str = "sqe-1";
 
 impl Sqe {
-    /// Writes the head, its standardization, and the id and hash of its backbone. The file is complete or not there at all.
+    /// Writes the head, its standardization, and the id and hash of its backbone. The file is complete or not there at
+    /// all.
     ///
     /// # Errors
     /// [`Error::Write`].
@@ -40,7 +41,8 @@ impl Sqe {
     /// Reads an estimator that [`Self::save`] wrote for this `backbone`.
     ///
     /// # Errors
-    /// [`Error::Read`]; [`Error::Damaged`]; [`Error::Mismatch`] for a file of another backbone or version of the format.
+    /// [`Error::Read`]; [`Error::Damaged`]; [`Error::Mismatch`] for a file of another backbone or version of the
+    /// format.
     pub fn load(path: &Path, backbone: &dyn Backbone) -> Result<Self, Error> {
         let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         Self::from_bytes(path, &bytes, backbone)

@@ -127,8 +127,8 @@ pub struct MonotonicityReport {
     pub degradation: Degradation,
     /// Pairs of strength and mean quality over the samples.
     pub levels: Vec<(f64, f64)>,
-    /// Spearman correlation of quality with strength within a sample, mean over the samples: -1 if quality falls at every step, 0 if it
-    /// is unrelated to the strength. A sample whose quality does not change at all counts 0.
+    /// Spearman correlation of quality with strength within a sample, mean over the samples: -1 if quality falls at
+    /// every step, 0 if it is unrelated to the strength. A sample whose quality does not change at all counts 0.
     pub spearman: f64,
 }
 

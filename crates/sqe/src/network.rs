@@ -21,7 +21,8 @@ const MOST_WEIGHTS: usize = 1 << 28;
 pub enum Head {
     /// One linear unit on the features pooled over the whole image; the form of the published estimator.
     Global,
-    /// One hidden layer of tanh units on the contrasts of mask, ring and rest and on the descriptors. The default, with 32 units.
+    /// One hidden layer of tanh units on the contrasts of mask, ring and rest and on the descriptors. The default, with
+    /// 32 units.
     Masked {
         /// Number of hidden units, at least 1.
         hidden: usize,
@@ -95,8 +96,9 @@ impl HeadInput {
 
 /// Quality estimator q(image, mask) in (0, 1): 1 for a defect that looks like part of its photo.
 ///
-/// logit = head((features - mean) / scale), q = sigmoid(logit). The estimator belongs to one backbone, named by id and hash. [`Self::warm_start`]
-/// trains it; an outer optimizer can go on by [`Self::objective_gradient`] and [`Self::set_parameters`].
+/// logit = head((features - mean) / scale), q = sigmoid(logit). The estimator belongs to one backbone, named by id and
+/// hash. [`Self::warm_start`] trains it; an outer optimizer can go on by [`Self::objective_gradient`] and
+/// [`Self::set_parameters`].
 ///
 /// ```
 /// use ndarray::{Array2, Array3};
@@ -120,7 +122,8 @@ pub struct Sqe {
 }
 
 impl Sqe {
-    /// Creates an untrained head for `backbone`, its hidden layer drawn from `seed`. The output layer starts at zero: q = 0.5 for everything.
+    /// Creates an untrained head for `backbone`, its hidden layer drawn from `seed`. The output layer starts at zero: q
+    /// = 0.5 for everything.
     ///
     /// # Errors
     /// [`Error::Parameter`] for a masked head without hidden units or with more than fit in memory.
@@ -163,7 +166,8 @@ impl Sqe {
         self.mean.len()
     }
 
-    /// Trained parameters of the head, flattened in a fixed order: hidden weights, hidden biases, output weights, output bias.
+    /// Trained parameters of the head, flattened in a fixed order: hidden weights, hidden biases, output weights,
+    /// output bias.
     ///
     /// # Errors
     /// [`Error::Network`].
@@ -256,7 +260,8 @@ impl Sqe {
         x.squeeze(1)
     }
 
-    /// Scores one image: quality in (0, 1) of the defect that `mask` `(H, W)` marks in `image` `(H, W, C)`, f32 in \[0, 1\].
+    /// Scores one image: quality in (0, 1) of the defect that `mask` `(H, W)` marks in `image` `(H, W, C)`, f32 in \[0,
+    /// 1\].
     ///
     /// To score many images, or one image by several heads, extract [`QualityFeatures`] once and call [`Self::score`].
     ///

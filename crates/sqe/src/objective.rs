@@ -9,13 +9,14 @@ use crate::network::{HeadInput, Sqe, flat};
 impl Sqe {
     /// Gradient of an outer objective with respect to [`Self::parameters`], in their order.
     ///
-    /// The objective is, to first order in the weights, sum_i `weight_gradient`_i w_i + `ess_penalty` (N / ESS - 1), where w_i is the
-    /// quality of image i over the mean quality of the batch and ESS the effective sample size of these weights. `weight_gradient` is the
-    /// derivative of the outer loss by each weight, as a hypergradient gives it.
+    /// The objective is, to first order in the weights, sum_i `weight_gradient`_i w_i + `ess_penalty` (N / ESS - 1),
+    /// where w_i is the quality of image i over the mean quality of the batch and ESS the effective sample size of
+    /// these weights. `weight_gradient` is the derivative of the outer loss by each weight, as a hypergradient gives
+    /// it.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for an empty batch, for a weight gradient of another length and for values that are not finite;
-    /// [`Error::Width`] for a batch of another estimator.
+    /// [`Error::Parameter`] for an empty batch, for a weight gradient of another length and for values that are not
+    /// finite; [`Error::Width`] for a batch of another estimator.
     pub fn objective_gradient(
         &self,
         input: &HeadInput,
@@ -52,7 +53,8 @@ impl Sqe {
     }
 }
 
-/// The outer objective to first order in the weights: sum_i dL/dw_i w_i(logits) + `penalty` * (N / ESS - 1), differentiable.
+/// The outer objective to first order in the weights: sum_i dL/dw_i w_i(logits) + `penalty` * (N / ESS - 1),
+/// differentiable.
 fn objective(logits: &Tensor, weight_gradient: &[f64], penalty: f64) -> CandleResult<Tensor> {
     let quality = sigmoid(logits)?;
     let weights = quality.broadcast_div(&quality.mean_keepdim(0)?)?;

@@ -4,7 +4,8 @@ use candle_core::{Result, Tensor};
 
 /// Pairwise logistic ranking loss, mean over pairs of log(1 + exp(worse - better)).
 ///
-/// `better` and `worse` are logits of equal shape `(N)`. Stable for any finite logit: softplus(z) = max(z, 0) + log(1 + exp(-|z|)).
+/// `better` and `worse` are logits of equal shape `(N)`. Stable for any finite logit: softplus(z) = max(z, 0) + log(1 +
+/// exp(-|z|)).
 ///
 /// C. Burges et al., "Learning to Rank using Gradient Descent" (RankNet), ICML 2005.
 pub(crate) fn ranking_loss(better: &Tensor, worse: &Tensor) -> Result<Tensor> {
@@ -17,8 +18,8 @@ pub(crate) fn ranking_loss(better: &Tensor, worse: &Tensor) -> Result<Tensor> {
 
 /// Fraction of the pairs `(better, worse)` that are ordered correctly, in \[0, 1\]; ties count one half.
 ///
-/// Each of `rankings` holds the scores of one set of versions, the worst version first; every pair within a set counts. `None` if there is
-/// no pair. A NaN ranks above every number.
+/// Each of `rankings` holds the scores of one set of versions, the worst version first; every pair within a set counts.
+/// `None` if there is no pair. A NaN ranks above every number.
 ///
 /// ```
 /// assert_eq!(sqe::pair_accuracy(&[vec![0.1, 0.3, 0.2]]), Some(2.0 / 3.0));
@@ -44,7 +45,8 @@ pub fn pair_accuracy(rankings: &[Vec<f64>]) -> Option<f64> {
 
 /// Spearman's rank correlation, in \[-1, 1\], with mid-ranks for ties.
 ///
-/// `None` for fewer than two points, unequal lengths, values that are not finite, and where all values of a side are equal.
+/// `None` for fewer than two points, unequal lengths, values that are not finite, and where all values of a side are
+/// equal.
 ///
 /// ```
 /// assert_eq!(sqe::spearman(&[1.0, 2.0, 3.0], &[10.0, 20.0, 21.0]), Some(1.0));

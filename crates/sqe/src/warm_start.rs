@@ -79,8 +79,8 @@ impl WarmStartParams {
         self
     }
 
-    /// Sets the fraction of the sets that is held out to measure pair accuracy: in \[0, 1), by default 0.2. At least one set is held
-    /// out and at least one trains.
+    /// Sets the fraction of the sets that is held out to measure pair accuracy: in \[0, 1), by default 0.2. At least
+    /// one set is held out and at least one trains.
     #[must_use]
     pub fn with_held_out(mut self, held_out: f64) -> Self {
         self.held_out = held_out;
@@ -151,13 +151,16 @@ pub struct WarmStartReport {
 }
 
 impl Sqe {
-    /// Trains the head to rank the versions of every set in their given order, and reports the pair accuracy on held-out sets.
+    /// Trains the head to rank the versions of every set in their given order, and reports the pair accuracy on
+    /// held-out sets.
     ///
-    /// Every pair of versions within a set counts the same. The standardization of the inputs is set from the training sets alone. Sets
-    /// of fewer than two versions are left out. If an error is returned, the head may be partly trained.
+    /// Every pair of versions within a set counts the same. The standardization of the inputs is set from the training
+    /// sets alone. Sets of fewer than two versions are left out. If an error is returned, the head may be partly
+    /// trained.
     ///
     /// # Errors
-    /// [`Error::Parameter`]; [`Error::TooFewRankings`]; [`Error::Width`] for features of another backbone; [`Error::NotFinite`].
+    /// [`Error::Parameter`]; [`Error::TooFewRankings`]; [`Error::Width`] for features of another backbone;
+    /// [`Error::NotFinite`].
     pub fn warm_start(
         &mut self,
         rankings: &[RankedVersions],

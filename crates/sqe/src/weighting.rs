@@ -19,7 +19,8 @@ pub fn mean_one_weights(quality: &[f64]) -> Option<Vec<f64>> {
     sound.then(|| quality.iter().map(|q| q / mean).collect())
 }
 
-/// Effective sample size of N weights after Kish, (sum w)^2 / sum w^2: between 1 and N for weights that are not negative; 0 without weights.
+/// Effective sample size of N weights after Kish, (sum w)^2 / sum w^2: between 1 and N for weights that are not
+/// negative; 0 without weights.
 ///
 /// ```
 /// assert_eq!(sqe::effective_sample_size(&[1.0, 1.0, 1.0]), 3.0);
@@ -31,12 +32,12 @@ pub fn effective_sample_size(weights: &[f64]) -> f64 {
     if square > 0.0 { sum * sum / square } else { 0.0 }
 }
 
-/// Weights of mean one pulled towards 1 until their effective sample size is at least `min_ess_fraction` of their number, so that a few
-/// samples cannot take everything.
+/// Weights of mean one pulled towards 1 until their effective sample size is at least `min_ess_fraction` of their
+/// number, so that a few samples cannot take everything.
 ///
-/// Weights that reach the bound already are returned as they are, and so are all weights for a fraction of 0 or below or NaN. A fraction
-/// of 1 or above gives equal weights. With mean one, N / ESS = 1 + var(w), and w -> 1 + s (w - 1) makes it 1 + s^2 var(w): so
-/// s = sqrt((1 / `min_ess_fraction` - 1) / var(w)).
+/// Weights that reach the bound already are returned as they are, and so are all weights for a fraction of 0 or below
+/// or NaN. A fraction of 1 or above gives equal weights. With mean one, N / ESS = 1 + var(w), and w -> 1 + s (w - 1)
+/// makes it 1 + s^2 var(w): so s = sqrt((1 / `min_ess_fraction` - 1) / var(w)).
 ///
 /// ```
 /// let even = sqe::temper_to_ess(&[4.0, 0.0, 0.0, 0.0], 0.5);
@@ -57,7 +58,8 @@ pub fn temper_to_ess(weights: &[f64], min_ess_fraction: f64) -> Vec<f64> {
     weights.iter().map(|w| 1.0 + scale * (w - 1.0)).collect()
 }
 
-/// Indices of the best `fraction` of the samples, in ascending order: `fraction * N` rounded up; of equal samples the first are kept.
+/// Indices of the best `fraction` of the samples, in ascending order: `fraction * N` rounded up; of equal samples the
+/// first are kept.
 ///
 /// ```
 /// assert_eq!(sqe::keep_best(&[0.3, 0.9, 0.1, 0.5], 0.5)?, vec![1, 3]);

@@ -1,18 +1,20 @@
 //! Inner loops of dense and depthwise convolutions, compiled for each instruction set that pulp can select at run time.
 //!
-//! Activations lie pixel by pixel, channels innermost, so that both loops run along channels without shuffles. Every output is one
-//! chain of fused multiply-adds in a fixed order, so the bits depend neither on the instruction set nor on how the work is divided.
+//! Activations lie pixel by pixel, channels innermost, so that both loops run along channels without shuffles. Every
+//! output is one chain of fused multiply-adds in a fixed order, so the bits depend neither on the instruction set nor
+//! on how the work is divided.
 
 /// Channels of a weight panel, and of a channel group of a [`Depthwise`] source.
 pub(crate) const LANES: usize = 16;
 /// Width of the last panel when at most this many channels are left; stored channel counts are multiples of it.
 pub(crate) const HALF: usize = LANES / 2;
 
-/// Most multiply-adds per output in one pass: the weights of a panel and the numbers of its pixels then stay in the nearest caches.
+/// Most multiply-adds per output in one pass: the weights of a panel and the numbers of its pixels then stay in the
+/// nearest caches.
 const DEPTH: usize = 512;
 
-/// Weights of a dense convolution as the inner loop reads them: panels of [`LANES`] (the last perhaps [`HALF`]) outputs,
-/// innermost, by depth.
+/// Weights of a dense convolution as the inner loop reads them: panels of [`LANES`] (the last perhaps [`HALF`])
+/// outputs, innermost, by depth.
 #[derive(Debug, Clone)]
 pub(crate) struct Packed {
     /// Multiply-adds per output: `kernel * kernel * inputs`.
@@ -50,10 +52,11 @@ impl Packed {
     }
 }
 
-/// Dense convolution of some pixels as a matrix product: each output pixel reads `count` runs of `len` neighboring numbers,
-/// `step` apart.
+/// Dense convolution of some pixels as a matrix product: each output pixel reads `count` runs of `len` neighboring
+/// numbers, `step` apart.
 ///
-/// Deep sums are made in parts that pass over all pixels, resting in `output` meanwhile: the same chain of additions, so the same bits.
+/// Deep sums are made in parts that pass over all pixels, resting in `output` meanwhile: the same chain of additions,
+/// so the same bits.
 pub(crate) struct Dense<'a> {
     pub(crate) weights: &'a Packed,
     pub(crate) source: &'a [f32],
@@ -147,7 +150,8 @@ impl Dense<'_> {
 
     /// `P` pixels times the outputs of a panel.
     ///
-    /// Loops over constants and no iterators or `map` over arrays, so that all sums stay in registers and lengths stay known.
+    /// Loops over constants and no iterators or `map` over arrays, so that all sums stay in registers and lengths stay
+    /// known.
     #[allow(clippy::needless_range_loop)]
     #[inline(always)]
     fn tile<S: pulp::Simd, const V: usize, const N: usize, const P: usize>(
@@ -252,8 +256,8 @@ impl Taps {
 
 /// Depthwise convolution of some rows of output.
 ///
-/// The source is a ring of `slots` padded rows of `width` pixels for each channel group: row `y` of the padded plane lies in slot
-/// `y % slots`.
+/// The source is a ring of `slots` padded rows of `width` pixels for each channel group: row `y` of the padded plane
+/// lies in slot `y % slots`.
 pub(crate) struct Depthwise<'a> {
     pub(crate) taps: &'a Taps,
     pub(crate) source: &'a [[f32; LANES]],

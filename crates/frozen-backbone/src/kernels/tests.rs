@@ -9,7 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use super::*;
 use crate::geometry::Window;
 
-/// A machine without vector instructions, and sums too deep for one go, give the bits of this machine and of one chain of additions.
+/// A machine without vector instructions, and sums too deep for one go, give the bits of this machine and of one chain
+/// of additions.
 #[test]
 fn the_bits_depend_neither_on_the_instruction_set_nor_on_the_parts() {
     let noise = |i: usize| ((i * 7919 + 13) % 1009) as f32 / 504.5 - 1.0;
@@ -94,7 +95,8 @@ impl Problem {
         [random(inputs * h * w, seed), random(outputs * fan * kernel * kernel, seed ^ 1), random(outputs, seed ^ 2)]
     }
 
-    /// The definition, in f64: output (o, y, x) is the bias plus the sum of weight times pixel, zero outside of the image.
+    /// The definition, in f64: output (o, y, x) is the bias plus the sum of weight times pixel, zero outside of the
+    /// image.
     fn definition(&self) -> Vec<f64> {
         let Self { size: (h, w), inputs, outputs, kernel, stride, .. } = *self;
         let ([image, weight, bias], window) = (self.data(), self.window());

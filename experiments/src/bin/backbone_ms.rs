@@ -1,11 +1,13 @@
-//! Times a backbone for `experiments/peers`: `backbone_ms [side] [runs] [network file]` prints `{"ours": [milliseconds, ..]}`.
+//! Times a backbone for `experiments/peers`: `backbone_ms [side] [runs] [network file]` prints `{"ours": [milliseconds,
+//! ..]}`.
 //!
-//! Without a network it is the embedded one; `lite0`, `lite1`, `lite2`, `wide_resnet50_2`, `dinov2_small` and `dinov2_base` read a file.
-#![allow(clippy::print_stdout)] // its output is what it is for
+//! Without a network it is the embedded one; `lite0`, `lite1`, `lite2`, `wide_resnet50_2`, `dinov2_small` and
+//! `dinov2_base` read a file.
+#![allow(clippy::print_stdout)] // the program prints its result
 
 use std::time::Instant;
 
-use frozen_backbone::{
+use maphc2f::frozen_backbone::{
     Backbone, DinoV2, DinoVariant, EfficientNetLite, EfficientNetLite0, Error, LiteVariant, Weights, WideResNet50,
 };
 use ndarray::Array3;
