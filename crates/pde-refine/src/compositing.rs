@@ -116,7 +116,7 @@ pub fn inpaint(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Result
 /// around it, per channel.
 ///
 /// `image` is (H, W, C), `mask` is (H, W), `lambda > 0` is in 1 / pixel^2: details smaller than `1 / sqrt(lambda)`
-/// pixels go. The mask may cover the whole frame, whose edge is a zero-flux boundary.
+/// pixels vanish. The mask may cover the whole frame, whose edge is a zero-flux boundary.
 ///
 /// # Errors
 /// [`Error::Parameter`] if `lambda` is not in 1e-6 to 1e6, [`Error::Shape`] on mismatched shapes, [`Error::NonFinite`]

@@ -10,7 +10,7 @@ use std::cell::Cell;
 pub(crate) struct Links {
     east: Array2<f32>,
     south: Array2<f32>,
-    /// To the pixels below and right, and below and left; `None` for five points.
+    /// Couplings to the pixels below and right, and below and left; `None` for five points.
     diagonals: Option<[Array2<f32>; 2]>,
 }
 
@@ -21,7 +21,8 @@ fn harmonic(a: f32, b: f32) -> f32 {
 }
 
 impl Links {
-    /// Five points, for a scalar diffusivity; also the first pixel at which a diffusivity other than 1 is used.
+    /// Computes the five-point couplings of a scalar diffusivity; also returns the first pixel at which a diffusivity
+    /// other than 1 is used.
     pub(super) fn scalar(
         mask: ArrayView2<'_, bool>,
         diffusivity: ArrayView2<'_, f32>,
@@ -59,14 +60,13 @@ impl Links {
         Ok((links, varied.get()))
     }
 
-    /// Nine points, for a tensor `[[xx, xy], [xy, yy]]`.
+    /// Computes the nine-point couplings of a tensor `[[xx, xy], [xy, yy]]`; also returns the first pixel at which a
+    /// tensor other than the identity is used.
     ///
     /// `grad u . D grad u = (xx - |xy|) u_x^2 + (yy - |xy|) u_y^2 + |xy| (u_x +- u_y)^2`, the sign being that of `xy`:
     /// the first two weights go to the neighbors along the axes, the third to those along the diagonal of that sign.
     /// Along diagonals the harmonic mean would lose an order where `xy` passes through 0; there it is the arithmetic
     /// mean, times the ratio of both means of the traces, so that a jump in size acts as it does along the axes.
-    ///
-    /// Also the first pixel at which a tensor other than the identity is used.
     pub(super) fn tensor(
         mask: ArrayView2<'_, bool>,
         tensor: [ArrayView2<'_, f32>; 3],

@@ -62,13 +62,13 @@ impl System {
     /// Assembles the operator of a diffusion tensor `D = [[xx, xy], [xy, yy]]`, x to the right and y down.
     ///
     /// `tensor` is `[xx, xy, yy]`, each (H, W), at every pixel in or beside the mask (diagonals count as beside);
-    /// `mask` and `lambda` are as in [`System::new`], which is what this equals, bit for bit, if `xy = 0` and `xx =
-    /// yy`.
+    /// `mask` and `lambda` are as in [`System::new`]. With `xy = 0` and `xx = yy` the operator equals that of
+    /// [`System::new`] bit for bit.
     ///
     /// The stencil is Weickert's non-negative one (1998, sec. 3.4.2), with harmonic means where two pixels differ in
     /// size. It is an M-matrix, so it keeps the maximum principle, as long as `|xy|` is less than `xx` and `yy`; that
-    /// holds in every direction if the eigenvalues' ratio is less than `3 + 2 sqrt 2 = 5.83`. At the edge of the array
-    /// the couplings that would leave it are dropped, which is of first order there where `xy` is not 0.
+    /// holds in every direction if the ratio of the eigenvalues is less than `3 + 2 sqrt 2 = 5.83`. At the edge of the
+    /// array the couplings that would leave it are dropped, which is of first order there if `xy` is not 0.
     ///
     /// # Errors
     /// As [`System::new`]; [`Error::NonFinite`] also if `|xy|` is not less than `xx` and `yy`.

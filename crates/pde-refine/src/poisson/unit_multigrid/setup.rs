@@ -178,7 +178,7 @@ fn coarser_stencil(s: Regular) -> Regular {
             for px in -1..=1 {
                 for qy in -1..=1 {
                     for qx in -1..=1 {
-                        // from the own column's cell p to the other column's cell q, centerd at twice the offset
+                        // from the own column's cell p to the other column's cell q, centered at twice the offset
                         let a = entry(2 * oy + qy - py, 2 * ox + qx - px);
                         sum += weight(py) * weight(px) * a * weight(qy) * weight(qx);
                     }
