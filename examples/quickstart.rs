@@ -15,7 +15,10 @@ use common::{Bars, bar, finish, say, tell_files, tell_training, write_report};
 use maphc2f::adbench::report::Report;
 use maphc2f::bisqad::{Detector, PatchDetector, TrainParams};
 use maphc2f::physdefect::appearance::{Appearance, Material, Rendered};
-use maphc2f::physdefect::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
+use maphc2f::physdefect::baselines::{
+    CutPaste, CutPasteParams, CutPasteScar, CutPasteScarParams, PatchClone, PatchCloneParams, PerlinBlend,
+    PerlinBlendParams,
+};
 use maphc2f::physdefect::fracture::PaperFrontier;
 use maphc2f::physdefect::pitting::PaperPolygon;
 use maphc2f::physdefect::{SampleKey, Synthesizer, estimate_foreground};
@@ -154,10 +157,10 @@ fn strangers() -> Result<Vec<Box<dyn Synthesizer>>> {
     let (low, high) = (0.5, 1.0);
     let look = Appearance::new(Material::MATTE);
     Ok(vec![
-        Box::new(CutPaste::default().with_severity(low, high)?),
-        Box::new(CutPasteScar::default().with_severity(low, high)?),
-        Box::new(PerlinBlend::default().with_severity(low, high)?),
-        Box::new(PatchClone::default().with_severity(low, high)?),
+        Box::new(CutPaste::new(CutPasteParams::default().with_severity((low, high)))?),
+        Box::new(CutPasteScar::new(CutPasteScarParams::default().with_severity((low, high)))?),
+        Box::new(PerlinBlend::new(PerlinBlendParams::default().with_severity((low, high)))?),
+        Box::new(PatchClone::new(PatchCloneParams::default().with_severity((low, high)))?),
         Box::new(Rendered::new(PaperFrontier::default(), look)?.with_severity(low, high)?),
         Box::new(Rendered::new(PaperPolygon::default(), look)?.with_severity(low, high)?),
     ])

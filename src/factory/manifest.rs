@@ -6,7 +6,7 @@ use std::path::Path;
 
 use physdefect::Measures;
 use physdefect::SampleKey;
-use physdefect::replay::Model;
+use physdefect::replay::SynthesizerConfig;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
@@ -51,7 +51,7 @@ pub struct SampleRecord {
     /// Name of the mechanism.
     pub mechanism: String,
     /// The synthesizer with every parameter, light and material.
-    pub model: Model,
+    pub model: SynthesizerConfig,
     /// Which of the synthesizer's samples: differs from `index` where an earlier try stayed invisible or was worse.
     pub key: SampleKey,
     /// Severity in \[0, 1\].

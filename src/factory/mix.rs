@@ -4,7 +4,8 @@ use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use physdefect::appearance::{Appearance, Material};
-use physdefect::replay::Model;
+use physdefect::registry::Registry;
+use physdefect::replay::SynthesizerConfig;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
@@ -135,7 +136,7 @@ impl FromStr for MixEntry {
         let (rest, severity) = text.split_once('@').map_or((text, None), |(rest, range)| (rest, Some(range)));
         let (name, weight) = rest.split_once('=').map_or((rest, None), |(name, weight)| (name, Some(weight)));
         let mut entry = Self::new(name);
-        if synthesizer(name, Material::default(), entry.severity).is_none() {
+        if Registry::standard().by_name(name).is_err() {
             return refuse("mechanisms", name, format!("one of {}", known_mechanisms()));
         }
         if let Some(weight) = weight {
@@ -178,12 +179,11 @@ impl Materials {
     /// [`Error::Parameter`] for no name or an unknown one.
     pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Result<Self, Error> {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
-        let known = MATERIALS.map(|(name, _)| name).join(", ");
         if names.is_empty() {
-            return refuse("materials", "empty", format!("one or more of {known}"));
+            return refuse("materials", "empty", format!("one or more of {}", known_materials()));
         }
-        match names.iter().find(|name| material(name).is_none()) {
-            Some(name) => refuse("materials", name, format!("one of {known}")),
+        match names.iter().find(|name| Material::by_name(name).is_err()) {
+            Some(name) => refuse("materials", name, format!("one of {}", known_materials())),
             None => Ok(Self(names)),
         }
     }
@@ -211,50 +211,19 @@ impl Display for Materials {
 
 as_text!(MechanismMix, Materials);
 
-const MECHANISMS: [&str; 9] = [
-    "fracture-line",
-    "paper-frontier",
-    "pitting-loss",
-    "paper-polygon",
-    "plastic-warpage",
-    "cutpaste",
-    "cutpaste-scar",
-    "perlin-blend",
-    "patch-clone",
-];
+fn known_mechanisms() -> String {
+    Registry::standard().names().collect::<Vec<_>>().join(", ")
+}
 
-pub(super) fn known_mechanisms() -> String {
-    MECHANISMS.join(", ")
+fn known_materials() -> String {
+    Material::names().collect::<Vec<_>>().join(", ")
 }
 
 /// The synthesizer of a mechanism on a material, as plain data.
-pub(super) fn synthesizer(name: &str, material: Material, severity: (f64, f64)) -> Option<Model> {
-    let appearance = Appearance::new(material);
-    Some(match name {
-        "fracture-line" => Model::FractureLine { params: Default::default(), appearance, severity },
-        "paper-frontier" => Model::PaperFrontier { params: Default::default(), appearance, severity },
-        "pitting-loss" => Model::PittingLoss { params: Default::default(), appearance, severity },
-        "paper-polygon" => Model::PaperPolygon { params: Default::default(), appearance, severity },
-        "plastic-warpage" => Model::PlasticWarpage { params: Default::default(), appearance, severity },
-        "cutpaste" => Model::CutPaste { severity },
-        "cutpaste-scar" => Model::CutPasteScar { severity },
-        "perlin-blend" => Model::PerlinBlend { severity, textures: Vec::new() },
-        "patch-clone" => Model::PatchClone { severity, sources: Vec::new() },
-        _ => return None,
-    })
-}
-
-const MATERIALS: [(&str, Material); 5] = [
-    ("matte", Material::MATTE),
-    ("metal", Material::METAL),
-    ("glossy-plastic", Material::GLOSSY_PLASTIC),
-    ("wood", Material::WOOD),
-    ("fabric", Material::FABRIC),
-];
-
-/// A material by its name.
-pub(super) fn material(name: &str) -> Option<Material> {
-    MATERIALS.iter().find(|(n, _)| *n == name).map(|(_, material)| *material)
+pub(super) fn config(entry: &MixEntry, material: &str) -> Result<SynthesizerConfig, physdefect::Error> {
+    let (low, high) = entry.severity;
+    let appearance = Appearance::new(Material::by_name(material)?);
+    Ok(Registry::standard().by_name(&entry.name)?.config()?.with_appearance(appearance).with_severity(low, high))
 }
 
 #[cfg(test)]
@@ -263,8 +232,9 @@ mod tests {
 
     #[test]
     fn every_mechanism_is_built_under_its_own_name() {
-        for name in MECHANISMS {
-            let built = synthesizer(name, Material::METAL, (0.2, 0.4)).unwrap().build().unwrap();
+        for name in Registry::standard().names() {
+            let entry = MixEntry::new(name).with_severity((0.2, 0.4));
+            let built = config(&entry, "metal").unwrap().build().unwrap();
             assert_eq!(built.name(), name);
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use physdefect::Synthesizer;
+use physdefect::replay::SynthesizerConfig;
 use sqe::{DESCRIPTORS, Descriptors};
 
 use super::cache::Cache;
@@ -39,16 +40,12 @@ pub fn preview(params: &DatasetParams, photos: &PhotoSet, index: u64) -> Result<
 }
 
 /// A synthesizer of the mix on one of the materials, as plain data.
-fn config(params: &DatasetParams, mechanism: usize, material: usize) -> Result<physdefect::replay::Model, Error> {
+fn config(params: &DatasetParams, mechanism: usize, material: usize) -> Result<SynthesizerConfig, Error> {
     let (entries, names) = (params.mechanisms().entries(), params.materials().names());
     let (Some(entry), Some(name)) = (entries.get(mechanism), names.get(material)) else {
         return refuse("plan", format!("{mechanism}, {material}"), "a mechanism and a material of the mix");
     };
-    let Some(material) = mix::material(name) else { return refuse("materials", name, "the name of a material") };
-    match mix::synthesizer(entry.name(), material, entry.severity()) {
-        Some(config) => Ok(config),
-        None => refuse("mechanisms", entry.name(), format!("one of {}", mix::known_mechanisms())),
-    }
+    Ok(mix::config(entry, name).map_err(crate::Error::from)?)
 }
 
 fn synthesizer(params: &DatasetParams, mechanism: usize, material: usize) -> Result<Box<dyn Synthesizer>, Error> {

@@ -9,7 +9,10 @@ use std::time::Instant;
 
 use ndarray::Array3;
 use physdefect::appearance::{Appearance, Material, Rendered};
-use physdefect::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
+use physdefect::baselines::{
+    CutPaste, CutPasteParams, CutPasteScar, CutPasteScarParams, PatchClone, PatchCloneParams, PerlinBlend,
+    PerlinBlendParams,
+};
 use physdefect::fracture::{FractureLine, PaperFrontier};
 use physdefect::pitting::{PaperPolygon, PittingLoss};
 use physdefect::warpage::PlasticWarpage;
@@ -23,10 +26,10 @@ fn synthesizers(low: f64, high: f64) -> Result<Vec<Box<dyn Synthesizer>>, Error>
         Box::new(Rendered::new(PittingLoss::default(), metal)?.with_severity(low, high)?),
         Box::new(Rendered::new(PaperPolygon::default(), metal)?.with_severity(low, high)?),
         Box::new(Rendered::new(PlasticWarpage::default(), metal)?.with_severity(low, high)?),
-        Box::new(CutPaste::default().with_severity(low, high)?),
-        Box::new(CutPasteScar::default().with_severity(low, high)?),
-        Box::new(PerlinBlend::default().with_severity(low, high)?),
-        Box::new(PatchClone::default().with_severity(low, high)?),
+        Box::new(CutPaste::new(CutPasteParams::default().with_severity((low, high)))?),
+        Box::new(CutPasteScar::new(CutPasteScarParams::default().with_severity((low, high)))?),
+        Box::new(PerlinBlend::new(PerlinBlendParams::default().with_severity((low, high)))?),
+        Box::new(PatchClone::new(PatchCloneParams::default().with_severity((low, high)))?),
     ])
 }
 

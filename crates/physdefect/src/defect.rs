@@ -22,6 +22,19 @@ pub enum MechanismKind {
     Baseline,
 }
 
+impl MechanismKind {
+    /// The paper's abbreviation: FL, PL or PW; a dash for a baseline.
+    #[must_use]
+    pub fn abbreviation(self) -> &'static str {
+        match self {
+            Self::FractureLine => "FL",
+            Self::PittingLoss => "PL",
+            Self::PlasticWarpage => "PW",
+            Self::Baseline => "-",
+        }
+    }
+}
+
 /// Named physical measures of one defect; the key ends in its unit (`length_px`, `volume_px3`, `strain`).
 pub type Measures = BTreeMap<String, f64>;
 

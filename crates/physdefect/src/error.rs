@@ -70,6 +70,38 @@ pub enum Error {
         /// What the parser met, with line and column.
         reason: String,
     },
+    /// No mechanism or baseline has this name.
+    #[error("there is no mechanism `{name}`{}: choose from {}", did_you_mean(*.nearest), .known.join(", "))]
+    UnknownMechanism {
+        /// Name that was looked up.
+        name: String,
+        /// Known name most like it.
+        nearest: Option<&'static str>,
+        /// All known names.
+        known: Vec<&'static str>,
+    },
+    /// No material has this name.
+    #[error("there is no material `{name}`{}: choose from {}", did_you_mean(*.nearest), .known.join(", "))]
+    UnknownMaterial {
+        /// Name that was looked up.
+        name: String,
+        /// Known name most like it.
+        nearest: Option<&'static str>,
+        /// All known names.
+        known: Vec<&'static str>,
+    },
+    /// A registry holds an entry of this name already.
+    #[error("there is a mechanism `{name}` already: give the new one another name")]
+    DuplicateMechanism {
+        /// Name.
+        name: &'static str,
+    },
+    /// An entry of a registry cannot be written to JSON or read from it.
+    #[error("`{name}` was registered without `Entry::replayable`: it has no JSON")]
+    NotReplayable {
+        /// Name.
+        name: &'static str,
+    },
     /// The foreground could not be told from the background.
     #[error("no foreground found: {reason}; pass a mask or use the whole frame")]
     NoForeground {
@@ -116,4 +148,15 @@ pub enum Error {
         /// What was fitted.
         found: crate::MechanismKind,
     },
+}
+
+fn did_you_mean(nearest: Option<&'static str>) -> String {
+    nearest.map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
+}
+
+impl Error {
+    #[cfg(feature = "serde")]
+    pub(crate) fn json(error: serde_json::Error) -> Self {
+        Self::Json { reason: error.to_string() }
+    }
 }

@@ -14,6 +14,8 @@ pub mod fracture;
 pub mod noise;
 mod params;
 pub mod pitting;
+pub mod registry;
+#[cfg(feature = "serde")]
 pub mod replay;
 mod sample;
 pub mod warpage;

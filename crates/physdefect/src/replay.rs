@@ -8,12 +8,13 @@
 //! use ndarray::Array3;
 //! use physdefect::SampleKey;
 //! use physdefect::appearance::{Appearance, Material};
-//! use physdefect::fracture::FractureParams;
-//! use physdefect::replay::{Model, Recipe, Region, replay};
+//! use physdefect::fracture::{FractureLine, FractureParams};
+//! use physdefect::replay::{Recipe, Region, SynthesizerConfig, replay};
 //!
 //! let photo = Array3::from_elem((96, 96, 3), 0.6f32);
 //! let params = FractureParams { grain: 0.02, ..FractureParams::default() };
-//! let model = Model::FractureLine { params, appearance: Appearance::new(Material::METAL), severity: (0.2, 0.6) };
+//! let metal = Appearance::new(Material::METAL);
+//! let model = SynthesizerConfig::mechanism::<FractureLine>(params).with_appearance(metal).with_severity(0.2, 0.6);
 //! let recipe = Recipe { model, key: SampleKey { seed: 7, index: 3 }, region: Region::WholeFrame };
 //! let sample = recipe.make(photo.view())?;
 //! let again = replay(&recipe.to_json()?, photo.view())?;
@@ -21,167 +22,269 @@
 //! # Ok::<(), physdefect::Error>(())
 //! ```
 
-use ndarray::{Array3, ArrayView3};
+use std::any::Any;
+use std::fmt::Debug;
+
+use ndarray::ArrayView3;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::appearance::{Appearance, Rendered};
-use crate::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend, textures};
-use crate::fracture::{FractureLine, FractureParams, FrontierParams, PaperFrontier};
-use crate::pitting::{PaperPolygon, PittingLoss};
-use crate::warpage::PlasticWarpage;
+use crate::registry::Registry;
 use crate::{Domain, Error, Mechanism, Sample, SampleKey, Synthesizer, estimate_foreground};
 
-/// A whole synthesizer as plain data: mechanism or control arm, its parameters, light and material, severities drawn.
+/// A synthesizer that can be built from plain data, and so be written to JSON and replayed.
 ///
-/// In JSON the variant is the key `model`, named as in [`Synthesizer::name`]; a part that is left out has its default, an
-/// unknown key is refused. Nothing is checked before [`Self::build`].
-///
-/// `severity` is the range (low, high) that each sample's severity is drawn from, within \[0, 1\].
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(tag = "model", rename_all = "kebab-case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum Model {
-    /// [`FractureLine`].
-    FractureLine {
-        /// Parameters.
-        #[serde(default)]
-        params: FractureParams,
-        /// Material and light.
-        #[serde(default)]
-        appearance: Appearance,
-        /// Severities.
-        #[serde(default = "all")]
-        severity: (f64, f64),
-    },
-    /// [`PaperFrontier`].
-    PaperFrontier {
-        /// Parameters.
-        #[serde(default)]
-        params: FrontierParams,
-        /// Material and light.
-        #[serde(default)]
-        appearance: Appearance,
-        /// Severities.
-        #[serde(default = "all")]
-        severity: (f64, f64),
-    },
-    /// [`PittingLoss`].
-    PittingLoss {
-        /// Parameters.
-        #[serde(default)]
-        params: PittingLoss,
-        /// Material and light.
-        #[serde(default)]
-        appearance: Appearance,
-        /// Severities.
-        #[serde(default = "all")]
-        severity: (f64, f64),
-    },
-    /// [`PaperPolygon`].
-    PaperPolygon {
-        /// Parameters.
-        #[serde(default)]
-        params: PaperPolygon,
-        /// Material and light.
-        #[serde(default)]
-        appearance: Appearance,
-        /// Severities.
-        #[serde(default = "all")]
-        severity: (f64, f64),
-    },
-    /// [`PlasticWarpage`].
-    PlasticWarpage {
-        /// Parameters.
-        #[serde(default)]
-        params: PlasticWarpage,
-        /// Material and light.
-        #[serde(default)]
-        appearance: Appearance,
-        /// Severities.
-        #[serde(default = "all")]
-        severity: (f64, f64),
-    },
-    /// [`CutPaste`].
-    #[serde(rename = "cutpaste")]
-    CutPaste {
-        /// Severities.
-        #[serde(default = "all")]
-        severity: (f64, f64),
-    },
-    /// [`CutPasteScar`].
-    #[serde(rename = "cutpaste-scar")]
-    CutPasteScar {
-        /// Severities.
-        #[serde(default = "all")]
-        severity: (f64, f64),
-    },
-    /// [`PerlinBlend`].
-    PerlinBlend {
-        /// Severities.
-        #[serde(default = "all")]
-        severity: (f64, f64),
-        /// Textures `(H, W, C)` instead of the shuffled photo; each is written out as its shape and values.
-        #[serde(default, with = "textures", skip_serializing_if = "Vec::is_empty")]
-        textures: Vec<Array3<f32>>,
-    },
-    /// [`PatchClone`].
-    PatchClone {
-        /// Severities.
-        #[serde(default = "all")]
-        severity: (f64, f64),
-        /// Photos `(H, W, C)` that patches come from; none for the photo itself. Each is written out as its shape and values.
-        #[serde(default, with = "textures", skip_serializing_if = "Vec::is_empty")]
-        sources: Vec<Array3<f32>>,
-    },
+/// [`Rendered<M>`] is one for every mechanism `M` with [`FromParams`]; a foreign synthesizer implements it itself.
+pub trait Replayable: Synthesizer + Sized + 'static {
+    /// Name in the key `model` of the JSON, as in [`Synthesizer::name`].
+    const NAME: &'static str;
+    /// Everything that the synthesizer depends on, without checks; a missing field has its default.
+    type Config: ConfigData;
+    /// Builds the synthesizer, every value checked.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] naming the first value out of range.
+    fn from_config(config: Self::Config) -> Result<Self, Error>;
 }
 
-fn all() -> (f64, f64) {
-    (0.0, 1.0)
+/// A mechanism that is built from plain parameters: with this it can be registered as replayable.
+pub trait FromParams: Mechanism + Sized + 'static {
+    /// Name, as in [`Mechanism::name`].
+    const NAME: &'static str;
+    /// The mechanism's parameters, without checks; a missing field has its default.
+    type Params: Clone + Default + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync + 'static;
+    /// Builds the mechanism, every value checked.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] naming the first value out of range.
+    fn from_params(params: Self::Params) -> Result<Self, Error>;
 }
 
-fn rendered(
-    model: impl Mechanism + 'static,
+/// The plain data of a [`Replayable`] synthesizer.
+pub trait ConfigData:
+    Clone + Default + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+    /// Range (low, high) that severities are drawn from.
+    fn severity(&self) -> (f64, f64);
+    /// Replaces the range of severities.
+    fn set_severity(&mut self, severity: (f64, f64));
+    /// Material and light; `None` for a baseline.
+    fn appearance(&self) -> Option<Appearance> {
+        None
+    }
+    /// Replaces material and light; a baseline has none and does nothing.
+    fn set_appearance(&mut self, appearance: Appearance) {
+        let _ = appearance;
+    }
+}
+
+/// The plain data of a rendered mechanism: its parameters, material and light, and severities.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RenderedConfig<P: Default> {
+    params: P,
     appearance: Appearance,
-    (low, high): (f64, f64),
-) -> Result<Box<dyn Synthesizer>, Error> {
-    Ok(Box::new(Rendered::new(model, appearance)?.with_severity(low, high)?))
+    severity: (f64, f64),
 }
 
-impl Model {
-    /// The synthesizer, every value checked.
+impl<P: Default> Default for RenderedConfig<P> {
+    fn default() -> Self {
+        Self { params: P::default(), appearance: Appearance::default(), severity: (0.0, 1.0) }
+    }
+}
+
+impl<P> ConfigData for RenderedConfig<P>
+where
+    P: Clone + Default + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    fn severity(&self) -> (f64, f64) {
+        self.severity
+    }
+    fn set_severity(&mut self, severity: (f64, f64)) {
+        self.severity = severity;
+    }
+    fn appearance(&self) -> Option<Appearance> {
+        Some(self.appearance)
+    }
+    fn set_appearance(&mut self, appearance: Appearance) {
+        self.appearance = appearance;
+    }
+}
+
+impl<M: FromParams> Replayable for Rendered<M> {
+    const NAME: &'static str = M::NAME;
+    type Config = RenderedConfig<M::Params>;
+    fn from_config(config: Self::Config) -> Result<Self, Error> {
+        Self::new(M::from_params(config.params)?, config.appearance)?
+            .with_severity(config.severity.0, config.severity.1)
+    }
+}
+
+/// The configuration of one type of synthesizer.
+#[derive(Debug)]
+pub(crate) struct TypedConfig<S: Replayable>(S::Config);
+
+impl<S: Replayable> Default for TypedConfig<S> {
+    fn default() -> Self {
+        Self(S::Config::default())
+    }
+}
+
+impl<S: Replayable> TypedConfig<S> {
+    pub(crate) fn parse(value: serde_json::Value) -> serde_json::Result<Self> {
+        serde_json::from_value(value).map(Self)
+    }
+}
+
+/// [`TypedConfig`] without its type.
+pub(crate) trait Config: Debug + Send + Sync {
+    fn name(&self) -> &'static str;
+    fn build(&self) -> Result<Box<dyn Synthesizer>, Error>;
+    fn severity(&self) -> (f64, f64);
+    fn set_severity(&mut self, severity: (f64, f64));
+    fn appearance(&self) -> Option<Appearance>;
+    fn set_appearance(&mut self, appearance: Appearance);
+    fn boxed_clone(&self) -> Box<dyn Config>;
+    fn equals(&self, other: &dyn Config) -> bool;
+    fn data(&self) -> &dyn Any;
+    fn as_serialize(&self) -> &dyn erased_serde::Serialize;
+}
+
+impl<S: Replayable + Debug> Config for TypedConfig<S> {
+    fn name(&self) -> &'static str {
+        S::NAME
+    }
+    fn build(&self) -> Result<Box<dyn Synthesizer>, Error> {
+        Ok(Box::new(S::from_config(self.0.clone())?))
+    }
+    fn severity(&self) -> (f64, f64) {
+        self.0.severity()
+    }
+    fn set_severity(&mut self, severity: (f64, f64)) {
+        self.0.set_severity(severity);
+    }
+    fn appearance(&self) -> Option<Appearance> {
+        self.0.appearance()
+    }
+    fn set_appearance(&mut self, appearance: Appearance) {
+        self.0.set_appearance(appearance);
+    }
+    fn boxed_clone(&self) -> Box<dyn Config> {
+        Box::new(Self(self.0.clone()))
+    }
+    fn equals(&self, other: &dyn Config) -> bool {
+        other.name() == S::NAME && other.data().downcast_ref() == Some(&self.0)
+    }
+    fn data(&self) -> &dyn Any {
+        &self.0
+    }
+    fn as_serialize(&self) -> &dyn erased_serde::Serialize {
+        &self.0
+    }
+}
+
+/// A whole synthesizer as plain data: mechanism or baseline, its parameters, material and light, severities.
+///
+/// In JSON the key `model` holds the name, as in [`Synthesizer::name`]; a field that is left out has its default, an
+/// unknown key is refused. Nothing is checked before [`Self::build`]. `Deserialize` knows the names of
+/// [`Registry::standard`]; for those of another registry use [`Registry::config_from_json`] or [`Recipe::from_json_in`].
+#[derive(Debug)]
+pub struct SynthesizerConfig(Box<dyn Config>);
+
+impl SynthesizerConfig {
+    /// The configuration of a rendered mechanism with the default appearance (matte, estimated light) and severities
+    /// from 0 to 1.
+    pub fn mechanism<M: FromParams>(params: M::Params) -> Self {
+        Self::new::<Rendered<M>>(RenderedConfig { params, ..RenderedConfig::default() })
+    }
+
+    /// The configuration of any synthesizer.
+    pub fn new<S: Replayable>(config: S::Config) -> Self {
+        Self(Box::new(TypedConfig::<S>(config)))
+    }
+
+    /// The same under another material and light. A baseline takes no notice.
+    #[must_use]
+    pub fn with_appearance(mut self, appearance: Appearance) -> Self {
+        self.0.set_appearance(appearance);
+        self
+    }
+
+    /// The same with severities drawn from `low..=high`, within \[0, 1\].
+    #[must_use]
+    pub fn with_severity(mut self, low: f64, high: f64) -> Self {
+        self.0.set_severity((low, high));
+        self
+    }
+
+    /// Name of the mechanism or baseline.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    /// Range (low, high) that each sample's severity is drawn from.
+    #[must_use]
+    pub fn severity(&self) -> (f64, f64) {
+        self.0.severity()
+    }
+
+    /// Material and light; `None` for a baseline.
+    #[must_use]
+    pub fn appearance(&self) -> Option<Appearance> {
+        self.0.appearance()
+    }
+
+    /// The plain data, if it is that of `S`.
+    #[must_use]
+    pub fn data<S: Replayable>(&self) -> Option<&S::Config> {
+        self.0.data().downcast_ref()
+    }
+
+    /// Builds the synthesizer, every value checked.
     ///
     /// # Errors
     /// [`Error::Parameter`] naming the first value out of range and its range; [`Error::NotFinite`] for a texture.
     pub fn build(&self) -> Result<Box<dyn Synthesizer>, Error> {
-        match self.clone() {
-            Self::FractureLine { params, appearance, severity } => {
-                rendered(FractureLine::new(params)?, appearance, severity)
-            }
-            Self::PaperFrontier { params, appearance, severity } => {
-                rendered(PaperFrontier::new(params)?, appearance, severity)
-            }
-            Self::PittingLoss { params, appearance, severity } => {
-                params.validate()?;
-                rendered(params, appearance, severity)
-            }
-            Self::PaperPolygon { params, appearance, severity } => {
-                params.validate()?;
-                rendered(params, appearance, severity)
-            }
-            Self::PlasticWarpage { params, appearance, severity } => {
-                params.validate()?;
-                rendered(params, appearance, severity)
-            }
-            Self::CutPaste { severity: (low, high) } => Ok(Box::new(CutPaste::default().with_severity(low, high)?)),
-            Self::CutPasteScar { severity: (low, high) } => {
-                Ok(Box::new(CutPasteScar::default().with_severity(low, high)?))
-            }
-            Self::PerlinBlend { severity: (low, high), textures } => {
-                Ok(Box::new(PerlinBlend::default().with_severity(low, high)?.with_textures(textures)?))
-            }
-            Self::PatchClone { severity: (low, high), sources } => {
-                Ok(Box::new(PatchClone::default().with_severity(low, high)?.with_sources(sources)?))
-            }
+        self.0.build()
+    }
+}
+
+impl From<Box<dyn Config>> for SynthesizerConfig {
+    fn from(config: Box<dyn Config>) -> Self {
+        Self(config)
+    }
+}
+
+impl Clone for SynthesizerConfig {
+    fn clone(&self) -> Self {
+        Self(self.0.boxed_clone())
+    }
+}
+
+impl PartialEq for SynthesizerConfig {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.equals(other.0.as_ref())
+    }
+}
+
+impl Serialize for SynthesizerConfig {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Tagged<'a> {
+            model: &'static str,
+            #[serde(flatten)]
+            fields: &'a dyn erased_serde::Serialize,
         }
+        Tagged { model: self.name(), fields: self.0.as_serialize() }.serialize(out)
+    }
+}
+
+impl<'de> Deserialize<'de> for SynthesizerConfig {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let fields = serde_json::Map::deserialize(from)?;
+        Registry::standard().config_from_json(fields).map_err(serde::de::Error::custom)
     }
 }
 
@@ -215,7 +318,7 @@ impl Region {
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// The synthesizer.
-    pub model: Model,
+    pub model: SynthesizerConfig,
     /// Which of its samples.
     pub key: SampleKey,
     /// Where on the photo.
@@ -226,11 +329,11 @@ pub struct Recipe {
 impl Recipe {
     /// Makes the sample on `photo` `(H, W, C)`, f32 in \[0, 1\].
     ///
-    /// For many samples of one model or one photo, [`Model::build`] and [`Region::domain`] once and call
+    /// For many samples of one model or one photo, [`SynthesizerConfig::build`] and [`Region::domain`] once and call
     /// [`Synthesizer::synthesize`]: the same samples.
     ///
     /// # Errors
-    /// Those of [`Model::build`], [`Region::domain`] and [`Synthesizer::synthesize`].
+    /// Those of [`SynthesizerConfig::build`], [`Region::domain`] and [`Synthesizer::synthesize`].
     pub fn make(&self, photo: ArrayView3<'_, f32>) -> Result<Sample, Error> {
         let synthesizer = self.model.build()?;
         synthesizer.synthesize(photo, &self.region.domain(photo)?, self.key)
@@ -239,25 +342,39 @@ impl Recipe {
     /// As one line of JSON.
     ///
     /// # Errors
-    /// Those of [`Model::build`]: what cannot be replayed is not written.
+    /// Those of [`SynthesizerConfig::build`]: what cannot be replayed is not written.
     pub fn to_json(&self) -> Result<String, Error> {
         self.model.build()?;
-        serde_json::to_string(self).map_err(json)
+        serde_json::to_string(self).map_err(Error::json)
     }
 
-    /// From JSON, every value checked.
+    /// Reads a recipe of this crate's mechanisms and baselines from JSON, every value checked.
     ///
     /// # Errors
-    /// [`Error::Json`] if the text is not a recipe; those of [`Model::build`] if it is one with a value out of range.
+    /// As [`Self::from_json_in`].
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        let recipe: Self = serde_json::from_str(text).map_err(json)?;
+        Self::from_json_in(text, &Registry::standard())
+    }
+
+    /// Reads a recipe of the mechanisms and baselines of `registry` from JSON, every value checked.
+    ///
+    /// # Errors
+    /// [`Error::Json`] if the text is not a recipe, [`Error::UnknownMechanism`] if the registry has no such name; those of
+    /// [`SynthesizerConfig::build`] if it is one with a value out of range.
+    pub fn from_json_in(text: &str, registry: &Registry) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Fields {
+            model: serde_json::Map<String, serde_json::Value>,
+            key: SampleKey,
+            #[serde(default)]
+            region: Region,
+        }
+        let Fields { model, key, region } = serde_json::from_str(text).map_err(Error::json)?;
+        let recipe = Self { model: registry.config_from_json(model)?, key, region };
         recipe.model.build()?;
         Ok(recipe)
     }
-}
-
-fn json(error: serde_json::Error) -> Error {
-    Error::Json { reason: error.to_string() }
 }
 
 /// Makes the sample of a recipe in JSON on the photo it was made for: patch, mask, box and record equal to the last bit.

@@ -7,7 +7,10 @@ mod common;
 
 use ndarray::{Array2, Array3};
 use physdefect::appearance::{Appearance, Light, Material, Rendered};
-use physdefect::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
+use physdefect::baselines::{
+    CutPaste, CutPasteParams, CutPasteScar, CutPasteScarParams, PatchClone, PatchCloneParams, PerlinBlend,
+    PerlinBlendParams,
+};
 use physdefect::fracture::{FractureLine, Toughness, ToughnessField, frontier_half_width, lefm};
 use physdefect::noise::{GaussianField, Perlin};
 use physdefect::pitting::{
@@ -257,10 +260,10 @@ proptest! {
         named(PlasticWarpage::default().with_foundation_length(v[1]));
         named(PlasticWarpage::default().with_irregularity(v[2]));
         named(PlasticWarpage::default().with_view([v[3], v[4], v[5]]));
-        named(CutPaste::default().with_severity(v[0], v[1]));
-        named(CutPasteScar::default().with_severity(v[2], v[3]));
-        named(PerlinBlend::default().with_severity(v[4], v[5]));
-        named(PatchClone::default().with_severity(v[1], v[2]));
+        named(CutPaste::new(CutPasteParams::default().with_severity((v[0], v[1]))));
+        named(CutPasteScar::new(CutPasteScarParams::default().with_severity((v[2], v[3]))));
+        named(PerlinBlend::new(PerlinBlendParams::default().with_severity((v[4], v[5]))));
+        named(PatchClone::new(PatchCloneParams::default().with_severity((v[1], v[2]))));
         named(Toughness::Gaussian { disorder: v[0] }.validate());
         named(Toughness::Voronoi { modulus: v[1] }.validate());
         named(Light { azimuth: v[0], elevation: v[1], ambient: v[2] }.validate());

@@ -6,6 +6,7 @@ mod common;
 
 use ndarray::{Array2, Array3};
 use physdefect::appearance::{Appearance, Light, Material, Rendered};
+use physdefect::baselines::{CutPasteParams, PerlinBlendParams};
 use physdefect::fracture::{
     FractureLine, FractureParams, FrontierParams, PaperFrontier, Toughness, frontier_half_width,
 };
@@ -145,8 +146,8 @@ proptest! {
         let fine = (0.0..=1.0).contains(&low) && (low..=1.0).contains(&high);
         let crack = Rendered::new(FractureLine::default(), Appearance::default()).unwrap();
         prop_assert_eq!(crack.with_severity(low, high).is_ok(), fine);
-        prop_assert_eq!(physdefect::baselines::CutPaste::default().with_severity(low, high).is_ok(), fine);
-        prop_assert_eq!(physdefect::baselines::PerlinBlend::default().with_severity(low, high).is_ok(), fine);
+        prop_assert_eq!(CutPasteParams::default().with_severity((low, high)).check().is_ok(), fine);
+        prop_assert_eq!(PerlinBlendParams::default().with_severity((low, high)).check().is_ok(), fine);
     }
 }
 

@@ -6,12 +6,16 @@ mod common;
 
 use ndarray::Array3;
 use physdefect::appearance::{Appearance, Light, Material};
-use physdefect::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
-use physdefect::fracture::{FractureParams, FrontierParams, Toughness};
+use physdefect::baselines::{
+    CutPaste, CutPasteParams, CutPasteScar, CutPasteScarParams, PatchClone, PatchCloneParams, PerlinBlend,
+    PerlinBlendParams,
+};
+use physdefect::fracture::{FractureLine, FractureParams, FrontierParams, PaperFrontier, Toughness};
 use physdefect::pitting::{
     Interaction, Nucleation, PaperPolygon, PitShape, PittingLoss, Product, Susceptibility as Spots,
 };
-use physdefect::replay::{Model, Recipe, Region, replay};
+use physdefect::registry::Registry;
+use physdefect::replay::{Recipe, Region, SynthesizerConfig, replay};
 use physdefect::warpage::{Load, PlasticWarpage};
 use physdefect::{Error, Sample, SampleKey};
 use proptest::prelude::*;
@@ -19,20 +23,12 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-const KINDS: [&str; 9] = [
-    "fracture-line",
-    "paper-frontier",
-    "pitting-loss",
-    "paper-polygon",
-    "plastic-warpage",
-    "cutpaste",
-    "cutpaste-scar",
-    "perlin-blend",
-    "patch-clone",
-];
+fn names() -> Vec<&'static str> {
+    Registry::standard().names().collect()
+}
 
-/// A model of a kind with every number drawn anew, so that each has all 53 bits.
-fn drawn(kind: usize, r: &mut ChaCha8Rng) -> Model {
+/// A configuration with its numbers drawn anew, so that each has all 53 bits.
+fn drawn(name: &str, r: &mut ChaCha8Rng) -> SynthesizerConfig {
     let looks = [Material::MATTE, Material::METAL, Material::GLOSSY_PLASTIC, Material::WOOD, Material::FABRIC];
     let material = Material { cavity: r.random(), specular: r.random(), ..looks[r.random_range(0..5)] };
     let mut appearance = Appearance::new(material);
@@ -41,10 +37,10 @@ fn drawn(kind: usize, r: &mut ChaCha8Rng) -> Model {
         appearance = appearance.lit(Light { azimuth, elevation, ambient: r.random_range(0.0..0.6) });
     }
     let low = r.random_range(0.0..0.5);
-    let severity = (low, r.random_range(low..1.0));
+    let high = r.random_range(low..1.0);
     let third = |r: &mut ChaCha8Rng| Array3::from_shape_simple_fn((20, 24, 3), || r.random::<f32>());
-    match kind {
-        0 => {
+    let config = match name {
+        "fracture-line" => {
             let toughness = if r.random() {
                 Toughness::Gaussian { disorder: r.random_range(0.0..0.6) }
             } else {
@@ -59,14 +55,14 @@ fn drawn(kind: usize, r: &mut ChaCha8Rng) -> Model {
                 toughness,
                 ..FractureParams::default()
             };
-            Model::FractureLine { params, appearance, severity }
+            SynthesizerConfig::mechanism::<FractureLine>(params)
         }
-        1 => {
+        "paper-frontier" => {
             let params =
                 FrontierParams { w0: r.random_range(1.0..8.0), wander: r.random(), ..FrontierParams::default() };
-            Model::PaperFrontier { params, appearance, severity }
+            SynthesizerConfig::mechanism::<PaperFrontier>(params)
         }
-        2 => {
+        "pitting-loss" => {
             let interaction = match r.random_range(0..3) {
                 0 => Interaction::Independent,
                 1 => Interaction::Thomas {
@@ -89,17 +85,17 @@ fn drawn(kind: usize, r: &mut ChaCha8Rng) -> Model {
                 .and_then(|m| m.with_pixel_pitch_mm(r.random_range(0.01..1.0)))
                 .unwrap()
                 .with_shape(shapes[r.random_range(0..4)]);
-            Model::PittingLoss { params, appearance, severity }
+            SynthesizerConfig::mechanism::<PittingLoss>(params)
         }
-        3 => {
+        "paper-polygon" => {
             let params = PaperPolygon::default()
                 .with_growth(r.random_range(0.01..0.1), r.random_range(0.2..1.0))
                 .and_then(|m| m.with_noise(r.random_range(0.02..0.2), r.random()))
                 .unwrap()
                 .with_product(Product::Copper);
-            Model::PaperPolygon { params, appearance, severity }
+            SynthesizerConfig::mechanism::<PaperPolygon>(params)
         }
-        4 => {
+        "plastic-warpage" => {
             let all = [Load::Indenter, Load::Line, Load::PressedEdge, Load::HotSpot];
             let first = r.random_range(0.1..0.3);
             let params = PlasticWarpage::default()
@@ -109,13 +105,19 @@ fn drawn(kind: usize, r: &mut ChaCha8Rng) -> Model {
                 .and_then(|m| m.with_view([r.random_range(-0.5..0.5), r.random_range(-0.5..0.5), 1.0]))
                 .unwrap()
                 .with_outward(r.random());
-            Model::PlasticWarpage { params, appearance, severity }
+            SynthesizerConfig::mechanism::<PlasticWarpage>(params)
         }
-        5 => Model::CutPaste { severity },
-        6 => Model::CutPasteScar { severity },
-        7 => Model::PerlinBlend { severity, textures: if r.random() { vec![third(r)] } else { vec![] } },
-        _ => Model::PatchClone { severity, sources: if r.random() { vec![third(r)] } else { vec![] } },
-    }
+        "perlin-blend" => {
+            let textures = if r.random() { vec![third(r)] } else { vec![] };
+            SynthesizerConfig::new::<PerlinBlend>(PerlinBlendParams::default().with_textures(textures))
+        }
+        "patch-clone" => {
+            let sources = if r.random() { vec![third(r)] } else { vec![] };
+            SynthesizerConfig::new::<PatchClone>(PatchCloneParams::default().with_sources(sources))
+        }
+        other => Registry::standard().by_name(other).and_then(|e| e.config()).unwrap(),
+    };
+    config.with_appearance(appearance).with_severity(low, high)
 }
 
 fn photo() -> Array3<f32> {
@@ -142,7 +144,7 @@ fn bits(sample: &Sample) -> Bits {
 fn replay_is_byte_equal() {
     let photo = photo();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
-    for (kind, name) in KINDS.into_iter().enumerate() {
+    for (kind, name) in names().into_iter().enumerate() {
         let made: usize = pool.install(|| {
             (0..1000u64)
                 .into_par_iter()
@@ -150,7 +152,7 @@ fn replay_is_byte_equal() {
                     let mut r = SampleKey { seed: kind as u64, index }.rng();
                     let region = if index % 2 == 0 { Region::WholeFrame } else { Region::EstimatedForeground };
                     let key = SampleKey { seed: r.random(), index: r.random() };
-                    let recipe = Recipe { model: drawn(kind, &mut r), key, region };
+                    let recipe = Recipe { model: drawn(name, &mut r), key, region };
                     let text = recipe.to_json().unwrap();
                     assert_eq!(Recipe::from_json(&text).unwrap(), recipe, "{text}");
                     match (recipe.make(photo.view()), replay(&text, photo.view())) {
@@ -175,10 +177,11 @@ fn replay_is_byte_equal() {
 #[test]
 fn every_parameter_is_written() {
     // The fields, as Debug names them, are keys of the JSON.
-    for (kind, model) in KINDS.into_iter().enumerate() {
+    for (kind, name) in names().into_iter().enumerate() {
         let mut r = SampleKey { seed: kind as u64, index: 3 }.rng();
+        let textured = ["perlin-blend", "patch-clone"].contains(&name);
         let recipe =
-            Recipe { model: drawn(kind, &mut r), key: SampleKey { seed: 1, index: 2 }, region: Region::WholeFrame };
+            Recipe { model: drawn(name, &mut r), key: SampleKey { seed: 1, index: 2 }, region: Region::WholeFrame };
         let (text, debug) = (recipe.to_json().unwrap(), format!("{:?}", recipe.model));
         let fields: Vec<&str> = debug
             .split(['{', '(', ','])
@@ -186,13 +189,13 @@ fn every_parameter_is_written() {
             .filter(|name| {
                 !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
             })
-            .filter(|name| {
-                !["shape", "strides", "layout", "const", "ndim", "textures", "sources"].contains(name) || kind < 7
+            .filter(|field| {
+                !textured || !["shape", "strides", "layout", "const", "ndim", "textures", "sources"].contains(field)
             })
             .collect();
         assert!(!fields.is_empty(), "{debug}");
         for field in fields {
-            assert!(text.contains(&format!("\"{field}\":")), "{model}: {field} is missing in {text}");
+            assert!(text.contains(&format!("\"{field}\":")), "{name}: {field} is missing in {text}");
         }
     }
 }
@@ -223,11 +226,11 @@ fn a_value_out_of_range_is_refused_by_name_with_its_range() {
     }
     // What is not written has its default.
     let short = Recipe::from_json(r#"{"model":{"model":"cutpaste-scar"},"key":{"seed":1,"index":2}}"#).unwrap();
-    assert_eq!(short.model, Model::CutPasteScar { severity: (0.0, 1.0) });
+    assert_eq!(short.model, SynthesizerConfig::new::<CutPasteScar>(CutPasteScarParams::default()));
+    assert_eq!(short.model.severity(), (0.0, 1.0));
     for broken in [
         "",
         "[1]",
-        r#"{"model":{"model":"dream"},"key":{"seed":1,"index":2}}"#,
         r#"{"model":{"model":"cutpaste","severty":[0,1]},"key":{"seed":1,"index":2}}"#,
         r#"{"model":{"model":"fracture-line","params":{"grian":0.1}},"key":{"seed":1,"index":2}}"#,
         r#"{"model":{"model":"fracture-line","params":{"grain":null}},"key":{"seed":1,"index":2}}"#,
@@ -237,8 +240,10 @@ fn a_value_out_of_range_is_refused_by_name_with_its_range() {
     ] {
         assert!(matches!(Recipe::from_json(broken), Err(Error::Json { .. })), "{broken}");
     }
+    let dream = Recipe::from_json(r#"{"model":{"model":"perlin-blenn"},"key":{"seed":1,"index":2}}"#).unwrap_err();
+    assert!(matches!(dream, Error::UnknownMechanism { nearest: Some("perlin-blend"), .. }), "{dream}");
     // And what could not be read back is not written.
-    let model = Model::CutPaste { severity: (f64::NAN, 1.0) };
+    let model = SynthesizerConfig::new::<CutPaste>(CutPasteParams::default()).with_severity(f64::NAN, 1.0);
     let recipe = Recipe { model, key: SampleKey { seed: 0, index: 0 }, region: Region::WholeFrame };
     assert!(matches!(recipe.to_json(), Err(Error::Parameter { name: "severity", .. })));
 }
@@ -248,11 +253,12 @@ fn synthesizers_survive_json() {
     fn through<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(value: T) {
         assert_eq!(serde_json::from_str::<T>(&serde_json::to_string(&value).unwrap()).unwrap(), value);
     }
-    through(CutPaste::default().with_severity(0.1, 0.7).unwrap());
-    through(CutPasteScar::default().with_severity(0.1, 0.7).unwrap());
+    through(CutPaste::new(CutPasteParams::default().with_severity((0.1, 0.7))).unwrap());
+    through(CutPasteScar::new(CutPasteScarParams::default().with_severity((0.1, 0.7))).unwrap());
     let texture = || vec![Array3::from_elem((2, 3, 1), 0.1f32)];
-    through(PerlinBlend::default().with_severity(0.1, 0.7).unwrap().with_textures(texture()).unwrap());
-    through(PatchClone::default().with_sources(texture()).unwrap());
+    let blend = PerlinBlendParams::default().with_severity((0.1, 0.7)).with_textures(texture());
+    through(PerlinBlend::new(blend).unwrap());
+    through(PatchClone::new(PatchCloneParams::default().with_sources(texture())).unwrap());
     let refused = serde_json::from_str::<CutPaste>(r#"{"severity":[0.5,0.4]}"#).unwrap_err().to_string();
     assert!(refused.contains("severity") && refused.contains("at least the lower bound"), "{refused}");
 }
@@ -261,9 +267,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_text_panics(kind in 0usize..9, seed: u64, at in 0usize..4000, put in "[-0-9a-z.,:{}\\[\\]\"]{0,6}") {
+    fn no_text_panics(kind in 0..names().len(), seed: u64, at in 0usize..4000, put in "[-0-9a-z.,:{}\\[\\]\"]{0,6}") {
         let key = SampleKey { seed, index: 0 };
-        let recipe = Recipe { model: drawn(kind, &mut key.rng()), key, region: Region::WholeFrame };
+        let recipe = Recipe { model: drawn(names()[kind], &mut key.rng()), key, region: Region::WholeFrame };
         let mut text = recipe.to_json().unwrap();
         let at = at % text.len();
         let end = (at + put.len()).min(text.len());

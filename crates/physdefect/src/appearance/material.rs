@@ -1,5 +1,6 @@
 //! How a surface answers light.
 
+use crate::registry::nearest;
 use crate::{Error, params};
 
 const NAME: &str = "material";
@@ -36,6 +37,33 @@ impl Material {
     pub const WOOD: Self = Self { diffuse: 0.95, specular: 0.08, gloss: 3, cavity: 0.8, rim: 0.15, albedo: 0.35 };
     /// Textiles: light is scattered between fibers, cavities stay shallow.
     pub const FABRIC: Self = Self { diffuse: 1.0, specular: 0.0, gloss: 3, cavity: 0.65, rim: 0.0, albedo: 0.35 };
+
+    /// All named materials.
+    pub const NAMED: [(&'static str, Self); 5] = [
+        ("matte", Self::MATTE),
+        ("metal", Self::METAL),
+        ("glossy-plastic", Self::GLOSSY_PLASTIC),
+        ("wood", Self::WOOD),
+        ("fabric", Self::FABRIC),
+    ];
+
+    /// Names of all named materials.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::NAMED.into_iter().map(|(name, _)| name)
+    }
+
+    /// Looks a material up by its exact name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownMaterial`] with all names and the nearest one.
+    pub fn by_name(name: &str) -> Result<Self, Error> {
+        let unknown = || Error::UnknownMaterial {
+            name: name.to_owned(),
+            nearest: nearest(name, Self::names()),
+            known: Self::names().collect(),
+        };
+        Self::NAMED.into_iter().find(|(n, _)| *n == name).map(|(_, material)| material).ok_or_else(unknown)
+    }
 
     /// Refuses values out of range.
     ///

@@ -3,42 +3,96 @@
 use ndarray::{Array3, ArrayView3};
 use rand::Rng;
 
-use super::{Severity, attempt, bilinear, channel_means, check_finite, check_texture, clipped, support};
+use super::{attempt, baseline, bilinear, channel_means, check_finite, check_texture, clipped, support};
 use crate::finalize::{self, UncheckedSample};
-use crate::{Bbox, Domain, Error, Measures, MechanismKind, Sample, SampleKey, Synthesizer};
+use crate::{Bbox, Domain, Error, Measures, MechanismKind, Sample, SampleKey, Synthesizer, params};
+
+/// Parameters of [`PatchClone`].
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+pub struct PatchCloneParams {
+    severity: (f64, f64),
+    #[cfg_attr(feature = "serde", serde(with = "super::textures", skip_serializing_if = "Vec::is_empty"))]
+    sources: Vec<Array3<f32>>,
+}
+
+impl Default for PatchCloneParams {
+    fn default() -> Self {
+        Self { severity: (0.0, 1.0), sources: Vec::new() }
+    }
+}
+
+impl PatchCloneParams {
+    /// Range (low, high) that severities are drawn from, within \[0, 1\]. Default (0, 1).
+    #[must_use]
+    pub fn with_severity(mut self, severity: (f64, f64)) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    /// Range (low, high) that severities are drawn from.
+    #[must_use]
+    pub fn severity(&self) -> (f64, f64) {
+        self.severity
+    }
+
+    /// Photos `(H, W, C)` that patches are taken from instead of the photo itself. Default none.
+    #[must_use]
+    pub fn with_sources(mut self, sources: Vec<Array3<f32>>) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    /// Photos `(H, W, C)` that patches are taken from instead of the photo itself. Default none.
+    #[must_use]
+    pub fn sources(&self) -> &[Array3<f32>] {
+        &self.sources
+    }
+
+    /// Checks every parameter.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless 0 <= low <= high <= 1; [`Error::NotFinite`] for a source.
+    pub fn check(&self) -> Result<(), Error> {
+        params::severity_range(NAME, self.severity)?;
+        check_finite(&self.sources)
+    }
+}
 
 /// A resized patch cloned elsewhere (after NSA): a superellipse of 4 to 30 % of the domain's scale (by severity), resized
 /// by 0.7 to 1.3, its channel means shifted to those of its new place, its rim feathered.
 ///
 /// The patch comes from the photo itself or from supplied photos.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "PatchCloneParams", into = "PatchCloneParams"))]
 pub struct PatchClone {
-    severity: Severity,
-    #[serde(with = "super::textures", skip_serializing_if = "Vec::is_empty")]
-    sources: Vec<Array3<f32>>,
+    params: PatchCloneParams,
+}
+
+baseline!(PatchClone, PatchCloneParams);
+
+impl PatchClone {
+    pub(crate) const NAME: &'static str = NAME;
+
+    /// Builds the baseline from checked parameters.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless 0 <= low <= high <= 1; [`Error::NotFinite`].
+    pub fn new(params: PatchCloneParams) -> Result<Self, Error> {
+        params.check()?;
+        Ok(Self { params })
+    }
+
+    /// The parameters.
+    #[must_use]
+    pub fn params(&self) -> &PatchCloneParams {
+        &self.params
+    }
 }
 
 const NAME: &str = "patch-clone";
-
-impl PatchClone {
-    /// Draws severities from `low..=high`.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] if a bound is outside \[0, 1\] or `low > high`.
-    pub fn with_severity(self, low: f64, high: f64) -> Result<Self, Error> {
-        Ok(Self { severity: Severity::new(NAME, low, high)?, ..self })
-    }
-
-    /// Takes patches from these photos `(H, W, C)` instead of the photo itself.
-    ///
-    /// # Errors
-    /// [`Error::NotFinite`].
-    pub fn with_sources(self, sources: Vec<Array3<f32>>) -> Result<Self, Error> {
-        check_finite(&sources)?;
-        Ok(Self { sources, ..self })
-    }
-}
 
 impl Synthesizer for PatchClone {
     fn name(&self) -> &'static str {
@@ -48,7 +102,7 @@ impl Synthesizer for PatchClone {
         MechanismKind::Baseline
     }
     fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
-        attempt(NAME, self.severity, photo, domain, key, |severity, boost, rng| {
+        attempt(NAME, self.params.severity, photo, domain, key, |severity, boost, rng| {
             let scale = domain.scale();
             let size = scale * (0.04 + 0.26 * severity);
             let (h, w) = (size * rng.random_range(0.6..=1.0), size * rng.random_range(0.6..=1.0));
@@ -57,14 +111,14 @@ impl Synthesizer for PatchClone {
             let exponent = rng.random_range(1.5..=4.0);
             let to = domain.pick(rng);
             let bbox = clipped(to, h, w, domain);
-            let source = if self.sources.is_empty() {
+            let source = if self.params.sources.is_empty() {
                 photo
             } else {
-                self.sources[rng.random_range(0..self.sources.len())].view()
+                self.params.sources[rng.random_range(0..self.params.sources.len())].view()
             };
             check_texture(source, photo.dim().2)?;
             let (sh, sw, _) = source.dim();
-            let from = if self.sources.is_empty() {
+            let from = if self.params.sources.is_empty() {
                 domain.pick(rng)
             } else {
                 (rng.random_range(0..sh), rng.random_range(0..sw))

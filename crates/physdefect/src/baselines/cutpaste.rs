@@ -4,37 +4,68 @@ use ndarray::ArrayView3;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Drawn, Jitter, Severity, attempt, bilinear, channel_means, clipped, support};
+use super::{Drawn, Jitter, attempt, baseline, bilinear, channel_means, clipped, support};
 use crate::finalize::{self, UncheckedSample};
+use crate::params::{self, parameters};
 use crate::{Bbox, Domain, Error, Measures, MechanismKind, Sample, SampleKey, Synthesizer};
+
+parameters! {
+    /// Parameters of [`CutPaste`].
+    pub struct CutPasteParams {
+        /// Range (low, high) that severities are drawn from, within \[0, 1\]. Default (0, 1).
+        severity / with_severity: (f64, f64) = (0.0, 1.0),
+    }
+}
+
+impl CutPasteParams {
+    /// Checks every parameter.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless 0 <= low <= high <= 1.
+    pub fn check(&self) -> Result<(), Error> {
+        params::severity_range(CutPaste::NAME, self.severity)
+    }
+}
 
 /// A jittered rectangle of the photo pasted elsewhere (Li et al. 2021): area 2 to 15 % of the domain's (by severity),
 /// aspect ratio 0.3 to 3.3, color jitter 0.1.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "CutPasteParams", into = "CutPasteParams"))]
 pub struct CutPaste {
-    severity: Severity,
+    params: CutPasteParams,
 }
 
+baseline!(CutPaste, CutPasteParams);
+
 impl CutPaste {
-    /// Draws severities from `low..=high`.
+    pub(crate) const NAME: &'static str = "cutpaste";
+
+    /// Builds the baseline from checked parameters.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if a bound is outside \[0, 1\] or `low > high`.
-    pub fn with_severity(self, low: f64, high: f64) -> Result<Self, Error> {
-        Ok(Self { severity: Severity::new("cutpaste", low, high)? })
+    /// [`Error::Parameter`] unless 0 <= low <= high <= 1.
+    pub fn new(params: CutPasteParams) -> Result<Self, Error> {
+        params.check()?;
+        Ok(Self { params })
+    }
+
+    /// The parameters.
+    #[must_use]
+    pub fn params(&self) -> &CutPasteParams {
+        &self.params
     }
 }
 
 impl Synthesizer for CutPaste {
     fn name(&self) -> &'static str {
-        "cutpaste"
+        Self::NAME
     }
     fn kind(&self) -> MechanismKind {
         MechanismKind::Baseline
     }
     fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
-        attempt(self.name(), self.severity, photo, domain, key, |severity, boost, rng| {
+        attempt(self.name(), self.params.severity, photo, domain, key, |severity, boost, rng| {
             let area = domain.area() as f64 * (0.02 + 0.13 * severity);
             let aspect = log_uniform(0.3, 3.3, rng);
             let (h, w) = ((area * aspect).sqrt().max(2.0) as usize, (area / aspect).sqrt().max(2.0) as usize);
@@ -43,33 +74,63 @@ impl Synthesizer for CutPaste {
     }
 }
 
-/// A thin rotated rectangle of the photo pasted elsewhere (Li et al. 2021): 2 to 16 px by 10 to 25 px at a scale of 256 (by
-/// severity), rotated by -45 to 45 degrees, color jitter 0.1.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct CutPasteScar {
-    severity: Severity,
+parameters! {
+    /// Parameters of [`CutPasteScar`].
+    pub struct CutPasteScarParams {
+        /// Range (low, high) that severities are drawn from, within \[0, 1\]. Default (0, 1).
+        severity / with_severity: (f64, f64) = (0.0, 1.0),
+    }
 }
 
-impl CutPasteScar {
-    /// Draws severities from `low..=high`.
+impl CutPasteScarParams {
+    /// Checks every parameter.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if a bound is outside \[0, 1\] or `low > high`.
-    pub fn with_severity(self, low: f64, high: f64) -> Result<Self, Error> {
-        Ok(Self { severity: Severity::new("cutpaste-scar", low, high)? })
+    /// [`Error::Parameter`] unless 0 <= low <= high <= 1.
+    pub fn check(&self) -> Result<(), Error> {
+        params::severity_range(CutPasteScar::NAME, self.severity)
+    }
+}
+
+/// A thin rotated rectangle of the photo pasted elsewhere (Li et al. 2021): 2 to 16 px by 10 to 25 px at a scale of 256 (by
+/// severity), rotated by -45 to 45 degrees, color jitter 0.1.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "CutPasteScarParams", into = "CutPasteScarParams"))]
+pub struct CutPasteScar {
+    params: CutPasteScarParams,
+}
+
+baseline!(CutPasteScar, CutPasteScarParams);
+
+impl CutPasteScar {
+    pub(crate) const NAME: &'static str = "cutpaste-scar";
+
+    /// Builds the baseline from checked parameters.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless 0 <= low <= high <= 1.
+    pub fn new(params: CutPasteScarParams) -> Result<Self, Error> {
+        params.check()?;
+        Ok(Self { params })
+    }
+
+    /// The parameters.
+    #[must_use]
+    pub fn params(&self) -> &CutPasteScarParams {
+        &self.params
     }
 }
 
 impl Synthesizer for CutPasteScar {
     fn name(&self) -> &'static str {
-        "cutpaste-scar"
+        Self::NAME
     }
     fn kind(&self) -> MechanismKind {
         MechanismKind::Baseline
     }
     fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
-        attempt(self.name(), self.severity, photo, domain, key, |severity, boost, rng| {
+        attempt(self.name(), self.params.severity, photo, domain, key, |severity, boost, rng| {
             let zoom = domain.scale() / 256.0;
             let w = ((2.0 + 14.0 * severity) * zoom).max(2.0) as usize;
             let h = ((10.0 + 15.0 * severity) * zoom).max(4.0) as usize;

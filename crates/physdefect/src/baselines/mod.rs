@@ -13,47 +13,55 @@
 mod clone;
 mod cutpaste;
 mod perlin;
-pub(crate) mod textures;
+#[cfg(feature = "serde")]
+mod textures;
 
-pub use clone::PatchClone;
-pub use cutpaste::{CutPaste, CutPasteScar};
-pub use perlin::PerlinBlend;
+pub use clone::{PatchClone, PatchCloneParams};
+pub use cutpaste::{CutPaste, CutPasteParams, CutPasteScar, CutPasteScarParams};
+pub use perlin::{PerlinBlend, PerlinBlendParams};
 
 use ndarray::{Array2, Array3, ArrayView3};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+/// Makes a baseline replayable and known to the registry by its name and parameters.
+macro_rules! baseline {
+    ($Baseline:ident, $Params:ident) => {
+        crate::params::built_from!($Baseline, $Params);
+
+        impl crate::registry::Baseline for $Baseline {
+            fn boxed((low, high): (f64, f64)) -> Result<Box<dyn crate::Synthesizer>, crate::Error> {
+                Ok(Box::new(Self::new($Params::default().with_severity((low, high)))?))
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl crate::replay::Replayable for $Baseline {
+            const NAME: &'static str = Self::NAME;
+            type Config = $Params;
+            fn from_config(config: $Params) -> Result<Self, crate::Error> {
+                Self::new(config)
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl crate::replay::ConfigData for $Params {
+            fn severity(&self) -> (f64, f64) {
+                self.severity
+            }
+            fn set_severity(&mut self, severity: (f64, f64)) {
+                self.severity = severity;
+            }
+        }
+    };
+}
+use baseline;
+
 use crate::finalize::{self, Provenance, UncheckedSample};
-use crate::{Bbox, Domain, Error, Measures, MechanismKind, Sample, SampleKey, params};
+use crate::{Bbox, Domain, Error, Measures, MechanismKind, Sample, SampleKey};
 
 const ATTEMPTS: u32 = 8;
 const MIN_AREA: usize = 64;
-
-/// Severities of a control arm.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "(f64, f64)")]
-struct Severity(f64, f64);
-
-impl TryFrom<(f64, f64)> for Severity {
-    type Error = Error;
-    fn try_from((low, high): (f64, f64)) -> Result<Self, Error> {
-        Self::new("control", low, high)
-    }
-}
-
-impl Default for Severity {
-    fn default() -> Self {
-        Self(0.0, 1.0)
-    }
-}
-
-impl Severity {
-    fn new(name: &'static str, low: f64, high: f64) -> Result<Self, Error> {
-        params::severity(name, low)?;
-        params::within(name, "severity", high, (low, 1.0), "at least the lower bound and at most 1")?;
-        Ok(Self(low, high))
-    }
-}
 
 /// One try: what it drew and its measures. `boost` >= 1 grows with the tries that stayed invisible.
 type Drawn = Result<(UncheckedSample, Measures), Error>;
@@ -61,7 +69,7 @@ type Drawn = Result<(UncheckedSample, Measures), Error>;
 /// Draws the severity, then tries until something is visible.
 fn attempt(
     name: &'static str,
-    range: Severity,
+    (low, high): (f64, f64),
     photo: ArrayView3<'_, f32>,
     domain: &Domain,
     key: SampleKey,
@@ -72,7 +80,7 @@ fn attempt(
         return Err(Error::DomainTooSmall { model: name, found: domain.area(), needed: MIN_AREA });
     }
     let mut rng = key.rng();
-    let severity = range.0 + (range.1 - range.0) * rng.random::<f64>();
+    let severity = low + (high - low) * rng.random::<f64>();
     let mut failure = Error::Invisible { model: name, reason: "no attempt was made" };
     for k in 0..ATTEMPTS {
         let result = draw(severity, 1.0 + 0.5 * f64::from(k), &mut rng).and_then(|(draft, measures)| {

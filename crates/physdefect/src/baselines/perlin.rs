@@ -4,45 +4,99 @@ use ndarray::{Array2, Array3, ArrayView3};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngCore};
 
-use super::{Jitter, Severity, attempt, bilinear, channel_means, check_finite, check_texture};
+use super::{Jitter, attempt, baseline, bilinear, channel_means, check_finite, check_texture};
 use crate::finalize::{self, UncheckedSample};
 use crate::noise::Perlin;
-use crate::{Bbox, Domain, Error, Measures, MechanismKind, Sample, SampleKey, Synthesizer};
+use crate::{Bbox, Domain, Error, Measures, MechanismKind, Sample, SampleKey, Synthesizer, params};
+
+/// Parameters of [`PerlinBlend`].
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+pub struct PerlinBlendParams {
+    severity: (f64, f64),
+    #[cfg_attr(feature = "serde", serde(with = "super::textures", skip_serializing_if = "Vec::is_empty"))]
+    textures: Vec<Array3<f32>>,
+}
+
+impl Default for PerlinBlendParams {
+    fn default() -> Self {
+        Self { severity: (0.0, 1.0), textures: Vec::new() }
+    }
+}
+
+impl PerlinBlendParams {
+    /// Range (low, high) that severities are drawn from, within \[0, 1\]. Default (0, 1).
+    #[must_use]
+    pub fn with_severity(mut self, severity: (f64, f64)) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    /// Range (low, high) that severities are drawn from.
+    #[must_use]
+    pub fn severity(&self) -> (f64, f64) {
+        self.severity
+    }
+
+    /// Textures `(H, W, C)` that are blended in instead of the shuffled photo. Default none.
+    #[must_use]
+    pub fn with_textures(mut self, textures: Vec<Array3<f32>>) -> Self {
+        self.textures = textures;
+        self
+    }
+
+    /// Textures `(H, W, C)` that are blended in instead of the shuffled photo. Default none.
+    #[must_use]
+    pub fn textures(&self) -> &[Array3<f32>] {
+        &self.textures
+    }
+
+    /// Checks every parameter.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless 0 <= low <= high <= 1; [`Error::NotFinite`] for a texture.
+    pub fn check(&self) -> Result<(), Error> {
+        params::severity_range(NAME, self.severity)?;
+        check_finite(&self.textures)
+    }
+}
 
 /// A texture blended in where rotated Perlin noise exceeds a threshold (after DRAEM): 2 to 64 cells per axis, rotation
 /// -90 to 90 degrees, `(1 - b) texture + b photo` with b in \[0, 0.8\].
 ///
 /// DRAEM's threshold is 0.5; here it falls from 0.6 to 0.3 as the severity rises. The texture is the photo itself, its 8 x 8
 /// tiles shuffled and jittered, or a supplied one resized to the domain's box.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "PerlinBlendParams", into = "PerlinBlendParams"))]
 pub struct PerlinBlend {
-    severity: Severity,
-    #[serde(with = "super::textures", skip_serializing_if = "Vec::is_empty")]
-    textures: Vec<Array3<f32>>,
+    params: PerlinBlendParams,
+}
+
+baseline!(PerlinBlend, PerlinBlendParams);
+
+impl PerlinBlend {
+    pub(crate) const NAME: &'static str = NAME;
+
+    /// Builds the baseline from checked parameters.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless 0 <= low <= high <= 1; [`Error::NotFinite`].
+    pub fn new(params: PerlinBlendParams) -> Result<Self, Error> {
+        params.check()?;
+        Ok(Self { params })
+    }
+
+    /// The parameters.
+    #[must_use]
+    pub fn params(&self) -> &PerlinBlendParams {
+        &self.params
+    }
 }
 
 const NAME: &str = "perlin-blend";
 const TILES: usize = 8;
-
-impl PerlinBlend {
-    /// Draws severities from `low..=high`.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] if a bound is outside \[0, 1\] or `low > high`.
-    pub fn with_severity(self, low: f64, high: f64) -> Result<Self, Error> {
-        Ok(Self { severity: Severity::new(NAME, low, high)?, ..self })
-    }
-
-    /// Blends these textures `(H, W, C)` in instead of the shuffled photo.
-    ///
-    /// # Errors
-    /// [`Error::NotFinite`].
-    pub fn with_textures(self, textures: Vec<Array3<f32>>) -> Result<Self, Error> {
-        check_finite(&textures)?;
-        Ok(Self { textures, ..self })
-    }
-}
 
 impl Synthesizer for PerlinBlend {
     fn name(&self) -> &'static str {
@@ -52,7 +106,7 @@ impl Synthesizer for PerlinBlend {
         MechanismKind::Baseline
     }
     fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
-        attempt(NAME, self.severity, photo, domain, key, |severity, boost, rng| {
+        attempt(NAME, self.params.severity, photo, domain, key, |severity, boost, rng| {
             let frame = domain.bbox();
             // Later tries lower the threshold: a coarse noise may stay below it everywhere.
             let threshold = (0.6 - 0.3 * severity) / boost.sqrt();
@@ -65,9 +119,9 @@ impl Synthesizer for PerlinBlend {
             let jitter = Jitter::draw((0.2 * boost).min(0.6), rng);
             let mut tiles: Vec<usize> = (0..TILES * TILES).collect();
             tiles.shuffle(rng);
-            let texture = match self.textures.len() {
+            let texture = match self.params.textures.len() {
                 0 => None,
-                n => Some(self.textures[rng.random_range(0..n)].view()),
+                n => Some(self.params.textures[rng.random_range(0..n)].view()),
             };
             if let Some(texture) = texture {
                 check_texture(texture, photo.dim().2)?;

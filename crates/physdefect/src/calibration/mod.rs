@@ -43,12 +43,16 @@ mod synthesizer;
 use ndarray::{ArrayView2, ArrayView3};
 
 use crate::appearance::Appearance;
+use crate::fracture::FractureLine;
+use crate::pitting::PittingLoss;
+use crate::registry::Registry;
+use crate::warpage::PlasticWarpage;
 use crate::{Error, MechanismKind, Synthesizer};
 use measure::Measured;
 
 pub use measure::Course;
 pub use statistics::{CountPrior, Prior, Scale};
-pub use synthesizer::Calibrated;
+pub use synthesizer::{Calibrate, Calibrated, Target};
 
 /// Fewest images: with two, Student's t is 12.7 and an interval says nothing.
 const LEAST_IMAGES: usize = 3;
@@ -168,7 +172,7 @@ impl Calibration {
     /// # Errors
     /// [`Error::WrongMechanism`] unless fitted as [`MechanismKind::FractureLine`]; [`Error::Parameter`] from the appearance.
     pub fn fracture_line(&self, appearance: Appearance) -> Result<Calibrated, Error> {
-        self.build(MechanismKind::FractureLine, appearance)
+        self.build::<FractureLine>(MechanismKind::FractureLine, appearance)
     }
 
     /// Pits after the priors.
@@ -176,7 +180,7 @@ impl Calibration {
     /// # Errors
     /// [`Error::WrongMechanism`] unless fitted as [`MechanismKind::PittingLoss`]; [`Error::Parameter`] from the appearance.
     pub fn pitting_loss(&self, appearance: Appearance) -> Result<Calibrated, Error> {
-        self.build(MechanismKind::PittingLoss, appearance)
+        self.build::<PittingLoss>(MechanismKind::PittingLoss, appearance)
     }
 
     /// Dents of the priors' size, one an image. A bend is lighter on one side and darker on the other; its contrast stays
@@ -185,7 +189,7 @@ impl Calibration {
     /// # Errors
     /// [`Error::WrongMechanism`] unless fitted as [`MechanismKind::PlasticWarpage`]; [`Error::Parameter`] from the appearance.
     pub fn plastic_warpage(&self, appearance: Appearance) -> Result<Calibrated, Error> {
-        self.build(MechanismKind::PlasticWarpage, appearance)
+        self.build::<PlasticWarpage>(MechanismKind::PlasticWarpage, appearance)
     }
 
     /// The mechanism that was fitted, after the priors.
@@ -193,14 +197,14 @@ impl Calibration {
     /// # Errors
     /// [`Error::Parameter`] from the appearance.
     pub fn synthesizer(&self, appearance: Appearance) -> Result<Box<dyn Synthesizer>, Error> {
-        Ok(Box::new(self.build(self.mechanism, appearance)?))
+        Registry::standard().calibrated(self, appearance)
     }
 
-    fn build(&self, wanted: MechanismKind, appearance: Appearance) -> Result<Calibrated, Error> {
+    fn build<M: Calibrate>(&self, wanted: MechanismKind, appearance: Appearance) -> Result<Calibrated, Error> {
         if self.mechanism != wanted {
             return Err(Error::WrongMechanism { wanted, found: self.mechanism });
         }
-        Calibrated::new(self.clone(), appearance)
+        Calibrated::new::<M>(self, appearance)
     }
 }
 

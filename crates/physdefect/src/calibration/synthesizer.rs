@@ -1,7 +1,5 @@
 //! A mechanism that draws from measured priors.
 
-use std::f64::consts::FRAC_PI_2;
-
 use ndarray::{Array2, Array3, ArrayView3};
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -12,9 +10,6 @@ use super::statistics::{Z95, cut_normal};
 use super::{Calibration, contrast};
 use crate::appearance::Appearance;
 use crate::finalize::{self, Provenance};
-use crate::fracture::{FractureLine, FractureParams};
-use crate::pitting::{Interaction, Nucleation, PitShape, PittingLoss, Product, Susceptibility};
-use crate::warpage::PlasticWarpage;
 use crate::{Bbox, Defect, Domain, Error, Measures, Mechanism, MechanismKind, Sample, SampleKey, Synthesizer};
 
 /// Whole tries before a sample is given up, and places tried for one defect.
@@ -27,8 +22,6 @@ const CLOSE: f64 = 0.02;
 const TOO_FAR: f64 = 0.1;
 /// Standard deviation that a drawn direction is shaken by, radians.
 const SHAKE: f64 = 0.1;
-/// Cone of directions, radians, that gives cracks of waviness one in proportion: measured on cracks of the default toughness.
-const CONE_OVER_WAVINESS: f64 = 4.0;
 /// Largest pit or dent, share of the domain's scale: some surround must be left.
 const MOST_OF_DOMAIN: f64 = 0.7;
 /// Defects of one sample keep this distance, px: nearer ones would be counted as one.
@@ -47,6 +40,34 @@ pub struct Calibrated {
     calibration: Calibration,
     appearance: Appearance,
     name: &'static str,
+    mechanism: fn(&Target) -> Result<Box<dyn Mechanism>, Error>,
+}
+
+/// A mechanism whose size and width can be set: what lets it follow a [`Calibration`].
+pub trait Calibrate: Mechanism + Sized + 'static {
+    /// Name of the calibrated synthesizer, in records.
+    const CALIBRATED_NAME: &'static str;
+    /// Builds the mechanism for one defect.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`].
+    fn with_target(target: &Target) -> Result<Self, Error>;
+}
+
+/// Nominal size and shape of one defect, for [`Calibrate::with_target`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Target {
+    /// Length of a crack or diameter of anything else over the domain's scale; not clamped to a mechanism's range.
+    pub size: f64,
+    /// Width of a crack over the domain's scale; not clamped.
+    pub width: f64,
+    /// Depth over width.
+    pub aspect: f64,
+    /// Share of defects that start at the domain's edge.
+    pub edge_share: f64,
+    /// Axis and waviness of a crack, where they were measured.
+    pub course: Option<Course>,
 }
 
 /// One defect as wanted.
@@ -61,75 +82,20 @@ struct Wanted {
 }
 
 impl Calibrated {
-    pub(super) fn new(calibration: Calibration, appearance: Appearance) -> Result<Self, Error> {
+    /// A synthesizer of `M` that follows `calibration`.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] from the appearance; [`Error::WrongMechanism`] if the calibration is of another kind.
+    pub fn new<M: Calibrate>(calibration: &Calibration, appearance: Appearance) -> Result<Self, Error> {
         appearance.validate()?;
-        let name = match calibration.mechanism {
-            MechanismKind::FractureLine => "calibrated-fracture-line",
-            MechanismKind::PittingLoss => "calibrated-pitting-loss",
-            _ => "calibrated-plastic-warpage",
-        };
-        Ok(Self { calibration, appearance, name })
+        let mechanism =
+            |target: &Target| -> Result<Box<dyn Mechanism>, Error> { Ok(Box::new(M::with_target(target)?)) };
+        Ok(Self { calibration: calibration.clone(), appearance, name: M::CALIBRATED_NAME, mechanism })
     }
 
     /// The priors.
     pub fn calibration(&self) -> &Calibration {
         &self.calibration
-    }
-
-    /// The mechanism for a nominal size and width on this domain.
-    fn model(&self, size: f64, width: f64, scale: f64, course: Option<Course>) -> Result<Box<dyn Mechanism>, Error> {
-        let c = &self.calibration;
-        let aspect = c.aspect();
-        Ok(match c.mechanism {
-            MechanismKind::FractureLine => {
-                let length = (size / scale).clamp(0.01, 1.0);
-                let opening = (width / scale).clamp(0.001, 0.1);
-                Box::new(FractureLine::new(FractureParams {
-                    length: (length, length),
-                    opening: (opening, opening),
-                    edge_start: c.edge_share,
-                    branching: 0.0,
-                    aspect: aspect.clamp(0.1, 20.0),
-                    driven: true,
-                    stress_angle: course.map(|c| c.direction + FRAC_PI_2),
-                    flaw_tilt: if course.is_some() { 0.1 } else { FractureParams::default().flaw_tilt },
-                    cone: course.map_or(FractureParams::default().cone, |c| {
-                        (c.waviness * CONE_OVER_WAVINESS).clamp(0.05, FractureParams::default().cone)
-                    }),
-                    ..FractureParams::default()
-                })?)
-            }
-            MechanismKind::PittingLoss => {
-                let shapes = [
-                    PitShape::WideShallow,
-                    PitShape::Front,
-                    PitShape::Hemispherical,
-                    PitShape::Elliptical,
-                    PitShape::NarrowDeep,
-                ];
-                let off = |s: &PitShape| (s.aspect() / aspect).ln().abs();
-                let shape = shapes.into_iter().min_by(|a, b| off(a).total_cmp(&off(b))).unwrap_or(PitShape::Front);
-                let alone = Nucleation {
-                    rate: 0.0,
-                    decay: 1.0,
-                    susceptibility: Susceptibility::Uniform,
-                    interaction: Interaction::Independent,
-                };
-                Box::new(
-                    PittingLoss::default()
-                        .with_nucleation(alone)?
-                        .with_exposure_years(1.0, 1.0)?
-                        .with_spread_rate((0.5 * size / scale).clamp(1e-6, 1.0))?
-                        .with_rate_spread(0.0)?
-                        .with_product(Product::None, 0.0, 0.0)?
-                        .with_shape(shape),
-                )
-            }
-            _ => {
-                let size = (size / scale).clamp(0.01, 1.0);
-                Box::new(PlasticWarpage::default().with_size(size, size)?)
-            }
-        })
     }
 
     /// One of the measured courses, its direction shaken a little; `None` if none was measured.
@@ -154,7 +120,14 @@ impl Calibrated {
         }
         let mut best: Option<(f64, Defect)> = None;
         for _ in 0..PASSES {
-            let model = self.model(size, width, domain.scale(), wanted.course)?;
+            let target = Target {
+                size: size / domain.scale(),
+                width: width / domain.scale(),
+                aspect: self.calibration.aspect(),
+                edge_share: self.calibration.edge_share,
+                course: wanted.course,
+            };
+            let model = (self.mechanism)(&target)?;
             let defect = model.generate(domain, 0.5, &mut ChaCha8Rng::seed_from_u64(seed))?;
             let Some(found) = largest_part(self.calibration.mechanism, &defect, wanted.visible) else {
                 (size, width) = (1.3 * size, 1.3 * width);

@@ -183,6 +183,15 @@ impl PaperFrontier {
     }
 }
 
+#[cfg(feature = "serde")]
+impl crate::replay::FromParams for PaperFrontier {
+    const NAME: &'static str = NAME;
+    type Params = FrontierParams;
+    fn from_params(params: FrontierParams) -> Result<Self, Error> {
+        Self::new(params)
+    }
+}
+
 impl Mechanism for PaperFrontier {
     fn name(&self) -> &'static str {
         NAME

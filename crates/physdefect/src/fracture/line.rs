@@ -411,6 +411,15 @@ fn opened(arm: &Arm, width: f64, field: &ToughnessField, toughness: Toughness) -
     Branch { points, opening }
 }
 
+#[cfg(feature = "serde")]
+impl crate::replay::FromParams for FractureLine {
+    const NAME: &'static str = NAME;
+    type Params = FractureParams;
+    fn from_params(params: FractureParams) -> Result<Self, Error> {
+        Self::new(params)
+    }
+}
+
 impl Mechanism for FractureLine {
     fn name(&self) -> &'static str {
         NAME

@@ -3,6 +3,7 @@
 //! [`FractureLine`] grows a crack by linear elastic fracture mechanics in a heterogeneous solid; [`PaperFrontier`] is the
 //! published recipe (arXiv 2504.12970): stepping frontiers, branching probability, exponential thickness, Perlin noise.
 
+mod calibrate;
 mod frontier;
 pub mod lefm;
 mod line;

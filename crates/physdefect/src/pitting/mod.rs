@@ -5,6 +5,7 @@
 //! a Poisson process of births, diffusion-controlled growth, outlines by an eikonal front through grains of different
 //! speed, and Faraday's law for the mass.
 
+mod calibrate;
 mod eikonal;
 mod grains;
 mod kinetics;
@@ -287,6 +288,15 @@ struct Pit {
     law: PowerLaw,
     /// Final center depth at the exposure wanted, px.
     depth: f64,
+}
+
+#[cfg(feature = "serde")]
+impl crate::replay::FromParams for PittingLoss {
+    const NAME: &'static str = MODEL;
+    type Params = Self;
+    fn from_params(params: Self) -> Result<Self, Error> {
+        params.checked()
+    }
 }
 
 impl Mechanism for PittingLoss {

@@ -176,6 +176,15 @@ impl Polygon {
     }
 }
 
+#[cfg(feature = "serde")]
+impl crate::replay::FromParams for PaperPolygon {
+    const NAME: &'static str = MODEL;
+    type Params = Self;
+    fn from_params(params: Self) -> Result<Self, Error> {
+        params.checked()
+    }
+}
+
 impl Mechanism for PaperPolygon {
     fn name(&self) -> &'static str {
         MODEL

@@ -3,6 +3,7 @@
 //! The paper names the mechanism and publishes nothing on it; all of this is this project's own formulation from plate
 //! theory and plasticity.
 
+mod calibrate;
 mod load;
 mod plastic;
 mod plate;
@@ -225,6 +226,15 @@ impl PlasticWarpage {
 
 /// Side of the plate over the defect's size: its supported edges are far enough not to be seen.
 const SIDE: f64 = 1.6;
+
+#[cfg(feature = "serde")]
+impl crate::replay::FromParams for PlasticWarpage {
+    const NAME: &'static str = MODEL;
+    type Params = Self;
+    fn from_params(params: Self) -> Result<Self, Error> {
+        params.checked()
+    }
+}
 
 impl Mechanism for PlasticWarpage {
     fn name(&self) -> &'static str {

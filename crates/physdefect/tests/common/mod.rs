@@ -3,28 +3,20 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use ndarray::{Array2, Array3};
-use physdefect::appearance::{Appearance, Light, Material, Rendered};
-use physdefect::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
-use physdefect::fracture::{FractureLine, PaperFrontier};
+use physdefect::appearance::{Appearance, Light, Material};
 use physdefect::noise::Perlin;
-use physdefect::pitting::{Interaction, Nucleation, PaperPolygon, PittingLoss, Susceptibility};
-use physdefect::warpage::PlasticWarpage;
+use physdefect::pitting::{Interaction, Nucleation, PittingLoss, Susceptibility};
+use physdefect::registry::{Entry, Registry};
 use physdefect::{Domain, Mechanism, SampleKey, Synthesizer};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-/// Every mechanism.
+/// Every registered mechanism with its default parameters.
 pub fn models() -> Vec<Box<dyn Mechanism>> {
-    vec![
-        Box::new(FractureLine::default()),
-        Box::new(PaperFrontier::default()),
-        Box::new(PittingLoss::default()),
-        Box::new(PaperPolygon::default()),
-        Box::new(PlasticWarpage::default()),
-    ]
+    Registry::standard().entries().iter().filter_map(Entry::default_mechanism).collect()
 }
 
-/// Every synthesizer, the mechanisms each with another material and light.
+/// Every registered synthesizer, the mechanisms each with another material and light.
 pub fn synthesizers() -> Vec<Box<dyn Synthesizer>> {
     let looks = [
         Appearance::new(Material::METAL),
@@ -33,16 +25,9 @@ pub fn synthesizers() -> Vec<Box<dyn Synthesizer>> {
         Appearance::new(Material::WOOD),
         Appearance::new(Material::FABRIC),
     ];
-    let mut all: Vec<Box<dyn Synthesizer>> = models()
-        .into_iter()
-        .zip(looks)
-        .map(|(model, look)| Box::new(Rendered::new(model, look).unwrap()) as Box<dyn Synthesizer>)
-        .collect();
-    all.push(Box::new(CutPaste::default()));
-    all.push(Box::new(CutPasteScar::default()));
-    all.push(Box::new(PerlinBlend::default()));
-    all.push(Box::new(PatchClone::default()));
-    all
+    let registry = Registry::standard();
+    let looks = looks.into_iter().cycle();
+    registry.entries().iter().zip(looks).map(|(e, look)| e.synthesizer(look, (0.0, 1.0)).unwrap()).collect()
 }
 
 /// An 8-bit photo: noise, gradient, flat, texture or stripes.

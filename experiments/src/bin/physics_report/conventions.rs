@@ -4,7 +4,8 @@ use crate::physdefect::appearance::{Appearance, Light, Material};
 use crate::physdefect::fracture::{FractureLine, FractureParams, FrontierParams, PaperFrontier};
 use crate::physdefect::noise::Perlin;
 use crate::physdefect::pitting::{PaperPolygon, PittingLoss};
-use crate::physdefect::replay::{Model, Recipe, Region, replay};
+use crate::physdefect::registry::Registry;
+use crate::physdefect::replay::{Recipe, Region, SynthesizerConfig, replay};
 use crate::physdefect::warpage::PlasticWarpage;
 use crate::physdefect::{Domain, Error, Mechanism, Sample, SampleKey};
 use crate::table::Table;
@@ -23,26 +24,22 @@ pub(crate) fn run(table: &mut Table) -> Result<(), Error> {
     replays(table, &models)
 }
 
-/// Every synthesiser, the mechanisms each with another material and light.
-fn models() -> Result<Vec<Model>, Error> {
-    let severity = (0.0, 1.0);
-    let appearance = Appearance::new;
-    let lit = Appearance::new(Material::MATTE).lit(Light::default());
-    Ok(vec![
-        Model::FractureLine { params: FractureParams::default(), appearance: appearance(Material::METAL), severity },
-        Model::PaperFrontier { params: FrontierParams::default(), appearance: lit, severity },
-        Model::PittingLoss {
-            params: PittingLoss::default(),
-            appearance: appearance(Material::GLOSSY_PLASTIC),
-            severity,
-        },
-        Model::PaperPolygon { params: PaperPolygon::default(), appearance: appearance(Material::WOOD), severity },
-        Model::PlasticWarpage { params: PlasticWarpage::default(), appearance: appearance(Material::FABRIC), severity },
-        Model::CutPaste { severity },
-        Model::CutPasteScar { severity },
-        Model::PerlinBlend { severity, textures: vec![] },
-        Model::PatchClone { severity, sources: vec![] },
-    ])
+/// Every synthesizer, the mechanisms each with another material and light.
+fn models() -> Result<Vec<SynthesizerConfig>, Error> {
+    let looks = [
+        Appearance::new(Material::METAL),
+        Appearance::new(Material::MATTE).lit(Light::default()),
+        Appearance::new(Material::GLOSSY_PLASTIC),
+        Appearance::new(Material::WOOD),
+        Appearance::new(Material::FABRIC),
+    ];
+    let registry = Registry::standard();
+    registry
+        .entries()
+        .iter()
+        .zip(looks.iter().cycle())
+        .map(|(e, look)| Ok(e.config()?.with_appearance(*look)))
+        .collect()
 }
 
 /// An 8-bit photo of 32 to 128 px a side (noise, gradient, flat, texture or stripes) and its domain (frame or disc).
@@ -95,7 +92,7 @@ fn breaches(photo: &Array3<f32>, domain: &Domain, sample: &Sample) -> Result<(us
     Ok((outside, strayed, (visible as f64) < 0.95 * inside as f64))
 }
 
-fn mask_contract(table: &mut Table, models: &[Model]) -> Result<(), Error> {
+fn mask_contract(table: &mut Table, models: &[SynthesizerConfig]) -> Result<(), Error> {
     for model in models {
         let synthesiser = model.build()?;
         let counts = (0..SAMPLES as u64)
@@ -178,7 +175,7 @@ fn same(a: &Result<Sample, Error>, b: &Result<Sample, Error>) -> bool {
     }
 }
 
-fn threads(table: &mut Table, models: &[Model]) -> Result<(), Error> {
+fn threads(table: &mut Table, models: &[SynthesizerConfig]) -> Result<(), Error> {
     let (photo, domain) = scene(5)?;
     let mut unequal = 0;
     for model in models {
@@ -198,7 +195,7 @@ fn threads(table: &mut Table, models: &[Model]) -> Result<(), Error> {
     Ok(())
 }
 
-fn replays(table: &mut Table, models: &[Model]) -> Result<(), Error> {
+fn replays(table: &mut Table, models: &[SynthesizerConfig]) -> Result<(), Error> {
     // A grainy disc on a plain ground, so that the estimated foreground is not the frame.
     let mut rng = SampleKey { seed: 3, index: 0 }.rng();
     let photo = Array3::from_shape_fn((80, 88, 3), |(y, x, _)| {
@@ -230,24 +227,12 @@ fn replays(table: &mut Table, models: &[Model]) -> Result<(), Error> {
 }
 
 /// With severities and a material of its own.
-fn narrowed(model: &Model, rng: &mut ChaCha8Rng) -> Model {
+fn narrowed(model: &SynthesizerConfig, rng: &mut ChaCha8Rng) -> SynthesizerConfig {
     let (low, range) = (0.5 * rng.random::<f64>(), 0.5 * rng.random::<f64>());
     let material = Material { specular: rng.random(), cavity: rng.random(), ..Material::METAL };
-    let mut model = model.clone();
-    match &mut model {
-        Model::FractureLine { appearance, severity, .. }
-        | Model::PaperFrontier { appearance, severity, .. }
-        | Model::PittingLoss { appearance, severity, .. }
-        | Model::PaperPolygon { appearance, severity, .. }
-        | Model::PlasticWarpage { appearance, severity, .. } => {
-            *severity = (low, low + range);
-            appearance.material = material;
-        }
-        Model::CutPaste { severity }
-        | Model::CutPasteScar { severity }
-        | Model::PerlinBlend { severity, .. }
-        | Model::PatchClone { severity, .. } => *severity = (low, low + range),
-        _ => {}
+    let model = model.clone().with_severity(low, low + range);
+    match model.appearance() {
+        Some(look) => model.with_appearance(Appearance { material, ..look }),
+        None => model,
     }
-    model
 }

@@ -1,0 +1,34 @@
+//! One pit of a given diameter and depth.
+
+use super::{Interaction, Nucleation, PitShape, PittingLoss, Product, Susceptibility};
+use crate::Error;
+use crate::calibration::{Calibrate, Target};
+
+impl Calibrate for PittingLoss {
+    const CALIBRATED_NAME: &'static str = "calibrated-pitting-loss";
+
+    fn with_target(target: &Target) -> Result<Self, Error> {
+        let shapes = [
+            PitShape::WideShallow,
+            PitShape::Front,
+            PitShape::Hemispherical,
+            PitShape::Elliptical,
+            PitShape::NarrowDeep,
+        ];
+        let off = |s: &PitShape| (s.aspect() / target.aspect).ln().abs();
+        let shape = shapes.into_iter().min_by(|a, b| off(a).total_cmp(&off(b))).unwrap_or(PitShape::Front);
+        let alone = Nucleation {
+            rate: 0.0,
+            decay: 1.0,
+            susceptibility: Susceptibility::Uniform,
+            interaction: Interaction::Independent,
+        };
+        Ok(PittingLoss::default()
+            .with_nucleation(alone)?
+            .with_exposure_years(1.0, 1.0)?
+            .with_spread_rate((0.5 * target.size).clamp(1e-6, 1.0))?
+            .with_rate_spread(0.0)?
+            .with_product(Product::None, 0.0, 0.0)?
+            .with_shape(shape))
+    }
+}

@@ -1,0 +1,14 @@
+//! Bends of a given diameter.
+
+use super::PlasticWarpage;
+use crate::Error;
+use crate::calibration::{Calibrate, Target};
+
+impl Calibrate for PlasticWarpage {
+    const CALIBRATED_NAME: &'static str = "calibrated-plastic-warpage";
+
+    fn with_target(target: &Target) -> Result<Self, Error> {
+        let size = target.size.clamp(0.01, 1.0);
+        PlasticWarpage::default().with_size(size, size)
+    }
+}
