@@ -76,7 +76,7 @@ fn run() -> Result<(String, u8)> {
     let threshold = match options.threshold {
         Some(value) => value,
         None => {
-            let t = detector.threshold(options.false_positive_rate)?;
+            let t = bisqad::Threshold::of(detector.as_ref(), options.false_positive_rate)?;
             let (low, high) = t.interval(CONFIDENCE)?;
             say(&format!(
                 "threshold {:.4}: calls at most {:.1} % of {} held-out good photos anomalous, and of all good photos {:.1} to {:.1} % \

@@ -12,7 +12,7 @@ use std::time::Instant;
 use common::{Bars, bar, finish, number, say, tell_files, tell_training, write_report};
 use maphc2f::adbench::dataset::Policy;
 use maphc2f::adbench::loaders::{Layout, Mvtec};
-use maphc2f::bisqad::{Checkpoint, Detector, Fusion, TrainParams, Weighting};
+use maphc2f::bisqad::{Checkpoint, Detector, Fusion, Persist, Threshold, TrainParams, Weighting};
 use maphc2f::{
     Cell, Evaluation, MATERIALS, Pipeline, PipelineSource, Sheet, TestImage, TrainingParams, evaluate, load_photo,
     overlay_heatmap, prepare_folder, shrink_to_side, train,
@@ -48,18 +48,19 @@ fn options() -> Result<Options> {
         match arg {
             lexopt::Arg::Long("root") => options.root = args.value()?.into(),
             lexopt::Arg::Long("out") => options.out = Some(args.value()?.into()),
-            lexopt::Arg::Long("seed") => options.train.seed = number(&mut args, "seed")?,
-            lexopt::Arg::Long("epochs") => options.train.rounds = number(&mut args, "epochs")?,
+            lexopt::Arg::Long("seed") => options.train = options.train.with_seed(number(&mut args, "seed")?),
+            lexopt::Arg::Long("epochs") => options.train = options.train.with_rounds(number(&mut args, "epochs")?),
             lexopt::Arg::Long("side") => options.side = number(&mut args, "side")?,
             lexopt::Arg::Long("arms") => options.arms = true,
             lexopt::Arg::Long("resume") => options.resume = true,
             lexopt::Arg::Long("weighting") => {
-                options.train.weighting = match args.value()?.to_string_lossy().as_ref() {
+                let weighting = match args.value()?.to_string_lossy().as_ref() {
                     "learnt" => Weighting::Learned,
                     "shuffled" => Weighting::Shuffled,
                     "uniform" => Weighting::Uniform,
                     other => return Err(format!("--weighting {other}: choose learnt, shuffled or uniform").into()),
-                }
+                };
+                options.train = options.train.with_weighting(weighting);
             }
             _ => return Err(arg.unexpected().into()),
         }
@@ -88,7 +89,7 @@ fn run() -> Result<String> {
     let normals: Vec<Array3<f32>> =
         photos.iter().map(|p| shrink_to_side(p.view(), side)).collect::<std::result::Result<_, _>>()?;
     let pipeline = Pipeline::physical(&MATERIALS)?;
-    let source = PipelineSource::new(&pipeline, &normals, &names, options.train.seed)?;
+    let source = PipelineSource::new(&pipeline, &normals, &names, options.train.seed())?;
     prepare_folder(&out)?;
     say(&format!(
         "{name}: {} good photos to train on, {} test images, shorter side at most {side} px",
@@ -120,7 +121,7 @@ fn run() -> Result<String> {
     }
     detector.save(&out.join("detector.safetensors"))?;
     model.quality.save(&out.join("quality.safetensors"))?;
-    hardest(&tests, &evaluation, detector.threshold(0.1)?.value as f32)?.save(&out.join("hardest.png"))?;
+    hardest(&tests, &evaluation, Threshold::of(detector, 0.1)?.value as f32)?.save(&out.join("hardest.png"))?;
     std::fs::remove_file(&checkpoint).ok();
     let overall = evaluation.report.overall.clone();
     let mut report = evaluation.report;
@@ -133,7 +134,7 @@ fn run() -> Result<String> {
         "result image_auroc={:.4} pixel_auroc={:.4} seed={} images={} seconds={:.1}",
         overall.image_auroc.value,
         overall.pixels.map_or(f64::NAN, |p| p.auroc.value),
-        params.seed,
+        params.seed(),
         tests.len(),
         start.elapsed().as_secs_f64()
     ))

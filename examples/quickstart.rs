@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use maphc2f::adbench::protocol::Protocol;
 use maphc2f::adbench::report::{Document, Provenance, Report};
-use maphc2f::bisqad::{Detector, NoObserver, TrainParams};
+use maphc2f::bisqad::{Detector, NoObserver, Persist, Threshold, TrainParams};
 use maphc2f::physdefect::appearance::{Appearance, Material};
 use maphc2f::physdefect::registry::Registry;
 use maphc2f::physdefect::{SampleKey, estimate_foreground};
@@ -53,7 +53,7 @@ fn run() -> Result<String> {
     }
     maphc2f::prepare_folder(&out)?;
     let pipeline = Pipeline::physical(&[Material::MATTE, Material::METAL])?;
-    let params = TrainParams { seed, rounds: 6, steps: 6, ..Default::default() };
+    let params = TrainParams::default().with_seed(seed).with_rounds(6).with_steps(6);
     let params = TrainingParams::default().with_detector(params).with_ranked_defects(24);
     let mut sheet = Sheet::new(["photo", "raw", "npcF", "npcF++", "mask", "heat map"]);
     let mut reports: Vec<Report> = Vec::new();
@@ -75,7 +75,7 @@ fn run() -> Result<String> {
         reports.push(report);
 
         // what the detector trained on, and its heat map of it
-        let threshold = detector.threshold(0.1)?.value as f32;
+        let threshold = Threshold::of(&detector, 0.1)?.value as f32;
         for mechanism in 0..pipeline.groups() {
             let photo = crop(photo, 0..width, &mut rng)?;
             let domain = estimate_foreground(photo.view())?.into_domain()?;

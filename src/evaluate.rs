@@ -70,10 +70,11 @@ pub fn evaluate(
     tests: &[TestImage],
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Evaluation, Error> {
-    let side = detector.trained_at().unwrap_or(usize::MAX);
+    let provenance = detector.provenance();
+    let side = provenance.training_side().unwrap_or(usize::MAX);
     let score = |(i, test): (usize, &TestImage)| -> Result<ScoredImage, Error> {
         let image = shrink_to_side(test.image.view(), side)?;
-        if detector.was_steered_by(image.view()) {
+        if provenance.saw_in_training(image.view()) {
             let (name, place) = (test.name.clone(), "a test image".to_owned());
             return Err(bisqad::Error::TestLeak { name, place }.into());
         }

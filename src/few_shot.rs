@@ -1,6 +1,7 @@
 //! Few-shot validation: real defects taken out of a test set to validate the sample weights.
 
 use bisqad::{FewShotSet, LabeledDefect};
+use imgkit::ParameterError;
 use imgkit::resize::{Kernel, resize_map};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -23,8 +24,8 @@ pub fn take_few_shot(tests: &mut Vec<TestImage>, count: usize, side: usize, seed
     let defective = |t: &TestImage| t.kind.is_some() && t.mask.iter().any(|&m| m);
     let mut order: Vec<usize> = (0..tests.len()).filter(|&i| defective(&tests[i])).collect();
     if count == 0 || order.len() < count {
-        let (value, expected) = (count as f64, "at least 1 and no more than the test set's defects");
-        return Err(bisqad::Error::Parameter { name: "count", value, expected }.into());
+        let expected = "at least 1 and no more than the defects of the test set";
+        return Err(bisqad::Error::from(ParameterError::new("few-shot set", "count", count, expected)).into());
     }
     order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
     order.truncate(count);

@@ -55,8 +55,8 @@ fn table(photos: &[PathBuf], scores: &[Result<f64, String>], threshold: f64) -> 
 /// Scores a photo and writes its heat map, from half the threshold to three times it.
 fn inspect(detector: &dyn Detector, path: &Path, threshold: f32, folder: &Path) -> Result<f64, Error> {
     let photo = load_photo(path)?;
-    let prediction =
-        detector.predict(shrink_to_side(photo.view(), detector.trained_at().unwrap_or(usize::MAX))?.view())?;
+    let prediction = detector
+        .predict(shrink_to_side(photo.view(), detector.provenance().training_side().unwrap_or(usize::MAX))?.view())?;
     let map = resize_map(prediction.map.view(), (photo.dim().0, photo.dim().1), Kernel::Bilinear)?;
     let spread = 0.5 * threshold.abs().max(1e-3);
     let picture = overlay_heatmap(photo.view(), &map, threshold - spread, threshold + 4.0 * spread);

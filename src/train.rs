@@ -125,7 +125,7 @@ pub fn train_on(
 ) -> Result<TrainedModel, Error> {
     params.check()?;
     let (mut quality, reached) =
-        warm_start(backbone.as_ref(), photos, source, params.warm_start, params.detector.seed)?;
+        warm_start(backbone.as_ref(), photos, source, params.warm_start, params.detector.seed())?;
     let method = ForwardDifference::default();
     let upper = OuterProblem { quality: &mut quality, method: &method, validation: &params.validation };
     let fitted = fit(backbone, photos, source, upper, &params.detector, resume, observer)?;

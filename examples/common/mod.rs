@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use indicatif::{ProgressBar, ProgressStyle};
 use maphc2f::adbench::protocol::Protocol;
 use maphc2f::adbench::report::{Document, Provenance, Report as Figures};
-use maphc2f::bisqad::{Checkpoint, Observe, Progress, Report, TrainParams};
+use maphc2f::bisqad::{self, Checkpoint, FitReport, Observe, Progress, TrainParams};
 use maphc2f::sqe::WarmStartReport;
 
 /// Progress bars on standard error, and a checkpoint after every round.
@@ -39,7 +39,7 @@ impl Observe for Bars {
     fn progress(&mut self, progress: Progress) {
         match progress {
             Progress::Features { done, total } => self.show("features of good photos", done, total),
-            Progress::Memory => self.show("memory of good patches", 0, 1),
+            Progress::Coreset => self.show("memory of good patches", 0, 1),
             Progress::Step { done, total, loss, waiting } => {
                 self.show("training", done, total);
                 self.bar.set_message(format!("loss {loss:.3}, {waiting} steps drawn ahead"));
@@ -102,13 +102,13 @@ pub fn number<T: std::str::FromStr>(args: &mut lexopt::Parser, name: &str) -> Re
 }
 
 /// Says what training did.
-pub fn tell_training(warm: &WarmStartReport, report: &Report) {
+pub fn tell_training(warm: &WarmStartReport, report: &FitReport) {
     say(&format!(
         "quality: ranks held-out coarse-to-fine pairs rightly in {:.0} % ({:.0} % of its training pairs)",
         100.0 * warm.held_out_accuracy,
         100.0 * warm.training_accuracy
     ));
-    let (train, meta, calibration) = report.split;
+    let bisqad::SplitSizes { training: train, validation: meta, calibration, .. } = report.split;
     say(&format!(
         "good photos: {train} train, {meta} steer, {calibration} calibrate; {} places compared; {} defects drawn",
         report.positions, report.synthetic
@@ -142,7 +142,7 @@ pub fn write_report(
     let protocol = Protocol::named("native").ok_or("no protocol `native`")?;
     let command = std::env::args().collect::<Vec<_>>().join(" ");
     let mut provenance = Provenance::new(dataset, "maphc2f", protocol, command);
-    provenance.seeds = vec![params.seed];
+    provenance.seeds = vec![params.seed()];
     provenance.versions = vec![("maphc2f".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
     provenance.notes = [
         (

@@ -49,7 +49,7 @@ fn detector(c: &mut Criterion) {
     let photo = photo();
     let photos: Vec<_> = (0..24).map(|i| photo.mapv(|v| (v + i as f32 * 1e-3).min(1.0))).collect();
     let pipeline = Pipeline::physical(&[Material::MATTE]).unwrap();
-    let params = TrainParams { rounds: 1, steps: 1, batch: 4, ..Default::default() };
+    let params = TrainParams::default().with_rounds(1).with_steps(1).with_batch(4);
     let training = TrainingParams::default().with_detector(params).with_ranked_defects(6);
     let source = PipelineSource::new(&pipeline, &photos, &[], 0).unwrap();
     let model = train(&photos, &source, &training, None, &mut NoObserver).unwrap();

@@ -48,7 +48,7 @@ impl Observe for TrainingBars {
     fn progress(&mut self, progress: Progress) {
         match progress {
             Progress::Features { done, total } => self.show("features of good photos", done, total),
-            Progress::Memory => self.show("memory of good patches", 0, 1),
+            Progress::Coreset => self.show("memory of good patches", 0, 1),
             Progress::Step { done, total, loss, waiting } => {
                 self.show("training", done, total);
                 self.bar.set_message(format!("loss {loss:.3}, {waiting} batches prefetched"));

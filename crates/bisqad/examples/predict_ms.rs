@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let net = EfficientNetLite0::pretrained()?;
     let normals: Vec<_> = (0..24).map(texture).collect();
     let mut quality = Sqe::new(&net, Head::default(), 5)?;
-    let params = TrainParams { rounds: 1, steps: 1, batch: 4, ..Default::default() };
+    let params = TrainParams::default().with_rounds(1).with_steps(1).with_batch(4);
     let method = ForwardDifference::default();
     let upper =
         OuterProblem { quality: &mut quality, method: &method, validation: &ValidationAnomalies::HeldOutMechanism };

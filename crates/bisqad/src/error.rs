@@ -1,85 +1,96 @@
-//! What can go wrong.
+//! The error type of the crate.
+//!
+//! Stable: the variants, their fields, and that `source()` gives the cause. The words of the messages may change.
 
 use std::path::PathBuf;
 
-use crate::training::anomaly_source::SourceError;
+use imgkit::file::WriteError;
+use imgkit::{ParameterError, Size};
 
-/// Every failure of this crate.
+/// Boxed cause of an error, of a type that is not part of the stable interface.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Failure of fitting, prediction, saving or loading.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A parameter is out of range.
-    #[error("parameter `{name}` is {value}, but must be {expected}")]
-    Parameter {
-        /// Field name.
-        name: &'static str,
-        /// Offending value.
-        value: f64,
-        /// Range in words.
-        expected: &'static str,
-    },
-    /// Too few normal images to hold some out.
-    #[error("{found} normal images, but at least {needed} are needed: some are held out to steer and to calibrate")]
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    /// There are too few normal images to hold some out.
+    #[error(
+        "{found} normal images, but at least {needed} are needed: some are held out for validation and calibration"
+    )]
     TooFewNormals {
         /// Images given.
         found: usize,
         /// Images needed.
         needed: usize,
     },
-    /// The source of anomalies failed.
+    /// The source of anomalies failed repeatedly.
     #[error("the anomaly source failed for mechanism {mechanism}, sample {index}")]
     Source {
         /// Mechanism number.
         mechanism: usize,
-        /// Sample number.
+        /// Sample number of the first try.
         index: u64,
-        /// Error of the source's last try.
-        source: SourceError,
+        /// Error of the last try.
+        source: Cause,
     },
     /// Lengths that must agree do not.
     #[error("{what} has {found} entries, expected {expected}")]
     Length {
-        /// Which array.
+        /// Array in question.
         what: &'static str,
         /// Its length.
         found: usize,
-        /// The required length.
+        /// Required length.
         expected: usize,
     },
-    /// The optimisation left the finite numbers.
+    /// Two arrays that belong to one image differ in size.
+    #[error("{what} is {found}, expected {expected}")]
+    Shape {
+        /// Array in question.
+        what: &'static str,
+        /// Size required.
+        expected: Size,
+        /// Size found.
+        found: Size,
+    },
+    /// The optimization left the finite numbers.
     #[error("{what} is not finite at step {step}: lower the learning rate")]
     Diverged {
-        /// Which quantity.
+        /// Quantity in question.
         what: &'static str,
         /// Step number.
         step: usize,
     },
-    /// No real defect was given to steer by.
-    #[error("the meta set holds no real defect: give at least one, or use the held-out mechanism")]
+    /// No labeled defect was given.
+    #[error("the few-shot set holds no defect: give at least one, or validate on the held-out mechanism")]
     EmptyFewShotSet,
-    /// A real defect cannot steer.
-    #[error("real defect `{name}`: {reason}")]
+    /// A labeled defect cannot be used.
+    #[error("labeled defect `{name}`: {source}")]
     UnusableDefect {
         /// Its name.
         name: String,
-        /// Why, and what to do.
-        reason: String,
+        /// Cause.
+        source: DefectError,
     },
-    /// A real defect that steers is also trained or tested on.
-    #[error("real defect `{name}` steers the training and is also {place}: leave it out of one of them")]
+    /// A labeled defect used for validation is also trained or tested on.
+    #[error("labeled defect `{name}` is used for validation and is also {place}: leave it out of one of them")]
     TestLeak {
         /// Its name.
         name: String,
-        /// Where else it is.
+        /// The other place it occurs at.
         place: String,
     },
-    /// Every weight is zero.
-    #[error("all weights are zero at step {step}: lower the quality learning rate or raise the crowding penalty")]
+    /// Every sample weight is zero.
+    #[error("all weights are zero at step {step}: lower the quality learning rate or raise the ESS penalty")]
     ZeroWeights {
         /// Step number.
         step: usize,
     },
-    /// The upper level failed.
+    /// The gradient of the upper level could not be computed.
     #[error("upper level at step {step}")]
     Upper {
         /// Step number.
@@ -93,39 +104,73 @@ pub enum Error {
         /// Finished rounds.
         rounds: usize,
     },
-    /// A file does not belong here.
+    /// A file belongs to another detector, backbone, run or version of the format.
     #[error("{}: {field} is `{found}`, expected `{expected}`: it was saved by another detector", path.display())]
     Mismatch {
         /// The file.
         path: PathBuf,
-        /// Which metadata field.
+        /// Metadata field that differs.
         field: &'static str,
-        /// What it says.
+        /// Value in the file.
         found: String,
-        /// What it should say.
+        /// Value needed.
         expected: String,
     },
-    /// A file cannot be read or written.
-    #[error("{}: {reason}", path.display())]
-    File {
+    /// A file cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Read {
         /// The file.
         path: PathBuf,
-        /// Why, and what to do.
-        reason: String,
+        /// Failure of the operating system.
+        source: std::io::Error,
     },
-    /// A detector has no file form.
+    /// A file is not whole.
+    #[error("{} is damaged: {source}; make it again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Cause,
+    },
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A detector has no file format.
     #[error("a detector called `{detector}` cannot be saved: only those of this crate can, alone or in each other")]
     Unsaved {
         /// Its name.
         detector: &'static str,
     },
-    /// The backbone refused an image.
+    /// The backbone rejected an image.
     #[error(transparent)]
     Backbone(#[from] frozen_backbone::Error),
-    /// The quality estimator refused a sample.
+    /// The quality estimator rejected a sample.
     #[error(transparent)]
     Quality(#[from] sqe::Error),
-    /// A tensor operation failed.
-    #[error("network: {0}")]
-    Network(#[from] candle_core::Error),
+}
+
+/// Reason why a labeled defect cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DefectError {
+    /// Image and mask differ in size.
+    #[error("its mask is {mask}, the image {image}: give the mask of this image")]
+    MaskSize {
+        /// Size of the mask.
+        mask: Size,
+        /// Size of the image.
+        image: Size,
+    },
+    /// The mask marks no pixel.
+    #[error("its mask marks no pixel: leave it out, or give its mask")]
+    EmptyMask,
+    /// The image holds NaN or infinite values.
+    #[error("it holds values that are not finite")]
+    NotFinite,
+    /// Two defects have the same image.
+    #[error("it is the same picture as `{other}`: give each defect once")]
+    Duplicate {
+        /// Name of the earlier defect.
+        other: String,
+    },
 }

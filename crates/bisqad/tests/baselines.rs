@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bisqad::{
     ChannelProjection, Detector, Ensemble, Error, GaussianDetector, GaussianParams, MemoryDetector, MemoryParams,
-    NoObserver, Prediction, Projected, Tiled, load,
+    NoObserver, Persist, Prediction, Projected, Threshold, Tiled, load,
 };
 use frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::{Array2, Array3, ArrayView3};
@@ -31,20 +31,24 @@ fn misplaced(seed: usize) -> Array3<f32> {
     image
 }
 
+fn threshold(detector: &dyn Detector, rate: f64) -> Threshold {
+    Threshold::of(detector, rate).unwrap()
+}
+
 fn net() -> Arc<EfficientNetLite0> {
     Arc::new(EfficientNetLite0::pretrained().unwrap())
 }
 
 fn fitted() -> GaussianDetector {
     let normals: Vec<_> = (0..12).map(part).collect();
-    GaussianDetector::fit(net(), &normals, GaussianParams { dimensions: 24, ..Default::default() }).unwrap()
+    GaussianDetector::fit(net(), &normals, &GaussianParams::default().with_dimensions(24), &mut NoObserver).unwrap()
 }
 
 #[test]
 fn a_gaussian_per_position_knows_what_belongs_where() {
     let detector = fitted();
     let (good, bad) = (detector.predict(part(50).view()).unwrap(), detector.predict(misplaced(50).view()).unwrap());
-    let threshold = detector.threshold(0.0).unwrap();
+    let threshold = threshold(&detector, 0.0);
     assert_eq!(threshold.normals, 1);
     assert!(bad.score > 2.0 * good.score && bad.score > threshold.value, "{} {}", bad.score, good.score);
     let (peak, _) = bad.map.indexed_iter().max_by(|a, b| a.1.total_cmp(b.1)).unwrap();
@@ -66,7 +70,7 @@ fn another_size_is_scored_place_by_place() {
 #[test]
 fn to_a_memory_what_is_new_is_worse_than_what_is_misplaced() {
     let normals: Vec<_> = (0..12).map(part).collect();
-    let params = MemoryParams { memory: 400, dimensions: 24, ..Default::default() };
+    let params = MemoryParams::default().with_memory(400).with_dimensions(24);
     let detector = MemoryDetector::fit(net(), &normals, &params, &mut NoObserver).unwrap();
     let mut bad = part(50);
     for ((y, x, c), v) in bad.indexed_iter_mut() {
@@ -76,15 +80,15 @@ fn to_a_memory_what_is_new_is_worse_than_what_is_misplaced() {
     }
     let [good, misplaced, bad] = [part(50), misplaced(50), bad].map(|i| detector.predict(i.view()).unwrap().score);
     assert!(bad > 2.0 * good && bad > 1.2 * misplaced, "{good} {misplaced} {bad}");
-    assert!(bad > detector.threshold(0.0).unwrap().value);
+    assert!(bad > threshold(&detector, 0.0).value);
     for (bad, name) in [
-        (MemoryParams { memory: 0, ..params }, "memory"),
-        (MemoryParams { dimensions: 0, ..params }, "dimensions"),
-        (MemoryParams { held_out: 0.5, ..params }, "held_out"),
-        (MemoryParams { smoothing: f32::NAN, ..params }, "smoothing"),
+        (params.with_memory(0), "memory"),
+        (params.with_dimensions(0), "dimensions"),
+        (params.with_held_out(0.5), "held_out"),
+        (params.with_smoothing(f64::NAN), "smoothing"),
     ] {
         let error = MemoryDetector::fit(net(), &normals, &bad, &mut NoObserver).map(|_| ());
-        assert!(matches!(error, Err(Error::Parameter { name: found, .. }) if found == name), "{name}: {error:?}");
+        assert!(matches!(&error, Err(Error::Parameter(e)) if e.name == name), "{name}: {error:?}");
     }
 }
 
@@ -98,13 +102,13 @@ fn saved_baselines_predict_the_same_and_know_whose_they_are() {
     gaussian.save(&one).unwrap();
     let again = GaussianDetector::load(&one, net()).unwrap();
     assert_eq!(again.predict(image.view()).unwrap(), gaussian.predict(image.view()).unwrap());
-    assert_eq!(again.threshold(0.0).unwrap(), gaussian.threshold(0.0).unwrap());
-    let params = MemoryParams { memory: 100, dimensions: 16, ..Default::default() };
+    assert_eq!(threshold(&again, 0.0), threshold(&gaussian, 0.0));
+    let params = MemoryParams::default().with_memory(100).with_dimensions(16);
     let memory = MemoryDetector::fit(net(), &normals, &params, &mut NoObserver).unwrap();
     memory.save(&two).unwrap();
     let again = MemoryDetector::load(&two, net()).unwrap();
     assert_eq!(again.predict(image.view()).unwrap(), memory.predict(image.view()).unwrap());
-    assert_eq!(again.threshold(0.0).unwrap(), memory.threshold(0.0).unwrap());
+    assert_eq!(threshold(&again, 0.0), threshold(&memory, 0.0));
     // one is not the other, nor another backbone's
     assert!(matches!(GaussianDetector::load(&two, net()), Err(Error::Mismatch { field: "format", .. })));
     let other = Arc::new(EfficientNetLite0::pretrained().unwrap().with_hash(7));
@@ -117,7 +121,7 @@ fn detectors_that_hold_others_are_saved_with_them() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tiled");
     let normals: Vec<_> = (0..8).map(part).collect();
-    let params = MemoryParams { memory: 100, dimensions: 16, ..Default::default() };
+    let params = MemoryParams::default().with_memory(100).with_dimensions(16);
     let memory = MemoryDetector::fit(net(), &normals[..6], &params, &mut NoObserver).unwrap();
     let both = Ensemble::new(Arc::new(fitted()), Arc::new(memory.clone()), &normals[6..]).unwrap();
     let turned =
@@ -133,8 +137,8 @@ fn detectors_that_hold_others_are_saved_with_them() {
     let projected = Projected::new(Arc::new(memory), ChannelProjection::fit(&normals).unwrap());
     projected.save(&file).unwrap();
     let again = load(&file, &backbones).unwrap();
-    assert_eq!((again.name(), again.trained_at()), ("projected", Some(96)));
-    assert_eq!(again.threshold(0.0).unwrap(), projected.threshold(0.0).unwrap());
+    assert_eq!((again.name(), again.provenance().training_side()), ("projected", Some(96)));
+    assert_eq!(threshold(again.as_ref(), 0.0), threshold(&projected, 0.0));
     fitted().save(&file).unwrap();
     assert_eq!(load(&file, &backbones).unwrap().name(), "position-gaussian");
 }
@@ -147,7 +151,8 @@ fn a_file_finds_its_backbone_or_says_which_it_wants() {
     let other: Arc<dyn Backbone> = Arc::new(EfficientNetLite0::pretrained().unwrap().with_hash(7));
     let gaussian = |net, dimensions| {
         let normals: Vec<_> = (0..8).map(part).collect();
-        GaussianDetector::fit(net, &normals, GaussianParams { dimensions, ..Default::default() }).unwrap()
+        GaussianDetector::fit(net, &normals, &GaussianParams::default().with_dimensions(dimensions), &mut NoObserver)
+            .unwrap()
     };
     let (one, two) = (gaussian(net(), 8), gaussian(other.clone(), 12));
     let both = Ensemble::new(Arc::new(one), Arc::new(two), &normals).unwrap();
@@ -164,7 +169,7 @@ fn a_file_finds_its_backbone_or_says_which_it_wants() {
     // a quality estimator's or a checkpoint's file is not a detector's; nor is half of one
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
-    assert!(matches!(load(&file, &[other, net()]), Err(Error::File { .. })));
+    assert!(matches!(load(&file, &[other, net()]), Err(Error::Damaged { .. })));
     let brightness = Ensemble::new(Arc::new(Brightness(1.0, 0.0)), Arc::new(gaussian(net(), 8)), &normals).unwrap();
     assert!(matches!(brightness.save(&file), Err(Error::Unsaved { detector: "brightness" })));
     assert_eq!(std::fs::read(&file).unwrap().len(), bytes.len() / 2, "a refused save wrote something");
@@ -182,22 +187,23 @@ fn the_same_on_any_number_of_threads() {
 #[test]
 fn what_cannot_be_fitted_or_scored_is_refused() {
     let normals: Vec<_> = (0..4).map(part).collect();
-    let fit = |normals: &[Array3<f32>], params| GaussianDetector::fit(net(), normals, params).map(|_| ());
+    let fit =
+        |normals: &[Array3<f32>], params| GaussianDetector::fit(net(), normals, &params, &mut NoObserver).map(|_| ());
     let default = GaussianParams::default();
     assert!(matches!(fit(&normals[..2], default), Err(Error::TooFewNormals { found: 2, needed: 3 })));
     for (bad, name) in [
-        (GaussianParams { dimensions: 0, ..default }, "dimensions"),
-        (GaussianParams { shrinkage: 0.0, ..default }, "shrinkage"),
-        (GaussianParams { shrinkage: f64::NAN, ..default }, "shrinkage"),
-        (GaussianParams { held_out: 1.0, ..default }, "held_out"),
-        (GaussianParams { smoothing: -1.0, ..default }, "smoothing"),
+        (default.with_dimensions(0), "dimensions"),
+        (default.with_shrinkage(0.0), "shrinkage"),
+        (default.with_shrinkage(f64::NAN), "shrinkage"),
+        (default.with_held_out(1.0), "held_out"),
+        (default.with_smoothing(-1.0), "smoothing"),
     ] {
         match fit(&normals, bad) {
-            Err(Error::Parameter { name: found, .. }) => assert_eq!(found, name),
+            Err(Error::Parameter(e)) => assert_eq!(e.name, name),
             other => panic!("{name}: {other:?}"),
         }
     }
-    assert!(matches!(fitted().threshold(1.0), Err(Error::Parameter { name: "false_positive_rate", .. })));
+    assert!(matches!(Threshold::of(&fitted(), 1.0), Err(Error::Parameter(e)) if e.name == "false_positive_rate"));
 }
 
 /// Scores every pixel by its brightness, times a factor, plus an offset.
@@ -233,7 +239,7 @@ fn members_of_an_ensemble_count_alike_whatever_their_scale() {
     scores.sort_by(|a, b| b.total_cmp(a));
     let hundredth = &scores[..scores.len() / 100];
     assert!((found.score - hundredth.iter().sum::<f64>() / hundredth.len() as f64).abs() < 1e-6);
-    assert_eq!(both.threshold(0.0).unwrap().normals, 3);
+    assert_eq!(threshold(&both, 0.0).normals, 3);
     assert!(matches!(
         Ensemble::new(Arc::new(Brightness(1.0, 0.0)), Arc::new(Brightness(1.0, 0.0)), &[]),
         Err(Error::TooFewNormals { .. })

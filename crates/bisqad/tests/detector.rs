@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bisqad::bilevel::ForwardDifference;
 use bisqad::{
     Anomaly, AnomalySource, Checkpoint, Detector, Error, FitOutcome, Fusion, NoObserver, Observe, OuterProblem,
-    PatchDetector, SourceError, TrainParams, ValidationAnomalies, Weighting, fit,
+    PatchDetector, Persist, SourceError, Threshold, TrainParams, ValidationAnomalies, Weighting, fit,
 };
 use frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::{Array2, Array3, ArrayView3};
@@ -50,7 +50,7 @@ impl AnomalySource for Blots {
 }
 
 fn params() -> TrainParams {
-    TrainParams { rounds: 4, steps: 4, batch: 4, dimensions: 24, ..Default::default() }
+    TrainParams::default().with_rounds(4).with_steps(4).with_batch(4).with_dimensions(24)
 }
 
 fn train_with(
@@ -88,7 +88,8 @@ fn finds_a_defect_it_never_saw() {
         // no farther off than a patch, 8 px
         assert!((42..70).contains(&peak.0) && (22..50).contains(&peak.1), "{fusion:?}: {peak:?}");
     }
-    assert_eq!(fitted.report.split, (10, 1, 1));
+    let split = fitted.report.split;
+    assert_eq!((split.training, split.validation, split.calibration), (10, 1, 1));
     assert!(fitted.report.rounds.iter().all(|r| r.loss.is_finite() && r.ess_fraction > 0.2));
 }
 
@@ -103,7 +104,7 @@ fn every_mechanism_is_left_out_in_turn_and_the_loss_falls() {
 fn learnt_weights_move_and_the_control_arms_are_what_they_say() {
     let learnt = train(params()).report.rounds;
     assert!(learnt.iter().any(|r| r.ess_fraction < 0.999_999), "{learnt:?}");
-    let uniform = train(TrainParams { weighting: Weighting::Uniform, ..params() }).report.rounds;
+    let uniform = train(params().with_weighting(Weighting::Uniform)).report.rounds;
     assert!(uniform.iter().all(|r| r.ess_fraction == 1.0 && r.upper_loss.is_nan()));
 }
 
@@ -150,13 +151,13 @@ fn a_saved_detector_predicts_the_same() {
     let again = PatchDetector::load(&path, Arc::new(EfficientNetLite0::pretrained().unwrap())).unwrap();
     let image = texture(70);
     assert_eq!(again.predict(image.view()).unwrap(), fitted.detector.predict(image.view()).unwrap());
-    assert_eq!(again.trained_at(), Some(96));
-    assert_eq!(again.threshold(0.0).unwrap(), fitted.detector.threshold(0.0).unwrap());
+    assert_eq!(again.provenance().training_side(), Some(96));
+    assert_eq!(Threshold::of(&again, 0.0).unwrap(), Threshold::of(&fitted.detector, 0.0).unwrap());
     let other = EfficientNetLite0::pretrained().unwrap().with_hash(7);
     assert!(matches!(PatchDetector::load(&path, Arc::new(other)), Err(Error::Mismatch { field: "backbone_hash", .. })));
     std::fs::write(&path, b"torn").unwrap();
     let net = Arc::new(EfficientNetLite0::pretrained().unwrap());
-    assert!(matches!(PatchDetector::load(&path, net), Err(Error::File { .. })));
+    assert!(matches!(PatchDetector::load(&path, net), Err(Error::Damaged { .. })));
 }
 
 /// A source that cannot make what it is asked for.
@@ -187,15 +188,15 @@ fn bad_input_is_refused_with_its_reason() {
     let error = run(&normals, &Barren, &params());
     assert!(error.to_string().contains("nothing grows here"), "{error}");
     for (p, field) in [
-        (TrainParams { batch: 0, ..params() }, "batch"),
-        (TrainParams { steps: 0, ..params() }, "steps"),
-        (TrainParams { min_ess_fraction: 1.0, ..params() }, "min_ess_fraction"),
-        (TrainParams { weighting: Weighting::Filtered { keep: 0.0 }, ..params() }, "keep"),
-        (TrainParams { learning_rate: f64::NAN, ..params() }, "learning_rate"),
-        (TrainParams { held_out: 0.0, ..params() }, "held_out"),
-        (TrainParams { ess_penalty: -1.0, ..params() }, "ess_penalty"),
-        (TrainParams { smoothing: f32::INFINITY, ..params() }, "smoothing"),
+        (params().with_batch(0), "batch"),
+        (params().with_steps(0), "steps"),
+        (params().with_min_ess_fraction(1.0), "min_ess_fraction"),
+        (params().with_weighting(Weighting::Filtered { keep: 0.0 }), "keep"),
+        (params().with_learning_rate(f64::NAN), "learning_rate"),
+        (params().with_held_out(0.0), "held_out"),
+        (params().with_ess_penalty(-1.0), "ess_penalty"),
+        (params().with_smoothing(f64::INFINITY), "smoothing"),
     ] {
-        assert!(matches!(run(&normals, &Blots, &p), Error::Parameter { name, .. } if name == field), "{field}");
+        assert!(matches!(run(&normals, &Blots, &p), Error::Parameter(e) if e.name == field), "{field}");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indicatif::ProgressBar;
 use maphc2f::adbench::dataset::Policy;
 use maphc2f::adbench::loaders::{Layout, Mvtec};
-use maphc2f::bisqad::{self, Detector, Observe, Progress, TrainParams};
+use maphc2f::bisqad::{self, Detector, Observe, Persist, Progress, Threshold, TrainParams};
 use maphc2f::factory::PhotoSet;
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::{
@@ -41,8 +41,10 @@ pub fn train(args: &TrainArgs, console: &Console) -> Result<u8> {
     let normals: Vec<Array3<f32>> =
         photos.iter().map(|p| shrink_to_side(p.view(), side)).collect::<std::result::Result<_, _>>()?;
     drop(photos);
-    let mut detector = TrainParams { seed: args.seed, ..TrainParams::default() };
-    detector.rounds = args.epochs.unwrap_or(detector.rounds);
+    let mut detector = TrainParams::default().with_seed(args.seed);
+    if let Some(rounds) = args.epochs {
+        detector = detector.with_rounds(rounds);
+    }
     let training = TrainingParams::default().with_detector(detector);
     let pipeline = Pipeline::physical(&MATERIALS)?;
     let source = PipelineSource::new(&pipeline, &normals, &names, args.seed)?;
@@ -88,7 +90,7 @@ pub fn inspect(args: &InspectArgs, console: &Console) -> Result<u8> {
     let detector = load(&args.model)?;
     let threshold = match args.threshold {
         Some(value) => value,
-        None => detector.threshold(args.false_positive_rate)?.value,
+        None => Threshold::of(detector.as_ref(), args.false_positive_rate)?.value,
     };
     let photos = list_photos(&args.images)?;
     let bar = console.bar("photos", photos.len() as u64);

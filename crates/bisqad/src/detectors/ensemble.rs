@@ -5,15 +5,15 @@ use std::sync::Arc;
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
-use crate::detectors::threshold::scores;
-use crate::detectors::{Detector, Prediction};
+use crate::detectors::provenance::Provenance;
+use crate::detectors::{Detector, Prediction, image_scores};
 use crate::error::Error;
-use crate::persistence::Parts;
+use crate::persistence::format::Persist;
 
 /// The mean of two detectors' maps, each in standard deviations of its own pixel scores on normal images.
 ///
 /// ```
-/// use bisqad::{Detector, Ensemble, GaussianDetector, GaussianParams};
+/// use bisqad::{Detector, Ensemble, GaussianDetector, GaussianParams, NoObserver, Threshold};
 /// use frozen_backbone::EfficientNetLite0;
 /// use ndarray::Array3;
 /// use std::sync::Arc;
@@ -23,10 +23,13 @@ use crate::persistence::Parts;
 /// };
 /// let normals: Vec<_> = (0..12).map(photo).collect();
 /// let net = Arc::new(EfficientNetLite0::pretrained()?);
-/// let fit = |dimensions| GaussianDetector::fit(net.clone(), &normals[..9], GaussianParams { dimensions, ..Default::default() });
+/// let fit = |dimensions| {
+///     let params = GaussianParams::default().with_dimensions(dimensions);
+///     GaussianDetector::fit(net.clone(), &normals[..9], &params, &mut NoObserver)
+/// };
 /// // images that neither detector was fitted to
 /// let both = Ensemble::new(Arc::new(fit(4)?), Arc::new(fit(16)?), &normals[9..])?;
-/// assert!(both.predict(photo(20).view())?.score <= both.threshold(0.0)?.value + 3.0);
+/// assert!(both.predict(photo(20).view())?.score <= Threshold::of(&both, 0.0)?.value + 3.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -60,7 +63,7 @@ impl Ensemble {
         };
         let scales = [scale(&members[0])?, scale(&members[1])?];
         let mut ensemble = Self { members, scales, normal_scores: Vec::new() };
-        ensemble.normal_scores = scores(&ensemble, normals.par_iter())?;
+        ensemble.normal_scores = image_scores(&ensemble, normals.par_iter())?;
         Ok(ensemble)
     }
 }
@@ -77,20 +80,16 @@ impl Detector for Ensemble {
         };
         Ok(Prediction::of_map((scaled(0)? + scaled(1)?) / 2.0))
     }
+
     fn normal_scores(&self) -> &[f64] {
         &self.normal_scores
     }
 
-    /// The smaller of its members'.
-    fn trained_at(&self) -> Option<usize> {
-        self.members.iter().filter_map(|m| m.trained_at()).min()
+    fn provenance(&self) -> Provenance {
+        self.members[0].provenance().merged(self.members[1].provenance())
     }
 
-    fn was_steered_by(&self, image: ArrayView3<'_, f32>) -> bool {
-        self.members.iter().any(|m| m.was_steered_by(image))
-    }
-
-    fn parts(&self) -> Result<Parts, Error> {
-        self.to_parts()
+    fn as_persist(&self) -> Option<&dyn Persist> {
+        Some(self)
     }
 }

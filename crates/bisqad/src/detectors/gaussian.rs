@@ -6,49 +6,42 @@ use frozen_backbone::Backbone;
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
-use crate::detectors::threshold::scores;
-use crate::detectors::{Detector, Prediction};
+use crate::detectors::provenance::Provenance;
+use crate::detectors::{Detector, Prediction, image_scores};
 use crate::error::Error;
 use crate::features::gaussians::{Gaussians, Group};
 use crate::features::patches;
 use crate::features::statistics::{moments, sample, shorter_side};
 use crate::features::whitening::Whitening;
-use crate::persistence::Parts;
+use crate::parameters::{at_least_one, held_out_share, parameters, shrinkage, smoothing};
+use crate::persistence::format::Persist;
+use crate::training::observer::{Observe, Progress};
 
-/// Parameters of [`GaussianDetector::fit`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct GaussianParams {
-    /// Feature dimensions kept, by variance (default 64).
-    pub dimensions: usize,
-    /// Share of the pooled covariance in every position's (default 0.1; 0 exclusive to 1).
-    pub shrinkage: f64,
-    /// Share of the normal images held out for the threshold (default 0.1, one at least).
-    pub held_out: f64,
-    /// Standard deviation of the map's smoothing, px (default 4).
-    pub smoothing: f32,
-}
-
-impl Default for GaussianParams {
-    fn default() -> Self {
-        Self { dimensions: 64, shrinkage: 0.1, held_out: 0.1, smoothing: 4.0 }
+parameters! {
+    /// Parameters of [`GaussianDetector::fit`].
+    pub struct GaussianParams {
+        /// Number of feature dimensions kept, by variance, at least 1 (default 64).
+        dimensions, with_dimensions: usize = 64;
+        /// Share of the pooled covariance in the covariance of every position, in (0, 1] (default 0.1).
+        shrinkage, with_shrinkage: f64 = 0.1;
+        /// Share of the normal images held out for the threshold, in (0, 0.4] (default 0.1, at least one image): the last ones.
+        held_out, with_held_out: f64 = 0.1;
+        /// Standard deviation of the smoothing of the map, in \[0, 64\] px (default 4).
+        smoothing, with_smoothing: f64 = 4.0;
     }
 }
 
 impl GaussianParams {
-    fn check(&self) -> Result<(), Error> {
-        let refuse = |name, value, expected| Err(Error::Parameter { name, value, expected });
-        if self.dimensions == 0 {
-            return refuse("dimensions", 0.0, "at least 1");
-        }
-        if !(self.shrinkage > 0.0 && self.shrinkage <= 1.0) {
-            return refuse("shrinkage", self.shrinkage, "above 0, at most 1");
-        }
-        if !(self.held_out > 0.0 && self.held_out < 1.0) {
-            return refuse("held_out", self.held_out, "between 0 and 1");
-        }
-        if !(self.smoothing >= 0.0 && self.smoothing <= 100.0) {
-            return refuse("smoothing", f64::from(self.smoothing), "0 to 100");
-        }
+    /// Checks all ranges. [`GaussianDetector::fit`] does so too.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] with the first bad field and its range.
+    pub fn check(&self) -> Result<(), Error> {
+        const WHAT: &str = "position Gaussians";
+        at_least_one(WHAT, "dimensions", self.dimensions)?;
+        shrinkage(WHAT, self.shrinkage)?;
+        held_out_share(WHAT, self.held_out)?;
+        smoothing(WHAT, self.smoothing)?;
         Ok(())
     }
 }
@@ -65,7 +58,7 @@ impl GaussianParams {
 /// number of images.
 ///
 /// ```
-/// use bisqad::{Detector, GaussianDetector, GaussianParams};
+/// use bisqad::{Detector, GaussianDetector, GaussianParams, NoObserver};
 /// use frozen_backbone::EfficientNetLite0;
 /// use ndarray::Array3;
 /// use std::sync::Arc;
@@ -75,7 +68,7 @@ impl GaussianParams {
 /// };
 /// let normals: Vec<_> = (0..10).map(photo).collect();
 /// let net = Arc::new(EfficientNetLite0::pretrained()?);
-/// let detector = GaussianDetector::fit(net, &normals, GaussianParams { dimensions: 8, ..Default::default() })?;
+/// let detector = GaussianDetector::fit(net, &normals, &GaussianParams::default().with_dimensions(8), &mut NoObserver)?;
 /// let mut bad = photo(20);
 /// for y in 24..40 { for x in 24..40 { for c in 0..3 { bad[[y, x, c]] = 0.9; } } }
 /// assert!(detector.predict(bad.view())?.score > detector.predict(photo(21).view())?.score);
@@ -86,7 +79,7 @@ pub struct GaussianDetector {
     pub(crate) backbone: Arc<dyn Backbone>,
     pub(crate) normal: Gaussians,
     pub(crate) smoothing: f32,
-    pub(crate) trained_at: usize,
+    pub(crate) training_side: usize,
     pub(crate) normal_scores: Vec<f64>,
 }
 
@@ -96,7 +89,12 @@ impl GaussianDetector {
     /// # Errors
     /// [`Error::Parameter`] outside the ranges, [`Error::TooFewNormals`] for fewer than three images, [`Error::Backbone`] for images the
     /// backbone refuses.
-    pub fn fit(backbone: Arc<dyn Backbone>, normals: &[Array3<f32>], params: GaussianParams) -> Result<Self, Error> {
+    pub fn fit(
+        backbone: Arc<dyn Backbone>,
+        normals: &[Array3<f32>],
+        params: &GaussianParams,
+        observer: &mut dyn Observe,
+    ) -> Result<Self, Error> {
         params.check()?;
         if normals.len() < 3 {
             return Err(Error::TooFewNormals { found: normals.len(), needed: 3 });
@@ -106,11 +104,14 @@ impl GaussianDetector {
         let images: Vec<usize> = (0..train.len()).collect();
         let rows = sample(backbone.as_ref(), train, &images, 0)?;
         let groups = vec![Group { from: 0, projection: Whitening::fit(rows.view(), params.dimensions)? }];
-        let normal = moments(backbone.as_ref(), train, &images, groups, &mut |_| ())?;
+        let normal = moments(backbone.as_ref(), train, &images, groups, &mut |done| {
+            observer.progress(Progress::Features { done, total: images.len() });
+        })?;
         let normal = normal.finish(None, params.shrinkage)?;
-        let (smoothing, trained_at) = (params.smoothing, shorter_side(normals));
-        let mut detector = Self { backbone, normal, smoothing, trained_at, normal_scores: Vec::new() };
-        detector.normal_scores = scores(&detector, rest.par_iter())?;
+        let (smoothing, training_side) = (params.smoothing as f32, shorter_side(normals));
+        let mut detector = Self { backbone, normal, smoothing, training_side, normal_scores: Vec::new() };
+        observer.progress(Progress::Calibration);
+        detector.normal_scores = image_scores(&detector, rest.par_iter())?;
         Ok(detector)
     }
 }
@@ -126,15 +127,16 @@ impl Detector for GaussianDetector {
         let distances = self.normal.lengths(&self.normal.deviations(&p, None)).into_raw_vec_and_offset().0;
         Prediction::of_patches(distances, p.grid, (h, w), self.smoothing)
     }
+
     fn normal_scores(&self) -> &[f64] {
         &self.normal_scores
     }
 
-    fn trained_at(&self) -> Option<usize> {
-        Some(self.trained_at)
+    fn provenance(&self) -> Provenance {
+        Provenance::new(Some(self.training_side), Vec::new())
     }
 
-    fn parts(&self) -> Result<Parts, Error> {
-        self.to_parts()
+    fn as_persist(&self) -> Option<&dyn Persist> {
+        Some(self)
     }
 }

@@ -6,56 +6,50 @@ use frozen_backbone::Backbone;
 use ndarray::{Array2, Array3, ArrayView3, Axis, concatenate};
 use rayon::prelude::*;
 
-use crate::detectors::threshold::scores;
-use crate::detectors::{Detector, Prediction};
+use crate::detectors::provenance::Provenance;
+use crate::detectors::{Detector, Prediction, image_scores};
 use crate::error::Error;
 use crate::features::coreset::{Memory, norms};
 use crate::features::patches;
 use crate::features::statistics::{AT_ONCE, shorter_side};
 use crate::features::subsample::subsample;
 use crate::features::whitening::Whitening;
-use crate::persistence::Parts;
+use crate::parameters::{at_least_one, held_out_share, parameters, smoothing};
+use crate::persistence::format::Persist;
 use crate::training::observer::{Observe, Progress};
 use crate::training::split::Split;
 
-/// Parameters of [`MemoryDetector::fit`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct MemoryParams {
-    /// Which images are held out, and which patches are candidates (default 0).
-    pub seed: u64,
-    /// Whitened feature dimensions kept (default 128).
-    pub dimensions: usize,
-    /// Patches in the memory (default 4096).
-    pub memory: usize,
-    /// Patches that the memory is selected from, at most (default 65 536).
-    pub candidates: usize,
-    /// Share of the normal images held out for the threshold (default 0.1, one at least).
-    pub held_out: f64,
-    /// Standard deviation of the map's smoothing, px (default 4).
-    pub smoothing: f32,
-}
-
-impl Default for MemoryParams {
-    fn default() -> Self {
-        Self { seed: 0, dimensions: 128, memory: 4096, candidates: 65_536, held_out: 0.1, smoothing: 4.0 }
+parameters! {
+    /// Parameters of [`MemoryDetector::fit`].
+    pub struct MemoryParams {
+        /// Seed that chooses the held-out images and the candidate patches (default 0).
+        seed, with_seed: u64 = 0;
+        /// Number of whitened feature dimensions kept, at least 1 (default 128).
+        dimensions, with_dimensions: usize = 128;
+        /// Number of patches in the memory, at least 1 (default 4096).
+        memory, with_memory: usize = 4096;
+        /// Largest number of patches that the memory is selected from, at least 1 (default 65 536).
+        candidates, with_candidates: usize = 65_536;
+        /// Share of the normal images held out for the threshold, in (0, 0.4] (default 0.1, at least one image): a random choice.
+        held_out, with_held_out: f64 = 0.1;
+        /// Standard deviation of the smoothing of the map, in \[0, 64\] px (default 4).
+        smoothing, with_smoothing: f64 = 4.0;
     }
 }
 
 impl MemoryParams {
-    fn check(&self) -> Result<(), Error> {
+    /// Checks all ranges. [`MemoryDetector::fit`] does so too.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] with the first bad field and its range.
+    pub fn check(&self) -> Result<(), Error> {
+        const WHAT: &str = "patch memory";
         for (name, value) in [("dimensions", self.dimensions), ("memory", self.memory), ("candidates", self.candidates)]
         {
-            if value == 0 {
-                return Err(Error::Parameter { name, value: 0.0, expected: "at least 1" });
-            }
+            at_least_one(WHAT, name, value)?;
         }
-        if !(self.held_out > 0.0 && self.held_out <= 0.4) {
-            return Err(Error::Parameter { name: "held_out", value: self.held_out, expected: "in (0, 0.4]" });
-        }
-        if !(self.smoothing >= 0.0 && self.smoothing <= 64.0) {
-            let (name, value) = ("smoothing", f64::from(self.smoothing));
-            return Err(Error::Parameter { name, value, expected: "in [0, 64] px" });
-        }
+        held_out_share(WHAT, self.held_out)?;
+        smoothing(WHAT, self.smoothing)?;
         Ok(())
     }
 }
@@ -69,7 +63,7 @@ impl MemoryParams {
 /// Memory: `memory` x `dimensions` floats, twice (4 MB by default). The search is exact.
 ///
 /// ```
-/// use bisqad::{Detector, MemoryDetector, MemoryParams, NoObserver};
+/// use bisqad::{Detector, MemoryDetector, MemoryParams, NoObserver, Threshold};
 /// use frozen_backbone::EfficientNetLite0;
 /// use ndarray::Array3;
 ///
@@ -78,11 +72,11 @@ impl MemoryParams {
 /// };
 /// let normals: Vec<_> = (0..10).map(photo).collect();
 /// let net = std::sync::Arc::new(EfficientNetLite0::pretrained()?);
-/// let params = MemoryParams { memory: 256, ..Default::default() };
+/// let params = MemoryParams::default().with_memory(256);
 /// let detector = MemoryDetector::fit(net, &normals, &params, &mut NoObserver)?;
 /// let mut bad = photo(20);
 /// for y in 24..40 { for x in 24..40 { for c in 0..3 { bad[[y, x, c]] = 0.9; } } }
-/// assert!(detector.predict(bad.view())?.score > detector.threshold(0.0)?.value);
+/// assert!(detector.predict(bad.view())?.score > Threshold::of(&detector, 0.0)?.value);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -91,7 +85,7 @@ pub struct MemoryDetector {
     pub(crate) whitening: Whitening,
     pub(crate) memory: Memory,
     pub(crate) smoothing: f32,
-    pub(crate) trained_at: usize,
+    pub(crate) training_side: usize,
     pub(crate) normal_scores: Vec<f64>,
 }
 
@@ -122,17 +116,16 @@ impl MemoryDetector {
             rows.extend(block.par_iter().map(read).collect::<Result<Vec<_>, Error>>()?);
             observer.progress(Progress::Features { done: rows.len(), total: train.len() });
         }
-        let owners: Vec<u32> = train.iter().zip(&rows).flat_map(|(&i, r)| vec![i as u32; r.nrows()]).collect();
         let views: Vec<_> = rows.iter().map(|r| r.view()).collect();
         let few = |_| Error::TooFewNormals { found: 0, needed: 4 };
         let candidates = concatenate(Axis(0), &views).map_err(few)?;
-        observer.progress(Progress::Memory);
+        observer.progress(Progress::Coreset);
         let whitening = Whitening::fit(candidates.view(), params.dimensions)?;
-        let memory = Memory::coreset(&whitening.apply(candidates.view()), &owners, params.memory)?;
-        let (smoothing, trained_at) = (params.smoothing, shorter_side(normals));
-        let mut detector = Self { backbone, whitening, memory, smoothing, trained_at, normal_scores: Vec::new() };
+        let memory = Memory::coreset(&whitening.apply(candidates.view()), params.memory);
+        let (smoothing, training_side) = (params.smoothing as f32, shorter_side(normals));
+        let mut detector = Self { backbone, whitening, memory, smoothing, training_side, normal_scores: Vec::new() };
         observer.progress(Progress::Calibration);
-        detector.normal_scores = scores(&detector, split.calibration.par_iter().map(|&i| &normals[i]))?;
+        detector.normal_scores = image_scores(&detector, split.calibration.par_iter().map(|&i| &normals[i]))?;
         Ok(detector)
     }
 }
@@ -145,18 +138,19 @@ impl Detector for MemoryDetector {
     fn predict(&self, image: ArrayView3<'_, f32>) -> Result<Prediction, Error> {
         let (h, w, _) = image.dim();
         let (_, p) = patches::read(self.backbone.as_ref(), image)?;
-        let residuals = self.memory.residuals(&self.whitening.apply(p.features.view()), None);
+        let residuals = self.memory.residuals(&self.whitening.apply(p.features.view()));
         Prediction::of_patches(norms(&residuals).to_vec(), p.grid, (h, w), self.smoothing)
     }
+
     fn normal_scores(&self) -> &[f64] {
         &self.normal_scores
     }
 
-    fn trained_at(&self) -> Option<usize> {
-        Some(self.trained_at)
+    fn provenance(&self) -> Provenance {
+        Provenance::new(Some(self.training_side), Vec::new())
     }
 
-    fn parts(&self) -> Result<Parts, Error> {
-        self.to_parts()
+    fn as_persist(&self) -> Option<&dyn Persist> {
+        Some(self)
     }
 }

@@ -5,30 +5,38 @@ pub(crate) mod gaussian;
 pub(crate) mod memory;
 pub(crate) mod patch;
 pub(crate) mod projected;
+pub(crate) mod provenance;
 pub(crate) mod threshold;
 pub(crate) mod tiled;
 
-use std::path::Path;
+use ndarray::{Array2, Array3, ArrayView3};
+use rayon::prelude::*;
 
-use ndarray::{Array2, ArrayView3};
-
-use crate::detectors::threshold::Threshold;
+use crate::detectors::provenance::Provenance;
 use crate::error::Error;
 use crate::features::score_map;
-use crate::persistence::Parts;
+use crate::persistence::format::Persist;
 
-/// What a detector says of one image.
+/// Image score and score map of one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// Image score: the mean of the map's highest hundredth. Higher is more anomalous; not a probability.
+    /// Image score: the mean of the highest hundredth of the map. Higher is more anomalous; not a probability.
     pub score: f64,
     /// Pixel scores `(H, W)` on the same scale.
     pub map: Array2<f32>,
 }
 
 impl Prediction {
-    /// From pixel scores.
-    pub(crate) fn of_map(map: Array2<f32>) -> Self {
+    /// Scores an image by the mean of the highest hundredth of its pixel scores, at least one, as every detector of this crate does.
+    /// An empty map has score 0.
+    ///
+    /// ```
+    /// use bisqad::Prediction;
+    /// let map = ndarray::Array2::from_shape_fn((10, 20), |(y, x)| (20 * y + x) as f32);
+    /// assert_eq!(Prediction::of_map(map).score, 198.5);
+    /// ```
+    #[must_use]
+    pub fn of_map(map: Array2<f32>) -> Self {
         let mut values: Vec<f32> = map.iter().copied().collect();
         let highest = (values.len() / 100).max(1).min(values.len());
         if highest < values.len() {
@@ -41,7 +49,7 @@ impl Prediction {
         Self { score, map }
     }
 
-    /// From patch scores, row by row over their grid, for an image of height and width `size`.
+    /// Builds the map from patch scores, row by row over their grid, for an image of height and width `size`.
     pub(crate) fn of_patches(
         scores: Vec<f32>,
         grid: (usize, usize),
@@ -58,55 +66,41 @@ impl Prediction {
     }
 }
 
-/// Anything that scores images. Object-safe; [`Self::name`] and [`Self::predict`] are all that must be written.
+/// A model that scores images. Object-safe; only [`Self::name`] and [`Self::predict`] must be written.
+///
+/// The other methods are capabilities with defaults for detectors that lack them: scores of held-out normal images
+/// ([`Threshold::of`](crate::Threshold::of) needs them), the origin of the detector, and saving.
 pub trait Detector: std::fmt::Debug + Send + Sync {
-    /// Stable name for tables.
+    /// Stable name, for tables.
     fn name(&self) -> &'static str;
 
-    /// Scores `image` `(H, W, C)`, f32 in \[0, 1\], C = 1 or 3 (any C for [`Projected`](crate::Projected)), of any size the backbone accepts.
+    /// Scores `image` `(H, W, C)`, f32 in \[0, 1\], C = 1 or 3 (any C for [`Projected`](crate::Projected)), of any size the backbone
+    /// accepts.
     ///
     /// # Errors
-    /// [`Error::Backbone`] for images the backbone refuses.
+    /// [`Error::Backbone`] for images the backbone rejects.
     fn predict(&self, image: ArrayView3<'_, f32>) -> Result<Prediction, Error>;
 
-    /// Image scores of the normal images it was calibrated on: none unless it was.
+    /// Image scores of the held-out normal images it was calibrated on; empty if it was not.
     fn normal_scores(&self) -> &[f64] {
         &[]
     }
 
-    /// The threshold that calls at most a share `false_positive_rate` of the held-out normal images anomalous.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] unless the rate lies in \[0, 1), [`Error::TooFewNormals`] if this detector was not calibrated.
-    fn threshold(&self, false_positive_rate: f64) -> Result<Threshold, Error> {
-        Threshold::of(self.normal_scores(), false_positive_rate)
+    /// Origin of the detector: the size of its training images, and images that must not be tested on.
+    fn provenance(&self) -> Provenance {
+        Provenance::default()
     }
 
-    /// Longest shorter side of the images it was trained on, px: larger images should be shrunk to it, for features depend on scale.
-    /// `None` where the size does not matter.
-    fn trained_at(&self) -> Option<usize> {
+    /// This detector as one that can be saved; `None` if it cannot.
+    fn as_persist(&self) -> Option<&dyn Persist> {
         None
     }
+}
 
-    /// Whether `image` is one of the real defects that steered its training: none of them may be tested on.
-    fn was_steered_by(&self, image: ArrayView3<'_, f32>) -> bool {
-        let _ = image;
-        false
-    }
-
-    /// What its file holds.
-    ///
-    /// # Errors
-    /// [`Error::Unsaved`] for detectors that are not of this crate, or hold one.
-    fn parts(&self) -> Result<Parts, Error> {
-        Err(Error::Unsaved { detector: self.name() })
-    }
-
-    /// Writes everything [`load`](crate::load) needs into one safetensors file; backbones are named, not stored.
-    ///
-    /// # Errors
-    /// [`Error::File`] if the path cannot be written, and those of [`Self::parts`].
-    fn save(&self, path: &Path) -> Result<(), Error> {
-        self.parts()?.write(path)
-    }
+/// Image scores of some images, in their order.
+pub(crate) fn image_scores<'a>(
+    detector: &dyn Detector,
+    images: impl IndexedParallelIterator<Item = &'a Array3<f32>>,
+) -> Result<Vec<f64>, Error> {
+    images.map(|image| Ok(detector.predict(image.view())?.score)).collect()
 }

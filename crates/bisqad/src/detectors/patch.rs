@@ -5,14 +5,14 @@ use std::sync::Arc;
 use frozen_backbone::Backbone;
 use ndarray::{Array2, ArrayView3};
 
+use crate::detectors::provenance::Provenance;
 use crate::detectors::{Detector, Prediction};
 use crate::error::Error;
 use crate::features::gaussians::Gaussians;
 use crate::features::input_scales::Scales;
 use crate::features::patches::{self, Patches};
-use crate::persistence::Parts;
+use crate::persistence::format::Persist;
 use crate::training::discriminator::Shape;
-use crate::training::validation_anomalies::image_hash;
 
 /// Which evidence makes the map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,19 +55,13 @@ pub struct PatchDetector {
     pub(crate) theta: Vec<f64>,
     pub(crate) calibration: Calibration,
     pub(crate) smoothing: f32,
-    pub(crate) trained_at: usize,
+    pub(crate) training_side: usize,
     pub(crate) fusion: Fusion,
     pub(crate) normal_scores: Vec<f64>,
-    pub(crate) steered_by: Vec<u64>,
+    pub(crate) validation_hashes: Vec<u64>,
 }
 
 impl PatchDetector {
-    /// [`image_hash`](crate::image_hash) of the real defects that steered its training: none of them may be tested on
-    /// ([`Detector::was_steered_by`]).
-    pub fn steered_by(&self) -> &[u64] {
-        &self.steered_by
-    }
-
     /// The same detector with other evidence in its map; its [`Detector::threshold`] is gone, for it no longer applies.
     #[must_use]
     pub fn with_fusion(&self, fusion: Fusion) -> Self {
@@ -116,19 +110,16 @@ impl Detector for PatchDetector {
         });
         Prediction::of_patches(scores.collect(), grid, (h, w), self.smoothing)
     }
+
     fn normal_scores(&self) -> &[f64] {
         &self.normal_scores
     }
 
-    fn trained_at(&self) -> Option<usize> {
-        Some(self.trained_at)
+    fn provenance(&self) -> Provenance {
+        Provenance::new(Some(self.training_side), self.validation_hashes.clone())
     }
 
-    fn was_steered_by(&self, image: ArrayView3<'_, f32>) -> bool {
-        self.steered_by.contains(&image_hash(image))
-    }
-
-    fn parts(&self) -> Result<Parts, Error> {
-        self.to_parts()
+    fn as_persist(&self) -> Option<&dyn Persist> {
+        Some(self)
     }
 }

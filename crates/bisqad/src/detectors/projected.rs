@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use ndarray::ArrayView3;
 
+use crate::detectors::provenance::Provenance;
 use crate::detectors::{Detector, Prediction};
 use crate::error::Error;
 use crate::features::projection::ChannelProjection;
-use crate::persistence::Parts;
+use crate::persistence::format::Persist;
 
 /// A detector that sees images through a [`ChannelProjection`]: for multispectral or depth cameras, or any number of channels.
 ///
 /// ```
-/// use bisqad::{ChannelProjection, Detector, GaussianDetector, GaussianParams, Projected};
+/// use bisqad::{ChannelProjection, Detector, GaussianDetector, GaussianParams, NoObserver, Projected};
 /// use frozen_backbone::EfficientNetLite0;
 /// use ndarray::Array3;
 /// use std::sync::Arc;
@@ -25,7 +26,7 @@ use crate::persistence::Parts;
 /// let projection = ChannelProjection::fit(&normals)?;
 /// let seen = normals.iter().map(|n| projection.apply(n.view())).collect::<Result<Vec<_>, _>>()?;
 /// let net = Arc::new(EfficientNetLite0::pretrained()?);
-/// let detector = GaussianDetector::fit(net, &seen, GaussianParams { dimensions: 8, ..Default::default() })?;
+/// let detector = GaussianDetector::fit(net, &seen, &GaussianParams::default().with_dimensions(8), &mut NoObserver)?;
 /// let detector = Projected::new(Arc::new(detector), projection);
 /// assert_eq!(detector.predict(photo(20).view())?.map.dim(), (64, 64));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -56,15 +57,11 @@ impl Detector for Projected {
         self.detector.normal_scores()
     }
 
-    fn trained_at(&self) -> Option<usize> {
-        self.detector.trained_at()
+    fn provenance(&self) -> Provenance {
+        self.detector.provenance().through(&self.projection)
     }
 
-    fn was_steered_by(&self, image: ArrayView3<'_, f32>) -> bool {
-        self.projection.apply(image).is_ok_and(|seen| self.detector.was_steered_by(seen.view()))
-    }
-
-    fn parts(&self) -> Result<Parts, Error> {
-        self.to_parts()
+    fn as_persist(&self) -> Option<&dyn Persist> {
+        Some(self)
     }
 }

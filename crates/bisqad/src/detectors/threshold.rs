@@ -1,18 +1,11 @@
 //! Where normal ends.
 
+use imgkit::ensure;
 use ndarray::Array3;
 use rayon::prelude::*;
 
-use crate::detectors::Detector;
+use crate::detectors::{Detector, image_scores};
 use crate::error::Error;
-
-/// Image scores of some images, in their order.
-pub(crate) fn scores<'a>(
-    detector: &dyn Detector,
-    images: impl IndexedParallelIterator<Item = &'a Array3<f32>>,
-) -> Result<Vec<f64>, Error> {
-    images.map(|image| Ok(detector.predict(image.view())?.score)).collect()
-}
 
 /// A score above which an image is called anomalous.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,23 +19,30 @@ pub struct Threshold {
 }
 
 impl Threshold {
-    /// The threshold that calls at most a share `rate` of `normals` anomalous, for any detector. They should be new to it, and of the size
-    /// that it will meet.
+    /// Chooses the threshold that calls at most a share `rate` of the held-out normal images of `detector` anomalous.
     ///
     /// # Errors
-    /// [`Error::Parameter`] unless the rate lies in \[0, 1), [`Error::TooFewNormals`] for none, and what the detector refuses.
-    pub fn on(detector: &dyn Detector, normals: &[Array3<f32>], rate: f64) -> Result<Self, Error> {
-        Self::of(&scores(detector, normals.par_iter())?, rate)
+    /// [`Error::Parameter`] unless the rate lies in \[0, 1), [`Error::TooFewNormals`] if the detector was not calibrated:
+    /// [`Self::calibrate`] takes images.
+    pub fn of(detector: &dyn Detector, rate: f64) -> Result<Self, Error> {
+        Self::from_scores(detector.normal_scores(), rate)
     }
 
-    /// The least score that at most a share `rate` of `scores` exceeds.
+    /// Chooses the threshold that calls at most a share `rate` of `normals` anomalous, for any detector. The images should be new to
+    /// it and of the size that it will meet.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless the rate lies in \[0, 1), [`Error::TooFewNormals`] for no images, and those of the detector.
+    pub fn calibrate(detector: &dyn Detector, normals: &[Array3<f32>], rate: f64) -> Result<Self, Error> {
+        Self::from_scores(&image_scores(detector, normals.par_iter())?, rate)
+    }
+
+    /// Chooses the lowest score that at most a share `rate` of `scores` exceeds.
     ///
     /// # Errors
     /// [`Error::Parameter`] unless the rate lies in \[0, 1), [`Error::TooFewNormals`] for no scores.
-    pub fn of(scores: &[f64], rate: f64) -> Result<Self, Error> {
-        if !(0.0..1.0).contains(&rate) {
-            return Err(Error::Parameter { name: "false_positive_rate", value: rate, expected: "in [0, 1)" });
-        }
+    pub fn from_scores(scores: &[f64], rate: f64) -> Result<Self, Error> {
+        ensure((0.0..1.0).contains(&rate), "threshold", "false_positive_rate", rate, "in [0, 1)")?;
         let mut scores = scores.to_vec();
         scores.sort_by(f64::total_cmp);
         let threshold = Threshold { value: 0.0, false_positive_rate: rate, normals: scores.len() };
@@ -65,7 +65,7 @@ impl Threshold {
     ///
     /// ```
     /// let scores: Vec<f64> = (0..20).map(f64::from).collect();
-    /// let (low, high) = bisqad::Threshold::of(&scores, 0.0)?.interval(0.95)?;
+    /// let (low, high) = bisqad::Threshold::from_scores(&scores, 0.0)?.interval(0.95)?;
     /// assert!((low - 0.001).abs() < 5e-4 && (high - 0.168).abs() < 5e-4);
     /// # Ok::<(), bisqad::Error>(())
     /// ```
@@ -73,9 +73,8 @@ impl Threshold {
     /// # Errors
     /// [`Error::Parameter`] unless the confidence lies in (0, 1).
     pub fn interval(&self, confidence: f64) -> Result<(f64, f64), Error> {
-        if !(confidence > 0.0 && confidence < 1.0) {
-            return Err(Error::Parameter { name: "confidence", value: confidence, expected: "in (0, 1)" });
-        }
+        let ok = confidence > 0.0 && confidence < 1.0;
+        ensure(ok, "threshold", "confidence", confidence, "in (0, 1)")?;
         let tail = (1.0 - confidence) / 2.0;
         Ok((self.quantile(tail), self.quantile(1.0 - tail)))
     }
@@ -119,7 +118,7 @@ mod tests {
         }
         let threshold = Threshold { value: 0.0, false_positive_rate: 0.1, normals: 30 };
         for confidence in [0.0, 1.0, f64::NAN] {
-            assert!(matches!(threshold.interval(confidence), Err(Error::Parameter { name: "confidence", .. })));
+            assert!(matches!(threshold.interval(confidence), Err(Error::Parameter(e)) if e.name == "confidence"));
         }
     }
 }

@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
+use imgkit::ensure;
 use ndarray::{Array2, ArrayView3, Slice};
 use rayon::prelude::*;
 
+use crate::detectors::provenance::Provenance;
 use crate::detectors::{Detector, Prediction};
 use crate::error::Error;
-use crate::persistence::Parts;
+use crate::persistence::format::Persist;
 
 /// Runs a detector on overlapping tiles of an image and blends their maps, each tile's share falling linearly over the overlap.
 ///
 /// All tiles are of one size and spread evenly, so that none is a sliver; an image that is no larger than a tile one way has one tile that
 /// way. The score is that of the whole map. Thresholds of the detector itself rest on images of its own size:
-/// [`Threshold::on`](crate::Threshold::on) gives one for tiled images.
+/// [`Threshold::calibrate`](crate::Threshold::calibrate) gives one for tiled images.
 ///
 /// A tile may lie anywhere, so the detector must not mind the place: [`MemoryDetector`](crate::MemoryDetector) does not. The Gaussians of
 /// [`PatchDetector`](crate::PatchDetector) and [`GaussianDetector`](crate::GaussianDetector) do, and belong to whole images.
@@ -29,10 +31,10 @@ use crate::persistence::Parts;
 /// };
 /// let normals: Vec<_> = (0..8).map(|i| photo(i, 64, 64)).collect();
 /// let net = Arc::new(EfficientNetLite0::pretrained()?);
-/// let small = MemoryDetector::fit(net, &normals, &MemoryParams { memory: 256, ..Default::default() }, &mut NoObserver)?;
+/// let small = MemoryDetector::fit(net, &normals, &MemoryParams::default().with_memory(256), &mut NoObserver)?;
 /// let tiled = Tiled::new(Arc::new(small), (64, 64), 16)?;
 /// assert_eq!(tiled.predict(photo(9, 150, 100).view())?.map.dim(), (150, 100));
-/// let threshold = Threshold::on(&tiled, &[photo(20, 150, 100), photo(21, 150, 100)], 0.0)?;
+/// let threshold = Threshold::calibrate(&tiled, &[photo(20, 150, 100), photo(21, 150, 100)], 0.0)?;
 /// assert_eq!(threshold.normals, 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -50,10 +52,8 @@ impl Tiled {
     /// # Errors
     /// [`Error::Parameter`] for an empty tile or an overlap that is not smaller than it.
     pub fn new(detector: Arc<dyn Detector>, tile: (usize, usize), overlap: usize) -> Result<Self, Error> {
-        if overlap >= tile.0.min(tile.1) {
-            let expected = "less than the tile's sides, which must be at least 1 px";
-            return Err(Error::Parameter { name: "overlap", value: overlap as f64, expected });
-        }
+        let expected = "less than the sides of the tile, which must be at least 1 px";
+        ensure(overlap < tile.0.min(tile.1), "tiles", "overlap", overlap, expected)?;
         Ok(Self { detector, tile, overlap })
     }
 
@@ -109,12 +109,13 @@ impl Detector for Tiled {
         }
         Ok(Prediction::of_map(sum / shares))
     }
-    fn was_steered_by(&self, image: ArrayView3<'_, f32>) -> bool {
-        self.detector.was_steered_by(image)
+
+    fn provenance(&self) -> Provenance {
+        self.detector.provenance().without_side()
     }
 
-    fn parts(&self) -> Result<Parts, Error> {
-        self.to_parts()
+    fn as_persist(&self) -> Option<&dyn Persist> {
+        Some(self)
     }
 }
 
@@ -176,7 +177,7 @@ mod tests {
     #[test]
     fn an_overlap_as_large_as_the_tile_is_refused() {
         let echo = Arc::new(Echo(0.0));
-        assert!(matches!(Tiled::new(echo.clone(), (20, 16), 16), Err(Error::Parameter { name: "overlap", .. })));
+        assert!(matches!(Tiled::new(echo.clone(), (20, 16), 16), Err(Error::Parameter(e)) if e.name == "overlap"));
         assert!(Tiled::new(echo, (0, 16), 0).is_err());
     }
 }

@@ -3,31 +3,26 @@
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use rayon::prelude::*;
 
-use crate::error::Error;
 use crate::features::nearest::Panels;
 
-/// Normal patches, each with the number of the image it came from.
+/// Feature rows of normal patches that are searched for the nearest.
 #[derive(Debug, Clone)]
 pub(crate) struct Memory {
     /// `(K, D)`.
     pub(crate) rows: Array2<f32>,
-    pub(crate) owners: Vec<u32>,
     panels: Panels,
 }
 
 impl Memory {
-    pub(crate) fn new(rows: Array2<f32>, owners: Vec<u32>) -> Result<Self, Error> {
-        if rows.nrows() != owners.len() {
-            return Err(Error::Length { what: "owners", found: owners.len(), expected: rows.nrows() });
-        }
-        Ok(Self { panels: Panels::new(&rows), rows, owners })
+    pub(crate) fn new(rows: Array2<f32>) -> Self {
+        Self { panels: Panels::new(&rows), rows }
     }
 
     /// Greedy k-centre selection of `size` rows: each pick is the row farthest from all picks so far; the first pick is row 0.
     ///
     /// K. Roth et al., "Towards Total Recall in Industrial Anomaly Detection" (PatchCore), CVPR 2022; T. F. Gonzalez, "Clustering
     /// to minimize the maximum intercluster distance", 1985 (a 2-approximation of the optimal covering radius).
-    pub(crate) fn coreset(rows: &Array2<f32>, owners: &[u32], size: usize) -> Result<Self, Error> {
+    pub(crate) fn coreset(rows: &Array2<f32>, size: usize) -> Self {
         let n = rows.nrows();
         let mut nearest = vec![f32::INFINITY; n];
         let mut picks = Vec::with_capacity(size.min(n));
@@ -50,19 +45,13 @@ impl Memory {
                 break; // every row is already represented exactly
             }
         }
-        let owners = picks.iter().map(|&i| owners.get(i).copied().unwrap_or(u32::MAX)).collect();
-        Self::new(rows.select(Axis(0), &picks), owners)
+        Self::new(rows.select(Axis(0), &picks))
     }
 
-    /// For each query row `(N, D)` the nearest remembered row that does not belong to image `exclude`.
-    pub(crate) fn nearest(&self, queries: &Array2<f32>, exclude: Option<u32>) -> Vec<usize> {
-        self.panels.nearest(queries, |i| exclude.is_some() && self.owners.get(i).copied() == exclude)
-    }
-
-    /// Query minus its nearest remembered row, for each query.
-    pub(crate) fn residuals(&self, queries: &Array2<f32>, exclude: Option<u32>) -> Array2<f32> {
+    /// Query minus its nearest remembered row, for each query row `(N, D)`.
+    pub(crate) fn residuals(&self, queries: &Array2<f32>) -> Array2<f32> {
         let mut out = queries.clone();
-        for (mut row, &i) in out.outer_iter_mut().zip(&self.nearest(queries, exclude)) {
+        for (mut row, &i) in out.outer_iter_mut().zip(&self.panels.nearest(queries)) {
             row -= &self.rows.row(i);
         }
         out
@@ -124,20 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn nearest_equals_brute_force_with_and_without_exclusion() {
+    fn residuals_equal_brute_force() {
         for (n, d) in [(1, 3), (37, 16), (300, 33)] {
-            let owners: Vec<u32> = (0..n as u32).map(|i| i % 4).collect();
-            let memory = Memory::new(random(n, d, 1), owners.clone()).unwrap();
+            let memory = Memory::new(random(n, d, 1));
             let queries = random(300, d, 2);
-            for exclude in [None, Some(2)] {
-                for (q, got) in queries.outer_iter().zip(memory.nearest(&queries, exclude)) {
-                    let best = (0..n)
-                        .filter(|&i| exclude != Some(owners[i]))
-                        .map(|i| squared(q, memory.rows.row(i)))
-                        .fold(f32::INFINITY, f32::min);
-                    assert!(squared(q, memory.rows.row(got)) <= best + 1e-4, "{n} {d} {exclude:?}");
-                    assert!(exclude != Some(owners[got]));
-                }
+            for (q, residual) in queries.outer_iter().zip(memory.residuals(&queries).outer_iter()) {
+                let best = memory.rows.outer_iter().map(|row| squared(q, row)).fold(f32::INFINITY, f32::min);
+                assert!((residual.dot(&residual) - best).abs() <= 1e-4, "{n} {d}");
             }
         }
     }
@@ -147,9 +129,10 @@ mod tests {
     fn the_coreset_visits_every_cluster_first() {
         let noise = random(500, 4, 3);
         let rows = Array2::from_shape_fn((500, 4), |(i, j)| 10.0 * f32::from(i % 5 == j) + 0.1 * noise[[i, j]]);
-        let owners: Vec<u32> = (0..500).map(|i| i % 5).collect();
-        let memory = Memory::coreset(&rows, &owners, 5).unwrap();
-        let mut seen = memory.owners.clone();
+        let memory = Memory::coreset(&rows, 5);
+        // row i belongs to cluster i % 5, whose axis is its largest coordinate; the fifth cluster lies at the origin
+        let cluster = |row: ArrayView1<'_, f32>| (0..4).find(|&j| row[j] > 5.0).unwrap_or(4);
+        let mut seen: Vec<usize> = memory.rows.outer_iter().map(cluster).collect();
         seen.sort_unstable();
         assert_eq!(seen, vec![0, 1, 2, 3, 4]);
     }
@@ -157,6 +140,6 @@ mod tests {
     #[test]
     fn the_coreset_stops_when_everything_is_represented() {
         let rows = Array2::from_shape_fn((90, 16), |(i, _)| (i % 3) as f32);
-        assert_eq!(Memory::coreset(&rows, &vec![0; 90], 50).unwrap().rows.nrows(), 3);
+        assert_eq!(Memory::coreset(&rows, 50).rows.nrows(), 3);
     }
 }

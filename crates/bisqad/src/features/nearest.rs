@@ -31,16 +31,14 @@ impl Panels {
         Self { depth, panels, half_squares }
     }
 
-    /// For each query `(N, D)` the number of the nearest row that `excluded` does not name; the lowest number among equals.
-    pub(crate) fn nearest(&self, queries: &Array2<f32>, excluded: impl Fn(usize) -> bool) -> Vec<usize> {
-        let mut offsets = self.half_squares.clone();
-        offsets.iter_mut().enumerate().filter(|(i, _)| excluded(*i)).for_each(|(_, o)| *o = f32::INFINITY);
+    /// Finds the nearest row of each query `(N, D)`; the lowest number among equals.
+    pub(crate) fn nearest(&self, queries: &Array2<f32>) -> Vec<usize> {
         let queries = queries.as_standard_layout();
         let Some(values) = queries.as_slice().filter(|_| self.depth > 0) else { return vec![0; queries.nrows()] };
         let mut out = vec![0; queries.nrows()];
         out.par_chunks_mut(BLOCK).zip(values.par_chunks(BLOCK * self.depth)).for_each(|(out, queries)| {
             let best = vec![([f32::NEG_INFINITY; LANES], [0.0; LANES]); out.len()];
-            pulp::Arch::new().dispatch(Search { rows: self, offsets: &offsets, queries, best, out });
+            pulp::Arch::new().dispatch(Search { rows: self, offsets: &self.half_squares, queries, best, out });
         });
         out
     }

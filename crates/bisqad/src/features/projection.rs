@@ -1,5 +1,6 @@
 //! Images of any number of channels for networks that read three.
 
+use imgkit::ParameterError;
 use ndarray::{Array2, Array3, ArrayView3};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -36,8 +37,7 @@ impl ChannelProjection {
             return Err(Error::Length { what: "rows of the weights", found: 0, expected: 1 });
         }
         if let Some(bad) = weights.iter().chain(&offset).find(|v| !v.is_finite()) {
-            let (name, value) = ("weights and offset", f64::from(*bad));
-            return Err(Error::Parameter { name, value, expected: "finite" });
+            return Err(ParameterError::new("channel projection", "weights and offset", bad, "finite").into());
         }
         Ok(Self { weights, offset })
     }
@@ -59,7 +59,7 @@ impl ChannelProjection {
         let which = rand::seq::index::sample(&mut rng, all.len(), all.len().min(PIXELS));
         let values: Vec<f32> = which.iter().flat_map(|i| all[i].to_vec()).collect();
         if let Some(bad) = values.iter().find(|v| !v.is_finite()) {
-            return Err(Error::Parameter { name: "a pixel", value: f64::from(*bad), expected: "finite" });
+            return Err(ParameterError::new("channel projection", "pixel", bad, "finite").into());
         }
         let few = |_| Error::TooFewNormals { found: 0, needed: 1 };
         let rows = Array2::from_shape_vec((which.len(), channels), values).map_err(few)?;
@@ -156,7 +156,7 @@ mod tests {
         let fixed = |w: Array2<f32>| ChannelProjection::fixed(w, [0.0; 3]);
         assert!(matches!(fixed(Array2::zeros((4, 2))), Err(Error::Length { found: 2, expected: 3, .. })));
         assert!(matches!(fixed(Array2::zeros((0, 3))), Err(Error::Length { found: 0, .. })));
-        assert!(matches!(fixed(array![[0.0, f32::NAN, 0.0]]), Err(Error::Parameter { .. })));
+        assert!(matches!(fixed(array![[0.0, f32::NAN, 0.0]]), Err(Error::Parameter(_))));
         let projection = fixed(Array2::eye(3)).unwrap();
         assert!(matches!(
             projection.apply(Array3::zeros((2, 2, 5)).view()),
@@ -167,7 +167,7 @@ mod tests {
         assert!(matches!(fit(&[Array3::zeros((4, 4, 0))]), Err(Error::Length { found: 0, .. })));
         let other = [Array3::zeros((4, 4, 5)), Array3::zeros((4, 4, 3))];
         assert!(matches!(fit(&other), Err(Error::Length { found: 3, expected: 5, .. })));
-        assert!(matches!(fit(&[Array3::from_elem((4, 4, 5), f32::INFINITY)]), Err(Error::Parameter { .. })));
+        assert!(matches!(fit(&[Array3::from_elem((4, 4, 5), f32::INFINITY)]), Err(Error::Parameter(_))));
         // all alike: nothing to see, nothing divided by zero
         let flat = [Array3::from_elem((4, 4, 5), 0.3)];
         let seen = fit(&flat).unwrap().apply(flat[0].view()).unwrap();

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::{File, Parts, vector};
 use crate::error::Error;
+use crate::persistence::format::{File, Parts, vector};
 use crate::training::adam::Adam;
 use crate::training::checkpoint::Checkpoint;
 use crate::training::report::RoundReport;
@@ -14,20 +14,20 @@ impl Checkpoint {
     /// Writes the state after the last finished round. `run` names what it belongs to (data, parameters).
     ///
     /// # Errors
-    /// [`Error::File`] if the path cannot be written.
+    /// [`Error::Write`] if the path cannot be written.
     pub fn save(&self, path: &Path, run: &str) -> Result<(), Error> {
         let rounds: Vec<f64> = self.rounds.iter().flat_map(RoundReport::numbers).collect();
-        let adam = |a: &Adam| vector(vec![a.learning_rate, a.weight_decay, a.step as f64]);
+        let adam = |a: &Adam| vector(&[a.learning_rate, a.weight_decay, a.step as f64]);
         let tensors = vec![
-            ("theta".to_owned(), vector(self.theta.clone())?),
-            ("theta.adam".to_owned(), adam(&self.theta_adam)?),
-            ("theta.first".to_owned(), vector(self.theta_adam.first.clone())?),
-            ("theta.second".to_owned(), vector(self.theta_adam.second.clone())?),
-            ("quality".to_owned(), vector(self.quality.clone())?),
-            ("quality.adam".to_owned(), adam(&self.quality_adam)?),
-            ("quality.first".to_owned(), vector(self.quality_adam.first.clone())?),
-            ("quality.second".to_owned(), vector(self.quality_adam.second.clone())?),
-            ("rounds".to_owned(), vector(rounds)?),
+            ("theta".to_owned(), vector(&self.theta)),
+            ("theta.adam".to_owned(), adam(&self.theta_adam)),
+            ("theta.first".to_owned(), vector(&self.theta_adam.first)),
+            ("theta.second".to_owned(), vector(&self.theta_adam.second)),
+            ("quality".to_owned(), vector(&self.quality)),
+            ("quality.adam".to_owned(), adam(&self.quality_adam)),
+            ("quality.first".to_owned(), vector(&self.quality_adam.first)),
+            ("quality.second".to_owned(), vector(&self.quality_adam.second)),
+            ("rounds".to_owned(), vector(&rounds)),
         ];
         Parts::new(CHECKPOINT, tensors).with("run", run.to_owned()).write(path)
     }
@@ -35,7 +35,7 @@ impl Checkpoint {
     /// Reads a state that was saved for the same `run`.
     ///
     /// # Errors
-    /// [`Error::File`] if unreadable or damaged, [`Error::Mismatch`] if it belongs to another run.
+    /// [`Error::Read`] if unreadable, [`Error::Damaged`] if it is not whole, [`Error::Mismatch`] if it belongs to another run.
     pub fn load(path: &Path, run: &str) -> Result<Self, Error> {
         let mut file = File::read(path)?;
         file.expect("format", CHECKPOINT)?;
@@ -43,12 +43,20 @@ impl Checkpoint {
         let mut adam = |name: &str| -> Result<Adam, Error> {
             let numbers: Vec<f64> = file.vector(&format!("{name}.adam"))?;
             let &[learning_rate, weight_decay, step] = numbers.as_slice() else { return Err(file.damaged(name)) };
-            let (first, second) = (file.vector(&format!("{name}.first"))?, file.vector(&format!("{name}.second"))?);
+            let first: Vec<f64> = file.vector(&format!("{name}.first"))?;
+            let second: Vec<f64> = file.vector(&format!("{name}.second"))?;
+            if first.len() != second.len() {
+                return Err(file.damaged(name));
+            }
             Ok(Adam { learning_rate, weight_decay, step: step as u64, first, second })
         };
         let (theta_adam, quality_adam) = (adam("theta")?, adam("quality")?);
         let rounds: Vec<f64> = file.vector("rounds")?;
         let rounds = RoundReport::read_all(&rounds).ok_or_else(|| file.damaged("rounds"))?;
-        Ok(Self { theta: file.vector("theta")?, theta_adam, quality: file.vector("quality")?, quality_adam, rounds })
+        let (theta, quality): (Vec<f64>, Vec<f64>) = (file.vector("theta")?, file.vector("quality")?);
+        if theta.len() != theta_adam.first.len() || quality.len() != quality_adam.first.len() {
+            return Err(file.damaged("theta.first"));
+        }
+        Ok(Self { theta, theta_adam, quality, quality_adam, rounds })
     }
 }

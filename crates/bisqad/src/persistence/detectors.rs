@@ -1,13 +1,11 @@
-//! Detectors on one backbone.
+//! Files of detectors on one backbone.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use candle_core::Tensor;
 use frozen_backbone::Backbone;
 use ndarray::Array1;
 
-use super::{File, Parts, matrix, vector};
 use crate::detectors::gaussian::GaussianDetector;
 use crate::detectors::memory::MemoryDetector;
 use crate::detectors::patch::Calibration;
@@ -17,14 +15,18 @@ use crate::features::coreset::Memory;
 use crate::features::gaussians::{Gaussians, Group};
 use crate::features::input_scales::Scales;
 use crate::features::whitening::Whitening;
+use crate::persistence::format::{File, Parts, Persist, Tensor, matrix, vector};
 use crate::training::discriminator::Shape;
 
 pub(super) const DETECTOR: &str = "bisqad-detector-5";
 pub(super) const GAUSSIAN: &str = "bisqad-gaussian-2";
 pub(super) const MEMORY: &str = "bisqad-memory-2";
 
-impl PatchDetector {
-    pub(crate) fn to_parts(&self) -> Result<Parts, Error> {
+/// Largest smoothing that a file may ask for, px: earlier versions fitted position Gaussians with up to 100.
+const MAX_SMOOTHING: f32 = 100.0;
+
+impl Persist for PatchDetector {
+    fn parts(&self) -> Result<Parts, Error> {
         let (c, normal) = (&self.calibration, &self.normal);
         let numbers = [
             self.scales.length,
@@ -39,32 +41,33 @@ impl PatchDetector {
                 Fusion::Discriminator => 1.0,
                 Fusion::Distance => 2.0,
             },
-            self.trained_at as f32,
+            self.training_side as f32,
         ];
-        let mut tensors = gaussians(normal)?;
+        let lengths: Vec<f32> = self.scales.lengths.iter().flat_map(|&(mean, deviation)| [mean, deviation]).collect();
+        let hashes: Vec<u32> = self.validation_hashes.iter().flat_map(|h| [*h as u32, (h >> 32) as u32]).collect();
+        let mut tensors = gaussians(normal);
         tensors.extend([
-            ("lengths".to_owned(), vector(self.scales.lengths.iter().flat_map(|&(m, s)| [m, s]).collect())?),
-            ("theta".to_owned(), vector(self.theta.clone())?),
-            ("numbers".to_owned(), vector(numbers.to_vec())?),
-            ("normal_scores".to_owned(), vector(self.normal_scores.clone())?),
-            (
-                "steered_by".to_owned(),
-                vector(self.steered_by.iter().flat_map(|c| [*c as u32, (c >> 32) as u32]).collect())?,
-            ),
+            ("lengths".to_owned(), vector(&lengths)),
+            ("theta".to_owned(), vector(&self.theta)),
+            ("numbers".to_owned(), vector(&numbers)),
+            ("normal_scores".to_owned(), vector(&self.normal_scores)),
+            ("steered_by".to_owned(), vector(&hashes)),
         ]);
         Ok(Parts::new(DETECTOR, tensors).of(self.backbone.as_ref()))
     }
+}
 
+impl PatchDetector {
     /// Reads a detector saved with this `backbone`.
     ///
     /// # Errors
-    /// [`Error::File`] if unreadable or damaged, [`Error::Mismatch`] if it belongs to another backbone or format.
+    /// [`Error::Read`] if unreadable, [`Error::Damaged`] if it is not whole, [`Error::Mismatch`] if it belongs to another backbone or format.
     pub fn load(path: &Path, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
         Self::read(File::read(path)?, backbone)
     }
 
     pub(super) fn read(mut file: File<'_>, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
-        file.is_of(DETECTOR, backbone.as_ref())?;
+        file.expect_backbone(DETECTOR, backbone.as_ref())?;
         let numbers: Vec<f32> = file.vector("numbers")?;
         let &[length, lm, ls, dm, ds, smoothing, hidden, fusion, side] = numbers.as_slice() else {
             return Err(file.damaged("numbers"));
@@ -76,6 +79,13 @@ impl PatchDetector {
         let scales = Scales { lengths, length, ..Scales::new(&normal) };
         let shape = Shape { inputs: scales.width(), levels: scales.levels.len(), hidden: hidden as usize };
         let theta: Vec<f64> = file.vector("theta")?;
+        // also keeps the product of sizes from overflowing
+        if shape.hidden > theta.len() {
+            return Err(file.damaged("numbers"));
+        }
+        if !(0.0..=MAX_SMOOTHING).contains(&smoothing) {
+            return Err(file.damaged("numbers"));
+        }
         if scales.lengths.len() != shape.levels || theta.len() != shape.parameters() {
             return Err(file.damaged("theta"));
         }
@@ -87,14 +97,14 @@ impl PatchDetector {
             theta,
             calibration: Calibration { logit: (lm, ls), distance: (dm, ds) },
             smoothing,
-            trained_at: side as usize,
+            training_side: side as usize,
             fusion: match fusion as u8 {
                 1 => Fusion::Discriminator,
                 2 => Fusion::Distance,
                 _ => Fusion::Both,
             },
             normal_scores: file.vector("normal_scores")?,
-            steered_by: file
+            validation_hashes: file
                 .vector::<u32>("steered_by")?
                 .chunks_exact(2)
                 .map(|c| u64::from(c[1]) << 32 | u64::from(c[0]))
@@ -103,87 +113,93 @@ impl PatchDetector {
     }
 }
 
-impl GaussianDetector {
-    pub(crate) fn to_parts(&self) -> Result<Parts, Error> {
-        let mut tensors = gaussians(&self.normal)?;
-        tensors.push(("smoothing".to_owned(), vector(vec![self.smoothing])?));
-        tensors.push(("trained_at".to_owned(), vector(vec![self.trained_at as u32])?));
-        tensors.push(("normal_scores".to_owned(), vector(self.normal_scores.clone())?));
+impl Persist for GaussianDetector {
+    fn parts(&self) -> Result<Parts, Error> {
+        let mut tensors = gaussians(&self.normal);
+        tensors.push(("smoothing".to_owned(), vector(&[self.smoothing])));
+        tensors.push(("trained_at".to_owned(), vector(&[self.training_side as u32])));
+        tensors.push(("normal_scores".to_owned(), vector(&self.normal_scores)));
         Ok(Parts::new(GAUSSIAN, tensors).of(self.backbone.as_ref()))
     }
+}
 
+impl GaussianDetector {
     /// Reads a detector saved with this `backbone`.
     ///
     /// # Errors
-    /// [`Error::File`] if unreadable or damaged, [`Error::Mismatch`] if it belongs to another backbone or format.
+    /// [`Error::Read`] if unreadable, [`Error::Damaged`] if it is not whole, [`Error::Mismatch`] if it belongs to another backbone or format.
     pub fn load(path: &Path, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
         Self::read(File::read(path)?, backbone)
     }
 
     pub(super) fn read(mut file: File<'_>, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
-        file.is_of(GAUSSIAN, backbone.as_ref())?;
+        file.expect_backbone(GAUSSIAN, backbone.as_ref())?;
         let channels = backbone.levels().iter().map(|level| level.channels).sum();
         let normal = file.gaussians(&[channels])?;
         Ok(Self {
             backbone,
             normal,
-            smoothing: file.number("smoothing")?,
-            trained_at: file.side()?,
+            smoothing: file.smoothing()?,
+            training_side: file.side()?,
             normal_scores: file.vector("normal_scores")?,
         })
     }
 }
 
-impl MemoryDetector {
-    pub(crate) fn to_parts(&self) -> Result<Parts, Error> {
+impl Persist for MemoryDetector {
+    fn parts(&self) -> Result<Parts, Error> {
         let tensors = vec![
-            ("mean".to_owned(), vector(self.whitening.mean.to_vec())?),
-            ("projection".to_owned(), matrix(&self.whitening.projection)?),
-            ("memory".to_owned(), matrix(&self.memory.rows)?),
-            ("owners".to_owned(), vector(self.memory.owners.clone())?),
-            ("smoothing".to_owned(), vector(vec![self.smoothing])?),
-            ("trained_at".to_owned(), vector(vec![self.trained_at as u32])?),
-            ("normal_scores".to_owned(), vector(self.normal_scores.clone())?),
+            ("mean".to_owned(), vector(&self.whitening.mean.to_vec())),
+            ("projection".to_owned(), matrix(&self.whitening.projection)),
+            ("memory".to_owned(), matrix(&self.memory.rows)),
+            ("smoothing".to_owned(), vector(&[self.smoothing])),
+            ("trained_at".to_owned(), vector(&[self.training_side as u32])),
+            ("normal_scores".to_owned(), vector(&self.normal_scores)),
         ];
         Ok(Parts::new(MEMORY, tensors).of(self.backbone.as_ref()))
     }
+}
 
+impl MemoryDetector {
     /// Reads a detector saved with this `backbone`.
     ///
     /// # Errors
-    /// [`Error::File`] if unreadable or damaged, [`Error::Mismatch`] if it belongs to another backbone or format.
+    /// [`Error::Read`] if unreadable, [`Error::Damaged`] if it is not whole, [`Error::Mismatch`] if it belongs to another backbone or format.
     pub fn load(path: &Path, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
         Self::read(File::read(path)?, backbone)
     }
 
     pub(super) fn read(mut file: File<'_>, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
-        file.is_of(MEMORY, backbone.as_ref())?;
+        file.expect_backbone(MEMORY, backbone.as_ref())?;
         let whitening =
             Whitening { mean: Array1::from(file.vector::<f32>("mean")?), projection: file.matrix("projection")? };
         let channels: usize = backbone.levels().iter().map(|level| level.channels).sum();
         let rows = file.matrix("memory")?;
         let (features, dimensions) = whitening.projection.dim();
+        if rows.nrows() == 0 {
+            return Err(file.damaged("memory"));
+        }
         if whitening.mean.len() != channels || features != channels || rows.ncols() != dimensions {
             return Err(file.damaged("projection"));
         }
-        let memory = Memory::new(rows, file.vector("owners")?)?;
-        let (smoothing, trained_at) = (file.number("smoothing")?, file.side()?);
-        Ok(Self { backbone, whitening, memory, smoothing, trained_at, normal_scores: file.vector("normal_scores")? })
+        let memory = Memory::new(rows);
+        let (smoothing, training_side) = (file.smoothing()?, file.side()?);
+        Ok(Self { backbone, whitening, memory, smoothing, training_side, normal_scores: file.vector("normal_scores")? })
     }
 }
 
-fn gaussians(normal: &Gaussians) -> Result<Vec<(String, Tensor)>, Error> {
+fn gaussians(normal: &Gaussians) -> Vec<(String, Tensor)> {
     let mut tensors = vec![
-        ("grid".to_owned(), vector(vec![normal.grid.0 as u32, normal.grid.1 as u32])?),
-        ("means".to_owned(), matrix(&normal.means)?),
-        ("inverses".to_owned(), matrix(&normal.inverses)?),
+        ("grid".to_owned(), vector(&[normal.grid.0 as u32, normal.grid.1 as u32])),
+        ("means".to_owned(), matrix(&normal.means)),
+        ("inverses".to_owned(), matrix(&normal.inverses)),
     ];
     for (i, group) in normal.groups.iter().enumerate() {
         let Whitening { mean, projection } = &group.projection;
-        tensors.push((format!("level{i}.mean"), vector(mean.to_vec())?));
-        tensors.push((format!("level{i}.projection"), matrix(projection)?));
+        tensors.push((format!("level{i}.mean"), vector(&mean.to_vec())));
+        tensors.push((format!("level{i}.projection"), matrix(projection)));
     }
-    Ok(tensors)
+    tensors
 }
 
 impl File<'_> {
@@ -206,7 +222,14 @@ impl File<'_> {
         if normal.is_whole() { Ok(normal) } else { Err(self.damaged("inverses")) }
     }
 
-    /// What is kept as `trained_at`.
+    /// Standard deviation of the smoothing of the map, px.
+    fn smoothing(&mut self) -> Result<f32, Error> {
+        let smoothing = self.number("smoothing")?;
+        let ok = (0.0..=MAX_SMOOTHING).contains(&smoothing);
+        if ok { Ok(smoothing) } else { Err(self.damaged("smoothing")) }
+    }
+
+    /// Shorter side of the training images, px.
     fn side(&mut self) -> Result<usize, Error> {
         let side: Vec<u32> = self.vector("trained_at")?;
         side.first().map(|&s| s as usize).ok_or_else(|| self.damaged("trained_at"))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bilevel::Hypergradient;
 use frozen_backbone::Backbone;
+use imgkit::ParameterError;
 use ndarray::Array3;
 use rayon::prelude::*;
 use sqe::Sqe;
@@ -24,13 +25,26 @@ use crate::training::split::Split;
 use crate::training::trainer::Trainer;
 use crate::training::validation_anomalies::{FewShotSet, ValidationAnomalies};
 
-/// A finished run.
+/// Numbers of normal images by their use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SplitSizes {
+    /// Images of the Gaussians and of the lower level.
+    pub training: usize,
+    /// Images of the upper level.
+    pub validation: usize,
+    /// Images of the calibration and of the threshold.
+    pub calibration: usize,
+}
+
+/// Summary of a finished training run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    /// One entry a round.
+#[non_exhaustive]
+pub struct FitReport {
+    /// One entry per round.
     pub rounds: Vec<RoundReport>,
-    /// Normal images that trained, steered (validation) and calibrated.
-    pub split: (usize, usize, usize),
+    /// Use of the normal images.
+    pub split: SplitSizes,
     /// Positions that have Gaussians of their own.
     pub positions: usize,
     /// The pooled covariance's share in theirs.
@@ -45,7 +59,7 @@ pub struct FitOutcome {
     /// The detector, calibrated on held-out normals.
     pub detector: PatchDetector,
     /// How training went.
-    pub report: Report,
+    pub report: FitReport,
 }
 
 /// The upper level of the training: quality estimator, hypergradient method and validation anomalies.
@@ -79,7 +93,7 @@ pub fn fit(
     observer: &mut dyn Observe,
 ) -> Result<FitOutcome, Error> {
     if source.mechanisms() == 0 {
-        return Err(Error::Parameter { name: "groups", value: 0.0, expected: "at least 1 mechanism" });
+        return Err(ParameterError::new("anomaly source", "mechanisms", 0, "at least 1").into());
     }
     let OuterProblem { quality, method, validation } = outer;
     quality.check_backbone(backbone.as_ref())?;
@@ -90,7 +104,7 @@ pub fn fit(
     if normals.len() < 4 {
         return Err(Error::TooFewNormals { found: normals.len(), needed: 4 });
     }
-    let split = Split::new(normals.len(), params.seed, params.held_out);
+    let split = Split::new(normals.len(), params.seed(), params.held_out());
     let base = NormalCache::gather(backbone.as_ref(), normals, &split, source, params, &mut |done, total| {
         observer.progress(Progress::Features { done, total });
     })?;
@@ -120,7 +134,7 @@ pub fn fit(
         }
         None => trainer.initial_state(quality)?,
     };
-    while state.rounds() < params.rounds {
+    while state.rounds() < params.rounds() {
         let report = trainer.round(&mut state, quality, method, observer)?;
         state.rounds.push(report);
         if observer.checkpoint(&state).is_break() {
@@ -128,15 +142,19 @@ pub fn fit(
         }
     }
     detector.theta = state.theta;
-    detector.steered_by = validation.few_shot().map_or_else(Vec::new, |few| few.contents().to_vec());
+    detector.validation_hashes = validation.few_shot().map_or_else(Vec::new, |few| few.hashes().to_vec());
 
     observer.progress(Progress::Calibration);
     calibrate(&mut detector, normals, &split.calibration)?;
-    let report = Report {
-        split: (split.train.len(), split.validation.len(), split.calibration.len()),
+    let report = FitReport {
+        split: SplitSizes {
+            training: split.train.len(),
+            validation: split.validation.len(),
+            calibration: split.calibration.len(),
+        },
         positions: detector.normal.means.nrows(),
         shrinkage: base.shrinkage,
-        synthetic: params.rounds * params.steps * params.batch,
+        synthetic: params.rounds() * params.steps() * params.batch(),
         rounds: state.rounds,
     };
     Ok(FitOutcome { detector, report })
@@ -147,15 +165,15 @@ fn untrained(backbone: Arc<dyn Backbone>, base: &NormalCache, params: &TrainPara
     PatchDetector {
         backbone,
         normal: base.whole.clone(),
-        shape: Shape { inputs: scales.width(), levels: scales.levels.len(), hidden: params.hidden },
+        shape: Shape { inputs: scales.width(), levels: scales.levels.len(), hidden: params.hidden() },
         scales,
         theta: Vec::new(),
         calibration: Calibration { logit: (0.0, 1.0), distance: (0.0, 1.0) },
-        smoothing: params.smoothing,
-        trained_at: base.side,
+        smoothing: params.smoothing() as f32,
+        training_side: base.side,
         fusion: Fusion::Both,
         normal_scores: Vec::new(),
-        steered_by: Vec::new(),
+        validation_hashes: Vec::new(),
     }
 }
 

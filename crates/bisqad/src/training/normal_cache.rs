@@ -52,10 +52,10 @@ impl NormalCache {
         done: &mut dyn FnMut(usize, usize),
     ) -> Result<Self, Error> {
         let total = split.train.len() + normals.len();
-        let rows = sample(backbone, normals, &split.train, params.seed)?;
-        let groups = by_level(backbone, rows.view(), params.dimensions)?;
+        let rows = sample(backbone, normals, &split.train, params.seed())?;
+        let groups = by_level(backbone, rows.view(), params.dimensions())?;
         let moments = moments(backbone, normals, &split.train, groups, &mut |n| done(n, total))?;
-        let shrinkage = match params.shrinkage {
+        let shrinkage = match params.shrinkage() {
             Some(given) => given,
             None => Validation::draw(backbone, normals, &split.validation, source)?.choose(&moments)?,
         };
@@ -76,7 +76,7 @@ impl NormalCache {
             let deviations = |(k, image): (usize, &Array3<f32>)| all.deviations(backbone, image.view(), first + k);
             let deviations: Vec<_> = block.par_iter().enumerate().map(deviations).collect::<Result<_, Error>>()?;
             for whole in deviations {
-                let kept = subsample(whole.nrows(), KEPT, params.seed, all.inputs.len());
+                let kept = subsample(whole.nrows(), KEPT, params.seed(), all.inputs.len());
                 all.inputs.push(whole.select(Axis(0), &kept));
                 room = room.saturating_sub(size_of::<f32>() * whole.len());
                 if room > 0 {
@@ -146,7 +146,7 @@ mod tests {
             })
         };
         let normals: Vec<_> = (0..10).map(photo).collect();
-        let params = TrainParams { dimensions: 8, shrinkage: Some(0.1), ..Default::default() };
+        let params = TrainParams::default().with_dimensions(8).with_shrinkage(Some(0.1));
         let split = Split::new(normals.len(), 0, 0.1);
         let base = NormalCache::gather(&net, &normals, &split, &Nothing, &params, &mut |_, _| ()).unwrap();
         let mean = |gaussians: &Gaussians, i: usize| {

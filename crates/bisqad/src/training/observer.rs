@@ -16,7 +16,7 @@ pub enum Progress {
         total: usize,
     },
     /// The memory of [`MemoryDetector`](crate::MemoryDetector) is being selected.
-    Memory,
+    Coreset,
     /// A training step's images are there. A thread of its own draws them while the steps before are made.
     BatchReady,
     /// An update was made.

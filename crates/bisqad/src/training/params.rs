@@ -1,23 +1,26 @@
-//! Training parameters, checked once.
+//! Parameters of the training.
+
+use imgkit::ensure;
 
 use crate::error::Error;
+use crate::parameters::{held_out_share, moderate_count, parameters, shrinkage, smoothing};
 
-/// How synthetic samples are weighed.
+/// Weighting of the synthetic samples.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub enum Weighting {
-    /// By estimated quality; the estimator goes on learning from the meta set.
+    /// Weights by estimated quality; the estimator goes on learning from the validation set.
     #[default]
     Learned,
-    /// Control arm: the same weights, shuffled among the samples of a batch.
+    /// Ablation: the learned weights, shuffled among the samples of a batch.
     Shuffled,
-    /// Control arm: all weights one.
+    /// Ablation: all weights one.
     Uniform,
-    /// Control arm: by estimated quality as the warm start left it, without upper updates.
+    /// Ablation: weights by estimated quality as the warm start left it, without upper updates.
     WarmStart,
-    /// Control arm: of each step's images the best by the warm start's quality, all weights one, without upper updates.
+    /// Ablation: the best images of each step by the quality of the warm start, all weights one, without upper updates.
     Filtered {
-        /// Share that is kept, in (0, 1].
+        /// Fraction that is kept, in (0, 1].
         keep: f64,
     },
 }
@@ -34,83 +37,75 @@ impl Weighting {
     }
 }
 
-/// Everything a run depends on besides its images.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TrainParams {
-    /// Seed of every draw (default 0).
-    pub seed: u64,
-    /// Rounds; each leaves another mechanism out for the meta set (default 6).
-    pub rounds: usize,
-    /// Steps a round (default 12).
-    pub steps: usize,
-    /// Synthetic images a step (default 8).
-    pub batch: usize,
-    /// Lower updates a step, each on a batch of the round's synthetic images so far (default 8): drawing images is what costs.
-    pub updates: usize,
-    /// Every so many steps, from the first of a round on, the first update is one of both levels (default 3).
-    pub outer_every: usize,
-    /// Held-out anomalies, and as many held-out normals, in an upper update (default 4); half as many patches of each as below.
-    pub outer_batch: usize,
-    /// Adam's learning rate of the discriminator (default 2e-3).
-    pub learning_rate: f64,
-    /// Adam's learning rate of the quality estimator (default 1e-3).
-    pub quality_learning_rate: f64,
-    /// Weight of the effective-sample-size penalty (default 0.2).
-    pub ess_penalty: f64,
-    /// Least effective sample size over the batch size (default 0.5, 0 for none). Weights that fall below it are [`temper_to_ess`](sqe::temper_to_ess), and an
-    /// upper step that starts there follows the penalty alone: the meta set cannot drive the weights into a few samples.
-    pub min_ess_fraction: f64,
-    /// How samples are weighed.
-    pub weighting: Weighting,
-    /// Strength of feature-space anomalies: normal patches pushed in a random direction by up to this many lengths of normal deviations
-    /// (default 0: none). They keep the discriminator from caring only for the directions that the mechanisms show.
-    pub feature_noise: f64,
-    /// Hidden units of the discriminator (default 64).
-    pub hidden: usize,
-    /// Whitened feature dimensions kept of each level, at most (default 80).
-    pub dimensions: usize,
-    /// Share of the covariance pooled over all positions in every position's, 0 exclusive to 1. By default the one of 0.02, 0.05, 0.1, 0.2
-    /// and 0.4 that sets drawn defects on held-out normal images apart best.
-    pub shrinkage: Option<f64>,
-    /// Share of the normal images held out for the meta set, and again for calibration (default 0.1 each).
-    pub held_out: f64,
-    /// Standard deviation of the map's smoothing, px (default 4).
-    pub smoothing: f32,
-}
-
-impl Default for TrainParams {
-    fn default() -> Self {
-        Self {
-            seed: 0,
-            rounds: 6,
-            steps: 12,
-            batch: 8,
-            updates: 8,
-            outer_every: 3,
-            outer_batch: 4,
-            learning_rate: 2e-3,
-            quality_learning_rate: 1e-3,
-            ess_penalty: 0.2,
-            min_ess_fraction: 0.5,
-            weighting: Weighting::Learned,
-            feature_noise: 0.0,
-            hidden: 64,
-            dimensions: 80,
-            shrinkage: None,
-            held_out: 0.1,
-            smoothing: 4.0,
-        }
+parameters! {
+    /// Parameters of [`fit`](crate::fit): everything a run depends on besides its images.
+    ///
+    /// ```
+    /// use bisqad::{TrainParams, Weighting};
+    ///
+    /// let params = TrainParams::default().with_seed(7).with_rounds(2).with_weighting(Weighting::Uniform);
+    /// params.check()?;
+    /// assert!(params.with_rounds(0).check().is_err());
+    /// # Ok::<(), bisqad::Error>(())
+    /// ```
+    pub struct TrainParams {
+        /// Seed of every random number (default 0).
+        seed, with_seed: u64 = 0;
+        /// Number of rounds, 1 to 100 000 (default 6); each leaves another mechanism out for the validation set.
+        rounds, with_rounds: usize = 6;
+        /// Steps per round, 1 to 100 000 (default 12).
+        steps, with_steps: usize = 12;
+        /// Synthetic images per step, 1 to 100 000 (default 8).
+        batch, with_batch: usize = 8;
+        /// Lower updates per step, each on a batch of the synthetic images of the round so far, 1 to 100 000 (default 8). More of them
+        /// make better use of the images, whose synthesis takes most of the time.
+        updates, with_updates: usize = 8;
+        /// Interval of the upper updates in steps, 1 to 100 000 (default 3): from the first step of a round on, the first update of
+        /// every so many steps is one of both levels.
+        outer_every, with_outer_every: usize = 3;
+        /// Validation anomalies, and as many validation normals, per upper update, 1 to 100 000 (default 4). Half as many patches of
+        /// each are read as in a lower update.
+        outer_batch, with_outer_batch: usize = 4;
+        /// Adam's learning rate of the discriminator, positive (default 2e-3).
+        learning_rate, with_learning_rate: f64 = 2e-3;
+        /// Adam's learning rate of the quality estimator, positive (default 1e-3).
+        quality_learning_rate, with_quality_learning_rate: f64 = 1e-3;
+        /// Weight of the penalty on a low effective sample size, non-negative (default 0.2).
+        ess_penalty, with_ess_penalty: f64 = 0.2;
+        /// Smallest effective sample size over the batch size, in \[0, 1) (default 0.5, 0 for none). Weights below it are tempered
+        /// ([`sqe::temper_to_ess`]), and an upper step that starts there follows the penalty alone: the validation set cannot drive
+        /// the weights into a few samples.
+        min_ess_fraction, with_min_ess_fraction: f64 = 0.5;
+        /// Weighting of the synthetic samples (default [`Weighting::Learned`]).
+        weighting, with_weighting: Weighting = Weighting::Learned;
+        /// Strength of feature-space anomalies, in \[0, 100\] (default 0, none): normal patches are pushed in a random direction by
+        /// up to this many lengths of normal deviations, so that the discriminator does not only care for the directions that the
+        /// mechanisms show.
+        feature_noise, with_feature_noise: f64 = 0.0;
+        /// Hidden units of the discriminator, 1 to 100 000 (default 64).
+        hidden, with_hidden: usize = 64;
+        /// Largest number of whitened feature dimensions kept of each level, 1 to 100 000 (default 80).
+        dimensions, with_dimensions: usize = 80;
+        /// Share of the pooled covariance in the covariance of every position, in (0, 1]. By default the one of 0.02, 0.05, 0.1, 0.2
+        /// and 0.4 that best separates synthetic defects on held-out normal images.
+        shrinkage, with_shrinkage: Option<f64> = None;
+        /// Share of the normal images held out for validation, and again for calibration, in (0, 0.4] (default 0.1 each, at least
+        /// one image).
+        held_out, with_held_out: f64 = 0.1;
+        /// Standard deviation of the smoothing of the map, in \[0, 64\] px (default 4).
+        smoothing, with_smoothing: f64 = 4.0;
     }
 }
 
 impl TrainParams {
-    /// Refuses values that cannot work.
+    /// Checks all ranges. [`fit`](crate::fit) does so too.
     ///
     /// # Errors
-    /// [`Error::Parameter`] naming the first bad field and its range.
+    /// [`Error::Parameter`] with the first bad field and its range.
     pub fn check(&self) -> Result<(), Error> {
-        let positive = "at least 1";
+        const WHAT: &str = "training";
         for (name, value) in [
+            ("rounds", self.rounds),
             ("steps", self.steps),
             ("batch", self.batch),
             ("updates", self.updates),
@@ -119,45 +114,27 @@ impl TrainParams {
             ("hidden", self.hidden),
             ("dimensions", self.dimensions),
         ] {
-            if value == 0 {
-                return Err(Error::Parameter { name, value: 0.0, expected: positive });
-            }
+            moderate_count(WHAT, name, value)?;
         }
         for (name, value) in
             [("learning_rate", self.learning_rate), ("quality_learning_rate", self.quality_learning_rate)]
         {
-            if !(value > 0.0 && value.is_finite()) {
-                return Err(Error::Parameter { name, value, expected: "positive and finite" });
-            }
+            ensure(value > 0.0 && value.is_finite(), WHAT, name, value, "positive and finite")?;
         }
-        if !(self.ess_penalty >= 0.0 && self.ess_penalty.is_finite()) {
-            let (name, value) = ("ess_penalty", self.ess_penalty);
-            return Err(Error::Parameter { name, value, expected: "non-negative and finite" });
+        let penalty = self.ess_penalty;
+        ensure(penalty >= 0.0 && penalty.is_finite(), WHAT, "ess_penalty", penalty, "non-negative and finite")?;
+        if let Some(value) = self.shrinkage {
+            shrinkage(WHAT, value)?;
         }
-        if let Some(value) = self.shrinkage.filter(|s| !(*s > 0.0 && *s <= 1.0)) {
-            return Err(Error::Parameter { name: "shrinkage", value, expected: "in (0, 1]" });
+        let ess = self.min_ess_fraction;
+        ensure((0.0..1.0).contains(&ess), WHAT, "min_ess_fraction", ess, "in [0, 1)")?;
+        if let Weighting::Filtered { keep } = self.weighting {
+            ensure(keep > 0.0 && keep <= 1.0, WHAT, "keep", keep, "in (0, 1]")?;
         }
-        if !(0.0..1.0).contains(&self.min_ess_fraction) {
-            let (name, value) = ("min_ess_fraction", self.min_ess_fraction);
-            return Err(Error::Parameter { name, value, expected: "in [0, 1)" });
-        }
-        if let Weighting::Filtered { keep } = self.weighting
-            && !(keep > 0.0 && keep <= 1.0)
-        {
-            return Err(Error::Parameter { name: "keep", value: keep, expected: "in (0, 1]" });
-        }
-        if !(self.feature_noise >= 0.0 && self.feature_noise <= 100.0) {
-            let (name, value) = ("feature_noise", self.feature_noise);
-            return Err(Error::Parameter { name, value, expected: "in [0, 100]" });
-        }
-        if !(self.held_out > 0.0 && self.held_out <= 0.4) {
-            let (name, value) = ("held_out", self.held_out);
-            return Err(Error::Parameter { name, value, expected: "in (0, 0.4]" });
-        }
-        if !(self.smoothing >= 0.0 && self.smoothing <= 64.0) {
-            let (name, value) = ("smoothing", f64::from(self.smoothing));
-            return Err(Error::Parameter { name, value, expected: "in [0, 64] px" });
-        }
+        let noise = self.feature_noise;
+        ensure((0.0..=100.0).contains(&noise), WHAT, "feature_noise", noise, "in [0, 100]")?;
+        held_out_share(WHAT, self.held_out)?;
+        smoothing(WHAT, self.smoothing)?;
         Ok(())
     }
 }

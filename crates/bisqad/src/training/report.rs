@@ -68,7 +68,7 @@ impl RoundReport {
         let (mut rest, mut out) = (numbers, Vec::new());
         while !rest.is_empty() {
             let (head, tail) = rest.split_first_chunk::<8>()?;
-            let (rows, after) = tail.split_at_checked(4 * head[7] as usize)?;
+            let (rows, after) = tail.split_at_checked((head[7] as usize).saturating_mul(4))?;
             let weights = rows.chunks_exact(4).map(|r| MeanWeight {
                 mechanism: r[0] as usize,
                 band: index(r[1]),

@@ -121,7 +121,7 @@ impl BatchSampler<'_> {
             scope.spawn(|| {
                 // owned here, so that the receiver learns of the end
                 let sender = sender;
-                for step in 0..self.params.steps {
+                for step in 0..self.params.steps() {
                     let batch = self.step(round, step);
                     waiting.fetch_add(1, Ordering::Relaxed);
                     if sender.send(batch).is_err() {
@@ -136,11 +136,16 @@ impl BatchSampler<'_> {
     fn step(&self, round: usize, step: usize) -> Result<Batch, Error> {
         let (params, groups, held_out) = (self.params, self.source.mechanisms(), self.held_out(round));
         let below: Vec<usize> = (0..groups).filter(|&g| Some(g) != held_out || groups == 1).collect();
-        let number = round * params.steps + step;
-        let mut rng = rng_stream(params.seed, (1 << 40) + number as u64);
-        let synthetic =
-            self.synthesize(&below, &self.split.train, (params.batch, PATCHES_PER_IMAGE), number as u64 * 2, &mut rng)?;
-        let upper = params.weighting.learns() && step.is_multiple_of(params.outer_every);
+        let number = round * params.steps() + step;
+        let mut rng = rng_stream(params.seed(), (1 << 40) + number as u64);
+        let synthetic = self.synthesize(
+            &below,
+            &self.split.train,
+            (params.batch(), PATCHES_PER_IMAGE),
+            number as u64 * 2,
+            &mut rng,
+        )?;
+        let upper = params.weighting().learns() && step.is_multiple_of(params.outer_every());
         let validation = if upper { Some(self.outer_batch(held_out, number as u64, &mut rng)?) } else { None };
         Ok(Batch { number, synthetic, validation })
     }
@@ -152,7 +157,7 @@ impl BatchSampler<'_> {
         number: u64,
         rng: &mut ChaCha8Rng,
     ) -> Result<(PatchBatch, PatchBatch), Error> {
-        let batch = self.params.outer_batch;
+        let batch = self.params.outer_batch();
         let made = match self.validation {
             ValidationAnomalies::HeldOutMechanism => batch,
             ValidationAnomalies::RealDefects(_) => 0,
@@ -193,7 +198,7 @@ impl BatchSampler<'_> {
             .enumerate()
             .map(|(i, plan)| {
                 let PlannedSample { group, image, .. } = plan;
-                let first = (batch * self.params.batch.max(self.params.outer_batch) as u64 + i as u64) * TRIES;
+                let first = (batch * self.params.batch().max(self.params.outer_batch()) as u64 + i as u64) * TRIES;
                 let normal = self.normals[image].view();
                 let before = self.base.before(self.detector.backbone.as_ref(), normal, image)?;
                 let (mut failure, mut unseen): (Option<SourceError>, _) = (None, None);
@@ -249,17 +254,17 @@ impl BatchSampler<'_> {
 
     /// Random patches of random normal images of the lower level.
     pub(crate) fn normal_stack(&self, rng: &mut ChaCha8Rng) -> Result<PatchBatch, Error> {
-        self.stack(self.normal_draws(&self.split.train, (self.params.batch, PATCHES_PER_IMAGE), rng).iter())
+        self.stack(self.normal_draws(&self.split.train, (self.params.batch(), PATCHES_PER_IMAGE), rng).iter())
     }
 
     /// Random normal patches pushed away in feature space, labelled anomalous.
     pub(crate) fn noise_stack(&self, rng: &mut ChaCha8Rng) -> Result<Option<PatchBatch>, Error> {
-        if self.params.feature_noise == 0.0 {
+        if self.params.feature_noise() == 0.0 {
             return Ok(None);
         }
-        let mut drawn = self.normal_draws(&self.split.train, (self.params.batch, PATCHES_PER_IMAGE), rng);
+        let mut drawn = self.normal_draws(&self.split.train, (self.params.batch(), PATCHES_PER_IMAGE), rng);
         for d in &mut drawn {
-            self.detector.scales.push_away(&mut d.input, self.params.feature_noise as f32, rng);
+            self.detector.scales.push_away(&mut d.input, self.params.feature_noise() as f32, rng);
             d.draw.targets.fill(1.0);
         }
         Ok(Some(self.stack(drawn.iter())?))

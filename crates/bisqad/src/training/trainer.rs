@@ -24,11 +24,11 @@ pub(crate) struct Trainer<'a> {
 
 impl Trainer<'_> {
     pub(crate) fn initial_state(&self, quality: &Sqe) -> Result<Checkpoint, Error> {
-        let theta = self.sampler.detector.shape.initial(&mut rng_stream(self.sampler.params.seed, u64::MAX));
+        let theta = self.sampler.detector.shape.initial(&mut rng_stream(self.sampler.params.seed(), u64::MAX));
         let quality = quality.parameters()?;
         Ok(Checkpoint {
-            theta_adam: Adam::new(theta.len(), self.sampler.params.learning_rate, 1e-4),
-            quality_adam: Adam::new(quality.len(), self.sampler.params.quality_learning_rate, 0.0),
+            theta_adam: Adam::new(theta.len(), self.sampler.params.learning_rate(), 1e-4),
+            quality_adam: Adam::new(quality.len(), self.sampler.params.quality_learning_rate(), 0.0),
             theta,
             quality,
             rounds: Vec::new(),
@@ -60,15 +60,15 @@ impl Trainer<'_> {
         observer: &mut dyn Observe,
     ) -> Result<(), Error> {
         let params = self.sampler.params;
-        let mut pool: Vec<Synthetic> = Vec::with_capacity(params.steps * params.batch);
+        let mut pool: Vec<Synthetic> = Vec::new();
         while let Some((batch, waiting)) = ready.next() {
             let Batch { number, synthetic, validation } = batch?;
-            let mut rng = rng_stream(params.seed, (1 << 41) + number as u64);
+            let mut rng = rng_stream(params.seed(), (1 << 41) + number as u64);
             let fresh = pool.len();
             pool.extend(self.filtered(synthetic, quality)?);
             observer.progress(Progress::BatchReady);
             let mut loss = 0.0;
-            for update in 0..params.updates {
+            for update in 0..params.updates() {
                 let both = validation.as_ref().filter(|_| update == 0);
                 loss += match both {
                     Some(validation) => {
@@ -77,16 +77,16 @@ impl Trainer<'_> {
                     }
                     None => {
                         let batch: Vec<&Synthetic> =
-                            (0..params.batch).map(|_| &pool[rng.random_range(0..pool.len())]).collect();
+                            (0..params.batch()).map(|_| &pool[rng.random_range(0..pool.len())]).collect();
                         self.lower_update(state, quality, &batch, number, stats, &mut rng)?
                     }
-                } / params.updates as f64;
+                } / params.updates() as f64;
                 observer.progress(Progress::Update { upper: both.is_some() });
             }
             if !loss.is_finite() {
                 return Err(Error::Diverged { what: "the lower loss", step: number });
             }
-            let (done, total) = (number + 1, params.rounds * params.steps);
+            let (done, total) = (number + 1, params.rounds() * params.steps());
             observer.progress(Progress::Step { done, total, loss, waiting });
         }
         Ok(())
@@ -113,21 +113,21 @@ impl Trainer<'_> {
         let input = quality.batch(&evidence(batch))?;
         let q = quality.score_batch(&input)?;
         let by_quality = weights(&q, step)?;
-        let least = self.sampler.params.min_ess_fraction;
+        let least = self.sampler.params.min_ess_fraction();
         let ess_clipped = effective_sample_size(&by_quality) < least * q.len() as f64;
         let w = temper_to_ess(&by_quality, least);
         let (mut loss, mut gradient) = problem.lower(&state.theta, &w)?;
         let known =
             BilevelStep { problem: &problem, validation, theta: &state.theta, weights: &w, gradient: &gradient };
         let answer = method
-            .weight_gradient(&known, &state.theta, &w, self.sampler.params.learning_rate)
+            .weight_gradient(&known, &state.theta, &w, self.sampler.params.learning_rate())
             .map_err(|source| Error::Upper { step, source })?;
         if !answer.gradient.iter().all(|g| g.is_finite()) {
             return Err(Error::Diverged { what: "the hypergradient", step });
         }
         self.update_quality(state, quality, &input, &answer.gradient, ess_clipped)?;
         stats.upper(answer.upper_loss, ess_clipped);
-        let w = match self.sampler.params.weighting {
+        let w = match self.sampler.params.weighting() {
             Weighting::Shuffled => {
                 let mut shuffled = w.clone();
                 shuffled.shuffle(rng);
@@ -153,8 +153,8 @@ impl Trainer<'_> {
         // only the direction matters to Adam; unit length keeps the penalty's share the same at any step size
         let norm = weight_gradient.iter().map(|g| g * g).sum::<f64>().sqrt().max(1e-30);
         let (slope, penalty) = match ess_clipped_steps {
-            false => (weight_gradient.iter().map(|g| g / norm).collect(), self.sampler.params.ess_penalty),
-            true => (vec![0.0; weight_gradient.len()], self.sampler.params.ess_penalty.max(1.0)),
+            false => (weight_gradient.iter().map(|g| g / norm).collect(), self.sampler.params.ess_penalty()),
+            true => (vec![0.0; weight_gradient.len()], self.sampler.params.ess_penalty().max(1.0)),
         };
         let gradient = quality.objective_gradient(input, &slope, penalty)?;
         if ess_clipped_steps {
@@ -177,11 +177,11 @@ impl Trainer<'_> {
     ) -> Result<f64, Error> {
         let problem = self.problem(batch, rng)?;
         let q = quality.score(&evidence(batch))?;
-        let mut w = match self.sampler.params.weighting.weighs() {
-            true => temper_to_ess(&weights(&q, step)?, self.sampler.params.min_ess_fraction),
+        let mut w = match self.sampler.params.weighting().weighs() {
+            true => temper_to_ess(&weights(&q, step)?, self.sampler.params.min_ess_fraction()),
             false => vec![1.0; q.len()],
         };
-        if self.sampler.params.weighting == Weighting::Shuffled {
+        if self.sampler.params.weighting() == Weighting::Shuffled {
             w.shuffle(rng);
         }
         let (loss, gradient) = problem.lower(&state.theta, &w)?;
@@ -192,7 +192,7 @@ impl Trainer<'_> {
 
     /// The images that the filtering arm keeps; all for the others.
     fn filtered(&self, drawn: Vec<Synthetic>, quality: &Sqe) -> Result<Vec<Synthetic>, Error> {
-        let Weighting::Filtered { keep } = self.sampler.params.weighting else { return Ok(drawn) };
+        let Weighting::Filtered { keep } = self.sampler.params.weighting() else { return Ok(drawn) };
         let q = quality.score(&drawn.iter().map(|s| &s.evidence).collect::<Vec<_>>())?;
         let kept = sqe::keep_best(&q, keep)?;
         Ok(drawn.into_iter().enumerate().filter(|(i, _)| kept.contains(i)).map(|(_, s)| s).collect())

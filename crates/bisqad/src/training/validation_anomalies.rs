@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use imgkit::hash::fnv1a;
-use ndarray::{Array2, Array3, ArrayView3};
+use imgkit::Size;
+use ndarray::{Array2, Array3};
 
-use crate::error::Error;
+use crate::detectors::provenance::image_hash;
+use crate::error::{DefectError, Error};
 
 /// Which held-out anomalies the upper level judges by. Held-out normals always belong to them.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -41,12 +42,12 @@ pub struct LabeledDefect {
     pub mask: Array2<bool>,
 }
 
-/// Some real defects, checked, and the contents of their images: [`crate::fit`] refuses them among the normal images and marks the
+/// Some real defects, checked, and the hashes of their images: [`crate::fit`] refuses them among the normal images and marks the
 /// detector with them ([`crate::PatchDetector::steered_by`]), so that a test can refuse them too.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FewShotSet {
     defects: Arc<[LabeledDefect]>,
-    contents: Vec<u64>,
+    hashes: Vec<u64>,
 }
 
 impl FewShotSet {
@@ -70,27 +71,28 @@ impl FewShotSet {
         if defects.is_empty() {
             return Err(Error::EmptyFewShotSet);
         }
-        let mut contents: Vec<u64> = Vec::with_capacity(defects.len());
+        let mut hashes: Vec<u64> = Vec::with_capacity(defects.len());
         for defect in &defects {
-            let fail = |reason: String| Err(Error::UnusableDefect { name: defect.name.clone(), reason });
-            let (h, w, _) = defect.image.dim();
-            if defect.mask.dim() != (h, w) {
-                let (rows, columns) = defect.mask.dim();
-                return fail(format!("its mask is {rows}x{columns}, the image {h}x{w}: give the mask of this image"));
+            let fail = |source| Err(Error::UnusableDefect { name: defect.name.clone(), source });
+            let (height, width, _) = defect.image.dim();
+            let (rows, columns) = defect.mask.dim();
+            if (rows, columns) != (height, width) {
+                let (mask, image) = (Size { height: rows, width: columns }, Size { height, width });
+                return fail(DefectError::MaskSize { mask, image });
             }
             if !defect.mask.iter().any(|&m| m) {
-                return fail("its mask marks no pixel: leave it out, or give its mask".to_owned());
+                return fail(DefectError::EmptyMask);
             }
             if defect.image.iter().any(|v| !v.is_finite()) {
-                return fail("it holds values that are not finite".to_owned());
+                return fail(DefectError::NotFinite);
             }
-            let content = image_hash(defect.image.view());
-            if let Some(same) = contents.iter().position(|&c| c == content) {
-                return fail(format!("it is the same picture as `{}`: give each defect once", defects[same].name));
+            let hash = image_hash(defect.image.view());
+            if let Some(same) = hashes.iter().position(|&c| c == hash) {
+                return fail(DefectError::Duplicate { other: defects[same].name.clone() });
             }
-            contents.push(content);
+            hashes.push(hash);
         }
-        Ok(Self { defects: defects.into(), contents })
+        Ok(Self { defects: defects.into(), hashes })
     }
 
     /// The defects.
@@ -99,27 +101,20 @@ impl FewShotSet {
     }
 
     /// [`image_hash`] of each.
-    pub fn contents(&self) -> &[u64] {
-        &self.contents
+    pub fn hashes(&self) -> &[u64] {
+        &self.hashes
     }
 
     /// Refuses to train beside `normals`: none of their pictures may be a defect's.
     pub(crate) fn check_apart(&self, normals: &[Array3<f32>]) -> Result<(), Error> {
         for (i, normal) in normals.iter().enumerate() {
-            let content = image_hash(normal.view());
-            if let Some(k) = self.contents.iter().position(|&c| c == content) {
+            let hash = image_hash(normal.view());
+            if let Some(k) = self.hashes.iter().position(|&c| c == hash) {
                 return Err(Error::TestLeak { name: self.defects[k].name.clone(), place: format!("normal image {i}") });
             }
         }
         Ok(())
     }
-}
-
-/// What tells pictures apart: a hash of the size and of the values rounded to 8 bits, so that it survives an 8-bit file.
-pub fn image_hash(image: ArrayView3<'_, f32>) -> u64 {
-    let (h, w, c) = image.dim();
-    let size = [h, w, c].into_iter().flat_map(|n| (n as u64).to_le_bytes());
-    fnv1a(size.chain(image.iter().map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8)))
 }
 
 #[cfg(test)]
@@ -147,7 +142,7 @@ mod tests {
     #[test]
     fn unusable_defects_are_refused_by_name() {
         let refused = |bad: LabeledDefect| match FewShotSet::new(vec![defect("good", 1), bad]).unwrap_err() {
-            Error::UnusableDefect { name, reason } => format!("{name}: {reason}"),
+            Error::UnusableDefect { name, source } => format!("{name}: {source}"),
             other => other.to_string(),
         };
         let size = LabeledDefect { mask: Array2::from_elem((30, 40), true), ..defect("size", 2) };

@@ -69,7 +69,7 @@ fn options() -> Result<Options> {
         sets: Vec::new(),
         variants: VARIANTS.map(str::to_owned).to_vec(),
         seeds: 0..5,
-        rounds: TrainParams::default().rounds,
+        rounds: TrainParams::default().rounds(),
         side: 288,
         corrupt: false,
         out: PathBuf::from("target/bilevel-evidence.jsonl"),
@@ -181,7 +181,7 @@ fn one(set: &ImageSet, shared: &Shared<'_>, variant: &str, seed: u64, rounds: us
     let ranking = if variant == "equal" { RankingTarget::ContrastMatched } else { RankingTarget::default() };
     let meta =
         if variant == "real" { ValidationAnomalies::RealDefects(few) } else { ValidationAnomalies::HeldOutMechanism };
-    let params = TrainParams { seed, rounds, weighting, ..Default::default() };
+    let params = TrainParams::default().with_seed(seed).with_rounds(rounds).with_weighting(weighting);
     let (backbone, ladders) = (Arc::clone(&shared.backbone), TrainingParams::default().ranked_defects());
     let ranking = RankingParams::default().with_ranking(ranking).with_defects(ladders);
     let (mut quality, _) = warm_start(backbone.as_ref(), &set.normals, shared.source, ranking, seed)?;

@@ -101,7 +101,7 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 
 /// Steps whose first update is one of both levels, the other three plain.
 pub(crate) fn measure(steps: usize) -> Result<Cost> {
-    let params = TrainParams { rounds: 1, steps, updates: 4, outer_every: 1, ..Default::default() };
+    let params = TrainParams::default().with_rounds(1).with_steps(steps).with_updates(4).with_outer_every(1);
     let mut cost = Cost::default();
     rounds(128, &ForwardDifference::default(), &params, &mut cost)?;
     Ok(cost)
@@ -130,17 +130,15 @@ impl Hypergradient for Greed {
 
 /// Least effective share of a round under an upper level that wants one sample to have all weight.
 pub(crate) fn greedy(min_ess_fraction: f64) -> Result<f64> {
-    let params = TrainParams {
-        rounds: 2,
-        steps: 8,
-        batch: 4,
-        updates: 2,
-        outer_every: 1,
-        dimensions: 16,
-        ess_penalty: 0.0,
-        quality_learning_rate: 0.1,
-        min_ess_fraction,
-        ..Default::default()
-    };
+    let params = TrainParams::default()
+        .with_rounds(2)
+        .with_steps(8)
+        .with_batch(4)
+        .with_updates(2)
+        .with_outer_every(1)
+        .with_dimensions(16)
+        .with_ess_penalty(0.0)
+        .with_quality_learning_rate(0.1)
+        .with_min_ess_fraction(min_ess_fraction);
     Ok(rounds(64, &Greed, &params, &mut NoObserver)?.iter().map(|r| r.ess_fraction).fold(1.0, f64::min))
 }

@@ -19,8 +19,8 @@ use maphc2f::bilevel::{
     ConjugateGradient, DenseSolve, Error, ForwardDifference, Hypergradient, IdentityHessian, InverseHessian, Neumann,
     Nystrom, implicit_gradient,
 };
-use maphc2f::bisqad;
 use maphc2f::imgkit::file::write_atomic;
+use maphc2f::sqe;
 
 fn main() -> ExitCode {
     finish(run())
@@ -134,8 +134,8 @@ fn series(oracles: &mut OracleTable) -> Result<()> {
 
 /// What keeps weights from collapsing.
 fn collapse(oracles: &mut OracleTable) -> Result<()> {
-    oracles.must("all qualities 0: no weights", bisqad::mean_one_weights(&[0.0; 8]).is_none());
-    let one = bisqad::effective_sample_size(&[8.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    oracles.must("all qualities 0: no weights", sqe::mean_one_weights(&[0.0; 8]).is_none());
+    let one = sqe::effective_sample_size(&[8.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     oracles.add("one of 8 samples takes all: effective samples", one, 1.0, 1.0);
     let [free, guarded] = [0.0, 0.7].map(cost::greedy);
     oracles.add("an upper level that wants one sample, no guard: least effective share", free?, 0.0, 0.5);

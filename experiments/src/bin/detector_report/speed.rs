@@ -51,7 +51,8 @@ pub(crate) fn measure(python: Option<&Path>) -> Result<Speed> {
     let net = EfficientNetLite0::pretrained()?;
     let normals: Vec<_> = (0..40).map(|seed| brick_texture(SIDE, seed)).collect();
     let memory = MemoryDetector::fit(Arc::new(net.clone()), &normals, &MemoryParams::default(), &mut NoObserver)?;
-    let detector = variants::without_images(&normals, TrainParams { rounds: 0, ..Default::default() })?;
+    let detector =
+        variants::without_images(&normals, TrainParams::default().with_rounds(1).with_steps(1).with_updates(1))?;
     let image = brick_texture(SIDE, 99);
     let framed = Array3::from_shape_fn((SIDE + 32, SIDE + 32, 3), |(y, x, c)| image[[y % SIDE, x % SIDE, c]]);
     let predict = least(|| Ok(detector.predict(image.view()).map(drop)?))?;

@@ -36,23 +36,28 @@ pub(crate) const VARIANTS: [&str; 11] = [
 
 /// Trains the variant of a name.
 pub(crate) fn train_variant(set: &ImageSet, variant: &str, seed: u64) -> Result<Box<dyn Detector>> {
-    let params = TrainParams { seed, ..Default::default() };
+    let params = TrainParams::default().with_seed(seed);
     let net = Arc::new(EfficientNetLite0::pretrained()?);
     let ours = || Pipeline::physical(&MATERIALS);
     let pipeline = match variant {
         "patch-memory" => {
-            let params = MemoryParams { seed, ..Default::default() };
+            let params = MemoryParams::default().with_seed(seed);
             return Ok(Box::new(MemoryDetector::fit(net, &set.normals, &params, &mut NoObserver)?));
         }
         "position-gaussian" => {
-            return Ok(Box::new(GaussianDetector::fit(net, &set.normals, GaussianParams::default())?));
+            return Ok(Box::new(GaussianDetector::fit(
+                net,
+                &set.normals,
+                &GaussianParams::default(),
+                &mut NoObserver,
+            )?));
         }
         "feature-noise" => {
             // as many updates as the other variants, of fewer batches
-            let updates = params.updates * params.steps;
+            let updates = params.updates() * params.steps();
             return Ok(Box::new(without_images(
                 &set.normals,
-                TrainParams { feature_noise: 1.0, steps: 1, updates, shrinkage: Some(0.1), ..params },
+                params.with_feature_noise(1.0).with_steps(1).with_updates(updates).with_shrinkage(Some(0.1)),
             )?));
         }
         "ours+memory" => return Ok(Box::new(ensemble(set, params)?)),
@@ -66,7 +71,9 @@ pub(crate) fn train_variant(set: &ImageSet, variant: &str, seed: u64) -> Result<
     let source = PipelineSource::new(&pipeline, &set.normals, &set.names, seed)?;
     if variant == "untrained" {
         // the defects serve to choose the shrinkage alone
-        let none = TrainingParams::default().with_detector(TrainParams { rounds: 0, ..params }).with_ranked_defects(3);
+        let none = TrainingParams::default()
+            .with_detector(params.with_rounds(1).with_steps(1).with_updates(1))
+            .with_ranked_defects(3);
         let model = train(&set.normals, &source, &none, None, &mut NoObserver)?;
         return Ok(Box::new(model.fitted.detector.with_fusion(Fusion::Distance)));
     }
@@ -93,8 +100,8 @@ fn ensemble(set: &ImageSet, params: TrainParams) -> Result<Ensemble> {
         }
     }
     let pipeline = Pipeline::physical(&MATERIALS)?;
-    let source = PipelineSource::new(&pipeline, &fitted, &names, params.seed)?;
-    let memory = MemoryParams { seed: params.seed, ..Default::default() };
+    let source = PipelineSource::new(&pipeline, &fitted, &names, params.seed())?;
+    let memory = MemoryParams::default().with_seed(params.seed());
     let training = TrainingParams::default().with_detector(params);
     let ours = train(&fitted, &source, &training, None, &mut NoObserver)?.fitted.detector;
     let memory = MemoryDetector::fit(Arc::new(EfficientNetLite0::pretrained()?), &fitted, &memory, &mut NoObserver)?;
@@ -124,8 +131,8 @@ impl AnomalySource for NoAnomaly {
 /// Trains without synthetic defects.
 pub(crate) fn without_images(normals: &[Array3<f32>], params: TrainParams) -> Result<PatchDetector> {
     let net = Arc::new(EfficientNetLite0::pretrained()?);
-    let mut quality = Sqe::new(net.as_ref(), Head::default(), params.seed)?;
-    let params = TrainParams { weighting: Weighting::Uniform, ..params };
+    let mut quality = Sqe::new(net.as_ref(), Head::default(), params.seed())?;
+    let params = params.with_weighting(Weighting::Uniform);
     let method = ForwardDifference::default();
     let upper =
         OuterProblem { quality: &mut quality, method: &method, validation: &ValidationAnomalies::HeldOutMechanism };

@@ -1,0 +1,158 @@
+//! Files of detectors of any kind, and of those that hold others: what they hold lies in the same file under a name of its own.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use frozen_backbone::Backbone;
+
+use crate::detectors::Detector;
+use crate::detectors::ensemble::Ensemble;
+use crate::detectors::gaussian::GaussianDetector;
+use crate::detectors::memory::MemoryDetector;
+use crate::detectors::patch::PatchDetector;
+use crate::detectors::projected::Projected;
+use crate::detectors::tiled::Tiled;
+use crate::error::Error;
+use crate::features::projection::ChannelProjection;
+use crate::persistence::detectors::{DETECTOR, GAUSSIAN, MEMORY};
+use crate::persistence::format::{File, Parts, Persist, hash, matrix, vector};
+
+const ENSEMBLE: &str = "bisqad-ensemble-1";
+const TILED: &str = "bisqad-tiled-1";
+const PROJECTED: &str = "bisqad-projected-1";
+
+/// Reads any detector that [`Persist::save`](crate::Persist::save) wrote: every part of it takes the one of `backbones` that it was saved with.
+///
+/// ```
+/// use bisqad::{
+///     Detector, Ensemble, GaussianDetector, GaussianParams, MemoryDetector, MemoryParams, NoObserver, Persist, load,
+/// };
+/// use frozen_backbone::EfficientNetLite0;
+/// use ndarray::Array3;
+/// use std::sync::Arc;
+///
+/// let photo = |i: usize| {
+///     Array3::from_shape_fn((64, 64, 3), |(y, x, _)| 0.4 + 0.05 * ((y * 7 + x * 13 + i * 29) % 11) as f32 / 11.0)
+/// };
+/// let normals: Vec<_> = (0..12).map(photo).collect();
+/// let net = Arc::new(EfficientNetLite0::pretrained()?);
+/// let params = MemoryParams::default().with_memory(256);
+/// let memory = MemoryDetector::fit(net.clone(), &normals[..9], &params, &mut NoObserver)?;
+/// let params = GaussianParams::default().with_dimensions(8);
+/// let gaussian = GaussianDetector::fit(net.clone(), &normals[..9], &params, &mut NoObserver)?;
+/// let both = Ensemble::new(Arc::new(memory), Arc::new(gaussian), &normals[9..])?;
+///
+/// let file = tempfile::tempdir()?.keep().join("both.safetensors");
+/// both.save(&file)?;
+/// let again = load(&file, &[net])?;
+/// assert_eq!(again.predict(photo(20).view())?, both.predict(photo(20).view())?);
+/// # std::fs::remove_dir_all(file.parent().unwrap())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Read`] if unreadable, [`Error::Damaged`] if it is not whole, [`Error::Mismatch`] for a format that is none of a detector's or a backbone that is not given.
+pub fn load(path: &Path, backbones: &[Arc<dyn Backbone>]) -> Result<Arc<dyn Detector>, Error> {
+    File::read(path)?.detector(backbones)
+}
+
+/// Writes any detector that can be saved into one file, as [`Persist::save`](crate::Persist::save) does.
+///
+/// # Errors
+/// [`Error::Unsaved`] for a detector that cannot be saved, [`Error::Write`] if the path cannot be written.
+pub fn save(detector: &dyn Detector, path: &Path) -> Result<(), Error> {
+    parts(detector)?.write(path)
+}
+
+/// What the file of `detector` holds.
+fn parts(detector: &dyn Detector) -> Result<Parts, Error> {
+    detector.as_persist().ok_or(Error::Unsaved { detector: detector.name() })?.parts()
+}
+
+/// Detectors that may lie in each other, at most: a file cannot make reading recurse without end.
+const MAX_DEPTH: usize = 16;
+
+impl File<'_> {
+    /// The one of `backbones` that it was saved with.
+    fn backbone(&self, backbones: &[Arc<dyn Backbone>]) -> Result<Arc<dyn Backbone>, Error> {
+        let found =
+            backbones.iter().find(|b| self.field("backbone") == b.id() && self.field("backbone_hash") == hash(&***b));
+        let field =
+            if backbones.iter().any(|b| self.field("backbone") == b.id()) { "backbone_hash" } else { "backbone" };
+        let of = |b: &Arc<dyn Backbone>| if field == "backbone" { b.id().to_owned() } else { hash(&**b) };
+        found.cloned().ok_or_else(|| self.mismatch(field, &backbones.iter().map(of).collect::<Vec<_>>().join(" or ")))
+    }
+
+    fn detector(self, backbones: &[Arc<dyn Backbone>]) -> Result<Arc<dyn Detector>, Error> {
+        if self.depth() > MAX_DEPTH {
+            return Err(self.damaged("detector"));
+        }
+        let own = |file: &Self| file.backbone(backbones);
+        Ok(match self.field("format").as_str() {
+            DETECTOR => Arc::new(own(&self).and_then(|b| PatchDetector::read(self, b))?),
+            GAUSSIAN => Arc::new(own(&self).and_then(|b| GaussianDetector::read(self, b))?),
+            MEMORY => Arc::new(own(&self).and_then(|b| MemoryDetector::read(self, b))?),
+            ENSEMBLE => Arc::new(Ensemble::read(self, backbones)?),
+            TILED => Arc::new(Tiled::read(self, backbones)?),
+            PROJECTED => Arc::new(Projected::read(self, backbones)?),
+            _ => return Err(self.mismatch("format", "one of a detector of this version")),
+        })
+    }
+}
+
+impl Persist for Ensemble {
+    fn parts(&self) -> Result<Parts, Error> {
+        let tensors = vec![
+            ("scales".to_owned(), vector(&self.scales.map(|(mean, deviation)| [mean, deviation]).concat())),
+            ("normal_scores".to_owned(), vector(&self.normal_scores)),
+        ];
+        let [one, other] = &self.members;
+        Ok(Parts::new(ENSEMBLE, tensors).holding("one", parts(one.as_ref())?).holding("other", parts(other.as_ref())?))
+    }
+}
+
+impl Ensemble {
+    fn read(mut file: File<'_>, backbones: &[Arc<dyn Backbone>]) -> Result<Self, Error> {
+        let members = [file.held("one").detector(backbones)?, file.held("other").detector(backbones)?];
+        let scales: Vec<f32> = file.vector("scales")?;
+        let &[m, s, n, t] = scales.as_slice() else { return Err(file.damaged("scales")) };
+        Ok(Self { members, scales: [(m, s), (n, t)], normal_scores: file.vector("normal_scores")? })
+    }
+}
+
+impl Persist for Tiled {
+    fn parts(&self) -> Result<Parts, Error> {
+        let sizes = [self.tile.0, self.tile.1, self.overlap].map(|v| v as u32);
+        let tensors = vec![("tile".to_owned(), vector(&sizes))];
+        Ok(Parts::new(TILED, tensors).holding("detector", parts(self.detector.as_ref())?))
+    }
+}
+
+impl Tiled {
+    fn read(mut file: File<'_>, backbones: &[Arc<dyn Backbone>]) -> Result<Self, Error> {
+        let detector = file.held("detector").detector(backbones)?;
+        let sizes: Vec<u32> = file.vector("tile")?;
+        let &[height, width, overlap] = sizes.as_slice() else { return Err(file.damaged("tile")) };
+        Self::new(detector, (height as usize, width as usize), overlap as usize).map_err(|_| file.damaged("tile"))
+    }
+}
+
+impl Persist for Projected {
+    fn parts(&self) -> Result<Parts, Error> {
+        let tensors = vec![
+            ("weights".to_owned(), matrix(&self.projection.weights)),
+            ("offset".to_owned(), vector(&self.projection.offset)),
+        ];
+        Ok(Parts::new(PROJECTED, tensors).holding("detector", parts(self.detector.as_ref())?))
+    }
+}
+
+impl Projected {
+    fn read(mut file: File<'_>, backbones: &[Arc<dyn Backbone>]) -> Result<Self, Error> {
+        let detector = file.held("detector").detector(backbones)?;
+        let (weights, offset) = (file.matrix("weights")?, file.vector::<f32>("offset")?);
+        let offset = offset.as_slice().try_into().map_err(|_| file.damaged("offset"))?;
+        let projection = ChannelProjection::fixed(weights, offset).map_err(|_| file.damaged("weights"))?;
+        Ok(Self::new(detector, projection))
+    }
+}
