@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
 
 use adbench::metrics::MetricError;
-use adbench::metrics::{Bootstrap, aupimo, auroc, bootstrap, pb, pg};
+use adbench::metrics::{
+    BootstrapParams, aupimo, auroc, bootstrap, recall_at_false_positive_rate, specificity_at_miss_rate,
+};
 use ndarray::{Array2, arr2};
 use proptest::prelude::*;
 
@@ -29,8 +31,8 @@ proptest! {
         let passing = bad.iter().filter(|&&t| within(&bad, &|s| s < t)).map(|&t| share(&good, &|s| s < t));
         let caught = good.iter().filter(|&&t| within(&good, &|s| s > t)).map(|&t| share(&bad, &|s| s > t));
         let n = percent as f64 / 100.0;
-        prop_assert_eq!(pg(&scores, &labels, n).unwrap(), passing.fold(0.0, f64::max));
-        prop_assert_eq!(pb(&scores, &labels, n).unwrap(), caught.fold(0.0, f64::max));
+        prop_assert_eq!(specificity_at_miss_rate(&scores, &labels, n).unwrap(), passing.fold(0.0, f64::max));
+        prop_assert_eq!(recall_at_false_positive_rate(&scores, &labels, n).unwrap(), caught.fold(0.0, f64::max));
     }
 }
 
@@ -44,7 +46,7 @@ fn a_bootstrapped_mean_has_the_textbook_interval() {
     let deviation = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n as f64 / n as f64).sqrt();
     let figure = |drawn: &[usize]| Ok(drawn[..n].iter().map(|&i| values[i]).sum::<f64>() / n as f64);
     for (level, z) in [(0.95, 1.960), (0.5, 0.6745)] {
-        let settings = Bootstrap { resamples: 20_000, level, seed: 3 };
+        let settings = BootstrapParams::default().with_resamples(20_000).with_level(level).with_seed(3);
         let interval = bootstrap(&labels, settings, figure).unwrap();
         for (end, expected) in [(interval.low, mean - z * deviation), (interval.high, mean + z * deviation)] {
             assert!((end - expected).abs() < 0.06 * deviation, "{level}: {end} but {expected}");
@@ -59,7 +61,7 @@ fn a_bootstrap_is_a_function_of_its_seed() {
     let run = |seed, threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            bootstrap(&labels, Bootstrap { resamples: 200, seed, ..Bootstrap::default() }, |drawn| {
+            bootstrap(&labels, BootstrapParams::default().with_resamples(200).with_seed(seed), |drawn| {
                 let (s, l): (Vec<f32>, Vec<bool>) = drawn.iter().map(|&i| (scores[i], labels[i])).unzip();
                 // Both classes keep their size.
                 assert_eq!(l.iter().filter(|x| **x).count(), 20);
@@ -89,22 +91,25 @@ fn bad_input_is_refused() {
     let figure = |_: &[usize]| Ok(0.5);
     let labels = [true, false];
     for settings in [
-        Bootstrap { resamples: 1, ..Bootstrap::default() },
-        Bootstrap { level: 1.0, ..Bootstrap::default() },
-        Bootstrap { level: f64::NAN, ..Bootstrap::default() },
+        BootstrapParams::default().with_resamples(1),
+        BootstrapParams::default().with_level(1.0),
+        BootstrapParams::default().with_level(f64::NAN),
     ] {
-        assert!(matches!(bootstrap(&labels, settings, figure), Err(MetricError::InvalidParameter { .. })));
+        assert!(matches!(bootstrap(&labels, settings, figure), Err(MetricError::Parameter(_))));
     }
-    let one = bootstrap(&[true], Bootstrap::default(), figure);
+    let one = bootstrap(&[true], BootstrapParams::default(), figure);
     assert_eq!(one, Err(MetricError::MissingClass { class: "normal", count: 1 }));
-    assert!(bootstrap(&labels, Bootstrap::default(), |_| Ok(f64::NAN)).is_err());
-    assert!(matches!(pg(&[0.0, 1.0], &labels, 1.0), Err(MetricError::InvalidParameter { .. })));
-    assert!(matches!(pb(&[0.0, 1.0], &[true, true], 0.1), Err(MetricError::MissingClass { class: "normal", .. })));
+    assert!(bootstrap(&labels, BootstrapParams::default(), |_| Ok(f64::NAN)).is_err());
+    assert!(matches!(specificity_at_miss_rate(&[0.0, 1.0], &labels, 1.0), Err(MetricError::Parameter(_))));
+    assert!(matches!(
+        recall_at_false_positive_rate(&[0.0, 1.0], &[true, true], 0.1),
+        Err(MetricError::MissingClass { class: "normal", .. })
+    ));
 
     let (map, mask) = (arr2(&[[0.0_f32, 1.0]]), arr2(&[[true, false]]));
     let run = |bounds| aupimo(&[map.view()], &[map.view()], &[mask.view()], bounds);
     for bounds in [(0.0, 0.1), (0.2, 0.1), (0.1, 1.1), (f64::NAN, 0.1)] {
-        assert!(matches!(run(bounds), Err(MetricError::InvalidParameter { .. })), "{bounds:?}");
+        assert!(matches!(run(bounds), Err(MetricError::Parameter(_))), "{bounds:?}");
     }
     let empty = Array2::from_elem((1, 2), false);
     let no_defect = aupimo(&[map.view()], &[map.view()], &[empty.view()], (0.1, 0.2));

@@ -50,7 +50,7 @@ fn a_bad_score_among_many_is_found() {
     let (mut scores, labels) = set(90_000, 0.02, |u| u);
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         scores[77_777] = value;
-        assert!(matches!(auroc(&scores, &labels), Err(MetricError::NonFinite { index: 77_777, .. })));
+        assert!(matches!(auroc(&scores, &labels), Err(MetricError::NotFinite { index: 77_777, .. })));
     }
 }
 

@@ -62,8 +62,8 @@ fn the_page_opens_sorts_and_filters_without_an_error() {
     click(&mut browser, "[data-sort=score]");
     let scores = numbers(&mut browser, "score");
     assert!(scores.is_sorted_by(|a, b| a >= b) && scores[0] > scores[59], "{scores:?}");
-    let expected = document.categories().iter().flat_map(|r| &r.images).map(|i| i.score).fold(f32::MIN, f32::max);
-    assert_eq!(scores[0] as f32, expected);
+    let expected = document.categories().iter().flat_map(|r| &r.images).map(|i| i.score).fold(f64::MIN, f64::max);
+    assert_eq!(scores[0] as f32, expected as f32);
     click(&mut browser, "[data-sort=score]");
     assert!(numbers(&mut browser, "score").is_sorted());
     // By the keyboard: a button takes the focus and answers to Enter and space.

@@ -2,6 +2,8 @@
 
 use std::marker::PhantomData;
 
+use imgkit::ensure;
+
 use super::sample::Sample;
 use crate::metrics::{MetricError, auroc, check_finite};
 
@@ -85,11 +87,11 @@ impl<S: SplitName> Split<S> {
     /// Attaches one score to each sample, in order.
     ///
     /// # Errors
-    /// [`MetricError::LengthMismatch`] when there is not one score a sample, [`MetricError::NonFinite`] for NaN or
+    /// [`MetricError::Length`] when there is not one score a sample, [`MetricError::NotFinite`] for NaN or
     /// an infinity.
     pub fn with_scores(&self, scores: Vec<f32>) -> Result<Scores<S>, MetricError> {
         if scores.len() != self.len() {
-            return Err(MetricError::LengthMismatch { scores: scores.len(), labels: self.len() });
+            return Err(MetricError::Length { what: "scores", expected: self.len(), found: scores.len() });
         }
         check_finite(&scores)?;
         let labels = self.samples.iter().map(Sample::is_anomalous).collect();
@@ -109,11 +111,9 @@ impl Split<Train> {
     /// Holds out every `k`-th sample (the first, the `k + 1`-th and so on) for validation.
     ///
     /// # Errors
-    /// [`MetricError::InvalidParameter`] when `k < 2`, which would leave nothing to train on.
+    /// [`MetricError::Parameter`] when `k < 2`, which would leave nothing to train on.
     pub fn hold_out_every(&self, k: usize) -> Result<(Self, Split<Validation>), MetricError> {
-        if k < 2 {
-            return Err(MetricError::InvalidParameter { name: "k", value: k as f64, allowed: "at least 2" });
-        }
+        ensure(k >= 2, "hold_out_every", "k", k, "at least 2")?;
         let pick = |held: bool| {
             let indexed = self.samples.iter().enumerate();
             indexed.filter(|(i, _)| (i % k == 0) == held).map(|(_, s)| s.clone()).collect()
@@ -165,11 +165,9 @@ impl<S: Tunable> Scores<S> {
     /// ```
     ///
     /// # Errors
-    /// [`MetricError::InvalidParameter`] when `q` is outside `[0, 1]`, [`MetricError::MissingClass`] without a good sample.
+    /// [`MetricError::Parameter`] when `q` is outside `[0, 1]`, [`MetricError::MissingClass`] without a good sample.
     pub fn threshold_at_quantile(&self, q: f64) -> Result<f32, MetricError> {
-        if !(0.0..=1.0).contains(&q) {
-            return Err(MetricError::InvalidParameter { name: "q", value: q, allowed: "0 to 1" });
-        }
+        ensure((0.0..=1.0).contains(&q), "threshold_at_quantile", "q", q, "0 to 1")?;
         let pairs = self.scores.iter().zip(&self.labels);
         let mut good: Vec<f32> = pairs.filter(|(_, anomalous)| !**anomalous).map(|(s, _)| *s).collect();
         good.sort_by(f32::total_cmp);

@@ -24,8 +24,8 @@ use super::regions::Regions;
 /// Source: P. Bergmann et al., "The MVTec Anomaly Detection Dataset", IJCV 129, 2021, section 4.
 ///
 /// # Errors
-/// [`MetricError::LengthMismatch`] when there is not one mask a map, [`MetricError::ShapeMismatch`],
-/// [`MetricError::NonFinite`], [`MetricError::MissingClass`], and [`MetricError::InvalidParameter`] when `limit` is
+/// [`MetricError::Length`] when there is not one mask a map, [`MetricError::Shape`],
+/// [`MetricError::NotFinite`], [`MetricError::MissingClass`], and [`MetricError::Parameter`] when `limit` is
 /// outside `(0, 1]`.
 ///
 /// ```
@@ -38,7 +38,7 @@ use super::regions::Regions;
 pub fn au_pro(maps: &[ArrayView2<'_, f32>], masks: &[ArrayView2<'_, bool>], limit: f64) -> Result<f64, MetricError> {
     check_limit(limit)?;
     if maps.len() != masks.len() {
-        return Err(MetricError::LengthMismatch { scores: maps.len(), labels: masks.len() });
+        return Err(MetricError::masks(maps.len(), masks.len()));
     }
     let parts: Vec<Regions> =
         maps.par_iter().zip(masks).map(|(map, mask)| regions(map, mask)).collect::<Result<_, _>>()?;

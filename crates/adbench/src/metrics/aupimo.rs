@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use imgkit::ensure;
 use ndarray::ArrayView2;
 
 use super::error::MetricError;
@@ -23,9 +24,9 @@ use super::ranking::key;
 /// Tolerance", BMVC 2024.
 ///
 /// # Errors
-/// [`MetricError::LengthMismatch`] when there is not one mask an anomalous map, [`MetricError::ShapeMismatch`],
-/// [`MetricError::NonFinite`], [`MetricError::EmptyMap`], [`MetricError::MissingClass`] when there is no good image or
-/// a mask marks no pixel, and [`MetricError::InvalidParameter`] unless `0 < L < U <= 1`.
+/// [`MetricError::Length`] when there is not one mask an anomalous map, [`MetricError::Shape`],
+/// [`MetricError::NotFinite`], [`MetricError::EmptyMap`], [`MetricError::MissingClass`] when there is no good image or
+/// a mask marks no pixel, and [`MetricError::Parameter`] unless `0 < L < U <= 1`.
 ///
 /// ```
 /// use adbench::metrics::aupimo;
@@ -45,15 +46,10 @@ pub fn aupimo(
     bounds: (f64, f64),
 ) -> Result<Vec<f64>, MetricError> {
     let (low, high) = bounds;
-    if !(low > 0.0 && low < high && high <= 1.0) {
-        return Err(MetricError::InvalidParameter {
-            name: "lower bound",
-            value: low,
-            allowed: "above 0 and below the upper bound, which is at most 1",
-        });
-    }
+    let is_range = low > 0.0 && low < high && high <= 1.0;
+    ensure(is_range, "aupimo", "bounds", format!("{low} to {high}"), "above 0, ascending, and at most 1")?;
     if anomalous.len() != masks.len() {
-        return Err(MetricError::LengthMismatch { scores: anomalous.len(), labels: masks.len() });
+        return Err(MetricError::masks(anomalous.len(), masks.len()));
     }
     if good.is_empty() {
         return Err(MetricError::MissingClass { class: "normal", count: anomalous.len() });
@@ -64,7 +60,7 @@ pub fn aupimo(
 
 fn finite_keys<'a>(map: &'a ArrayView2<'_, f32>) -> Result<Vec<u32>, MetricError> {
     let of = |(index, &value): (usize, &'a f32)| {
-        if value.is_finite() { Ok(key(value)) } else { Err(MetricError::NonFinite { index, value: value.into() }) }
+        if value.is_finite() { Ok(key(value)) } else { Err(MetricError::NotFinite { index, value: value.into() }) }
     };
     map.iter().enumerate().map(of).collect()
 }
@@ -104,7 +100,7 @@ fn shared_rates(good: &[ArrayView2<'_, f32>], high: f64) -> Result<Vec<(u32, f64
 /// The keys of the anomalous pixels, descending.
 fn anomalous_keys(map: &ArrayView2<'_, f32>, mask: &ArrayView2<'_, bool>) -> Result<Vec<u32>, MetricError> {
     if map.dim() != mask.dim() {
-        return Err(MetricError::ShapeMismatch { map: map.dim(), mask: mask.dim() });
+        return Err(MetricError::mask_size(map.dim(), mask.dim()));
     }
     let all = finite_keys(map)?;
     let mut keys: Vec<u32> = all.iter().zip(mask).filter(|(_, m)| **m).map(|(k, _)| *k).collect();

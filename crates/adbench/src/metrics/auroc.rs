@@ -14,7 +14,7 @@ use super::ranking::Score;
 /// anomalous up to 28 bytes an anomalous score), 8 for `f64`.
 ///
 /// # Errors
-/// [`MetricError::LengthMismatch`], [`MetricError::NonFinite`], [`MetricError::MissingClass`].
+/// [`MetricError::Length`], [`MetricError::NotFinite`], [`MetricError::MissingClass`].
 ///
 /// ```
 /// let scores = [0.1, 0.4, 0.35, 0.8];

@@ -6,7 +6,7 @@ use super::error::MetricError;
 use super::ranking::ScoreKey;
 
 /// # Errors
-/// [`MetricError::NonFinite`] for the first score that is NaN or infinite.
+/// [`MetricError::NotFinite`] for the first score that is NaN or infinite.
 pub(crate) fn check_finite<S: ScoreKey>(scores: &[S]) -> Result<(), MetricError> {
     // Whole blocks at a time, without a branch for each score.
     for (block, chunk) in scores.chunks(1024).enumerate() {
@@ -14,29 +14,29 @@ pub(crate) fn check_finite<S: ScoreKey>(scores: &[S]) -> Result<(), MetricError>
             continue;
         }
         if let Some((i, value)) = chunk.iter().enumerate().find(|(_, s)| !s.is_finite()) {
-            return Err(MetricError::NonFinite { index: block * 1024 + i, value: value.to_f64() });
+            return Err(MetricError::NotFinite { index: block * 1024 + i, value: value.to_f64() });
         }
     }
     Ok(())
 }
 
 /// # Errors
-/// [`MetricError::NonFinite`] for the first score, in row-major order, that is NaN or infinite.
+/// [`MetricError::NotFinite`] for the first score, in row-major order, that is NaN or infinite.
 pub(crate) fn check_finite_map(map: &ArrayView2<'_, f32>) -> Result<(), MetricError> {
     if let Some(scores) = map.as_slice() {
         return check_finite(scores);
     }
     match map.iter().enumerate().find(|(_, s)| !s.is_finite()) {
-        Some((index, &value)) => Err(MetricError::NonFinite { index, value: value.into() }),
+        Some((index, &value)) => Err(MetricError::NotFinite { index, value: value.into() }),
         None => Ok(()),
     }
 }
 
 /// # Errors
-/// [`MetricError::ShapeMismatch`], [`MetricError::NonFinite`].
+/// [`MetricError::Shape`], [`MetricError::NotFinite`].
 pub(crate) fn check_map(map: &ArrayView2<'_, f32>, mask: &ArrayView2<'_, bool>) -> Result<(), MetricError> {
     if map.dim() != mask.dim() {
-        return Err(MetricError::ShapeMismatch { map: map.dim(), mask: mask.dim() });
+        return Err(MetricError::mask_size(map.dim(), mask.dim()));
     }
     check_finite_map(map)
 }

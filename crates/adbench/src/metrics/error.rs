@@ -1,31 +1,38 @@
 //! The error of the metrics.
+//!
+//! Stable: the variants, their fields, and that [`MetricError`] can be compared and cloned. The wording may change.
 
+use imgkit::{ParameterError, Size};
 use thiserror::Error;
 
 /// Why a metric cannot be computed.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum MetricError {
-    /// Not one label a score.
-    #[error("{scores} scores but {labels} labels; give one label for each score")]
-    LengthMismatch {
-        /// Scores given.
-        scores: usize,
-        /// Labels given.
-        labels: usize,
+    /// Two lists that belong together differ in length.
+    #[error("{expected} {what} are needed, but there are {found}; give as many as there are scores")]
+    Length {
+        /// What there is too much or too little of.
+        what: &'static str,
+        /// Number needed.
+        expected: usize,
+        /// Number given.
+        found: usize,
     },
-    /// A score map and its mask differ in shape.
-    #[error("score map of {}x{} but mask of {}x{} (height x width); resize one to the other", .map.0, .map.1, .mask.0, .mask.1)]
-    ShapeMismatch {
-        /// Height and width of the map.
-        map: (usize, usize),
-        /// Height and width of the mask.
-        mask: (usize, usize),
+    /// An image differs in size from the one it belongs to.
+    #[error("{what} of {found}, but {expected} (height x width) are needed; resize one to the other")]
+    Shape {
+        /// The image that does not fit.
+        what: &'static str,
+        /// Size needed.
+        expected: Size,
+        /// Size given.
+        found: Size,
     },
     /// A score is NaN or infinite.
     #[error("score {index} is {value}; scores must be finite, find out why the detector gives this one")]
-    NonFinite {
-        /// The score's index, in row-major order for a map.
+    NotFinite {
+        /// Index of the score, in row-major order for a map.
         index: usize,
         /// The score.
         value: f64,
@@ -39,16 +46,23 @@ pub enum MetricError {
         count: usize,
     },
     /// A parameter is outside its range.
-    #[error("{name} is {value}; it must be {allowed}")]
-    InvalidParameter {
-        /// The parameter.
-        name: &'static str,
-        /// Its value.
-        value: f64,
-        /// The values allowed.
-        allowed: &'static str,
-    },
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
     /// A score map holds no pixel.
     #[error("the score map is empty; give at least one pixel")]
     EmptyMap,
+}
+
+impl MetricError {
+    pub(crate) fn labels(scores: usize, labels: usize) -> Self {
+        Self::Length { what: "labels", expected: scores, found: labels }
+    }
+
+    pub(crate) fn masks(maps: usize, masks: usize) -> Self {
+        Self::Length { what: "masks", expected: maps, found: masks }
+    }
+
+    pub(crate) fn mask_size(map: (usize, usize), mask: (usize, usize)) -> Self {
+        Self::Shape { what: "mask", expected: map.into(), found: mask.into() }
+    }
 }

@@ -1,5 +1,6 @@
 //! **Approximate** pixel metrics from histograms, with a bound of their error.
 
+use imgkit::ensure;
 use ndarray::ArrayView2;
 
 use super::check::check_map;
@@ -46,11 +47,9 @@ impl HistogramPixels {
     /// Histograms of `2^bits` bins; 10 bits tell signs and powers of two apart, each further bit halves them.
     ///
     /// # Errors
-    /// [`MetricError::InvalidParameter`] when `bits` is outside 9 to 24.
+    /// [`MetricError::Parameter`] when `bits` is outside 9 to 24.
     pub fn new(bits: u32) -> Result<Self, MetricError> {
-        if !(9..=24).contains(&bits) {
-            return Err(MetricError::InvalidParameter { name: "bits", value: bits.into(), allowed: "9 to 24" });
-        }
+        ensure((9..=24).contains(&bits), "histogram", "bits", bits, "9 to 24")?;
         let bins = 1 << bits;
         let (normal, anomalous, overlap) = (vec![0; bins], vec![0; bins], vec![0.0; bins]);
         Ok(Self { shift: 32 - bits, normal, anomalous, overlap, regions: 0 })
@@ -59,7 +58,7 @@ impl HistogramPixels {
     /// Adds an image.
     ///
     /// # Errors
-    /// [`MetricError::ShapeMismatch`], [`MetricError::NonFinite`]; nothing is added then.
+    /// [`MetricError::Shape`], [`MetricError::NotFinite`]; nothing is added then.
     pub fn push(&mut self, map: ArrayView2<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<(), MetricError> {
         check_map(&map, &mask)?;
         let components = label_components(mask);
@@ -80,10 +79,10 @@ impl HistogramPixels {
     /// Adds the images of other histograms.
     ///
     /// # Errors
-    /// [`MetricError::LengthMismatch`] when the numbers of bins differ.
+    /// [`MetricError::Length`] when the numbers of bins differ.
     pub fn merge(&mut self, other: &Self) -> Result<(), MetricError> {
         if self.normal.len() != other.normal.len() {
-            return Err(MetricError::LengthMismatch { scores: self.normal.len(), labels: other.normal.len() });
+            return Err(MetricError::Length { what: "bins", expected: self.normal.len(), found: other.normal.len() });
         }
         for bin in 0..self.normal.len() {
             self.normal[bin] += other.normal[bin];
@@ -119,7 +118,7 @@ impl HistogramPixels {
     /// AU-PRO up to a false-positive rate, divided by it: within a bin the curve may be anywhere between its corners.
     ///
     /// # Errors
-    /// [`MetricError::MissingClass`]; [`MetricError::InvalidParameter`] when `limit` is outside `(0, 1]`.
+    /// [`MetricError::MissingClass`]; [`MetricError::Parameter`] when `limit` is outside `(0, 1]`.
     pub fn au_pro(&self, limit: f64) -> Result<Approximate, MetricError> {
         check_limit(limit)?;
         let (normal, _) = self.totals()?;

@@ -1,5 +1,7 @@
 //! The per-region-overlap curve and the area under it.
 
+use imgkit::ensure;
+
 use super::error::MetricError;
 use super::ranking::Ranked;
 use super::regions::Regions;
@@ -34,12 +36,9 @@ pub(super) fn area(ranked: &Ranked<u32>, regions: &Regions, limit: f64) -> Resul
 }
 
 /// # Errors
-/// [`MetricError::InvalidParameter`] when `limit` is outside `(0, 1]`.
+/// [`MetricError::Parameter`] when `limit` is outside `(0, 1]`.
 pub(super) fn check_limit(limit: f64) -> Result<(), MetricError> {
-    if limit > 0.0 && limit <= 1.0 {
-        return Ok(());
-    }
-    Err(MetricError::InvalidParameter { name: "limit", value: limit, allowed: "above 0 and at most 1" })
+    Ok(ensure(limit > 0.0 && limit <= 1.0, "au_pro", "limit", limit, "above 0 and at most 1")?)
 }
 
 /// A polyline under which the area up to `end` is summed; false positives are pixels, overlaps sums over regions.

@@ -60,7 +60,7 @@ impl PixelPool {
     /// Adds an image: its score map and its mask (`true` where anomalous), both height x width.
     ///
     /// # Errors
-    /// [`MetricError::ShapeMismatch`], [`MetricError::NonFinite`]; the pool is then as it was.
+    /// [`MetricError::Shape`], [`MetricError::NotFinite`]; the pool is then as it was.
     pub fn push(&mut self, map: ArrayView2<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<(), MetricError> {
         check_map(&map, &mask)?;
         let components = label_components(mask);
@@ -164,7 +164,7 @@ impl RankedPixels {
     /// [`au_pro`](super::au_pro()).
     ///
     /// # Errors
-    /// [`MetricError::InvalidParameter`] when `limit` is outside `(0, 1]`.
+    /// [`MetricError::Parameter`] when `limit` is outside `(0, 1]`.
     pub fn au_pro(&self, limit: f64) -> Result<f64, MetricError> {
         area(&self.ranked, &self.regions, limit)
     }
@@ -190,7 +190,7 @@ pub fn pixel_auroc_of_anomalous_images(
     masks: &[ArrayView2<'_, bool>],
 ) -> Result<f64, MetricError> {
     if maps.len() != masks.len() {
-        return Err(MetricError::LengthMismatch { scores: maps.len(), labels: masks.len() });
+        return Err(MetricError::masks(maps.len(), masks.len()));
     }
     let mut pool = PixelPool::new();
     for (map, mask) in maps.iter().zip(masks).filter(|(_, mask)| mask.iter().any(|&m| m)) {

@@ -9,7 +9,7 @@ use super::ranking::{Rank, Ranked, Score};
 /// give the prevalence. Precision and recall are those of the prediction `score >= threshold`.
 ///
 /// # Errors
-/// [`MetricError::LengthMismatch`], [`MetricError::NonFinite`], [`MetricError::MissingClass`].
+/// [`MetricError::Length`], [`MetricError::NotFinite`], [`MetricError::MissingClass`].
 ///
 /// ```
 /// let labels = [false, false, false, true];
@@ -46,7 +46,7 @@ pub struct F1Max<S = f32> {
 /// that the figure is an upper bound of what a threshold fixed beforehand gives.
 ///
 /// # Errors
-/// [`MetricError::LengthMismatch`], [`MetricError::NonFinite`], [`MetricError::MissingClass`].
+/// [`MetricError::Length`], [`MetricError::NotFinite`], [`MetricError::MissingClass`].
 ///
 /// ```
 /// let best = adbench::metrics::f1_max(&[0.1, 0.4, 0.35, 0.8], &[false, false, true, true]).unwrap();

@@ -1,5 +1,6 @@
 //! From a score map to the score of its image.
 
+use imgkit::ParameterError;
 use ndarray::{Array2, ArrayView2};
 
 use super::check::check_finite_map;
@@ -25,7 +26,7 @@ impl Reducer {
     /// The score of an image from its score map, height x width.
     ///
     /// # Errors
-    /// [`MetricError::EmptyMap`], [`MetricError::NonFinite`], and [`MetricError::InvalidParameter`] when the reducer's
+    /// [`MetricError::EmptyMap`], [`MetricError::NotFinite`], and [`MetricError::Parameter`] when the reducer's
     /// own parameter is outside its range.
     ///
     /// ```
@@ -40,7 +41,7 @@ impl Reducer {
             return Err(MetricError::EmptyMap);
         }
         check_finite_map(&map)?;
-        let invalid = |name, value, allowed| Err(MetricError::InvalidParameter { name, value, allowed });
+        let invalid = |name, value: f64, expected| Err(ParameterError::new("reducer", name, value, expected).into());
         match self {
             Self::Max => Ok(map.iter().copied().fold(f32::NEG_INFINITY, f32::max)),
             Self::MeanTopFraction(f) if !(f > 0.0 && f <= 1.0) => invalid("fraction", f, "above 0 and at most 1"),

@@ -1,5 +1,7 @@
 //! One figure over several runs.
 
+use imgkit::ensure;
+
 use super::error::MetricError;
 
 /// A figure over the seeds of a training.
@@ -20,7 +22,7 @@ pub struct OverSeeds {
 /// Mean and spread of one figure over runs that differ in their seed only. Report both; the best run is no result.
 ///
 /// # Errors
-/// [`MetricError::InvalidParameter`] without a run, [`MetricError::NonFinite`].
+/// [`MetricError::Parameter`] without a run, [`MetricError::NotFinite`].
 ///
 /// ```
 /// let runs = adbench::metrics::over_seeds(&[0.9, 0.92, 0.94])?;
@@ -28,11 +30,9 @@ pub struct OverSeeds {
 /// # Ok::<(), adbench::metrics::MetricError>(())
 /// ```
 pub fn over_seeds(figures: &[f64]) -> Result<OverSeeds, MetricError> {
-    if figures.is_empty() {
-        return Err(MetricError::InvalidParameter { name: "number of runs", value: 0.0, allowed: "at least 1" });
-    }
+    ensure(!figures.is_empty(), "over_seeds", "figures", "empty", "at least one figure")?;
     if let Some(index) = figures.iter().position(|f| !f.is_finite()) {
-        return Err(MetricError::NonFinite { index, value: figures[index] });
+        return Err(MetricError::NotFinite { index, value: figures[index] });
     }
     let runs = figures.len();
     let mean = figures.iter().sum::<f64>() / runs as f64;

@@ -48,7 +48,7 @@ impl AnomalousPixels {
     /// Adds an image's anomalous pixels.
     ///
     /// # Errors
-    /// [`MetricError::ShapeMismatch`], [`MetricError::NonFinite`]; nothing is added then.
+    /// [`MetricError::Shape`], [`MetricError::NotFinite`]; nothing is added then.
     pub fn push(&mut self, map: ArrayView2<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<(), MetricError> {
         check_map(&map, &mask)?;
         let components = label_components(mask);
@@ -98,7 +98,7 @@ impl StreamedPixels {
     /// Counts an image's normal pixels.
     ///
     /// # Errors
-    /// [`MetricError::ShapeMismatch`], [`MetricError::NonFinite`]; nothing is counted then.
+    /// [`MetricError::Shape`], [`MetricError::NotFinite`]; nothing is counted then.
     pub fn push(&mut self, map: ArrayView2<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<(), MetricError> {
         check_map(&map, &mask)?;
         self.buffer.clear();
@@ -111,10 +111,14 @@ impl StreamedPixels {
     /// Adds what another second pass has counted: a clone of this one, made before the first image, that saw other images.
     ///
     /// # Errors
-    /// [`MetricError::LengthMismatch`] when the other one comes from another first pass.
+    /// [`MetricError::Length`] when the other one comes from another first pass.
     pub fn merge(&mut self, other: Self) -> Result<(), MetricError> {
         if self.groups != other.groups {
-            return Err(MetricError::LengthMismatch { scores: self.groups.len(), labels: other.groups.len() });
+            return Err(MetricError::Length {
+                what: "distinct anomalous scores of the first pass",
+                expected: self.groups.len(),
+                found: other.groups.len(),
+            });
         }
         self.anomalous += other.anomalous;
         self.counter.merge(other.counter);
@@ -124,12 +128,16 @@ impl StreamedPixels {
     /// Ends the second pass.
     ///
     /// # Errors
-    /// [`MetricError::LengthMismatch`] when the two passes saw different numbers of anomalous pixels, and
+    /// [`MetricError::Length`] when the two passes saw different numbers of anomalous pixels, and
     /// [`MetricError::MissingClass`] when no pixel is normal.
     pub fn rank(self) -> Result<RankedPixels, MetricError> {
         let expected = self.regions.pixels.len();
         if self.anomalous != expected {
-            return Err(MetricError::LengthMismatch { scores: self.anomalous, labels: expected });
+            return Err(MetricError::Length {
+                what: "anomalous pixels of the second pass",
+                expected,
+                found: self.anomalous,
+            });
         }
         let ranked = Ranked::from_normal(self.groups, self.counter);
         check_classes(ranked.normal(), ranked.anomalous())?;

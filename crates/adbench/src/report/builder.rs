@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use imgkit::Size;
 use ndarray::{Array2, ArrayView2, ArrayView3};
 use rayon::prelude::*;
 
@@ -12,8 +13,8 @@ use super::model::{Figure, ImageResult, PixelFigures, Report, Row};
 use super::pictures::{Thumbnail, heat_scale};
 use super::threshold_grid::{Grid, GridFigure, Scored};
 use crate::metrics::{
-    Bootstrap, Components, MetricError, PixelPool, auroc, average_precision, bootstrap_each, check_finite, f1_max,
-    label_components,
+    BootstrapParams, Components, MetricError, PixelPool, auroc, average_precision, bootstrap_each, check_finite,
+    f1_max, label_components,
 };
 
 /// What a detector gave for one test image.
@@ -21,7 +22,7 @@ use crate::metrics::{
 pub struct Outcome<'a> {
     id: &'a str,
     kind: Option<&'a str>,
-    score: f32,
+    score: f64,
     map: Option<(ArrayView2<'a, f32>, ArrayView2<'a, bool>)>,
     photo: Option<ArrayView3<'a, f32>>,
 }
@@ -30,8 +31,8 @@ impl<'a> Outcome<'a> {
     /// The score of an image; `kind` is `None` for a good one. The id is the image's name in the report, such as
     /// [`Sample::id`](crate::dataset::Sample::id), and no other image's.
     #[must_use]
-    pub fn new(id: &'a str, kind: Option<&'a str>, score: f32) -> Self {
-        Self { id, kind, score, map: None, photo: None }
+    pub fn new(id: &'a str, kind: Option<&'a str>, score: impl Into<f64>) -> Self {
+        Self { id, kind, score: score.into(), map: None, photo: None }
     }
 
     /// Adds the score map and the ground truth, both height x width. Add those of all images or of none.
@@ -70,7 +71,7 @@ impl<'a> Outcome<'a> {
 pub struct ReportBuilder {
     name: String,
     training_images: Option<usize>,
-    bootstrap: Bootstrap,
+    bootstrap: BootstrapParams,
     images: Vec<Image>,
     ids: HashSet<String>,
 }
@@ -80,7 +81,7 @@ pub struct ReportBuilder {
 struct Image {
     id: String,
     kind: Option<String>,
-    score: f32,
+    score: f64,
     pixels: Option<Pixels>,
     thumbnail: Option<Thumbnail>,
 }
@@ -94,13 +95,13 @@ struct Pixels {
 }
 
 impl ReportBuilder {
-    /// A report on the category of this name, with the intervals of [`Bootstrap::default`].
+    /// A report on the category of this name, with the intervals of [`BootstrapParams::default`].
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
             training_images: None,
-            bootstrap: Bootstrap::default(),
+            bootstrap: BootstrapParams::default(),
             images: Vec::new(),
             ids: HashSet::new(),
         }
@@ -114,7 +115,7 @@ impl ReportBuilder {
 
     /// Sets how the intervals are made.
     #[must_use]
-    pub fn with_bootstrap(self, bootstrap: Bootstrap) -> Self {
+    pub fn with_bootstrap(self, bootstrap: BootstrapParams) -> Self {
         Self { bootstrap, ..self }
     }
 
@@ -141,7 +142,7 @@ impl ReportBuilder {
                     return Err(refuse(MetricError::EmptyMap));
                 }
                 if map.dim() != mask.dim() {
-                    return Err(refuse(MetricError::ShapeMismatch { map: map.dim(), mask: mask.dim() }));
+                    return Err(refuse(MetricError::mask_size(map.dim(), mask.dim())));
                 }
                 let map = map.as_standard_layout().into_owned();
                 check_finite(map.as_slice().unwrap_or_default()).map_err(refuse)?;
@@ -152,10 +153,11 @@ impl ReportBuilder {
         let thumbnail = match outcome.photo {
             None => None,
             Some(photo) => {
-                let size = outcome.map.map_or((0, 0), |(map, _)| map.dim());
-                let refuse = || ReportError::Photo { id: id(), photo: photo.dim(), map: size };
+                let expected: Size = outcome.map.map_or((0, 0), |(map, _)| map.dim()).into();
                 let (height, width, channels) = photo.dim();
-                let fits = (height, width) == size && [1, 3].contains(&channels);
+                let found = Size { height, width };
+                let refuse = || ReportError::Photo { id: id(), expected, found, channels };
+                let fits = found == expected && [1, 3].contains(&channels);
                 let (map, mask) = outcome.map.filter(|_| fits).ok_or_else(refuse)?;
                 Some(Thumbnail::new(photo, map, mask).map_err(|_| refuse())?)
             }
@@ -202,7 +204,7 @@ impl ReportBuilder {
         let heat_scale = shown.clone().next().map(|_| heat_scale(shown));
         let result = |image: Image| {
             let pictures = image.thumbnail.zip(heat_scale).map(|(thumbnail, scale)| thumbnail.pictures(scale));
-            let failed = |e: image::ImageError| ReportError::Picture { id: image.id.clone(), reason: e.to_string() };
+            let failed = |e: image::ImageError| ReportError::Picture { id: image.id.clone(), source: e.into() };
             Ok(ImageResult {
                 misranked: scores.misranked(image.kind.is_some(), image.score),
                 pictures: pictures.transpose().map_err(failed)?,
@@ -231,7 +233,7 @@ impl ReportBuilder {
 struct TestSet<'a> {
     images: &'a [Image],
     good: &'a [usize],
-    settings: Bootstrap,
+    settings: BootstrapParams,
     image_grid: Grid,
     pixel_grid: Option<Grid>,
     image_scores: Histogram,
@@ -241,7 +243,7 @@ struct TestSet<'a> {
 }
 
 impl<'a> TestSet<'a> {
-    fn new(images: &'a [Image], good: &'a [usize], settings: Bootstrap) -> Self {
+    fn new(images: &'a [Image], good: &'a [usize], settings: BootstrapParams) -> Self {
         // The first image stands for all, as `push` has seen to.
         let maps: Option<Vec<&Pixels>> = images.iter().map(|i| i.pixels.as_ref()).collect();
         Self {
@@ -259,7 +261,7 @@ impl<'a> TestSet<'a> {
     /// The figures of these anomalous images and all good ones.
     fn row(&mut self, name: &str, anomalous: &[usize]) -> Result<Row, MetricError> {
         let members: Vec<usize> = self.good.iter().chain(anomalous).copied().collect();
-        let scores: Vec<f32> = members.iter().map(|&i| self.images[i].score).collect();
+        let scores: Vec<f64> = members.iter().map(|&i| self.images[i].score).collect();
         let labels: Vec<bool> = (0..members.len()).map(|i| i >= self.good.len()).collect();
         let mut weights = vec![0.0; self.images.len()];
         members.iter().for_each(|&i| weights[i] = 1.0);
@@ -319,12 +321,13 @@ impl<'a> TestSet<'a> {
         figures: [GridFigure; N],
         values: [f64; N],
     ) -> Result<[Figure; N], MetricError> {
-        let drawn = |drawn: &[usize]| {
+        let of_resample = |sampled: &[usize]| {
             let mut weights = vec![0.0; self.images.len()];
-            drawn.iter().for_each(|&i| weights[members[i]] += 1.0);
-            grid.figures(&weights, figures).ok_or(MetricError::MissingClass { class: "anomalous", count: drawn.len() })
+            sampled.iter().for_each(|&i| weights[members[i]] += 1.0);
+            grid.figures(&weights, figures)
+                .ok_or(MetricError::MissingClass { class: "anomalous", count: sampled.len() })
         };
-        let intervals = match bootstrap_each(labels, self.settings, drawn) {
+        let intervals = match bootstrap_each(labels, self.settings, of_resample) {
             Ok(intervals) => Some(intervals),
             Err(MetricError::MissingClass { .. }) => None,
             Err(e) => return Err(e),
@@ -334,7 +337,9 @@ impl<'a> TestSet<'a> {
 }
 
 impl Scored for Image {
-    fn for_each_score(&self, each: &mut dyn FnMut(f32, Option<f64>)) {
+    type Score = f64;
+
+    fn for_each_score(&self, each: &mut dyn FnMut(f64, Option<f64>)) {
         each(self.score, self.kind.is_some().then_some(1.0));
     }
 
@@ -344,6 +349,8 @@ impl Scored for Image {
 }
 
 impl Scored for &Pixels {
+    type Score = f32;
+
     fn for_each_score(&self, each: &mut dyn FnMut(f32, Option<f64>)) {
         let Some(components) = &self.components else {
             self.map.iter().for_each(|&score| each(score, None));
@@ -362,14 +369,14 @@ impl Scored for &Pixels {
 
 /// The scores of both classes, ascending.
 struct ByScore {
-    good: Vec<f32>,
-    bad: Vec<f32>,
+    good: Vec<f64>,
+    bad: Vec<f64>,
 }
 
 impl ByScore {
     fn new(images: &[Image], good: &[usize]) -> Self {
-        let sorted = |mut scores: Vec<f32>| {
-            scores.sort_unstable_by(f32::total_cmp);
+        let sorted = |mut scores: Vec<f64>| {
+            scores.sort_unstable_by(f64::total_cmp);
             scores
         };
         let bad = images.iter().filter(|i| i.kind.is_some()).map(|i| i.score).collect();
@@ -377,7 +384,7 @@ impl ByScore {
     }
 
     /// See [`ImageResult::misranked`].
-    fn misranked(&self, is_anomalous: bool, score: f32) -> f64 {
+    fn misranked(&self, is_anomalous: bool, score: f64) -> f64 {
         let others = if is_anomalous { &self.good } else { &self.bad };
         let below = others.partition_point(|&s| s < score);
         let at_or_below = others.partition_point(|&s| s <= score);

@@ -1,11 +1,14 @@
 //! The error of reports.
+//!
+//! Stable: the variants and their fields. The source of [`ReportError::Picture`] and the wording may change.
 
+use imgkit::Size;
 use thiserror::Error;
 
 use crate::metrics::MetricError;
 
 /// Why a report cannot be made. Nothing has been written then.
-#[derive(Debug, Clone, PartialEq, Error)]
+#[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReportError {
     /// An image's score, map or mask cannot be used.
@@ -23,7 +26,10 @@ pub enum ReportError {
         id: String,
     },
     /// Some images came with a score map and some without.
-    #[error("{id}: {}; push the maps of all images or of none", if *.has_map { "a score map, where earlier images had none" } else { "no score map, where earlier images had one" })]
+    #[error(
+        "{id}: {} a score map, unlike earlier images; push the maps of all images or of none",
+        if *.has_map { "with" } else { "without" }
+    )]
     MapsOfSome {
         /// The image that differs from the first one.
         id: String,
@@ -31,22 +37,27 @@ pub enum ReportError {
         has_map: bool,
     },
     /// A photo cannot be shown with its map.
-    #[error("{id}: photo of {}x{}x{} for a map of {}x{} (height x width x channels); give the photo at the map's size, grey or RGB", .photo.0, .photo.1, .photo.2, .map.0, .map.1)]
+    #[error(
+        "{id}: photo of {found} and {channels} channels for a map of {expected} (height x width); give the photo at the \
+         map's size, gray or RGB"
+    )]
     Photo {
         /// The image.
         id: String,
-        /// The photo's shape.
-        photo: (usize, usize, usize),
-        /// The map's shape.
-        map: (usize, usize),
+        /// Size of the map.
+        expected: Size,
+        /// Size of the photo.
+        found: Size,
+        /// Channels of the photo; 1 and 3 are allowed.
+        channels: usize,
     },
     /// A picture cannot be encoded.
-    #[error("{id}: picture cannot be encoded ({reason})")]
+    #[error("{id}: picture cannot be encoded ({source})")]
     Picture {
         /// The image.
         id: String,
-        /// The encoder's reason.
-        reason: String,
+        /// The encoder's error.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A document without a category.
     #[error("no category to report on; add the report of one at least")]

@@ -22,7 +22,10 @@ impl Histogram {
     pub(super) fn new<S: Scored>(images: &[S], cells: usize) -> Self {
         let ends = |image: &S| {
             let mut ends = (f64::INFINITY, f64::NEG_INFINITY);
-            image.for_each_score(&mut |score, _| ends = (ends.0.min(score.into()), ends.1.max(score.into())));
+            image.for_each_score(&mut |score, _| {
+                let score: f64 = score.into();
+                ends = (ends.0.min(score), ends.1.max(score));
+            });
             ends
         };
         let wider = |a: (f64, f64), b: (f64, f64)| (a.0.min(b.0), a.1.max(b.1));
@@ -35,7 +38,7 @@ impl Histogram {
         let count = |image: &S| {
             let mut counts = [vec![0_u64; cells], vec![0_u64; cells]];
             image.for_each_score(&mut |score, weight| {
-                let cell = ((f64::from(score) - low) * scale) as usize;
+                let cell = ((score.into() - low) * scale) as usize;
                 counts[usize::from(weight.is_some())][cell.min(cells - 1)] += 1;
             });
             counts

@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::curves::Curve;
 use super::document::{Document, Line, Role};
-use super::model::{COLUMNS, Column, Figure, ImageResult, Report, Row};
+use super::model::{COLUMNS, Column, Figure, ImageResult, Report, Row, shortest};
 use super::pictures::Pictures;
 use super::svg::{self, number};
 use super::text::about_intervals;
@@ -307,14 +307,14 @@ fn card(report: &Report, image: &ImageResult) -> Markup {
     html! {
         li data-category=(report.name) data-name=(image.id) data-kind=(kind.unwrap_or_default())
             data-class=(if kind.is_some() { "bad" } else { "good" })
-            data-score=(image.score) data-misranked=(image.misranked) {
+            data-score=(shortest(image.score)) data-misranked=(image.misranked) {
             @if let Some(pictures) = &image.pictures {
                 button.pictures type="button" aria-label=(format!("Enlarge {}", image.id)) { (strip(pictures)) }
             }
             p.about {
                 span class=(if kind.is_some() { "key bad" } else { "key good" }) { bdi { (kind.unwrap_or("good")) } }
                 span.name { bdi { (image.id) } }
-                span.number { "score " (number(image.score.into())) }
+                span.number { "score " (number(image.score)) }
                 span.number { "misranked " (number((1000.0 * image.misranked).round() / 10.0)) " %" }
             }
         }

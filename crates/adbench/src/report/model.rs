@@ -3,7 +3,7 @@
 use super::curves::Curves;
 use super::histogram::Histogram;
 use super::pictures::{HeatScale, Pictures};
-use crate::metrics::{Bootstrap, Interval};
+use crate::metrics::{BootstrapParams, Interval};
 
 /// A figure and its bootstrap interval over images.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,7 +72,7 @@ pub struct ImageResult {
     /// Its kind of defect; `None` for a good image.
     pub kind: Option<String>,
     /// Its score.
-    pub score: f32,
+    pub score: f64,
     /// The share of the other class's images that it is ranked wrongly against, ties counting one half: 0 is best. The
     /// mean over the images of either class is 1 - AUROC.
     pub misranked: f64,
@@ -93,7 +93,7 @@ pub struct Report {
     /// All images together.
     pub overall: Row,
     /// The settings of the intervals.
-    pub bootstrap: Bootstrap,
+    pub bootstrap: BootstrapParams,
     /// The curves of each kind and overall.
     pub curves: Curves,
     /// The image scores.
@@ -191,3 +191,9 @@ pub(super) const COLUMNS: [Column; 9] = [
         figure: |r| r.pixels.map(|p| p.au_pro_01),
     },
 ];
+
+/// A score with the fewest digits that tell it from others of its precision: those of `f32` where it is one.
+pub(super) fn shortest(score: f64) -> String {
+    let narrow = score as f32;
+    if f64::from(narrow) == score { narrow.to_string() } else { score.to_string() }
+}

@@ -66,7 +66,7 @@ fn json_report(report: &Report) -> Value {
     json!({
         "name": report.name,
         "training_images": report.training_images,
-        "bootstrap": { "resamples": settings.resamples, "level": settings.level, "seed": settings.seed },
+        "bootstrap": { "resamples": settings.resamples(), "level": settings.level(), "seed": settings.seed() },
         "kinds": report.kinds.iter().map(json_row).collect::<Vec<_>>(),
         "overall": json_row(&report.overall),
         "curves": {
@@ -77,9 +77,15 @@ fn json_report(report: &Report) -> Value {
         "image_scores": histogram(&report.image_scores),
         "pixel_scores": report.pixel_scores.as_ref().map(histogram),
         "images": report.images.iter().map(|i| json!({
-            "id": i.id, "kind": i.kind, "score": i.score, "misranked": i.misranked,
+            "id": i.id, "kind": i.kind, "score": json_score(i.score), "misranked": i.misranked,
         })).collect::<Vec<_>>(),
     })
+}
+
+/// A score as a number of its own precision.
+fn json_score(score: f64) -> Value {
+    let narrow = score as f32;
+    if f64::from(narrow) == score { json!(narrow) } else { json!(score) }
 }
 
 fn json_row(row: &Row) -> Value {
@@ -135,9 +141,9 @@ pub(super) fn about_intervals(document: &Document) -> String {
     let settings = document.categories[0].bootstrap;
     format!(
         "In brackets: {} % percentile bootstrap intervals over test images ({} draws, seed {}). They cover the choice of test images only, not that of training images or seeds, and next to 0 and 1 they are too narrow.",
-        100.0 * settings.level,
-        settings.resamples,
-        settings.seed
+        100.0 * settings.level(),
+        settings.resamples(),
+        settings.seed()
     )
 }
 

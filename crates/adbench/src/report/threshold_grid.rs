@@ -3,6 +3,8 @@
 
 use rayon::prelude::*;
 
+use crate::metrics::{Score, ScoreKey};
+
 /// Largest number of thresholds. With fewer distinct anomalous scores, all are thresholds and every figure is exact;
 /// beyond, half of the steps between thresholds hold equal shares of the anomalous scores and half equal shares of the
 /// regions, so that the area over all images is off by `1 / THRESHOLDS` at the very most, and by far less on a smooth
@@ -11,8 +13,10 @@ const THRESHOLDS: usize = 300;
 
 /// Scores with labels: a score map with its regions, or an image's own score.
 pub(super) trait Scored: Sync {
+    /// Type of the scores: compared as they are, without rounding.
+    type Score: Score + PartialOrd + Into<f64>;
     /// Calls `each` with every score, and for an anomalous one with its weight: one over the size of its region.
-    fn for_each_score(&self, each: &mut dyn FnMut(f32, Option<f64>));
+    fn for_each_score(&self, each: &mut dyn FnMut(Self::Score, Option<f64>));
     /// Number of regions, that is the sum of the weights.
     fn regions(&self) -> usize;
 }
@@ -194,14 +198,14 @@ impl GridFigure {
 }
 
 /// The thresholds, descending: all distinct anomalous scores, or [`THRESHOLDS`] of them that end at the lowest.
-fn thresholds<S: Scored>(images: &[S]) -> Vec<f32> {
+fn thresholds<S: Scored>(images: &[S]) -> Vec<S::Score> {
     let of = |image: &S| {
-        let mut scores: Vec<(f32, f32)> = Vec::new();
+        let mut scores: Vec<(S::Score, f32)> = Vec::new();
         image.for_each_score(&mut |score, weight| scores.extend(weight.map(|w| (score, w as f32))));
         scores
     };
-    let mut scores: Vec<(f32, f32)> = images.par_iter().flat_map_iter(of).collect();
-    scores.par_sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1)));
+    let mut scores: Vec<(S::Score, f32)> = images.par_iter().flat_map_iter(of).collect();
+    scores.par_sort_unstable_by(|a, b| b.0.total_order(&a.0).then(b.1.total_cmp(&a.1)));
     let groups = || scores.chunk_by(|a, b| a.0 == b.0);
     if groups().count() <= THRESHOLDS {
         return groups().map(|g| g[0].0).collect();

@@ -1,6 +1,6 @@
 //! A made-up run with pictures, for the tests of documents.
 
-use adbench::metrics::Bootstrap;
+use adbench::metrics::BootstrapParams;
 use adbench::protocol::Protocol;
 use adbench::report::{Document, Provenance};
 use adbench::report::{Outcome, ReportBuilder};
@@ -18,7 +18,7 @@ pub(crate) fn document() -> Document {
     let side = 64;
     let mut reports = Vec::new();
     for category in ["widget", "gear_2, left"] {
-        let settings = Bootstrap { resamples: 200, ..Bootstrap::default() };
+        let settings = BootstrapParams::default().with_resamples(200);
         let mut builder = ReportBuilder::new(category).with_bootstrap(settings).with_training_images(40);
         for (i, kind) in kinds.iter().cycle().take(30).enumerate() {
             let (cy, cx) = (rng.random_range(12.0..52.0_f32), rng.random_range(12.0..52.0_f32));

@@ -1,5 +1,7 @@
 //! Scores as integers of the same order.
 
+use std::cmp::Ordering;
+
 /// A floating-point type whose finite values map to integers of the same order.
 pub trait ScoreKey: Copy + Send + Sync {
     /// An unsigned integer of the same width.
@@ -16,6 +18,9 @@ pub trait ScoreKey: Copy + Send + Sync {
 
     /// The score in an error message.
     fn to_f64(self) -> f64;
+
+    /// Total order: -0 is below +0.
+    fn total_order(&self, other: &Self) -> Ordering;
 }
 
 /// [`ScoreKey::key`] of 32 bits.
@@ -48,6 +53,10 @@ impl ScoreKey for f32 {
     fn to_f64(self) -> f64 {
         self.into()
     }
+
+    fn total_order(&self, other: &Self) -> Ordering {
+        self.total_cmp(other)
+    }
 }
 
 impl ScoreKey for f64 {
@@ -71,6 +80,10 @@ impl ScoreKey for f64 {
 
     fn to_f64(self) -> f64 {
         self
+    }
+
+    fn total_order(&self, other: &Self) -> Ordering {
+        self.total_cmp(other)
     }
 }
 

@@ -199,10 +199,10 @@ impl<K: Copy + Ord> Iterator for Merge<'_, K> {
 }
 
 /// # Errors
-/// [`MetricError::LengthMismatch`], [`MetricError::MissingClass`].
+/// [`MetricError::Length`], [`MetricError::MissingClass`].
 pub(super) fn check_labels(scores: usize, labels: &[bool]) -> Result<usize, MetricError> {
     if scores != labels.len() {
-        return Err(MetricError::LengthMismatch { scores, labels: labels.len() });
+        return Err(MetricError::labels(scores, labels.len()));
     }
     // Short sums of bytes, which the processor adds several at a time.
     let count = |part: &[bool]| usize::from(part.iter().fold(0_u8, |sum, &l| sum + u8::from(l)));
