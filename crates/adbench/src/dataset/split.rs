@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 use imgkit::ensure;
 
 use super::sample::Sample;
-use crate::metrics::{MetricError, auroc, check_finite};
+use crate::metrics::check::check_finite;
+use crate::metrics::{MetricError, auroc};
 
 mod sealed {
     pub trait Sealed {}

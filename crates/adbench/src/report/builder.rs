@@ -12,9 +12,10 @@ use super::histogram::Histogram;
 use super::model::{Figure, ImageResult, PixelFigures, Report, Row};
 use super::pictures::{Thumbnail, heat_scale};
 use super::threshold_grid::{Grid, GridFigure, Scored};
+use crate::metrics::bootstrap::bootstrap_each;
+use crate::metrics::check::check_finite;
 use crate::metrics::{
-    BootstrapParams, Components, MetricError, PixelPool, auroc, average_precision, bootstrap_each, check_finite,
-    f1_max, label_components,
+    BootstrapParams, Components, MetricError, PixelPool, auroc, average_precision, f1_max, label_components,
 };
 
 /// What a detector gave for one test image.

@@ -3,7 +3,8 @@
 
 use rayon::prelude::*;
 
-use crate::metrics::{Score, ScoreKey};
+use crate::metrics::Score;
+use crate::metrics::ranking::ScoreKey;
 
 /// Largest number of thresholds. With fewer distinct anomalous scores, all are thresholds and every figure is exact;
 /// beyond, half of the steps between thresholds hold equal shares of the anomalous scores and half equal shares of the
