@@ -28,6 +28,12 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// A folder holds no category of a dataset in the layout asked for.
+    #[error("{}: no category of this layout below; check root and layout", path.display())]
+    NoCategory {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A photo is too small for the network.
     #[error("{}: the image is {found}, but at least {minimum} px a side are needed: use larger photos", path.display())]
     TooSmall {

@@ -19,17 +19,19 @@ const INK: Rgb<u8> = Rgb([30, 30, 30]);
 pub struct Cell(RgbImage);
 
 impl Cell {
-    /// A photo `(H, W, 1 or 3)` in \[0, 1\], scaled to `side` x `side`.
+    /// A photo `(H, W, 1 or 3)` in \[0, 1\], scaled to `side` x `side`; an empty one is white.
+    #[must_use]
     pub fn photo(photo: ArrayView3<'_, f32>, side: u32) -> Self {
         let (h, w, c) = photo.dim();
         let at = |y: u32, x: u32| {
-            let (y, x) = ((y as usize * h / side as usize).min(h - 1), (x as usize * w / side as usize).min(w - 1));
-            [0, 1, 2].map(|k| to_u8(photo[[y, x, if c >= 3 { k } else { 0 }]]))
+            let (y, x) = (y as usize * h / side as usize, x as usize * w / side as usize);
+            [0, 1, 2].map(|k| to_u8(photo.get((y, x, if c >= 3 { k } else { 0 })).copied().unwrap_or(1.0)))
         };
         Self(RgbImage::from_fn(side, side, |x, y| Rgb(at(y, x))))
     }
 
-    /// A mask, white on black.
+    /// A mask `(H, W)`, white on black.
+    #[must_use]
     pub fn mask(mask: ArrayView2<'_, bool>, side: u32) -> Self {
         let gray = Array3::from_shape_fn((mask.nrows(), mask.ncols(), 1), |(y, x, _)| f32::from(mask[[y, x]]));
         Self::photo(gray.view(), side)
@@ -42,7 +44,7 @@ impl Cell {
 pub fn overlay_heatmap(photo: ArrayView3<'_, f32>, map: &Array2<f32>, low: f32, high: f32) -> Array3<f32> {
     let (h, w, c) = photo.dim();
     Array3::from_shape_fn((h, w, 3), |(y, x, k)| {
-        let base = 0.7 * photo[[y, x, if c >= 3 { k } else { 0 }]];
+        let base = 0.7 * photo.get((y, x, if c >= 3 { k } else { 0 })).copied().unwrap_or(0.0);
         let t = ((map.get((y, x)).copied().unwrap_or(low) - low) / (high - low).max(1e-6)).clamp(0.0, 1.0);
         let color = [1.0, 1.0 - t, 0.0][k];
         base * (1.0 - 0.8 * t) + color * 0.8 * t

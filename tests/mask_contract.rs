@@ -82,7 +82,8 @@ fn a_sample_is_a_pure_function_of_its_key_on_any_thread_count() {
             keys.into_par_iter()
                 .map(|index| {
                     let key = SampleKey { seed: 3, index };
-                    let made = pipeline.synthesize(photo.view(), &domain, index as usize % 3, key).ok();
+                    let group = index as usize % pipeline.groups();
+                    let made = pipeline.synthesize(photo.view(), &domain, group, key).ok();
                     (index, made.map(|a| (a.image, a.mask)))
                 })
                 .collect()
@@ -90,5 +91,8 @@ fn a_sample_is_a_pure_function_of_its_key_on_any_thread_count() {
         made.sort_by_key(|m| m.0);
         made
     };
-    assert!(run(1, false) == run(3, true));
+    let one = run(1, false);
+    let made = one.iter().filter(|(_, made)| made.is_some()).count();
+    assert!(made >= 20, "{made} of 24 samples can be made");
+    assert!(one == run(3, true));
 }

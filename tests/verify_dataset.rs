@@ -1,4 +1,4 @@
-//! The example `verify_dataset` as a process of its own, on a small dataset of every layout: clean, and with one fault.
+//! `maphc2f verify --layout` on a small dataset of every layout: clean, and with one fault.
 
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
 
@@ -21,12 +21,12 @@ fn mask(path: &Path, level: u8) {
     mask.save(path).unwrap();
 }
 
-/// Exit code and output. Cargo builds the examples beside the tests.
-fn verify(args: &[&str]) -> (Option<i32>, String) {
-    let tests = std::env::current_exe().unwrap();
-    let example = tests.ancestors().nth(2).unwrap().join("examples").join("verify_dataset");
-    let output = Command::new(&example).args(args).output().unwrap();
-    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+/// Exit code, what is said to people, and the result as JSON.
+fn verify(args: &[&str]) -> (Option<i32>, String, serde_json::Value) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_maphc2f"));
+    let output = command.args(["verify", "--json"]).args(args).output().unwrap();
+    let object = serde_json::from_slice(&output.stdout).unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap(), object)
 }
 
 fn category(root: &Path, names: [&str; 2], extension: &str, suffix: &str, level: u8) {
@@ -82,18 +82,30 @@ fn every_layout_is_verified() {
         ),
     ] {
         let at = root.join(at);
-        let args = [&["--layout", layout, "--root", at.to_str().unwrap()], more].concat();
-        let (code, text) = verify(&args);
+        let args = [&["--layout", layout, "--data", at.to_str().unwrap()], more].concat();
+        let (code, text, found) = verify(&args);
         assert_eq!(code, Some(0), "{layout}: {text}");
         let counts: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().skip(1).take(3).collect();
         assert_eq!(counts, ["1", "1", "1"], "{layout}: {text}");
-        assert!(text.contains("categories=1 faults=0"), "{layout}: {text}");
+        assert_eq!((found["faults"].as_u64(), found["categories"].as_array().unwrap().len()), (Some(0), 1), "{found}");
+        assert_eq!(found["categories"][0]["counts"]["test_anomalous"], 1, "{found}");
         let level = image::open(&truth).unwrap().to_luma8().get_pixel(3, 2)[0];
         mask(&truth, 0);
-        let (code, text) = verify(&args);
+        let (code, text, found) = verify(&args);
+        assert_eq!(found["faults"], 1, "{found}");
         assert_eq!(code, Some(1), "{layout}: {text}");
         assert!(text.contains("fault: ") && text.contains("marks no pixel"), "{layout}: {text}");
         mask(&truth, level);
     }
-    assert_eq!(verify(&["--layout", "mvtec", "--root", root.to_str().unwrap()]).0, Some(2));
+    // files are not decoded, so that a black mask is not seen
+    mask(&masks("mvtec/widget/ground_truth/dent/000_mask.png"), 0);
+    let widget = root.join("mvtec");
+    let (code, ..) = verify(&["--layout", "mvtec", "--index-only", "--data", widget.to_str().unwrap()]);
+    assert_eq!(code, Some(0));
+    let (code, text, found) = verify(&["--layout", "mvtec", "--data", root.to_str().unwrap()]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(found["error"].as_str().unwrap().contains("no category"), "{found}");
+    let (code, text, _) = verify(&["--layout", "mvtech", "--data", root.to_str().unwrap()]);
+    assert_eq!(code, Some(2));
+    assert!(text.contains("did you mean `mvtec`?"), "{text}");
 }

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use maphc2f::bisqad::Weighting;
 use maphc2f::factory::{DatasetParams, Formats, Materials, MechanismMix, PhotoSet, Shard};
 
 use crate::Result;
 
 const EXIT_CODES: &str = "Exit codes:
   0  all was done, all is well
-  1  verify or replay found a difference; inspect found a photo above the threshold
+  1  verify found a fault, verify or replay a difference; inspect found a photo above the threshold
   2  refused or broken off; the reason is on standard error
   3  done, but some samples could not be made or photos not be read
 
@@ -165,16 +166,34 @@ pub struct SynthArgs {
     pub dry_run: bool,
 }
 
-/// Prove a data set against its manifest
+/// Prove a data set against its manifest, or a dataset against its layout
 ///
-/// Compares the SHA-256 of every file, and lists what is missing, differs or is not in the manifest. `sha256sum -c manifest/*.sums`
-/// does the first without this program.
+/// Without --layout: compares the SHA-256 of every file that `synth` wrote, and lists what is missing, differs or is not in the
+/// manifest. `sha256sum -c manifest/*.sums` does the first without this program.
+///
+/// With --layout: lists every fault of a dataset of photos at once, and its numbers of images beside the published ones. Nothing
+/// is written.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  maphc2f verify --data data/bottle")]
+#[command(after_help = "Examples:\n  maphc2f verify --data data/bottle\n  maphc2f verify --data mvtec --layout mvtec")]
 pub struct VerifyArgs {
-    /// Folder that `synth` wrote
-    #[arg(long, value_name = "FOLDER")]
+    /// Folder that `synth` wrote; with --layout, a dataset's root or one category, or the CSV file of a table
+    #[arg(long, value_name = "PATH")]
     pub data: PathBuf,
+    /// mvtec, btad, visa, visa-2cls-highshot, visa-2cls-fewshot, table, or folder with --train, --good and --defect
+    #[arg(long, value_name = "NAME")]
+    pub layout: Option<String>,
+    /// Do not decode the files
+    #[arg(long, requires = "layout")]
+    pub index_only: bool,
+    /// Folder of good photos to train on, below --data; may be repeated
+    #[arg(long, value_name = "FOLDER", requires = "layout")]
+    pub train: Vec<String>,
+    /// Folder of good test images; may be repeated
+    #[arg(long, value_name = "FOLDER", requires = "layout")]
+    pub good: Vec<String>,
+    /// Folders of a kind of defect and its masks; may be repeated
+    #[arg(long, value_name = "KIND=IMAGES[:MASKS]", requires = "layout")]
+    pub defect: Vec<String>,
 }
 
 /// Make one sample again from its line of the manifest, and compare
@@ -216,7 +235,9 @@ pub struct PreviewArgs {
 
 /// Train a detector on good photos, with its quality estimator
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  maphc2f train --normals bottle/train/good --out model --seed 1")]
+#[command(after_help = "Examples:
+  maphc2f train --normals bottle/train/good --out model --seed 1
+  maphc2f train --normals mvtec/bottle --out model --report")]
 pub struct TrainArgs {
     /// Good photos: a folder, a category, or a dataset's root with --category
     #[arg(long, value_name = "FOLDER")]
@@ -224,7 +245,7 @@ pub struct TrainArgs {
     /// Category below a dataset's root
     #[arg(long, value_name = "NAME")]
     pub category: Option<String>,
-    /// Folder for detector.safetensors and quality.safetensors
+    /// Folder for detector.safetensors and quality.safetensors, and with --report results.{html,csv,json,md,tex} and hardest.png
     #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
     /// Seed
@@ -236,6 +257,39 @@ pub struct TrainArgs {
     /// Shorter side that larger photos are shrunk to, px
     #[arg(long, value_name = "PX", default_value_t = 288)]
     pub side: usize,
+    /// Measure on test images, too: --normals is then a category with train/good, test and ground_truth
+    #[arg(long)]
+    pub report: bool,
+    /// With --report, measure each half of the detector alone, too
+    #[arg(long, requires = "report")]
+    pub ablations: bool,
+    /// Go on after the last whole round of a run that was broken off
+    #[arg(long)]
+    pub resume: bool,
+    /// Weights of the synthetic samples [default: learned]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub weighting: Option<WeightingName>,
+}
+
+/// Weights that can be named.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum WeightingName {
+    /// By estimated quality, which goes on learning
+    Learned,
+    /// The learned weights in random order, for comparison
+    Shuffled,
+    /// All alike, for comparison
+    Uniform,
+}
+
+impl From<WeightingName> for Weighting {
+    fn from(name: WeightingName) -> Self {
+        match name {
+            WeightingName::Learned => Self::Learned,
+            WeightingName::Shuffled => Self::Shuffled,
+            WeightingName::Uniform => Self::Uniform,
+        }
+    }
 }
 
 /// Measure a detector on a category's test images, MVTec AD layout
@@ -248,6 +302,9 @@ pub struct EvaluateArgs {
     /// Category with train/good, test and ground_truth
     #[arg(long, value_name = "FOLDER")]
     pub data: PathBuf,
+    /// Folder for results.{html,csv,json,md,tex} and hardest.png
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
 }
 
 /// Score photos with a detector: scores.csv and heat maps
@@ -266,9 +323,17 @@ pub struct InspectArgs {
     #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
     /// Share of good photos that may be called anomalous
-    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = finite)]
     pub false_positive_rate: f64,
     /// Score above which a photo is anomalous [default: by --false-positive-rate]
-    #[arg(long, value_name = "SCORE", conflicts_with = "false_positive_rate")]
+    #[arg(long, value_name = "SCORE", conflicts_with = "false_positive_rate", value_parser = finite)]
     pub threshold: Option<f64>,
+}
+
+/// A number that is neither infinite nor NaN.
+fn finite(text: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() => Ok(value),
+        _ => Err("not a number".to_owned()),
+    }
 }

@@ -27,7 +27,7 @@ pub fn with_file(command: &Command, given: Vec<OsString>) -> Result<Vec<OsString
             return Err(fail(format!("unknown key `{key}`{}", nearest(key, &names))).into());
         };
         if !is_given(&given, flag) {
-            from_file.extend(argument(key, value, flag).map_err(fail)?);
+            from_file.extend(arguments(key, value, flag).map_err(fail)?);
         }
     }
     let mut full = given;
@@ -53,18 +53,21 @@ fn is_given(given: &[OsString], flag: &Arg) -> bool {
     })
 }
 
-/// A key and its value as the flag would be written.
-fn argument(key: &str, value: &toml::Value, flag: &Arg) -> std::result::Result<Option<OsString>, String> {
+/// A key and its value as the flag would be written: once with a list, or once for each value of a flag that may be repeated.
+fn arguments(key: &str, value: &toml::Value, flag: &Arg) -> std::result::Result<Vec<OsString>, String> {
     let is_switch = matches!(flag.get_action(), ArgAction::SetTrue);
     match value {
-        toml::Value::Boolean(on) if is_switch => Ok(on.then(|| format!("--{key}").into())),
+        toml::Value::Boolean(on) if is_switch => Ok(on.then(|| format!("--{key}").into()).into_iter().collect()),
         _ if is_switch => Err(format!("`{key}` must be true or false")),
         toml::Value::Array(items) => {
             let items: Vec<String> =
                 items.iter().map(|item| scalar(key, item)).collect::<std::result::Result<_, _>>()?;
-            Ok(Some(format!("--{key}={}", items.join(",")).into()))
+            if matches!(flag.get_action(), ArgAction::Append) {
+                return Ok(items.iter().map(|item| format!("--{key}={item}").into()).collect());
+            }
+            Ok(vec![format!("--{key}={}", items.join(",")).into()])
         }
-        other => Ok(Some(format!("--{key}={}", scalar(key, other)?).into())),
+        other => Ok(vec![format!("--{key}={}", scalar(key, other)?).into()]),
     }
 }
 

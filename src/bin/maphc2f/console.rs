@@ -2,9 +2,12 @@
 #![allow(clippy::print_stderr, clippy::print_stdout)]
 
 use std::fmt::Display;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use maphc2f::bisqad::{Checkpoint, Observe, Progress};
 use serde_json::{Value, json};
 
 /// Where and how much is said.
@@ -38,6 +41,12 @@ impl Console {
         }
     }
 
+    /// A note of the files that were written.
+    pub fn say_files(&self, folder: &Path, files: &[&str]) {
+        let list: Vec<String> = files.iter().map(|file| folder.join(file).display().to_string()).collect();
+        self.say(&format!("wrote {}", list.join(", ")));
+    }
+
     /// A result: a line for people, or the object for programs.
     pub fn result(&self, line: &dyn Display, object: &Value) {
         if self.json {
@@ -55,6 +64,55 @@ impl Console {
             println!("{}", json!({ "error": text }));
         }
         ExitCode::from(2)
+    }
+}
+
+/// Bars over the stages of training, and a checkpoint after every round.
+pub struct TrainingBars<'a> {
+    console: &'a Console,
+    bar: ProgressBar,
+    stage: &'static str,
+    checkpoint: PathBuf,
+    run: String,
+}
+
+impl<'a> TrainingBars<'a> {
+    /// Saves checkpoints to a file, marked as belonging to `run`.
+    pub fn new(console: &'a Console, checkpoint: PathBuf, run: String) -> Self {
+        Self { console, bar: console.bar("quality warm start", 0), stage: "", checkpoint, run }
+    }
+
+    fn show(&mut self, stage: &'static str, done: usize, total: usize) {
+        if self.stage != stage {
+            self.bar.finish_and_clear();
+            self.bar = self.console.bar(stage, total as u64);
+            self.stage = stage;
+        }
+        self.bar.set_position(done as u64);
+    }
+}
+
+impl Observe for TrainingBars<'_> {
+    fn progress(&mut self, progress: Progress) {
+        match progress {
+            Progress::Features { done, total } => self.show("features of good photos", done, total),
+            Progress::Step { done, total, .. } => self.show("training", done, total),
+            Progress::Calibration => self.show("calibration", 0, 1),
+            _ => {}
+        }
+    }
+
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> ControlFlow<()> {
+        if let Err(e) = checkpoint.save(&self.checkpoint, &self.run) {
+            self.console.say(&format!("warning: {e}"));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Drop for TrainingBars<'_> {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }
 

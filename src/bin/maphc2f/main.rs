@@ -6,10 +6,12 @@ mod args;
 mod check;
 mod config;
 mod console;
-mod detector;
+mod evaluate;
+mod inspect;
 mod preview;
 mod recipe;
 mod synth;
+mod train;
 
 use std::process::ExitCode;
 
@@ -43,8 +45,8 @@ fn run(args: &Args, console: &Console) -> Result<u8> {
         Command::Verify(args) => check::verify(args, console),
         Command::Replay(args) => check::replay(args, console),
         Command::Preview(args) => preview::run(args, console),
-        Command::Train(args) => detector::train(args, console),
-        Command::Evaluate(args) => detector::evaluate(args, console),
-        Command::Inspect(args) => detector::inspect(args, console),
+        Command::Train(args) => train::run(args, console),
+        Command::Evaluate(args) => evaluate::run(args, console),
+        Command::Inspect(args) => inspect::run(args, console),
     }
 }

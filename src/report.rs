@@ -1,0 +1,105 @@
+//! Report files of an evaluation: tables, a page, and a sheet of the hardest images.
+
+use std::path::Path;
+
+use adbench::protocol::PROTOCOLS;
+use adbench::report::{Document, Provenance, Report};
+use bisqad::TrainParams;
+
+use crate::error::Error;
+use crate::evaluate::{Evaluation, TestImage};
+use crate::sheet::{Cell, Sheet, overlay_heatmap};
+
+/// Side of an image on the sheet of [`hardest_images`], px.
+const SHOWN: u32 = 192;
+/// Good images and defects on that sheet, each.
+const ROWS: usize = 6;
+
+/// Description of the run that a report is about.
+#[derive(Debug, Clone)]
+pub struct RunDescription {
+    title: String,
+    dataset: String,
+    command: String,
+    side: Option<usize>,
+    params: Option<TrainParams>,
+}
+
+impl RunDescription {
+    /// A run on a dataset, such as `MVTec AD, /data/mvtec/bottle`.
+    #[must_use]
+    pub fn new(title: impl Into<String>, dataset: impl Into<String>) -> Self {
+        Self { title: title.into(), dataset: dataset.into(), command: String::new(), side: None, params: None }
+    }
+
+    /// Sets the command that made the run.
+    #[must_use]
+    pub fn with_command(mut self, command: impl Into<String>) -> Self {
+        self.command = command.into();
+        self
+    }
+
+    /// Sets the shorter side that images were shrunk to, px.
+    #[must_use]
+    pub fn with_side(mut self, side: Option<usize>) -> Self {
+        self.side = side;
+        self
+    }
+
+    /// Sets the parameters of training.
+    #[must_use]
+    pub fn with_params(mut self, params: TrainParams) -> Self {
+        self.params = Some(params);
+        self
+    }
+}
+
+/// Writes `results.html`, `.csv`, `.json`, `.md` and `.tex` with the reports of one or more categories into `folder`.
+///
+/// # Errors
+/// [`Error::Report`] without a report, or if a file cannot be written.
+pub fn write_report(folder: &Path, run: &RunDescription, reports: Vec<Report>) -> Result<(), Error> {
+    let [native, ..] = PROTOCOLS;
+    let mut provenance = Provenance::new(run.dataset.clone(), "maphc2f", native, run.command.clone());
+    provenance.seeds = run.params.iter().map(|p| p.seed()).collect();
+    provenance.versions = vec![("maphc2f".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
+    let scores = "image scores are the mean of the map's highest hundredth at this size";
+    let input = run.side.map(|side| ("detector's input", format!("shorter side at most {side} px; {scores}")));
+    let training = run.params.map(|params| ("training", format!("{params:?}")));
+    provenance.notes = input.into_iter().chain(training).map(|(name, text)| (name.to_owned(), text)).collect();
+    Document::new(run.title.clone(), provenance, reports)?.write_all(folder.join("results"))?;
+    Ok(())
+}
+
+/// Draws the good images that scored highest and the defects that scored lowest: photo, ground truth, heat map. `threshold` is the
+/// score above which an image is anomalous; it sets the heat map's colors.
+///
+/// # Errors
+/// [`Error::Parameter`] if the evaluation is not one of `tests`.
+pub fn hardest_images(tests: &[TestImage], evaluation: &Evaluation, threshold: f64) -> Result<Sheet, Error> {
+    let (found, expected) = (evaluation.images.len(), format!("{} as there are test images", tests.len()));
+    imgkit::ensure(found == tests.len(), "hardest images", "evaluation.images", found, expected)?;
+    let ranked = |anomalous: bool| {
+        let mut order: Vec<usize> = (0..tests.len()).filter(|&i| tests[i].kind.is_some() == anomalous).collect();
+        order.sort_by(|&a, &b| evaluation.images[a].score.total_cmp(&evaluation.images[b].score));
+        if !anomalous {
+            order.reverse();
+        }
+        order.truncate(ROWS);
+        order
+    };
+    let mut sheet = Sheet::new(["good, high score", "truth", "heat map", "defect, low score", "truth", "heat map"]);
+    for (good, bad) in ranked(false).into_iter().zip(ranked(true)) {
+        let cells = [good, bad].into_iter().flat_map(|i| {
+            let (test, scored) = (&tests[i], &evaluation.images[i]);
+            let (low, high) = (0.6 * threshold as f32, 2.0 * threshold as f32);
+            [
+                Cell::photo(test.image.view(), SHOWN),
+                Cell::mask(test.mask.view(), SHOWN),
+                Cell::photo(overlay_heatmap(test.image.view(), &scored.map, low, high).view(), SHOWN),
+            ]
+        });
+        sheet.push(cells.collect())?;
+    }
+    Ok(sheet)
+}

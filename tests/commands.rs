@@ -1,0 +1,176 @@
+//! `maphc2f train`, `evaluate`, `inspect` and `preview` as processes: exit codes, outputs, files.
+#![allow(clippy::unwrap_used)] // a test may panic
+
+mod factory_common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use factory_common::{json, maphc2f, photos, run};
+use image::{GrayImage, Luma, Rgb, RgbImage};
+
+fn texture(seed: u32) -> RgbImage {
+    RgbImage::from_fn(64, 64, |x, y| Rgb([90 + ((x * 7 + y * 13 + seed * 5) % 40) as u8; 3]))
+}
+
+/// A texture with a bright square.
+fn damaged(seed: u32) -> RgbImage {
+    let mut image = texture(seed);
+    for (x, y, pixel) in image.enumerate_pixels_mut() {
+        if (20..36).contains(&x) && (28..44).contains(&y) {
+            *pixel = Rgb([250; 3]);
+        }
+    }
+    image
+}
+
+/// A category with eight good photos, three good test images and two with a defect.
+fn category(folder: &Path) -> PathBuf {
+    let root = folder.join("part");
+    for sub in ["train/good", "test/good", "test/spot", "ground_truth/spot"] {
+        fs::create_dir_all(root.join(sub)).unwrap();
+    }
+    (0..8).for_each(|i| texture(i).save(root.join(format!("train/good/{i}.png"))).unwrap());
+    (0..3).for_each(|i| texture(20 + i).save(root.join(format!("test/good/{i}.png"))).unwrap());
+    let inside = |x: u32, y: u32| (20..36).contains(&x) && (28..44).contains(&y);
+    let mask = GrayImage::from_fn(64, 64, |x, y| Luma([if inside(x, y) { 255 } else { 0 }]));
+    for i in 0..2 {
+        damaged(30 + i).save(root.join(format!("test/spot/{i}.png"))).unwrap();
+        mask.save(root.join(format!("ground_truth/spot/{i}_mask.png"))).unwrap();
+    }
+    root
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+const RESULTS: [&str; 6] = ["hardest.png", "results.csv", "results.html", "results.json", "results.md", "results.tex"];
+
+#[test]
+fn a_detector_is_trained_measured_and_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = category(folder.path());
+    let model = folder.path().join("model");
+    let mut train = maphc2f("train");
+    train.args(["--epochs", "2", "--seed", "3", "--report", "--ablations"]);
+    let trained = json(&run(train.arg("--normals").arg(&root).arg("--out").arg(&model)));
+    assert_eq!((trained["images"].as_u64(), trained["seed"].as_u64()), (Some(8), Some(3)), "{trained}");
+    let report = &trained["report"];
+    assert_eq!(report["test_images"], 5);
+    assert!(report["image_auroc"].as_f64().unwrap() > 0.9, "a bright square is found: {trained}");
+    for half in ["discriminator", "distance"] {
+        assert!(report["ablations"][half]["pixel_auroc"].is_f64(), "{half}: {trained}");
+    }
+    let expected: Vec<&str> = ["detector.safetensors", "hardest.png", "quality.safetensors"]
+        .into_iter()
+        .chain(RESULTS[1..].iter().copied())
+        .collect();
+    assert_eq!(names(&model), expected);
+
+    // the same figures from the file, with and without a report
+    let detector = model.join("detector.safetensors");
+    let evaluate = || {
+        let mut command = maphc2f("evaluate");
+        command.arg("--model").arg(&detector).arg("--data").arg(&root);
+        command
+    };
+    let measured = json(&run(&mut evaluate()));
+    for figure in ["image_auroc", "pixel_auroc"] {
+        assert_eq!(measured[figure], report[figure], "{figure}");
+    }
+    let results = folder.path().join("results");
+    run(evaluate().arg("--out").arg(&results));
+    assert_eq!(names(&results), RESULTS);
+
+    // good photos alone: 0; with a defect: 1; with a file that is no photo: 3
+    let inspect = |images: &Path| {
+        let mut command = maphc2f("inspect");
+        command.arg("--model").arg(&detector).arg("--images").arg(images).arg("--out").arg(folder.path().join("seen"));
+        command
+    };
+    let threshold = json(&inspect(&root.join("test/spot")).output().unwrap())["threshold"].as_f64().unwrap();
+    let output = inspect(&root.join("test/spot")).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let seen = json(&output);
+    assert_eq!((seen["images"].as_u64(), seen["anomalous"].as_u64()), (Some(2), Some(2)), "{seen}");
+    assert!(seen["images_per_second"].as_f64().unwrap() > 0.0);
+    let table = fs::read_to_string(folder.path().join("seen/scores.csv")).unwrap();
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows[0], ["file", "score", "threshold", "anomalous", "error"]);
+    for row in &rows[1..] {
+        assert!(row[1].parse::<f64>().unwrap() > threshold && row[3] == "1", "{row:?}");
+        assert!(folder.path().join(format!("seen/heat/{}.png", row[0])).is_file());
+    }
+    let high = ["--threshold", "1e9"];
+    assert_eq!(inspect(&root.join("test/good")).args(high).output().unwrap().status.code(), Some(0));
+    fs::write(root.join("test/good/broken.png"), "no picture").unwrap();
+    let output = inspect(&root.join("test/good")).args(high).output().unwrap();
+    assert_eq!((output.status.code(), json(&output)["unreadable"].as_u64()), (Some(3), Some(1)), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("broken.png"));
+    fs::create_dir(folder.path().join("none")).unwrap();
+    assert_eq!(inspect(&folder.path().join("none")).output().unwrap().status.code(), Some(2));
+
+    // a file that is no detector
+    let output =
+        maphc2f("evaluate").arg("--model").arg(root.join("train/good/0.png")).arg("--data").arg(&root).output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(json(&output)["error"].as_str().unwrap().contains("0.png"), "{output:?}");
+}
+
+#[test]
+fn a_run_that_was_broken_off_resumes_to_the_same_detector_and_another_run_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = category(folder.path());
+    let train = |out: &Path, seed: &str| {
+        let mut command = maphc2f("train");
+        command.args(["--epochs", "3", "--seed", seed, "--resume"]);
+        command.arg("--normals").arg(root.join("train/good")).arg("--out").arg(out);
+        command
+    };
+    let (whole, killed) = (folder.path().join("whole"), folder.path().join("killed"));
+    run(&mut train(&whole, "1"));
+    let mut child =
+        train(&killed, "1").stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let checkpoint = killed.join("run.checkpoint");
+    while !checkpoint.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(checkpoint.exists(), "the run was too short to be broken off");
+    let output = train(&killed, "2").output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "a checkpoint of another run: {output:?}");
+    run(&mut train(&killed, "1"));
+    assert_eq!(names(&killed), ["detector.safetensors", "quality.safetensors"]);
+    for name in names(&whole) {
+        assert!(fs::read(whole.join(&name)).unwrap() == fs::read(killed.join(&name)).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn a_sheet_of_samples_is_drawn_and_samples_that_cannot_be_made_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let normals = photos(folder.path(), 2);
+    let sheet = folder.path().join("sheet.png");
+    let preview = |count: &str| {
+        let mut command = maphc2f("preview");
+        command.arg("--normals").arg(&normals).arg("--out").arg(&sheet).args(["--count", count, "--seed", "1"]);
+        command
+    };
+    let made = json(&run(&mut preview("6")));
+    assert_eq!((made["images"].as_u64(), made["failed"].as_u64()), (Some(6), Some(0)), "{made}");
+    // four samples of three pictures across, two rows
+    let (width, height) = image::open(&sheet).unwrap().into_rgb8().dimensions();
+    assert!(width > 12 * 128 && height > 2 * 128 && height < 3 * 128, "{width} x {height}");
+    fs::write(normals.join("1.png"), "no picture").unwrap();
+    let output = preview("6").output().unwrap();
+    assert_eq!((output.status.code(), json(&output)["failed"].as_u64()), (Some(3), Some(3)), "{output:?}");
+    fs::write(normals.join("0.png"), "no picture").unwrap();
+    assert_eq!(preview("6").output().unwrap().status.code(), Some(2));
+    assert_eq!(preview("0").output().unwrap().status.code(), Some(2));
+}
