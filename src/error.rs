@@ -79,9 +79,6 @@ pub enum Error {
     /// A photo cannot be read.
     #[error(transparent)]
     Read(#[from] imgkit::image_io::ReadError),
-    /// A sample of a dataset cannot be read.
-    #[error(transparent)]
-    Sample(#[from] adbench::dataset::SampleError),
     /// A dataset is not in order.
     #[error(transparent)]
     Dataset(#[from] adbench::dataset::DatasetError),

@@ -27,7 +27,7 @@ impl TestImage {
     /// Reads a sample of a dataset with its ground truth.
     ///
     /// # Errors
-    /// [`Error::Read`], [`Error::Sample`], [`Error::TooSmall`].
+    /// [`Error::Read`], [`Error::Dataset`], [`Error::TooSmall`].
     pub fn read(sample: &adbench::dataset::Sample) -> Result<Self, Error> {
         let image = load_photo(sample.image_path())?;
         let mask = match sample.mask_path() {

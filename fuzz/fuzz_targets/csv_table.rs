@@ -30,10 +30,10 @@ fuzz_target!(|data: &[u8]| {
     let path = common::scratch().join("table.csv");
     let root = root();
     fs::write(&path, data).expect("a file");
-    let table = Table::new(&path).root(root);
+    let table = Table::new(&path).with_root(root);
     common::check(|policy| table.index(policy));
     for category in table.categories().unwrap_or_default() {
-        let table = table.clone().category(category).with_train_anomalies();
+        let table = table.clone().with_category(category).with_train_anomalies();
         common::check(|policy| table.index(policy));
     }
 });

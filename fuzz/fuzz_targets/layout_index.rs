@@ -53,7 +53,7 @@ fuzz_target!(|text: &str| {
             common::check(|policy| layout.index(&root, Some(category), policy));
         }
     }
-    let folder = Folder::new("f", &root).train("train/good").good("test/good");
-    let folder = folder.defect("bad", "test/bad", Some("ground_truth/bad"));
+    let folder = Folder::new("f", &root).with_train("train/good").with_good("test/good");
+    let folder = folder.with_defect("bad", "test/bad", Some("ground_truth/bad".as_ref()));
     common::check(|policy| folder.index(policy));
 });

@@ -3,16 +3,17 @@
 //! Papers differ in how they resize, crop and smooth, and in how the ground truth follows; that alone moves figures by
 //! more than methods differ. A figure is worth little without the name of its protocol.
 
+use imgkit::Size;
 use imgkit::resize::{Kernel, ResizeError, resize_map};
 use ndarray::{Array2, ArrayView2, Axis, Slice};
 
 use crate::metrics::{Reducer, label_components};
 use crate::smoothing::Smoothing;
 
-/// The size an image is resized to before the crop.
+/// Rule for the size that an image is resized to before the crop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Size {
+pub enum ResizeRule {
     /// As it is.
     Original,
     /// The shorter side has this length, and the longer one follows, rounded down.
@@ -21,7 +22,7 @@ pub enum Size {
     Square(usize),
 }
 
-/// How the ground truth gets to the evaluation's size.
+/// Rule by which the ground truth is brought to the size of the evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TruthRule {
@@ -37,15 +38,15 @@ pub enum TruthRule {
     Nearest,
 }
 
-/// How images, maps and ground truth are brought to the evaluation.
+/// Evaluation protocol: how images, maps and ground truth are resized, cropped and smoothed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Protocol {
     /// Name to report.
     pub name: &'static str,
     /// Size before the crop.
-    pub resize: Size,
-    /// Side of the square cut from the centre.
+    pub resize: ResizeRule,
+    /// Side of the square cut from the center.
     pub crop: Option<usize>,
     /// Smoothing of score maps, at the evaluation's size.
     pub smoothing: Smoothing,
@@ -59,11 +60,11 @@ pub struct Protocol {
 
 const SCIPY_4: Smoothing = Smoothing::ScipyGaussian { sigma: 4.0 };
 
-/// All named protocols, the default `native` first.
+/// All named protocols; the default, `native`, comes first.
 pub const PROTOCOLS: [Protocol; 7] = [
     Protocol {
         name: "native",
-        resize: Size::Original,
+        resize: ResizeRule::Original,
         crop: None,
         smoothing: Smoothing::None,
         evaluation: None,
@@ -72,7 +73,7 @@ pub const PROTOCOLS: [Protocol; 7] = [
     },
     Protocol {
         name: "patchcore-224",
-        resize: Size::ShortSide(256),
+        resize: ResizeRule::ShortSide(256),
         crop: Some(224),
         smoothing: SCIPY_4,
         evaluation: Some(224),
@@ -81,7 +82,7 @@ pub const PROTOCOLS: [Protocol; 7] = [
     },
     Protocol {
         name: "glass-288",
-        resize: Size::Square(288),
+        resize: ResizeRule::Square(288),
         crop: None,
         smoothing: SCIPY_4,
         evaluation: Some(288),
@@ -90,7 +91,7 @@ pub const PROTOCOLS: [Protocol; 7] = [
     },
     Protocol {
         name: "glass-288-visa",
-        resize: Size::Square(288),
+        resize: ResizeRule::Square(288),
         crop: None,
         smoothing: SCIPY_4,
         evaluation: Some(288),
@@ -99,7 +100,7 @@ pub const PROTOCOLS: [Protocol; 7] = [
     },
     Protocol {
         name: "dinomaly-392",
-        resize: Size::Square(448),
+        resize: ResizeRule::Square(448),
         crop: Some(392),
         smoothing: Smoothing::ZeroPadded { sigma: 4.0, side: 5 },
         evaluation: Some(256),
@@ -108,7 +109,7 @@ pub const PROTOCOLS: [Protocol; 7] = [
     },
     Protocol {
         name: "draem-256",
-        resize: Size::Square(256),
+        resize: ResizeRule::Square(256),
         crop: None,
         smoothing: Smoothing::None,
         evaluation: Some(256),
@@ -117,7 +118,7 @@ pub const PROTOCOLS: [Protocol; 7] = [
     },
     Protocol {
         name: "resize-256",
-        resize: Size::Square(256),
+        resize: ResizeRule::Square(256),
         crop: None,
         smoothing: SCIPY_4,
         evaluation: Some(256),
@@ -127,7 +128,7 @@ pub const PROTOCOLS: [Protocol; 7] = [
 ];
 
 impl Protocol {
-    /// The protocol of this name.
+    /// Finds a protocol by its name.
     ///
     /// ```
     /// use adbench::protocol::Protocol;
@@ -139,23 +140,25 @@ impl Protocol {
         PROTOCOLS.into_iter().find(|p| p.name == name)
     }
 
-    /// Height and width after resizing an image of this height and width, before the crop.
+    /// Size of an image after resizing and before the crop.
     #[must_use]
-    pub fn resized(&self, (height, width): (usize, usize)) -> (usize, usize) {
+    pub fn resized(&self, size: impl Into<Size>) -> Size {
+        let Size { height, width } = size.into();
+        let of = |height, width| Size { height, width };
         match self.resize {
-            Size::Original => (height, width),
-            Size::Square(side) => (side, side),
-            Size::ShortSide(side) if height <= width => (side, side * width / height.max(1)),
-            Size::ShortSide(side) => (side * height / width.max(1), side),
+            ResizeRule::Original => of(height, width),
+            ResizeRule::Square(side) => of(side, side),
+            ResizeRule::ShortSide(side) if height <= width => of(side, side.saturating_mul(width) / height.max(1)),
+            ResizeRule::ShortSide(side) => of(side.saturating_mul(height) / width.max(1), side),
         }
     }
 
-    /// The ground truth at the evaluation's size, from the mask at the image's size.
+    /// Brings a ground-truth mask from the size of the image to that of the evaluation.
     ///
     /// # Errors
     /// [`ResizeError::Size`] when the mask is empty.
     pub fn truth(&self, mask: ArrayView2<'_, bool>) -> Result<Array2<bool>, ResizeError> {
-        let to = self.resized(mask.dim());
+        let to = self.resized(mask.dim()).into();
         let levels = mask.mapv(|m| if m { 255_u8 } else { 0 });
         let resized = match self.truth {
             TruthRule::Original => return Ok(mask.to_owned()),
@@ -171,22 +174,22 @@ impl Protocol {
         }
     }
 
-    /// A score map at the evaluation's size: resized with [`Kernel::Bilinear`], then smoothed. `map` covers the image after
-    /// the crop, at any size; `original` is the height and width of the ground truth, which `native` resizes to.
+    /// Brings a score map to the size of the evaluation: resized with [`Kernel::Bilinear`], then smoothed. `map` covers the
+    /// image after the crop, at any size; `original` is the size of the ground truth, which `native` resizes to.
     ///
     /// # Errors
     /// [`ResizeError::Size`] when a side is 0.
-    pub fn map(&self, map: ArrayView2<'_, f32>, original: (usize, usize)) -> Result<Array2<f32>, ResizeError> {
-        let to = self.evaluation.map_or(original, |side| (side, side));
+    pub fn map(&self, map: ArrayView2<'_, f32>, original: impl Into<Size>) -> Result<Array2<f32>, ResizeError> {
+        let to = self.evaluation.map_or_else(|| original.into().into(), |side| (side, side));
         Ok(self.smoothing.apply(resize_map(map, to, Kernel::Bilinear)?.view()))
     }
 
-    /// Defects (8-connected regions of a mask at the image's size) that the crop leaves nothing of.
+    /// Counts the defects (8-connected regions of a mask at the image's size) that the crop removes entirely.
     #[must_use]
     pub fn cropped_away(&self, mask: ArrayView2<'_, bool>) -> usize {
         let components = label_components(mask);
         let (height, width) = mask.dim();
-        let (to_height, to_width) = self.resized(mask.dim());
+        let Size { height: to_height, width: to_width } = self.resized(mask.dim());
         let is_kept = |i: usize, from: usize, to: usize| {
             let at = (i as f64 + 0.5) * to as f64 / from as f64;
             let (start, length) = self.span(to);
@@ -249,10 +252,10 @@ fn pil_taps(from: usize, to: usize) -> Vec<PilTaps> {
     let scale = from as f64 / to as f64;
     let support = scale.max(1.0);
     let one = |i: usize| {
-        let centre = (i as f64 + 0.5) * scale;
-        let first = (centre - support + 0.5).max(0.0) as usize;
-        let end = ((centre + support + 0.5) as usize).min(from);
-        let raw = (first..end).map(|j| (1.0 - ((j as f64 - centre + 0.5) * (1.0 / support)).abs()).max(0.0));
+        let center = (i as f64 + 0.5) * scale;
+        let first = (center - support + 0.5).max(0.0) as usize;
+        let end = ((center + support + 0.5) as usize).min(from);
+        let raw = (first..end).map(|j| (1.0 - ((j as f64 - center + 0.5) * (1.0 / support)).abs()).max(0.0));
         let raw: Vec<f64> = raw.collect();
         let sum: f64 = raw.iter().sum();
         let weights = raw.iter().map(|w| (w / sum * f64::from(1_u32 << PIL_BITS) + 0.5) as i64).collect();
@@ -265,7 +268,7 @@ fn pil_taps(from: usize, to: usize) -> Vec<PilTaps> {
     }
 }
 
-/// OpenCV's linear resizing of 8-bit pixels: four pixels around each centre, without antialiasing, in its fixed point
+/// OpenCV's linear resizing of 8-bit pixels: four pixels around each center, without antialiasing, in its fixed point
 /// (weights of 11 bits, 4 of them dropped between the two directions).
 fn cv_linear(levels: &Array2<u8>, to: (usize, usize)) -> Result<Array2<u8>, ResizeError> {
     let from = levels.dim();

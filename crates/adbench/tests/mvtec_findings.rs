@@ -11,6 +11,7 @@ use adbench::dataset::{DatasetError, Finding, Policy, Severity};
 use adbench::loaders::{Layout, Mvtec};
 use common::{mask, photo, save};
 use image::GrayImage;
+use imgkit::Size;
 use imgkit::image_io::MaskRule;
 use tempfile::TempDir;
 
@@ -130,7 +131,10 @@ fn a_mask_of_another_size_is_found() {
     let (_folder, root) = category();
     save(&root.join("ground_truth/crack/000_mask.png"), mask(9, 255));
     let finding = only_finding(&root, 2, true);
-    assert!(matches!(finding, Finding::SizeMismatch { image_size: (8, 8), mask_size: (9, 9), .. }));
+    assert!(matches!(
+        finding,
+        Finding::SizeMismatch { image_size: Size { height: 8, width: 8 }, mask_size: Size { height: 9, width: 9 }, .. }
+    ));
 }
 
 #[test]
@@ -180,7 +184,7 @@ fn warnings_refuse_nothing() {
     fs::write(root.join("test/crack/notes.txt"), "text").unwrap();
     let data = Mvtec.index(&root, None, Policy::Strict).unwrap().validate().unwrap();
     assert_eq!(data.test().len(), 3);
-    let [Finding::IgnoredFile { .. }, Finding::GreyMask { pixels: 1, .. }] = data.findings() else {
+    let [Finding::IgnoredFile { .. }, Finding::GrayMask { pixels: 1, .. }] = data.findings() else {
         panic!("{:?}", data.findings())
     };
 }

@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use adbench::dataset::{DatasetError, Finding, Policy, SampleError};
+use adbench::dataset::{DatasetError, Finding, Policy};
 use adbench::loaders::{Btad, Folder, LAYOUTS, Layout, Mvtec, Table, by_name, detect};
 use common::{huge_png, ids, mask, only_finding, photo, save};
 use imgkit::image_io::{MaskRule, ReadError};
@@ -122,8 +122,8 @@ fn folders() -> (TempDir, Folder) {
         save(&root.join(name), photo(8));
     }
     save(&root.join("dent_masks/1.png"), mask(8, 255));
-    let folder = Folder::new("caps", root).train("a").train("b").good("new");
-    (temporary, folder.defect("dent", "dent", Some("dent_masks")).defect("smear", "smear", None))
+    let folder = Folder::new("caps", root).with_train("a").with_train("b").with_good("new");
+    (temporary, folder.with_defect("dent", "dent", Some("dent_masks".as_ref())).with_defect("smear", "smear", None))
 }
 
 #[test]
@@ -134,10 +134,10 @@ fn folders_named_one_by_one_are_read() {
     assert_eq!(ids(&data), ["dent/1.png", "new/1.png", "smear/1.png"]);
     // Without a mask there is no ground truth, which is not the same as an empty one.
     let smear = &data.test().samples()[2];
-    assert!(matches!(smear.read_mask(MaskRule::NonZero), Err(SampleError::NoMask { .. })));
+    assert!(matches!(smear.read_mask(MaskRule::NonZero), Err(DatasetError::NoMask { .. })));
     fs::remove_file(temporary.path().join("dent_masks/1.png")).unwrap();
     assert!(matches!(only_finding(|p| folder.index(p), 2), Finding::MissingMask { .. }));
-    let error = folder.clone().good("absent").index(Policy::Strict).unwrap_err();
+    let error = folder.clone().with_good("absent").index(Policy::Strict).unwrap_err();
     assert!(matches!(error, DatasetError::MissingFolder { path, .. } if path.ends_with("absent")));
 }
 
@@ -156,7 +156,7 @@ fn a_table_of_any_column_order_is_read() {
     fs::write(root.join("list.csv"), "kind,label,split,image\n").unwrap();
     let error = Table::new(root.join("list.csv")).index(Policy::Strict).unwrap_err();
     assert!(error.to_string().contains("no line below the header"), "{error}");
-    assert!(matches!(Table::new(root.join("absent.csv")).index(Policy::Strict), Err(DatasetError::Table { .. })));
+    assert!(matches!(Table::new(root.join("absent.csv")).index(Policy::Strict), Err(DatasetError::Io { .. })));
 }
 
 fn category() -> (TempDir, PathBuf) {
@@ -223,6 +223,6 @@ fn a_header_that_claims_gigabytes_is_refused_at_once() {
     assert!(matches!(&finding, Finding::Undecodable { .. }), "{finding}");
     // Nor does its size alone make an empty mask of 3.6 GB.
     let sample = adbench::dataset::Sample::new("a".into(), root.join("test/good/000.png"), None, None);
-    assert!(matches!(sample.read_mask(MaskRule::NonZero), Err(SampleError::Read(ReadError::Undecodable { .. }))));
+    assert!(matches!(sample.read_mask(MaskRule::NonZero), Err(DatasetError::Read(ReadError::Undecodable { .. }))));
     assert!(before.elapsed().as_secs() < 5);
 }

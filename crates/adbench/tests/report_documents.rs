@@ -126,7 +126,7 @@ fn every_protocol_is_described() {
         Document::new("t", provenance, vec![report.clone()]).unwrap().render(Format::Markdown)
     };
     let texts: Vec<String> = PROTOCOLS.into_iter().map(describe).collect();
-    assert!(texts[1].contains("shorter side to 256 px") && texts[1].contains("centre 224 x 224 px"), "{}", texts[1]);
+    assert!(texts[1].contains("shorter side to 256 px") && texts[1].contains("center 224 x 224 px"), "{}", texts[1]);
     assert!(texts[4].contains("mean of the largest 1 % of pixel scores"), "{}", texts[4]);
     let mut distinct = texts.clone();
     distinct.dedup();

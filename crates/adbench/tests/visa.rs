@@ -160,15 +160,15 @@ fn text_that_is_not_utf8_is_found() {
 }
 
 #[test]
-fn a_table_without_the_object_or_a_column_is_refused() {
+fn a_table_without_the_category_or_a_column_is_refused() {
     let (_folder, root) = raw();
     let error = Visa::default().index(&root, Some("screw"), Policy::Strict).unwrap_err();
-    assert!(matches!(&error, DatasetError::Table { reason, .. } if reason.contains("screw")), "{error}");
+    assert!(matches!(&error, DatasetError::EmptyTable { category: Some(name), .. } if name == "screw"), "{error}");
     let error = Visa::new(VisaSplit::TwoClassFewShot).index(&root, Some("bolt"), Policy::Strict).unwrap_err();
-    assert!(matches!(&error, DatasetError::Table { path, .. } if path.ends_with("2cls_fewshot.csv")), "{error}");
+    assert!(matches!(&error, DatasetError::Io { path, .. } if path.ends_with("2cls_fewshot.csv")), "{error}");
     edit(&root, "split,", "part,");
     let error = index(&root, Policy::Skip).unwrap_err();
-    assert!(matches!(&error, DatasetError::Table { reason, .. } if reason.contains("split")), "{error}");
+    assert!(matches!(&error, DatasetError::MissingColumn { column: "split", .. }), "{error}");
 }
 
 #[test]

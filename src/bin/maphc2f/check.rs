@@ -146,15 +146,15 @@ fn folder(args: &VerifyArgs) -> Result<Folder> {
     let name = args.data.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut folder = Folder::new(name, &args.data);
     for name in &args.train {
-        folder = folder.train(name);
+        folder = folder.with_train(name);
     }
     for name in &args.good {
-        folder = folder.good(name);
+        folder = folder.with_good(name);
     }
     for defect in &args.defect {
         let (kind, images) = defect.split_once('=').ok_or(format!("--defect {defect}: give KIND=IMAGES[:MASKS]"))?;
         let (images, masks) = images.split_once(':').map_or((images, None), |(images, masks)| (images, Some(masks)));
-        folder = folder.defect(kind, images, masks);
+        folder = folder.with_defect(kind, images, masks.map(AsRef::as_ref));
     }
     Ok(folder)
 }

@@ -1,8 +1,12 @@
 //! The error of loaders and of the validation of a dataset.
+//!
+//! One of three error enums of the crate, one for each feature: metrics have [`MetricError`](crate::metrics::MetricError),
+//! reports `ReportError`. Stable: the variants and their fields. The type behind a boxed source is not.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use imgkit::image_io::ReadError;
 use thiserror::Error;
 
 use super::finding::{Finding, Severity};
@@ -45,25 +49,54 @@ pub enum DatasetError {
         /// The root.
         path: PathBuf,
     },
-    /// The operating system refused to list a folder.
-    #[error("{}: cannot be listed ({source}); check that it is a folder and that you may read it", .path.display())]
+    /// The operating system refused to list a folder or to read a table.
+    #[error("{}: cannot be read ({source}); check the path and that you may read it", .path.display())]
     Io {
-        /// The folder.
+        /// The folder or the table.
         path: PathBuf,
         /// The operating system's reason.
         source: std::io::Error,
     },
-    /// A table cannot be read at all, or lacks a column.
-    #[error("{}: {reason}", .path.display())]
-    Table {
+    /// The header of a table is not CSV.
+    #[error("{}: the header cannot be read ({source}); save the table as CSV", .path.display())]
+    TableHeader {
         /// The table.
         path: PathBuf,
-        /// What is wrong, and what to do.
-        reason: String,
+        /// The parser's error.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A table lacks a column.
+    #[error("{}: no column {column}; the header must be image,split,label,mask", .path.display())]
+    MissingColumn {
+        /// The table.
+        path: PathBuf,
+        /// The column that is missing.
+        column: &'static str,
+    },
+    /// A table has no line for the category, or none at all.
+    #[error("{}: no line{}; list the images", .path.display(), of_category(.category.as_deref()))]
+    EmptyTable {
+        /// The table.
+        path: PathBuf,
+        /// The category asked for; `None` for the whole table.
+        category: Option<String>,
+    },
+    /// An anomalous image has no mask.
+    #[error("{}: no mask of its defect; use image figures only, or add the mask", .image.display())]
+    NoMask {
+        /// The image.
+        image: PathBuf,
+    },
+    /// An image or a mask cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The files are not as they should be: a heading line, then one line for each finding.
     #[error("{0}")]
     Findings(FindingList),
+}
+
+fn of_category(category: Option<&str>) -> String {
+    category.map_or_else(|| " below the header".to_owned(), |name| format!(" of category {name}"))
 }
 
 impl DatasetError {

@@ -1,23 +1,25 @@
-//! What is wrong with a dataset's files: findings are collected and listed all at once.
+//! Findings: everything that is wrong with the files of a dataset, collected and listed at once.
+//!
+//! A finding is data, to be compared, cloned and counted; it keeps the words of a decoder's error and not the error.
 
 use std::path::PathBuf;
 
 use thiserror::Error;
 
+use imgkit::Size;
 use imgkit::image_io::ReadError;
 
-use super::sample::SampleError;
-
-/// How grave a finding is.
+/// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Severity {
     /// The sample cannot be used as it is: refused under [`Policy::Strict`](super::Policy::Strict), skipped otherwise.
     Error,
-    /// Worth knowing; nothing is refused or skipped.
+    /// Worth knowing: nothing is refused or skipped.
     Warning,
 }
 
-/// One thing wrong with a dataset's files. `Display` gives one line: path, what is wrong, what to do.
+/// Fault or oddity of the files of a dataset. `Display` gives one line: path, what is wrong, what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Finding {
@@ -44,7 +46,10 @@ pub enum Finding {
         mask: PathBuf,
     },
     /// Two files claim the same stem, so that it is unclear which mask belongs to which image.
-    #[error("{} and {}: same stem, so that image and mask cannot be paired; rename or remove one", .first.display(), .second.display())]
+    #[error(
+        "{} and {}: same stem, so that image and mask cannot be paired; rename or remove one",
+        .first.display(), .second.display()
+    )]
     AmbiguousStem {
         /// One file.
         first: PathBuf,
@@ -52,19 +57,25 @@ pub enum Finding {
         second: PathBuf,
     },
     /// A mask's size is not its image's.
-    #[error("{}: mask of {}x{} for an image of {}x{} ({}); export the mask at the image's size", .mask.display(), .mask_size.0, .mask_size.1, .image_size.0, .image_size.1, .image.display())]
+    #[error(
+        "{}: mask of {mask_size} for an image of {image_size} (height x width, {}); export the mask at the image's size",
+        .mask.display(), .image.display()
+    )]
     SizeMismatch {
         /// The image.
         image: PathBuf,
         /// The mask.
         mask: PathBuf,
-        /// Width and height of the image.
-        image_size: (usize, usize),
-        /// Width and height of the mask.
-        mask_size: (usize, usize),
+        /// Size of the image.
+        image_size: Size,
+        /// Size of the mask.
+        mask_size: Size,
     },
     /// An anomalous image's mask marks nothing.
-    #[error("{}: mask of an anomalous image marks no pixel; correct the mask or move the image to good", .mask.display())]
+    #[error(
+        "{}: mask of an anomalous image marks no pixel; correct the mask or move the image to good",
+        .mask.display()
+    )]
     EmptyMaskForAnomalous {
         /// The image.
         image: PathBuf,
@@ -72,7 +83,10 @@ pub enum Finding {
         mask: PathBuf,
     },
     /// A good image's mask marks something.
-    #[error("{}: mask of a good image marks {pixels} pixels; empty the mask or move the image to its defect kind", .mask.display())]
+    #[error(
+        "{}: mask of a good image marks {pixels} pixels; empty the mask or move the image to its defect kind",
+        .mask.display()
+    )]
     NonEmptyMaskForNormal {
         /// The image.
         image: PathBuf,
@@ -90,7 +104,10 @@ pub enum Finding {
         reason: String,
     },
     /// A file's pixels are of an unsupported type.
-    #[error("{}: unsupported pixels ({pixel}); convert to grey or RGB with 8 or 16 bits a channel, or floats in TIFF", .path.display())]
+    #[error(
+        "{}: unsupported pixels ({pixel}); convert to gray or RGB with 8 or 16 bits a channel, or floats in TIFF",
+        .path.display()
+    )]
     UnsupportedPixel {
         /// The file.
         path: PathBuf,
@@ -165,9 +182,9 @@ pub enum Finding {
         /// The folder.
         folder: PathBuf,
     },
-    /// Warning: a mask holds grey levels, so that the threshold matters.
+    /// Warning: a mask holds gray levels, so that the threshold matters.
     #[error("{}: mask holds {pixels} pixels neither black nor white; check the threshold", .mask.display())]
-    GreyMask {
+    GrayMask {
         /// The mask.
         mask: PathBuf,
         /// Pixels neither black nor white.
@@ -191,27 +208,18 @@ impl Finding {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::GreyMask { .. } | Self::IgnoredFile { .. } | Self::CountMismatch { .. } => Severity::Warning,
+            Self::GrayMask { .. } | Self::IgnoredFile { .. } | Self::CountMismatch { .. } => Severity::Warning,
             _ => Severity::Error,
         }
     }
 
-    /// The finding for a file that could not be read.
+    /// Converts the error of reading a file.
     #[must_use]
     pub fn from_read_error(error: ReadError) -> Self {
         match error {
             ReadError::UnsupportedPixel { path, source } => Self::UnsupportedPixel { path, pixel: source.pixel },
             ReadError::Missing { path } => Self::Undecodable { path, reason: "the file is gone".to_owned() },
             other => Self::Undecodable { path: other.path().to_owned(), reason: other.reason() },
-        }
-    }
-}
-
-impl From<SampleError> for Finding {
-    fn from(error: SampleError) -> Self {
-        match error {
-            SampleError::NoMask { image } => Self::MissingMask { image, expected: Vec::new() },
-            SampleError::Read(error) => Self::from_read_error(error),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use imgkit::Size;
 use imgkit::image_io::{MaskRule, Photo, ReadError};
 use rayon::prelude::*;
 
@@ -11,8 +12,9 @@ use super::finding::{Finding, Severity};
 use super::sample::{Sample, class_ids};
 use super::split::{Split, SplitName, Test, Train};
 
-/// What to do with samples whose files are not as they should be.
+/// Policy on samples whose files are faulty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Policy {
     /// Refuse the dataset, listing every finding.
     #[default]
@@ -21,7 +23,7 @@ pub enum Policy {
     Skip,
 }
 
-/// One category of a dataset: its training and test samples, in byte order of their ids.
+/// Dataset of one category: its training and test samples, in byte order of their ids.
 #[derive(Debug, Clone)]
 pub struct Dataset {
     category: String,
@@ -33,7 +35,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// A dataset from the parts a loader found.
+    /// Creates a dataset from what a loader found.
     ///
     /// # Errors
     /// [`DatasetError::Findings`] when the policy is strict and any finding is an error.
@@ -61,31 +63,31 @@ impl Dataset {
         &self.root
     }
 
-    /// The training samples.
+    /// Training samples.
     #[must_use]
     pub fn train(&self) -> &Split<Train> {
         &self.train
     }
 
-    /// The test samples.
+    /// Test samples.
     #[must_use]
     pub fn test(&self) -> &Split<Test> {
         &self.test
     }
 
-    /// Warnings, and under [`Policy::Skip`] also what was left out.
+    /// Findings: warnings, and under [`Policy::Skip`] also what was left out.
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
-    /// The defect kinds of the test samples, in byte order.
+    /// Defect kinds of the test samples, in byte order.
     #[must_use]
     pub fn kinds(&self) -> Vec<&str> {
         self.test.samples().iter().filter_map(Sample::kind).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// The dataset with further findings, under a policy.
+    /// Adds findings and applies a policy to all.
     pub(crate) fn with_findings(mut self, findings: Vec<Finding>, policy: Policy) -> Result<Self, DatasetError> {
         self.findings.extend(findings);
         self.policy = policy;
@@ -93,8 +95,9 @@ impl Dataset {
         Ok(self)
     }
 
-    /// The dataset with the class ids of each test mask as its kind of defect, such as `class 3` or `class 1+4`; kinds of
-    /// samples whose masks hold no ids stay. Decodes the masks. Ids at the borders of defects are approximate.
+    /// Replaces the kind of defect of each test sample by the class ids of its mask, such as `class 3` or `class 1+4`.
+    ///
+    /// Kinds of samples whose masks hold no ids stay. Decodes the masks. Ids at the borders of defects are approximate.
     ///
     /// # Errors
     /// The first mask's [`ReadError`].
@@ -120,7 +123,7 @@ impl Dataset {
         self.validate_with(|_| ())
     }
 
-    /// [`Dataset::validate`], which tells `done` of each sample when it is decoded, in any order and from any thread.
+    /// [`Dataset::validate`] with progress: calls `done` for each sample once it is decoded, in any order, from any thread.
     ///
     /// # Errors
     /// As [`Dataset::validate`].
@@ -159,24 +162,25 @@ fn check<S: SplitName + Sync>(split: &Split<S>, done: &(impl Fn(&Sample) + Sync)
 
 fn check_sample(sample: &Sample) -> Vec<Finding> {
     let image = sample.read_image().map_err(Finding::from_read_error);
-    let image_size = image.as_ref().ok().map(|photo: &Photo| photo.dim());
+    let image_size = image.as_ref().ok().map(|photo: &Photo| Size::from((photo.dim().0, photo.dim().1)));
     let mut found: Vec<Finding> = image.err().into_iter().collect();
     let Some(mask_path) = sample.mask_path() else { return found };
     let mask_file = match sample.read_mask(MaskRule::NonZero) {
         Ok(mask_file) => mask_file,
-        Err(error) => {
-            found.push(error.into());
+        Err(DatasetError::Read(error)) => {
+            found.push(Finding::from_read_error(error));
             return found;
         }
+        // The sample has a mask file, so that nothing else can be wrong.
+        Err(_) => return found,
     };
     let (image, mask) = (sample.image_path().to_owned(), mask_path.to_owned());
-    let (height, width) = mask_file.mask.dim();
-    if let Some((h, w, _)) = image_size.filter(|&(h, w, _)| (h, w) != (height, width)) {
-        let (image, mask) = (image.clone(), mask.clone());
-        found.push(Finding::SizeMismatch { image, mask, image_size: (w, h), mask_size: (width, height) });
+    let mask_size = Size::from(mask_file.mask.dim());
+    if let Some(image_size) = image_size.filter(|&size| size != mask_size) {
+        found.push(Finding::SizeMismatch { image: image.clone(), mask: mask.clone(), image_size, mask_size });
     }
     if mask_file.gray_pixels > 0 {
-        found.push(Finding::GreyMask { mask: mask.clone(), pixels: mask_file.gray_pixels });
+        found.push(Finding::GrayMask { mask: mask.clone(), pixels: mask_file.gray_pixels });
     }
     let pixels = mask_file.mask.iter().filter(|&&m| m).count();
     if sample.is_anomalous() && pixels == 0 {

@@ -12,5 +12,5 @@ mod split;
 pub use error::{DatasetError, FindingList};
 pub use finding::{Finding, Severity};
 pub use index::{Dataset, Policy};
-pub use sample::{Sample, SampleError, class_ids};
+pub use sample::{Sample, class_ids};
 pub use split::{Scores, Split, SplitName, Test, Train, Tunable, Validation};

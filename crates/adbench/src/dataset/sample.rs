@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use imgkit::image_io::{MaskFile, MaskRule, Photo, ReadError, read_class_ids, read_mask, read_photo, read_size};
 use ndarray::Array2;
-use thiserror::Error;
 
-/// One image of a dataset, with its ground truth. Holds paths only: nothing is decoded until asked for.
+use super::error::DatasetError;
+
+/// One image of a dataset with its ground truth. Holds paths only: nothing is decoded until asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
     id: String,
@@ -18,13 +19,14 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// A sample. `id` is the image's path relative to the dataset's root, with `/`; `kind` is `None` for a good image.
+    /// Creates a sample. `id` is the path of the image relative to the root of the dataset, with `/`; `kind` is the kind of
+    /// defect and `None` for a good image.
     #[must_use]
     pub fn new(id: String, image: PathBuf, mask: Option<PathBuf>, kind: Option<String>) -> Self {
         Self { id, image, mask, kind, has_class_ids: false }
     }
 
-    /// The sample, whose mask holds class ids instead of black and white.
+    /// Declares that the mask holds class ids instead of black and white.
     #[must_use]
     pub fn with_class_ids(self) -> Self {
         Self { has_class_ids: true, ..self }
@@ -34,25 +36,25 @@ impl Sample {
         Self { kind: Some(kind), ..self }
     }
 
-    /// The image's path relative to the dataset's root, with `/` on every platform.
+    /// Path of the image relative to the root of the dataset, with `/` on every platform.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The image file.
+    /// Path of the image file.
     #[must_use]
     pub fn image_path(&self) -> &Path {
         &self.image
     }
 
-    /// The mask file, where there is one.
+    /// Path of the mask file, where there is one.
     #[must_use]
     pub fn mask_path(&self) -> Option<&Path> {
         self.mask.as_deref()
     }
 
-    /// The kind of defect, or `None` for a good image.
+    /// Kind of defect, or `None` for a good image.
     #[must_use]
     pub fn kind(&self) -> Option<&str> {
         self.kind.as_deref()
@@ -75,38 +77,23 @@ impl Sample {
     /// Decodes the mask by the given rule, or makes an all-`false` one of the image's size.
     ///
     /// # Errors
-    /// [`SampleError::Read`] as [`read_mask`]; [`SampleError::NoMask`] for an anomalous image without a mask file. For a
+    /// [`DatasetError::Read`] as [`read_mask`]; [`DatasetError::NoMask`] for an anomalous image without a mask file. For a
     /// good image without a mask file, the image's header is read and must be readable.
-    pub fn read_mask(&self, rule: MaskRule) -> Result<MaskFile, SampleError> {
+    pub fn read_mask(&self, rule: MaskRule) -> Result<MaskFile, DatasetError> {
         if let Some(path) = &self.mask {
             let read = read_mask(path, rule)?;
-            // Ids are no grey levels: nothing to warn of.
+            // Ids are no gray levels: nothing to warn of.
             return Ok(if self.has_class_ids { MaskFile::new(read.mask) } else { read });
         }
         if self.is_anomalous() {
-            return Err(SampleError::NoMask { image: self.image.clone() });
+            return Err(DatasetError::NoMask { image: self.image.clone() });
         }
         let size = read_size(&self.image)?;
         Ok(MaskFile::new(Array2::from_elem((size.height, size.width), false)))
     }
 }
 
-/// The ground truth of a sample cannot be had.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum SampleError {
-    /// The image shows a defect and the dataset has no mask for it.
-    #[error("{}: no mask of its defect; use image figures only, or add the mask", .image.display())]
-    NoMask {
-        /// The image.
-        image: PathBuf,
-    },
-    /// A file cannot be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-}
-
-/// The class ids of a sample whose mask holds them, ascending and without the background's 0; empty for other samples.
+/// Reads the class ids of a sample's mask: ascending, without the background's 0; empty where the mask holds no ids.
 ///
 /// # Errors
 /// As [`read_class_ids`].

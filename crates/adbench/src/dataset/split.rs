@@ -15,22 +15,22 @@ mod sealed {
     impl Sealed for super::Test {}
 }
 
-/// Marks a split; implemented by [`Train`], [`Validation`] and [`Test`] only.
+/// Marker of a split; implemented by [`Train`], [`Validation`] and [`Test`] only.
 pub trait SplitName: sealed::Sealed {
-    /// `train`, `validation` or `test`.
+    /// Name of the split: `train`, `validation` or `test`.
     const NAME: &'static str;
 }
 
-/// Marks the splits that thresholds and checkpoints may be chosen on: [`Train`] and [`Validation`], never [`Test`].
+/// Marker of the splits that thresholds and checkpoints may be chosen on: [`Train`] and [`Validation`], never [`Test`].
 pub trait Tunable: SplitName {}
 
-/// The images to learn from.
+/// Split to learn from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Train {}
-/// The images to choose thresholds and checkpoints on.
+/// Split to choose thresholds and checkpoints on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Validation {}
-/// The images to report on, and for nothing else.
+/// Split to report on, and for nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Test {}
 
@@ -46,7 +46,7 @@ impl SplitName for Test {
 impl Tunable for Train {}
 impl Tunable for Validation {}
 
-/// The samples of one split, in byte order of their ids.
+/// Samples of one split, in byte order of their ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split<S> {
     samples: Vec<Sample>,
@@ -54,38 +54,38 @@ pub struct Split<S> {
 }
 
 impl<S: SplitName> Split<S> {
-    /// A split of these samples, put in byte order of their ids.
+    /// Creates a split of these samples and sorts them in byte order of their ids.
     #[must_use]
     pub fn new(mut samples: Vec<Sample>) -> Self {
         samples.sort_by(|a, b| a.id().as_bytes().cmp(b.id().as_bytes()));
         Self { samples, name: PhantomData }
     }
 
-    /// The samples.
+    /// Samples, in order.
     #[must_use]
     pub fn samples(&self) -> &[Sample] {
         &self.samples
     }
 
-    /// The number of samples.
+    /// Number of samples.
     #[must_use]
     pub fn len(&self) -> usize {
         self.samples.len()
     }
 
-    /// Whether there is no sample.
+    /// Whether the split is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.samples.is_empty()
     }
 
-    /// The number of anomalous samples.
+    /// Number of anomalous samples.
     #[must_use]
     pub fn anomalous(&self) -> usize {
         self.samples.iter().filter(|s| s.is_anomalous()).count()
     }
 
-    /// Attaches one score to each sample, in order.
+    /// Attaches scores: one for each sample, in order.
     ///
     /// # Errors
     /// [`MetricError::Length`] when there is not one score a sample, [`MetricError::NotFinite`] for NaN or
@@ -123,7 +123,7 @@ impl Split<Train> {
     }
 }
 
-/// One score a sample of a split.
+/// Scores of the samples of a split.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scores<S> {
     scores: Vec<f32>,
@@ -132,13 +132,13 @@ pub struct Scores<S> {
 }
 
 impl<S: SplitName> Scores<S> {
-    /// The scores, in the split's order.
+    /// Scores, in the order of the split.
     #[must_use]
     pub fn values(&self) -> &[f32] {
         &self.scores
     }
 
-    /// `true` for anomalous samples, in the split's order.
+    /// Labels, in the order of the split: `true` for anomalous samples.
     #[must_use]
     pub fn labels(&self) -> &[bool] {
         &self.labels
@@ -154,8 +154,8 @@ impl<S: SplitName> Scores<S> {
 }
 
 impl<S: Tunable> Scores<S> {
-    /// The smallest score that at least the fraction `q` of the good samples does not exceed: with the rule
-    /// `score > threshold`, at most `1 - q` of the good samples are called anomalous.
+    /// Threshold at a quantile: the smallest score that at least the fraction `q` of the good samples does not exceed. With
+    /// the rule `score > threshold`, at most `1 - q` of the good samples are called anomalous.
     ///
     /// It exists for [`Train`] and [`Validation`] only; test scores are refused by the compiler:
     ///

@@ -1,8 +1,8 @@
-//! How many images the published datasets have, so that a copy can be checked.
+//! Numbers of images of the published datasets, so that a copy can be checked.
 
 use crate::dataset::{Dataset, DatasetError, Finding, Policy};
 
-/// The numbers of images of one category.
+/// Numbers of images of one category.
 ///
 /// ```
 /// use adbench::loaders::{Layout, Mvtec};
@@ -10,6 +10,7 @@ use crate::dataset::{Dataset, DatasetError, Finding, Policy};
 /// assert_eq!(total, 1725);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counts {
     /// Training images.
     pub train: usize,

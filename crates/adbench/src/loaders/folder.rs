@@ -1,4 +1,4 @@
-//! Any other arrangement of folders, named one by one.
+//! Folders in any other arrangement, named one by one.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use super::listing::Root;
 use super::plan::{Masks, Part, Plan, require};
 use crate::dataset::{Dataset, DatasetError, Policy};
 
-/// Folders of images that follow no published layout. Folders are relative to the root.
+/// Loader of folders that follow no published layout. Folders are relative to the root.
 ///
 /// Masks pair with images by stem, as in the MVTec AD layout. Files are listed, not decoded, and never written.
 ///
@@ -14,10 +14,10 @@ use crate::dataset::{Dataset, DatasetError, Policy};
 /// use adbench::dataset::Policy;
 /// use adbench::loaders::Folder;
 /// let data = Folder::new("caps", "data/caps")
-///     .train("good_2024")
-///     .good("good_2025")
-///     .defect("dent", "rejects/dent", Some("masks/dent"))
-///     .defect("smear", "rejects/smear", None) // image figures only
+///     .with_train("good_2024")
+///     .with_good("good_2025")
+///     .with_defect("dent", "rejects/dent", Some("masks/dent".as_ref()))
+///     .with_defect("smear", "rejects/smear", None) // image figures only
 ///     .index(Policy::Strict)?;
 /// # Ok::<(), adbench::dataset::DatasetError>(())
 /// ```
@@ -30,7 +30,7 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// A dataset of this name below `root`, without folders yet.
+    /// Creates a loader of a dataset of this name below `root`, without folders yet.
     #[must_use]
     pub fn new(name: impl Into<String>, root: impl Into<PathBuf>) -> Self {
         Self { name: name.into(), root: root.into(), train: Vec::new(), test: Vec::new() }
@@ -38,14 +38,14 @@ impl Folder {
 
     /// Adds a folder of good training images.
     #[must_use]
-    pub fn train(mut self, folder: impl Into<PathBuf>) -> Self {
+    pub fn with_train(mut self, folder: impl Into<PathBuf>) -> Self {
         self.train.push(folder.into());
         self
     }
 
     /// Adds a folder of good test images.
     #[must_use]
-    pub fn good(mut self, folder: impl Into<PathBuf>) -> Self {
+    pub fn with_good(mut self, folder: impl Into<PathBuf>) -> Self {
         self.test.push((None, folder.into(), None));
         self
     }
@@ -53,8 +53,8 @@ impl Folder {
     /// Adds a folder of test images with one kind of defect, and the folder of their masks. Without masks the kind has
     /// image figures only.
     #[must_use]
-    pub fn defect(mut self, kind: impl Into<String>, folder: impl Into<PathBuf>, masks: Option<&str>) -> Self {
-        self.test.push((Some(kind.into()), folder.into(), masks.map(PathBuf::from)));
+    pub fn with_defect(mut self, kind: impl Into<String>, folder: impl Into<PathBuf>, masks: Option<&Path>) -> Self {
+        self.test.push((Some(kind.into()), folder.into(), masks.map(Path::to_owned)));
         self
     }
 

@@ -34,7 +34,7 @@ pub trait Layout: Debug + Send + Sync {
     /// Names of the categories at a root, in byte order. A root that is itself one category gives its own name.
     ///
     /// # Errors
-    /// [`DatasetError::MissingFolder`], [`DatasetError::Io`], [`DatasetError::Table`] when the root cannot be listed.
+    /// [`DatasetError::MissingFolder`], [`DatasetError::Io`], [`DatasetError::TableHeader`] when the root cannot be listed.
     fn categories(&self, root: &Path) -> Result<Vec<String>, DatasetError>;
 
     /// Indexes one category: one of [`Layout::categories`], or `None` when the root is itself one category.
@@ -42,7 +42,7 @@ pub trait Layout: Debug + Send + Sync {
     /// # Errors
     /// [`DatasetError::Findings`] lists everything that is wrong with the files at once, under [`Policy::Strict`] only.
     /// [`DatasetError::MissingFolder`], [`DatasetError::EmptyFolder`], [`DatasetError::SeveralCategories`],
-    /// [`DatasetError::Table`] and [`DatasetError::Io`] when there is nothing to index.
+    /// [`DatasetError::EmptyTable`] and [`DatasetError::Io`] when there is nothing to index.
     fn index(&self, root: &Path, category: Option<&str>, policy: Policy) -> Result<Dataset, DatasetError>;
 
     /// Categories of the published dataset and their numbers of images; empty where nothing was published.

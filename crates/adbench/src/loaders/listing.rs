@@ -1,4 +1,4 @@
-//! Folder listings that every loader shares: sorted, without dotfiles, inside the root, by stem.
+//! Folder listings, shared by all loaders: sorted, without dotfiles, inside the root, by stem.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! From a layout's folders to a dataset: the part of loading that every folder layout shares.
+//! Indexing of a category's folders: the part of loading that all layouts in folders share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

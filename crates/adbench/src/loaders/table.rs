@@ -9,7 +9,8 @@ use super::listing::Root;
 use super::plan::require;
 use crate::dataset::{Dataset, DatasetError, Finding, Policy, Sample, Split};
 
-/// Loader of a CSV table: comma-separated, any line ends, with or without a byte-order mark, with a header that names the columns in any order.
+/// Loader of a CSV table: comma-separated, any line ends, with or without a byte-order mark, with a header that names the
+/// columns in any order.
 ///
 /// | column | meaning |
 /// |---|---|
@@ -26,7 +27,7 @@ use crate::dataset::{Dataset, DatasetError, Finding, Policy, Sample, Split};
 /// ```no_run
 /// use adbench::dataset::Policy;
 /// use adbench::loaders::Table;
-/// let candle = Table::new("VisA/split_csv/1cls.csv").root("VisA").category("candle").index(Policy::Strict)?;
+/// let candle = Table::new("VisA/split_csv/1cls.csv").with_root("VisA").with_category("candle").index(Policy::Strict)?;
 /// # Ok::<(), adbench::dataset::DatasetError>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -38,13 +39,13 @@ pub struct Table {
     class_ids: bool,
 }
 
-/// The place of each column, by its name in lower case.
+/// Index of each column, by its name in lower case.
 type Columns = HashMap<String, usize>;
 
 const CATEGORY: [&str; 2] = ["object", "category"];
 
 impl Table {
-    /// A table whose paths are relative to its own folder.
+    /// Creates the loader of a table whose paths are relative to its own folder.
     #[must_use]
     pub fn new(table: impl Into<PathBuf>) -> Self {
         let table = table.into();
@@ -55,32 +56,32 @@ impl Table {
 
     /// Sets the folder that paths are relative to.
     #[must_use]
-    pub fn root(self, root: impl Into<PathBuf>) -> Self {
+    pub fn with_root(self, root: impl Into<PathBuf>) -> Self {
         Self { root: root.into(), ..self }
     }
 
     /// Keeps the lines of this category only.
     #[must_use]
-    pub fn category(self, category: impl Into<String>) -> Self {
+    pub fn with_category(self, category: impl Into<String>) -> Self {
         Self { category: Some(category.into()), ..self }
     }
 
-    /// Allows anomalous images in the training split, as supervised splits have them; by default they are findings.
+    /// Allows anomalous images in the training split, as supervised splits have them. By default they are findings.
     #[must_use]
     pub fn with_train_anomalies(self) -> Self {
         Self { train_anomalies: true, ..self }
     }
 
-    /// Says that masks hold class ids instead of black and white.
+    /// Declares that masks hold class ids instead of black and white.
     #[must_use]
     pub fn with_class_ids(self) -> Self {
         Self { class_ids: true, ..self }
     }
 
-    /// The categories that the table names, in byte order; empty without a column for them.
+    /// Names of the categories in the table, in byte order; empty without a column for them.
     ///
     /// # Errors
-    /// [`DatasetError::Table`] when the table cannot be read.
+    /// [`DatasetError::Io`], [`DatasetError::TableHeader`], [`DatasetError::MissingColumn`] when the table cannot be read.
     pub fn categories(&self) -> Result<Vec<String>, DatasetError> {
         let bytes = self.bytes()?;
         let (mut reader, columns) = self.open(&bytes)?;
@@ -96,7 +97,8 @@ impl Table {
     ///
     /// # Errors
     /// [`DatasetError::Findings`] lists everything that is wrong at once, under [`Policy::Strict`] only.
-    /// [`DatasetError::Table`], [`DatasetError::MissingFolder`] and [`DatasetError::Io`] when there is nothing to index.
+    /// [`DatasetError::Io`], [`DatasetError::TableHeader`], [`DatasetError::MissingColumn`], [`DatasetError::EmptyTable`] and
+    /// [`DatasetError::MissingFolder`] when there is nothing to index.
     pub fn index(&self, policy: Policy) -> Result<Dataset, DatasetError> {
         require(&self.root, || "check the path".to_owned())?;
         let bytes = self.bytes()?;
@@ -120,21 +122,20 @@ impl Table {
     }
 
     fn bytes(&self) -> Result<Vec<u8>, DatasetError> {
-        fs::read(&self.table).map_err(|e| self.refuse(format!("cannot be read ({e}); check the path")))
-    }
-
-    fn refuse(&self, reason: String) -> DatasetError {
-        DatasetError::Table { path: self.table.clone(), reason }
+        fs::read(&self.table).map_err(|source| DatasetError::Io { path: self.table.clone(), source })
     }
 
     fn open<'a>(&self, bytes: &'a [u8]) -> Result<(csv::Reader<&'a [u8]>, Columns), DatasetError> {
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
-        let header = reader.byte_headers().map_err(|e| self.refuse(format!("the header cannot be read ({e})")))?;
+        let header = reader.byte_headers().map_err(|e| {
+            let (path, source) = (self.table.clone(), e.into());
+            DatasetError::TableHeader { path, source }
+        })?;
         let columns: Columns =
             header.iter().enumerate().map(|(i, name)| (lossy(name).to_ascii_lowercase(), i)).collect();
-        for name in ["image", "split", "label"] {
-            if !columns.contains_key(name) {
-                return Err(self.refuse(format!("no column {name}; the header must be image,split,label,mask")));
+        for column in ["image", "split", "label"] {
+            if !columns.contains_key(column) {
+                return Err(DatasetError::MissingColumn { path: self.table.clone(), column });
             }
         }
         Ok((reader, columns))
@@ -161,7 +162,7 @@ impl Layout for TableLayout {
         let table = Table::new(root);
         match category {
             Some(category) if category != stem(root) || !table.categories()?.is_empty() => {
-                table.category(category).index(policy)
+                table.with_category(category).index(policy)
             }
             _ => table.index(policy),
         }
@@ -191,7 +192,7 @@ struct Lines<'a> {
     test: Vec<Sample>,
     findings: Vec<Finding>,
     first_line: HashMap<String, u64>,
-    /// Where the folders of the files lead when that is outside the root; each folder is asked for once.
+    /// Targets of the folders of the files where they are outside the root; each folder is looked up once.
     escapes: BTreeMap<PathBuf, Option<PathBuf>>,
     train_anomalies: usize,
 }
@@ -223,7 +224,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Whether a line's sample is for training, and the sample; `None` for another category's.
+    /// The sample of a line and whether it is for training; `None` for a line of another category.
     fn sample(&mut self, row: &csv::ByteRecord, line: u64) -> Result<Option<(bool, Sample)>, Finding> {
         let bad = |reason: String| self.table.bad_row(line, reason);
         let field = |name: &str| self.columns.get(name).and_then(|&i| row.get(i));
@@ -306,11 +307,8 @@ impl<'a> Lines<'a> {
             self.findings.push(Finding::AnomalyInTrain { path, images: self.train_anomalies });
         }
         if self.train.is_empty() && self.test.is_empty() && self.findings.is_empty() {
-            let reason = match &self.table.category {
-                Some(category) => format!("no line of category {category}; choose one that the table names"),
-                None => "no line below the header; list the images".to_owned(),
-            };
-            return Err(self.table.refuse(reason));
+            let (path, category) = (self.table.table.clone(), self.table.category.clone());
+            return Err(DatasetError::EmptyTable { path, category });
         }
         let folder_name = || self.root.path().file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let name = self.table.category.clone().unwrap_or_else(folder_name);

@@ -26,8 +26,9 @@ const TABLES: &str = "split_csv";
 /// Folder of the categories in some copies.
 const COPY: &str = "1cls";
 
-/// The published splits of the raw dataset.
+/// Published splits of VisA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum VisaSplit {
     /// `1cls`: training on good images only. The one that reorganized copies have.
     #[default]
@@ -39,7 +40,7 @@ pub enum VisaSplit {
 }
 
 impl VisaSplit {
-    /// The table's name, without its extension.
+    /// Name of the table, without its extension.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -70,7 +71,7 @@ impl Visa {
     /// The table of a published root.
     fn table(&self, root: &Path) -> Option<Table> {
         let folder = root.join(TABLES);
-        let table = Table::new(folder.join(self.split.name()).with_extension("csv")).root(root).with_class_ids();
+        let table = Table::new(folder.join(self.split.name()).with_extension("csv")).with_root(root).with_class_ids();
         let table = if self.split == VisaSplit::OneClass { table } else { table.with_train_anomalies() };
         folder.is_dir().then_some(table)
     }
@@ -96,7 +97,7 @@ impl Layout for Visa {
     fn index(&self, root: &Path, category: Option<&str>, policy: Policy) -> Result<Dataset, DatasetError> {
         require(root, || "check the path".to_owned())?;
         let data = match (self.table(root), category) {
-            (Some(table), Some(category)) => table.category(category).index(Policy::Skip)?,
+            (Some(table), Some(category)) => table.with_category(category).index(Policy::Skip)?,
             (Some(table), None) => {
                 let categories = table.categories()?;
                 return Err(DatasetError::SeveralCategories { path: root.into(), categories });

@@ -1,7 +1,7 @@
 //! Under which protocol, with what and on what a run was measured.
 
 use crate::metrics::Reducer;
-use crate::protocol::{Protocol, Size, TruthRule};
+use crate::protocol::{Protocol, ResizeRule, TruthRule};
 use crate::smoothing::Smoothing;
 use imgkit::resize::Kernel;
 
@@ -52,9 +52,9 @@ impl Provenance {
     pub(super) fn lines(&self) -> Vec<(String, String)> {
         let p = &self.protocol;
         let resize = match p.resize {
-            Size::Original => "the detector's own; score maps are resized back".to_owned(),
-            Size::ShortSide(side) => format!("shorter side to {side} px"),
-            Size::Square(side) => format!("to {side} x {side} px"),
+            ResizeRule::Original => "the detector's own; score maps are resized back".to_owned(),
+            ResizeRule::ShortSide(side) => format!("shorter side to {side} px"),
+            ResizeRule::Square(side) => format!("to {side} x {side} px"),
         };
         let truth = match p.truth {
             TruthRule::Original => "> 0, at its own size",
@@ -86,7 +86,7 @@ impl Provenance {
             ("evaluation size", evaluation),
             ("resize", resize),
             ("kernel of score maps", kernel.to_owned()),
-            ("crop", p.crop.map_or("none".to_owned(), |c| format!("centre {c} x {c} px"))),
+            ("crop", p.crop.map_or("none".to_owned(), |c| format!("center {c} x {c} px"))),
             ("map smoothing", smoothing),
             ("image score", reducer),
         ]
