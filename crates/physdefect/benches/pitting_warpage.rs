@@ -4,18 +4,19 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use physdefect::pitting::{PaperPolygon, PittingLoss, Product};
-use physdefect::warpage::{Load, PlasticWarpage};
+use physdefect::pitting::{PaperPolygon, PittingLoss, PittingParams, Product};
+use physdefect::warpage::{Load, PlasticWarpage, WarpageParams};
 use physdefect::{Domain, Error, Mechanism, SampleKey};
 
 /// Name, severity and model of one measurement.
 type Case = (&'static str, f64, Box<dyn Mechanism>);
 
 fn models() -> Result<Vec<Case>, Error> {
-    let warpage = |load| PlasticWarpage::default().with_loads(&[load]);
+    let warpage = |load| PlasticWarpage::new(WarpageParams::default().with_loads(vec![load]));
+    let bare = PittingParams::default().with_product(Product::None).with_deposit(0.0).with_stain(0.0);
     Ok(vec![
         ("pitting", 0.85, Box::new(PittingLoss::default())),
-        ("pitting bare", 0.93, Box::new(PittingLoss::default().with_product(Product::None, 0.0, 0.0)?)),
+        ("pitting bare", 0.93, Box::new(PittingLoss::new(bare)?)),
         ("paper polygon", 0.75, Box::new(PaperPolygon::default())),
         ("dent", 0.55, Box::new(warpage(Load::Indenter)?)),
         ("crease", 0.4, Box::new(warpage(Load::Line)?)),

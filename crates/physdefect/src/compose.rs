@@ -1,5 +1,6 @@
 //! Several defects on one photo.
 
+use imgkit::ParameterError;
 use ndarray::{Array2, Array3, ArrayView3};
 
 use crate::finalize::LEVEL;
@@ -49,8 +50,7 @@ pub fn compose(
     key: SampleKey,
 ) -> Result<Composite, Error> {
     if synthesizers.len() > usize::from(u16::MAX) {
-        let value = synthesizers.len() as f64;
-        return Err(Error::Parameter { model: "compose", name: "synthesizers", value, expected: "at most 65535" });
+        return Err(ParameterError::new("compose", "synthesizers", synthesizers.len(), "at most 65535").into());
     }
     let (h, w, c) = photo.dim();
     let mut image = photo.to_owned();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ndarray::{Array2, Array3};
-use rand_chacha::ChaCha8Rng;
+use rand::RngCore;
 
 use crate::{Bbox, Domain, Error};
 
@@ -79,7 +79,7 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`Error::Parameter`] for a severity outside \[0, 1\], [`Error::DomainTooSmall`] if the defect cannot fit.
-    fn generate(&self, domain: &Domain, severity: f64, rng: &mut ChaCha8Rng) -> Result<Defect, Error>;
+    fn generate(&self, domain: &Domain, severity: f64, rng: &mut dyn RngCore) -> Result<Defect, Error>;
     /// Key in [`Defect::measures`] that severity is monotone in.
     fn size_measure(&self) -> &'static str;
 }
@@ -91,7 +91,7 @@ impl<M: Mechanism + ?Sized> Mechanism for Box<M> {
     fn kind(&self) -> MechanismKind {
         (**self).kind()
     }
-    fn generate(&self, domain: &Domain, severity: f64, rng: &mut ChaCha8Rng) -> Result<Defect, Error> {
+    fn generate(&self, domain: &Domain, severity: f64, rng: &mut dyn RngCore) -> Result<Defect, Error> {
         (**self).generate(domain, severity, rng)
     }
     fn size_measure(&self) -> &'static str {

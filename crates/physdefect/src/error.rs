@@ -1,21 +1,20 @@
-//! What can go wrong, said with the parameter's name, its value and its range.
+//! The error type of this crate.
+//!
+//! Stable: the variants, their fields, and the fields of [`ParameterError`]. The wording of messages and what `source`
+//! returns below the first level may change.
+
+#[cfg(feature = "serde")]
+use std::sync::Arc;
+
+use imgkit::ParameterError;
 
 /// Every failure of this crate.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A parameter is NaN, infinite or outside its range.
-    #[error("{model}: parameter `{name}` is {value}, but must be {expected}")]
-    Parameter {
-        /// Model or step the parameter belongs to.
-        model: &'static str,
-        /// Field name as written in code.
-        name: &'static str,
-        /// Offending value.
-        value: f64,
-        /// Range in words, with the unit.
-        expected: &'static str,
-    },
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
     /// The domain holds no pixel.
     #[error("the domain ({height}x{width}) holds no pixel: give a foreground mask with at least one true pixel")]
     EmptyDomain {
@@ -64,11 +63,12 @@ pub enum Error {
         /// Why.
         reason: &'static str,
     },
-    /// A text is not the JSON of a recipe.
-    #[error("not a recipe: {reason}; compare with `Recipe::to_json`")]
+    /// A text is not the JSON of a recipe or a configuration.
+    #[cfg(feature = "serde")]
+    #[error("not a recipe: {source}; compare with `Recipe::to_json`")]
     Json {
         /// What the parser met, with line and column.
-        reason: String,
+        source: JsonError,
     },
     /// No mechanism or baseline has this name.
     #[error("there is no mechanism `{name}`{}: choose from {}", did_you_mean(*.nearest), .known.join(", "))]
@@ -154,9 +154,22 @@ fn did_you_mean(nearest: Option<&'static str>) -> String {
     nearest.map_or_else(String::new, |name| format!(" (did you mean `{name}`?)"))
 }
 
+#[cfg(feature = "serde")]
 impl Error {
-    #[cfg(feature = "serde")]
     pub(crate) fn json(error: serde_json::Error) -> Self {
-        Self::Json { reason: error.to_string() }
+        Self::Json { source: JsonError(Arc::new(error)) }
+    }
+}
+
+/// A parser's error, shared so that [`Error`] can be cloned; two are equal if they say the same.
+#[cfg(feature = "serde")]
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(transparent)]
+pub struct JsonError(Arc<serde_json::Error>);
+
+#[cfg(feature = "serde")]
+impl PartialEq for JsonError {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
     }
 }

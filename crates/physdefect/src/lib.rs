@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod appearance;
 pub mod baselines;
@@ -20,9 +21,14 @@ pub mod replay;
 mod sample;
 pub mod warpage;
 
+pub use imgkit;
+pub use ndarray;
+
 pub use compose::{Composite, compose};
 pub use defect::{Defect, Measures, Mechanism, MechanismKind, Tint};
 pub use domain::{Bbox, Domain};
 pub use error::Error;
+#[cfg(feature = "serde")]
+pub use error::JsonError;
 pub use foreground::{Foreground, estimate_foreground};
 pub use sample::{Record, Sample, SampleKey, Synthesizer};

@@ -128,7 +128,7 @@ impl Perlin {
     }
 
     /// Noise drawn from a generator.
-    pub fn draw(rng: &mut impl RngCore) -> Self {
+    pub fn draw<R: RngCore + ?Sized>(rng: &mut R) -> Self {
         Self::new(rng.next_u64())
     }
 

@@ -2,15 +2,26 @@
 
 use crate::Error;
 
-/// Refuses NaN, infinities and anything outside `lo..=hi`.
+/// Refuses a value for which `ok` is false, NaN and infinities.
+pub(crate) fn require(
+    ok: bool,
+    model: &'static str,
+    name: &'static str,
+    value: f64,
+    expected: &'static str,
+) -> Result<(), Error> {
+    Ok(imgkit::ensure(ok && value.is_finite(), model, name, value, expected)?)
+}
+
+/// Refuses NaN, infinities and anything outside `low..=high`.
 pub(crate) fn within(
     model: &'static str,
     name: &'static str,
     value: f64,
-    (lo, hi): (f64, f64),
+    (low, high): (f64, f64),
     expected: &'static str,
 ) -> Result<(), Error> {
-    if value >= lo && value <= hi { Ok(()) } else { Err(Error::Parameter { model, name, value, expected }) }
+    require(value >= low && value <= high, model, name, value, expected)
 }
 
 /// Refuses a severity outside \[0, 1\].
@@ -37,7 +48,7 @@ macro_rules! parameters {
         #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
         pub struct $Name {
-            $($field: $ty,)*
+            $(pub(super) $field: $ty,)*
         }
 
         impl Default for $Name {
@@ -67,9 +78,26 @@ macro_rules! parameters {
 }
 pub(crate) use parameters;
 
-/// Ties a model to its parameters: `try_from` for serde, and for replay.
+/// Ties a model, a struct with the one field `params`, to its parameters: construction, serde and replay.
 macro_rules! built_from {
-    ($Model:ident, $Params:ty) => {
+    ($Model:ident, $Params:ident) => {
+        impl $Model {
+            /// Builds the model, every parameter checked.
+            ///
+            /// # Errors
+            /// [`Error::Parameter`](crate::Error::Parameter) naming the first value out of range and its range.
+            pub fn new(params: $Params) -> Result<Self, crate::Error> {
+                params.check()?;
+                Ok(Self { params })
+            }
+
+            /// The parameters.
+            #[must_use]
+            pub fn params(&self) -> &$Params {
+                &self.params
+            }
+        }
+
         impl TryFrom<$Params> for $Model {
             type Error = crate::Error;
             fn try_from(params: $Params) -> Result<Self, crate::Error> {
@@ -80,6 +108,18 @@ macro_rules! built_from {
         impl From<$Model> for $Params {
             fn from(model: $Model) -> Self {
                 model.params
+            }
+        }
+    };
+    ($Model:ident, $Params:ident, mechanism $name:expr) => {
+        crate::params::built_from!($Model, $Params);
+
+        #[cfg(feature = "serde")]
+        impl crate::replay::FromParams for $Model {
+            const NAME: &'static str = $name;
+            type Params = $Params;
+            fn from_params(params: $Params) -> Result<Self, crate::Error> {
+                Self::new(params)
             }
         }
     };

@@ -153,7 +153,7 @@ impl Entry {
     /// # Errors
     /// [`Error::Parameter`] for severities that are not 0 <= low <= high <= 1 or an appearance out of range.
     pub fn synthesizer(&self, appearance: Appearance, severity: (f64, f64)) -> Result<Box<dyn Synthesizer>, Error> {
-        appearance.validate()?;
+        appearance.check()?;
         (self.synthesizer)(appearance, severity)
     }
 

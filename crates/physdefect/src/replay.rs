@@ -12,7 +12,7 @@
 //! use physdefect::replay::{Recipe, Region, SynthesizerConfig, replay};
 //!
 //! let photo = Array3::from_elem((96, 96, 3), 0.6f32);
-//! let params = FractureParams { grain: 0.02, ..FractureParams::default() };
+//! let params = FractureParams::default().with_grain(0.02);
 //! let metal = Appearance::new(Material::METAL);
 //! let model = SynthesizerConfig::mechanism::<FractureLine>(params).with_appearance(metal).with_severity(0.2, 0.6);
 //! let recipe = Recipe { model, key: SampleKey { seed: 7, index: 3 }, region: Region::WholeFrame };

@@ -1,7 +1,6 @@
 //! One synthetic sample: a pure function of `(seed, index)`.
 
 use ndarray::{Array2, Array3, ArrayView3};
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::{Bbox, Domain, Error, Measures, MechanismKind};
@@ -18,9 +17,7 @@ pub struct SampleKey {
 impl SampleKey {
     /// The sample's own generator: ChaCha8 keyed by `seed`, stream `index`.
     pub fn rng(&self) -> ChaCha8Rng {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        rng.set_stream(self.index);
-        rng
+        imgkit::rng::keyed_stream(self.seed, self.index)
     }
 }
 

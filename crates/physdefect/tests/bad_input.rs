@@ -7,17 +7,15 @@ mod common;
 
 use ndarray::{Array2, Array3};
 use physdefect::appearance::{Appearance, Light, Material, Rendered};
-use physdefect::baselines::{
-    CutPaste, CutPasteParams, CutPasteScar, CutPasteScarParams, PatchClone, PatchCloneParams, PerlinBlend,
-    PerlinBlendParams,
-};
+use physdefect::baselines::{CutPasteParams, CutPasteScarParams, PatchCloneParams, PerlinBlendParams};
 use physdefect::fracture::{FractureLine, Toughness, ToughnessField, frontier_half_width, lefm};
+use physdefect::imgkit::ParameterError;
 use physdefect::noise::{GaussianField, Perlin};
 use physdefect::pitting::{
-    Interaction, Metal, Nucleation, PaperPolygon, PitShape, PittingLoss, PowerLaw, Product, Seed, Susceptibility,
+    Interaction, Metal, Nucleation, PitShape, PittingParams, PolygonParams, PowerLaw, Product, Seed, Susceptibility,
     fast_march,
 };
-use physdefect::warpage::{PlasticWarpage, section_moment};
+use physdefect::warpage::{WarpageParams, section_moment};
 use physdefect::{Bbox, Defect, Domain, Error, Measures, Sample, SampleKey, Synthesizer};
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -82,8 +80,8 @@ fn one_broken_value_is_refused_or_stays_out() {
 fn no_light_at_all() {
     // Black photo, saturated photo, a material that reflects nothing under a light without ambient.
     let domain = Domain::full(64, 64).unwrap();
-    let dead = Material { diffuse: 0.0, specular: 0.0, ..Material::MATTE };
-    let dark = Light { ambient: 0.0, elevation: 0.1, ..Light::default() };
+    let dead = Material::MATTE.with_diffuse(0.0).with_specular(0.0);
+    let dark = Light::default().with_ambient(0.0).with_elevation(0.1);
     for synth in common::synthesizers() {
         for value in [0.0, 1.0] {
             sound_or_refused(&*synth, &Array3::from_elem((64, 64, 3), value), &domain, 0);
@@ -97,9 +95,9 @@ fn no_light_at_all() {
             }
         }
     }
-    let below = Light { elevation: 0.0, ..Light::default() };
+    let below = Light::default().with_elevation(0.0);
     let refused = Rendered::new(FractureLine::default(), Appearance::default().lit(below)).unwrap_err();
-    assert!(matches!(refused, Error::Parameter { name: "elevation", .. }));
+    assert!(matches!(refused, Error::Parameter(ParameterError { name: "elevation", .. })));
 }
 
 #[test]
@@ -229,8 +227,8 @@ fn named<T>(made: Result<T, Error>) -> Option<T> {
         Ok(model) => Some(model),
         Err(error) => {
             let text = error.to_string();
-            let Error::Parameter { model, name, expected, .. } = error else { panic!("{text}") };
-            assert!(!name.is_empty() && text.contains(name) && text.contains(model), "{text}");
+            let Error::Parameter(ParameterError { what, name, expected, .. }) = error else { panic!("{text}") };
+            assert!(!name.is_empty() && text.contains(name) && text.contains(what), "{text}");
             assert!(expected.chars().any(|c| c.is_ascii_digit()), "no range in: {text}");
             None
         }
@@ -242,32 +240,32 @@ proptest! {
 
     #[test]
     fn constructors_name_what_is_wrong(v in prop::collection::vec(prop_oneof![any::<f64>(), -1.0..2.0f64], 6), n in 0usize..2000) {
-        named(PittingLoss::default().with_exponent(v[0]));
-        named(PittingLoss::default().with_exposure_years(v[0], v[1]));
-        named(PittingLoss::default().with_spread_rate(v[1]));
-        named(PittingLoss::default().with_grains(v[2], v[3]));
-        named(PittingLoss::default().with_rate_spread(v[4]));
-        named(PittingLoss::default().with_product(Product::Copper, v[0], v[5]));
-        named(PittingLoss::default().with_pixel_pitch_mm(v[2]));
-        named(PaperPolygon::default().with_polygons(n, v[3]));
-        named(PaperPolygon::default().with_growth(v[4], v[5]));
-        named(PaperPolygon::default().with_noise(v[0], v[1]));
-        named(PaperPolygon::default().with_depth(v[2]));
-        named(PlasticWarpage::default().with_size(v[0], v[1]));
-        named(PlasticWarpage::default().with_load_ratio(v[2], v[3]));
-        named(PlasticWarpage::default().with_thickness(v[4]));
-        named(PlasticWarpage::default().with_material(v[5], v[0]));
-        named(PlasticWarpage::default().with_foundation_length(v[1]));
-        named(PlasticWarpage::default().with_irregularity(v[2]));
-        named(PlasticWarpage::default().with_view([v[3], v[4], v[5]]));
-        named(CutPaste::new(CutPasteParams::default().with_severity((v[0], v[1]))));
-        named(CutPasteScar::new(CutPasteScarParams::default().with_severity((v[2], v[3]))));
-        named(PerlinBlend::new(PerlinBlendParams::default().with_severity((v[4], v[5]))));
-        named(PatchClone::new(PatchCloneParams::default().with_severity((v[1], v[2]))));
-        named(Toughness::Gaussian { disorder: v[0] }.validate());
-        named(Toughness::Voronoi { modulus: v[1] }.validate());
-        named(Light { azimuth: v[0], elevation: v[1], ambient: v[2] }.validate());
-        named(Material { albedo: v[3], cavity: v[4], rim: v[5], ..Material::MATTE }.validate());
+        named(PittingParams::default().with_exponent(v[0]).check());
+        named(PittingParams::default().with_exposure_years((v[0], v[1])).check());
+        named(PittingParams::default().with_spread_rate(v[1]).check());
+        named(PittingParams::default().with_grain_size(v[2]).with_grain_contrast(v[3]).check());
+        named(PittingParams::default().with_rate_spread(v[4]).check());
+        named(PittingParams::default().with_product(Product::Copper).with_deposit(v[0]).with_stain(v[5]).check());
+        named(PittingParams::default().with_pixel_pitch_mm(Some(v[2])).check());
+        named(PolygonParams::default().with_polygons(n).with_radius(v[3]).check());
+        named(PolygonParams::default().with_growth(v[4]).with_probability(v[5]).check());
+        named(PolygonParams::default().with_noise_scale(v[0]).with_noise_contrast(v[1]).check());
+        named(PolygonParams::default().with_depth(v[2]).check());
+        named(WarpageParams::default().with_size((v[0], v[1])).check());
+        named(WarpageParams::default().with_load_ratio((v[2], v[3])).check());
+        named(WarpageParams::default().with_thickness(v[4]).check());
+        named(WarpageParams::default().with_yield_strain(v[5]).with_poisson(v[0]).check());
+        named(WarpageParams::default().with_foundation_length(v[1]).check());
+        named(WarpageParams::default().with_irregularity(v[2]).check());
+        named(WarpageParams::default().with_view(Some([v[3], v[4], v[5]])).check());
+        named(CutPasteParams::default().with_severity((v[0], v[1])).check());
+        named(CutPasteScarParams::default().with_severity((v[2], v[3])).check());
+        named(PerlinBlendParams::default().with_severity((v[4], v[5])).check());
+        named(PatchCloneParams::default().with_severity((v[1], v[2])).check());
+        named(Toughness::Gaussian { disorder: v[0] }.check());
+        named(Toughness::Voronoi { modulus: v[1] }.check());
+        named(Light::default().with_azimuth(v[0]).with_elevation(v[1]).with_ambient(v[2]).check());
+        named(Material::MATTE.with_albedo(v[3]).with_cavity(v[4]).with_rim(v[5]).check());
         let crack = Rendered::new(FractureLine::default(), Appearance::default()).unwrap();
         named(crack.with_severity(v[0], v[1]));
     }

@@ -13,14 +13,14 @@ use physdefect::{Domain, Mechanism, SampleKey};
 use rand_chacha::rand_core::RngCore;
 
 fn homogeneous(angle: f64, tilt: f64) -> FractureLine {
-    FractureLine::new(FractureParams {
-        toughness: Toughness::Gaussian { disorder: 0.0 },
-        stress_angle: Some(angle),
-        flaw_tilt: tilt,
-        edge_start: 0.0,
-        branching: 0.0,
-        ..FractureParams::default()
-    })
+    FractureLine::new(
+        FractureParams::default()
+            .with_toughness(Toughness::Gaussian { disorder: 0.0 })
+            .with_stress_angle(Some(angle))
+            .with_flaw_tilt(tilt)
+            .with_edge_start(0.0)
+            .with_branching(0.0),
+    )
     .unwrap()
 }
 
@@ -170,14 +170,14 @@ fn zone_factor_limits() {
 #[test]
 fn roughness_exponent_is_that_of_fracture_surfaces() {
     let domain = Domain::full(1024, 1024).unwrap();
-    let model = FractureLine::new(FractureParams {
-        stress_angle: Some(FRAC_PI_2),
-        flaw_tilt: 0.0,
-        edge_start: 0.0,
-        branching: 0.0,
-        grain: 0.003,
-        ..FractureParams::default()
-    })
+    let model = FractureLine::new(
+        FractureParams::default()
+            .with_stress_angle(Some(FRAC_PI_2))
+            .with_flaw_tilt(0.0)
+            .with_edge_start(0.0)
+            .with_branching(0.0)
+            .with_grain(0.003),
+    )
     .unwrap();
     let mut profiles = Vec::new();
     for index in 0..60 {
@@ -264,14 +264,14 @@ fn drive(field: &ToughnessField, stress: RemoteStress, zone: f64, [from, at, nex
 fn each_step_goes_where_g_over_its_toughness_is_largest_and_griffith_holds() {
     // Without memory of the tip's heading the cone lies around the kink angle: try its directions one by one.
     let (domain, kind, cone) = (Domain::full(256, 256).unwrap(), Toughness::Gaussian { disorder: 0.4 }, 0.5);
-    let model = FractureLine::new(FractureParams {
-        toughness: kind,
-        edge_start: 0.0,
-        branching: 0.0,
-        process_zone: 0.0,
-        cone,
-        ..FractureParams::default()
-    })
+    let model = FractureLine::new(
+        FractureParams::default()
+            .with_toughness(kind)
+            .with_edge_start(0.0)
+            .with_branching(0.0)
+            .with_process_zone(0.0)
+            .with_cone(cone),
+    )
     .unwrap();
     let (mut steps, mut rests) = (0, 0);
     for index in 0..20 {
@@ -321,7 +321,7 @@ fn the_flaw_sits_at_the_weakest_link() {
     // The least of n Weibull numbers of modulus m is Weibull too, n^(-1/m) times as large.
     let (domain, modulus, sites) = (Domain::full(400, 400).unwrap(), 5.0, 8f64);
     let toughness = Toughness::Voronoi { modulus };
-    let params = FractureParams { toughness, edge_start: 0.0, length: (0.05, 0.05), ..FractureParams::default() };
+    let params = FractureParams::default().with_toughness(toughness).with_edge_start(0.0).with_length((0.05, 0.05));
     let model = FractureLine::new(params).unwrap();
     let seeds = 600;
     let mean = (0..seeds)
@@ -346,13 +346,15 @@ fn a_tip_branches_at_twice_the_toughness_by_the_branch_angle() {
     let (domain, full, shortest) = (Domain::full(256, 256).unwrap(), 0.9, 0.5 * 0.05 * 256.0);
     let (mut at_threshold, mut angles) = (0, 0);
     for (index, longest) in (0..60).flat_map(|i| [(i, 0.07), (i, 0.08), (i, 0.5)]) {
-        let model = FractureLine::new(FractureParams {
-            branching: 1.0,
-            branch_angle: (full, full),
-            length: (0.05, longest),
-            zone: 1.0,
-            ..*homogeneous(0.0, 0.0).params()
-        })
+        let model = FractureLine::new(
+            homogeneous(0.0, 0.0)
+                .params()
+                .clone()
+                .with_branching(1.0)
+                .with_branch_angle((full, full))
+                .with_length((0.05, longest))
+                .with_zone(1.0),
+        )
         .unwrap();
         let crack = model.trace(&domain, 1.0, &mut SampleKey { seed: 4, index }.rng()).unwrap();
         let step = 0.5 * crack.measures["grain_px"];
@@ -383,7 +385,7 @@ fn a_tip_branches_at_twice_the_toughness_by_the_branch_angle() {
 fn a_branch_grows_under_the_shielded_load() {
     let domain = Domain::full(256, 256).unwrap();
     let grown = |shielding: f64| {
-        let model = FractureLine::new(FractureParams { shielding, ..FractureParams::default() }).unwrap();
+        let model = FractureLine::new(FractureParams::default().with_shielding(shielding)).unwrap();
         (0..60).fold((0.0, 0.0), |sum, index| {
             let m = model.trace(&domain, 1.0, &mut SampleKey { seed: 2, index }.rng()).unwrap().measures;
             (sum.0 + m["branches"], sum.1 + m["total_length_px"] - m["length_px"])
@@ -400,7 +402,7 @@ fn both_tips_of_a_branching_are_shielded() {
     // earlier than one that keeps all of it.
     let domain = Domain::full(256, 256).unwrap();
     let length = |shielding: f64| {
-        let params = FractureParams { shielding, branching: 1.0, ..*homogeneous(0.0, 0.0).params() };
+        let params = homogeneous(0.0, 0.0).params().clone().with_shielding(shielding).with_branching(1.0);
         let model = FractureLine::new(params).unwrap();
         let (mut sum, mut turned) = (0.0, 0);
         for index in 0..60 {
@@ -431,7 +433,7 @@ fn both_tips_of_a_branching_are_shielded() {
 fn a_flaw_that_no_load_made_has_no_branches() {
     // A flaw of many steps: its vertices were there before the load.
     let domain = Domain::full(512, 512).unwrap();
-    let params = FractureParams { length: (0.4, 0.6), branching: 1.0, ..*homogeneous(0.0, 0.0).params() };
+    let params = homogeneous(0.0, 0.0).params().clone().with_length((0.4, 0.6)).with_branching(1.0);
     let model = FractureLine::new(params).unwrap();
     for index in 0..40 {
         let crack = model.trace(&domain, 0.5, &mut SampleKey { seed: 6, index }.rng()).unwrap();
@@ -448,7 +450,7 @@ fn a_flaw_that_no_load_made_has_no_branches() {
 fn the_published_recipe_is_drawn_as_thick_as_its_threshold_says() {
     // A straight frontier without noise: half-width r* tapering as an ellipse, area 2 r* L pi/4.
     let domain = Domain::full(256, 256).unwrap();
-    let params = FrontierParams { wander: 0.0, branch: 0.0, noise_scale: 0.0, ..FrontierParams::default() };
+    let params = FrontierParams::default().with_wander(0.0).with_branch(0.0).with_noise_scale(0.0);
     let model = PaperFrontier::new(params).unwrap();
     for index in 0..10 {
         let defect = model.generate(&domain, 1.0, &mut SampleKey { seed: 1, index }.rng()).unwrap();

@@ -5,9 +5,11 @@ mod common;
 
 use std::f64::consts::PI;
 
-use common::{lone_pit, rng};
+use common::{lone_pit, pits, rng};
 
-use physdefect::pitting::{Interaction, Nucleation, Nucleus, PitShape, PittingLoss, PowerLaw, Product, Susceptibility};
+use physdefect::pitting::{
+    Interaction, Nucleation, Nucleus, PitShape, PittingParams, PowerLaw, Product, Susceptibility,
+};
 use physdefect::{Domain, Mechanism};
 
 fn births(interaction: Interaction, susceptibility: Susceptibility, rate: f64, domain: &Domain) -> Vec<Vec<Nucleus>> {
@@ -88,11 +90,14 @@ fn no_pit_is_born_where_an_older_one_protects() {
 #[test]
 fn growth_rates_are_log_normal_and_keep_the_shape() {
     let (domain, sigma, runs) = (Domain::full(256, 256).unwrap(), 0.5, 400);
-    let model = lone_pit()
-        .with_rate_spread(sigma)
-        .and_then(|m| m.with_product(Product::None, 0.0, 0.0))
-        .unwrap()
-        .with_shape(PitShape::Hemispherical);
+    let model = pits(
+        lone_pit()
+            .with_rate_spread(sigma)
+            .with_product(Product::None)
+            .with_deposit(0.0)
+            .with_stain(0.0)
+            .with_shape(PitShape::Hemispherical),
+    );
     let median = model.median_law(256.0).depth(4.0);
     let mut logs: Vec<f64> = Vec::new();
     for s in 0..runs {
@@ -119,11 +124,14 @@ fn growth_rates_are_log_normal_and_keep_the_shape() {
 fn a_fast_pit_is_as_wide_as_it_is_deep() {
     // A hemisphere is half as deep as wide whatever its k, so volume = 2/3 pi d^3.
     let domain = Domain::full(400, 400).unwrap();
-    let model = lone_pit()
-        .with_rate_spread(0.4)
-        .and_then(|m| m.with_product(Product::None, 0.0, 0.0))
-        .unwrap()
-        .with_shape(PitShape::Hemispherical);
+    let model = pits(
+        lone_pit()
+            .with_rate_spread(0.4)
+            .with_product(Product::None)
+            .with_deposit(0.0)
+            .with_stain(0.0)
+            .with_shape(PitShape::Hemispherical),
+    );
     let mut whole = 0;
     for s in 0..40 {
         let defect = model.generate(&domain, 1.0, &mut rng(s)).unwrap();
@@ -142,12 +150,16 @@ fn a_fast_pit_is_as_wide_as_it_is_deep() {
 fn each_grain_has_its_own_speed() {
     // Grains as wide as the domain: a pit mostly lies in one, so its radius is F0 (1 + d eta) t with eta of variance 1.
     let (domain, contrast) = (Domain::full(800, 800).unwrap(), 0.4);
-    let model = lone_pit()
-        .with_rate_spread(0.0)
-        .and_then(|m| m.with_grains(1.0, contrast))
-        .and_then(|m| m.with_spread_rate(0.004))
-        .and_then(|m| m.with_product(Product::None, 0.0, 0.0))
-        .unwrap();
+    let model = pits(
+        lone_pit()
+            .with_rate_spread(0.0)
+            .with_grain_size(1.0)
+            .with_grain_contrast(contrast)
+            .with_spread_rate(0.004)
+            .with_product(Product::None)
+            .with_deposit(0.0)
+            .with_stain(0.0),
+    );
     let eta: Vec<f64> = (0..300)
         .filter_map(|s| {
             let d = model.generate(&domain, 1.0, &mut rng(s)).unwrap();
@@ -185,8 +197,8 @@ fn an_undercut_hides_what_lies_outside_its_mouth() {
 fn the_growth_law_is_calibrated_to_the_shapes_aspect() {
     // Depth over width at the longest exposure: width 2 F0 t, so k t^n = 2 aspect F0 t.
     for (shape, n) in [(PitShape::Front, 0.5), (PitShape::NarrowDeep, 0.4)] {
-        let model = PittingLoss::default().with_exponent(n).and_then(|m| m.with_spread_rate(0.02)).unwrap();
-        let law: PowerLaw = model.with_shape(shape).median_law(300.0);
+        let params = PittingParams::default().with_exponent(n).with_spread_rate(0.02).with_shape(shape);
+        let law: PowerLaw = pits(params).median_law(300.0);
         let exact = 2.0 * shape.aspect() * 0.02 * 300.0 * 4.0;
         assert!((law.depth(4.0) / exact - 1.0).abs() < 1e-12 && law.exponent == n);
     }
@@ -196,11 +208,14 @@ fn the_growth_law_is_calibrated_to_the_shapes_aspect() {
 fn a_stain_fades_exponentially_from_the_rim() {
     // exp(-d/l), cut off linearly at 3 l, at distance d from the outline; the mottle's mean cancels in the ratio of two rings.
     let (domain, length) = (Domain::full(512, 512).unwrap(), 0.04);
-    let model = lone_pit()
-        .with_rate_spread(0.0)
-        .and_then(|m| m.with_spread_rate(0.01))
-        .and_then(|m| m.with_product(Product::IronOxides, 1.0, length))
-        .unwrap();
+    let model = pits(
+        lone_pit()
+            .with_rate_spread(0.0)
+            .with_spread_rate(0.01)
+            .with_product(Product::IronOxides)
+            .with_deposit(1.0)
+            .with_stain(length),
+    );
     let mut rings = [(0.0f64, 0.0f64); 4];
     let (near, far, pit) = (8.0, 36.0, 0.01 * 512.0 * 4.0);
     let mut whole = 0;

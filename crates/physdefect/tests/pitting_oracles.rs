@@ -3,20 +3,22 @@
 
 mod common;
 
+use common::pits;
 use common::rng;
 use ndarray::Array2;
 use oracles::optics::least_time;
 use oracles::statistics::{gumbel_departure, kolmogorov, randomness_departure, slope};
+use physdefect::imgkit::ParameterError;
 use physdefect::pitting::{
-    Front, Interaction, Metal, Nucleation, PaperPolygon, PitShape, PittingLoss, PowerLaw, Product, Seed,
-    Susceptibility, fast_march,
+    Front, Interaction, Metal, Nucleation, PaperPolygon, PitShape, PittingLoss, PittingParams, PolygonParams, PowerLaw,
+    Product, Seed, Susceptibility, fast_march,
 };
 use physdefect::{Defect, Domain, Error, Mechanism};
 use proptest::prelude::*;
 
 /// [`common::lone_pit`] at the mean growth rate, bare.
-fn lone_pit() -> PittingLoss {
-    common::lone_pit().with_rate_spread(0.0).and_then(|m| m.with_product(Product::None, 0.0, 0.0)).unwrap()
+fn lone_pit() -> PittingParams {
+    common::lone_pit().with_rate_spread(0.0).with_product(Product::None).with_deposit(0.0).with_stain(0.0)
 }
 
 fn seed(y: f64, x: f64, time: f64) -> Seed {
@@ -122,7 +124,7 @@ fn eikonal_obeys_fermats_principle_across_a_speed_jump() {
 fn logarithm_of_depth_rises_by_the_growth_exponent() {
     let domain = Domain::full(200, 200).unwrap();
     for n in [1.0 / 3.0, 0.4, 0.5] {
-        let model = lone_pit().with_exponent(n).unwrap();
+        let model = pits(lone_pit().with_exponent(n));
         let points: Vec<(f64, f64)> = (0..=10)
             .map(|k| {
                 let m = model.generate(&domain, f64::from(k) / 10.0, &mut rng(5)).unwrap().measures;
@@ -137,7 +139,7 @@ fn logarithm_of_depth_rises_by_the_growth_exponent() {
 #[test]
 fn depth_field_is_the_growth_law_at_the_local_arrival_time() {
     let domain = Domain::full(300, 300).unwrap();
-    let model = lone_pit().with_spread_rate(0.03).and_then(|m| m.with_exponent(0.4)).unwrap();
+    let model = pits(lone_pit().with_spread_rate(0.03).with_exponent(0.4));
     let defect = model.generate(&domain, 1.0, &mut rng(1)).unwrap();
     let (k, years, speed) = (model.median_law(300.0).rate, 4.0, 0.03 * 300.0);
     let ((cy, cx), _) = deepest(&defect);
@@ -176,7 +178,7 @@ fn pit_shapes_have_their_stated_aspect() {
         (PitShape::Undercut, 0.6),
     ];
     for (shape, aspect) in shapes {
-        let model = lone_pit().with_shape(shape).with_spread_rate(0.02).unwrap();
+        let model = pits(lone_pit().with_shape(shape).with_spread_rate(0.02));
         let defect = model.generate(&domain, 1.0, &mut rng(1)).unwrap();
         let ((cy, _), z) = deepest(&defect);
         let width = defect.height.row(cy as usize).iter().filter(|&&z| z < 0.0).count() as f64;
@@ -274,11 +276,8 @@ fn deepest_pits_of_many_areas_follow_a_gumbel_law() {
         susceptibility: Susceptibility::Uniform,
         interaction: Interaction::Independent,
     };
-    let model = PittingLoss::default()
-        .with_nucleation(nucleation)
-        .and_then(|m| m.with_spread_rate(0.004))
-        .and_then(|m| m.with_product(Product::None, 0.0, 0.0))
-        .unwrap();
+    let params = PittingParams::default().with_nucleation(nucleation).with_spread_rate(0.004);
+    let model = pits(params.with_product(Product::None).with_deposit(0.0).with_stain(0.0));
     let domain = Domain::full(128, 128).unwrap();
     let maxima: Vec<f64> =
         (0..300).map(|s| model.generate(&domain, 1.0, &mut rng(s)).unwrap().measures["max_depth_px"]).collect();
@@ -304,7 +303,7 @@ fn faradays_law_gives_the_handbook_penetration_rates() {
 fn mass_follows_from_the_lost_volume_and_the_pixel_pitch() {
     let domain = Domain::full(128, 128).unwrap();
     for shape in [PitShape::Hemispherical, PitShape::Undercut] {
-        let model = PittingLoss::default().with_shape(shape).with_pixel_pitch_mm(0.05).unwrap();
+        let model = pits(PittingParams::default().with_shape(shape).with_pixel_pitch_mm(Some(0.05)));
         let m = model.generate(&domain, 0.6, &mut rng(2)).unwrap().measures;
         let mm3 = (m["volume_px3"] + m["hidden_volume_px3"]) * 0.05f64.powi(3);
         assert!((m["mass_loss_mg"] / (mm3 * 7.874) - 1.0).abs() < 1e-12);
@@ -402,35 +401,34 @@ fn a_domain_too_small_is_a_typed_error() {
 
 #[test]
 fn parameters_outside_their_range_are_refused_by_name() {
-    let name = |e: Result<PittingLoss, Error>| match e.unwrap_err() {
-        Error::Parameter { name, .. } => name,
+    let name = |p: PittingParams| match PittingLoss::new(p).unwrap_err() {
+        Error::Parameter(ParameterError { name, .. }) => name,
         other => panic!("{other}"),
     };
-    let p = PittingLoss::default;
+    let p = PittingParams::default;
     for bad in [f64::NAN, f64::INFINITY, -1.0] {
         assert_eq!(name(p().with_exponent(bad)), "exponent");
         assert_eq!(name(p().with_spread_rate(bad)), "spread_rate");
         assert_eq!(name(p().with_rate_spread(bad)), "rate_spread");
-        assert_eq!(name(p().with_grains(bad, 0.1)), "grain_size");
-        assert_eq!(name(p().with_grains(0.1, bad)), "grain_contrast");
-        assert_eq!(name(p().with_exposure_years(bad, 2.0)), "exposure_years.0");
-        assert_eq!(name(p().with_exposure_years(1.0, bad)), "exposure_years.1");
-        assert_eq!(name(p().with_product(Product::Copper, bad, 0.1)), "deposit");
-        assert_eq!(name(p().with_product(Product::Copper, 0.1, bad)), "stain");
-        assert_eq!(name(p().with_pixel_pitch_mm(bad)), "pixel_pitch_mm");
+        assert_eq!(name(p().with_grain_size(bad).with_grain_contrast(0.1)), "grain_size");
+        assert_eq!(name(p().with_grain_size(0.1).with_grain_contrast(bad)), "grain_contrast");
+        assert_eq!(name(p().with_exposure_years((bad, 2.0))), "exposure_years.0");
+        assert_eq!(name(p().with_exposure_years((1.0, bad))), "exposure_years.1");
+        assert_eq!(name(p().with_product(Product::Copper).with_deposit(bad).with_stain(0.1)), "deposit");
+        assert_eq!(name(p().with_product(Product::Copper).with_deposit(0.1).with_stain(bad)), "stain");
+        assert_eq!(name(p().with_pixel_pitch_mm(Some(bad))), "pixel_pitch_mm");
         let domain = Domain::full(32, 32).unwrap();
         assert!(matches!(
-            p().generate(&domain, bad, &mut rng(0)).unwrap_err(),
-            Error::Parameter { name: "severity", .. }
+            PittingLoss::default().generate(&domain, bad, &mut rng(0)).unwrap_err(),
+            Error::Parameter(ParameterError { name: "severity", .. })
         ));
     }
     assert_eq!(name(p().with_exponent(0.6)), "exponent");
-    // Read from a file past the setters, a bad value is refused on use.
-    let sneaked: PittingLoss = serde_json::from_str(r#"{"exponent": 0.9}"#).unwrap();
-    let domain = Domain::full(32, 32).unwrap();
-    assert_eq!(name(sneaked.generate(&domain, 0.5, &mut rng(0)).map(|_| p())), "exponent");
-    let text = serde_json::to_string(&p()).unwrap();
-    assert_eq!(serde_json::from_str::<PittingLoss>(&text).unwrap(), p());
+    // A file is checked as it is read.
+    let refused = serde_json::from_str::<PittingLoss>(r#"{"exponent": 0.9}"#).unwrap_err().to_string();
+    assert!(refused.contains("`exponent` is 0.9"), "{refused}");
+    let text = serde_json::to_string(&PittingLoss::default()).unwrap();
+    assert_eq!(serde_json::from_str::<PittingLoss>(&text).unwrap(), PittingLoss::default());
 }
 
 #[test]
@@ -479,35 +477,35 @@ proptest! {
         let domain = if striped { stripes(side + 4, side + 8, 5) } else { Domain::full(side, side).unwrap() };
         let nucleation =
             Nucleation { rate: 11.0, decay: 2.5, susceptibility: Susceptibility::Patch { radius: 0.1 }, interaction };
-        let model = PittingLoss::default().with_shape(shape).with_nucleation(nucleation).unwrap();
+        let model = pits(PittingParams::default().with_shape(shape).with_nucleation(nucleation));
         never_falls(&model, &domain, seed, a, b);
         never_falls(&PaperPolygon::default(), &domain, seed, a, b);
     }
 
     #[test]
     fn no_parameter_panics_or_hangs(v in prop::collection::vec(prop::num::f64::ANY, 8), count in 0usize..2000, seed: u64) {
-        let p = PittingLoss::default;
+        let p = PittingParams::default;
         let interaction = Interaction::Thomas { pits_per_cluster: v[2], spread: v[3] };
         let nucleation =
             Nucleation { rate: v[0], decay: v[1], susceptibility: Susceptibility::Patch { radius: v[4] }, interaction };
         let domain = Domain::full(9, 13).unwrap();
         let made = [
             p().with_nucleation(nucleation),
-            p().with_exposure_years(v[0], v[1]),
+            p().with_exposure_years((v[0], v[1])),
             p().with_spread_rate(v[2]),
-            p().with_grains(v[3], v[4]),
+            p().with_grain_size(v[3]).with_grain_contrast(v[4]),
             p().with_exponent(v[5]),
             p().with_rate_spread(v[6]),
-            p().with_product(Product::Aluminum, v[7], v[0]),
-            p().with_pixel_pitch_mm(v[1]),
+            p().with_product(Product::Aluminum).with_deposit(v[7]).with_stain(v[0]),
+            p().with_pixel_pitch_mm(Some(v[1])),
         ];
-        for model in made.into_iter().flatten() {
+        for model in made.into_iter().filter_map(|p| PittingLoss::new(p).ok()) {
             prop_assert!(model.generate(&domain, 1.0, &mut rng(seed)).is_ok());
         }
-        let q = PaperPolygon::default;
+        let q = PolygonParams::default;
         let made =
-            [q().with_polygons(count, v[0]), q().with_growth(v[1], v[2]), q().with_noise(v[3], v[4]), q().with_depth(v[5])];
-        for model in made.into_iter().flatten() {
+            [q().with_polygons(count).with_radius(v[0]), q().with_growth(v[1]).with_probability(v[2]), q().with_noise_scale(v[3]).with_noise_contrast(v[4]), q().with_depth(v[5])];
+        for model in made.into_iter().filter_map(|p| PaperPolygon::new(p).ok()) {
             prop_assert!(model.generate(&domain, 1.0, &mut rng(seed)).is_ok());
         }
     }

@@ -11,12 +11,14 @@ use physdefect::baselines::{
     PerlinBlendParams,
 };
 use physdefect::fracture::{FractureLine, FractureParams, FrontierParams, PaperFrontier, Toughness};
+use physdefect::imgkit::ParameterError;
 use physdefect::pitting::{
-    Interaction, Nucleation, PaperPolygon, PitShape, PittingLoss, Product, Susceptibility as Spots,
+    Interaction, Nucleation, PaperPolygon, PitShape, PittingLoss, PittingParams, PolygonParams, Product,
+    Susceptibility as Spots,
 };
 use physdefect::registry::Registry;
 use physdefect::replay::{Recipe, Region, SynthesizerConfig, replay};
-use physdefect::warpage::{Load, PlasticWarpage};
+use physdefect::warpage::{Load, PlasticWarpage, WarpageParams};
 use physdefect::{Error, Sample, SampleKey};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
@@ -30,11 +32,13 @@ fn names() -> Vec<&'static str> {
 /// A configuration with its numbers drawn anew, so that each has all 53 bits.
 fn drawn(name: &str, r: &mut ChaCha8Rng) -> SynthesizerConfig {
     let looks = [Material::MATTE, Material::METAL, Material::GLOSSY_PLASTIC, Material::WOOD, Material::FABRIC];
-    let material = Material { cavity: r.random(), specular: r.random(), ..looks[r.random_range(0..5)] };
+    let material = looks[r.random_range(0..5)].with_cavity(r.random()).with_specular(r.random());
     let mut appearance = Appearance::new(material);
     if r.random() {
         let (azimuth, elevation) = (r.random_range(-4.0..4.0), r.random_range(0.3..1.5));
-        appearance = appearance.lit(Light { azimuth, elevation, ambient: r.random_range(0.0..0.6) });
+        appearance = appearance.lit(
+            Light::default().with_azimuth(azimuth).with_elevation(elevation).with_ambient(r.random_range(0.0..0.6)),
+        );
     }
     let low = r.random_range(0.0..0.5);
     let high = r.random_range(low..1.0);
@@ -46,20 +50,17 @@ fn drawn(name: &str, r: &mut ChaCha8Rng) -> SynthesizerConfig {
             } else {
                 Toughness::Voronoi { modulus: r.random_range(2.0..50.0) }
             };
-            let params = FractureParams {
-                stress_angle: r.random::<bool>().then(|| r.random_range(-3.0..3.0)),
-                stress_ratio: r.random_range(-1.0..0.9),
-                grain: r.random_range(0.005..0.1),
-                cone: r.random_range(0.1..1.0),
-                branching: r.random(),
-                toughness,
-                ..FractureParams::default()
-            };
+            let params = FractureParams::default()
+                .with_stress_angle(r.random::<bool>().then(|| r.random_range(-3.0..3.0)))
+                .with_stress_ratio(r.random_range(-1.0..0.9))
+                .with_grain(r.random_range(0.005..0.1))
+                .with_cone(r.random_range(0.1..1.0))
+                .with_branching(r.random())
+                .with_toughness(toughness);
             SynthesizerConfig::mechanism::<FractureLine>(params)
         }
         "paper-frontier" => {
-            let params =
-                FrontierParams { w0: r.random_range(1.0..8.0), wander: r.random(), ..FrontierParams::default() };
+            let params = FrontierParams::default().with_w0(r.random_range(1.0..8.0)).with_wander(r.random());
             SynthesizerConfig::mechanism::<PaperFrontier>(params)
         }
         "pitting-loss" => {
@@ -78,32 +79,33 @@ fn drawn(name: &str, r: &mut ChaCha8Rng) -> SynthesizerConfig {
                 interaction,
             };
             let shapes = [PitShape::Front, PitShape::Hemispherical, PitShape::NarrowDeep, PitShape::Undercut];
-            let params = PittingLoss::default()
+            let params = PittingParams::default()
                 .with_nucleation(nucleation)
-                .and_then(|m| m.with_exponent(r.random_range(0.34..0.5)))
-                .and_then(|m| m.with_grains(r.random_range(0.01..0.1), r.random_range(0.0..0.55)))
-                .and_then(|m| m.with_pixel_pitch_mm(r.random_range(0.01..1.0)))
-                .unwrap()
+                .with_exponent(r.random_range(0.34..0.5))
+                .with_grain_size(r.random_range(0.01..0.1))
+                .with_grain_contrast(r.random_range(0.0..0.55))
+                .with_pixel_pitch_mm(Some(r.random_range(0.01..1.0)))
                 .with_shape(shapes[r.random_range(0..4)]);
             SynthesizerConfig::mechanism::<PittingLoss>(params)
         }
         "paper-polygon" => {
-            let params = PaperPolygon::default()
-                .with_growth(r.random_range(0.01..0.1), r.random_range(0.2..1.0))
-                .and_then(|m| m.with_noise(r.random_range(0.02..0.2), r.random()))
-                .unwrap()
+            let params = PolygonParams::default()
+                .with_growth(r.random_range(0.01..0.1))
+                .with_probability(r.random_range(0.2..1.0))
+                .with_noise_scale(r.random_range(0.02..0.2))
+                .with_noise_contrast(r.random())
                 .with_product(Product::Copper);
             SynthesizerConfig::mechanism::<PaperPolygon>(params)
         }
         "plastic-warpage" => {
             let all = [Load::Indenter, Load::Line, Load::PressedEdge, Load::HotSpot];
             let first = r.random_range(0.1..0.3);
-            let params = PlasticWarpage::default()
-                .with_loads(&all[r.random_range(0..4)..])
-                .and_then(|m| m.with_size(first, first + r.random_range(0.0..0.3)))
-                .and_then(|m| m.with_material(r.random_range(0.003..0.01), r.random_range(0.1..0.45)))
-                .and_then(|m| m.with_view([r.random_range(-0.5..0.5), r.random_range(-0.5..0.5), 1.0]))
-                .unwrap()
+            let params = WarpageParams::default()
+                .with_loads(all[r.random_range(0..4)..].to_vec())
+                .with_size((first, first + r.random_range(0.0..0.3)))
+                .with_yield_strain(r.random_range(0.003..0.01))
+                .with_poisson(r.random_range(0.1..0.45))
+                .with_view(Some([r.random_range(-0.5..0.5), r.random_range(-0.5..0.5), 1.0]))
                 .with_outward(r.random());
             SynthesizerConfig::mechanism::<PlasticWarpage>(params)
         }
@@ -220,7 +222,9 @@ fn a_value_out_of_range_is_refused_by_name_with_its_range() {
     ];
     for (edit, parameter, range) in cases {
         match Recipe::from_json(&line(edit)).unwrap_err() {
-            Error::Parameter { name, expected, .. } => assert_eq!((name, expected), (parameter, range), "{edit}"),
+            Error::Parameter(ParameterError { name, expected, .. }) => {
+                assert_eq!((name, expected.as_ref()), (parameter, range), "{edit}")
+            }
             other => panic!("{edit}: {other}"),
         }
     }
@@ -245,7 +249,7 @@ fn a_value_out_of_range_is_refused_by_name_with_its_range() {
     // And what could not be read back is not written.
     let model = SynthesizerConfig::new::<CutPaste>(CutPasteParams::default()).with_severity(f64::NAN, 1.0);
     let recipe = Recipe { model, key: SampleKey { seed: 0, index: 0 }, region: Region::WholeFrame };
-    assert!(matches!(recipe.to_json(), Err(Error::Parameter { name: "severity", .. })));
+    assert!(matches!(recipe.to_json(), Err(Error::Parameter(ParameterError { name: "severity", .. }))));
 }
 
 #[test]

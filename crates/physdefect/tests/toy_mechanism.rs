@@ -8,7 +8,6 @@ use physdefect::registry::{Entry, Registry};
 use physdefect::replay::{FromParams, Recipe, Region};
 use physdefect::{Bbox, Defect, Domain, Error, Measures, Mechanism, MechanismKind, SampleKey};
 use rand::RngCore;
-use rand_chacha::ChaCha8Rng;
 
 /// A square hole; severity is its side.
 #[derive(Debug, Clone, Default)]
@@ -38,7 +37,7 @@ impl Mechanism for Punch {
     fn size_measure(&self) -> &'static str {
         "side_px"
     }
-    fn generate(&self, domain: &Domain, severity: f64, rng: &mut ChaCha8Rng) -> Result<Defect, Error> {
+    fn generate(&self, domain: &Domain, severity: f64, rng: &mut dyn RngCore) -> Result<Defect, Error> {
         let side = 4 + (12.0 * severity) as usize;
         let ((h, w), at) = (domain.dim(), rng.next_u32() as usize);
         if h < side || w < side {

@@ -5,7 +5,8 @@ use std::f64::consts::PI;
 
 use ndarray::Array2;
 use oracles::plates;
-use physdefect::warpage::{Load, PlasticWarpage, Plate, Tolerance, section_moment};
+use physdefect::imgkit::ParameterError;
+use physdefect::warpage::{Load, PlasticWarpage, Plate, Tolerance, WarpageParams, section_moment};
 use physdefect::{Defect, Domain, Error, Mechanism, SampleKey};
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
@@ -20,6 +21,10 @@ fn rng(seed: u64) -> ChaCha8Rng {
 /// Unit square plate, D = 1.
 fn square(n: usize, poisson: f64) -> Plate {
     Plate::new(n, n, 1.0, 1.0, 1.0, poisson, 0.0).unwrap()
+}
+
+fn bend(params: WarpageParams) -> PlasticWarpage {
+    PlasticWarpage::new(params).unwrap()
 }
 
 fn center(w: &[f64], n: usize) -> f64 {
@@ -194,10 +199,7 @@ fn residual_deflection_rises_with_the_load() {
             let mut last = 0.0;
             for step in 0..20 {
                 let ratio = 1.2 + 0.3 * f64::from(step);
-                let model = PlasticWarpage::default()
-                    .with_loads(&[load])
-                    .and_then(|m| m.with_load_ratio(ratio, ratio))
-                    .unwrap();
+                let model = bend(WarpageParams::default().with_loads(vec![load]).with_load_ratio((ratio, ratio)));
                 let peak = model.generate(&domain, 0.5, &mut rng(seed)).unwrap().measures["peak_residual_px"];
                 assert!(peak > last, "{load:?} seed {seed}: {peak} after {last} at {ratio}");
                 last = peak;
@@ -211,18 +213,18 @@ fn residual_deflection_has_the_scaling_of_the_theory() {
     // Deflection goes with (yield strain) B^2 / h.
     let domain = Domain::full(256, 256).unwrap();
     let peak = |m: PlasticWarpage| m.generate(&domain, 0.5, &mut rng(4)).unwrap().measures["peak_residual_px"];
-    let base = || PlasticWarpage::default().with_size(0.2, 0.2).unwrap();
-    let reference = peak(base());
-    let ratio = |m: Result<PlasticWarpage, Error>| peak(m.unwrap()) / reference;
-    assert!((ratio(base().with_material(0.006, 0.3)) - 2.0).abs() < 1e-9);
+    let base = || WarpageParams::default().with_size((0.2, 0.2));
+    let reference = peak(bend(base()));
+    let ratio = |p: WarpageParams| peak(bend(p)) / reference;
+    assert!((ratio(base().with_yield_strain(0.006).with_poisson(0.3)) - 2.0).abs() < 1e-9);
     assert!((ratio(base().with_thickness(0.0035)) - 2.0).abs() < 1e-9);
-    assert!((ratio(base().with_size(0.4, 0.4)) - 4.0).abs() < 1e-9);
+    assert!((ratio(base().with_size((0.4, 0.4))) - 4.0).abs() < 1e-9);
 }
 
 #[test]
 fn shift_is_the_deflection_seen_from_the_view() {
     let domain = Domain::full(128, 128).unwrap();
-    let model = PlasticWarpage::default().with_view([0.3, -0.1, 2.0]).unwrap();
+    let model = bend(WarpageParams::default().with_view(Some([0.3, -0.1, 2.0])));
     let defect = model.generate(&domain, 0.8, &mut rng(3)).unwrap();
     let shift = defect.displacement.as_ref().unwrap();
     for ((y, x), &w) in defect.height.indexed_iter() {
@@ -234,7 +236,7 @@ fn shift_is_the_deflection_seen_from_the_view() {
     // The smoothed field at the pixels against the same field at the nodes.
     assert!((f64::from(-lowest) / m["peak_residual_px"] - 1.0).abs() < 0.03, "{lowest}");
     assert!((m["max_shift_px"] / (m["peak_residual_px"] * 0.05f64.hypot(0.15)) - 1.0).abs() < 0.03);
-    let raised = model.with_outward(true).generate(&domain, 0.8, &mut rng(3)).unwrap();
+    let raised = bend(model.params().clone().with_outward(true)).generate(&domain, 0.8, &mut rng(3)).unwrap();
     assert_eq!(raised.height, -&defect.height);
 }
 
@@ -242,7 +244,7 @@ fn shift_is_the_deflection_seen_from_the_view() {
 fn default_severities_bend_a_sixth_to_a_half_of_the_scale() {
     let domain = Domain::full(256, 256).unwrap();
     for load in [Load::Indenter, Load::Line] {
-        let model = PlasticWarpage::default().with_loads(&[load]).unwrap();
+        let model = bend(WarpageParams::default().with_loads(vec![load]));
         for (severity, low, high) in [(0.0, 0.10, 0.18), (1.0, 0.30, 0.55)] {
             for seed in 0..10 {
                 let m = model.generate(&domain, severity, &mut rng(seed)).unwrap().measures;
@@ -291,37 +293,49 @@ fn one_generator_state_gives_one_defect() {
 
 #[test]
 fn parameters_outside_their_range_are_refused_by_name() {
-    let name = |e: Result<PlasticWarpage, Error>| match e.unwrap_err() {
-        Error::Parameter { name, .. } => name,
+    let name = |p: WarpageParams| match PlasticWarpage::new(p).unwrap_err() {
+        Error::Parameter(ParameterError { name, .. }) => name,
         other => panic!("{other}"),
     };
-    let p = PlasticWarpage::default;
+    let p = WarpageParams::default;
     for bad in [f64::NAN, f64::INFINITY, -1.0] {
-        assert_eq!(name(p().with_size(bad, 0.5)), "size.0");
-        assert_eq!(name(p().with_size(0.1, bad)), "size.1");
-        assert_eq!(name(p().with_load_ratio(bad, 4.0)), "load_ratio.0");
-        assert_eq!(name(p().with_load_ratio(2.0, bad)), "load_ratio.1");
+        assert_eq!(name(p().with_size((bad, 0.5))), "size.0");
+        assert_eq!(name(p().with_size((0.1, bad))), "size.1");
+        assert_eq!(name(p().with_load_ratio((bad, 4.0))), "load_ratio.0");
+        assert_eq!(name(p().with_load_ratio((2.0, bad))), "load_ratio.1");
         assert_eq!(name(p().with_thickness(bad)), "thickness");
-        assert_eq!(name(p().with_material(bad, 0.3)), "yield_strain");
-        assert_eq!(name(p().with_material(0.01, bad)), "poisson");
+        assert_eq!(name(p().with_yield_strain(bad).with_poisson(0.3)), "yield_strain");
+        assert_eq!(name(p().with_yield_strain(0.01).with_poisson(bad)), "poisson");
         assert_eq!(name(p().with_foundation_length(bad)), "foundation_length");
         assert_eq!(name(p().with_irregularity(bad)), "irregularity");
-        assert_eq!(name(p().with_view([0.0, 0.0, bad])), "view[2]");
+        assert_eq!(name(p().with_view(Some([0.0, 0.0, bad]))), "view[2]");
         let domain = Domain::full(32, 32).unwrap();
-        let severity = p().generate(&domain, bad, &mut rng(0)).unwrap_err();
-        assert!(matches!(severity, Error::Parameter { name: "severity", .. }));
-        assert!(matches!(Plate::new(8, 8, bad, 1.0, 1.0, 0.3, 0.0), Err(Error::Parameter { name: "length_y", .. })));
-        assert!(matches!(Plate::new(8, 8, 1.0, 1.0, bad, 0.3, 0.0), Err(Error::Parameter { name: "rigidity", .. })));
-        assert!(matches!(Plate::new(8, 8, 1.0, 1.0, 1.0, 0.3, bad), Err(Error::Parameter { name: "foundation", .. })));
+        let severity = PlasticWarpage::default().generate(&domain, bad, &mut rng(0)).unwrap_err();
+        assert!(matches!(severity, Error::Parameter(ParameterError { name: "severity", .. })));
+        assert!(matches!(
+            Plate::new(8, 8, bad, 1.0, 1.0, 0.3, 0.0),
+            Err(Error::Parameter(ParameterError { name: "length_y", .. }))
+        ));
+        assert!(matches!(
+            Plate::new(8, 8, 1.0, 1.0, bad, 0.3, 0.0),
+            Err(Error::Parameter(ParameterError { name: "rigidity", .. }))
+        ));
+        assert!(matches!(
+            Plate::new(8, 8, 1.0, 1.0, 1.0, 0.3, bad),
+            Err(Error::Parameter(ParameterError { name: "foundation", .. }))
+        ));
     }
-    assert_eq!(name(p().with_loads(&[])), "loads");
-    assert_eq!(name(p().with_view([f64::NAN, 0.0, 1.0])), "view[0]");
-    assert!(matches!(Plate::new(0, 8, 1.0, 1.0, 1.0, 0.3, 0.0), Err(Error::Parameter { name: "ny", .. })));
-    let sneaked: PlasticWarpage = serde_json::from_str(r#"{"loads": []}"#).unwrap();
-    let domain = Domain::full(32, 32).unwrap();
-    assert_eq!(name(sneaked.generate(&domain, 0.5, &mut rng(0)).map(|_| p())), "loads");
-    let text = serde_json::to_string(&p()).unwrap();
-    assert_eq!(serde_json::from_str::<PlasticWarpage>(&text).unwrap(), p());
+    assert_eq!(name(p().with_loads(vec![])), "loads");
+    assert_eq!(name(p().with_view(Some([f64::NAN, 0.0, 1.0]))), "view[0]");
+    assert!(matches!(
+        Plate::new(0, 8, 1.0, 1.0, 1.0, 0.3, 0.0),
+        Err(Error::Parameter(ParameterError { name: "ny", .. }))
+    ));
+    // A file is checked as it is read.
+    let refused = serde_json::from_str::<PlasticWarpage>(r#"{"loads": []}"#).unwrap_err().to_string();
+    assert!(refused.contains("`loads`"), "{refused}");
+    let text = serde_json::to_string(&PlasticWarpage::default()).unwrap();
+    assert_eq!(serde_json::from_str::<PlasticWarpage>(&text).unwrap(), PlasticWarpage::default());
 }
 
 fn any_load() -> impl Strategy<Value = Load> {
@@ -336,7 +350,7 @@ proptest! {
         seed: u64, a in 0.0f64..=1.0, b in 0.0f64..=1.0, load in any_load(), side in 12usize..200,
     ) {
         let domain = Domain::full(side, side).unwrap();
-        let model = PlasticWarpage::default().with_loads(&[load]).unwrap();
+        let model = bend(WarpageParams::default().with_loads(vec![load]));
         let size = |s: f64| model.generate(&domain, s, &mut rng(seed)).map(|d| d.measures[model.size_measure()]);
         if let (Ok(small), Ok(large)) = (size(a.min(b)), size(a.max(b))) {
             prop_assert!(large >= small && small > 0.0, "{} {}", small, large);
@@ -345,18 +359,18 @@ proptest! {
 
     #[test]
     fn no_parameter_panics_or_hangs(v in prop::collection::vec(prop::num::f64::ANY, 7), seed: u64, load in any_load()) {
-        let p = || PlasticWarpage::default().with_loads(&[load]).unwrap();
+        let p = || WarpageParams::default().with_loads(vec![load]);
         let domain = Domain::full(40, 30).unwrap();
         let made = [
-            p().with_size(v[0], v[1]),
-            p().with_load_ratio(v[2], v[3]),
+            p().with_size((v[0], v[1])),
+            p().with_load_ratio((v[2], v[3])),
             p().with_thickness(v[4]),
-            p().with_material(v[5], v[6]),
+            p().with_yield_strain(v[5]).with_poisson(v[6]),
             p().with_foundation_length(v[0]),
             p().with_irregularity(v[1]),
-            p().with_view([v[2], v[3], v[4]]),
+            p().with_view(Some([v[2], v[3], v[4]])),
         ];
-        for model in made.into_iter().flatten() {
+        for model in made.into_iter().filter_map(|p| PlasticWarpage::new(p).ok()) {
             let _ = model.generate(&domain, 1.0, &mut rng(seed));
         }
         let _ = Plate::new(4, 5, v[0], v[1], v[2], v[3], v[4]).map(|plate| {

@@ -19,8 +19,8 @@ use experiments::program::{Result, finish, say};
 use maphc2f::physdefect::appearance::{Appearance, Light, Material, Rendered};
 use maphc2f::physdefect::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
 use maphc2f::physdefect::fracture::{FractureLine, PaperFrontier};
-use maphc2f::physdefect::pitting::{PitShape, PittingLoss, Product};
-use maphc2f::physdefect::warpage::{Load, PlasticWarpage};
+use maphc2f::physdefect::pitting::{PitShape, PittingLoss, PittingParams, Product};
+use maphc2f::physdefect::warpage::PlasticWarpage;
 use maphc2f::physdefect::{Domain, Error as Refused, Mechanism, SampleKey, Synthesizer};
 use maphc2f::{Cell, Sheet, load_photo, load_photos, prepare_folder, resize_square};
 use ndarray::{Array2, Array3, Axis, Slice};
@@ -76,13 +76,14 @@ fn run() -> Result<String> {
         ("pitting", "blowhole", &|row| {
             // corrosion products where there is metal, bare holes elsewhere
             let product = if row.material == Material::METAL { Product::IronOxides } else { Product::None };
-            let pits = PittingLoss::default().with_product(product, 0.8, 0.003)?.with_shape(PitShape::Hemispherical);
+            let pits =
+                PittingLoss::new(PittingParams::default().with_product(product).with_shape(PitShape::Hemispherical))?;
             Ok(Box::new(pits))
         }),
-        ("warpage", "uneven", &|_| Ok(Box::new(PlasticWarpage::default().with_loads(&[Load::Indenter, Load::Line])?))),
+        ("warpage", "uneven", &|_| Ok(Box::new(PlasticWarpage::default()))),
     ];
     // bends are inspected under raking light
-    let raking = Light { elevation: 25f64.to_radians(), ambient: 0.2, ..Light::default() };
+    let raking = Light::default().with_elevation(25f64.to_radians()).with_ambient(0.2);
     for (page, kind, make) in &pages {
         let light = if *page == "warpage" { raking } else { Light::default() };
         let found = real_crops(&real, kind, rows.len() * REAL);

@@ -2,37 +2,34 @@
 
 use ndarray::ArrayView3;
 
-use crate::{Domain, Error, params};
+use crate::params::{self, parameters};
+use crate::{Domain, Error};
 
 const NAME: &str = "light";
 
-/// One distant light over a flat surface that is seen from above.
-///
-/// Image coordinates: x to the right, y down, z towards the camera.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Light {
-    /// Direction of the light's foot in the image, radians from +x towards +y (down); any finite value.
-    pub azimuth: f64,
-    /// Height over the surface, radians in \[0.1, pi/2\].
-    pub elevation: f64,
-    /// Share of ambient light in \[0, 1\].
-    pub ambient: f64,
-}
-
-impl Default for Light {
-    /// From the upper left at 50 degrees with 35 % ambient light: the convention of relief drawing.
-    fn default() -> Self {
-        Self { azimuth: -135f64.to_radians(), elevation: 50f64.to_radians(), ambient: 0.35 }
+parameters! {
+    /// One distant light over a flat surface that is seen from above.
+    ///
+    /// Image coordinates: x to the right, y down, z towards the camera.
+    ///
+    /// The default comes from the upper left at 50 degrees with 35 % ambient light: the convention of relief drawing.
+    #[derive(Copy)]
+    pub struct Light {
+        /// Direction of the light's foot in the image, radians from +x towards +y (down); any finite value.
+        azimuth / with_azimuth: f64 = -135f64.to_radians(),
+        /// Height over the surface, radians in \[0.1, pi/2\].
+        elevation / with_elevation: f64 = 50f64.to_radians(),
+        /// Share of ambient light in \[0, 1\].
+        ambient / with_ambient: f64 = 0.35,
     }
 }
 
 impl Light {
-    /// Refuses values out of range.
+    /// Checks every parameter.
     ///
     /// # Errors
-    /// [`Error::Parameter`].
-    pub fn validate(&self) -> Result<(), Error> {
+    /// [`Error::Parameter`] naming the first value out of range and its range.
+    pub fn check(&self) -> Result<(), Error> {
         params::within(NAME, "azimuth", self.azimuth, (f64::MIN, f64::MAX), "a finite angle in radians")?;
         params::within(NAME, "elevation", self.elevation, (0.1, 1.571), "in [0.1, pi/2] radians")?;
         params::within(NAME, "ambient", self.ambient, (0.0, 1.0), "in [0, 1]")

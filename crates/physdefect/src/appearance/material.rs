@@ -1,28 +1,32 @@
 //! How a surface answers light.
 
+use crate::Error;
+use crate::params::{self, parameters};
 use crate::registry::nearest;
-use crate::{Error, params};
 
 const NAME: &str = "material";
 
-/// Reflectance of the surface around a defect.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Material {
-    /// Diffuse share, in \[0, 1\].
-    pub diffuse: f64,
-    /// Specular share (Blinn-Phong), in \[0, 2\].
-    pub specular: f64,
-    /// log2 of the specular exponent, in \[0, 8\]: 3 is a broad sheen, 6 a sharp highlight.
-    pub gloss: u8,
-    /// How far a cavity darkens, in \[0, 1\]: 1 lets only the visible share of the sky in; light that is scattered inside
-    /// the material lowers it.
-    pub cavity: f64,
-    /// Gain of the lit lip of a cavity, in \[0, 2\].
-    pub rim: f64,
-    /// Typical diffuse reflectance in linear light, in \[0.02, 1\]: turns the surround's brightness into an illumination for
-    /// tints.
-    pub albedo: f64,
+parameters! {
+    /// Reflectance of the surface around a defect.
+    ///
+    /// The default is [`Material::MATTE`].
+    #[derive(Copy)]
+    pub struct Material {
+        /// Diffuse share, in \[0, 1\].
+        diffuse / with_diffuse: f64 = Self::MATTE.diffuse,
+        /// Specular share (Blinn-Phong), in \[0, 2\].
+        specular / with_specular: f64 = Self::MATTE.specular,
+        /// log2 of the specular exponent, in \[0, 8\]: 3 is a broad sheen, 6 a sharp highlight.
+        gloss / with_gloss: u8 = Self::MATTE.gloss,
+        /// How far a cavity darkens, in \[0, 1\]: 1 lets only the visible share of the sky in; light that is scattered inside
+        /// the material lowers it.
+        cavity / with_cavity: f64 = Self::MATTE.cavity,
+        /// Gain of the lit lip of a cavity, in \[0, 2\].
+        rim / with_rim: f64 = Self::MATTE.rim,
+        /// Typical diffuse reflectance in linear light, in \[0.02, 1\]: turns the surround's brightness into an illumination for
+        /// tints.
+        albedo / with_albedo: f64 = Self::MATTE.albedo,
+    }
 }
 
 impl Material {
@@ -65,22 +69,16 @@ impl Material {
         Self::NAMED.into_iter().find(|(n, _)| *n == name).map(|(_, material)| material).ok_or_else(unknown)
     }
 
-    /// Refuses values out of range.
+    /// Checks every parameter.
     ///
     /// # Errors
-    /// [`Error::Parameter`].
-    pub fn validate(&self) -> Result<(), Error> {
+    /// [`Error::Parameter`] naming the first value out of range and its range.
+    pub fn check(&self) -> Result<(), Error> {
         params::within(NAME, "diffuse", self.diffuse, (0.0, 1.0), "in [0, 1]")?;
         params::within(NAME, "specular", self.specular, (0.0, 2.0), "in [0, 2]")?;
         params::within(NAME, "gloss", f64::from(self.gloss), (0.0, 8.0), "in [0, 8]")?;
         params::within(NAME, "cavity", self.cavity, (0.0, 1.0), "in [0, 1]")?;
         params::within(NAME, "rim", self.rim, (0.0, 2.0), "in [0, 2]")?;
         params::within(NAME, "albedo", self.albedo, (0.02, 1.0), "in [0.02, 1]")
-    }
-}
-
-impl Default for Material {
-    fn default() -> Self {
-        Self::MATTE
     }
 }

@@ -7,19 +7,21 @@ use super::shade::{Relief, Scratch, Shader};
 use super::srgb::Tables;
 use super::{Light, LightSource, Material, warp};
 use crate::finalize::{self, Provenance, UncheckedSample};
-use crate::{Defect, Domain, Error, Mechanism, MechanismKind, Sample, SampleKey, Synthesizer, params};
+use crate::params::{self, parameters};
+use crate::{Defect, Domain, Error, Mechanism, MechanismKind, Sample, SampleKey, Synthesizer};
 
 /// Tries before a defect is given up as invisible.
 const ATTEMPTS: u32 = 6;
 
-/// Light and material.
-#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Appearance {
-    /// Reflectance of the surface.
-    pub material: Material,
-    /// Where the light comes from.
-    pub light: LightSource,
+parameters! {
+    /// Material of the surface, and the light on it.
+    #[derive(Copy)]
+    pub struct Appearance {
+        /// Reflectance of the surface.
+        material / with_material: Material = Material::MATTE,
+        /// Where the light comes from.
+        light / with_light: LightSource = LightSource::Estimated,
+    }
 }
 
 impl Appearance {
@@ -34,13 +36,13 @@ impl Appearance {
         Self { light: LightSource::Given(light), ..self }
     }
 
-    /// Refuses values out of range.
+    /// Checks every parameter.
     ///
     /// # Errors
-    /// [`Error::Parameter`].
-    pub fn validate(&self) -> Result<(), Error> {
-        self.material.validate()?;
-        if let LightSource::Given(light) = self.light { light.validate() } else { Ok(()) }
+    /// [`Error::Parameter`] naming the first value out of range and its range.
+    pub fn check(&self) -> Result<(), Error> {
+        self.material.check()?;
+        if let LightSource::Given(light) = self.light { light.check() } else { Ok(()) }
     }
 
     /// Renders `defect` on `photo`; `boost` scales the relief. Changes only pixels with opacity inside the domain.
@@ -167,9 +169,9 @@ impl<M: Mechanism> Rendered<M> {
     /// Renders `model` with `appearance`, severities from 0 to 1.
     ///
     /// # Errors
-    /// [`Error::Parameter`] from [`Appearance::validate`].
+    /// [`Error::Parameter`] from [`Appearance::check`].
     pub fn new(model: M, appearance: Appearance) -> Result<Self, Error> {
-        appearance.validate()?;
+        appearance.check()?;
         let name = model.name();
         Ok(Self { model, name, appearance, severity: (0.0, 1.0) })
     }
@@ -179,8 +181,7 @@ impl<M: Mechanism> Rendered<M> {
     /// # Errors
     /// [`Error::Parameter`] if a bound is outside \[0, 1\] or `low > high`.
     pub fn with_severity(mut self, low: f64, high: f64) -> Result<Self, Error> {
-        params::severity(self.name, low)?;
-        params::within(self.name, "severity", high, (low, 1.0), "at least the lower bound and at most 1")?;
+        params::severity_range(self.name, (low, high))?;
         self.severity = (low, high);
         Ok(self)
     }

@@ -86,7 +86,7 @@ impl Shader {
         let mut shader = Self {
             light: l,
             half: [l[0] / norm, l[1] / norm, (l[2] + 1.0) / norm],
-            ambient: light.ambient as f32,
+            ambient: light.ambient() as f32,
             diffuse: material.diffuse as f32,
             specular: material.specular as f32,
             gloss: material.gloss,
@@ -96,7 +96,7 @@ impl Shader {
             toward: [0.0; 8],
             rise: l[2] / (l[0] * l[0] + l[1] * l[1]).sqrt().max(1e-3),
         };
-        let eighth = (light.azimuth / std::f64::consts::FRAC_PI_4).rem_euclid(8.0);
+        let eighth = (light.azimuth() / std::f64::consts::FRAC_PI_4).rem_euclid(8.0);
         let (k, t) = (eighth as usize % 8, eighth.fract() as f32);
         shader.toward[k] = 1.0 - t;
         shader.toward[(k + 1) % 8] = t;
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn the_slope_that_faces_the_light_is_the_brighter_one() {
         // Light from the left (azimuth pi): a bump's left flank is lit, its right one is not.
-        let light = Light { azimuth: std::f64::consts::PI, ..Light::default() };
+        let light = Light::default().with_azimuth(std::f64::consts::PI);
         let shader = Shader::new(&light, &Material::MATTE);
         let bump = Array2::from_shape_fn((1, 41), |(_, x)| 4.0 * (-((x as f32 - 20.0) / 6.0).powi(2)).exp());
         let mut scratch = Scratch::default();

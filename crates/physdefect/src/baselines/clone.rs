@@ -75,21 +75,6 @@ baseline!(PatchClone, PatchCloneParams);
 
 impl PatchClone {
     pub(crate) const NAME: &'static str = NAME;
-
-    /// Builds the baseline from checked parameters.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] unless 0 <= low <= high <= 1; [`Error::NotFinite`].
-    pub fn new(params: PatchCloneParams) -> Result<Self, Error> {
-        params.check()?;
-        Ok(Self { params })
-    }
-
-    /// The parameters.
-    #[must_use]
-    pub fn params(&self) -> &PatchCloneParams {
-        &self.params
-    }
 }
 
 const NAME: &str = "patch-clone";

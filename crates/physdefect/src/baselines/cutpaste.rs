@@ -40,21 +40,6 @@ baseline!(CutPaste, CutPasteParams);
 
 impl CutPaste {
     pub(crate) const NAME: &'static str = "cutpaste";
-
-    /// Builds the baseline from checked parameters.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] unless 0 <= low <= high <= 1.
-    pub fn new(params: CutPasteParams) -> Result<Self, Error> {
-        params.check()?;
-        Ok(Self { params })
-    }
-
-    /// The parameters.
-    #[must_use]
-    pub fn params(&self) -> &CutPasteParams {
-        &self.params
-    }
 }
 
 impl Synthesizer for CutPaste {
@@ -105,21 +90,6 @@ baseline!(CutPasteScar, CutPasteScarParams);
 
 impl CutPasteScar {
     pub(crate) const NAME: &'static str = "cutpaste-scar";
-
-    /// Builds the baseline from checked parameters.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] unless 0 <= low <= high <= 1.
-    pub fn new(params: CutPasteScarParams) -> Result<Self, Error> {
-        params.check()?;
-        Ok(Self { params })
-    }
-
-    /// The parameters.
-    #[must_use]
-    pub fn params(&self) -> &CutPasteScarParams {
-        &self.params
-    }
 }
 
 impl Synthesizer for CutPasteScar {

@@ -78,21 +78,6 @@ baseline!(PerlinBlend, PerlinBlendParams);
 
 impl PerlinBlend {
     pub(crate) const NAME: &'static str = NAME;
-
-    /// Builds the baseline from checked parameters.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] unless 0 <= low <= high <= 1; [`Error::NotFinite`].
-    pub fn new(params: PerlinBlendParams) -> Result<Self, Error> {
-        params.check()?;
-        Ok(Self { params })
-    }
-
-    /// The parameters.
-    #[must_use]
-    pub fn params(&self) -> &PerlinBlendParams {
-        &self.params
-    }
 }
 
 const NAME: &str = "perlin-blend";

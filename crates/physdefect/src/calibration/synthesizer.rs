@@ -50,7 +50,7 @@ pub trait Calibrate: Mechanism + Sized + 'static {
     /// Builds the mechanism for one defect.
     ///
     /// # Errors
-    /// [`Error::Parameter`].
+    /// [`Error::Parameter`] naming the first value out of range and its range.
     fn with_target(target: &Target) -> Result<Self, Error>;
 }
 
@@ -87,7 +87,7 @@ impl Calibrated {
     /// # Errors
     /// [`Error::Parameter`] from the appearance; [`Error::WrongMechanism`] if the calibration is of another kind.
     pub fn new<M: Calibrate>(calibration: &Calibration, appearance: Appearance) -> Result<Self, Error> {
-        appearance.validate()?;
+        appearance.check()?;
         let mechanism =
             |target: &Target| -> Result<Box<dyn Mechanism>, Error> { Ok(Box::new(M::with_target(target)?)) };
         Ok(Self { calibration: calibration.clone(), appearance, name: M::CALIBRATED_NAME, mechanism })

@@ -16,19 +16,20 @@ impl Calibrate for FractureLine {
     fn with_target(target: &Target) -> Result<Self, Error> {
         let length = target.size.clamp(0.01, 1.0);
         let opening = target.width.clamp(0.001, 0.1);
-        Self::new(FractureParams {
-            length: (length, length),
-            opening: (opening, opening),
-            edge_start: target.edge_share,
-            branching: 0.0,
-            aspect: target.aspect.clamp(0.1, 20.0),
-            driven: true,
-            stress_angle: target.course.map(|c| c.direction + FRAC_PI_2),
-            flaw_tilt: if target.course.is_some() { 0.1 } else { FractureParams::default().flaw_tilt },
-            cone: target.course.map_or(FractureParams::default().cone, |c| {
-                (c.waviness * CONE_OVER_WAVINESS).clamp(0.05, FractureParams::default().cone)
-            }),
-            ..FractureParams::default()
+        let defaults = FractureParams::default();
+        let params = defaults
+            .with_length((length, length))
+            .with_opening((opening, opening))
+            .with_edge_start(target.edge_share)
+            .with_branching(0.0)
+            .with_aspect(target.aspect.clamp(0.1, 20.0))
+            .with_driven(true);
+        Self::new(match target.course {
+            None => params,
+            Some(course) => params
+                .with_stress_angle(Some(course.direction + FRAC_PI_2))
+                .with_flaw_tilt(0.1)
+                .with_cone((course.waviness * CONE_OVER_WAVINESS).clamp(0.05, defaults.cone())),
         })
     }
 }

@@ -1,60 +1,67 @@
 //! The published crack recipe as a second model.
 
-use rand::Rng;
-use rand_chacha::ChaCha8Rng;
+use rand::{Rng, RngCore};
 use rand_distr::{Distribution, StandardNormal};
 
 use super::relief::{self, Branch};
 use crate::noise::Perlin;
-use crate::{Defect, Domain, Error, Measures, Mechanism, MechanismKind, params};
+use crate::params::{self, built_from, parameters};
+use crate::{Defect, Domain, Error, Measures, Mechanism, MechanismKind};
 
 const NAME: &str = "paper-frontier";
 const MIN_AREA: usize = 64;
 const TRIES: usize = 6;
 const MAX_FRONTIERS: usize = 24;
 
-/// Parameters of [`PaperFrontier`]. The recipe (arXiv 2504.12970, section on fracture lines) publishes the formulas but
-/// not their values: every default here is this project's.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FrontierParams {
-    /// Steps of the first frontier at severity 0 and 1, px, as a share of the domain's scale in \[0.01, 1\]. Default
-    /// (0.05, 0.60).
-    pub length: (f64, f64),
-    /// Chance per step that a frontier branches, in \[0, 0.5\]. Default 0.012.
-    pub branch: f64,
-    /// Branch angle bounds, radians in \[0, 2\]; the sign is drawn. Default (0.35, 1.05).
-    pub branch_angle: (f64, f64),
-    /// Standard deviation of the heading's change per step, radians in \[0, 1\]. Default 0.12.
-    pub wander: f64,
-    /// Thickness `w0` of `w_t = w0 exp(-alpha dist) + eps`, px at a scale of 256, in \[0.1, 20\]. Default 4.
-    pub w0: f64,
-    /// Decay `alpha`, 1/px at a scale of 256, in \[0.01, 5\]. Default 0.35.
-    pub alpha: f64,
-    /// Floor `eps`, px at a scale of 256, in \[0.05, 5\]. Default 0.8.
-    pub eps: f64,
-    /// Amplitude of the Perlin modulation, in \[0, 0.9\]. Default 0.4.
-    pub noise_scale: f64,
-    /// Perlin cells across the image, in \[1, 64\]. Default 12.
-    pub noise_cells: f64,
-    /// Depth over opening, in \[0.1, 20\]. Default 3.
-    pub aspect: f64,
+parameters! {
+    /// Parameters of [`PaperFrontier`]. The recipe (arXiv 2504.12970, section on fracture lines) publishes the formulas but
+    /// not their values: every default here is this project's.
+    #[derive(Copy)]
+    pub struct FrontierParams {
+        /// Steps of the first frontier at severity 0 and 1, px, as a share of the domain's scale in \[0.01, 1\]. Default
+        /// (0.05, 0.60).
+        length / with_length: (f64, f64) = (0.05, 0.60),
+        /// Chance per step that a frontier branches, in \[0, 0.5\]. Default 0.012.
+        branch / with_branch: f64 = 0.012,
+        /// Branch angle bounds, radians in \[0, 2\]; the sign is drawn. Default (0.35, 1.05).
+        branch_angle / with_branch_angle: (f64, f64) = (0.35, 1.05),
+        /// Standard deviation of the heading's change per step, radians in \[0, 1\]. Default 0.12.
+        wander / with_wander: f64 = 0.12,
+        /// Thickness `w0` of `w_t = w0 exp(-alpha dist) + eps`, px at a scale of 256, in \[0.1, 20\]. Default 4.
+        w0 / with_w0: f64 = 4.0,
+        /// Decay `alpha`, 1/px at a scale of 256, in \[0.01, 5\]. Default 0.35.
+        alpha / with_alpha: f64 = 0.35,
+        /// Floor `eps`, px at a scale of 256, in \[0.05, 5\]. Default 0.8.
+        eps / with_eps: f64 = 0.8,
+        /// Amplitude of the Perlin modulation, in \[0, 0.9\]. Default 0.4.
+        noise_scale / with_noise_scale: f64 = 0.4,
+        /// Perlin cells across the image, in \[1, 64\]. Default 12.
+        noise_cells / with_noise_cells: f64 = 12.0,
+        /// Depth over opening, in \[0.1, 20\]. Default 3.
+        aspect / with_aspect: f64 = 3.0,
+    }
 }
 
-impl Default for FrontierParams {
-    fn default() -> Self {
-        Self {
-            length: (0.05, 0.60),
-            branch: 0.012,
-            branch_angle: (0.35, 1.05),
-            wander: 0.12,
-            w0: 4.0,
-            alpha: 0.35,
-            eps: 0.8,
-            noise_scale: 0.4,
-            noise_cells: 12.0,
-            aspect: 3.0,
-        }
+impl FrontierParams {
+    /// Checks every parameter.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] naming the first value out of range and its range.
+    pub fn check(&self) -> Result<(), Error> {
+        let p = self;
+        let check = |name, value, range, expected| params::within(NAME, name, value, range, expected);
+        check("length.0", p.length.0, (0.01, 1.0), "in [0.01, 1] of the domain's scale")?;
+        check("length.1", p.length.1, (p.length.0, 1.0), "in [length.0, 1] of the domain's scale")?;
+        check("branch", p.branch, (0.0, 0.5), "in [0, 0.5]")?;
+        check("branch_angle.0", p.branch_angle.0, (0.0, 2.0), "in [0, 2] radians")?;
+        check("branch_angle.1", p.branch_angle.1, (p.branch_angle.0, 2.0), "in [branch_angle.0, 2] radians")?;
+        check("wander", p.wander, (0.0, 1.0), "in [0, 1] radians")?;
+        check("w0", p.w0, (0.1, 20.0), "in [0.1, 20] px")?;
+        check("alpha", p.alpha, (0.01, 5.0), "in [0.01, 5] 1/px")?;
+        check("eps", p.eps, (0.05, 5.0), "in [0.05, 5] px")?;
+        check("noise_scale", p.noise_scale, (0.0, 0.9), "in [0, 0.9]")?;
+        check("noise_cells", p.noise_cells, (1.0, 64.0), "in [1, 64]")?;
+        check("aspect", p.aspect, (0.1, 20.0), "in [0.1, 20]")
     }
 }
 
@@ -93,50 +100,12 @@ pub struct PaperFrontier {
     params: FrontierParams,
 }
 
-impl TryFrom<FrontierParams> for PaperFrontier {
-    type Error = Error;
-    fn try_from(params: FrontierParams) -> Result<Self, Error> {
-        Self::new(params)
-    }
-}
-
-impl From<PaperFrontier> for FrontierParams {
-    fn from(model: PaperFrontier) -> Self {
-        model.params
-    }
-}
+built_from!(PaperFrontier, FrontierParams, mechanism NAME);
 
 impl PaperFrontier {
-    /// A model with checked parameters.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] naming the first value out of range.
-    pub fn new(params: FrontierParams) -> Result<Self, Error> {
-        let p = &params;
-        let check = |name, value, range, expected| params::within(NAME, name, value, range, expected);
-        check("length.0", p.length.0, (0.01, 1.0), "in [0.01, 1] of the domain's scale")?;
-        check("length.1", p.length.1, (p.length.0, 1.0), "in [length.0, 1] of the domain's scale")?;
-        check("branch", p.branch, (0.0, 0.5), "in [0, 0.5]")?;
-        check("branch_angle.0", p.branch_angle.0, (0.0, 2.0), "in [0, 2] radians")?;
-        check("branch_angle.1", p.branch_angle.1, (p.branch_angle.0, 2.0), "in [branch_angle.0, 2] radians")?;
-        check("wander", p.wander, (0.0, 1.0), "in [0, 1] radians")?;
-        check("w0", p.w0, (0.1, 20.0), "in [0.1, 20] px")?;
-        check("alpha", p.alpha, (0.01, 5.0), "in [0.01, 5] 1/px")?;
-        check("eps", p.eps, (0.05, 5.0), "in [0.05, 5] px")?;
-        check("noise_scale", p.noise_scale, (0.0, 0.9), "in [0, 0.9]")?;
-        check("noise_cells", p.noise_cells, (1.0, 64.0), "in [1, 64]")?;
-        check("aspect", p.aspect, (0.1, 20.0), "in [0.1, 20]")?;
-        Ok(Self { params })
-    }
-
-    /// The parameters.
-    pub fn params(&self) -> &FrontierParams {
-        &self.params
-    }
-
     /// The skeleton: one polyline per frontier, the first one first. Stops at the domain's edge. The walk is always the
     /// longest one, cut to `steps`: so that neither path nor draws depend on the severity.
-    fn skeleton(&self, domain: &Domain, steps: usize, longest: usize, rng: &mut ChaCha8Rng) -> Vec<Vec<[f64; 2]>> {
+    fn skeleton(&self, domain: &Domain, steps: usize, longest: usize, rng: &mut dyn RngCore) -> Vec<Vec<[f64; 2]>> {
         let p = &self.params;
         let mut best: Vec<(usize, Vec<[f64; 2]>)> = Vec::new();
         for _ in 0..TRIES {
@@ -183,15 +152,6 @@ impl PaperFrontier {
     }
 }
 
-#[cfg(feature = "serde")]
-impl crate::replay::FromParams for PaperFrontier {
-    const NAME: &'static str = NAME;
-    type Params = FrontierParams;
-    fn from_params(params: FrontierParams) -> Result<Self, Error> {
-        Self::new(params)
-    }
-}
-
 impl Mechanism for PaperFrontier {
     fn name(&self) -> &'static str {
         NAME
@@ -202,7 +162,7 @@ impl Mechanism for PaperFrontier {
     fn size_measure(&self) -> &'static str {
         "length_px"
     }
-    fn generate(&self, domain: &Domain, severity: f64, rng: &mut ChaCha8Rng) -> Result<Defect, Error> {
+    fn generate(&self, domain: &Domain, severity: f64, rng: &mut dyn RngCore) -> Result<Defect, Error> {
         params::severity(NAME, severity)?;
         let p = &self.params;
         let small = || Error::DomainTooSmall { model: NAME, found: domain.area(), needed: MIN_AREA };

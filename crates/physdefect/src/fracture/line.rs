@@ -1,18 +1,19 @@
 //! The FractureLine model.
 
-use std::f64::consts::{PI, TAU};
+use std::f64::consts::PI;
 
 use rand::{Rng, RngCore};
-use rand_chacha::ChaCha8Rng;
 
 use super::lefm::{self, RemoteStress};
+use super::params::FractureParams;
 use super::relief::{self, Branch};
 use super::toughness::{Toughness, ToughnessField};
 use super::walk::{Arm, Medium, Start, grow, ray};
 use crate::noise::{hash2, unit};
+use crate::params::built_from;
 use crate::{Defect, Domain, Error, Measures, Mechanism, MechanismKind, params};
 
-const NAME: &str = "fracture-line";
+pub(super) const NAME: &str = "fracture-line";
 /// Fewest domain pixels.
 const MIN_AREA: usize = 64;
 /// Candidate sites for the weakest link, and whole tries for a site with room.
@@ -25,72 +26,6 @@ const MAX_BRANCHES: usize = 12;
 const SHADOW: f64 = 4.0;
 /// An arm may outrun the homogeneous solid's arrest length by this factor where grains are weak.
 const OVERRUN: f64 = 1.5;
-
-/// Parameters of [`FractureLine`]; lengths relative to the domain's scale sqrt(area).
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FractureParams {
-    /// Tip-to-tip length of the arrested crack in the homogeneous solid at severity 0 and 1, share of the domain's scale
-    /// (geometric between them), in \[0.01, 1\]. Default (0.05, 0.60).
-    pub length: (f64, f64),
-    /// Largest opening at severity 0 and 1, share of the scale, in \[0.001, 0.1\]; at least 0.8 px. Default (1/256, 6/256).
-    pub opening: (f64, f64),
-    /// Direction of the largest principal stress, radians; `None` draws it. A crack runs across it. Default `None`.
-    pub stress_angle: Option<f64>,
-    /// s2/s1 in \[-1, 0.95\]. 0 is uniaxial tension, 0.95 leaves the direction almost free. Default 0.
-    pub stress_ratio: f64,
-    /// Half-width of the loaded zone over the half-length of the arrested crack at severity 0, in \[0.01, 1\] (a local
-    /// load; see [`lefm::zone_factor`]). Default 0.5.
-    pub zone: f64,
-    /// Largest angle between the initial flaw and the plane normal to s1, radians in \[0, 1.2\]. Default 0.5.
-    pub flaw_tilt: f64,
-    /// Probability that the crack starts at the domain's edge, in \[0, 1\]. Default 0.3.
-    pub edge_start: f64,
-    /// Grain size over the scale, in \[0.002, 0.2\]; at least 2 px. Default 3/256.
-    pub grain: f64,
-    /// Toughness statistics.
-    pub toughness: Toughness,
-    /// Half-angle of the cone of directions, radians in \[0.05, 1.4\]. Default 0.35.
-    pub cone: f64,
-    /// Length over which a tip keeps its heading (the process zone averages the driving direction), grains, in \[0, 20\].
-    /// Default 1.5.
-    pub process_zone: f64,
-    /// Chance per step to branch while G >= 2 G_c (1 + noise), in \[0, 1\]. Default 0.08.
-    pub branching: f64,
-    /// Full angle between two branches, radians, low and high bound in \[0.1, 2\]. Default 25 and 60 degrees.
-    pub branch_angle: (f64, f64),
-    /// Share of K that each of two tips keeps in the shadow of the other, in \[0, 1\]. Default 0.75: that two tips share one G
-    /// would give 0.71.
-    pub shielding: f64,
-    /// Depth of the V-groove over its opening, in \[0.1, 20\]. Default 3.
-    pub aspect: f64,
-    /// Whether the crack is driven to exactly its length whatever the grains are (displacement control), so that only the
-    /// domain's edge can stop it. Default false: it comes to rest where the load no longer suffices.
-    pub driven: bool,
-}
-
-impl Default for FractureParams {
-    fn default() -> Self {
-        Self {
-            length: (0.05, 0.60),
-            opening: (1.0 / 256.0, 6.0 / 256.0),
-            stress_angle: None,
-            stress_ratio: 0.0,
-            zone: 0.5,
-            flaw_tilt: 0.5,
-            edge_start: 0.3,
-            grain: 3.0 / 256.0,
-            toughness: Toughness::default(),
-            cone: 0.35,
-            process_zone: 1.5,
-            branching: 0.08,
-            branch_angle: (25f64.to_radians(), 60f64.to_radians()),
-            shielding: 0.75,
-            aspect: 3.0,
-            driven: false,
-        }
-    }
-}
 
 /// FL: a quasi-static crack in a heterogeneous elastic solid.
 ///
@@ -114,18 +49,7 @@ pub struct FractureLine {
     params: FractureParams,
 }
 
-impl TryFrom<FractureParams> for FractureLine {
-    type Error = Error;
-    fn try_from(params: FractureParams) -> Result<Self, Error> {
-        Self::new(params)
-    }
-}
-
-impl From<FractureLine> for FractureParams {
-    fn from(model: FractureLine) -> Self {
-        model.params
-    }
-}
+built_from!(FractureLine, FractureParams, mechanism NAME);
 
 /// A grown crack before it is drawn.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -139,45 +63,12 @@ pub struct Crack {
 }
 
 impl FractureLine {
-    /// A model with checked parameters.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] naming the first value out of range.
-    pub fn new(params: FractureParams) -> Result<Self, Error> {
-        let p = &params;
-        let check = |name, value, range, expected| params::within(NAME, name, value, range, expected);
-        check("length.0", p.length.0, (0.01, 1.0), "in [0.01, 1] of the domain's scale")?;
-        check("length.1", p.length.1, (p.length.0, 1.0), "in [length.0, 1] of the domain's scale")?;
-        check("opening.0", p.opening.0, (0.001, 0.1), "in [0.001, 0.1] of the domain's scale")?;
-        check("opening.1", p.opening.1, (p.opening.0, 0.1), "in [opening.0, 0.1] of the domain's scale")?;
-        check("stress_angle", p.stress_angle.unwrap_or(0.0), (-TAU, TAU), "in [-2 pi, 2 pi] radians")?;
-        check("stress_ratio", p.stress_ratio, (-1.0, 0.95), "in [-1, 0.95]")?;
-        check("zone", p.zone, (0.01, 1.0), "in [0.01, 1]")?;
-        check("flaw_tilt", p.flaw_tilt, (0.0, 1.2), "in [0, 1.2] radians")?;
-        check("edge_start", p.edge_start, (0.0, 1.0), "in [0, 1]")?;
-        check("grain", p.grain, (0.002, 0.2), "in [0.002, 0.2] of the domain's scale")?;
-        check("cone", p.cone, (0.05, 1.4), "in [0.05, 1.4] radians")?;
-        check("process_zone", p.process_zone, (0.0, 20.0), "in [0, 20] grains")?;
-        check("branching", p.branching, (0.0, 1.0), "in [0, 1]")?;
-        check("branch_angle.0", p.branch_angle.0, (0.1, 2.0), "in [0.1, 2] radians")?;
-        check("branch_angle.1", p.branch_angle.1, (p.branch_angle.0, 2.0), "in [branch_angle.0, 2] radians")?;
-        check("shielding", p.shielding, (0.0, 1.0), "in [0, 1]")?;
-        check("aspect", p.aspect, (0.1, 20.0), "in [0.1, 20]")?;
-        p.toughness.validate()?;
-        Ok(Self { params })
-    }
-
-    /// The parameters.
-    pub fn params(&self) -> &FractureParams {
-        &self.params
-    }
-
     /// Grows a crack without drawing it.
     ///
     /// # Errors
     /// [`Error::Parameter`] for the severity, [`Error::DomainTooSmall`] if the domain has fewer than 64 px or no site has
     /// room for a crack of 4 px.
-    pub fn trace(&self, domain: &Domain, severity: f64, rng: &mut ChaCha8Rng) -> Result<Crack, Error> {
+    pub fn trace(&self, domain: &Domain, severity: f64, rng: &mut dyn RngCore) -> Result<Crack, Error> {
         params::severity(NAME, severity)?;
         let p = &self.params;
         let scale = domain.scale();
@@ -322,7 +213,7 @@ impl FractureLine {
     }
 
     /// The weakest of some sites, inside or at the edge, with the load's direction.
-    fn seed(&self, domain: &Domain, field: &ToughnessField, rng: &mut ChaCha8Rng) -> Seed {
+    fn seed(&self, domain: &Domain, field: &ToughnessField, rng: &mut dyn RngCore) -> Seed {
         let p = &self.params;
         let at_edge = rng.random::<f64>() < p.edge_start;
         let mut site = ([0.0; 2], f64::INFINITY);
@@ -411,15 +302,6 @@ fn opened(arm: &Arm, width: f64, field: &ToughnessField, toughness: Toughness) -
     Branch { points, opening }
 }
 
-#[cfg(feature = "serde")]
-impl crate::replay::FromParams for FractureLine {
-    const NAME: &'static str = NAME;
-    type Params = FractureParams;
-    fn from_params(params: FractureParams) -> Result<Self, Error> {
-        Self::new(params)
-    }
-}
-
 impl Mechanism for FractureLine {
     fn name(&self) -> &'static str {
         NAME
@@ -430,7 +312,7 @@ impl Mechanism for FractureLine {
     fn size_measure(&self) -> &'static str {
         "length_px"
     }
-    fn generate(&self, domain: &Domain, severity: f64, rng: &mut ChaCha8Rng) -> Result<Defect, Error> {
+    fn generate(&self, domain: &Domain, severity: f64, rng: &mut dyn RngCore) -> Result<Defect, Error> {
         let crack = self.trace(domain, severity, rng)?;
         let small = Error::DomainTooSmall { model: NAME, found: domain.area(), needed: MIN_AREA };
         let (bbox, height, opacity) = relief::rasterize(&crack.branches, self.params.aspect, domain).ok_or(small)?;

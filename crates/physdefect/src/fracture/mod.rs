@@ -7,11 +7,13 @@ mod calibrate;
 mod frontier;
 pub mod lefm;
 mod line;
+mod params;
 mod relief;
 mod toughness;
 mod walk;
 
 pub use frontier::{FrontierParams, PaperFrontier, frontier_half_width};
-pub use line::{Crack, FractureLine, FractureParams};
+pub use line::{Crack, FractureLine};
+pub use params::FractureParams;
 pub use relief::Branch;
 pub use toughness::{Toughness, ToughnessField};

@@ -27,11 +27,11 @@ impl Default for Toughness {
 }
 
 impl Toughness {
-    /// Refuses values out of range.
+    /// Checks every parameter.
     ///
     /// # Errors
-    /// [`Error::Parameter`].
-    pub fn validate(&self) -> Result<(), Error> {
+    /// [`Error::Parameter`] naming the first value out of range and its range.
+    pub fn check(&self) -> Result<(), Error> {
         match *self {
             Self::Gaussian { disorder } => params::within(NAME, "disorder", disorder, (0.0, 0.6), "in [0, 0.6]"),
             Self::Voronoi { modulus } => params::within(NAME, "modulus", modulus, (2.0, 50.0), "in [2, 50]"),

@@ -1,6 +1,6 @@
 //! One pit of a given diameter and depth.
 
-use super::{Interaction, Nucleation, PitShape, PittingLoss, Product, Susceptibility};
+use super::{Interaction, Nucleation, PitShape, PittingLoss, PittingParams, Product, Susceptibility};
 use crate::Error;
 use crate::calibration::{Calibrate, Target};
 
@@ -23,12 +23,16 @@ impl Calibrate for PittingLoss {
             susceptibility: Susceptibility::Uniform,
             interaction: Interaction::Independent,
         };
-        Ok(PittingLoss::default()
-            .with_nucleation(alone)?
-            .with_exposure_years(1.0, 1.0)?
-            .with_spread_rate((0.5 * target.size).clamp(1e-6, 1.0))?
-            .with_rate_spread(0.0)?
-            .with_product(Product::None, 0.0, 0.0)?
-            .with_shape(shape))
+        Self::new(
+            PittingParams::default()
+                .with_nucleation(alone)
+                .with_exposure_years((1.0, 1.0))
+                .with_spread_rate((0.5 * target.size).clamp(1e-6, 1.0))
+                .with_rate_spread(0.0)
+                .with_product(Product::None)
+                .with_deposit(0.0)
+                .with_stain(0.0)
+                .with_shape(shape),
+        )
     }
 }

@@ -1,7 +1,6 @@
 //! Where and when pits are born.
 
-use rand::Rng;
-use rand_chacha::ChaCha8Rng;
+use rand::{Rng, RngCore};
 use rand_distr::{Distribution, Normal, Poisson};
 
 use crate::Domain;
@@ -79,10 +78,10 @@ impl Nucleation {
     ///
     /// The list for a shorter time is the beginning of the list for a longer one only if it is cut from it: draw once for
     /// the longest exposure and keep the births before the exposure wanted.
-    pub fn sample(&self, domain: &Domain, years: f64, rng: &mut ChaCha8Rng) -> Vec<Nucleus> {
+    pub fn sample(&self, domain: &Domain, years: f64, rng: &mut dyn RngCore) -> Vec<Nucleus> {
         let scale = domain.scale();
         let center = domain.pick(rng);
-        let place = |rng: &mut ChaCha8Rng| match self.susceptibility {
+        let place = |rng: &mut dyn RngCore| match self.susceptibility {
             Susceptibility::Uniform => domain.pick(rng),
             Susceptibility::Patch { radius } => near(domain, center, radius * scale, rng),
         };
@@ -135,12 +134,12 @@ fn at_most_pits(n: f64) -> f64 {
     if n > 0.0 { n.min(MOST_PITS) } else { 0.0 }
 }
 
-fn poisson(mean: f64, rng: &mut ChaCha8Rng) -> usize {
+fn poisson(mean: f64, rng: &mut dyn RngCore) -> usize {
     Poisson::new(mean).map_or(0, |p| p.sample(rng) as usize)
 }
 
 /// A domain pixel normally distributed about `center`, by rejection; the center itself if the domain is too thin there.
-fn near(domain: &Domain, center: (usize, usize), sigma: f64, rng: &mut ChaCha8Rng) -> (usize, usize) {
+fn near(domain: &Domain, center: (usize, usize), sigma: f64, rng: &mut dyn RngCore) -> (usize, usize) {
     let Ok(normal) = Normal::new(0.0, sigma) else { return center };
     for _ in 0..64 {
         let y = (center.0 as f64 + normal.sample(rng)).round();

@@ -3,15 +3,58 @@
 use std::f32::consts::TAU;
 
 use ndarray::Array2;
-use rand::Rng;
-use rand_chacha::ChaCha8Rng;
+use rand::{Rng, RngCore};
 
 use crate::noise::{Perlin, hash2, unit};
-use crate::pitting::{Product, require};
-use crate::{Bbox, Defect, Domain, Error, Measures, Mechanism, MechanismKind, Tint, params};
+use crate::params::{self, built_from, parameters, require};
+use crate::pitting::Product;
+use crate::{Bbox, Defect, Domain, Error, Measures, Mechanism, MechanismKind, Tint};
 
 const MODEL: &str = "paper-polygon";
 const LEAST_AREA: usize = 64;
+
+parameters! {
+    /// Parameters of [`PaperPolygon`]. All default values are this project's.
+    pub struct PolygonParams {
+        /// Number of polygons, 1 to 1000. Default 4.
+        polygons / with_polygons: usize = 4,
+        /// Mean radius of a polygon, fraction of the scale, in (0, 0.5\]. Default 0.014.
+        radius / with_radius: f64 = 0.014,
+        /// How far expansions move a boundary at severity 1 where every pixel joins, fraction of the scale, in \[0, 1\]. Default
+        /// 0.075.
+        growth / with_growth: f64 = 0.075,
+        /// Mean probability that a boundary pixel joins in one expansion, in \[0.01, 1\]. Default 0.5.
+        probability / with_probability: f64 = 0.5,
+        /// Wavelength of the Perlin noise, fraction of the scale, in \[0.0001, 1\]. Default 0.06.
+        noise_scale / with_noise_scale: f64 = 0.06,
+        /// Contrast c of the noise, in \[0, 1\]. Default 0.8.
+        noise_contrast / with_noise_contrast: f64 = 0.8,
+        /// Depth of the oldest pixels at severity 1, fraction of the scale, in \[0.0001, 1\]. Default 0.02.
+        depth / with_depth: f64 = 0.02,
+        /// Corrosion product. Default iron oxides.
+        product / with_product: Product = Product::IronOxides,
+    }
+}
+
+impl PolygonParams {
+    /// Checks every parameter.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] naming the first value out of range and its range.
+    pub fn check(&self) -> Result<(), Error> {
+        let fraction =
+            |name, v: f64| require((1e-4..=1.0).contains(&v), MODEL, name, v, "in [0.0001, 1] domain scales");
+        require((1..=1000).contains(&self.polygons), MODEL, "polygons", self.polygons as f64, "in 1..=1000")?;
+        require(self.radius > 0.0 && self.radius <= 0.5, MODEL, "radius", self.radius, "in (0, 0.5] domain scales")?;
+        require((0.0..=1.0).contains(&self.growth), MODEL, "growth", self.growth, "in [0, 1] domain scales")?;
+        let p = self.probability;
+        require((0.01..=1.0).contains(&p), MODEL, "probability", p, "in [0.01, 1]")?;
+        fraction("noise_scale", self.noise_scale)?;
+        let c = self.noise_contrast;
+        require((0.0..=1.0).contains(&c), MODEL, "noise_contrast", c, "in [0, 1]")?;
+        fraction("depth", self.depth)
+    }
+}
 
 /// Random polygons inside the foreground, grown by boundary expansions and modulated by Perlin noise: what is publicly known
 /// of the paper's corrosion masks (arXiv 2504.12970, from secondary summaries; numbers and the relief are ours).
@@ -29,107 +72,14 @@ const LEAST_AREA: usize = 64;
 /// assert!(defect.measures["area_px2"] > 0.0);
 /// # Ok::<(), physdefect::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "PolygonParams", into = "PolygonParams"))]
 pub struct PaperPolygon {
-    polygons: usize,
-    radius: f64,
-    growth: f64,
-    probability: f64,
-    noise_scale: f64,
-    noise_contrast: f64,
-    depth: f64,
-    product: Product,
+    params: PolygonParams,
 }
 
-impl Default for PaperPolygon {
-    fn default() -> Self {
-        Self {
-            polygons: 4,
-            radius: 0.014,
-            growth: 0.075,
-            probability: 0.5,
-            noise_scale: 0.06,
-            noise_contrast: 0.8,
-            depth: 0.02,
-            product: Product::IronOxides,
-        }
-    }
-}
-
-impl PaperPolygon {
-    /// The defaults: see each setter.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    fn checked(self) -> Result<Self, Error> {
-        self.validate()?;
-        Ok(self)
-    }
-
-    /// Number of polygons (1..=1000; default 4) and their mean radius, fraction of the domain's scale ((0, 0.5\]; default
-    /// 0.014).
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] outside the ranges.
-    pub fn with_polygons(mut self, count: usize, radius: f64) -> Result<Self, Error> {
-        self.polygons = count;
-        self.radius = radius;
-        self.checked()
-    }
-
-    /// How far expansions move a boundary at severity 1 where every pixel joins, fraction of the scale (\[0, 1\]; default
-    /// 0.075), and the mean probability that a boundary pixel joins in one expansion (\[0.01, 1\]; default 0.5).
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] outside the ranges.
-    pub fn with_growth(mut self, reach: f64, probability: f64) -> Result<Self, Error> {
-        self.growth = reach;
-        self.probability = probability;
-        self.checked()
-    }
-
-    /// Wavelength of the Perlin noise, fraction of the scale (\[0.0001, 1\]; default 0.06), and its contrast c (\[0, 1\]; default 0.8).
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] outside the ranges.
-    pub fn with_noise(mut self, wavelength: f64, contrast: f64) -> Result<Self, Error> {
-        self.noise_scale = wavelength;
-        self.noise_contrast = contrast;
-        self.checked()
-    }
-
-    /// Depth of the oldest pixels at severity 1, fraction of the scale (\[0.0001, 1\]; default 0.02).
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] outside the range.
-    pub fn with_depth(mut self, depth: f64) -> Result<Self, Error> {
-        self.depth = depth;
-        self.checked()
-    }
-
-    /// Corrosion product; default iron oxides.
-    #[must_use]
-    pub fn with_product(mut self, product: Product) -> Self {
-        self.product = product;
-        self
-    }
-
-    pub(crate) fn validate(&self) -> Result<(), Error> {
-        let fraction =
-            |name, v: f64| require((1e-4..=1.0).contains(&v), MODEL, name, v, "in [0.0001, 1] domain scales");
-        require((1..=1000).contains(&self.polygons), MODEL, "polygons", self.polygons as f64, "in 1..=1000")?;
-        require(self.radius > 0.0 && self.radius <= 0.5, MODEL, "radius", self.radius, "in (0, 0.5] domain scales")?;
-        require((0.0..=1.0).contains(&self.growth), MODEL, "growth", self.growth, "in [0, 1] domain scales")?;
-        let p = self.probability;
-        require((0.01..=1.0).contains(&p), MODEL, "probability", p, "in [0.01, 1]")?;
-        fraction("noise_scale", self.noise_scale)?;
-        let c = self.noise_contrast;
-        require((0.0..=1.0).contains(&c), MODEL, "noise_contrast", c, "in [0, 1]")?;
-        fraction("depth", self.depth)
-    }
-}
+built_from!(PaperPolygon, PolygonParams, mechanism MODEL);
 
 /// Perlin noise at pixels, in \[-1, 1\].
 struct Noise {
@@ -152,7 +102,7 @@ struct Polygon {
 }
 
 impl Polygon {
-    fn draw(center: (usize, usize), radius: f32, rng: &mut ChaCha8Rng) -> Self {
+    fn draw(center: (usize, usize), radius: f32, rng: &mut dyn RngCore) -> Self {
         let corners = rng.random_range(5..=9);
         let radii = (0..corners).map(|_| radius * rng.random_range(0.6..1.4)).collect();
         Self { y: center.0 as f32, x: center.1 as f32, radii, turn: rng.random_range(0.0..TAU) }
@@ -176,15 +126,6 @@ impl Polygon {
     }
 }
 
-#[cfg(feature = "serde")]
-impl crate::replay::FromParams for PaperPolygon {
-    const NAME: &'static str = MODEL;
-    type Params = Self;
-    fn from_params(params: Self) -> Result<Self, Error> {
-        params.checked()
-    }
-}
-
 impl Mechanism for PaperPolygon {
     fn name(&self) -> &'static str {
         MODEL
@@ -198,19 +139,18 @@ impl Mechanism for PaperPolygon {
         "volume_px3"
     }
 
-    fn generate(&self, domain: &Domain, severity: f64, rng: &mut ChaCha8Rng) -> Result<Defect, Error> {
-        self.validate()?;
+    fn generate(&self, domain: &Domain, severity: f64, rng: &mut dyn RngCore) -> Result<Defect, Error> {
         params::severity(MODEL, severity)?;
         if domain.area() < LEAST_AREA {
             return Err(Error::DomainTooSmall { model: MODEL, found: domain.area(), needed: LEAST_AREA });
         }
         let scale = domain.scale();
-        let noise = Noise { perlin: Perlin::draw(rng), per_px: 1.0 / (self.noise_scale * scale) };
+        let noise = Noise { perlin: Perlin::draw(rng), per_px: 1.0 / (self.params.noise_scale * scale) };
         let chance_key: u64 = rng.random();
         let (height, width) = domain.dim();
         // The blobs aggregate: every polygon after the first lies within a few radii of an earlier one.
-        let mut polygons: Vec<Polygon> = Vec::with_capacity(self.polygons);
-        for i in 0..self.polygons {
+        let mut polygons: Vec<Polygon> = Vec::with_capacity(self.params.polygons);
+        for i in 0..self.params.polygons {
             let mut center = domain.pick(rng);
             if i > 0 {
                 let near = &polygons[rng.random_range(0..i)];
@@ -222,10 +162,10 @@ impl Mechanism for PaperPolygon {
                     center = (near.y as usize, near.x as usize);
                 }
             }
-            let radius = (self.radius * scale).max(1.0) as f32;
+            let radius = (self.params.radius * scale).max(1.0) as f32;
             polygons.push(Polygon::draw(center, radius, rng));
         }
-        let most = (self.growth * scale / self.probability).ceil().max(1.0);
+        let most = (self.params.growth * scale / self.params.probability).ceil().max(1.0);
         let steps = (severity * most).round() as usize;
         let mut b = Bbox { y0: height, x0: width, y1: 0, x1: 0 };
         for p in &polygons {
@@ -235,7 +175,7 @@ impl Mechanism for PaperPolygon {
             b = Bbox { y0: b.y0.min(one.y0), x0: b.x0.min(one.x0), y1: b.y1.max(one.y1), x1: b.x1.max(one.x1) };
         }
         let joined = self.grow(domain, &polygons, b, steps, &noise, chance_key);
-        Ok(self.relief(&joined, b, (steps, most), self.depth * scale, &noise))
+        Ok(self.relief(&joined, b, (steps, most), self.params.depth * scale, &noise))
     }
 }
 
@@ -284,7 +224,7 @@ impl PaperPolygon {
                         continue;
                     }
                     let nu = noise.at(v, u);
-                    let p = self.probability * (1.0 + self.noise_contrast * nu);
+                    let p = self.params.probability * (1.0 + self.params.noise_contrast * nu);
                     if unit(hash2(key ^ (u64::from(step) << 40), v as i64, u as i64)) < p {
                         *cell = step;
                         next.push((v, u));
@@ -338,9 +278,9 @@ impl PaperPolygon {
         measures.insert("volume_px3".into(), volume);
         measures.insert("max_depth_px".into(), deepest);
         measures.insert("area_px2".into(), area as f64);
-        measures.insert("polygon_count".into(), self.polygons as f64);
+        measures.insert("polygon_count".into(), self.params.polygons as f64);
         measures.insert("expansions".into(), steps as f64);
-        let tint = self.product.reflectance().map(|color| Tint { weight, color });
+        let tint = self.params.product.reflectance().map(|color| Tint { weight, color });
         Defect { bbox: tight, height, displacement: None, opacity, tint, measures }
     }
 }
@@ -374,8 +314,12 @@ mod tests {
     fn boundaries_expand_as_dilations_and_slower_where_fewer_pixels_join() {
         let domain = Domain::full(256, 256).unwrap();
         let grown = |probability: f64, severity: f64, seed: u64| {
-            let model = PaperPolygon::default().with_polygons(1, 0.05).unwrap();
-            let model = model.with_growth(0.06, probability).and_then(|m| m.with_noise(0.06, 0.0)).unwrap();
+            let params = PolygonParams::default()
+                .with_polygons(1)
+                .with_radius(0.05)
+                .with_growth(0.06)
+                .with_probability(probability);
+            let model = PaperPolygon::new(params.with_noise_scale(0.06).with_noise_contrast(0.0)).unwrap();
             model.generate(&domain, severity, &mut SampleKey { seed, index: 0 }.rng()).unwrap()
         };
         let full = |d: &Defect| {
@@ -401,8 +345,8 @@ mod tests {
             assert_eq!(full(&last), mask, "seed {seed}");
         }
         // With noise, pixels join where it is high: its mean over those that joined leans up, over the rest down.
-        let model = PaperPolygon::default().with_polygons(1, 0.02).unwrap();
-        let model = model.with_growth(0.1, 0.2).and_then(|m| m.with_noise(0.1, 1.0)).unwrap();
+        let params = PolygonParams::default().with_polygons(1).with_radius(0.02).with_growth(0.1).with_probability(0.2);
+        let model = PaperPolygon::new(params.with_noise_scale(0.1).with_noise_contrast(1.0)).unwrap();
         let lean: f64 = (0..20)
             .map(|seed| {
                 let key = SampleKey { seed, index: 0 };
@@ -420,8 +364,9 @@ mod tests {
         // One neighbor, one chance: along a line of pixels the boundary moves p a step (negative binomial).
         let line = Domain::full(1, 20_000).unwrap();
         let probability = 0.3;
-        let model = PaperPolygon::default().with_polygons(1, 0.001).unwrap();
-        let model = model.with_growth(1.0, probability).and_then(|m| m.with_noise(0.5, 0.0)).unwrap();
+        let params =
+            PolygonParams::default().with_polygons(1).with_radius(0.001).with_growth(1.0).with_probability(probability);
+        let model = PaperPolygon::new(params.with_noise_scale(0.5).with_noise_contrast(0.0)).unwrap();
         let (mut moved, mut steps) = (0.0, 0.0);
         for seed in 0..60 {
             let d = model.generate(&line, 1.0, &mut SampleKey { seed, index: 0 }.rng()).unwrap();

@@ -1,6 +1,6 @@
 //! Bends of a given diameter.
 
-use super::PlasticWarpage;
+use super::{PlasticWarpage, WarpageParams};
 use crate::Error;
 use crate::calibration::{Calibrate, Target};
 
@@ -9,6 +9,6 @@ impl Calibrate for PlasticWarpage {
 
     fn with_target(target: &Target) -> Result<Self, Error> {
         let size = target.size.clamp(0.01, 1.0);
-        PlasticWarpage::default().with_size(size, size)
+        Self::new(WarpageParams::default().with_size((size, size)))
     }
 }

@@ -2,8 +2,7 @@
 
 use std::f64::consts::{PI, TAU};
 
-use rand::Rng;
-use rand_chacha::ChaCha8Rng;
+use rand::{Rng, RngCore};
 
 /// Kind of load. Each acts on the middle of the plate and is as wide as the defect's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -34,7 +33,7 @@ pub(crate) struct Footprint {
 }
 
 impl Footprint {
-    pub(crate) fn draw(load: Load, irregularity: f64, rng: &mut ChaCha8Rng) -> Self {
+    pub(crate) fn draw(load: Load, irregularity: f64, rng: &mut dyn RngCore) -> Self {
         let turn = rng.random_range(0.0..PI);
         let aspect = rng.random_range(0.55..1.0);
         let bow = rng.random_range(-0.12..0.12);

@@ -5,21 +5,22 @@
 
 mod calibrate;
 mod load;
+mod params;
 mod plastic;
 mod plate;
 
 use std::f64::consts::{PI, TAU};
 
 use ndarray::{Array2, Array3};
-use rand::Rng;
-use rand_chacha::ChaCha8Rng;
+use rand::{Rng, RngCore};
 
 pub use load::Load;
+pub use params::WarpageParams;
 pub use plastic::{Residual, Tolerance, section_moment};
 pub use plate::Plate;
 
-use crate::pitting::require;
-use crate::{Bbox, Defect, Domain, Error, Measures, Mechanism, MechanismKind, params};
+use crate::params::{built_from, severity as check_severity};
+use crate::{Bbox, Defect, Domain, Error, Measures, Mechanism, MechanismKind};
 use load::Footprint;
 use plate::matmul;
 
@@ -56,185 +57,26 @@ const FADE: f64 = 0.15;
 /// `area_px2` (support above one half), `max_slope`, `max_shift_px`, `iterations`.
 ///
 /// ```
-/// use physdefect::{Mechanism, Domain, SampleKey, warpage::{Load, PlasticWarpage}};
+/// use physdefect::warpage::{Load, PlasticWarpage, WarpageParams};
+/// use physdefect::{Domain, Mechanism, SampleKey};
+///
 /// let domain = Domain::full(256, 256)?;
-/// let model = PlasticWarpage::default().with_loads(&[Load::Line])?;
+/// let model = PlasticWarpage::new(WarpageParams::default().with_loads(vec![Load::Line]))?;
 /// let defect = model.generate(&domain, 0.5, &mut SampleKey { seed: 1, index: 0 }.rng())?;
 /// assert!(defect.measures["peak_residual_px"] > 0.0);
 /// # Ok::<(), physdefect::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "WarpageParams", into = "WarpageParams"))]
 pub struct PlasticWarpage {
-    loads: Vec<Load>,
-    size: (f64, f64),
-    load_ratio: (f64, f64),
-    thickness: f64,
-    yield_strain: f64,
-    poisson: f64,
-    foundation_length: f64,
-    irregularity: f64,
-    outward: bool,
-    view: Option<[f64; 3]>,
+    params: WarpageParams,
 }
 
-impl Default for PlasticWarpage {
-    /// Dents and creases of cold-rolled steel sheet, 15 % to 45 % of the domain's scale across.
-    fn default() -> Self {
-        Self {
-            loads: vec![Load::Indenter, Load::Line],
-            size: (0.15, 0.45),
-            load_ratio: (5.5, 6.0),
-            thickness: 0.007,
-            yield_strain: 0.003,
-            poisson: 0.3,
-            foundation_length: 0.37,
-            irregularity: 0.25,
-            outward: false,
-            view: None,
-        }
-    }
-}
-
-impl PlasticWarpage {
-    /// The defaults: see each setter.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    fn checked(self) -> Result<Self, Error> {
-        self.validate()?;
-        Ok(self)
-    }
-
-    /// Loads to draw from with equal chance; default indenter and line.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] if there is none.
-    pub fn with_loads(mut self, loads: &[Load]) -> Result<Self, Error> {
-        self.loads = loads.to_vec();
-        self.checked()
-    }
-
-    /// Width of the visible bend at severity 0 and 1, fraction of the scale; default 0.15 to 0.45. A patch of load is 0.58 of
-    /// it wide, a line 0.9 of it long; with the defaults a dent shows on 0.8 of it, a crease on all of it (equal-area
-    /// diameter).
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] unless 0 < first <= last <= 1.
-    pub fn with_size(mut self, first: f64, last: f64) -> Result<Self, Error> {
-        self.size = (first, last);
-        self.checked()
-    }
-
-    /// Load over first-yield load at severity 0 and 1; default 5.5 to 6.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] unless 1 < first <= last <= 10: at or below 1 nothing stays.
-    pub fn with_load_ratio(mut self, first: f64, last: f64) -> Result<Self, Error> {
-        self.load_ratio = (first, last);
-        self.checked()
-    }
-
-    /// Plate thickness, fraction of the scale, in (0, 0.5\]. Default 0.007 (1.8 px on 256 px).
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] outside the range.
-    pub fn with_thickness(mut self, fraction: f64) -> Result<Self, Error> {
-        self.thickness = fraction;
-        self.checked()
-    }
-
-    /// Yield strain sigma_y / E in (0, 0.1\] and Poisson's ratio in \[0, 0.5\]. Default 0.003 and 0.3 (600 MPa over 200 GPa,
-    /// cold-rolled steel); about 0.02 and 0.4 for a polymer.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] outside the ranges.
-    pub fn with_material(mut self, yield_strain: f64, poisson: f64) -> Result<Self, Error> {
-        self.yield_strain = yield_strain;
-        self.poisson = poisson;
-        self.checked()
-    }
-
-    /// Elastic foundation's length (D / K)^(1/4) over the footprint's width (half a line's length), in \[0.1, 100\]; it
-    /// decides how far the bend reaches beyond the footprint. Default 0.37, for which the visible bend is about as wide as
-    /// the stated size.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] outside the range.
-    pub fn with_foundation_length(mut self, widths: f64) -> Result<Self, Error> {
-        self.foundation_length = widths;
-        self.checked()
-    }
-
-    /// Irregularity of the footprint's outline, in \[0, 0.5\]. Default 0.25.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] outside the range.
-    pub fn with_irregularity(mut self, amount: f64) -> Result<Self, Error> {
-        self.irregularity = amount;
-        self.checked()
-    }
-
-    /// Bends towards the viewer instead of away. Default away.
-    #[must_use]
-    pub fn with_outward(mut self, outward: bool) -> Self {
-        self.outward = outward;
-        self
-    }
-
-    /// Direction to the viewer `[v_x, v_y, v_z]` (x right, y down, z out of the surface). Default: 20 degrees off the normal,
-    /// towards a random side.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] unless v_z > 0 and the slant |v_x|, |v_y| <= 10 v_z.
-    pub fn with_view(mut self, view: [f64; 3]) -> Result<Self, Error> {
-        self.view = Some(view);
-        self.checked()
-    }
-
-    pub(crate) fn validate(&self) -> Result<(), Error> {
-        require(!self.loads.is_empty(), MODEL, "loads", 0.0, "at least one load")?;
-        let (a, b) = self.size;
-        require(a > 0.0 && a <= 1.0, MODEL, "size.0", a, "in (0, 1] domain scales")?;
-        require(b >= a && b <= 1.0, MODEL, "size.1", b, "at least the first and at most 1 domain scale")?;
-        let (a, b) = self.load_ratio;
-        require(a > 1.0 && a <= 10.0, MODEL, "load_ratio.0", a, "in (1, 10] first-yield loads")?;
-        require(b >= a && b <= 10.0, MODEL, "load_ratio.1", b, "at least the first and at most 10")?;
-        require(
-            self.thickness > 0.0 && self.thickness <= 0.5,
-            MODEL,
-            "thickness",
-            self.thickness,
-            "in (0, 0.5] domain scales",
-        )?;
-        let e = self.yield_strain;
-        require(e > 0.0 && e <= 0.1, MODEL, "yield_strain", e, "in (0, 0.1]")?;
-        require((0.0..=0.5).contains(&self.poisson), MODEL, "poisson", self.poisson, "in [0, 0.5]")?;
-        let f = self.foundation_length;
-        require((0.1..=100.0).contains(&f), MODEL, "foundation_length", f, "in [0.1, 100] footprint widths")?;
-        let i = self.irregularity;
-        require((0.0..=0.5).contains(&i), MODEL, "irregularity", i, "in [0, 0.5]")?;
-        if let Some([x, y, z]) = self.view {
-            require(z > 0.0, MODEL, "view[2]", z, "greater than 0: the viewer is in front of the surface")?;
-            require(x.abs() <= 10.0 * z, MODEL, "view[0]", x, "at most 10 view[2] in size")?;
-            require(y.abs() <= 10.0 * z, MODEL, "view[1]", y, "at most 10 view[2] in size")?;
-        }
-        Ok(())
-    }
-}
+built_from!(PlasticWarpage, WarpageParams, mechanism MODEL);
 
 /// Side of the plate over the defect's size: its supported edges are far enough not to be seen.
 const SIDE: f64 = 1.6;
-
-#[cfg(feature = "serde")]
-impl crate::replay::FromParams for PlasticWarpage {
-    const NAME: &'static str = MODEL;
-    type Params = Self;
-    fn from_params(params: Self) -> Result<Self, Error> {
-        params.checked()
-    }
-}
 
 impl Mechanism for PlasticWarpage {
     fn name(&self) -> &'static str {
@@ -249,27 +91,27 @@ impl Mechanism for PlasticWarpage {
         "peak_residual_px"
     }
 
-    fn generate(&self, domain: &Domain, severity: f64, rng: &mut ChaCha8Rng) -> Result<Defect, Error> {
-        self.validate()?;
-        params::severity(MODEL, severity)?;
+    fn generate(&self, domain: &Domain, severity: f64, rng: &mut dyn RngCore) -> Result<Defect, Error> {
+        check_severity(MODEL, severity)?;
         if domain.area() < LEAST_AREA {
             return Err(Error::DomainTooSmall { model: MODEL, found: domain.area(), needed: LEAST_AREA });
         }
         let scale = domain.scale();
-        let load = self.loads[rng.random_range(0..self.loads.len())];
-        let footprint = Footprint::draw(load, self.irregularity, rng);
+        let load = self.params.loads[rng.random_range(0..self.params.loads.len())];
+        let footprint = Footprint::draw(load, self.params.irregularity, rng);
         let azimuth: f64 = rng.random_range(0.0..TAU);
-        let center = roomiest(domain, 0.5 * self.size.1 * scale, rng);
+        let center = roomiest(domain, 0.5 * self.params.size.1 * scale, rng);
         let tilt = (20.0 * PI / 180.0).tan();
-        let [vx, vy, vz] = self.view.unwrap_or([tilt * azimuth.cos(), tilt * azimuth.sin(), 1.0]);
+        let [vx, vy, vz] = self.params.view.unwrap_or([tilt * azimuth.cos(), tilt * azimuth.sin(), 1.0]);
 
         let mix = |(a, b): (f64, f64)| a + severity * (b - a);
-        let (width, ratio) = (mix(self.size) * scale, mix(self.load_ratio));
+        let (width, ratio) = (mix(self.params.size) * scale, mix(self.params.load_ratio));
         let side = width * SIDE;
         let bent = self.bend(&footprint, ratio)?;
-        let thickness = self.thickness * scale;
-        let unit = 2.0 * (1.0 - self.poisson * self.poisson) * self.yield_strain * side * side / thickness;
-        let sign = if self.outward { unit } else { -unit };
+        let thickness = self.params.thickness * scale;
+        let unit = 2.0 * (1.0 - self.params.poisson * self.params.poisson) * self.params.yield_strain * side * side
+            / thickness;
+        let sign = if self.params.outward { unit } else { -unit };
 
         let plate = &bent.plate;
         let grid = |c: usize| (c as f64 + 0.5 - 0.5 * side, c as f64 + 0.5 + 0.5 * side);
@@ -292,7 +134,10 @@ impl Mechanism for PlasticWarpage {
         let m = &mut defect.measures;
         m.insert("peak_residual_px".into(), peak * unit);
         m.insert("peak_loaded_px".into(), peak_loaded * unit);
-        m.insert("plastic_strain".into(), self.yield_strain * (bent.residual.peak_curvature_ratio - 1.0).max(0.0));
+        m.insert(
+            "plastic_strain".into(),
+            self.params.yield_strain * (bent.residual.peak_curvature_ratio - 1.0).max(0.0),
+        );
         m.insert("yielded_fraction".into(), bent.residual.yielded_fraction);
         m.insert("load_ratio".into(), ratio);
         m.insert("size_px".into(), width);
@@ -311,8 +156,8 @@ struct Bent {
 impl PlasticWarpage {
     fn bend(&self, footprint: &Footprint, ratio: f64) -> Result<Bent, Error> {
         let fill = footprint.fill();
-        let foundation = (self.foundation_length * footprint.transverse()).powi(-4);
-        let plate = Plate::new(NODES, NODES, 1.0, 1.0, 1.0, self.poisson, foundation)?;
+        let foundation = (self.params.foundation_length * footprint.transverse()).powi(-4);
+        let plate = Plate::new(NODES, NODES, 1.0, 1.0, 1.0, self.params.poisson, foundation)?;
         let mut field = footprint.field(NODES, fill);
         let none = Vec::new();
         let hot = footprint.load() == Load::HotSpot;
@@ -334,7 +179,7 @@ impl PlasticWarpage {
 }
 
 /// The one of eight random places with most of a disc of `radius` px inside the domain; the first that holds nine tenths.
-fn roomiest(domain: &Domain, radius: f64, rng: &mut ChaCha8Rng) -> (usize, usize) {
+fn roomiest(domain: &Domain, radius: f64, rng: &mut dyn RngCore) -> (usize, usize) {
     let places: [(usize, usize); 8] = std::array::from_fn(|_| domain.pick(rng));
     let mut best = (0, places[0]);
     for place in places {
@@ -484,8 +329,9 @@ mod tests {
         let (domain, key) = (Domain::full(256, 256).unwrap(), SampleKey { seed: 2, index: 0 });
         let (strain, nu, ratio, size) = (0.004, 0.25, 4.0, 0.3);
         for load in [Load::Indenter, Load::Line] {
-            let model = PlasticWarpage::default().with_loads(&[load]).and_then(|m| m.with_size(size, size)).unwrap();
-            let model = model.with_load_ratio(ratio, ratio).and_then(|m| m.with_material(strain, nu)).unwrap();
+            let params = WarpageParams::default().with_loads(vec![load]).with_size((size, size));
+            let params = params.with_load_ratio((ratio, ratio)).with_yield_strain(strain).with_poisson(nu);
+            let model = PlasticWarpage::new(params).unwrap();
             let m = model.generate(&domain, 0.5, &mut key.rng()).unwrap().measures;
             let mut rng = key.rng();
             rng.random_range(0..1usize); // the draw of the load

@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use crate::Error;
-use crate::pitting::require;
+use crate::params::require;
 
 const MODEL: &str = "plate";
 

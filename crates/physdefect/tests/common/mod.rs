@@ -5,7 +5,7 @@
 use ndarray::{Array2, Array3};
 use physdefect::appearance::{Appearance, Light, Material};
 use physdefect::noise::Perlin;
-use physdefect::pitting::{Interaction, Nucleation, PittingLoss, Susceptibility};
+use physdefect::pitting::{Interaction, Nucleation, PittingLoss, PittingParams, Susceptibility};
 use physdefect::registry::{Entry, Registry};
 use physdefect::{Domain, Mechanism, SampleKey, Synthesizer};
 use rand::Rng;
@@ -71,12 +71,17 @@ pub fn rng(seed: u64) -> ChaCha8Rng {
 }
 
 /// One pit and no other, on grains of equal speed.
-pub fn lone_pit() -> PittingLoss {
+pub fn lone_pit() -> PittingParams {
     let nucleation = Nucleation {
         rate: 0.0,
         decay: 1.0,
         susceptibility: Susceptibility::Uniform,
         interaction: Interaction::Independent,
     };
-    PittingLoss::default().with_nucleation(nucleation).and_then(|m| m.with_grains(0.02, 0.0)).unwrap()
+    PittingParams::default().with_nucleation(nucleation).with_grain_size(0.02).with_grain_contrast(0.0)
+}
+
+/// The model of checked parameters.
+pub fn pits(params: PittingParams) -> PittingLoss {
+    PittingLoss::new(params).unwrap()
 }

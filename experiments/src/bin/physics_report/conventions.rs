@@ -1,7 +1,7 @@
 //! What every synthesiser promises, counted.
 
 use crate::physdefect::appearance::{Appearance, Light, Material};
-use crate::physdefect::fracture::{FractureLine, FractureParams, FrontierParams, PaperFrontier};
+use crate::physdefect::fracture::{FractureLine, PaperFrontier};
 use crate::physdefect::noise::Perlin;
 use crate::physdefect::pitting::{PaperPolygon, PittingLoss};
 use crate::physdefect::registry::Registry;
@@ -229,10 +229,10 @@ fn replays(table: &mut Table, models: &[SynthesizerConfig]) -> Result<(), Error>
 /// With severities and a material of its own.
 fn narrowed(model: &SynthesizerConfig, rng: &mut ChaCha8Rng) -> SynthesizerConfig {
     let (low, range) = (0.5 * rng.random::<f64>(), 0.5 * rng.random::<f64>());
-    let material = Material { specular: rng.random(), cavity: rng.random(), ..Material::METAL };
+    let material = Material::METAL.with_specular(rng.random()).with_cavity(rng.random());
     let model = model.clone().with_severity(low, low + range);
     match model.appearance() {
-        Some(look) => model.with_appearance(Appearance { material, ..look }),
+        Some(look) => model.with_appearance(look.with_material(material)),
         None => model,
     }
 }

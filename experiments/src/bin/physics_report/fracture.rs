@@ -84,14 +84,14 @@ fn kinked_tips(table: &mut Table) {
 }
 
 fn homogeneous(angle: f64) -> Result<FractureLine, Error> {
-    FractureLine::new(FractureParams {
-        toughness: Toughness::Gaussian { disorder: 0.0 },
-        stress_angle: Some(angle),
-        flaw_tilt: 0.0,
-        edge_start: 0.0,
-        branching: 0.0,
-        ..FractureParams::default()
-    })
+    FractureLine::new(
+        FractureParams::default()
+            .with_toughness(Toughness::Gaussian { disorder: 0.0 })
+            .with_stress_angle(Some(angle))
+            .with_flaw_tilt(0.0)
+            .with_edge_start(0.0)
+            .with_branching(0.0),
+    )
 }
 
 /// The first crack of a seed that no edge of the domain stops.
@@ -176,14 +176,14 @@ fn opening(table: &mut Table) -> Result<(), Error> {
 
 fn roughness(table: &mut Table) -> Result<(), Error> {
     let domain = Domain::full(1024, 1024)?;
-    let model = FractureLine::new(FractureParams {
-        stress_angle: Some(FRAC_PI_2),
-        flaw_tilt: 0.0,
-        edge_start: 0.0,
-        branching: 0.0,
-        grain: 0.003,
-        ..FractureParams::default()
-    })?;
+    let model = FractureLine::new(
+        FractureParams::default()
+            .with_stress_angle(Some(FRAC_PI_2))
+            .with_flaw_tilt(0.0)
+            .with_edge_start(0.0)
+            .with_branching(0.0)
+            .with_grain(0.003),
+    )?;
     let mut profiles = Vec::new();
     for index in 0..60 {
         let crack = model.trace(&domain, 1.0, &mut SampleKey { seed: 5, index }.rng())?;

@@ -1,7 +1,7 @@
 //! PL against geometrical optics, Faraday's law and the statistics of point patterns and extremes.
 
 use crate::physdefect::pitting::{
-    Interaction, Metal, Nucleation, PitShape, PittingLoss, Product, Seed, Susceptibility, fast_march,
+    Interaction, Metal, Nucleation, PitShape, PittingLoss, PittingParams, Product, Seed, Susceptibility, fast_march,
 };
 use crate::physdefect::{Domain, Error, Mechanism, SampleKey};
 use crate::table::Table;
@@ -99,24 +99,27 @@ fn fermat(table: &mut Table) {
 }
 
 /// One pit and no other, on grains of equal speed.
-fn lone_pit() -> Result<PittingLoss, Error> {
+fn lone_pit() -> PittingParams {
     let nucleation = Nucleation {
         rate: 0.0,
         decay: 1.0,
         susceptibility: Susceptibility::Uniform,
         interaction: Interaction::Independent,
     };
-    PittingLoss::default().with_nucleation(nucleation)?.with_grains(0.02, 0.0)?.with_rate_spread(0.0)?.with_product(
-        Product::None,
-        0.0,
-        0.0,
-    )
+    PittingParams::default()
+        .with_nucleation(nucleation)
+        .with_grain_size(0.02)
+        .with_grain_contrast(0.0)
+        .with_rate_spread(0.0)
+        .with_product(Product::None)
+        .with_deposit(0.0)
+        .with_stain(0.0)
 }
 
 fn growth(table: &mut Table) -> Result<(), Error> {
     let domain = Domain::full(200, 200)?;
     for n in [1.0 / 3.0, 0.4, 0.5] {
-        let model = lone_pit()?.with_exponent(n)?;
+        let model = PittingLoss::new(lone_pit().with_exponent(n))?;
         let mut points = Vec::new();
         for k in 0..=10 {
             let m = model.generate(&domain, f64::from(k) / 10.0, &mut rng(5))?.measures;
@@ -139,7 +142,7 @@ fn shapes(table: &mut Table) -> Result<(), Error> {
         (PitShape::Undercut, 0.6, 0.6 + 0.4 * 2.0 / 3.0),
     ];
     for (shape, aspect, fill) in shapes {
-        let model = lone_pit()?.with_shape(shape).with_spread_rate(0.02)?;
+        let model = PittingLoss::new(lone_pit().with_shape(shape).with_spread_rate(0.02))?;
         let defect = model.generate(&domain, 1.0, &mut rng(1))?;
         let mut deepest = (0, 0.0f32);
         for ((y, _), &z) in defect.height.indexed_iter() {
@@ -220,10 +223,13 @@ fn extremes(table: &mut Table) -> Result<(), Error> {
         susceptibility: Susceptibility::Uniform,
         interaction: Interaction::Independent,
     };
-    let model = PittingLoss::default().with_nucleation(nucleation)?.with_spread_rate(0.004)?.with_product(
-        Product::None,
-        0.0,
-        0.0,
+    let model = PittingLoss::new(
+        PittingParams::default()
+            .with_nucleation(nucleation)
+            .with_spread_rate(0.004)
+            .with_product(Product::None)
+            .with_deposit(0.0)
+            .with_stain(0.0),
     )?;
     let domain = Domain::full(128, 128)?;
     let mut maxima = Vec::new();
@@ -255,7 +261,8 @@ fn faraday(table: &mut Table) -> Result<(), Error> {
         Metal::IRON.mass_g(3600.0),
         1e-3,
     );
-    let model = PittingLoss::default().with_shape(PitShape::Undercut).with_pixel_pitch_mm(0.05)?;
+    let model =
+        PittingLoss::new(PittingParams::default().with_shape(PitShape::Undercut).with_pixel_pitch_mm(Some(0.05)))?;
     let defect = model.generate(&Domain::full(128, 128)?, 0.6, &mut rng(2))?;
     let m = &defect.measures;
     let charge = (m["volume_px3"] + m["hidden_volume_px3"]) * 0.05f64.powi(3) * 7.874e-3 * 2.0 * 96_485.332 / 55.845;

@@ -1,6 +1,6 @@
 //! PW against plate theory's tables, closed forms and fibre-by-fibre integration.
 
-use crate::physdefect::warpage::{Load, PlasticWarpage, Plate, Tolerance, section_moment};
+use crate::physdefect::warpage::{Load, PlasticWarpage, Plate, Tolerance, WarpageParams, section_moment};
 use crate::physdefect::{Domain, Error, Mechanism, SampleKey};
 use crate::table::Table;
 use oracles::plates;
@@ -165,7 +165,9 @@ fn monotone(table: &mut Table) -> Result<(), Error> {
             let mut last = 0.0;
             for step in 0..20 {
                 let ratio = 1.2 + 0.3 * f64::from(step);
-                let model = PlasticWarpage::default().with_loads(&[load])?.with_load_ratio(ratio, ratio)?;
+                let model = PlasticWarpage::new(
+                    WarpageParams::default().with_loads(vec![load]).with_load_ratio((ratio, ratio)),
+                )?;
                 let defect = model.generate(&domain, 0.5, &mut SampleKey { seed, index: 0 }.rng())?;
                 let now = defect.measures["peak_residual_px"];
                 falls += usize::from(now <= last);
@@ -180,20 +182,20 @@ fn monotone(table: &mut Table) -> Result<(), Error> {
 
 fn scaling(table: &mut Table) -> Result<(), Error> {
     let domain = Domain::full(256, 256)?;
-    let kept = |m: PlasticWarpage| -> Result<f64, Error> {
-        let defect = m.generate(&domain, 0.5, &mut SampleKey { seed: 4, index: 0 }.rng())?;
+    let kept = |params: WarpageParams| -> Result<f64, Error> {
+        let defect = PlasticWarpage::new(params)?.generate(&domain, 0.5, &mut SampleKey { seed: 4, index: 0 }.rng())?;
         Ok(defect.measures["peak_residual_px"])
     };
-    let base = || PlasticWarpage::default().with_size(0.2, 0.2);
-    let reference = kept(base()?)?;
+    let base = || WarpageParams::default().with_size((0.2, 0.2));
+    let reference = kept(base())?;
     let source = "w ~ (yield strain) B^2 / h";
     table.near(
         "twice the yield strain, residual deflection",
         (2.0, source),
-        kept(base()?.with_material(0.006, 0.3)?)? / reference,
+        kept(base().with_yield_strain(0.006))? / reference,
         1e-9,
     );
-    table.near("half the thickness", (2.0, source), kept(base()?.with_thickness(0.0035)?)? / reference, 1e-9);
-    table.near("twice the size", (4.0, source), kept(base()?.with_size(0.4, 0.4)?)? / reference, 1e-9);
+    table.near("half the thickness", (2.0, source), kept(base().with_thickness(0.0035))? / reference, 1e-9);
+    table.near("twice the size", (4.0, source), kept(base().with_size((0.4, 0.4)))? / reference, 1e-9);
     Ok(())
 }
