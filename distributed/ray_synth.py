@@ -4,11 +4,12 @@
         --normals /data/bottle/train/good --count 1000000 --seed 1 --side 256 --format webdataset
 
 What follows `--` goes to `maphc2f synth` as it is. `--out` is a folder that every machine sees, or an fsspec URL
-(`s3://bucket/prefix`; `--storage` takes its options as JSON, such as an endpoint for MinIO). Binary and photos must lie at the
-same paths on every machine.
+(`s3://bucket/prefix`; `--storage` takes its options as JSON, such as an endpoint for MinIO). Binary and photos must
+lie at the same paths on every machine.
 
-A shard is the same on every try, so a worker that dies costs its time alone: in a shared folder its finished blocks are kept
-(`--resume`), to a URL the shard is sent when it is whole. At the end the manifest is also written as `manifest.parquet`.
+A shard is the same on every try, so a worker that dies costs its time alone: in a shared folder its finished blocks
+are kept (`--resume`), to a URL the shard is sent when it is whole. At the end the manifest is also written as
+`manifest.parquet`.
 """
 
 import argparse
@@ -33,7 +34,7 @@ def command(binary, out, arguments, shard=None):
 
 
 def synth(line):
-    """Runs the binary and returns its last line. Exit code 3 means that some samples could not be made: the manifest says which."""
+    """Runs the binary and returns its last line. Exit code 3: some samples could not be made; the manifest says which."""
     done = subprocess.run(line, capture_output=True, text=True)
     if done.returncode not in (0, 3):
         raise RuntimeError(f"{' '.join(line)}: {done.stderr.strip() or f'ended with {done.returncode}'}")
@@ -70,7 +71,7 @@ def make(binary, out, arguments, shard, storage, cpus, tries):
 
 
 def parquet(out, storage):
-    """The manifest as one table, nested values as JSON; written piece by piece, so that memory does not follow its length."""
+    """Writes the manifest as one table, nested values as JSON, block by block, so that memory does not grow with it."""
     fs, root = fsspec.core.url_to_fs(out, **storage)
     texts = ("source", "source_sha256", "region", "mechanism", "image_sha256", "mask_sha256", "failed")
     numbers = ("severity", "contrast_to_noise", "quality")
@@ -121,7 +122,8 @@ def main():
             synth(command(binary, out, arguments))  # merges what spans all blocks
         parquet(out, options.storage)
     seconds = time.time() - start
-    print(json.dumps({"images": made, "failed": failed, "seconds": seconds, "images_per_second": made / seconds, "errors": errors}))
+    done = {"images": made, "failed": failed, "seconds": seconds, "images_per_second": made / seconds, "errors": errors}
+    print(json.dumps(done))
     sys.exit(2 if errors else 0)
 
 

@@ -1,6 +1,6 @@
 """What `maphc2f synth` writes, read by the readers of others: `python distributed/test_formats.py [BINARY]`.
 
-COCO by pycocotools, WebDataset by webdataset, both compared with the folder of masks in MVTec's layout and with the manifest.
+COCO by pycocotools, WebDataset by webdataset, both compared with the masks in MVTec's layout and with the manifest.
 """
 
 import glob
@@ -34,7 +34,8 @@ class Formats(unittest.TestCase):
     def setUpClass(cls):
         cls.out = tempfile.mkdtemp()
         cls.addClassCleanup(shutil.rmtree, cls.out, ignore_errors=True)
-        run = ["--normals", PHOTOS, "--count", str(COUNT), "--seed", "2", "--side", "160", "--format", "mvtec,coco,webdataset"]
+        run = ["--normals", PHOTOS, "--count", str(COUNT), "--seed", "2", "--side", "160"]
+        run += ["--format", "mvtec,coco,webdataset"]
         subprocess.run([BINARY, "synth", *run, "--out", cls.out, "--quiet"], check=True, stdout=subprocess.DEVNULL)
         cls.manifest = {}
         for name in glob.glob(f"{cls.out}/manifest/*.jsonl"):

@@ -31,7 +31,8 @@ def tree(folder):
 
 
 def driver(out, *more):
-    line = [sys.executable, os.path.join(HERE, "ray_synth.py"), "--binary", BINARY, "--shards", "4", "--out", out, *more]
+    script = os.path.join(HERE, "ray_synth.py")
+    line = [sys.executable, script, "--binary", BINARY, "--shards", "4", "--out", out, *more]
     return subprocess.Popen([*line, "--", *RUN], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

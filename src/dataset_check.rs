@@ -57,8 +57,8 @@ impl DatasetCheck {
     }
 }
 
-/// Lists every fault of the dataset at `root`. Decodes every file if `decode`; never writes. `progress` is called after each file
-/// that was decoded.
+/// Lists every fault of the dataset at `root`. Decodes every file if `decode`; never writes. `progress` is called after
+/// each file that was decoded.
 ///
 /// # Errors
 /// [`Error::Dataset`] if the root cannot be listed; [`Error::NoCategory`] if it holds no category.

@@ -56,8 +56,8 @@ pub struct Evaluation {
     pub images: Vec<ScoredImage>,
 }
 
-/// Scores a test set: images are shrunk to the shorter side that the detector was trained at, maps resized back, and metrics computed
-/// at each image's own size.
+/// Scores a test set: images are shrunk to the shorter side that the detector was trained at, maps resized back, and
+/// metrics computed at each image's own size.
 ///
 /// `progress` is called with the number of each image that is done. Nothing is tuned on the test set.
 ///

@@ -11,15 +11,15 @@ use crate::error::Error;
 use crate::evaluate::TestImage;
 use crate::photo::shrink_to_side;
 
-/// Takes `count` real defects out of `tests`, sampled by `seed`, and makes a few-shot validation set of them, shrunk to a shorter
-/// side of `side`.
+/// Takes `count` real defects out of `tests`, sampled by `seed`, and makes a few-shot validation set of them, shrunk to
+/// a shorter side of `side`.
 ///
-/// They are moved: `tests` holds none of them afterwards, and [`crate::evaluate`] refuses their images should they come back. All
-/// methods of a comparison must be tested on the same remainder.
+/// They are moved: `tests` holds none of them afterwards, and [`crate::evaluate`] refuses their images should they come
+/// back. All methods of a comparison must be tested on the same remainder.
 ///
 /// # Errors
-/// [`Error::Detector`] with [`bisqad::Error::Parameter`] for a count of 0 or of more than there are defects with a mask, and
-/// [`bisqad::Error::UnusableDefect`] if two are the same picture; [`Error::Resize`].
+/// [`Error::Detector`] with [`bisqad::Error::Parameter`] for a count of 0 or of more than there are defects with a
+/// mask, and [`bisqad::Error::UnusableDefect`] if two are the same picture; [`Error::Resize`].
 pub fn take_few_shot(tests: &mut Vec<TestImage>, count: usize, side: usize, seed: u64) -> Result<FewShotSet, Error> {
     let defective = |t: &TestImage| t.kind.is_some() && t.mask.iter().any(|&m| m);
     let mut order: Vec<usize> = (0..tests.len()).filter(|&i| defective(&tests[i])).collect();

@@ -8,11 +8,11 @@ use imgkit::resize::{Kernel, resize_map};
 use rayon::prelude::*;
 
 use crate::error::Error;
+use crate::heatmap::overlay_heatmap;
 use crate::photo::{load_photo, prepare_folder, save_photo, shrink_to_side};
-use crate::sheet::overlay_heatmap;
 
-/// Scores each photo; writes heat maps under `out/heat` and `out/scores.csv` with one line a photo. A photo that cannot be read
-/// has the reason instead of a score. `progress` is called after each photo.
+/// Scores each photo; writes heat maps under `out/heat` and `out/scores.csv` with one line a photo. A photo that cannot
+/// be read has the reason instead of a score. `progress` is called after each photo.
 ///
 /// # Errors
 /// [`Error::Output`], [`Error::Write`] if something cannot be written.

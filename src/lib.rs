@@ -1,15 +1,20 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod category;
 mod dataset_check;
 mod error;
 mod evaluate;
+#[cfg(feature = "factory")]
+#[cfg_attr(docsrs, doc(cfg(feature = "factory")))]
 pub mod factory;
 mod few_shot;
+mod heatmap;
 mod inspect;
 mod photo;
 mod report;
+#[cfg(feature = "sheet")]
 mod sheet;
 mod synthesis;
 mod train;
@@ -20,12 +25,18 @@ pub use dataset_check::{Arrangement, CategoryCheck, DatasetCheck, check_dataset}
 pub use error::Error;
 pub use evaluate::{Evaluation, ScoredImage, TestImage, evaluate};
 pub use few_shot::take_few_shot;
+pub use heatmap::overlay_heatmap;
 pub use inspect::inspect_folder;
 pub use photo::{list_photos, load_photo, load_photos, prepare_folder, resize_square, save_photo, shrink_to_side};
-pub use report::{RunDescription, hardest_images, write_report};
-pub use sheet::{Cell, Sheet, overlay_heatmap};
-pub use synthesis::{MATERIALS, Pipeline, PipelineSource, SEVERITY, Stage, Stages, SynthesizedDefect};
+#[cfg(feature = "sheet")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sheet")))]
+pub use report::hardest_images;
+pub use report::{RunDescription, write_report};
+#[cfg(feature = "sheet")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sheet")))]
+pub use sheet::{Cell, Sheet};
+pub use synthesis::{MATERIALS, PHYSICAL, Pipeline, PipelineSource, SEVERITY, Stage, Stages, SynthesizedDefect};
 pub use train::{TrainedModel, TrainingParams, train, train_on};
 pub use warm_start::{RankingParams, RankingTarget, warm_start};
 
-pub use {adbench, bilevel, bisqad, frozen_backbone, imgkit, pde_refine, physdefect, sqe};
+pub use {adbench, bilevel, bisqad, frozen_backbone, imgkit, ndarray, pde_refine, physdefect, sqe};

@@ -14,8 +14,8 @@ use crate::error::Error;
 /// Smallest accepted side of a photo, px.
 pub(crate) const MINIMUM: usize = 32;
 
-/// Chooses the kernel that resizes a photo of `(height, width)` to a square: area averaging when both sides shrink, bilinear
-/// otherwise.
+/// Chooses the kernel that resizes a photo of `(height, width)` to a square: area averaging when both sides shrink,
+/// bilinear otherwise.
 pub(crate) fn square_kernel((height, width): (usize, usize), side: usize) -> Kernel {
     if height >= side && width >= side { Kernel::Area } else { Kernel::Bilinear }
 }
@@ -74,15 +74,20 @@ pub fn save_photo(path: &Path, photo: ArrayView3<'_, f32>) -> Result<(), Error> 
 /// Resizes `photo` to `side` x `side` with three channels. The aspect is not kept, as is usual for anomaly detection.
 ///
 /// # Errors
-/// [`Error::Resize`] for a side of zero.
+/// [`Error::Resize`] for a side of zero, [`Error::Parameter`] for a photo without channels.
 pub fn resize_square(photo: ArrayView3<'_, f32>, side: usize) -> Result<Array3<f32>, Error> {
-    let (h, w, _) = photo.dim();
+    let (h, w, c) = photo.dim();
+    check_channels(c)?;
     let resized = if (h, w) == (side, side) {
         photo.to_owned()
     } else {
         resize(photo, (side, side), square_kernel((h, w), side))?
     };
     Ok(three_channels(resized))
+}
+
+fn check_channels(channels: usize) -> Result<(), Error> {
+    Ok(imgkit::ensure(channels > 0, "photo", "channels", channels, "at least 1")?)
 }
 
 /// Repeats a gray channel to RGB; channels beyond the third are dropped.
@@ -94,13 +99,14 @@ fn three_channels(photo: Array3<f32>) -> Array3<f32> {
     concatenate(Axis(2), &[gray, gray, gray]).unwrap_or(photo)
 }
 
-/// `photo` with its shorter side brought down to `side`, its aspect kept; photos that are smaller already stay as they are. Grey stays one
-/// channel, so that what is drawn on it is gray too; more than three channels are cut to three.
+/// Shrinks `photo` so that its shorter side is `side`, keeping the aspect; smaller photos keep their size. Gray stays
+/// one channel, so that defects on it are gray, too; more than three channels are cut to three.
 ///
 /// # Errors
-/// [`Error::Resize`] for a side of zero.
+/// [`Error::Resize`] for a side of zero, [`Error::Parameter`] for a photo without channels.
 pub fn shrink_to_side(photo: ArrayView3<'_, f32>, side: usize) -> Result<Array3<f32>, Error> {
     let (h, w, c) = photo.dim();
+    check_channels(c)?;
     let kept = photo.slice_each_axis(|a| if a.axis.index() == 2 { (0..c.min(3)).into() } else { (..).into() });
     let gray = kept.slice_each_axis(|a| if a.axis.index() == 2 { (0..1).into() } else { (..).into() });
     let all_equal = kept.lanes(Axis(2)).into_iter().all(|pixel| pixel.iter().all(|v| *v == pixel[0]));

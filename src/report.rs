@@ -7,12 +7,18 @@ use adbench::report::{Document, Provenance, Report};
 use bisqad::TrainParams;
 
 use crate::error::Error;
+#[cfg(feature = "sheet")]
 use crate::evaluate::{Evaluation, TestImage};
-use crate::sheet::{Cell, Sheet, overlay_heatmap};
+#[cfg(feature = "sheet")]
+use crate::heatmap::overlay_heatmap;
+#[cfg(feature = "sheet")]
+use crate::sheet::{Cell, Sheet};
 
 /// Side of an image on the sheet of [`hardest_images`], px.
+#[cfg(feature = "sheet")]
 const SHOWN: u32 = 192;
 /// Good images and defects on that sheet, each.
+#[cfg(feature = "sheet")]
 const ROWS: usize = 6;
 
 /// Description of the run that a report is about.
@@ -71,11 +77,13 @@ pub fn write_report(folder: &Path, run: &RunDescription, reports: Vec<Report>) -
     Ok(())
 }
 
-/// Draws the good images that scored highest and the defects that scored lowest: photo, ground truth, heat map. `threshold` is the
-/// score above which an image is anomalous; it sets the heat map's colors.
+/// Draws the good images that scored highest and the defects that scored lowest: photo, ground truth, heat map.
+/// `threshold` is the score above which an image is anomalous; it sets the heat map's colors.
 ///
 /// # Errors
 /// [`Error::Parameter`] if the evaluation is not one of `tests`.
+#[cfg(feature = "sheet")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sheet")))]
 pub fn hardest_images(tests: &[TestImage], evaluation: &Evaluation, threshold: f64) -> Result<Sheet, Error> {
     let (found, expected) = (evaluation.images.len(), format!("{} as there are test images", tests.len()));
     imgkit::ensure(found == tests.len(), "hardest images", "evaluation.images", found, expected)?;

@@ -1,4 +1,4 @@
-//! Contact sheets and heat maps, for people.
+//! Contact sheets: images in a grid, for people.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use font8x8::UnicodeFonts;
 use image::{Rgb, RgbImage};
 use imgkit::image_io::write_png;
 use imgkit::level::to_u8;
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
+use ndarray::{Array3, ArrayView2, ArrayView3};
 
 use crate::error::Error;
 
@@ -38,19 +38,6 @@ impl Cell {
     }
 }
 
-/// Overlays a score map `(H, W)` on a photo `(H, W, C)`: transparent below `low`, through yellow to red at `high`. Pixels that
-/// the map lacks count as `low`.
-#[must_use]
-pub fn overlay_heatmap(photo: ArrayView3<'_, f32>, map: &Array2<f32>, low: f32, high: f32) -> Array3<f32> {
-    let (h, w, c) = photo.dim();
-    Array3::from_shape_fn((h, w, 3), |(y, x, k)| {
-        let base = 0.7 * photo.get((y, x, if c >= 3 { k } else { 0 })).copied().unwrap_or(0.0);
-        let t = ((map.get((y, x)).copied().unwrap_or(low) - low) / (high - low).max(1e-6)).clamp(0.0, 1.0);
-        let color = [1.0, 1.0 - t, 0.0][k];
-        base * (1.0 - 0.8 * t) + color * 0.8 * t
-    })
-}
-
 /// A contact sheet: a grid of images with a label over each column.
 #[derive(Debug)]
 pub struct Sheet {
@@ -60,6 +47,7 @@ pub struct Sheet {
 
 impl Sheet {
     /// An empty sheet with these column labels (ASCII).
+    #[must_use]
     pub fn new<S: Into<String>>(labels: impl IntoIterator<Item = S>) -> Self {
         Self { labels: labels.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }
@@ -120,6 +108,7 @@ fn write_text(canvas: &mut RgbImage, text: &str, left: u32, top: u32, width: u32
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::Array2;
 
     #[test]
     fn a_sheet_has_its_cells_in_place_and_refuses_ragged_rows() {
@@ -133,14 +122,5 @@ mod tests {
         assert_eq!(image.get_pixel(5, 20).0, [255; 3]);
         assert_eq!(image.get_pixel(17, 20).0, [0; 3]);
         assert!(image.enumerate_pixels().any(|(_, y, p)| y < 14 && *p == INK), "labels are drawn");
-    }
-
-    #[test]
-    fn heat_leaves_cold_pixels_gray_and_makes_hot_ones_red() {
-        let photo = Array3::from_elem((1, 2, 1), 0.5);
-        let map = Array2::from_shape_vec((1, 2), vec![0.0, 9.0]).unwrap();
-        let out = overlay_heatmap(photo.view(), &map, 1.0, 3.0);
-        assert_eq!(out[[0, 0, 0]], out[[0, 0, 1]]);
-        assert!(out[[0, 1, 0]] > 0.8 && out[[0, 1, 1]] < 0.2);
     }
 }

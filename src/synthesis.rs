@@ -3,15 +3,16 @@
 use bisqad::{Anomaly, AnomalySource, SourceError};
 use ndarray::{Array2, Array3, ArrayView3};
 use pde_refine::{CoarseToFine, Refine, RefineStats};
-use physdefect::appearance::{Appearance, Material, Rendered};
-use physdefect::fracture::FractureLine;
-use physdefect::pitting::PittingLoss;
-use physdefect::warpage::PlasticWarpage;
+use physdefect::appearance::{Appearance, Material};
+use physdefect::registry::Registry;
 use physdefect::{Domain, Record, SampleKey, Synthesizer, estimate_foreground};
 
 use crate::error::Error;
 
-/// Range of severities of [`Pipeline::physical`]. Milder defects are hard to see even for people who know where they are.
+/// Names of the three mechanisms of this project: fracture line, pitting loss, plastic warpage.
+pub const PHYSICAL: [&str; 3] = ["fracture-line", "pitting-loss", "plastic-warpage"];
+
+/// Default range of severities of a data set. Milder defects are hard to see even for people who know where they are.
 pub const SEVERITY: (f64, f64) = (0.25, 1.0);
 
 /// Default materials. Used when the product's material is unknown; the set covers most products.
@@ -90,17 +91,32 @@ impl Pipeline {
         Self { groups: Vec::new(), refine, last: Stage::Fine }
     }
 
-    /// A pipeline of the three mechanisms (FL, PL, PW), each in every one of `materials`, with severities from [`SEVERITY`].
+    /// A pipeline of the mechanisms [`PHYSICAL`], each in every one of `materials`, with severities from 0 to 1.
     /// Without materials it has no group.
     ///
     /// # Errors
     /// [`Error::Defect`] for a material out of range.
     pub fn physical(materials: &[Material]) -> Result<Self, Error> {
-        let looks: Vec<Appearance> = materials.iter().map(|&m| Appearance::new(m)).collect();
+        Self::from_registry(&Registry::standard(), &PHYSICAL, materials, (0.0, 1.0))
+    }
+
+    /// A pipeline of mechanisms by name: one group for each, in every one of `materials`, with severities from the
+    /// range `severity` within \[0, 1\].
+    ///
+    /// # Errors
+    /// [`Error::Defect`] for a name that is not in the registry, a material or a severity out of range.
+    pub fn from_registry(
+        registry: &Registry,
+        names: &[&str],
+        materials: &[Material],
+        severity: (f64, f64),
+    ) -> Result<Self, Error> {
         let mut pipeline = Self::default();
-        pipeline.push(rendered::<FractureLine>(&looks)?);
-        pipeline.push(rendered::<PittingLoss>(&looks)?);
-        pipeline.push(rendered::<PlasticWarpage>(&looks)?);
+        for name in names {
+            let entry = registry.by_name(name)?;
+            let build = |&material: &Material| entry.synthesizer(Appearance::new(material), severity);
+            pipeline.push(materials.iter().map(build).collect::<Result<_, _>>()?);
+        }
         Ok(pipeline)
     }
 
@@ -129,8 +145,8 @@ impl Pipeline {
         self.groups.get(group).and_then(|g| g.first()).map(|s| s.name())
     }
 
-    /// Sample `key` of `group` on `photo` `(H, W, C)`, f32 in \[0, 1\], inside `domain`, with all its stages. Which of the
-    /// group's synthesizers makes it follows from the key.
+    /// Sample `key` of `group` on `photo` `(H, W, C)`, f32 in \[0, 1\], inside `domain`, with all its stages. Which of
+    /// the group's synthesizers makes it follows from the key.
     ///
     /// # Errors
     /// [`Error::NoSuchGroup`]; [`Error::Defect`] if no defect could be made there; [`Error::Refine`].
@@ -184,13 +200,6 @@ impl Pipeline {
         let sample = synthesizers[which].synthesize(photo, domain, key)?;
         Ok((sample.paste(photo)?, sample.full_mask(h, w)?, sample.record))
     }
-}
-
-fn rendered<M>(looks: &[Appearance]) -> Result<Vec<Box<dyn Synthesizer>>, Error>
-where
-    M: physdefect::Mechanism + Default + 'static,
-{
-    looks.iter().map(|&look| Ok(Box::new(Rendered::new(M::default(), look)?) as Box<dyn Synthesizer>)).collect()
 }
 
 /// A source of anomalies for training: a [`Pipeline`] on a fixed set of photos.

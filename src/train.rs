@@ -95,7 +95,8 @@ pub struct TrainedModel {
     pub warm_start: WarmStartReport,
 }
 
-/// Trains a detector on good photos alone, `(H, W, 1 or 3)` of any sizes: warm start of the estimator, then both levels.
+/// Trains a detector on good photos alone, `(H, W, 1 or 3)` of any sizes: warm start of the estimator, then both
+/// levels.
 ///
 /// `source` is made from the same photos in the same order. The backbone is the embedded one; [`train_on`] takes any.
 ///

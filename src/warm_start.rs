@@ -18,8 +18,8 @@ pub enum RankingTarget {
     /// the estimator may learn to prefer faint defects.
     #[default]
     UpToOriginal,
-    /// Raw paste, npcF and npcF++, each scaled to the root-mean-square contrast of the faintest of them, so that contrast
-    /// carries no information about the rank. This project's own variant.
+    /// Raw paste, npcF and npcF++, each scaled to the root-mean-square contrast of the faintest of them, so that
+    /// contrast carries no information about the rank. This project's own variant.
     ContrastMatched,
 }
 

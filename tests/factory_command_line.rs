@@ -39,8 +39,8 @@ fn a_file_gives_the_same_run_as_flags() {
     run(synth(&normals, &flags, 3).args(["--mechanisms", "cutpaste,fracture-line=2", "--side", "48"]));
     let config = folder.path().join("run.toml");
     let text = format!(
-        "normals = {:?}\nout = {:?}\ncount = 3\nseed = 9\nside = 48\nmechanisms = [\"cutpaste\", \"fracture-line=2\"]\njson = true\n",
-        normals, file
+        "normals = {normals:?}\nout = {file:?}\ncount = 3\nseed = 9\nside = 48\njson = true\n\
+         mechanisms = [\"cutpaste\", \"fracture-line=2\"]\n"
     );
     fs::write(&config, text).unwrap();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_maphc2f"));

@@ -1,5 +1,5 @@
-//! A cache of decoded photos in a fixed amount of memory, whatever the run's length. Samples on one photo follow each other, so few
-//! are needed.
+//! A cache of decoded photos in a fixed amount of memory, whatever the run's length. Samples on one photo follow each
+//! other, so few are needed.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};

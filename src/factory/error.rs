@@ -104,7 +104,7 @@ pub enum Error {
         source: BoxError,
     },
     /// A run has no sample of this number.
-    #[error("{}: has no sample {index}{}", path.display(), reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default())]
+    #[error("{}: has no sample {index}{}", path.display(), reason_of(reason))]
     NoSample {
         /// The block's manifest.
         path: PathBuf,
@@ -140,6 +140,11 @@ pub enum Error {
     /// A defect or its refinement failed, or a dataset is not in order.
     #[error(transparent)]
     Pipeline(#[from] crate::Error),
+}
+
+/// A reason as the end of a message.
+fn reason_of(reason: &Option<String>) -> String {
+    reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default()
 }
 
 /// Names as the end of a message.

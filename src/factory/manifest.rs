@@ -6,20 +6,62 @@ use std::path::Path;
 
 use physdefect::Measures;
 use physdefect::SampleKey;
+use physdefect::registry::Registry;
 use physdefect::replay::SynthesizerConfig;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::error::Error;
 use super::photo_set::Region;
 
-/// Reads the records of a block.
-pub(super) fn read_block(path: &Path) -> Result<Vec<ManifestRecord>, Error> {
+/// What every line of the manifest has, whatever made its sample.
+#[derive(Debug, Deserialize)]
+pub(super) struct Outcome {
+    pub(super) index: u64,
+    /// The photo.
+    pub(super) source: String,
+    #[serde(default)]
+    pub(super) unusable: bool,
+    /// Why there is no sample.
+    #[serde(default)]
+    pub(super) failed: Option<String>,
+}
+
+/// Reads the outcomes of a block.
+pub(super) fn read_outcomes(path: &Path) -> Result<Vec<Outcome>, Error> {
+    read(path, |line| Ok(serde_json::from_str(line)?))
+}
+
+/// Reads the record of one index in a block; `None` if it has none. `registry` knows the mechanism.
+pub(super) fn read_record(path: &Path, registry: &Registry, index: u64) -> Result<Option<ManifestRecord>, Error> {
+    let lines = read(path, |line| {
+        let outcome: Outcome = serde_json::from_str(line)?;
+        if outcome.index == index { parse(line, registry).map(Some) } else { Ok(None) }
+    })?;
+    Ok(lines.into_iter().flatten().next())
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+fn read<T>(path: &Path, parse: impl Fn(&str) -> Result<T, BoxError>) -> Result<Vec<T>, Error> {
     let text = fs::read_to_string(path).map_err(|source| Error::Input { path: path.to_owned(), source })?;
     let parse = |(i, line): (usize, &str)| {
-        let fail = |e| Error::manifest(path, format!("line {} is no sample ({e})", i + 1));
-        serde_json::from_str(line).map_err(fail)
+        parse(line).map_err(|e| Error::manifest(path, format!("line {} is no sample ({e})", i + 1)))
     };
     text.lines().enumerate().map(parse).collect()
+}
+
+/// A record whose synthesizer is one of `registry`. Deserialization itself knows the standard registry alone, so the
+/// synthesizer is read by itself and put in the place of a standard one.
+fn parse(line: &str, registry: &Registry) -> Result<ManifestRecord, BoxError> {
+    let mut value: Value = serde_json::from_str(line)?;
+    let Some(Value::Object(config)) = value.get_mut("model").map(Value::take) else {
+        return Ok(ManifestRecord::Failed(serde_json::from_value(value)?));
+    };
+    let config = registry.config_from_json(config)?;
+    value["model"] = json!({ "model": "cutpaste" });
+    let record: SampleRecord = serde_json::from_value(value)?;
+    Ok(ManifestRecord::Made(Box::new(SampleRecord { model: config, ..record })))
 }
 
 /// Result of one index: a line of the manifest.

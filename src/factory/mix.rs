@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::text_list::{as_text, items, refuse};
-use crate::synthesis::SEVERITY;
+use crate::synthesis::{PHYSICAL, SEVERITY};
 
 /// One mechanism of a mix: its name, how often it is used, how severe its defects are.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,7 +86,7 @@ pub struct MechanismMix(Vec<MixEntry>);
 
 impl Default for MechanismMix {
     fn default() -> Self {
-        Self(["fracture-line", "pitting-loss", "plastic-warpage"].map(MixEntry::new).into())
+        Self(PHYSICAL.map(MixEntry::new).into())
     }
 }
 
@@ -124,21 +124,43 @@ impl MechanismMix {
 impl FromStr for MechanismMix {
     type Err = Error;
 
+    /// Reads a mix of the names in [`Registry::standard`].
     fn from_str(text: &str) -> Result<Self, Error> {
-        Self::new(items(text).map(MixEntry::from_str).collect::<Result<Vec<_>, _>>()?)
+        let mix = Self::parse(text)?;
+        for entry in &mix.0 {
+            Registry::standard().by_name(&entry.name).map_err(crate::Error::from)?;
+        }
+        Ok(mix)
     }
 }
 
-impl FromStr for MixEntry {
-    type Err = Error;
+impl MechanismMix {
+    /// Reads a mix of any names.
+    fn parse(text: &str) -> Result<Self, Error> {
+        Self::new(items(text).map(MixEntry::parse).collect::<Result<Vec<_>, _>>()?)
+    }
+}
 
-    fn from_str(text: &str) -> Result<Self, Error> {
+impl From<MechanismMix> for String {
+    fn from(mix: MechanismMix) -> Self {
+        mix.to_string()
+    }
+}
+
+impl TryFrom<String> for MechanismMix {
+    type Error = Error;
+
+    /// Reads a mix of any names: a run may have been made with a registry of its own.
+    fn try_from(text: String) -> Result<Self, Error> {
+        Self::parse(&text)
+    }
+}
+
+impl MixEntry {
+    fn parse(text: &str) -> Result<Self, Error> {
         let (rest, severity) = text.split_once('@').map_or((text, None), |(rest, range)| (rest, Some(range)));
         let (name, weight) = rest.split_once('=').map_or((rest, None), |(name, weight)| (name, Some(weight)));
         let mut entry = Self::new(name);
-        if Registry::standard().by_name(name).is_err() {
-            return refuse("mechanisms", name, format!("one of {}", known_mechanisms()));
-        }
         if let Some(weight) = weight {
             entry.weight = weight.parse().unwrap_or(f64::NAN);
         }
@@ -209,7 +231,7 @@ impl Display for Materials {
     }
 }
 
-as_text!(MechanismMix, Materials);
+as_text!(Materials);
 
 fn known_mechanisms() -> String {
     Registry::standard().names().collect::<Vec<_>>().join(", ")
@@ -220,10 +242,10 @@ fn known_materials() -> String {
 }
 
 /// The synthesizer of a mechanism on a material, as plain data.
-pub(super) fn config(entry: &MixEntry, material: &str) -> Result<SynthesizerConfig, physdefect::Error> {
+pub(super) fn config(entry: &MixEntry, material: &str, registry: &Registry) -> Result<SynthesizerConfig, crate::Error> {
     let (low, high) = entry.severity;
     let appearance = Appearance::new(Material::by_name(material)?);
-    Ok(Registry::standard().by_name(&entry.name)?.config()?.with_appearance(appearance).with_severity(low, high))
+    Ok(registry.by_name(&entry.name)?.config()?.with_appearance(appearance).with_severity(low, high))
 }
 
 #[cfg(test)]
@@ -234,7 +256,7 @@ mod tests {
     fn every_mechanism_is_built_under_its_own_name() {
         for name in Registry::standard().names() {
             let entry = MixEntry::new(name).with_severity((0.2, 0.4));
-            let built = config(&entry, "metal").unwrap().build().unwrap();
+            let built = config(&entry, "metal", &Registry::standard()).unwrap().build().unwrap();
             assert_eq!(built.name(), name);
         }
     }

@@ -1,15 +1,16 @@
 //! The dataset factory: a folder of good photos in, a data set of defects with a manifest out. Library and inside of
 //! `maphc2f synth` at once.
 //!
-//! A sample is a pure function of the [`DatasetParams`], the photos and its index. Indices come in blocks of [`BLOCK`]; a block's files
-//! get their final names when all of them are written, its manifest last. So any division of the blocks over processes,
-//! and any number of interruptions, ends in the same bytes.
+//! A sample is a pure function of the [`DatasetParams`], the photos and its index. Indices come in blocks of [`BLOCK`];
+//! a block's files get their final names when all of them are written, its manifest last. So any division of the blocks
+//! over processes, and any number of interruptions, ends in the same bytes.
 //!
 //! ```text
 //! out/run.json                    what was asked for; another run is refused there
 //! out/manifest/000000.jsonl       one line a sample of block 0: written last, so it marks a finished block
 //! out/manifest/000000.sums        SHA-256 of every file of block 0, as `sha256sum -c` reads it
-//! out/mvtec/train/good/00000000.png, out/mvtec/test/<mechanism>/..., out/mvtec/ground_truth/<mechanism>/00000000_mask.png
+//! out/mvtec/train/good/00000000.png, out/mvtec/test/<mechanism>/...,
+//!     out/mvtec/ground_truth/<mechanism>/00000000_mask.png
 //! out/yolo/{images,labels}/..., out/yolo/data.yaml
 //! out/coco/images/..., out/coco/blocks/000000.txt, out/coco/annotations.json (when all blocks are there)
 //! out/webdataset/000000.tar       00000000.png, 00000000.mask.png, 00000000.json, ...

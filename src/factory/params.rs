@@ -14,7 +14,8 @@ const MAX_COUNT: u64 = 1 << 40;
 ///
 /// ```
 /// use maphc2f::factory::DatasetParams;
-/// let params = DatasetParams::default().with_count(1000).with_side(Some(256)).with_mechanisms("pitting-loss".parse()?);
+/// let params = DatasetParams::default().with_count(1000).with_side(Some(256));
+/// let params = params.with_mechanisms("pitting-loss".parse()?);
 /// params.check()?;
 /// assert!(params.with_count(0).check().is_err());
 /// # Ok::<(), maphc2f::factory::Error>(())
@@ -103,8 +104,8 @@ fields! {
     materials, with_materials: Materials, &Materials, |p| &p.materials;
     /// Formats that are written (default: MVTec AD).
     formats, with_formats: Formats, &Formats, |p| &p.formats;
-    /// Fraction of the candidates that is kept, in (0.01, 1]: the best by estimated quality of 1 / fraction. 1, the default,
-    /// makes one candidate.
+    /// Fraction of the candidates that is kept, in (0.01, 1]: the best by estimated quality of 1 / fraction. 1, the
+    /// default, makes one candidate.
     keep_best, with_keep_best: f64, f64, |p| p.keep_best;
 }
 

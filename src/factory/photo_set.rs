@@ -57,9 +57,9 @@ impl SourcePhoto {
 const GOOD: [&str; 2] = ["good", "ok"];
 
 impl PhotoSet {
-    /// The photos of a plain folder, of a category in MVTec AD, VisA or BTAD layout (`train/good` or `train/ok`), or of the named
-    /// `category` below a dataset's root (the published VisA with its `split_csv` too). `masks` is a folder of foreground masks
-    /// named as the photos (`<stem>.png` or `<stem>_mask.png`), white where the product is.
+    /// The photos of a plain folder, of a category in MVTec AD, VisA or BTAD layout (`train/good` or `train/ok`), or of
+    /// the named `category` below a dataset's root (the published VisA with its `split_csv` too). `masks` is a folder
+    /// of foreground masks named as the photos (`<stem>.png` or `<stem>_mask.png`), white where the product is.
     ///
     /// # Errors
     /// [`Error::NoFolder`]; [`Error::NoCategory`], or [`Error::CategoryNeeded`] if there are several and none is named;
@@ -146,7 +146,8 @@ impl PhotoSet {
     /// Reads photo `i`, resized to `side` x `side` if given.
     ///
     /// # Errors
-    /// [`Error::NoPhoto`]; [`Error::Photo`] if photo or mask cannot be read, do not fit together or leave no room for a defect.
+    /// [`Error::NoPhoto`]; [`Error::Photo`] if photo or mask cannot be read, do not fit together or leave no room for a
+    /// defect.
     pub fn load(&self, i: usize, side: Option<usize>) -> Result<SourcePhoto, Error> {
         let name = self.name(i).ok_or(Error::NoPhoto { index: i, total: self.len() })?;
         self.load_path(name, side)
@@ -240,9 +241,9 @@ fn given(folder: &Path, path: &Path, photo: (usize, usize), to: (usize, usize)) 
     let mask = if photo == to {
         mask
     } else {
-        let grey =
+        let gray =
             resize_map(mask.mapv(f32::from).view(), to, square_kernel(photo, to.0)).map_err(|e| e.to_string())?;
-        grey.mapv(|v| v >= 0.5)
+        gray.mapv(|v| v >= 0.5)
     };
     Domain::from_mask(mask).map_err(|e| format!("{}: {e}", file.display()))
 }

@@ -10,7 +10,8 @@ use super::error::Error;
 use super::params::DatasetParams;
 use super::text_list::refuse;
 
-/// Samples of a block, the smallest amount of work that is finished or not. Part of the format: independent of the shards.
+/// Samples of a block, the smallest amount of work that is finished or not. Part of the format: independent of the
+/// shards.
 pub const BLOCK: u64 = 256;
 
 /// First random stream of the plan; those of the defects lie below.
@@ -20,8 +21,8 @@ const STREAM: u64 = 1 << 62;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SamplePlan {
-    /// Photo, counted in the order of [`PhotoSet`](super::PhotoSet). Every photo carries equally many samples (to within one), and
-    /// they follow each other, so that it is decoded once.
+    /// Photo, counted in the order of [`PhotoSet`](super::PhotoSet). Every photo carries equally many samples (to
+    /// within one), and they follow each other, so that it is decoded once.
     pub photo: usize,
     /// Position in [`DatasetParams::mechanisms`].
     pub mechanism: usize,
@@ -76,8 +77,8 @@ impl DatasetParams {
     }
 }
 
-/// One of several equal parts of a run, counted from 0 and written `part/of`: the blocks whose number leaves `part` when divided
-/// by `of`.
+/// One of several equal parts of a run, counted from 0 and written `part/of`: the blocks whose number leaves `part`
+/// when divided by `of`.
 ///
 /// ```
 /// use maphc2f::factory::Shard;

@@ -10,8 +10,8 @@ use ndarray::{Array3, ArrayView2};
 pub(super) fn photo(pixels: &Array3<u8>) -> Result<Vec<u8>, ImageError> {
     let pixels = pixels.as_standard_layout();
     let (h, w, c) = pixels.dim();
-    let colour = if c == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
-    encode(pixels.as_slice().unwrap_or_default(), (h, w), colour, FilterType::Up)
+    let color = if c == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
+    encode(pixels.as_slice().unwrap_or_default(), (h, w), color, FilterType::Up)
 }
 
 /// A mask, 0 or 255.
@@ -23,11 +23,11 @@ pub(super) fn mask(mask: ArrayView2<'_, bool>) -> Result<Vec<u8>, ImageError> {
 fn encode(
     bytes: &[u8],
     (h, w): (usize, usize),
-    colour: ExtendedColorType,
+    color: ExtendedColorType,
     filter: FilterType,
 ) -> Result<Vec<u8>, ImageError> {
     let mut out = Cursor::new(Vec::with_capacity(bytes.len() / 2));
     let encoder = PngEncoder::new_with_quality(&mut out, CompressionType::Fast, filter);
-    encoder.write_image(bytes, w as u32, h as u32, colour)?;
+    encoder.write_image(bytes, w as u32, h as u32, color)?;
     Ok(out.into_inner())
 }

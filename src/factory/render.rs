@@ -9,8 +9,9 @@ use super::manifest::{MaskExtent, SolverStats};
 use super::photo_set::SourcePhoto;
 use crate::synthesis::Pipeline;
 
-/// Tries of an index: a defect may find no room or stay invisible. Try n of index i has the key i + n 2^40, for a run has at
-/// most 2^40 indices. Loops inside a mechanism are another thing: they reject shapes within one sample's random stream.
+/// Tries of an index: a defect may find no room or stay invisible. Try n of index i has the key i + n 2^40, for a run
+/// has at most 2^40 indices. Loops inside a mechanism are another thing: they reject shapes within one sample's random
+/// stream.
 pub(super) const RETRY: Retry = Retry::new(8, 1 << 40);
 
 /// A defect on a photo, 8 bits. Outside the mask `image` equals the photo.

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use physdefect::registry::Registry;
+
 use super::encoded::EncodedSample;
 use super::error::Error;
 use super::files::Hash;
 use super::layout::manifest_block;
-use super::manifest::{ManifestRecord, SampleRecord, read_block};
+use super::manifest::{ManifestRecord, SampleRecord, read_record};
 use super::photo_set::PhotoSet;
 use super::plan::BLOCK;
 use super::render::{extent, render};
@@ -26,13 +28,15 @@ pub struct Replayed {
     pub differing: Vec<&'static str>,
 }
 
-/// Makes sample `index` of the run in `out` again, from its record and the photo in `photos` that it names.
+/// Makes sample `index` of the run in `out` again, from its record and the photo in `photos` that it names. `registry`
+/// knows the run's mechanisms: [`Registry::standard`] unless the run had one of its own.
 ///
 /// # Errors
-/// [`Error::NoSample`] or [`Error::Manifest`] if the manifest has no such sample, [`Error::Photo`] if the photo cannot be used.
-pub fn replay(out: &Path, photos: &PhotoSet, index: u64) -> Result<Replayed, Error> {
+/// [`Error::NoSample`] or [`Error::Manifest`] if the manifest has no such sample, [`Error::Photo`] if the photo cannot
+/// be used.
+pub fn replay(out: &Path, photos: &PhotoSet, registry: &Registry, index: u64) -> Result<Replayed, Error> {
     let path = out.join(manifest_block(index / BLOCK));
-    let entry = match read_block(&path)?.into_iter().find(|record| record.index() == index) {
+    let entry = match read_record(&path, registry, index)? {
         Some(ManifestRecord::Made(record)) => *record,
         Some(ManifestRecord::Failed(failure)) => {
             return Err(Error::NoSample { path, index, reason: Some(failure.failed) });

@@ -5,6 +5,7 @@ use std::io::{self, BufWriter};
 use std::path::Path;
 
 use imgkit::file::{write_atomic, write_atomic_with};
+use physdefect::registry::Registry;
 use rayon::prelude::*;
 
 use super::encoded::EncodedSample;
@@ -12,7 +13,7 @@ use super::error::Error;
 use super::formats::{Format, Formats, Tar, coco_fragment, coco_merge};
 use super::header::RunHeader;
 use super::layout::{COCO, RUN, coco_block, coco_blocks, manifest_block, tar};
-use super::manifest::{ManifestRecord, read_block};
+use super::manifest::{ManifestRecord, Outcome, read_outcomes};
 use super::params::DatasetParams;
 use super::photo_set::PhotoSet;
 use super::plan::{BLOCK, Shard};
@@ -26,11 +27,12 @@ use crate::photo::prepare_folder;
 const CHUNK: u64 = 32;
 
 /// What to make, from what, where, and which part of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Job<'a> {
     params: &'a DatasetParams,
     photos: &'a PhotoSet,
     out: &'a Path,
+    registry: Registry,
     shard: Shard,
     resume: bool,
     strict: bool,
@@ -41,7 +43,15 @@ impl<'a> Job<'a> {
     /// The whole run, afresh, from `photos` into the folder `out`.
     #[must_use]
     pub fn new(params: &'a DatasetParams, photos: &'a PhotoSet, out: &'a Path) -> Self {
-        Self { params, photos, out, shard: Shard::default(), resume: false, strict: false, quality_scorer: None }
+        let (registry, shard) = (Registry::standard(), Shard::default());
+        Self { params, photos, out, registry, shard, resume: false, strict: false, quality_scorer: None }
+    }
+
+    /// Sets the registry in which names of mechanisms are looked up (default: [`Registry::standard`]).
+    #[must_use]
+    pub fn with_registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
     }
 
     /// Sets the part of the run that is made (default: the whole).
@@ -88,18 +98,20 @@ pub struct Summary {
     pub unusable: Vec<(String, String)>,
 }
 
-/// Makes the samples of a job's blocks that are not there yet. `progress` is called with the number of samples that were done.
+/// Makes the samples of a job's blocks that are not there yet. `progress` is called with the number of samples that
+/// were done.
 ///
 /// # Errors
-/// Before anything is written: [`Error::Parameter`], [`Error::UnusablePhotos`], [`Error::OtherRun`], and without
-/// [`Job::with_resume`] [`Error::FinishedBlock`]. Later: [`Error::Output`]; what is finished by then stays.
+/// Before anything is written: [`Error::Parameter`], [`Error::Pipeline`] for an unknown mechanism,
+/// [`Error::UnusablePhotos`], [`Error::OtherRun`], and without [`Job::with_resume`] [`Error::FinishedBlock`]. Later:
+/// [`Error::Output`]; what is finished by then stays.
 pub fn synthesize(job: &Job<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Summary, Error> {
     let params = job.params;
     params.check()?;
     if params.keep_best() < 1.0 && job.quality_scorer.is_none() {
         return refuse("keep_best", params.keep_best(), "1 without a quality estimator: name its file");
     }
-    let maker = SampleMaker::new(params, job.photos, job.quality_scorer)?;
+    let maker = SampleMaker::new(params, job.photos, &job.registry, job.quality_scorer)?;
     if job.strict {
         refuse_unusable(job)?;
     }
@@ -169,13 +181,8 @@ fn begin(job: &Job<'_>) -> Result<Vec<u64>, Error> {
 
 /// Whether a finished block lacks samples whose photos can be used now.
 fn mended(job: &Job<'_>, manifest: &Path) -> Result<bool, Error> {
-    let usable = |record: &ManifestRecord| match record {
-        ManifestRecord::Failed(failure) if failure.unusable => {
-            job.photos.load_path(&failure.source, job.params.side()).is_ok()
-        }
-        _ => false,
-    };
-    Ok(read_block(manifest)?.iter().any(usable))
+    let usable = |line: &Outcome| line.unusable && job.photos.load_path(&line.source, job.params.side()).is_ok();
+    Ok(read_outcomes(manifest)?.iter().any(usable))
 }
 
 /// Makes one block; returns how many samples there are and how many are lacking.

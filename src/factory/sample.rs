@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use physdefect::Synthesizer;
+use physdefect::registry::Registry;
 use physdefect::replay::SynthesizerConfig;
 use sqe::{DESCRIPTORS, Descriptors};
 
@@ -23,11 +24,17 @@ use super::render::{RETRY, RenderedSample, extent, render_first, to_f32};
 use super::text_list::refuse;
 use crate::synthesis::Pipeline;
 
-/// Renders sample `index` of a run, without measures or files: for looking at.
+/// Renders sample `index` of a run with the mechanisms of `registry`, without measures or files: for looking at.
 ///
 /// # Errors
-/// [`Error::Parameter`], [`Error::Photo`] if its photo cannot be used, [`Error::Pipeline`] if no try succeeds.
-pub fn preview(params: &DatasetParams, photos: &PhotoSet, index: u64) -> Result<RenderedSample, Error> {
+/// [`Error::Parameter`], [`Error::Photo`] if its photo cannot be used, [`Error::Pipeline`] for a mechanism that is not
+/// in the registry or if no try succeeds.
+pub fn preview(
+    params: &DatasetParams,
+    photos: &PhotoSet,
+    registry: &Registry,
+    index: u64,
+) -> Result<RenderedSample, Error> {
     params.check()?;
     if index >= params.count() {
         return refuse("index", index, format!("below the run's {} samples", params.count()));
@@ -35,21 +42,26 @@ pub fn preview(params: &DatasetParams, photos: &PhotoSet, index: u64) -> Result<
     let plan = params.plan(photos.len(), index);
     let photo = photos.load(plan.photo, params.side())?;
     let mut pipeline = Pipeline::default();
-    pipeline.push(vec![synthesizer(params, plan.mechanism, plan.material)?]);
+    pipeline.push(vec![build(&config(params, registry, plan.mechanism, plan.material)?)?]);
     Ok(render_first(&photo, &pipeline, 0, params.seed(), index)?)
 }
 
 /// A synthesizer of the mix on one of the materials, as plain data.
-fn config(params: &DatasetParams, mechanism: usize, material: usize) -> Result<SynthesizerConfig, Error> {
+fn config(
+    params: &DatasetParams,
+    registry: &Registry,
+    mechanism: usize,
+    material: usize,
+) -> Result<SynthesizerConfig, Error> {
     let (entries, names) = (params.mechanisms().entries(), params.materials().names());
     let (Some(entry), Some(name)) = (entries.get(mechanism), names.get(material)) else {
         return refuse("plan", format!("{mechanism}, {material}"), "a mechanism and a material of the mix");
     };
-    Ok(mix::config(entry, name).map_err(crate::Error::from)?)
+    Ok(mix::config(entry, name, registry)?)
 }
 
-fn synthesizer(params: &DatasetParams, mechanism: usize, material: usize) -> Result<Box<dyn Synthesizer>, Error> {
-    Ok(config(params, mechanism, material)?.build().map_err(crate::Error::from)?)
+fn build(config: &SynthesizerConfig) -> Result<Box<dyn Synthesizer>, crate::Error> {
+    Ok(config.build()?)
 }
 
 /// Makes the samples of a run, in any order.
@@ -60,21 +72,26 @@ pub(super) struct SampleMaker<'a> {
     quality_scorer: Option<&'a QualityScorer>,
     /// One group for every pair of mechanism and material, by mechanism, then by material.
     pipeline: Pipeline,
+    /// Of every group.
+    configs: Vec<SynthesizerConfig>,
 }
 
 impl<'a> SampleMaker<'a> {
     pub(super) fn new(
         params: &'a DatasetParams,
         photos: &'a PhotoSet,
+        registry: &Registry,
         quality_scorer: Option<&'a QualityScorer>,
     ) -> Result<Self, Error> {
-        let mut pipeline = Pipeline::default();
+        let (mut pipeline, mut configs) = (Pipeline::default(), Vec::new());
         for mechanism in 0..params.mechanisms().entries().len() {
             for material in 0..params.materials().names().len() {
-                pipeline.push(vec![synthesizer(params, mechanism, material)?]);
+                let config = config(params, registry, mechanism, material)?;
+                pipeline.push(vec![build(&config)?]);
+                configs.push(config);
             }
         }
-        Ok(Self { params, photos, cache: Cache::new(photos, params.side()), quality_scorer, pipeline })
+        Ok(Self { params, photos, cache: Cache::new(photos, params.side()), quality_scorer, pipeline, configs })
     }
 
     /// The manifest's record of `index`, and its images if a sample was made.
@@ -111,7 +128,7 @@ impl<'a> SampleMaker<'a> {
             side: self.params.side(),
             region: photo.region,
             mechanism: rendered.record.model.clone(),
-            model: config(self.params, plan.mechanism, plan.material)?,
+            model: self.configs[self.group(plan)].clone(),
             key: rendered.record.key,
             severity: rendered.record.severity,
             contrast_to_noise: rendered.record.contrast_to_noise,
@@ -127,6 +144,11 @@ impl<'a> SampleMaker<'a> {
         Ok((ManifestRecord::Made(Box::new(record)), Some(encoded)))
     }
 
+    /// Number of the pipeline's group that a plan uses.
+    fn group(&self, plan: SamplePlan) -> usize {
+        plan.mechanism * self.params.materials().names().len() + plan.material
+    }
+
     /// The first defect that succeeds, or the best of several candidates by estimated quality.
     fn best(
         &self,
@@ -134,8 +156,7 @@ impl<'a> SampleMaker<'a> {
         plan: SamplePlan,
         index: u64,
     ) -> Result<(RenderedSample, Option<f64>), crate::Error> {
-        let group = plan.mechanism * self.params.materials().names().len() + plan.material;
-        let render = |first| render_first(photo, &self.pipeline, group, self.params.seed(), first);
+        let render = |first| render_first(photo, &self.pipeline, self.group(plan), self.params.seed(), first);
         let Some(scorer) = self.quality_scorer else {
             return Ok((render(index)?, None));
         };

@@ -11,7 +11,7 @@ use super::files::Hash;
 use super::formats::{Format, coco_merge};
 use super::header::RunHeader;
 use super::layout::{COCO, RUN, checksums, coco_blocks, manifest_block};
-use super::manifest::{ManifestRecord, read_block};
+use super::manifest::read_outcomes;
 use super::params::DatasetParams;
 
 /// Differences between a folder and its manifest. Paths are relative to the folder.
@@ -51,11 +51,12 @@ impl Verification {
     }
 }
 
-/// Compares every file of a finished or unfinished run with the hash taken when it was made. `progress` is called after each
-/// block.
+/// Compares every file of a finished or unfinished run with the hash taken when it was made. `progress` is called after
+/// each block.
 ///
 /// # Errors
-/// [`Error::NoRun`] or [`Error::RunHeader`] if the folder holds no run, [`Error::Manifest`] if a block's manifest is not one.
+/// [`Error::NoRun`] or [`Error::RunHeader`] if the folder holds no run, [`Error::Manifest`] if a block's manifest is
+/// not one.
 pub fn verify(out: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<Verification, Error> {
     let params = RunHeader::read(out)?.params;
     let check = |block: u64| {
@@ -109,14 +110,14 @@ fn check_block(out: &Path, params: &DatasetParams, block: u64) -> Result<(Verifi
         names.push(name.to_owned());
     }
     if !found.differing.contains(&manifest_block(block)) {
-        let samples = read_block(&lines)?;
+        let samples = read_outcomes(&lines)?;
         let expected = params.indices(block);
         let in_order = samples.len() as u64 == expected.end - expected.start
-            && samples.iter().zip(expected).all(|(line, i)| line.index() == i);
+            && samples.iter().zip(expected).all(|(line, i)| line.index == i);
         if !in_order {
             return Err(Error::manifest(&lines, "does not list the samples of its block: make the block again"));
         }
-        found.images = samples.iter().filter(|line| matches!(line, ManifestRecord::Made(_))).count() as u64;
+        found.images = samples.iter().filter(|line| line.failed.is_none()).count() as u64;
         found.failed = samples.len() as u64 - found.images;
     }
     Ok((found, names))

@@ -48,7 +48,8 @@ pub fn photos(folder: &Path, n: usize) -> PathBuf {
     normals
 }
 
-/// Every file of a folder but temporary ones, whose names or folders start with a dot: name with `/`, and size and hash.
+/// Every file of a folder but temporary ones, whose names or folders start with a dot: name with `/`, and size and
+/// hash.
 pub fn tree(folder: &Path) -> BTreeMap<String, (usize, u64)> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {

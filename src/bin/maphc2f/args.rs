@@ -88,16 +88,17 @@ impl Normals {
     }
 }
 
-/// What is drawn. What is left out comes from the recipe, or is the default.
+/// Parameters of the samples. What is left out comes from the recipe, or is the default.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Drawn {
+pub struct SampleArgs {
     /// Seed: equal seeds and photos give equal bytes [default: 0]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// Resize photos to this many px a side [default: as they are]
     #[arg(long, value_name = "PX")]
     pub side: Option<usize>,
-    /// Mix of mechanisms, name[=weight][@low..high] with the range of severities [default: fracture-line,pitting-loss,plastic-warpage]
+    /// Mix of mechanisms, name[=weight][@low..high] with the range of severities [default:
+    /// fracture-line,pitting-loss,plastic-warpage]
     #[arg(long, value_name = "LIST")]
     pub mechanisms: Option<MechanismMix>,
     /// What surfaces are taken for [default: matte,glossy-plastic,metal]
@@ -105,7 +106,7 @@ pub struct Drawn {
     pub materials: Option<Materials>,
 }
 
-impl Drawn {
+impl SampleArgs {
     /// These parameters over others.
     pub fn over(&self, params: DatasetParams) -> DatasetParams {
         let Self { seed, side, mechanisms, materials } = self.clone();
@@ -121,8 +122,8 @@ impl Drawn {
 
 /// Make a data set of defects from good photos
 ///
-/// Equal settings, photos and seed give equal bytes, whatever the shards, threads and interruptions. Files get their names when their
-/// block of 256 samples is whole; a run that was killed goes on with --resume.
+/// Equal settings, photos and seed give equal bytes, whatever the shards, threads and interruptions. Files get their
+/// names when their block of 256 samples is whole; a run that was killed goes on with --resume.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   maphc2f synth --normals bottle/train/good --out data/bottle --count 1000 --seed 1 --side 256 --format mvtec,coco")]
@@ -136,7 +137,7 @@ pub struct SynthArgs {
     #[arg(long, value_name = "N", required_unless_present = "recipe")]
     pub count: Option<u64>,
     #[command(flatten)]
-    pub drawn: Drawn,
+    pub samples: SampleArgs,
     /// What to write: mvtec, yolo, coco, webdataset [default: mvtec]
     #[arg(long, value_name = "LIST")]
     pub format: Option<Formats>,
@@ -168,11 +169,11 @@ pub struct SynthArgs {
 
 /// Prove a data set against its manifest, or a dataset against its layout
 ///
-/// Without --layout: compares the SHA-256 of every file that `synth` wrote, and lists what is missing, differs or is not in the
-/// manifest. `sha256sum -c manifest/*.sums` does the first without this program.
+/// Without --layout: compares the SHA-256 of every file that `synth` wrote, and lists what is missing, differs or is
+/// not in the manifest. `sha256sum -c manifest/*.sums` does the first without this program.
 ///
-/// With --layout: lists every fault of a dataset of photos at once, and its numbers of images beside the published ones. Nothing
-/// is written.
+/// With --layout: lists every fault of a dataset of photos at once, and its numbers of images beside the published
+/// ones. Nothing is written.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  maphc2f verify --data data/bottle\n  maphc2f verify --data mvtec --layout mvtec")]
 pub struct VerifyArgs {
@@ -230,7 +231,7 @@ pub struct PreviewArgs {
     #[arg(long, value_name = "N", default_value_t = 24)]
     pub count: u64,
     #[command(flatten)]
-    pub drawn: Drawn,
+    pub samples: SampleArgs,
 }
 
 /// Train a detector on good photos, with its quality estimator
@@ -245,7 +246,8 @@ pub struct TrainArgs {
     /// Category below a dataset's root
     #[arg(long, value_name = "NAME")]
     pub category: Option<String>,
-    /// Folder for detector.safetensors and quality.safetensors, and with --report results.{html,csv,json,md,tex} and hardest.png
+    /// Folder for detector.safetensors and quality.safetensors, and with --report results.{html,csv,json,md,tex} and
+    /// hardest.png
     #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
     /// Seed

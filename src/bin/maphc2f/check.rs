@@ -2,6 +2,7 @@
 
 use maphc2f::adbench::loaders::{Counts, Folder, LAYOUTS, by_name};
 use maphc2f::imgkit::file::write_atomic;
+use maphc2f::physdefect::registry::Registry;
 use maphc2f::{Arrangement, CategoryCheck, check_dataset, factory, prepare_folder};
 use serde_json::{Value, json};
 
@@ -54,7 +55,7 @@ fn against_manifest(args: &VerifyArgs, console: &Console) -> Result<u8> {
 }
 
 pub fn replay(args: &ReplayArgs, console: &Console) -> Result<u8> {
-    let made = factory::replay(&args.data, &args.photos.find()?, args.index)?;
+    let made = factory::replay(&args.data, &args.photos.find()?, &Registry::standard(), args.index)?;
     if let Some(out) = &args.out {
         prepare_folder(out)?;
         for (name, bytes) in [("image.png", &made.image), ("mask.png", &made.mask)] {
@@ -100,7 +101,7 @@ fn against_layout(args: &VerifyArgs, layout: &str, console: &Console) -> Result<
         console.say(&format!("warning: {warning}"));
     }
     let (faults, warnings) = (found.faults(), found.warnings());
-    let numbers = |counts: Counts| json!({ "train": counts.train, "test_good": counts.test_good, "test_anomalous": counts.test_anomalous });
+    let numbers = |c: Counts| json!({ "train": c.train, "test_good": c.test_good, "test_anomalous": c.test_anomalous });
     let categories: Vec<Value> = found
         .categories
         .iter()

@@ -53,7 +53,8 @@ fn is_given(given: &[OsString], flag: &Arg) -> bool {
     })
 }
 
-/// A key and its value as the flag would be written: once with a list, or once for each value of a flag that may be repeated.
+/// A key and its value as the flag would be written: once with a list, or once for each value of a flag that may be
+/// repeated.
 fn arguments(key: &str, value: &toml::Value, flag: &Arg) -> std::result::Result<Vec<OsString>, String> {
     let is_switch = matches!(flag.get_action(), ArgAction::SetTrue);
     match value {

@@ -60,8 +60,8 @@ fn chosen(detector: &dyn Detector, rate: f64, console: &Console) -> Result<f64> 
     let threshold = Threshold::of(detector, rate)?;
     let (low, high) = threshold.interval(CONFIDENCE)?;
     console.say(&format!(
-        "threshold {:.4}: calls at most {:.1} % of {} held-out good photos anomalous, and of all good photos {:.1} to {:.1} % \
-         (with {:.0} % confidence)",
+        "threshold {:.4}: calls at most {:.1} % of {} held-out good photos anomalous, and of all good photos \
+         {:.1} to {:.1} % (with {:.0} % confidence)",
         threshold.value,
         100.0 * threshold.false_positive_rate,
         threshold.normals,

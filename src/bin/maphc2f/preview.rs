@@ -1,6 +1,7 @@
 //! `maphc2f preview`.
 
 use maphc2f::factory::{DatasetParams, preview};
+use maphc2f::physdefect::registry::Registry;
 use maphc2f::{Cell, Sheet};
 use rayon::prelude::*;
 use serde_json::json;
@@ -16,11 +17,12 @@ const SHOWN: u32 = 128;
 
 pub fn run(args: &PreviewArgs, console: &Console) -> Result<u8> {
     let photos = args.photos.find()?;
-    let params = args.drawn.over(DatasetParams::default().with_count(args.count));
+    let params = args.samples.over(DatasetParams::default().with_count(args.count));
     params.check()?;
+    let registry = Registry::standard();
     let bar = console.bar("samples", args.count);
     let draw = |index: u64| {
-        let made = preview(&params, &photos, index).map(|made| {
+        let made = preview(&params, &photos, &registry, index).map(|made| {
             let shown = |pixels: &ndarray::Array3<u8>| Cell::photo(pixels.mapv(|v| f32::from(v) / 255.0).view(), SHOWN);
             [shown(&made.photo), shown(&made.image), Cell::mask(made.mask.view(), SHOWN)]
         });

@@ -61,10 +61,10 @@ pub fn run(args: &SynthArgs, console: &Console) -> Result<u8> {
     for (_, reason) in &whole.unusable {
         console.say(&format!("skipped: {reason}"));
     }
-    Ok(tell(&whole, &args.out, start.elapsed().as_secs_f64(), console))
+    Ok(report(&whole, &args.out, start.elapsed().as_secs_f64(), console))
 }
 
-fn tell(done: &Summary, out: &Path, seconds: f64, console: &Console) -> u8 {
+fn report(done: &Summary, out: &Path, seconds: f64, console: &Console) -> u8 {
     let rate = done.images as f64 / seconds.max(1e-9);
     let object = json!({
         "images": done.images,
@@ -89,7 +89,7 @@ fn tell(done: &Summary, out: &Path, seconds: f64, console: &Console) -> u8 {
 /// The data sets to make, and a reason for each that cannot be made.
 fn parts(args: &SynthArgs) -> Result<(Vec<PlannedRun>, Vec<String>)> {
     let params = |base: DatasetParams| {
-        let base = args.drawn.over(base);
+        let base = args.samples.over(base);
         let (formats, keep_best) = (base.formats().clone(), base.keep_best());
         base.with_formats(args.format.clone().unwrap_or(formats)).with_keep_best(args.keep_best.unwrap_or(keep_best))
     };

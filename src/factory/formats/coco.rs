@@ -1,4 +1,5 @@
-//! COCO instance annotations. Every block writes its fragments, one sample a line; one file is merged from them when all are there.
+//! COCO instance annotations. Every block writes its fragments, one sample a line; one file is merged from them when
+//! all are there.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};

@@ -5,8 +5,8 @@ use ndarray::ArrayView2;
 /// Steps to the right, down, left and up.
 const STEPS: [(isize, isize); 4] = [(1, 0), (0, 1), (-1, 0), (0, -1)];
 
-/// The outer outline of every 8-connected part as corners (x, y) in px: the pixels whose centres it encloses are the part, its
-/// holes filled.
+/// The outer outline of every 8-connected part as corners (x, y) in px: the pixels whose centers it encloses are the
+/// part, its holes filled.
 pub(super) fn outlines(mask: ArrayView2<'_, bool>) -> Vec<Vec<(usize, usize)>> {
     let (h, w) = mask.dim();
     let marked =

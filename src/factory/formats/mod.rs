@@ -21,8 +21,8 @@ pub(super) use webdataset::Tar;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Format {
-    /// MVTec AD: `test/<mechanism>/` and `ground_truth/<mechanism>/`; each photo that carries defects stands in `train/good/` once, named
-    /// as its first sample. Good test images (`test/good/`) are for you to add.
+    /// MVTec AD: `test/<mechanism>/` and `ground_truth/<mechanism>/`; each photo that carries defects stands in
+    /// `train/good/` once, named as its first sample. Good test images (`test/good/`) are for you to add.
     Mvtec,
     /// YOLO segmentation: a polygon for each part of the mask; holes in a part are not expressed.
     Yolo,
