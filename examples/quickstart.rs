@@ -2,9 +2,10 @@
 //!
 //! `cargo run --example quickstart [-- --out FOLDER] [--seed N]`
 //!
-//! Each photograph is a category of its own: crops of its left are the normal images to train on, crops of its right are
-//! tested. Training uses synthetic defects of three physical mechanisms; the tests hold defects of other kinds only (the
-//! baselines of the literature and the paper's drawing recipes). Writes the detectors, a report and a contact sheet.
+//! Each photograph is a category of its own: crops of its left are the normal images to train on, crops of its right
+//! are tested. Training uses synthetic defects of three physical mechanisms; the tests hold defects of other kinds only
+//! (the baselines of the literature and the paper's drawing recipes). Writes the detectors, a report and a contact
+//! sheet.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program may print
 
 use std::path::{Path, PathBuf};
@@ -101,7 +102,8 @@ fn run() -> Result<String> {
     eprintln!("wrote results.html, sheet.png and the detectors to {}", out.display());
     let seconds = start.elapsed().as_secs_f64();
     Ok(format!(
-        "result image_auroc={image_auroc:.4} pixel_auroc={pixel_auroc:.4} seed={seed} images={images} seconds={seconds:.1}"
+        "result image_auroc={image_auroc:.4} pixel_auroc={pixel_auroc:.4} seed={seed} images={images} \
+         seconds={seconds:.1}"
     ))
 }
 

@@ -1,6 +1,6 @@
 //! Images per second of the whole synthesis and milliseconds per image of the detector, 256x256 RGB.
 //!
-//! `RAYON_NUM_THREADS=1 cargo bench --bench pipeline` for one thread.
+//! `RAYON_NUM_THREADS=1 cargo bench -p experiments --bench pipeline` for one thread.
 #![allow(missing_docs, clippy::unwrap_used)] // criterion generates undocumented items; a bench may panic
 
 use std::path::Path;

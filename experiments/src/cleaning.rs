@@ -1,9 +1,10 @@
 //! Data hyper-cleaning on handwritten digits: learning small weights for training rows whose label is wrong.
 //!
-//! A fraction of the training labels is wrong, those of a few trusted rows are not; the weights of the training rows are
-//! learned so that a softmax regression does well on the trusted rows.
+//! A fraction of the training labels is wrong, those of a few trusted rows are not; the weights of the training rows
+//! are learned so that a softmax regression does well on the trusted rows.
 //!
-//! The task is that of L. Franceschi et al., "Forward and Reverse Gradient-Based Hyperparameter Optimization", ICML 2017.
+//! The task is that of L. Franceschi et al., "Forward and Reverse Gradient-Based Hyperparameter Optimization", ICML
+//! 2017.
 
 use maphc2f::adbench::metrics::auroc;
 use maphc2f::bilevel::{Bilevel, Error, ForwardDifference, Hypergradient, UpperGradient, WeightGradient};

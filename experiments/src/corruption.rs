@@ -6,8 +6,8 @@ use ndarray::{Array2, ArrayView3};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Keeps the corruption's random stream apart from that of the sample, which has the same seed and index and whose first value is
-/// its severity.
+/// Keeps the corruption's random stream apart from that of the sample, which has the same seed and index and whose
+/// first value is its severity.
 const SALT: u64 = 0x7370_6f69_6c74;
 
 /// A source whose anomalies are corrupted with a probability `rate`, each in one of three ways:
@@ -16,8 +16,8 @@ const SALT: u64 = 0x7370_6f69_6c74;
 /// - seam: a clear outline in the mask's rim, 0.3 darker or brighter;
 /// - wrong place: the defect's pixels are pasted elsewhere, on the background too, and the mask with them.
 ///
-/// It sets their severity to `None`, so that corrupted samples can be told apart in the weight log. The mechanism that is left
-/// out for validation is corrupted as well, for it comes from the same source.
+/// It sets their severity to `None`, so that corrupted samples can be told apart in the weight log. The mechanism that
+/// is left out for validation is corrupted as well, for it comes from the same source.
 pub struct Corrupted<'a, S> {
     source: &'a S,
     rate: f64,
@@ -98,7 +98,8 @@ mod tests {
         (normal, Anomaly { image, mask, severity: Some(0.5) })
     }
 
-    /// The sample's own generator has the same seed and stream: whom it gives a low severity must not be whom this corrupts.
+    /// The sample's own generator has the same seed and stream: whom it gives a low severity must not be whom this
+    /// corrupts.
     #[test]
     fn who_is_corrupted_has_nothing_to_do_with_the_samples_own_draws() {
         let (normal, good) = made();

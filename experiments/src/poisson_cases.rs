@@ -86,9 +86,9 @@ fn mask(side: usize, percentage: usize) -> Array2<bool> {
     })
 }
 
-/// Writes every case to `folder/<side>_<percentage>/` as `target.u8`, `source.u8` (H, W, 3) and `mask.u8` (H, W; 0 or 255), raw
-/// and row by row, and the list of them to `folder/cases.json`: `[{"name", "side", "share", "pixels"}]`, `pixels` being
-/// those of the mask. Calls `done` after each.
+/// Writes every case to `folder/<side>_<percentage>/` as `target.u8`, `source.u8` (H, W, 3) and `mask.u8` (H, W; 0 or
+/// 255), raw and row by row, and the list of them to `folder/cases.json`: `[{"name", "side", "share", "pixels"}]`,
+/// `pixels` being those of the mask. Calls `done` after each.
 ///
 /// # Errors
 ///

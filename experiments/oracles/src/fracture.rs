@@ -2,8 +2,8 @@
 
 use crate::statistics::slope;
 
-/// Kink angle of the maximum tangential stress in the closed form 2 atan[(K1 - sqrt(K1^2 + 8 K2^2)) / 4 K2], in radians,
-/// for K2 other than 0.
+/// Kink angle of the maximum tangential stress in the closed form 2 atan[(K1 - sqrt(K1^2 + 8 K2^2)) / 4 K2], in
+/// radians, for K2 other than 0.
 #[must_use]
 pub fn kink_angle(k1: f64, k2: f64) -> f64 {
     2.0 * ((k1 - (k1 * k1 + 8.0 * k2 * k2).sqrt()) / (4.0 * k2)).atan()
@@ -25,8 +25,8 @@ pub fn profile(points: &[[f64; 2]]) -> Vec<f64> {
     heights
 }
 
-/// Hurst (roughness) exponent of profiles: the slope of the logarithm of the rms height difference over that of the lag,
-/// at lags of 4, 8 .. 64 px. About 2/3 for fracture in plane problems, 1/2 for a random walk.
+/// Hurst (roughness) exponent of profiles: the slope of the logarithm of the rms height difference over that of the
+/// lag, at lags of 4, 8 .. 64 px. About 2/3 for fracture in plane problems, 1/2 for a random walk.
 #[must_use]
 pub fn hurst_exponent(profiles: &[Vec<f64>]) -> f64 {
     let lags = [4usize, 8, 16, 32, 64];

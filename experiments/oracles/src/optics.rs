@@ -1,7 +1,7 @@
 //! Fronts that meet a jump of their speed at a straight vertical interface.
 
-/// Least time from a point to another beyond the interface at abscissa `interface`, with `speeds` before and behind it, by
-/// brute force over the height of the crossing, 0 to 200 in steps of 0.005. Points are `(y, x)`.
+/// Least time from a point to another beyond the interface at abscissa `interface`, with `speeds` before and behind it,
+/// by brute force over the height of the crossing, 0 to 200 in steps of 0.005. Points are `(y, x)`.
 #[must_use]
 pub fn least_time(from: (f64, f64), to: (f64, f64), interface: f64, speeds: (f64, f64)) -> f64 {
     let time =

@@ -48,8 +48,8 @@ pub fn kept_curvature(curvature: f64) -> f64 {
     1.0 - 1.5 / curvature + 0.5 / curvature.powi(3)
 }
 
-/// Load of a strip of `rows` x `columns` nodes, `spacing` apart along it, in four-point bending: the curvature between the
-/// loads, at a quarter and three quarters of its length, is pure and its moment is `moment`.
+/// Load of a strip of `rows` x `columns` nodes, `spacing` apart along it, in four-point bending: the curvature between
+/// the loads, at a quarter and three quarters of its length, is pure and its moment is `moment`.
 #[must_use]
 pub fn four_point_bending(rows: usize, columns: usize, spacing: f64, moment: f64) -> Vec<f64> {
     let quarter = (columns + 1) / 4 - 1;

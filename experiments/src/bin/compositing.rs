@@ -1,12 +1,13 @@
-//! Pictures of gradient-domain compositing, made of the photographs in `assets`, and of how fast the solvers converge.
+//! Draws gradient-domain compositing of the photographs in `assets`, and the convergence of the solvers.
 //!
 //! ```text
 //! cargo run --release -p experiments --bin compositing [-- --peers DIR]
 //! ```
 //!
-//! Writes `docs/images/compositing.jpg`, a contact sheet, and `docs/images/convergence.svg`: relative residual against work
-//! and against time. With `--peers` it also writes every scene to `DIR/<name>/{target,source,mask}.png`; once
-//! `experiments/peers/seamless_clone.py DIR` has put `seamless_clone.png` beside them, the next run shows OpenCV's picture too.
+//! Writes `docs/images/compositing.jpg`, a contact sheet, and `docs/images/convergence.svg`, the relative residual
+//! against work and against time; ends with `result residual=<f> folder=<path>`. With `--peers` it also writes every
+//! scene to `DIR/<name>/{target,source,mask}.png`; once `experiments/peers/seamless_clone.py DIR` has put
+//! `seamless_clone.png` beside them, the next run shows OpenCV's picture too.
 
 use experiments::bars::bar;
 use experiments::plot::{Line, Panel, VerticalAxis, svg};
@@ -30,7 +31,7 @@ const SIDE: u32 = 200;
 const GRID: usize = 513;
 /// Most iterations plotted.
 const ITERATIONS: usize = 10;
-/// How often every solve is timed.
+/// Times that every solve is timed.
 const ROUNDS: usize = 30;
 
 fn main() -> ExitCode {
@@ -78,7 +79,7 @@ fn cut(file: &str, left: u32, top: u32, side: u32) -> Result<RgbImage> {
     Ok(resize(&crop_imm(&photo, left, top, side, side).to_image(), SIDE, SIDE, FilterType::CatmullRom))
 }
 
-/// White where `inside(x, y)`, in shares of the side.
+/// White where `inside(x, y)`, in fractions of the side.
 fn mask(inside: impl Fn(f32, f32) -> bool) -> GrayImage {
     let share = |v: u32| (v as f32 + 0.5) / SIDE as f32;
     GrayImage::from_fn(SIDE, SIDE, |x, y| Luma([if inside(share(x), share(y)) { 255 } else { 0 }]))
@@ -124,7 +125,7 @@ fn to_array(image: &RgbImage) -> Array3<f32> {
     Array3::from_shape_fn((h as usize, w as usize, 3), at)
 }
 
-/// The sheet, and the worst relative residual of our solves.
+/// Makes the contact sheet; returns the worst relative residual of our solves beside it.
 fn sheet(peers: Option<&Path>) -> Result<(Sheet, f64)> {
     let scenes = scenes()?;
     let folder = |scene: &Scene| peers.map(|p| p.join(scene.name.replace(' ', "-")));
@@ -175,17 +176,17 @@ fn sheet(peers: Option<&Path>) -> Result<(Sheet, f64)> {
     Ok((sheet, worst))
 }
 
-/// A solver that stops after so many iterations, and what it costs in sweeps of the finest grid.
+/// A solver that stops after a given number of iterations, and its cost in sweeps of the finest grid.
 struct Runner {
     name: &'static str,
     color: &'static str,
-    /// Solver of at most so many iterations.
+    /// Makes the solver for a number of iterations.
     solver: fn(usize) -> Result<Box<dyn Solve>>,
-    /// Sweeps of the first and of every further iteration; none for the direct solver.
+    /// Sweeps of the first and of every further iteration; `None` for the direct solver.
     sweeps: Option<(f64, f64)>,
 }
 
-/// A tolerance that no solver reaches, so that it makes all iterations it may.
+/// A tolerance that no solver reaches, so that it makes all of its iterations.
 const NEVER: f64 = 1e-30;
 
 fn at_most(iterations: usize) -> Stopping {
@@ -196,9 +197,9 @@ fn multigrid(iterations: usize, nested_start: bool) -> Result<Multigrid> {
     Ok(Multigrid::new(MultigridParams::default().with_stopping(at_most(iterations)).with_nested_start(nested_start))?)
 }
 
-/// A cycle smooths twice and forms one residual, on grids that together have 4/3 of the pixels, and the true residual is
-/// formed once in f64; full multigrid makes a cycle on every grid; a conjugate-gradient iteration also applies the matrix
-/// and updates three vectors, counted as one sweep each.
+/// A cycle smooths twice and forms one residual, on grids that together have 4/3 of the pixels, and the true residual
+/// is formed once in f64; full multigrid makes a cycle on every grid; a conjugate-gradient iteration also applies the
+/// matrix and updates three vectors, counted as one sweep each.
 fn runners() -> [Runner; 4] {
     let cycle = 3.0 * 4.0 / 3.0;
     [
@@ -229,14 +230,16 @@ fn runners() -> [Runner; 4] {
     ]
 }
 
-/// Relative residual against work and time, random right-hand side, constant coefficients, one channel, one thread.
+/// Plots the relative residual against work and time: random right-hand side, constant coefficients, one channel, one
+/// thread.
 fn convergence() -> Result<String> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let rhs = Array3::from_shape_fn((1, GRID, GRID), |_| rng.random::<f64>() - 0.5);
     let inside = Array2::from_shape_fn((GRID, GRID), |(y, x)| y > 0 && x > 0 && y < GRID - 1 && x < GRID - 1);
     let system = System::new(inside.view(), Array2::ones((GRID, GRID)).view(), Array2::zeros((GRID, GRID)).view())?;
     let guess = Array3::zeros((1, GRID, GRID));
-    // every solver at every number of iterations; the best of rounds that take turns, so that a busy moment hits all alike
+    // every solver at every number of iterations; the best of rounds that take turns, so that a busy moment hits all
+    // alike
     let runners = runners();
     let counts = |r: &Runner| if r.sweeps.is_some() { ITERATIONS } else { 1 };
     let mut runs = Vec::new();

@@ -1,5 +1,5 @@
-//! Draws a page for each mechanism: severity from left to right, material from top to bottom, on the photographs that ship
-//! with the repository.
+//! Draws a page for each mechanism: severity from left to right, material from top to bottom, on the photographs that
+//! ship with the repository.
 //!
 //! ```text
 //! cargo run --release -p experiments --bin gallery [-- --out FOLDER] [--real FOLDER] [--seed N]
@@ -162,7 +162,8 @@ fn rows(photos: &Path) -> Result<Vec<Row>> {
     for folder in ["surfaces", "objects"] {
         for (path, photo) in load_photos(&photos.join(folder))? {
             let name = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
-            // top, left and side of each crop, px of the photograph (smaller ones are enlarged); brightness of the ground
+            // top, left and side of each crop, px of the photograph (smaller ones are enlarged); brightness of the
+            // ground
             let crops: &[(&str, usize, usize, usize, Material, f32)] = match name.as_str() {
                 "brick" => &[("brick, matte", 310, 250, 64, Material::MATTE, 0.0)],
                 "coins" => &[("coin, metal", 90, 72, 56, Material::METAL, 0.6)],

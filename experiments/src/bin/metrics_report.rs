@@ -1,11 +1,13 @@
-//! The metrics against other implementations' frozen figures, and their time on one thread and on two.
+//! Measures the metrics: differences from other implementations' frozen figures, and time on one thread and on two.
 //!
-//! `cargo run --release -p experiments --bin metrics_report [-- --peers FILE] [--index FILES]`
+//! ```text
+//! cargo run --release -p experiments --bin metrics_report [-- --peers FILE] [--index FILES]
+//! ```
 //!
-//! With the JSON that `experiments/peers/metrics.py` writes (and its folder of PNG files, which is deleted then), times are set beside NumPy's,
-//! scikit-learn's, MVTec's and Pillow's, and `docs/metrics-report.md` is written. `--index` makes that many empty files in
-//! a temporary folder and times their indexing. Ends with
-//! `result golden=<n> failed=<n> auroc_1e7_s=<f> aupro_80x1024_s=<f>`, on one thread.
+//! With the JSON that `experiments/peers/metrics.py` writes (and its folder of PNG files, which is deleted then), times
+//! are set beside those of NumPy, scikit-learn, MVTec and Pillow, and `docs/metrics-report.md` is written. `--index`
+//! makes that many empty files in a temporary folder and times their indexing. Ends with `result golden=<n> failed=<n>
+//! auroc_1e7_s=<f> aupro_80x1024_s=<f>`, on one thread.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -43,8 +45,10 @@ fn run() -> Result<String> {
     let mut golden = Golden::default();
     golden.run()?;
     let mut text = String::from(
-        "# Metrics and loading, measured\n\nWritten by `cargo run --release -p experiments --bin metrics_report`; every figure is computed by that run.\n\n\
-         ## Golden comparisons\n\nFigures frozen by the scripts in `crates/adbench/tests/golden`, with their versions; the largest error of each group's \
+        "# Metrics and loading, measured\n\nWritten by `cargo run --release -p experiments --bin metrics_report`; \
+         every figure is computed by that run.\n\n\
+         ## Golden comparisons\n\nFigures frozen by the scripts in `crates/adbench/tests/golden`, with their \
+         versions; the largest error of each group's \
          cases.\n\n| case | reference | ours | error | bound | holds |\n|---|---|---|---|---|---|\n",
     );
     text += &golden.text;
@@ -55,7 +59,8 @@ fn run() -> Result<String> {
     let pools = [1, 2].map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build());
     let [Ok(one), Ok(two)] = pools else { return Err("no threads".into()) };
     let pools = [&one, &two];
-    text += "\n## Times\n\nMedian (least) seconds of the runs; the peers' on one thread, and in brackets how many times as long as ours on \
+    text += "\n## Times\n\nMedian (least) seconds of the runs; the peers' on one thread, and in brackets how many \
+             times as long as ours on \
              one thread, least against least.\n\n| task | one thread | two threads | peers |\n|---|---|---|---|\n";
     let yardstick = yardstick()?;
     let auroc_1e7 = time_auroc(&mut text, pools, figures.as_ref())?;
@@ -65,7 +70,8 @@ fn run() -> Result<String> {
     }
     let _ = writeln!(
         text,
-        "\nWhat a second thread could gain then: two loops without memory, at once instead of in turn, were {yardstick:.2} times as fast."
+        "\nWhat a second thread could gain then: two loops without memory, at once instead of in turn, were \
+         {yardstick:.2} times as fast."
     );
     if let Some(files) = index {
         time_index(&mut text, files)?;
@@ -221,7 +227,7 @@ fn row(text: &mut String, task: &str, [one, two]: [Seconds; 2], peers: &[(&str, 
     let _ = writeln!(text, "| {task} | {} | {} | {} |", cell(one), cell(two), peers.join("; "));
 }
 
-/// How many times as fast two independent loops are at once as in turn: 2 on two idle cores, 1 where there is one.
+/// Speed of two independent loops at once over that in turn: 2 on two idle cores, 1 where there is one.
 fn yardstick() -> Result<f64> {
     let spin = || {
         let mut random = Xorshift::new(1);
@@ -305,13 +311,13 @@ fn time_au_pro(text: &mut String, pools: [&rayon::ThreadPool; 2], peers: Option<
     Ok(result)
 }
 
-/// [`peak_mb`], which forgets larger sets from before.
+/// Resets the peak that the system counts, then reads it as [`peak_mb`] does.
 fn fresh_peak_mb() -> Option<f64> {
     std::fs::write("/proc/self/clear_refs", "5").ok()?;
     peak_mb()
 }
 
-/// The largest resident set so far, where the system tells.
+/// Largest resident set so far, MB; `None` where the system does not say.
 fn peak_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;

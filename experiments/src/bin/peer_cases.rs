@@ -1,8 +1,10 @@
-//! Writes the compositing problems that `experiments/peers/poisson.py` measures other libraries on.
+//! Writes the images and masks on which `experiments/peers/poisson.py` times other Poisson solvers.
 //!
 //! ```text
 //! cargo run --release -p experiments --bin peer_cases -- target/peer-cases
 //! ```
+//!
+//! Ends with `result cases=<n> folder=<path>`. The times stand in `docs/poisson-report.md`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

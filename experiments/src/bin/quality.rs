@@ -1,13 +1,21 @@
-//! What the quality estimator thinks of our defects: the lowest and the highest of every mechanism to look at, and whether quality
-//! falls with faults that it was never taught.
+//! Shows the defects that the quality estimator ranks lowest and highest, and whether quality falls with faults that it
+//! was not trained on.
 //!
-//! `cargo run --release -p experiments --bin quality [-- --out FOLDER] [--seed N] [--ladders N] [--samples N] [--equal-contrast]`
+//! ```text
+//! cargo run --release -p experiments --bin quality [-- --out FOLDER] [--seed N] [--ladders N] [--samples N]
+//!     [--equal-contrast]
+//! ```
 //!
-//! On the photographs that ship with the repository: warm start on the ladders of some defects of each mechanism, then quality of others.
-//! `--equal-contrast` brings the rungs of a ladder to one contrast, so that it does not teach faintness. Writes
-//! `sheet.png` (per mechanism the lowest six and the highest six, cut around the defect), `quality.csv` (quality and every descriptor of every sample) and `calibration.svg` to target/quality. Ends with
-//! `result pair_accuracy=<f> blur=<f> color=<f> seam=<f> cost=<f>`: accuracy on held-out ladders, Spearman correlations of quality with each
-//! fault's strength, and the time of scoring over that of making a sample.
+//! On the photographs that ship with the repository: warm start on the versions (pasted, npcF, npcF++, untouched) of
+//! some defects of each mechanism, then the quality of other defects. `--ladders` and `--samples` are the numbers of
+//! each for a mechanism; `--equal-contrast` brings the versions of a defect to one contrast, so that faintness does not
+//! rank high.
+//!
+//! Writes `sheet.png` (for each mechanism the lowest six and the highest six, cropped around the defect), `quality.csv`
+//! (quality and every descriptor of every sample) and `monotonicity.svg` to target/quality. Ends with `result
+//! pair_accuracy=<f> blur=<f> color=<f> seam=<f> cost=<f>`: accuracy on held-out defects, Spearman correlations of
+//! quality with the strength of each fault, and the time of scoring over that of making a sample. What was seen stands
+//! in `crates/sqe/README.md`.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -30,7 +38,7 @@ use ndarray::{Array2, Array3, ArrayView3, Slice};
 const SIDE: usize = 256;
 const CUT: usize = 96;
 const SHOWN: u32 = 160;
-/// Rows of the sheet, and samples that the calibration degrades.
+/// Rows of the sheet, and samples that are degraded at rising strength.
 const ROWS: usize = 6;
 const DEGRADED: usize = 24;
 
@@ -38,13 +46,13 @@ fn main() -> ExitCode {
     finish(run())
 }
 
-/// A defect that was judged.
-struct Judged {
+/// A defect with its quality.
+struct Scored {
     photo: usize,
     mechanism: usize,
     image: Array3<f32>,
     mask: Array2<bool>,
-    evidence: QualityFeatures,
+    features: QualityFeatures,
     severity: f64,
     quality: f64,
 }
@@ -78,34 +86,34 @@ fn run() -> Result<String> {
     prepare_folder(&out)?;
     let pipeline = Pipeline::physical(&[Material::MATTE, Material::METAL])?;
     let net = EfficientNetLite0::pretrained()?;
-    // a defect that cannot be made, or would not be seen, is passed over
+    // a defect that cannot be made, or would not be visible, is skipped
     let make = |mechanism: usize, i: usize, stream: u64| -> Option<(usize, Stages)> {
         let photo = i % photos.len();
         let key = SampleKey { seed, index: (stream << 32) + (mechanism * 100_000 + i) as u64 };
         Some((photo, pipeline.stages(photos[photo].1.view(), &photos[photo].2, mechanism, key).ok()?))
     };
 
-    let progress = bar("ladders", pipeline.groups() * ladders);
-    let mut taught = Vec::new();
+    let progress = bar("ranked defects", pipeline.groups() * ladders);
+    let mut ranked = Vec::new();
     for mechanism in 0..pipeline.groups() {
         for i in 0..ladders {
             progress.inc(1);
             let Some((photo, stages)) = make(mechanism, i, 0) else { continue };
-            taught.push(ranking.rank(&net, photos[photo].1.view(), &stages)?);
+            ranked.push(ranking.rank(&net, photos[photo].1.view(), &stages)?);
         }
     }
     progress.finish_and_clear();
     let mut quality = Sqe::new(&net, Head::default(), seed)?;
-    let warm = quality.warm_start(&taught, &WarmStartParams::default().with_seed(seed))?;
+    let warm = quality.warm_start(&ranked, &WarmStartParams::default().with_seed(seed))?;
     say(&format!(
-        "{} ladders: pairs ranked rightly {:.1} % taught, {:.1} % held out",
-        taught.len(),
+        "{} defects: pairs ranked correctly {:.1} % in training, {:.1} % held out",
+        ranked.len(),
         100.0 * warm.training_accuracy,
         100.0 * warm.held_out_accuracy
     ));
 
     let progress = bar("samples", pipeline.groups() * samples);
-    let (mut judged, mut making, mut scoring) = (Vec::new(), 0.0, 0.0);
+    let (mut scored, mut making, mut scoring) = (Vec::new(), 0.0, 0.0);
     for mechanism in 0..pipeline.groups() {
         for i in 0..samples {
             progress.inc(1);
@@ -114,36 +122,36 @@ fn run() -> Result<String> {
             making += start.elapsed().as_secs_f64();
             let Some((photo, stages)) = made else { continue };
             let start = Instant::now();
-            let evidence = QualityFeatures::extract(&net, stages.fine.view(), stages.mask.view())?;
-            let q = quality.score(&[&evidence])?[0];
+            let features = QualityFeatures::extract(&net, stages.fine.view(), stages.mask.view())?;
+            let q = quality.score(&[&features])?[0];
             scoring += start.elapsed().as_secs_f64();
             let severity = stages.record.severity;
-            judged.push(Judged {
+            scored.push(Scored {
                 photo,
                 mechanism,
                 image: stages.fine,
                 mask: stages.mask,
-                evidence,
+                features,
                 severity,
                 quality: q,
             });
         }
     }
     progress.finish_and_clear();
-    judged.sort_by(|a, b| {
+    scored.sort_by(|a, b| {
         (a.mechanism, a.quality).partial_cmp(&(b.mechanism, b.quality)).unwrap_or(std::cmp::Ordering::Equal)
     });
 
-    sheet(&judged, &pipeline)?.save(&out.join("sheet.png"))?;
+    sheet(&scored, &pipeline)?.save(&out.join("sheet.png"))?;
     write_atomic(
         out.join("quality.csv"),
-        &table(&judged, &photos.iter().map(|p| p.0.as_str()).collect::<Vec<_>>(), &pipeline)?,
+        &table(&scored, &photos.iter().map(|p| p.0.as_str()).collect::<Vec<_>>(), &pipeline)?,
     )?;
-    let step = judged.len().div_ceil(DEGRADED).max(1);
-    let views: Vec<_> = judged.iter().step_by(step).map(|j| (j.image.view(), j.mask.view())).collect();
-    let calibration = quality.measure_monotonicity(&net, &views, 6)?;
-    write_atomic(out.join("calibration.svg"), plot(&calibration))?;
-    for c in &calibration {
+    let step = scored.len().div_ceil(DEGRADED).max(1);
+    let views: Vec<_> = scored.iter().step_by(step).map(|j| (j.image.view(), j.mask.view())).collect();
+    let reports = quality.measure_monotonicity(&net, &views, 6)?;
+    write_atomic(out.join("monotonicity.svg"), plot(&reports))?;
+    for c in &reports {
         let levels: Vec<String> = c.levels.iter().map(|(_, q)| format!("{q:.3}")).collect();
         say(&format!(
             "{:14} Spearman {:+.3}; quality at rising strength {}",
@@ -153,28 +161,29 @@ fn run() -> Result<String> {
         ));
     }
     for mechanism in 0..pipeline.groups() {
-        let own = || judged.iter().filter(|j| j.mechanism == mechanism);
+        let own = || scored.iter().filter(|j| j.mechanism == mechanism);
         let (q, severity): (Vec<f64>, Vec<f64>) = own().map(|j| (j.quality, j.severity)).unzip();
         let rho = spearman(&q, &severity).unwrap_or(f64::NAN);
         say(&format!("{:16} Spearman of quality and severity {rho:+.3}", pipeline.name(mechanism).unwrap_or("?")));
     }
-    say_written(&out, &["sheet.png", "quality.csv", "calibration.svg"]);
+    say_written(&out, &["sheet.png", "quality.csv", "monotonicity.svg"]);
     Ok(format!(
         "result pair_accuracy={:.4} blur={:.3} color={:.3} seam={:.3} cost={:.3}",
         warm.held_out_accuracy,
-        calibration[0].spearman,
-        calibration[1].spearman,
-        calibration[2].spearman,
+        reports[0].spearman,
+        reports[1].spearman,
+        reports[2].spearman,
         scoring / making
     ))
 }
 
-/// Two columns a mechanism: its lowest, the worst on top, and its highest, the best on top. `judged` rises within a mechanism.
-fn sheet(judged: &[Judged], pipeline: &Pipeline) -> Result<Sheet> {
+/// Two columns for each mechanism: its lowest, the worst on top, and its highest, the best on top. `scored` is sorted
+/// by quality within a mechanism.
+fn sheet(scored: &[Scored], pipeline: &Pipeline) -> Result<Sheet> {
     let mut labels = Vec::new();
-    let mut columns: Vec<Vec<&Judged>> = Vec::new();
+    let mut columns: Vec<Vec<&Scored>> = Vec::new();
     for mechanism in 0..pipeline.groups() {
-        let own: Vec<&Judged> = judged.iter().filter(|j| j.mechanism == mechanism).collect();
+        let own: Vec<&Scored> = scored.iter().filter(|j| j.mechanism == mechanism).collect();
         let name = pipeline.name(mechanism).unwrap_or("?");
         if own.len() < 2 * ROWS {
             return Err(format!("only {} samples of {name} could be made: raise --samples", own.len()).into());
@@ -186,34 +195,34 @@ fn sheet(judged: &[Judged], pipeline: &Pipeline) -> Result<Sheet> {
     }
     let mut sheet = Sheet::new(labels);
     for row in 0..ROWS {
-        let cut = |column: &Vec<&Judged>| Cell::photo(around(column[row]), SHOWN);
+        let cut = |column: &Vec<&Scored>| Cell::photo(around(column[row]), SHOWN);
         sheet.push(columns.iter().map(cut).collect())?;
     }
     Ok(sheet)
 }
 
-/// A square around the defect's middle, moved inside the image.
-fn around(judged: &Judged) -> ArrayView3<'_, f32> {
+/// Square crop around the centroid of the defect, moved inside the image.
+fn around(scored: &Scored) -> ArrayView3<'_, f32> {
     let (mut y, mut x, mut n) = (0, 0, 0);
-    for ((r, c), _) in judged.mask.indexed_iter().filter(|(_, m)| **m) {
+    for ((r, c), _) in scored.mask.indexed_iter().filter(|(_, m)| **m) {
         (y, x, n) = (y + r, x + c, n + 1);
     }
     let corner = |sum: usize| (sum / n.max(1)).saturating_sub(CUT / 2).min(SIDE - CUT);
     let (top, left) = (corner(y), corner(x));
-    judged.image.slice_each_axis(|a| match a.axis.index() {
+    scored.image.slice_each_axis(|a| match a.axis.index() {
         0 => Slice::from(top..top + CUT),
         1 => Slice::from(left..left + CUT),
         _ => Slice::from(..),
     })
 }
 
-/// Quality with every descriptor beside it.
-fn table(judged: &[Judged], photos: &[&str], pipeline: &Pipeline) -> Result<String> {
+/// CSV of the quality and every descriptor.
+fn table(scored: &[Scored], photos: &[&str], pipeline: &Pipeline) -> Result<String> {
     let mut text = format!("mechanism,photo,severity,quality,{}\n", DESCRIPTORS.join(","));
-    for j in judged {
+    for j in scored {
         let name = pipeline.name(j.mechanism).unwrap_or("?");
         write!(text, "{name},{},{:.3},{:.4}", photos[j.photo], j.severity, j.quality)?;
-        for (_, value) in j.evidence.descriptors().named() {
+        for (_, value) in j.features.descriptors().named() {
             write!(text, ",{value:.4}")?;
         }
         text.push('\n');
@@ -221,12 +230,12 @@ fn table(judged: &[Judged], photos: &[&str], pipeline: &Pipeline) -> Result<Stri
     Ok(text)
 }
 
-fn plot(calibration: &[MonotonicityReport]) -> String {
+fn plot(reports: &[MonotonicityReport]) -> String {
     let panel = |c: &MonotonicityReport| Panel {
         title: format!("{}: {:+.2}", c.degradation.name(), c.spearman),
         x_label: "strength".to_owned(),
         x_max: 1.0,
         lines: vec![Line { name: "mean quality".to_owned(), color: "#1b6ca8", points: c.levels.clone() }],
     };
-    svg(&calibration.iter().map(panel).collect::<Vec<_>>(), "quality", VerticalAxis::Unit, (0.5, "undecided"))
+    svg(&reports.iter().map(panel).collect::<Vec<_>>(), "quality", VerticalAxis::Unit, (0.5, "undecided"))
 }

@@ -1,15 +1,22 @@
-//! Can a classifier tell our defects from real ones? A two-sample test on frozen features, against the control arms.
+//! Measures how well a classifier separates synthetic defects from real ones: a two-sample test on frozen features.
 //!
-//! `cargo run --release -p experiments --bin realism [-- --root TILE_CATEGORY] [--seeds N]`
+//! ```text
+//! cargo run --release -p experiments --bin realism [-- --root TILE_CATEGORY] [--seeds N]
+//! ```
 //!
-//! For cracks and blowholes of magnetic tiles: ten real images calibrate the priors and are then left out. Every other real defect, and as
-//! many of each arm on good tiles, give one 64x64 crop around the defect; a logistic classifier on globally pooled features tells real
-//! from synthetic in five folds. AUROC 0.5: indistinguishable; 1: always told. Writes `docs/realism.md`.
+//! For cracks and blowholes of magnetic tiles: ten real images calibrate the priors and are then left out. Every other
+//! real defect, and as many of each synthesizer on good tiles, give one 64x64 crop around the defect; a logistic
+//! classifier on globally pooled features separates real from synthetic in five folds. AUROC 0.5: indistinguishable; 1:
+//! always separated.
+//!
+//! Writes `docs/realism.md` and, for people, crops to target/realism; ends with
+//! `result calibrated_physics_lowest=<bool> seeds=<n>`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use experiments::bars::bar;
+use experiments::paired::{mean, standard_deviation};
 use experiments::program::{Result, finish, say};
 use maphc2f::adbench::metrics::auroc;
 use maphc2f::frozen_backbone::{Backbone, EfficientNetLite0};
@@ -53,9 +60,12 @@ fn run() -> Result<String> {
     let net = EfficientNetLite0::pretrained()?;
     let good: Vec<Array3<f32>> = load_photos(&root.join("train/good"))?.into_iter().map(|(_, p)| p).collect();
     let mut text = String::from(
-        "# Realism, measured\n\nMade by `cargo run --release -p experiments --bin realism`: AUROC of a five-fold logistic two-sample classifier on \
-         frozen features of 64x64 crops\naround the defect, real magnetic-tile defects against each arm; mean and spread (standard deviation) \
-         over seeds, which draw the\ncalibrating images, the samples and the folds. 0.5: indistinguishable from real, 1: always told. \
+        "# Realism, measured\n\nMade by `cargo run --release -p experiments --bin realism`: AUROC of a five-fold \
+         logistic two-sample classifier on \
+         frozen features of 64x64 crops\naround the defect, real magnetic-tile defects against each synthesizer; mean \
+         and spread (standard deviation) \
+         over seeds, which draw the\ncalibrating images, the samples and the folds. 0.5: indistinguishable from real, \
+         1: always separated. \
          `real halves` splits the real defects in two: the floor.\n",
     );
     let mut lowest = true;
@@ -76,7 +86,7 @@ fn run() -> Result<String> {
                 MechanismKind::FractureLine => Box::new(Rendered::new(FractureLine::default(), look)?),
                 _ => Box::new(Rendered::new(PittingLoss::default(), look)?),
             };
-            let arms: Vec<(&str, Box<dyn Synthesizer>, bool)> = vec![
+            let synthesizers: Vec<(&str, Box<dyn Synthesizer>, bool)> = vec![
                 ("calibrated physics", fitted.synthesizer(look)?, false),
                 ("calibrated physics, npcF and npcF++", ours, true),
                 ("physics, not calibrated", plain, false),
@@ -93,16 +103,16 @@ fn run() -> Result<String> {
             let real_features = features(&net, &real_crops)?;
             drawn = rest.len();
             let half = real_features.len() / 2;
-            push(&mut figures, "real halves", tell(&real_features[..half], &real_features[half..], seed)?);
-            let progress = bar("arms", arms.len());
+            push(&mut figures, "real halves", classify(&real_features[..half], &real_features[half..], seed)?);
+            let progress = bar("synthesizers", synthesizers.len());
             let mut shown = vec![real_crops];
-            for (name, arm, refine) in arms {
+            for (name, synthesizer, refine) in synthesizers {
                 let made: Vec<_> = (0..rest.len())
                     .into_par_iter()
-                    .filter_map(|i| make(arm.as_ref(), refine, &good, SampleKey { seed, index: i as u64 }))
+                    .filter_map(|i| make(synthesizer.as_ref(), refine, &good, SampleKey { seed, index: i as u64 }))
                     .collect();
                 let made = crops(made, seed + 200);
-                push(&mut figures, name, tell(&real_features, &features(&net, &made)?, seed)?);
+                push(&mut figures, name, classify(&real_features, &features(&net, &made)?, seed)?);
                 shown.push(made);
                 progress.inc(1);
             }
@@ -112,16 +122,15 @@ fn run() -> Result<String> {
             }
         }
         text.push_str(&format!(
-            "\n## {kind}: {drawn} real, as many of each arm, {seeds} seeds\n\n| arm | AUROC | spread |\n|---|---|---|\n"
+            "\n## {kind}: {drawn} real, as many of each synthesizer, {seeds} seeds\n\n| synthesizer | AUROC | spread \
+             |\n|---|---|---|\n"
         ));
         say(&format!("{kind}: {drawn} real defects"));
         let mut means = Vec::new();
         for (name, values) in &figures {
-            let mean = values.iter().sum::<f64>() / values.len() as f64;
-            let variance =
-                values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0).max(1.0);
-            text.push_str(&format!("| {name} | {mean:.3} | {:.3} |\n", variance.sqrt()));
-            say(&format!("  {name:38} {mean:.3} +- {:.3}", variance.sqrt()));
+            let (mean, deviation) = (mean(values), standard_deviation(values));
+            text.push_str(&format!("| {name} | {mean:.3} | {deviation:.3} |\n"));
+            say(&format!("  {name:38} {mean:.3} +- {deviation:.3}"));
             means.push((name.as_str(), mean));
         }
         let ours = means.iter().filter(|m| m.0.starts_with("calibrated")).map(|m| m.1).fold(f64::INFINITY, f64::min);
@@ -153,9 +162,9 @@ fn real(root: &Path, kind: &str) -> Result<Vec<(Array3<f32>, Array2<bool>)>> {
     Ok(found)
 }
 
-/// A synthetic defect on a random good tile; a few tries where an arm refuses.
+/// A synthetic defect on a random good tile; a few tries where it is refused.
 fn make(
-    arm: &dyn Synthesizer,
+    synthesizer: &dyn Synthesizer,
     refine: bool,
     good: &[Array3<f32>],
     key: SampleKey,
@@ -164,7 +173,7 @@ fn make(
         let key = SampleKey { index: key.index + 10_000 * t, ..key };
         let photo = &good[(key.seed as usize * 131 + key.index as usize * 37) % good.len()];
         let (h, w, _) = photo.dim();
-        let sample = arm.synthesize(photo.view(), &Domain::full(h, w).ok()?, key).ok()?;
+        let sample = synthesizer.synthesize(photo.view(), &Domain::full(h, w).ok()?, key).ok()?;
         let (image, mask) = (sample.paste(photo.view()).ok()?, sample.full_mask(h, w).ok()?);
         if !refine {
             return Some((image, mask));
@@ -174,7 +183,8 @@ fn make(
     })
 }
 
-/// The 64x64 crop whose centre is a random pixel of the defect, moved inside the image: the same rule for real and synthetic.
+/// The 64x64 crop whose center is a random pixel of the defect, moved inside the image: the same rule for real and
+/// synthetic.
 fn crop(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>, rng: &mut ChaCha8Rng) -> Array3<f32> {
     let pixels: Vec<_> = mask.indexed_iter().filter(|(_, m)| **m).map(|(p, _)| p).collect();
     let (y, x) = pixels[rng.random_range(0..pixels.len())];
@@ -199,8 +209,8 @@ fn features(net: &EfficientNetLite0, crops: &[Array3<f32>]) -> Result<Vec<Vec<f6
     Ok(crops.par_iter().map(pooled).collect::<std::result::Result<_, _>>()?)
 }
 
-/// Out-of-fold AUROC of a ridge-penalised logistic classifier, real against synthetic.
-fn tell(real: &[Vec<f64>], synthetic: &[Vec<f64>], seed: u64) -> Result<f64> {
+/// Out-of-fold AUROC of a ridge-penalized logistic classifier, real against synthetic.
+fn classify(real: &[Vec<f64>], synthetic: &[Vec<f64>], seed: u64) -> Result<f64> {
     let mut rows: Vec<(&Vec<f64>, bool)> =
         real.iter().map(|r| (r, false)).chain(synthetic.iter().map(|r| (r, true))).collect();
     rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed + 300));
@@ -216,7 +226,7 @@ fn tell(real: &[Vec<f64>], synthetic: &[Vec<f64>], seed: u64) -> Result<f64> {
     Ok(auroc(&scores, &labels)?)
 }
 
-/// Logistic regression on standardised inputs by gradient descent, ridge penalty 0.01, classes weighted alike.
+/// Logistic regression on standardized inputs by gradient descent, ridge penalty 0.01, classes weighted alike.
 struct Logistic {
     mean: Vec<f64>,
     scale: Vec<f64>,
@@ -232,7 +242,7 @@ impl Logistic {
             .map(|j| (rows.iter().map(|r| (r.0[j] - mean[j]).powi(2)).sum::<f64>() / n).sqrt().max(1e-9))
             .collect();
         let mut model = Self { mean, scale, weights: vec![0.0; d], bias: 0.0 };
-        let inputs: Vec<Vec<f64>> = rows.iter().map(|r| model.standardised(r.0)).collect();
+        let inputs: Vec<Vec<f64>> = rows.iter().map(|r| model.standardized(r.0)).collect();
         let positives = rows.iter().filter(|r| r.1).count() as f64;
         let share = |label: bool| 0.5 / if label { positives } else { n - positives };
         for _ in 0..400 {
@@ -244,7 +254,7 @@ impl Logistic {
                 gradient.iter_mut().zip(x).for_each(|(g, x)| *g += error * x);
                 bias += error;
             }
-            // the step is safe: the loss's curvature is at most d / 4 in standardised inputs
+            // the step is safe: the loss's curvature is at most d / 4 in standardized inputs
             let step = 8.0 / (d as f64 + 1.0);
             model.weights.iter_mut().zip(&gradient).for_each(|(w, g)| *w -= step * g);
             model.bias -= step * bias;
@@ -252,22 +262,22 @@ impl Logistic {
         model
     }
 
-    fn standardised(&self, row: &[f64]) -> Vec<f64> {
+    fn standardized(&self, row: &[f64]) -> Vec<f64> {
         row.iter().zip(self.mean.iter().zip(&self.scale)).map(|(v, (m, s))| (v - m) / s).collect()
     }
 
     fn logit(&self, row: &[f64]) -> f64 {
-        self.bias + self.standardised(row).iter().zip(&self.weights).map(|(x, w)| x * w).sum::<f64>()
+        self.bias + self.standardized(row).iter().zip(&self.weights).map(|(x, w)| x * w).sum::<f64>()
     }
 }
 
-/// Eight crops of real defects and of every arm, for people; kept out of the repository.
+/// Draws eight crops of real defects and of every synthesizer, for people; kept out of the repository.
 fn picture(kind: &str, shown: &[Vec<Array3<f32>>]) -> Result<()> {
     let labels = ["real", "calibrated", "refined", "default", "CutPaste", "scar", "Perlin", "clone"];
     let mut sheet = Sheet::new(labels);
     for i in 0..8 {
         let blank = Array3::ones((CROP, CROP, 1));
-        sheet.push(shown.iter().map(|arm| Cell::photo(arm.get(i).unwrap_or(&blank).view(), 128)).collect())?;
+        sheet.push(shown.iter().map(|crops| Cell::photo(crops.get(i).unwrap_or(&blank).view(), 128)).collect())?;
     }
     let folder = Path::new("target/realism");
     maphc2f::prepare_folder(folder)?;

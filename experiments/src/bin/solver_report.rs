@@ -1,11 +1,13 @@
-//! What the Poisson solvers do, measured now: order of convergence, convergence factors, agreement, time against size.
+//! Measures the Poisson solvers: order of convergence, convergence factors, agreement, time against size.
 //!
-//! `cargo run --release -p experiments --bin solver_report [-- --python PYTHON] [--largest SIDE]`
+//! ```text
+//! cargo run --release -p experiments --bin solver_report [-- --python PYTHON] [--largest SIDE]
+//! ```
 //!
-//! With the Python of an environment that has `experiments/peers/requirements.txt`, OpenCV, SciPy and pyamg are timed by
-//! `experiments/peers/poisson.py` on the same images in the same run, size by size, each just before ours. Writes
-//! `docs/poisson-report.md`; ends with
-//! `result oracles=<n> failed=<n> slope=<f> masked_1024_50_s=<f> masked_256_10_s=<f>`.
+//! With the Python of an environment that has `experiments/peers/requirements.txt`, OpenCV, SciPy and pyamg are timed
+//! by `experiments/peers/poisson.py` on the same images in the same run, size by size, each just before ours. Writes
+//! `docs/poisson-report.md`; ends with `result oracles=<n> failed=<n> slope=<f> masked_1024_50_s=<f>
+//! masked_256_10_s=<f>`.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -290,14 +292,18 @@ fn slope(times: &[Time]) -> f64 {
 
 fn report(oracles: &OracleTable, times: &[Time], slope: f64, peers: &[serde_json::Value]) -> String {
     let mut text = String::from(
-        "# Poisson solvers, measured\n\nWritten by `cargo run --release -p experiments --bin solver_report`; every figure is computed by that run.\n\n\
+        "# Poisson solvers, measured\n\nWritten by `cargo run --release -p experiments --bin solver_report`; every \
+         figure is computed by that run.\n\n\
          ## Oracles\n\n| case | ours | bound | holds |\n|---|---|---|---|\n",
     );
     text += &oracles.text;
-    text += "\n## `seamless_clone`, RGB, whole call\n\nLeast seconds of 5 to 61 runs, in brackets the median; relative residual asked for: 1e-6. The bound is the time one thread needs to stream the 168 \
-             bytes that a fused V(1,1) cycle moves a pixel, at the rate it streams three arrays of as many numbers as there are \
+    text += "\n## `seamless_clone`, RGB, whole call\n\nLeast seconds of 5 to 61 runs, in brackets the median; \
+             relative residual asked for: 1e-6. The bound is the time one thread needs to stream the 168 \
+             bytes that a fused V(1,1) cycle moves a pixel, at the rate it streams three arrays of as many numbers as \
+             there are \
              unknowns; two threads stream as many times faster as the last column says.\n\n\
-             | side, mask | unknowns | cycles | residual | one thread | two threads | ratio | Mpx/s (one) | over the bound | \
+             | side, mask | unknowns | cycles | residual | one thread | two threads | ratio | Mpx/s (one) | over the \
+             bound | \
              stream, two over one |\n|---|---|---|---|---|---|---|---|---|---|\n";
     for t in times {
         let _ = writeln!(
@@ -321,9 +327,12 @@ fn report(oracles: &OracleTable, times: &[Time], slope: f64, peers: &[serde_json
     let Some(first) = peers.first() else { return text };
     let _ = writeln!(
         text,
-        "\n## Beside other libraries\n\nLeast seconds on one thread, theirs of 5 runs (3 of pyamg at 2048), measured in the same run on the same pixels by \
-         `experiments/peers/poisson.py`, each size just before ours; in brackets how many times as long as ours. Versions: {}.\n\n\
-         | side, mask | ours | OpenCV seamlessClone | its error, mean / max grey levels | its largest change outside | pyamg | SciPy spsolve |\n\
+        "\n## Beside other libraries\n\nLeast seconds on one thread, theirs of 5 runs (3 of pyamg at 2048), measured \
+         in the same run on the same pixels by \
+         `experiments/peers/poisson.py`, each size just before ours; in brackets how many times as long as ours. \
+         Versions: {}.\n\n\
+         | side, mask | ours | OpenCV seamlessClone | its error, mean / max gray levels | its largest change outside \
+         | pyamg | SciPy spsolve |\n\
          |---|---|---|---|---|---|---|",
         first["versions"]
     );

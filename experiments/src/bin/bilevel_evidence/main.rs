@@ -2,18 +2,18 @@
 //!
 //! ```text
 //! cargo run --release -p experiments --bin bilevel_evidence -- --data FOLDER --sets SET,SET
-//!     [--variants uniform,shuffled,filter,warm,learned,equal,real] [--seeds N] [--first-seed N] [--rounds N] [--side PX]
-//!     [--corrupt] [--out FILE]
+//!     [--variants uniform,shuffled,filter,warm,learned,equal,real] [--seeds N] [--first-seed N] [--rounds N]
+//!     [--side PX] [--corrupt] [--out FILE]
 //! ```
 //!
-//! A set is a category folder in MVTec AD layout, given below FOLDER. Every run trains on `train/good` alone and is tested on
-//! `test` without five defects that the seed chooses: they are the validation set of the variant `real` and left out for every
-//! variant. `equal` is `learned` after a warm start on versions of equal contrast. `--corrupt` makes 30 % of all synthetic
-//! samples deliberately bad, those of the validation set too, and runs the variants on both.
+//! A set is a category folder in MVTec AD layout, given below FOLDER. Every run trains on `train/good` alone and is
+//! tested on `test` without five defects that the seed chooses: they are the validation set of the variant `real` and
+//! left out for every variant. `equal` is `learned` after a warm start on versions of equal contrast. `--corrupt` makes
+//! 30 % of all synthetic samples deliberately bad, those of the validation set too, and runs the variants on both.
 //!
 //! A finished run is a line of FILE (JSON; default target/bilevel-evidence.jsonl), and is not run again. Ends with
-//! `result runs=<n> learned_minus_uniform=<f> learned_minus_shuffled=<f>`, image AUROC without corrupted samples. The tables
-//! stand in `docs/results.md`.
+//! `result runs=<n> learned_minus_uniform=<f> learned_minus_shuffled=<f>`, image AUROC without corrupted samples. The
+//! tables stand in `docs/results.md`.
 
 mod table;
 

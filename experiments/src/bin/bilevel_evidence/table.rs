@@ -21,7 +21,8 @@ pub(crate) fn tables(lines: &[Value], variants: &[&str]) -> Result<String> {
     Ok(text)
 }
 
-/// Differences of a figure between a variant, corrupted or not, and another, over the sets and seeds that both were run on.
+/// Differences of a figure between a variant, corrupted or not, and another, over the sets and seeds that both were run
+/// on.
 pub(crate) fn differences(lines: &[Value], variant: (&str, bool), other: (&str, bool), figure: &str) -> Vec<f64> {
     let of = |l: &Value, (variant, corrupted): (&str, bool)| l["arm"] == logged(variant) && l["spoilt"] == corrupted;
     let pair = |own: &Value| {
@@ -83,7 +84,8 @@ fn costs(text: &mut String, lines: &[Value], variants: &[&str]) -> Result<()> {
     if variants.iter().all(|variant| cost(variant, "image_auroc").is_empty()) {
         return Ok(());
     }
-    *text += "\nCost of corrupted samples, over the sets and seeds that were run with and without, and as a share of what they \
+    *text += "\nCost of corrupted samples, over the sets and seeds that were run with and without, and as a share of \
+             what they \
               cost `uniform`.\n\n\
               | variant | pairs | image AUROC | share | pixel AUROC | share |\n|---|---|---|---|---|---|\n";
     for variant in variants {
@@ -98,9 +100,11 @@ fn costs(text: &mut String, lines: &[Value], variants: &[&str]) -> Result<()> {
 }
 
 fn weights(text: &mut String, lines: &[Value], variants: &[&str]) -> Result<()> {
-    *text += "\nMean weight in the last round by severity, lowest quarter to highest, and of corrupted samples; correlation of \
+    *text += "\nMean weight in the last round by severity, lowest quarter to highest, and of corrupted samples; \
+             correlation of \
               weight and area; effective share; upper steps that were clipped for it.\n\n\
-              | variant | corrupted | lowest | low | high | highest | corrupted samples | area | effective | clipped |\n\
+              | variant | corrupted | lowest | low | high | highest | corrupted samples | area | effective | clipped \
+              |\n\
               |---|---|---|---|---|---|---|---|---|---|\n";
     for (corrupted, said) in CORRUPTED {
         for variant in variants {

@@ -1,4 +1,5 @@
-//! The detector's own updates, timed while it trains on cheap squares, and what its guard does to a greedy upper level.
+//! Times of the detector's updates while it trains on cheap squares, and the effect of its guard on a greedy upper
+//! level.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use ndarray::{Array2, ArrayView3};
 use experiments::program::Result;
 use experiments::texture::brick_texture;
 
-/// Squares of several sizes, brighter or darker.
+/// Anomalies that are squares of several sizes, brighter or darker.
 struct Squares;
 
 impl AnomalySource for Squares {
@@ -56,10 +57,10 @@ fn rounds(
     Ok(fit(Arc::new(net), &normals, &Squares, upper, params, None, observer)?.report.rounds)
 }
 
-/// Time in which the steps ahead are drawn: several times what three of them take.
+/// Time in which the next batches are prefetched: several times what three of them take.
 const FILL: Duration = Duration::from_millis(500);
 
-/// Seconds of every update.
+/// Seconds of each update.
 #[derive(Debug, Default)]
 pub(crate) struct Cost {
     pub(crate) plain: Vec<f64>,
@@ -68,7 +69,7 @@ pub(crate) struct Cost {
 }
 
 impl Cost {
-    /// One update of both levels and `every - 1` plain ones, over as many plain ones.
+    /// Time of one update of both levels and `every - 1` plain ones over that of as many plain ones.
     pub(crate) fn ratio(&self, every: usize) -> f64 {
         let (plain, every) = (median(&self.plain), every as f64);
         (median(&self.both) + (every - 1.0) * plain) / (every * plain)
@@ -99,7 +100,7 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Steps whose first update is one of both levels, the other three plain.
+/// Times steps whose first update is one of both levels, the other three plain.
 pub(crate) fn measure(steps: usize) -> Result<Cost> {
     let params = TrainParams::default().with_rounds(1).with_steps(steps).with_updates(4).with_outer_every(1);
     let mut cost = Cost::default();
@@ -107,7 +108,7 @@ pub(crate) fn measure(steps: usize) -> Result<Cost> {
     Ok(cost)
 }
 
-/// Wants the heaviest sample to be heavier yet.
+/// A hypergradient that asks for more weight on the heaviest sample.
 #[derive(Debug)]
 struct Greed;
 
@@ -128,7 +129,7 @@ impl Hypergradient for Greed {
     }
 }
 
-/// Least effective share of a round under an upper level that wants one sample to have all weight.
+/// Least effective sample fraction of a round under an upper level that asks for all weight on one sample.
 pub(crate) fn greedy(min_ess_fraction: f64) -> Result<f64> {
     let params = TrainParams::default()
         .with_rounds(2)

@@ -1,4 +1,4 @@
-//! Weighted ridge and logistic regressions whose optimum and hypergradients need nothing of the library.
+//! Weighted ridge and logistic regressions whose optimum and hypergradients are computed without the library.
 
 use maphc2f::bilevel::{Bilevel, Error, Problem, UpperGradient, UpperGradients};
 use rand::{Rng, SeedableRng};
@@ -11,7 +11,8 @@ const RIDGE: f64 = 0.2;
 
 type Row = ([f64; INPUTS], f64);
 
-/// `l = 1/N sum_i w_i l_i + RIDGE |t|^2 / 2`, squares or logistic losses; `L` is the mean of the same losses on other rows.
+/// The lower loss `1/N sum_i w_i l_i + RIDGE |t|^2 / 2` of squared or logistic losses `l_i`; the upper loss `L` is the
+/// mean of the same losses on other rows.
 pub(crate) struct Linear {
     pub(crate) name: &'static str,
     logistic: bool,
@@ -47,7 +48,7 @@ impl Linear {
         if self.logistic { -y.signum() / (1.0 + (y.signum() * dot(x, t)).exp()) } else { dot(x, t) - y }
     }
 
-    /// A bound of the lower Hessian's largest eigenvalue.
+    /// Upper bound of the largest eigenvalue of the lower Hessian.
     pub(crate) fn curvature(&self) -> f64 {
         let trace: f64 = self.train.iter().zip(&self.weights).map(|((x, _), w)| w * dot(x, x)).sum();
         trace / ROWS as f64 + RIDGE
@@ -57,7 +58,7 @@ impl Linear {
         vec![0.2, -0.4, 0.6, 0.1, -0.3]
     }
 
-    /// The lower optimum by gradient descent to rounding.
+    /// Lower optimum by gradient descent to rounding.
     pub(crate) fn optimum(&self, w: &[f64]) -> Vec<f64> {
         let mut t = vec![0.0; INPUTS];
         for _ in 0..4000 {
@@ -76,14 +77,14 @@ impl Linear {
         sum
     }
 
-    fn judge(&self, t: &[f64]) -> (f64, Vec<f64>) {
+    fn upper_loss(&self, t: &[f64]) -> (f64, Vec<f64>) {
         let loss = self.meta.iter().map(|row| self.loss(row, t)).sum::<f64>() / META as f64;
         (loss, self.gradient(&self.meta, &[1.0; META], 0.0, t))
     }
 
-    /// `dL(theta*(w))/dw` by solving the lower problem anew on both sides of every weight.
+    /// Computes `dL(theta*(w))/dw` by solving the lower problem on both sides of every weight.
     pub(crate) fn brute_force(&self) -> Vec<f64> {
-        let upper = |w: &[f64]| self.judge(&self.optimum(w)).0;
+        let upper = |w: &[f64]| self.upper_loss(&self.optimum(w)).0;
         let slope = |i: usize| {
             let (mut up, mut down) = (self.weights.clone(), self.weights.clone());
             up[i] += 1e-4;
@@ -93,11 +94,11 @@ impl Linear {
         (0..ROWS).map(slope).collect()
     }
 
-    /// `-(eta / N) <grad L(theta'), grad l_i(theta)>`.
+    /// Computes `-(eta / N) <grad L(theta'), grad l_i(theta)>`.
     pub(crate) fn closed_form(&self, theta: &[f64], eta: f64) -> Vec<f64> {
         let lower = self.gradient(&self.train, &self.weights, RIDGE, theta);
         let ahead: Vec<f64> = theta.iter().zip(lower).map(|(t, g)| t - eta * g).collect();
-        let g = self.judge(&ahead).1;
+        let g = self.upper_loss(&ahead).1;
         self.train.iter().map(|row| -eta / ROWS as f64 * self.slope(row, theta) * dot(&g, &row.0)).collect()
     }
 }
@@ -110,7 +111,7 @@ impl Problem for Linear {
         Ok(self.train.iter().map(|row| self.loss(row, t) / ROWS as f64).collect())
     }
     fn upper(&self, t: &[f64], _: &[f64]) -> Result<UpperGradients, Error> {
-        let (loss, by_theta) = self.judge(t);
+        let (loss, by_theta) = self.upper_loss(t);
         Ok(UpperGradients { loss, by_theta, by_hyper: vec![0.0; ROWS] })
     }
 }
@@ -123,7 +124,7 @@ impl Bilevel for Linear {
         self.lower_gradient(t, w)
     }
     fn upper(&self, t: &[f64]) -> Result<UpperGradient, Error> {
-        let (loss, gradient) = self.judge(t);
+        let (loss, gradient) = self.upper_loss(t);
         Ok(UpperGradient { loss, gradient })
     }
 }

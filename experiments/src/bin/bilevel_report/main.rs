@@ -1,8 +1,11 @@
-//! The bi-level optimiser against closed forms and brute force, on digits with wrong labels, and what it costs, measured now.
+//! Measures the bi-level optimizer: hypergradients beside closed forms and brute force, digits with wrong labels, cost.
 //!
-//! `cargo run --release -p experiments --bin bilevel_report [-- --steps N]`
+//! ```text
+//! cargo run --release -p experiments --bin bilevel_report [-- --steps N]
+//! ```
 //!
-//! Writes `docs/bilevel-report.md`; ends with `result oracles=<n> failed=<n> step_ratio=<f>`.
+//! N is the number of timed updates (default 60). Writes `docs/bilevel-report.md` and ends with
+//! `result oracles=<n> failed=<n> step_ratio=<f>`.
 
 mod cost;
 mod linear;
@@ -46,7 +49,7 @@ fn run() -> Result<String> {
     let cleaned = digits(&mut oracles)?;
     let cost = cost::measure(steps)?;
     oracles.add("time of an update of both levels over a plain one", cost.ratio(1), 1.0, 1.7);
-    oracles.add("the same, amortised over 4 updates", cost.ratio(4), 1.0, 1.2);
+    oracles.add("the same, amortized over 4 updates", cost.ratio(4), 1.0, 1.2);
     let text = report(&oracles, &cleaned, &cost);
     say(&text);
     write_atomic(experiments::workspace().join("docs/bilevel-report.md"), &text)?;
@@ -132,7 +135,7 @@ fn series(oracles: &mut OracleTable) -> Result<()> {
     Ok(())
 }
 
-/// What keeps weights from collapsing.
+/// Guards that keep the weights from collapsing.
 fn collapse(oracles: &mut OracleTable) -> Result<()> {
     oracles.must("all qualities 0: no weights", sqe::mean_one_weights(&[0.0; 8]).is_none());
     let one = sqe::effective_sample_size(&[8.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
@@ -149,7 +152,7 @@ fn collapse(oracles: &mut OracleTable) -> Result<()> {
     Ok(())
 }
 
-/// Hyper-cleaning: `(AUROC, accuracy with equal weights, with learnt ones)` of each seed.
+/// Hyper-cleaning: `(AUROC, accuracy with equal weights, with learned ones)` of each seed.
 fn digits(oracles: &mut OracleTable) -> Result<Vec<(f64, [f64; 2])>> {
     let mut found = Vec::new();
     for seed in 0..5 {
@@ -171,21 +174,29 @@ fn digits(oracles: &mut OracleTable) -> Result<Vec<(f64, [f64; 2])>> {
 
 fn report(oracles: &OracleTable, cleaned: &[(f64, [f64; 2])], cost: &Cost) -> String {
     let mut text = String::from(
-        "# The bi-level optimiser, measured\n\nWritten by `cargo run --release -p experiments --bin bilevel_report`; every figure is computed by that run.\n\n\
-         ## Oracles\n\nDifferences are the largest over the largest expected value.\n\n| case | ours | bound | holds |\n|---|---|---|---|\n",
+        "# The bi-level optimizer, measured\n\nWritten by `cargo run --release -p experiments --bin bilevel_report`; \
+         every figure \
+         is computed by that run.\n\n\
+         ## Oracles\n\nDifferences are the largest over the largest expected value.\n\n\
+         | case | ours | bound | holds |\n|---|---|---|---|\n",
     );
     text += &oracles.text;
-    text += "\n## Digits with wrong labels\n\n1000 digits to train on, three labels in ten wrong; 200 trusted ones above; accuracy on the other 597.\n\n\
-             | seed | AUROC of low weight: wrong label | accuracy, equal weights | accuracy, learnt weights |\n|---|---|---|---|\n";
-    for (seed, (auroc, [equal, learnt])) in cleaned.iter().enumerate() {
-        let _ = writeln!(text, "| {seed} | {auroc:.4} | {equal:.4} | {learnt:.4} |");
+    text += "\n## Digits with wrong labels\n\n1000 digits to train on, three labels in ten wrong; 200 trusted ones in \
+             the upper \
+             level; accuracy on the other 597.\n\n\
+             | seed | AUROC of low weight: wrong label | accuracy, equal weights | accuracy, learned weights |\n\
+             |---|---|---|---|\n";
+    for (seed, (auroc, [equal, learned])) in cleaned.iter().enumerate() {
+        let _ = writeln!(text, "| {seed} | {auroc:.4} | {equal:.4} | {learned:.4} |");
     }
     let _ = writeln!(
         text,
-        "\n## Cost\n\nThe detector's own updates at its default size (batches of 8 images, 256 patches each, 64 hidden units), \
-         median of {} plain ones and {} of both levels, in turn in one run on {} threads: a plain one takes {:.2} ms, one of both levels {:.2} ms \
-         ({:.2} times; {:.2} amortised over 4 updates, {:.2} over the default's 24). Before each step the \
-         thread that draws ahead is given time to fill its queue, so that nothing else runs.",
+        "\n## Cost\n\nThe detector's own updates at its default size (batches of 8 images, 256 patches each, 64 hidden \
+         units), median of {} plain ones and {} of both levels, in turn in one run on {} threads: a plain one takes \
+         {:.2} ms, \
+         one of both levels {:.2} ms ({:.2} times; {:.2} amortized over 4 updates, {:.2} over the default's 24). \
+         Before each \
+         step the thread that prefetches batches is given time to fill its queue, so that nothing else runs.",
         cost.plain.len(),
         cost.both.len(),
         rayon_threads(),

@@ -5,10 +5,10 @@
 //!     [--seeds N] [--side PX] [--out FOLDER] [--python PYTHON] [--table-only]
 //! ```
 //!
-//! FOLDER holds the sets named in `sets.rs`; absent ones are skipped. Every variant trains on `train/good` only, and nothing
-//! is selected on the test images. A finished run is appended to `OUT/runs.jsonl` and not made again, so that an interrupted
-//! report goes on where it was; `--table-only` makes no run. With `--python`, ONNX Runtime and PyTorch are timed in the same
-//! run (`experiments/peers/detector.py`).
+//! FOLDER holds the sets named in `sets.rs`; absent ones are skipped. Every variant trains on `train/good` only, and
+//! nothing is selected on the test images. A finished run is appended to `OUT/runs.jsonl` and not made again, so that
+//! an interrupted report goes on where it was; `--table-only` makes no run. With `--python`, ONNX Runtime and PyTorch
+//! are timed in the same run (`experiments/peers/detector.py`).
 //!
 //! Writes the tables to `OUT/results.md` (default target/detector-report) and ends with
 //! `result mean_image_auroc=<f> mean_pixel_auroc=<f> predict_ms=<f>`. The tables stand in `docs/results.md`.

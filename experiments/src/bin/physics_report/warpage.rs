@@ -140,7 +140,8 @@ fn section(table: &mut Table) {
 }
 
 fn springback(table: &mut Table) -> Result<(), Error> {
-    // A strip 40 times as long as wide, without Poisson effect, in four-point bending: pure curvature between the loads.
+    // A strip 40 times as long as wide, without Poisson effect, in four-point bending: pure curvature between the
+    // loads.
     let (ny, nx) = (95usize, 63usize);
     let plate = Plate::new(ny, nx, 40.0, 1.0, 1.0, 0.0, 0.0)?;
     let hx = plate.spacing().1;
