@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use maphc2f::adbench::protocol::Protocol;
-use maphc2f::adbench::report::{Document, Provenance, Report};
+use maphc2f::adbench::report::Report;
 use maphc2f::bisqad::{Detector, NoObserver, Persist, Threshold, TrainParams};
 use maphc2f::physdefect::appearance::{Appearance, Material};
 use maphc2f::physdefect::registry::Registry;
 use maphc2f::physdefect::{SampleKey, estimate_foreground};
-use maphc2f::{Cell, Pipeline, PipelineSource, Sheet, TestImage, TrainingParams, evaluate, overlay_heatmap, train};
+use maphc2f::{Cell, Pipeline, PipelineSource, RunDescription, Sheet, TestImage, TrainingParams};
+use maphc2f::{evaluate, overlay_heatmap, train};
 use ndarray::{Array2, Array3, s};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -95,10 +95,11 @@ fn run() -> Result<String> {
     let image_auroc = mean(|r| r.overall.image_auroc.value);
     let pixel_auroc = mean(|r| r.overall.pixels.map_or(f64::NAN, |p| p.auroc.value));
     let images: usize = reports.iter().map(|r| r.overall.normal + r.overall.anomalous).sum();
-    let protocol = Protocol::named("native").ok_or("no protocol `native`")?;
-    let mut provenance = Provenance::new("crops of assets/photos/surfaces", "maphc2f", protocol, "quickstart");
-    provenance.seeds = vec![seed];
-    Document::new("maphc2f on the shipped photographs", provenance, reports)?.write_all(out.join("results"))?;
+    let run = RunDescription::new("maphc2f on the shipped photographs", "crops of assets/photos/surfaces")
+        .with_command("quickstart")
+        .with_side(Some(SIDE))
+        .with_params(*params.detector());
+    maphc2f::write_report(&out, &run, reports)?;
     eprintln!("wrote results.html, sheet.png and the detectors to {}", out.display());
     let seconds = start.elapsed().as_secs_f64();
     Ok(format!(

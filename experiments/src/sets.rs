@@ -1,10 +1,10 @@
 //! Image sets of real products, read for training and testing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use maphc2f::adbench::dataset::Policy;
 use maphc2f::adbench::loaders::{Layout, Mvtec};
-use maphc2f::{TestImage, load_photo, shrink_to_side};
+use maphc2f::{TestImage, load_normals};
 use ndarray::Array3;
 
 use crate::program::{Result, say};
@@ -34,11 +34,9 @@ impl ImageSet {
         for finding in dataset.findings() {
             say(&format!("note: {finding}"));
         }
-        let (mut normals, mut names) = (Vec::new(), Vec::new());
-        for sample in dataset.train().samples() {
-            normals.push(shrink_to_side(load_photo(sample.image_path())?.view(), side)?);
-            names.push(sample.image_path().display().to_string());
-        }
+        let paths: Vec<PathBuf> = dataset.train().samples().iter().map(|s| s.image_path().to_owned()).collect();
+        let normals = load_normals(&paths, side)?;
+        let names = paths.iter().map(|path| path.display().to_string()).collect();
         let tests = dataset.test().samples().iter().map(TestImage::read).collect::<std::result::Result<_, _>>()?;
         Ok(Self { normals, names, tests, side })
     }

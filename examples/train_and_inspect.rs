@@ -1,0 +1,51 @@
+//! Trains a detector on good photos only, saves it, loads it again and scores a photo with a defect.
+//!
+//! `cargo run --example train_and_inspect`
+//!
+//! The program does the same on folders: `maphc2f train --help`, `maphc2f inspect --help`.
+#![allow(clippy::print_stdout)] // a program may print
+
+use std::path::Path;
+use std::sync::Arc;
+
+use maphc2f::bisqad::{Detector, NoObserver, PatchDetector, Persist, Threshold, TrainParams};
+use maphc2f::frozen_backbone::EfficientNetLite0;
+use maphc2f::physdefect::{Domain, SampleKey};
+use maphc2f::{MATERIALS, Pipeline, PipelineSource, TrainingParams, load_photo, resize_square, train};
+use ndarray::s;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // good photos `(H, W, C)` in [0, 1]: here sixteen crops of one surface
+    let photo = load_photo(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/photos/surfaces/gravel.png")))?;
+    let mut good = Vec::new();
+    for i in 0..16 {
+        let (y, x) = (i / 4 * 90, i % 4 * 90);
+        good.push(resize_square(photo.slice(s![y..y + 128, x..x + 128, ..]), 128)?);
+    }
+    // synthetic defects of three mechanisms are what the detector learns from; no real defect is needed
+    let pipeline = Pipeline::physical(&MATERIALS)?;
+    let source = PipelineSource::new(&pipeline, &good, &[], 0)?;
+    let params = TrainingParams::default()
+        .with_detector(TrainParams::default().with_rounds(3).with_steps(4))
+        .with_ranked_defects(12);
+    let model = train(&good, &source, &params, None, &mut NoObserver)?;
+
+    let file = std::env::temp_dir().join(format!("detector-{}.safetensors", std::process::id()));
+    model.fitted.detector.save(&file)?;
+    let detector = PatchDetector::load(&file, Arc::new(EfficientNetLite0::pretrained()?))?;
+    std::fs::remove_file(&file)?;
+
+    // the threshold is chosen on held-out good photos: at most one in ten of them is called anomalous
+    let threshold = Threshold::of(&detector, 0.1)?;
+    let key = SampleKey { seed: 9, index: 3 };
+    let defect = pipeline.synthesize(good[0].view(), &Domain::full(128, 128)?, 0, key)?;
+    for (name, image) in [("good", &good[0]), ("defect", &defect.image)] {
+        let score = detector.predict(image.view())?.score;
+        println!("{name}: score {score:.3}, {} the threshold {:.3}", side(score > threshold.value), threshold.value);
+    }
+    Ok(())
+}
+
+fn side(is_above: bool) -> &'static str {
+    if is_above { "above" } else { "not above" }
+}
