@@ -160,7 +160,8 @@ fn named_programs_exist() {
                 checked += 1;
                 let mut candidates = packages.iter().filter(|(name, (_, is_default))| match package {
                     Some(package) => *name == package,
-                    None => *is_default,
+                    // a quoted option stands for a command that the text names
+                    None => *is_default || words[0].starts_with("--"),
                 });
                 if !candidates.any(|(_, (folder, _))| has_target(folder, &target[0], &target[1])) {
                     missing.push(format!("{}: {}", document.display(), words.join(" ")));
