@@ -1,11 +1,13 @@
-//! One penalty per parameter, differentiated by conjugate gradients: `cargo run -p bilevel --example conjugate_gradient`.
+//! One penalty per parameter, differentiated by conjugate gradients: `cargo run -p bilevel --example
+//! conjugate_gradient`.
 #![allow(clippy::print_stdout)] // a program for a terminal
 
 use bilevel::{ConjugateGradient, Error, Problem, UpperGradients, implicit_gradient};
 
 const SIZE: usize = 50;
 
-/// Lower level: |theta - noisy|^2 / 2 + sum_i exp(phi_i) (theta_i+1 - theta_i)^2 / 2. Upper level: distance from the clean signal.
+/// Lower level: |theta - noisy|^2 / 2 + sum_i exp(phi_i) (theta_i+1 - theta_i)^2 / 2. Upper level: distance from the
+/// clean signal.
 struct Smoothing;
 
 fn clean(i: usize) -> f64 {

@@ -1,4 +1,5 @@
-//! The cheapest hypergradient (T1-T2) against finite differences of the whole problem: `cargo run -p bilevel --example identity_hessian`.
+//! The cheapest hypergradient (T1-T2) against finite differences of the whole problem: `cargo run -p bilevel --example
+//! identity_hessian`.
 #![allow(clippy::print_stdout)] // a program for a terminal
 
 use bilevel::{DenseSolve, Error, IdentityHessian, InverseHessian, Problem, UpperGradients, implicit_gradient};

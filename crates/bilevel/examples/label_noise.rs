@@ -1,4 +1,5 @@
-//! Finds wrong labels: samples whose weight a few trusted samples pull down. `cargo run -p bilevel --example label_noise`
+//! Finds wrong labels: samples whose weight a few trusted samples pull down. `cargo run -p bilevel --example
+//! label_noise`
 #![allow(clippy::print_stdout)] // a program for a terminal
 
 use bilevel::{Bilevel, Error, ForwardDifference, Hypergradient, UpperGradient};

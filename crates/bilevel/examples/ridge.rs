@@ -1,4 +1,5 @@
-//! Chooses the weight decay of a ridge regression by gradient descent on held-out rows: `cargo run -p bilevel --example ridge`.
+//! Chooses the weight decay of a ridge regression by gradient descent on held-out rows: `cargo run -p bilevel --example
+//! ridge`.
 #![allow(clippy::print_stdout)] // a program for a terminal
 
 use bilevel::{DenseSolve, Error, Problem, UpperGradients, implicit_gradient};

@@ -4,14 +4,15 @@ use crate::error::Error;
 use crate::problem::{Bilevel, Hypergradient, UpperGradient, WeightGradient, look_ahead};
 use crate::vector::{dot, positive, same_length, shifted};
 
-/// Weight gradients by a finite difference: <g, grad l_i> is approximately \[l_i(theta + e g) - l_i(theta - e g)\] / (2 e) with
-/// e = `radius` / |g|.
+/// Weight gradients by a finite difference: <g, grad l_i> is approximately \[l_i(theta + e g) - l_i(theta - e g)\] / (2
+/// e) with e = `radius` / |g|.
 ///
-/// One upper backward and two lower forwards, whatever the number of samples; no second-order differentiation. The truncation error
-/// is of order `radius`^2.
+/// One upper backward and two lower forwards, whatever the number of samples; no second-order differentiation. The
+/// truncation error is of order `radius`^2.
 ///
-/// The step rule e = 0.01/|g| is that of H. Liu, K. Simonyan, Y. Yang, "DARTS: Differentiable Architecture Search", ICLR 2019; the
-/// one-step look-ahead on sample weights is M. Ren et al., "Learning to Reweight Examples for Robust Deep Learning", ICML 2018.
+/// The step rule e = 0.01/|g| is that of H. Liu, K. Simonyan, Y. Yang, "DARTS: Differentiable Architecture Search",
+/// ICLR 2019; the one-step look-ahead on sample weights is M. Ren et al., "Learning to Reweight Examples for Robust
+/// Deep Learning", ICML 2018.
 ///
 /// ```
 /// use bilevel::{Bilevel, Error, ForwardDifference, Hypergradient, UpperGradient};

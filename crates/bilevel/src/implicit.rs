@@ -19,7 +19,8 @@ pub struct ImplicitGradient {
     pub solution: Solution,
 }
 
-/// Computes the hypergradient `dL/dphi - (d2l/dphi dtheta) H^-1 dL/dtheta` at the lower optimum `theta`, `H` being the lower Hessian.
+/// Computes the hypergradient `dL/dphi - (d2l/dphi dtheta) H^-1 dL/dtheta` at the lower optimum `theta`, `H` being the
+/// lower Hessian.
 ///
 /// Products with `H` and the mixed derivatives are central differences of gradients over `2 radius`, so no second-order
 /// differentiation is needed; `radius` (1e-4 suits f64 losses of order 1) is a length in parameter space.
@@ -46,8 +47,8 @@ pub struct ImplicitGradient {
 /// ```
 ///
 /// # Errors
-/// [`Error::Parameter`] for a radius that is not positive and finite, [`Error::Unsolved`] of the method, [`Error::Length`] for
-/// gradients of the wrong length, and what the problem raises.
+/// [`Error::Parameter`] for a radius that is not positive and finite, [`Error::Unsolved`] of the method,
+/// [`Error::Length`] for gradients of the wrong length, and what the problem raises.
 pub fn implicit_gradient(
     problem: &dyn Problem,
     theta: &[f64],
@@ -85,11 +86,12 @@ fn difference(
     Ok(up.iter().zip(&down).map(|(a, b)| (a - b) / (2.0 * e)).collect())
 }
 
-/// Weight gradients by the implicit function theorem: after the look-ahead step, `dL/dw_i = -1/B <H^-1 grad L, grad l_i>`.
+/// Weight gradients by the implicit function theorem: after the look-ahead step, `dL/dw_i = -1/B <H^-1 grad L, grad
+/// l_i>`.
 ///
 /// With [`IdentityHessian`](crate::IdentityHessian) of the same step, evaluated at `theta` instead, this is
-/// [`ForwardDifference`](crate::ForwardDifference); the other methods look further than one step and suit a lower level that is
-/// trained to its optimum.
+/// [`ForwardDifference`](crate::ForwardDifference); the other methods look further than one step and suit a lower level
+/// that is trained to its optimum.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Implicit<M> {
     method: M,
@@ -97,8 +99,8 @@ pub struct Implicit<M> {
 }
 
 impl<M: InverseHessian> Implicit<M> {
-    /// Creates the method from an inverse-Hessian product and the length of its probes in parameter space (1e-4 suits f64 losses of
-    /// order 1).
+    /// Creates the method from an inverse-Hessian product and the length of its probes in parameter space (1e-4 suits
+    /// f64 losses of order 1).
     ///
     /// # Errors
     /// [`Error::Parameter`] unless the radius is positive and finite.

@@ -47,7 +47,8 @@ pub trait InverseHessian: std::fmt::Debug + Send + Sync {
     /// Approximates `H^-1 g` without computing the residual; see [`Self::solve`].
     ///
     /// # Errors
-    /// [`Error::Unsolved`] if the method diverges, [`Error::Length`] if `product` changes the length, and what `product` raises.
+    /// [`Error::Unsolved`] if the method diverges, [`Error::Length`] if `product` changes the length, and what
+    /// `product` raises.
     fn approximate(&self, product: &mut Product<'_>, g: &[f64]) -> Result<Approximation, Error>;
 
     /// Approximates `H^-1 g` and computes the true residual, with one more product.
@@ -74,9 +75,11 @@ pub trait InverseHessian: std::fmt::Debug + Send + Sync {
     }
 }
 
-/// Approximates the Hessian by the identity, `q = step g`, which looks one step of the lower level ahead from its optimum (T1-T2).
+/// Approximates the Hessian by the identity, `q = step g`, which looks one step of the lower level ahead from its
+/// optimum (T1-T2).
 ///
-/// J. Luketina et al., "Scalable Gradient-Based Tuning of Continuous Regularization Hyperparameters" (T1-T2), ICML 2016.
+/// J. Luketina et al., "Scalable Gradient-Based Tuning of Continuous Regularization Hyperparameters" (T1-T2), ICML
+/// 2016.
 #[doc(alias = "T1-T2")]
 #[doc(alias = "T1T2")]
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -114,7 +117,8 @@ impl InverseHessian for IdentityHessian {
 /// Sums the first terms of the Neumann series `H^-1 = alpha sum_k (I - alpha H)^k`, which converges for
 /// `alpha < 2 / (largest eigenvalue)`. The remaining error is `(I - alpha H)^terms H^-1 g`.
 ///
-/// J. Lorraine, P. Vicol, D. Duvenaud, "Optimizing Millions of Hyperparameters by Implicit Differentiation", AISTATS 2020.
+/// J. Lorraine, P. Vicol, D. Duvenaud, "Optimizing Millions of Hyperparameters by Implicit Differentiation", AISTATS
+/// 2020.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Neumann {
     terms: usize,
@@ -151,8 +155,8 @@ impl InverseHessian for Neumann {
     }
 
     /// # Errors
-    /// [`Error::Unsolved`] as soon as a term is longer than the one before: for a symmetric `H` that cannot happen below
-    /// `2 / (largest eigenvalue)`.
+    /// [`Error::Unsolved`] as soon as a term is longer than the one before: for a symmetric `H` that cannot happen
+    /// below `2 / (largest eigenvalue)`.
     fn approximate(&self, product: &mut Product<'_>, g: &[f64]) -> Result<Approximation, Error> {
         let (mut term, mut sum) = (g.to_vec(), g.to_vec());
         for k in 1..self.terms {
@@ -181,7 +185,8 @@ pub struct ConjugateGradient {
 }
 
 impl ConjugateGradient {
-    /// Creates the method with a maximum number of iterations (default 32) and a relative residual to stop at (default 1e-6).
+    /// Creates the method with a maximum number of iterations (default 32) and a relative residual to stop at (default
+    /// 1e-6).
     ///
     /// # Errors
     /// [`Error::Parameter`] for no iterations or a tolerance that is not positive and finite.
@@ -216,7 +221,8 @@ impl InverseHessian for ConjugateGradient {
     }
 
     /// # Errors
-    /// [`Error::Unsolved`] on a direction of no or negative curvature: the lower problem is then not at a strict minimum.
+    /// [`Error::Unsolved`] on a direction of no or negative curvature: the lower problem is then not at a strict
+    /// minimum.
     fn approximate(&self, product: &mut Product<'_>, g: &[f64]) -> Result<Approximation, Error> {
         let (mut q, mut r, mut p) = (vec![0.0; g.len()], g.to_vec(), g.to_vec());
         let (first, mut squares) = (dot(g, g), dot(g, g));
@@ -243,8 +249,8 @@ impl InverseHessian for ConjugateGradient {
     }
 }
 
-/// Solves with a Nystrom approximation, `(C K^-1 C^T + damping I)^-1 g`, `C` being random columns of `H` and `K` their own rows: cheap
-/// where few directions are curved.
+/// Solves with a Nystrom approximation, `(C K^-1 C^T + damping I)^-1 g`, `C` being random columns of `H` and `K` their
+/// own rows: cheap where few directions are curved.
 ///
 /// R. Hataya, M. Yamada, "Nystrom Method for Accurate and Scalable Implicit Differentiation", AISTATS 2023.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -255,8 +261,8 @@ pub struct Nystrom {
 }
 
 impl Nystrom {
-    /// Creates the method with this number of columns (as many as parameters give `(H + damping I)^-1`), this addition to the
-    /// diagonal, and the seed that chooses the columns.
+    /// Creates the method with this number of columns (as many as parameters give `(H + damping I)^-1`), this addition
+    /// to the diagonal, and the seed that chooses the columns.
     ///
     /// # Errors
     /// [`Error::Parameter`] for rank 0 or a damping that is not positive and finite.
@@ -310,7 +316,8 @@ impl InverseHessian for Nystrom {
     }
 }
 
-/// Solves with the dense Hessian (one product per parameter) by Cholesky factors: the reference, for up to some thousand parameters.
+/// Solves with the dense Hessian (one product per parameter) by Cholesky factors: the reference, for up to some
+/// thousand parameters.
 #[doc(alias = "Exact")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DenseSolve;

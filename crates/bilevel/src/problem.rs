@@ -15,8 +15,8 @@ pub trait Bilevel {
     /// # Errors
     /// Any error of evaluating the model, as [`Error::Problem`].
     fn losses(&self, theta: &[f64]) -> Result<Vec<f64>, Error>;
-    /// Weighted lower gradient 1/B sum_i w_i grad l_i(theta), plus the gradient of any unweighted term of the lower problem;
-    /// B = number of weights.
+    /// Weighted lower gradient 1/B sum_i w_i grad l_i(theta), plus the gradient of any unweighted term of the lower
+    /// problem; B = number of weights.
     ///
     /// # Errors
     /// As [`Self::losses`].
@@ -85,8 +85,8 @@ pub trait Hypergradient: std::fmt::Debug + Send + Sync {
     /// Computes dL(theta')/dw_i at `weights`, where theta' is one gradient step of length `step` (eta) from `theta`.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a step that is not positive and finite, [`Error::Length`] for vectors that do not fit, and what the
-    /// problem raises.
+    /// [`Error::Parameter`] for a step that is not positive and finite, [`Error::Length`] for vectors that do not fit,
+    /// and what the problem raises.
     fn weight_gradient(
         &self,
         problem: &dyn Bilevel,

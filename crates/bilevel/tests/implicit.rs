@@ -17,7 +17,8 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
-/// `l = 1/5 sum_i w_i l_i + RIDGE |t|^2 / 2`, `L` the mean of the same losses on the meta set; squares or logistic losses.
+/// `l = 1/5 sum_i w_i l_i + RIDGE |t|^2 / 2`, `L` the mean of the same losses on the meta set; squares or logistic
+/// losses.
 struct Weighted {
     logistic: bool,
 }

@@ -15,7 +15,8 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
-/// Ridge (`logistic: false`): l_i = (x_i t - y_i)^2 / 2 + ridge |t|^2 / 2. Logistic: l_i = log(1 + exp(-s_i x_i t)) + the same ridge.
+/// Ridge (`logistic: false`): l_i = (x_i t - y_i)^2 / 2 + ridge |t|^2 / 2. Logistic: l_i = log(1 + exp(-s_i x_i t)) +
+/// the same ridge.
 struct Linear {
     logistic: bool,
     ridge: f64,
@@ -100,8 +101,8 @@ fn equals_brute_force_differences_of_the_upper_loss_in_each_weight() {
     }
 }
 
-/// The upper gradient belongs after the look-ahead. On this problem taking it before gives answers that are clearly others, so the
-/// closed-form test above cannot pass with the wrong order.
+/// The upper gradient belongs after the look-ahead. On this problem taking it before gives answers that are clearly
+/// others, so the closed-form test above cannot pass with the wrong order.
 #[test]
 fn the_wrong_order_would_be_seen() {
     let p = Linear { logistic: false, ridge: 0.1 };

@@ -9,7 +9,7 @@ mod parameters;
 mod persistence;
 mod training;
 
-pub use {bilevel, imgkit, ndarray};
+pub use {bilevel, frozen_backbone, imgkit, ndarray, sqe};
 
 pub use detectors::ensemble::Ensemble;
 pub use detectors::gaussian::{GaussianDetector, GaussianParams};

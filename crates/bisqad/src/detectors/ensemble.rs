@@ -1,4 +1,4 @@
-//! Two detectors as one.
+//! The ensemble of two detectors.
 
 use std::sync::Arc;
 
@@ -6,11 +6,11 @@ use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
 use crate::detectors::provenance::Provenance;
-use crate::detectors::{Detector, Prediction, image_scores};
+use crate::detectors::{Detector, Prediction, image_scores, same_size};
 use crate::error::Error;
 use crate::persistence::format::Persist;
 
-/// The mean of two detectors' maps, each in standard deviations of its own pixel scores on normal images.
+/// Ensemble of two detectors: the mean of their maps, each in standard deviations of its pixel scores on normal images.
 ///
 /// ```
 /// use bisqad::{Detector, Ensemble, GaussianDetector, GaussianParams, NoObserver, Threshold};
@@ -41,10 +41,10 @@ pub struct Ensemble {
 }
 
 impl Ensemble {
-    /// Calibrates on `normals` `(H, W, C)`, which should be new to both detectors.
+    /// Combines two detectors and calibrates them on `normals` `(H, W, C)`, which should be new to both.
     ///
     /// # Errors
-    /// [`Error::TooFewNormals`] for none, and whatever a detector says of an image.
+    /// [`Error::TooFewNormals`] for no images, and the errors of the detectors.
     pub fn new(one: Arc<dyn Detector>, other: Arc<dyn Detector>, normals: &[Array3<f32>]) -> Result<Self, Error> {
         if normals.is_empty() {
             return Err(Error::TooFewNormals { found: 0, needed: 1 });
@@ -76,7 +76,9 @@ impl Detector for Ensemble {
     fn predict(&self, image: ArrayView3<'_, f32>) -> Result<Prediction, Error> {
         let scaled = |k: usize| -> Result<ndarray::Array2<f32>, Error> {
             let (mean, spread) = self.scales[k];
-            Ok(self.members[k].predict(image)?.map.mapv_into(|v| (v - mean) / spread))
+            let map = self.members[k].predict(image)?.map;
+            same_size("map of a member", &map, (image.dim().0, image.dim().1))?;
+            Ok(map.mapv_into(|v| (v - mean) / spread))
         };
         Ok(Prediction::of_map((scaled(0)? + scaled(1)?) / 2.0))
     }

@@ -1,4 +1,4 @@
-//! Gaussians alone: a detector that needs no training.
+//! The position-Gaussian baseline: a detector that needs no training.
 
 use std::sync::Arc;
 
@@ -24,7 +24,8 @@ parameters! {
         dimensions, with_dimensions: usize = 64;
         /// Share of the pooled covariance in the covariance of every position, in (0, 1] (default 0.1).
         shrinkage, with_shrinkage: f64 = 0.1;
-        /// Share of the normal images held out for the threshold, in (0, 0.4] (default 0.1, at least one image): the last ones.
+        /// Share of the normal images held out for the threshold, in (0, 0.4] (default 0.1, at least one image): the
+        /// last ones.
         held_out, with_held_out: f64 = 0.1;
         /// Standard deviation of the smoothing of the map, in \[0, 64\] px (default 4).
         smoothing, with_smoothing: f64 = 4.0;
@@ -46,16 +47,16 @@ impl GaussianParams {
     }
 }
 
-/// PaDiM-like baseline: at every patch position one Gaussian over the normal images, all levels together; the score is its Mahalanobis
-/// distance. For products that always lie the same way. In an image of another size each patch is compared with the place that lies where
-/// it lies in the frame.
+/// PaDiM-like baseline: one Gaussian per patch position over the normal images, all levels together; the score is the
+/// Mahalanobis distance. For products that always lie the same way. In an image of another size, each patch is compared
+/// with the position at the same place of the frame.
 ///
-/// T. Defard et al., "PaDiM: a Patch Distribution Modeling Framework", ICPR 2020, with two differences of our own: features are the leading
-/// half-whitened principal components instead of a random choice; the covariance is shrunk towards the one pooled over all positions
-/// instead of a multiple of the identity.
+/// T. Defard et al., "PaDiM: a Patch Distribution Modeling Framework", ICPR 2020, with two differences: features are
+/// the leading half-whitened principal components instead of a random choice; the covariance is shrunk towards the one
+/// pooled over all positions instead of a multiple of the identity.
 ///
-/// Memory: 2 bytes a position and squared dimension (288 x 288 px, 64 dimensions: 11 MB); four times that while it is fitted, whatever the
-/// number of images.
+/// Memory: 2 bytes per position and squared dimension (288 x 288 px, 64 dimensions: 11 MB); four times that during
+/// fitting, whatever the number of images.
 ///
 /// ```
 /// use bisqad::{Detector, GaussianDetector, GaussianParams, NoObserver};
@@ -68,7 +69,8 @@ impl GaussianParams {
 /// };
 /// let normals: Vec<_> = (0..10).map(photo).collect();
 /// let net = Arc::new(EfficientNetLite0::pretrained()?);
-/// let detector = GaussianDetector::fit(net, &normals, &GaussianParams::default().with_dimensions(8), &mut NoObserver)?;
+/// let params = GaussianParams::default().with_dimensions(8);
+/// let detector = GaussianDetector::fit(net, &normals, &params, &mut NoObserver)?;
 /// let mut bad = photo(20);
 /// for y in 24..40 { for x in 24..40 { for c in 0..3 { bad[[y, x, c]] = 0.9; } } }
 /// assert!(detector.predict(bad.view())?.score > detector.predict(photo(21).view())?.score);
@@ -87,8 +89,8 @@ impl GaussianDetector {
     /// Fits to normal images `(H, W, C)`; the last of them (a share `held_out`) are only scored, for the threshold.
     ///
     /// # Errors
-    /// [`Error::Parameter`] outside the ranges, [`Error::TooFewNormals`] for fewer than three images, [`Error::Backbone`] for images the
-    /// backbone refuses.
+    /// [`Error::Parameter`] outside the ranges, [`Error::TooFewNormals`] for fewer than three images,
+    /// [`Error::Backbone`] for images that the backbone rejects.
     pub fn fit(
         backbone: Arc<dyn Backbone>,
         normals: &[Array3<f32>],

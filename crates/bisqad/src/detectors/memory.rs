@@ -1,4 +1,4 @@
-//! A memory of normal patches alone: a detector that needs no training.
+//! The patch-memory baseline: a detector that needs no training.
 
 use std::sync::Arc;
 
@@ -30,7 +30,8 @@ parameters! {
         memory, with_memory: usize = 4096;
         /// Largest number of patches that the memory is selected from, at least 1 (default 65 536).
         candidates, with_candidates: usize = 65_536;
-        /// Share of the normal images held out for the threshold, in (0, 0.4] (default 0.1, at least one image): a random choice.
+        /// Share of the normal images held out for the threshold, in (0, 0.4] (default 0.1, at least one image): a
+        /// random choice.
         held_out, with_held_out: f64 = 0.1;
         /// Standard deviation of the smoothing of the map, in \[0, 64\] px (default 4).
         smoothing, with_smoothing: f64 = 4.0;
@@ -54,11 +55,12 @@ impl MemoryParams {
     }
 }
 
-/// PatchCore-like baseline: the distance of every patch to the nearest of a coreset of normal patches, wherever those lay. For products that
-/// lie in any way, and for textures.
+/// PatchCore-like baseline: the distance of every patch to the nearest patch of a coreset of normal patches from
+/// anywhere in the images. For products that may lie in any way, and for textures.
 ///
-/// K. Roth et al., "Towards Total Recall in Industrial Anomaly Detection", CVPR 2022, with differences of our own: half-whitened principal
-/// components; candidates are random patches; the image score is the mean of the smoothed map's highest hundredth, without reweighting.
+/// K. Roth et al., "Towards Total Recall in Industrial Anomaly Detection", CVPR 2022, with these differences:
+/// half-whitened principal components; random candidate patches; the image score is the mean of the highest hundredth
+/// of the smoothed map, without reweighting.
 ///
 /// Memory: `memory` x `dimensions` floats, twice (4 MB by default). The search is exact.
 ///
@@ -93,7 +95,8 @@ impl MemoryDetector {
     /// Fits to normal images `(H, W, C)`; a random share of them is only scored, for the threshold.
     ///
     /// # Errors
-    /// [`Error::Parameter`], [`Error::TooFewNormals`] (four are needed), [`Error::Backbone`].
+    /// [`Error::Parameter`] outside the ranges, [`Error::TooFewNormals`] for fewer than four images,
+    /// [`Error::Backbone`] for images that the backbone rejects.
     pub fn fit(
         backbone: Arc<dyn Backbone>,
         normals: &[Array3<f32>],

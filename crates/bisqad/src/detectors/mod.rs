@@ -9,6 +9,7 @@ pub(crate) mod provenance;
 pub(crate) mod threshold;
 pub(crate) mod tiled;
 
+use imgkit::Size;
 use ndarray::{Array2, Array3, ArrayView3};
 use rayon::prelude::*;
 
@@ -27,8 +28,8 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// Scores an image by the mean of the highest hundredth of its pixel scores, at least one, as every detector of this crate does.
-    /// An empty map has score 0.
+    /// Scores an image by the mean of the highest hundredth of its pixel scores, at least one, as every detector of
+    /// this crate does. An empty map has score 0.
     ///
     /// ```
     /// use bisqad::Prediction;
@@ -74,8 +75,8 @@ pub trait Detector: std::fmt::Debug + Send + Sync {
     /// Stable name, for tables.
     fn name(&self) -> &'static str;
 
-    /// Scores `image` `(H, W, C)`, f32 in \[0, 1\], C = 1 or 3 (any C for [`Projected`](crate::Projected)), of any size the backbone
-    /// accepts.
+    /// Scores `image` `(H, W, C)`, f32 in \[0, 1\], C = 1 or 3 (any C for [`Projected`](crate::Projected)), of any size
+    /// the backbone accepts.
     ///
     /// # Errors
     /// [`Error::Backbone`] for images the backbone rejects.
@@ -95,6 +96,12 @@ pub trait Detector: std::fmt::Debug + Send + Sync {
     fn as_persist(&self) -> Option<&dyn Persist> {
         None
     }
+}
+
+/// Refuses a map of another size than the image's, which a detector from elsewhere may return.
+pub(crate) fn same_size(what: &'static str, map: &Array2<f32>, (height, width): (usize, usize)) -> Result<(), Error> {
+    let (expected, found) = (Size { height, width }, Size { height: map.nrows(), width: map.ncols() });
+    if found == expected { Ok(()) } else { Err(Error::Shape { what, expected, found }) }
 }
 
 /// Image scores of some images, in their order.

@@ -1,4 +1,4 @@
-//! The trained detector: image in, score and map out.
+//! The trained detector: position Gaussians by level and a discriminator.
 
 use std::sync::Arc;
 
@@ -14,16 +14,16 @@ use crate::features::patches::{self, Patches};
 use crate::persistence::format::Persist;
 use crate::training::discriminator::Shape;
 
-/// Which evidence makes the map.
+/// Evidence that the score map is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Fusion {
-    /// Mean of both, each in standard deviations of held-out normal patches.
+    /// Mean of logit and distance, each in standard deviations over held-out normal patches.
     #[default]
     Both,
-    /// The trained discriminator's logit alone.
+    /// Logit of the trained discriminator alone.
     Discriminator,
-    /// Distance from what is normal at the place alone, without anything trained.
+    /// Mahalanobis distance from the Gaussian of the position alone, which needs no training.
     Distance,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Calibration {
     pub(crate) distance: (f32, f32),
 }
 
-/// Evidence of each patch of one image.
+/// Unscaled evidence of each patch of one image.
 #[derive(Debug)]
 pub(crate) struct Raw {
     pub(crate) grid: (usize, usize),
@@ -42,10 +42,11 @@ pub(crate) struct Raw {
     pub(crate) distances: Vec<f32>,
 }
 
-/// Frozen backbone, Gaussians of normal features by place and level, and a discriminator on the deviation from them.
+/// Detector made of a frozen backbone, Gaussians of normal features by position and level, and a discriminator that is
+/// trained on deviations from them.
 ///
-/// Made by [`crate::fit`] or [`PatchDetector::load`]. For products that lie much the same way in every image; in an image of another size each
-/// patch is compared with the place that lies where it lies in the frame.
+/// Trained by [`fit`](crate::fit), read by [`PatchDetector::load`]. For products that lie much the same way in every
+/// image; in an image of another size, each patch is compared with the position at the same place of the frame.
 #[derive(Debug, Clone)]
 pub struct PatchDetector {
     pub(crate) backbone: Arc<dyn Backbone>,
@@ -62,14 +63,15 @@ pub struct PatchDetector {
 }
 
 impl PatchDetector {
-    /// The same detector with other evidence in its map; its [`Detector::threshold`] is gone, for it no longer applies.
+    /// Returns the same detector with other evidence in its map. Its normal scores are dropped, because they no longer
+    /// apply: [`Threshold::calibrate`](crate::Threshold::calibrate) takes images.
     #[must_use]
     pub fn with_fusion(&self, fusion: Fusion) -> Self {
         let normal_scores = if fusion == self.fusion { self.normal_scores.clone() } else { Vec::new() };
         Self { fusion, normal_scores, ..self.clone() }
     }
 
-    /// What the discriminator reads of patches `which` of an image, or of all, against `normal`.
+    /// Inputs of the discriminator for patches `which` of an image, or for all, against `normal`.
     pub(crate) fn reads(&self, normal: &Gaussians, patches: &Patches, which: Option<&[usize]>) -> Array2<f32> {
         self.scales.read(&normal.deviations(patches, which))
     }

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::features::projection::ChannelProjection;
 use crate::persistence::format::Persist;
 
-/// A detector that sees images through a [`ChannelProjection`]: for multispectral or depth cameras, or any number of channels.
+/// Detector behind a [`ChannelProjection`]: for multispectral or depth cameras, or any number of channels.
 ///
 /// ```
 /// use bisqad::{ChannelProjection, Detector, GaussianDetector, GaussianParams, NoObserver, Projected};
@@ -20,7 +20,8 @@ use crate::persistence::format::Persist;
 ///
 /// // five bands
 /// let photo = |i: usize| {
-///     Array3::from_shape_fn((64, 64, 5), |(y, x, c)| 0.4 + 0.05 * ((y * (7 + c) + x * 13 + i * 29) % 11) as f32 / 11.0)
+///     let value = |y, x, c| ((y * (7 + c) + x * 13 + i * 29) % 11) as f32 / 11.0;
+///     Array3::from_shape_fn((64, 64, 5), |(y, x, c)| 0.4 + 0.05 * value(y, x, c))
 /// };
 /// let normals: Vec<_> = (0..10).map(photo).collect();
 /// let projection = ChannelProjection::fit(&normals)?;
@@ -38,7 +39,7 @@ pub struct Projected {
 }
 
 impl Projected {
-    /// `detector` must have been fitted to images that went through `projection`.
+    /// Puts `projection` before `detector`, which must have been fitted to images that went through it.
     pub fn new(detector: Arc<dyn Detector>, projection: ChannelProjection) -> Self {
         Self { detector, projection }
     }

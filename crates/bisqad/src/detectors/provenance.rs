@@ -33,16 +33,16 @@ struct Seen {
 }
 
 impl Provenance {
-    /// Records the shorter side of the training images (px; `None` if the size does not matter) and the [`image_hash`]es of labeled
-    /// defects that were used in training.
+    /// Records the shorter side of the training images (px; `None` if the size does not matter) and the
+    /// [`image_hash`]es of labeled defects that were used in training.
     #[must_use]
     pub fn new(training_side: Option<usize>, validation_hashes: Vec<u64>) -> Self {
         let seen = Seen { hashes: validation_hashes, through: Vec::new() };
         Self { training_side, seen: if seen.hashes.is_empty() { Vec::new() } else { vec![seen] } }
     }
 
-    /// Longest shorter side of the training images, px. Larger images should be shrunk to it first, because features depend on scale.
-    /// `None` where the size does not matter.
+    /// Longest shorter side of the training images, px. Larger images should be shrunk to it first, because features
+    /// depend on scale. `None` where the size does not matter.
     #[must_use]
     pub fn training_side(&self) -> Option<usize> {
         self.training_side

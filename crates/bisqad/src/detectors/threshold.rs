@@ -1,4 +1,4 @@
-//! Where normal ends.
+//! Decision thresholds chosen from the scores of held-out normal images.
 
 use imgkit::ensure;
 use ndarray::Array3;
@@ -7,14 +7,15 @@ use rayon::prelude::*;
 use crate::detectors::{Detector, image_scores};
 use crate::error::Error;
 
-/// A score above which an image is called anomalous.
+/// Decision threshold: image scores above it are called anomalous.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Threshold {
-    /// Image scores above it are anomalous.
+    /// The threshold itself, on the scale of the image scores.
     pub value: f64,
-    /// Share of held-out normal images it may call anomalous.
+    /// Largest share of the held-out normal images that it may call anomalous.
     pub false_positive_rate: f64,
-    /// Number of held-out normal images it rests on.
+    /// Number of held-out normal images that it was chosen from.
     pub normals: usize,
 }
 
@@ -22,17 +23,18 @@ impl Threshold {
     /// Chooses the threshold that calls at most a share `rate` of the held-out normal images of `detector` anomalous.
     ///
     /// # Errors
-    /// [`Error::Parameter`] unless the rate lies in \[0, 1), [`Error::TooFewNormals`] if the detector was not calibrated:
-    /// [`Self::calibrate`] takes images.
+    /// [`Error::Parameter`] unless the rate lies in \[0, 1), [`Error::TooFewNormals`] if the detector was not
+    /// calibrated: [`Self::calibrate`] takes images.
     pub fn of(detector: &dyn Detector, rate: f64) -> Result<Self, Error> {
         Self::from_scores(detector.normal_scores(), rate)
     }
 
-    /// Chooses the threshold that calls at most a share `rate` of `normals` anomalous, for any detector. The images should be new to
-    /// it and of the size that it will meet.
+    /// Chooses the threshold that calls at most a share `rate` of `normals` anomalous, for any detector. The images
+    /// should be new to it and of the size that it will meet.
     ///
     /// # Errors
-    /// [`Error::Parameter`] unless the rate lies in \[0, 1), [`Error::TooFewNormals`] for no images, and those of the detector.
+    /// [`Error::Parameter`] unless the rate lies in \[0, 1), [`Error::TooFewNormals`] for no images, and those of the
+    /// detector.
     pub fn calibrate(detector: &dyn Detector, normals: &[Array3<f32>], rate: f64) -> Result<Self, Error> {
         Self::from_scores(&image_scores(detector, normals.par_iter())?, rate)
     }
@@ -52,16 +54,18 @@ impl Threshold {
         }
     }
 
-    /// How many of the normal images may score above it.
+    /// Number of the normal images that may score above it.
     fn exceeding(&self) -> usize {
-        (self.normals as f64 * self.false_positive_rate).floor() as usize
+        // the fields are public: a rate above 1 must not count beyond the images
+        ((self.normals as f64 * self.false_positive_rate).floor() as usize).min(self.normals)
     }
 
-    /// Where the share of *all* normal images that score above it lies, with probability `confidence`, ends equally likely.
+    /// Confidence interval of the true false-positive rate, the share of *all* normal images that score above the
+    /// threshold: `(low, high)`, with equal tails.
     ///
-    /// Of n images with scores from one continuous distribution, the share beyond the (k + 1)-th highest has the distribution
-    /// Beta(k + 1, n - k) (order statistics; S. S. Wilks, "Determination of sample sizes for setting tolerance limits", 1941): twenty
-    /// images and none above leave the rate anywhere in 0.1 % to 17 %.
+    /// Of n images with scores from one continuous distribution, the share beyond the (k + 1)-th highest has the
+    /// distribution Beta(k + 1, n - k) (order statistics; S. S. Wilks, "Determination of sample sizes for setting
+    /// tolerance limits", 1941): twenty images and none above leave the rate anywhere in 0.1 % to 17 %.
     ///
     /// ```
     /// let scores: Vec<f64> = (0..20).map(f64::from).collect();
@@ -79,7 +83,7 @@ impl Threshold {
         Ok((self.quantile(tail), self.quantile(1.0 - tail)))
     }
 
-    /// The rate below which the true one lies with probability `p`, by bisection: to lie below x means that at least k + 1 of n fall into x.
+    /// Quantile `p` of the true rate, by bisection: to lie below x means that at least k + 1 of n fall into x.
     fn quantile(&self, p: f64) -> f64 {
         let (n, k) = (self.normals, self.exceeding());
         let below = |x: f64| {

@@ -1,4 +1,4 @@
-//! Images larger than a detector's own, in overlapping tiles.
+//! A detector for images larger than its training images, in overlapping tiles.
 
 use std::sync::Arc;
 
@@ -7,18 +7,20 @@ use ndarray::{Array2, ArrayView3, Slice};
 use rayon::prelude::*;
 
 use crate::detectors::provenance::Provenance;
-use crate::detectors::{Detector, Prediction};
+use crate::detectors::{Detector, Prediction, same_size};
 use crate::error::Error;
 use crate::persistence::format::Persist;
 
-/// Runs a detector on overlapping tiles of an image and blends their maps, each tile's share falling linearly over the overlap.
+/// Detector on overlapping tiles: runs a detector on each tile of an image and blends the maps, the share of a tile
+/// falling linearly over the overlap.
 ///
-/// All tiles are of one size and spread evenly, so that none is a sliver; an image that is no larger than a tile one way has one tile that
-/// way. The score is that of the whole map. Thresholds of the detector itself rest on images of its own size:
-/// [`Threshold::calibrate`](crate::Threshold::calibrate) gives one for tiled images.
+/// All tiles have one size and are spread evenly, so that none is a sliver; an image that is no larger than a tile in
+/// one direction has one tile in that direction. The score is that of the whole map. Thresholds of the inner detector
+/// rest on images of its own size: [`Threshold::calibrate`](crate::Threshold::calibrate) gives one for tiled images.
 ///
-/// A tile may lie anywhere, so the detector must not mind the place: [`MemoryDetector`](crate::MemoryDetector) does not. The Gaussians of
-/// [`PatchDetector`](crate::PatchDetector) and [`GaussianDetector`](crate::GaussianDetector) do, and belong to whole images.
+/// A tile may lie anywhere, so the inner detector must not depend on the position:
+/// [`MemoryDetector`](crate::MemoryDetector) does not. The Gaussians of [`PatchDetector`](crate::PatchDetector) and
+/// [`GaussianDetector`](crate::GaussianDetector) do, and belong to whole images.
 ///
 /// ```
 /// use bisqad::{Detector, MemoryDetector, MemoryParams, NoObserver, Threshold, Tiled};
@@ -46,8 +48,8 @@ pub struct Tiled {
 }
 
 impl Tiled {
-    /// Tiles of `tile` (height, width) px that share at least `overlap` px with their neighbours. Take the size that the detector was
-    /// trained at, and an overlap of twice its smoothing at least.
+    /// Splits images into tiles of `tile` (height, width) px that share at least `overlap` px with their neighbors.
+    /// Take the size that the detector was trained at, and an overlap of at least twice its smoothing.
     ///
     /// # Errors
     /// [`Error::Parameter`] for an empty tile or an overlap that is not smaller than it.
@@ -57,7 +59,7 @@ impl Tiled {
         Ok(Self { detector, tile, overlap })
     }
 
-    /// Where tiles of length `tile` start along a side.
+    /// Start positions of tiles of length `tile` along a side.
     fn starts(&self, side: usize, tile: usize) -> Vec<usize> {
         if side <= tile {
             return vec![0];
@@ -66,7 +68,7 @@ impl Tiled {
         (0..=last).map(|i| i * (side - tile) / last).collect()
     }
 
-    /// A tile's share of each of its pixels along a side.
+    /// Blending weights of a tile along a side.
     fn ramp(&self, start: usize, tile: usize, side: usize) -> Vec<f32> {
         let full = self.overlap + 1;
         let share = |i: usize| {
@@ -98,6 +100,9 @@ impl Detector for Tiled {
             self.detector.predict(tile)
         };
         let maps: Vec<Prediction> = places.par_iter().map(predict).collect::<Result<_, Error>>()?;
+        for Prediction { map, .. } in &maps {
+            same_size("map of a tile", map, (th, tw))?;
+        }
         let (mut sum, mut shares) = (Array2::<f32>::zeros((h, w)), Array2::<f32>::zeros((h, w)));
         for (&(y, x), Prediction { map, .. }) in places.iter().zip(&maps) {
             let (down, across) = (self.ramp(y, th, h), self.ramp(x, tw, w));
@@ -124,7 +129,7 @@ mod tests {
     use super::*;
     use ndarray::Array3;
 
-    /// Says each pixel's first channel, plus how far left in the image it was given the pixel lies.
+    /// Returns the first channel of each pixel, plus its column in the image it was given.
     #[derive(Debug)]
     struct Echo(f32);
 

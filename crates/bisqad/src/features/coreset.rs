@@ -1,11 +1,11 @@
-//! A memory of normal patches: greedy coreset and nearest neighbour.
+//! Coreset selection and nearest neighbors of patch features.
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use rayon::prelude::*;
 
 use crate::features::nearest::Panels;
 
-/// Feature rows of normal patches that are searched for the nearest.
+/// Feature rows of normal patches, searched for the nearest to a query.
 #[derive(Debug, Clone)]
 pub(crate) struct Memory {
     /// `(K, D)`.
@@ -18,10 +18,12 @@ impl Memory {
         Self { panels: Panels::new(&rows), rows }
     }
 
-    /// Greedy k-centre selection of `size` rows: each pick is the row farthest from all picks so far; the first pick is row 0.
+    /// Selects `size` rows by the greedy k-center rule: each pick is the row farthest from all picks so far; the first
+    /// pick is row 0.
     ///
-    /// K. Roth et al., "Towards Total Recall in Industrial Anomaly Detection" (PatchCore), CVPR 2022; T. F. Gonzalez, "Clustering
-    /// to minimize the maximum intercluster distance", 1985 (a 2-approximation of the optimal covering radius).
+    /// K. Roth et al., "Towards Total Recall in Industrial Anomaly Detection" (PatchCore), CVPR 2022; T. F. Gonzalez,
+    /// "Clustering to minimize the maximum intercluster distance", 1985 (a 2-approximation of the optimal covering
+    /// radius).
     pub(crate) fn coreset(rows: &Array2<f32>, size: usize) -> Self {
         let n = rows.nrows();
         let mut nearest = vec![f32::INFINITY; n];
@@ -124,7 +126,8 @@ mod tests {
         }
     }
 
-    /// Gonzalez's greedy rule covers with at most twice the optimal radius; on 5 tight, distant clusters 5 picks must hit every cluster.
+    /// Gonzalez's greedy rule covers with at most twice the optimal radius; on 5 tight, distant clusters 5 picks must
+    /// hit every cluster.
     #[test]
     fn the_coreset_visits_every_cluster_first() {
         let noise = random(500, 4, 3);

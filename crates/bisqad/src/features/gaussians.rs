@@ -1,4 +1,4 @@
-//! A Gaussian of normal features at every position of the frame, one for each level of the pyramid.
+//! Gaussians of normal features at every position of the frame, one per level of the pyramid.
 
 use frozen_backbone::Backbone;
 use nalgebra::DMatrix;
@@ -9,12 +9,13 @@ use crate::error::Error;
 use crate::features::patches::Patches;
 use crate::features::whitening::Whitening;
 
-/// Parts of the normal images; what an image of one part is compared with is fitted to the others.
+/// Number of folds of the normal images; an image is compared with Gaussians fitted to the other folds.
 pub(crate) const FOLDS: usize = 4;
-/// What is added to a direction's variance at every position, as a share of its variance between positions: nothing is constant in a photo.
+/// Addition to the variance of each direction at every position, as a share of its variance between positions: no pixel
+/// of a photo is constant.
 const FLOOR: f64 = 1e-3;
 
-/// Feature columns that make one Gaussian: a level of the pyramid.
+/// Feature columns that share one Gaussian: a level of the pyramid.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Group {
     pub(crate) from: usize,
@@ -22,7 +23,7 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Dimensions kept.
+    /// Number of dimensions kept.
     pub(crate) fn dimensions(&self) -> usize {
         self.projection.projection.ncols()
     }
@@ -33,7 +34,7 @@ impl Group {
     }
 }
 
-/// One projection a level, of at most `dimensions` each, fitted to feature rows `(N, features)`.
+/// Fits one projection per level, of at most `dimensions` each, to feature rows `(N, features)`.
 pub(crate) fn by_level(
     backbone: &dyn Backbone,
     rows: ArrayView2<'_, f32>,
@@ -49,7 +50,7 @@ pub(crate) fn by_level(
     groups.collect()
 }
 
-/// Numbers of a lower triangle with its diagonal.
+/// Number of entries of a lower triangle with its diagonal.
 fn triangle(d: usize) -> usize {
     d * (d + 1) / 2
 }
@@ -64,7 +65,8 @@ pub(crate) struct Moments {
     positions: Vec<[Sums; FOLDS]>,
 }
 
-/// For one position and fold: images, and by group the sum and the products' lower triangle, row by row.
+/// Sums of one position and fold: number of images, and by group the sum and the lower triangle of the products, row by
+/// row.
 #[derive(Debug, Clone, Default)]
 struct Sums {
     count: f64,
@@ -107,8 +109,8 @@ impl Moments {
         });
     }
 
-    /// The Gaussians of all images but those of fold `without`. Every covariance takes a share `shrinkage` of the one pooled over all
-    /// positions.
+    /// Fits Gaussians to all images but those of fold `without`. Every covariance takes a share `shrinkage` of the one
+    /// pooled over all positions.
     pub(crate) fn finish(&self, without: Option<usize>, shrinkage: f64) -> Result<Gaussians, Error> {
         let (d, t) = sizes(&self.groups);
         let count = self.positions.len();
@@ -164,24 +166,26 @@ pub(crate) struct Gaussians {
     pub(crate) grid: (usize, usize),
     /// `(positions, dimensions of all groups)`.
     pub(crate) means: Array2<f32>,
-    /// `(positions, ...)`: by group the inverse of the covariance's lower Cholesky factor, its columns one after another.
+    /// `(positions, ...)`: by group the inverse of the covariance's lower Cholesky factor, its columns one after
+    /// another.
     pub(crate) inverses: Array2<f32>,
 }
 
 impl Gaussians {
-    /// Dimensions of all groups together.
+    /// Number of dimensions of all groups together.
     pub(crate) fn dimensions(&self) -> usize {
         self.means.ncols()
     }
 
-    /// Whether its parts fit each other.
+    /// Whether the sizes of its arrays fit each other and none is empty.
     pub(crate) fn is_whole(&self) -> bool {
         let ((d, t), count) = (sizes(&self.groups), self.grid.0 * self.grid.1);
-        self.means.dim() == (count, d) && self.inverses.dim() == (count, t)
+        count > 0 && self.means.dim() == (count, d) && self.inverses.dim() == (count, t)
     }
 
-    /// Whitened deviation from the normal patch of the same place, `(rows, dimensions)`: within a group its length is the Mahalanobis distance.
-    /// Patches `which` of an image, or all; of an image with another grid the nearest place counts.
+    /// Whitened deviations from the Gaussian of the same position, `(rows, dimensions)`: within a group, the length of
+    /// a row is its Mahalanobis distance. For patches `which` of an image, or all; in an image with another grid the
+    /// nearest position counts.
     pub(crate) fn deviations(&self, patches: &Patches, which: Option<&[usize]>) -> Array2<f32> {
         let d = self.dimensions();
         let features = match which {
@@ -218,10 +222,10 @@ impl Gaussians {
     }
 }
 
-/// Whitens some projected rows at their places.
+/// Whitens projected rows at their positions.
 struct Deviate<'a> {
     gaussians: &'a Gaussians,
-    /// Of each row, in the Gaussians' own grid.
+    /// Position of each row in the grid of the Gaussians.
     places: &'a [usize],
     rows: &'a [f32],
     out: &'a mut [f32],
@@ -253,7 +257,7 @@ impl pulp::WithSimd for Deviate<'_> {
     }
 }
 
-/// Dimensions and numbers in the triangles of all groups.
+/// Numbers of dimensions and of triangle entries of all groups.
 fn sizes(groups: &[Group]) -> (usize, usize) {
     groups.iter().map(Group::dimensions).fold((0, 0), |(d, t), n| (d + n, t + triangle(n)))
 }
@@ -273,7 +277,7 @@ fn project(groups: &[Group], features: ArrayView2<'_, f32>) -> Vec<f32> {
     out
 }
 
-/// The place in grid `to` that lies where `place` lies in grid `from`.
+/// The position in grid `to` at the same place of the frame as `place` in grid `from`.
 #[inline(always)]
 fn nearest(place: usize, from: (usize, usize), to: (usize, usize)) -> usize {
     if from == to {
@@ -307,8 +311,8 @@ fn moments(groups: &[Group], origin: &[f32], folds: &[Sums; FOLDS], without: Opt
     (shift.iter().zip(origin).map(|(s, &o)| s + f64::from(o)).collect(), covariance)
 }
 
-/// Inverse of the lower Cholesky factor of `(1 - shrinkage) own + shrinkage pooled`, column by column; `between` is each direction's variance
-/// between positions, of which a little is added.
+/// Inverse of the lower Cholesky factor of `(1 - shrinkage) own + shrinkage pooled`, column by column; `between` is
+/// each direction's variance between positions, of which a little is added.
 fn inverse_factor(own: &[f64], pooled: &[f64], between: &[f64], shrinkage: f64) -> Option<Vec<f32>> {
     let d = between.len();
     let covariance = DMatrix::from_fn(d, d, |i, j| {
@@ -382,7 +386,8 @@ mod tests {
     #[test]
     fn places_and_groups_keep_apart() {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
-        // position 0 varies by 1 and lies at 0, position 1 varies by 10 and lies at 5; the second group's columns are ten times as wide
+        // position 0 varies by 1 and lies at 0, position 1 varies by 10 and lies at 5; the second group's columns are
+        // ten times as wide
         let images: Vec<_> = (0..400)
             .map(|i| {
                 let features = Array2::from_shape_fn((2, 4), |(p, k)| {

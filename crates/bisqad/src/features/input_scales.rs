@@ -1,4 +1,4 @@
-//! What the discriminator reads of a patch.
+//! Inputs of the discriminator.
 
 use ndarray::Array2;
 use rand::Rng;
@@ -7,11 +7,11 @@ use rayon::prelude::*;
 
 use crate::features::gaussians::{Gaussians, Group};
 
-/// A row of numbers a patch: its whitened deviation from normal, level by level, then for each level the deviation's length (the Mahalanobis
-/// distance) in standard deviations of normal lengths from their mean.
+/// Scaling of deviations to rows of inputs: the whitened deviation from normal, level by level, then for each level the
+/// length of the deviation (the Mahalanobis distance), standardized over normal patches.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Scales {
-    /// Dimensions of each level.
+    /// Number of dimensions of each level.
     pub(crate) levels: Vec<usize>,
     /// Mean and standard deviation of each level's lengths over normal patches.
     pub(crate) lengths: Vec<(f32, f32)>,
@@ -25,7 +25,7 @@ impl Scales {
         Self { lengths: vec![(0.0, 1.0); levels.len()], levels, length: 1.0 }
     }
 
-    /// Takes the scales of normal deviations.
+    /// Fits the scales to normal deviations.
     pub(crate) fn fit<'a>(&mut self, normal: impl Iterator<Item = &'a Array2<f32>>) {
         let mut sums = vec![(0.0f64, 0.0f64); self.levels.len()];
         let mut count = 0usize;
@@ -61,7 +61,7 @@ impl Scales {
         self.levels.iter().sum()
     }
 
-    /// Numbers in a row.
+    /// Number of inputs in a row.
     pub(crate) fn width(&self) -> usize {
         self.dimensions() + self.levels.len()
     }
@@ -85,7 +85,7 @@ impl Scales {
         }
     }
 
-    /// The evidence that needs no training: the mean of a row's scaled lengths.
+    /// Distance of a patch, the evidence that needs no training: the mean of the scaled lengths of a row.
     pub(crate) fn distance(&self, row: &[f32]) -> f32 {
         row.iter().skip(self.dimensions()).sum::<f32>() / self.levels.len().max(1) as f32
     }
@@ -95,7 +95,7 @@ impl Scales {
         rows.outer_iter().map(|row| self.distance(row.to_slice().unwrap_or_default())).collect()
     }
 
-    /// Pushes rows in random directions by half to once `reach` normal lengths.
+    /// Pushes rows in random directions by `reach` normal lengths times a random factor in [0.5, 1).
     pub(crate) fn push_away<R: Rng>(&self, rows: &mut [f32], reach: f32, rng: &mut R) {
         let d = self.dimensions();
         for row in rows.chunks_exact_mut(self.width()) {

@@ -1,4 +1,4 @@
-//! From images to numbers of patches, and from patch scores to maps.
+//! Patch features of images, statistics of them, and score maps.
 
 pub(crate) mod coreset;
 pub(crate) mod gaussians;

@@ -1,9 +1,9 @@
-//! Exact nearest neighbour: products, comparison and position in one pass, so that no table of distances ever exists.
+//! Exact nearest neighbors: products, comparison and index in one pass, so that no table of distances ever exists.
 
 use ndarray::Array2;
 use rayon::prelude::*;
 
-/// Remembered rows that are searched side by side.
+/// Rows that are searched side by side.
 const LANES: usize = 16;
 /// Queries searched by one task: enough to reuse each panel, few enough that their running bests stay in the cache.
 const BLOCK: usize = 128;
@@ -49,7 +49,7 @@ struct Search<'a> {
     rows: &'a Panels,
     offsets: &'a [f32],
     queries: &'a [f32],
-    /// For each query and lane, the best score so far and the panel it was met in.
+    /// For each query and lane, the best score so far and its panel.
     best: Vec<([f32; LANES], [f32; LANES])>,
     out: &'a mut [usize],
 }

@@ -1,4 +1,4 @@
-//! From a feature pyramid to one row of numbers per patch.
+//! Patch features: one row of numbers per patch, from a feature pyramid.
 
 use frozen_backbone::{Backbone, Pyramid};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Slice};
@@ -18,13 +18,17 @@ pub(crate) struct Patches {
     pub(crate) features: Array2<f32>,
 }
 
-/// Pixels that are mirrored around an image before its features are read, a multiple of every stride: the network's zero padding would
-/// otherwise make patches at the frame look odd.
+/// Width of the mirrored frame around an image, px, a multiple of every stride: the zero padding of the network would
+/// otherwise make patches at the border look unusual.
 const FRAME: usize = 16;
 
-/// Patch features of `image` `(H, W, C)`, and the pyramid of the image itself (the frame's features cut off).
+/// Extracts the patch features of `image` `(H, W, C)`, and the pyramid of the image itself (the features of the frame
+/// are cut off).
 pub(crate) fn read(backbone: &dyn Backbone, image: ArrayView3<'_, f32>) -> Result<(Pyramid, Patches), Error> {
     let (h, w, c) = image.dim();
+    if h == 0 || w == 0 {
+        return Err(Error::Length { what: "pixels of the image", found: 0, expected: 1 });
+    }
     let mirror = |i: usize, n: usize| {
         let i = i.abs_diff(FRAME) % (2 * n.max(2) - 2).max(1);
         i.min(2 * (n.max(2) - 1) - i).min(n.saturating_sub(1))
@@ -57,9 +61,9 @@ fn pixels(level: &Array3<f32>) -> ArrayView3<'_, f32> {
     level.view().permuted_axes([1, 2, 0])
 }
 
-/// Each level locally averaged (3x3 at its own stride), brought to stride 8 and concatenated.
+/// Averages each level locally (3x3 at its own stride), resamples it to stride 8 and concatenates the levels.
 ///
-/// Finer levels are averaged down, coarser ones interpolated bilinearly (half-pixel centres).
+/// Finer levels are averaged down, coarser ones interpolated bilinearly (half-pixel centers).
 fn patches(pyramid: &Pyramid, height: usize, width: usize) -> Patches {
     let (rows, columns) = (height.div_ceil(STRIDE), width.div_ceil(STRIDE));
     let channels: usize = pyramid.iter().map(|level| level.dim().0).sum();
@@ -135,7 +139,8 @@ fn average3(level: ArrayView3<'_, f32>) -> Vec<f32> {
     out
 }
 
-/// For each of `out` positions over `n` pixels: the two nearest pixels and the weight of the second (half-pixel centres).
+/// For each of `out` positions over `n` pixels: the two nearest pixels and the weight of the second (half-pixel
+/// centers).
 fn taps(out: usize, n: usize) -> Vec<(usize, usize, f32)> {
     (0..out)
         .map(|i| {
@@ -146,7 +151,7 @@ fn taps(out: usize, n: usize) -> Vec<(usize, usize, f32)> {
         .collect()
 }
 
-/// Bilinear interpolation with half-pixel centres and clamped borders.
+/// Resamples bilinearly with half-pixel centers and clamped borders.
 pub(crate) fn bilinear(plane: ArrayView2<'_, f32>, rows: usize, columns: usize) -> Array2<f32> {
     let (h, w) = plane.dim();
     let (ty, tx) = (taps(rows, h), taps(columns, w));
@@ -170,7 +175,7 @@ mod tests {
     fn a_linear_ramp_survives_interpolation_away_from_the_border() {
         let ramp = Array2::from_shape_fn((4, 4), |(y, x)| (2 * y + x) as f32);
         let big = bilinear(ramp.view(), 8, 8);
-        // half-pixel centres: output row 3 lies at input 1.25, column 4 at 1.75
+        // half-pixel centers: output row 3 lies at input 1.25, column 4 at 1.75
         assert!((big[[3, 4]] - (2.0 * 1.25 + 1.75)).abs() < 1e-6);
     }
 
@@ -189,7 +194,8 @@ mod tests {
         }
     }
 
-    /// A mirrored frame continues a mirror-symmetric pattern, so patches at the frame of a stripe pattern look like those inside.
+    /// A mirrored frame continues a mirror-symmetric pattern, so patches at the frame of a stripe pattern look like
+    /// those inside.
     #[test]
     fn the_frame_looks_like_the_inside() {
         let net = frozen_backbone::EfficientNetLite0::pretrained().unwrap();

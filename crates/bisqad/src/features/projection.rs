@@ -1,4 +1,4 @@
-//! Images of any number of channels for networks that read three.
+//! Projection of images with any number of channels to three.
 
 use imgkit::ParameterError;
 use ndarray::{Array2, Array3, ArrayView3};
@@ -8,14 +8,14 @@ use rand_chacha::ChaCha8Rng;
 use crate::error::Error;
 use crate::features::whitening::Whitening;
 
-/// Random pixels that a projection is fitted to, at most.
+/// Largest number of random pixels that a projection is fitted to.
 const PIXELS: usize = 65_536;
-/// Standard deviations of the first component that lie between black and white.
+/// Number of standard deviations of the first component between black and white.
 const RANGE: f32 = 6.0;
-/// Standard deviation of the first component at which images are called flat: less than a step of 16 bits.
+/// Standard deviation of the first component below which images count as constant: less than a step of 16 bits.
 const FLAT: f32 = 1e-5;
 
-/// Three channels made of any number: pixel x becomes `x weights + offset`, cut to \[0, 1\].
+/// Projection of any number of channels to three: pixel x becomes `x weights + offset`, clipped to \[0, 1\].
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChannelProjection {
     /// `(channels, 3)`.
@@ -24,10 +24,11 @@ pub struct ChannelProjection {
 }
 
 impl ChannelProjection {
-    /// A projection that is known, such as three bands of a multispectral camera: `weights` `(channels, 3)`.
+    /// Creates a known projection, such as three bands of a multispectral camera: `weights` `(channels, 3)`.
     ///
     /// # Errors
-    /// [`Error::Length`] unless there are three columns and a row at least, [`Error::Parameter`] for a number that is not finite.
+    /// [`Error::Length`] unless there are three columns and a row at least, [`Error::Parameter`] for a number that is
+    /// not finite.
     pub fn fixed(weights: Array2<f32>, offset: [f32; 3]) -> Result<Self, Error> {
         let (rows, columns) = weights.dim();
         if columns != 3 {
@@ -42,13 +43,14 @@ impl ChannelProjection {
         Ok(Self { weights, offset })
     }
 
-    /// Learns one from normal images `(H, W, C)` of one C: the three principal components of their pixels, half-whitened, so that channels
-    /// of little variation are seen and noise does not drown the rest. Their mean is middle grey, and six standard deviations of the first
-    /// component reach from black to white. A component that does not exist (C < 3) is grey throughout.
+    /// Fits a projection to normal images `(H, W, C)` of one C: the three principal components of their pixels,
+    /// half-whitened, so that channels of little variation are visible and noise does not dominate. The mean becomes
+    /// middle gray, and six standard deviations of the first component reach from black to white. A component that does
+    /// not exist (C < 3) is gray throughout.
     ///
     /// # Errors
-    /// [`Error::TooFewNormals`] for no pixel, [`Error::Length`] for images of different C or of none, [`Error::Parameter`] for pixels that
-    /// are not finite.
+    /// [`Error::TooFewNormals`] for no pixel, [`Error::Length`] for images of different C or of none,
+    /// [`Error::Parameter`] for pixels that are not finite.
     pub fn fit(normals: &[Array3<f32>]) -> Result<Self, Error> {
         let channels = normals.first().map_or(0, |n| n.dim().2);
         if let Some(other) = normals.iter().map(|n| n.dim().2).find(|&c| c != channels || c == 0) {
@@ -66,8 +68,8 @@ impl ChannelProjection {
         let Whitening { mean, projection } = Whitening::fit(rows.view(), 3)?;
         // half-whitened, a component's variance is the standard deviation it had
         let first = projection.columns().into_iter().next().map_or(0.0, |c| {
-            let centred = (&rows - &mean).dot(&c);
-            centred.dot(&centred) / rows.nrows().max(1) as f32
+            let centered = (&rows - &mean).dot(&c);
+            centered.dot(&centered) / rows.nrows().max(1) as f32
         });
         let scale = if first > FLAT { 1.0 / (RANGE * first.sqrt()) } else { 0.0 };
         let mut weights = Array2::zeros((channels, 3));
@@ -78,7 +80,7 @@ impl ChannelProjection {
         Self::fixed(weights, std::array::from_fn(|c| 0.5 - shift[c]))
     }
 
-    /// `image` `(H, W, C)` as `(H, W, 3)`.
+    /// Projects `image` `(H, W, C)` to `(H, W, 3)`.
     ///
     /// # Errors
     /// [`Error::Length`] for another number of channels.
@@ -102,7 +104,8 @@ mod tests {
     use super::*;
     use ndarray::{Axis, array};
 
-    /// Pixels a (1, 1, 1, 1) + b (1, -1, 0, 0) about (0.4, 0.4, 0.4, 0.4), a = +-0.2, b = +-0.05: eigenvalues 4 x 0.04 and 2 x 0.0025, the rest 0.
+    /// Pixels a (1, 1, 1, 1) + b (1, -1, 0, 0) about (0.4, 0.4, 0.4, 0.4), a = +-0.2, b = +-0.05: eigenvalues 4 x 0.04
+    /// and 2 x 0.0025, the rest 0.
     fn four_bands() -> Array3<f32> {
         let pixel = |y: usize, x: usize| {
             (if y.is_multiple_of(2) { 0.2 } else { -0.2 }, if x.is_multiple_of(2) { 0.05 } else { -0.05 })
@@ -114,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn learnt_channels_are_half_whitened_components() {
+    fn learned_channels_are_half_whitened_components() {
         let images = [four_bands(), four_bands()];
         let seen = ChannelProjection::fit(&images).unwrap().apply(images[0].view()).unwrap();
         assert_eq!(seen.dim(), (20, 30, 3));
@@ -144,9 +147,9 @@ mod tests {
     }
 
     #[test]
-    fn one_or_two_channels_leave_the_rest_grey() {
-        let grey = Array3::from_shape_fn((8, 8, 1), |(y, ..)| y as f32 / 8.0);
-        let seen = ChannelProjection::fit(std::slice::from_ref(&grey)).unwrap().apply(grey.view()).unwrap();
+    fn one_or_two_channels_leave_the_rest_gray() {
+        let gray = Array3::from_shape_fn((8, 8, 1), |(y, ..)| y as f32 / 8.0);
+        let seen = ChannelProjection::fit(std::slice::from_ref(&gray)).unwrap().apply(gray.view()).unwrap();
         assert!(seen.slice_axis(Axis(2), (1..3).into()).iter().all(|&v| v == 0.5));
         assert!(seen[[0, 0, 0]] != seen[[7, 0, 0]]);
     }
@@ -168,7 +171,7 @@ mod tests {
         let other = [Array3::zeros((4, 4, 5)), Array3::zeros((4, 4, 3))];
         assert!(matches!(fit(&other), Err(Error::Length { found: 3, expected: 5, .. })));
         assert!(matches!(fit(&[Array3::from_elem((4, 4, 5), f32::INFINITY)]), Err(Error::Parameter(_))));
-        // all alike: nothing to see, nothing divided by zero
+        // a constant image: nothing is divided by zero
         let flat = [Array3::from_elem((4, 4, 5), 0.3)];
         let seen = fit(&flat).unwrap().apply(flat[0].view()).unwrap();
         assert!(seen.iter().all(|v| (v - 0.5).abs() < 0.01), "{seen}");

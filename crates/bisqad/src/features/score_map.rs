@@ -1,11 +1,11 @@
-//! From patch scores to a smooth map of the image's size.
+//! Score maps of the size of the image, from patch scores.
 
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
 use crate::features::patches::{STRIDE, bilinear};
 
-/// Patch grid to `height` x `width` pixels, bilinearly, then a Gaussian of `sigma` px.
+/// Resamples a patch grid to `height` x `width` pixels bilinearly, then smooths it with a Gaussian of `sigma` px.
 pub(crate) fn upsample(grid: ArrayView2<'_, f32>, height: usize, width: usize, sigma: f32) -> Array2<f32> {
     let (rows, columns) = grid.dim();
     let full = bilinear(grid, rows * STRIDE, columns * STRIDE);

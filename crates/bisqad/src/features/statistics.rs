@@ -9,13 +9,13 @@ use crate::features::gaussians::{Group, Moments};
 use crate::features::patches;
 use crate::features::subsample::subsample;
 
-/// Feature rows that projections are fitted to, and the images they are taken from, at most.
+/// Largest number of feature rows that projections are fitted to, and of images that they are taken from.
 const ROWS: usize = 32_768;
 const IMAGES: usize = 128;
 /// Images whose features are in memory at once.
 pub(crate) const AT_ONCE: usize = 16;
 
-/// Feature rows of some patches of some of the images, `(N, features)`, at most [`ROWS`].
+/// Samples feature rows of patches of the images, `(N, features)`, at most [`ROWS`].
 pub(crate) fn sample(
     backbone: &dyn Backbone,
     normals: &[Array3<f32>],
@@ -33,7 +33,8 @@ pub(crate) fn sample(
     concatenate(Axis(0), &views).map_err(|_| Error::TooFewNormals { found: 0, needed: 3 })
 }
 
-/// Adds up `images`, the first of them in fold 0, the next in fold 1 and so on; tells `done` how many there are.
+/// Accumulates the moments of `images`, the first of them in fold 0, the next in fold 1 and so on; calls `done` with
+/// the number of images so far.
 pub(crate) fn moments(
     backbone: &dyn Backbone,
     normals: &[Array3<f32>],
@@ -52,7 +53,7 @@ pub(crate) fn moments(
     Ok(moments)
 }
 
-/// Longest shorter side of some images, px.
+/// Largest shorter side of the images, px.
 pub(crate) fn shorter_side(images: &[Array3<f32>]) -> usize {
     images.iter().map(|n| n.dim().0.min(n.dim().1)).max().unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! Half-whitened principal components: between raw features and full whitening.
+//! Half-whitened principal components, between raw features and full whitening.
 
 use nalgebra::{DMatrix, SymmetricEigen};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
@@ -7,7 +7,8 @@ use crate::error::Error;
 
 /// z = diag(lambda^-1/4) V^T (x - mean), the first `dimensions` components by variance.
 ///
-/// Each component's standard deviation becomes lambda^(1/4): directions of little normal variation gain weight, but noise does not drown the rest.
+/// The standard deviation of each component becomes lambda^(1/4): directions of little normal variation gain weight,
+/// but noise does not dominate.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Whitening {
     pub(crate) mean: Array1<f32>,
@@ -16,12 +17,12 @@ pub(crate) struct Whitening {
 }
 
 impl Whitening {
-    /// Fits to `rows` `(N, features)`.
+    /// Fits the components to `rows` `(N, features)`.
     pub(crate) fn fit(rows: ArrayView2<'_, f32>, dimensions: usize) -> Result<Self, Error> {
         let (n, features) = rows.dim();
         let mean = rows.mapv(f64::from).mean_axis(Axis(0)).ok_or(Error::TooFewNormals { found: 0, needed: 1 })?;
-        let centred = Array2::from_shape_fn((n, features), |(i, j)| f64::from(rows[[i, j]]) - mean[j]);
-        let covariance = centred.t().dot(&centred) / n as f64;
+        let centered = Array2::from_shape_fn((n, features), |(i, j)| f64::from(rows[[i, j]]) - mean[j]);
+        let covariance = centered.t().dot(&centered) / n as f64;
         let eigen = SymmetricEigen::new(DMatrix::from_fn(features, features, |i, j| covariance[[i, j]]));
         let mut order: Vec<usize> = (0..features).collect();
         order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
@@ -29,14 +30,15 @@ impl Whitening {
         let floor = order.first().map_or(1.0, |&i| eigen.eigenvalues[i]).max(1e-12) * 1e-6;
         let projection = Array2::from_shape_fn((features, order.len()), |(i, j)| {
             let column = eigen.eigenvectors.column(order[j]);
-            // an eigenvector's sign is arbitrary: make its largest entry positive, so that files do not depend on the solver
+            // an eigenvector's sign is arbitrary: make its largest entry positive, so that files do not depend on the
+            // solver
             let pivot = column.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or(1.0);
             (pivot.signum() * column[i] / eigen.eigenvalues[order[j]].max(floor).powf(0.25)) as f32
         });
         Ok(Self { mean: mean.mapv(|v| v as f32), projection })
     }
 
-    /// `(N, features)` to `(N, dimensions)`.
+    /// Projects `(N, features)` to `(N, dimensions)`.
     pub(crate) fn apply(&self, rows: ArrayView2<'_, f32>) -> Array2<f32> {
         (&rows - &self.mean).dot(&self.projection)
     }

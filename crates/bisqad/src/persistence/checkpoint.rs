@@ -1,4 +1,4 @@
-//! The state of an interrupted training.
+//! Files of interrupted training runs.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::training::report::RoundReport;
 const CHECKPOINT: &str = "bisqad-checkpoint-3";
 
 impl Checkpoint {
-    /// Writes the state after the last finished round. `run` names what it belongs to (data, parameters).
+    /// Writes the state. `run` names what it belongs to (data, parameters).
     ///
     /// # Errors
     /// [`Error::Write`] if the path cannot be written.
@@ -35,7 +35,8 @@ impl Checkpoint {
     /// Reads a state that was saved for the same `run`.
     ///
     /// # Errors
-    /// [`Error::Read`] if unreadable, [`Error::Damaged`] if it is not whole, [`Error::Mismatch`] if it belongs to another run.
+    /// [`Error::Read`] if unreadable, [`Error::Damaged`] if it is not whole, [`Error::Mismatch`] if it belongs to
+    /// another run.
     pub fn load(path: &Path, run: &str) -> Result<Self, Error> {
         let mut file = File::read(path)?;
         file.expect("format", CHECKPOINT)?;

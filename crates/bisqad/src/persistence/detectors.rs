@@ -8,8 +8,7 @@ use ndarray::Array1;
 
 use crate::detectors::gaussian::GaussianDetector;
 use crate::detectors::memory::MemoryDetector;
-use crate::detectors::patch::Calibration;
-use crate::detectors::patch::{Fusion, PatchDetector};
+use crate::detectors::patch::{Calibration, Fusion, PatchDetector};
 use crate::error::Error;
 use crate::features::coreset::Memory;
 use crate::features::gaussians::{Gaussians, Group};
@@ -61,7 +60,8 @@ impl PatchDetector {
     /// Reads a detector saved with this `backbone`.
     ///
     /// # Errors
-    /// [`Error::Read`] if unreadable, [`Error::Damaged`] if it is not whole, [`Error::Mismatch`] if it belongs to another backbone or format.
+    /// [`Error::Read`] if unreadable, [`Error::Damaged`] if it is not whole, [`Error::Mismatch`] if it belongs to
+    /// another backbone or format.
     pub fn load(path: &Path, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
         Self::read(File::read(path)?, backbone)
     }
@@ -127,7 +127,8 @@ impl GaussianDetector {
     /// Reads a detector saved with this `backbone`.
     ///
     /// # Errors
-    /// [`Error::Read`] if unreadable, [`Error::Damaged`] if it is not whole, [`Error::Mismatch`] if it belongs to another backbone or format.
+    /// [`Error::Read`] if unreadable, [`Error::Damaged`] if it is not whole, [`Error::Mismatch`] if it belongs to
+    /// another backbone or format.
     pub fn load(path: &Path, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
         Self::read(File::read(path)?, backbone)
     }
@@ -164,7 +165,8 @@ impl MemoryDetector {
     /// Reads a detector saved with this `backbone`.
     ///
     /// # Errors
-    /// [`Error::Read`] if unreadable, [`Error::Damaged`] if it is not whole, [`Error::Mismatch`] if it belongs to another backbone or format.
+    /// [`Error::Read`] if unreadable, [`Error::Damaged`] if it is not whole, [`Error::Mismatch`] if it belongs to
+    /// another backbone or format.
     pub fn load(path: &Path, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
         Self::read(File::read(path)?, backbone)
     }
@@ -203,7 +205,7 @@ fn gaussians(normal: &Gaussians) -> Vec<(String, Tensor)> {
 }
 
 impl File<'_> {
-    /// Gaussians whose groups have these numbers of feature columns.
+    /// Reads Gaussians whose groups have these numbers of feature columns.
     fn gaussians(&mut self, channels: &[usize]) -> Result<Gaussians, Error> {
         let (mut groups, mut from) = (Vec::new(), 0);
         for (i, &channels) in channels.iter().enumerate() {

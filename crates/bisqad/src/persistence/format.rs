@@ -11,7 +11,7 @@ use safetensors::{Dtype, SafeTensors, View};
 
 use crate::error::Error;
 
-/// A detector that can be written to a file. Implemented by the detectors of this crate.
+/// Detector that can be saved to a file. Implemented by the detectors of this crate.
 pub trait Persist {
     /// Collects what the file of this detector holds.
     ///
@@ -19,8 +19,8 @@ pub trait Persist {
     /// [`Error::Unsaved`] if it holds a detector that cannot be saved.
     fn parts(&self) -> Result<Parts, Error>;
 
-    /// Writes everything that [`load`](crate::load) needs into one safetensors file, complete or not at all. Backbones are named,
-    /// not stored.
+    /// Writes everything that [`load`](crate::load) needs into one safetensors file, complete or not at all. Backbones
+    /// are named, not stored.
     ///
     /// # Errors
     /// [`Error::Write`] if the path cannot be written, and those of [`Self::parts`].
@@ -94,7 +94,7 @@ impl View for Tensor {
     }
 }
 
-/// A number type of the files.
+/// Number type of the files.
 pub(crate) trait Number: Copy {
     const DTYPE: Dtype;
     fn append(self, bytes: &mut Vec<u8>);

@@ -1,4 +1,5 @@
-//! Files of detectors of any kind, and of those that hold others: what they hold lies in the same file under a name of its own.
+//! Files of detectors of any kind, and of those that hold others: what they hold lies in the same file under a name of
+//! its own.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +22,8 @@ const ENSEMBLE: &str = "bisqad-ensemble-1";
 const TILED: &str = "bisqad-tiled-1";
 const PROJECTED: &str = "bisqad-projected-1";
 
-/// Reads any detector that [`Persist::save`](crate::Persist::save) wrote: every part of it takes the one of `backbones` that it was saved with.
+/// Loads any detector that [`Persist::save`](crate::Persist::save) wrote. Each of its parts takes the one of
+/// `backbones` that it was saved with.
 ///
 /// ```
 /// use bisqad::{
@@ -51,12 +53,13 @@ const PROJECTED: &str = "bisqad-projected-1";
 /// ```
 ///
 /// # Errors
-/// [`Error::Read`] if unreadable, [`Error::Damaged`] if it is not whole, [`Error::Mismatch`] for a format that is none of a detector's or a backbone that is not given.
+/// [`Error::Read`] if unreadable, [`Error::Damaged`] if it is not whole, [`Error::Mismatch`] for an unknown format or a
+/// backbone that is not given.
 pub fn load(path: &Path, backbones: &[Arc<dyn Backbone>]) -> Result<Arc<dyn Detector>, Error> {
     File::read(path)?.detector(backbones)
 }
 
-/// Writes any detector that can be saved into one file, as [`Persist::save`](crate::Persist::save) does.
+/// Saves any detector that can be saved, as [`Persist::save`](crate::Persist::save) does.
 ///
 /// # Errors
 /// [`Error::Unsaved`] for a detector that cannot be saved, [`Error::Write`] if the path cannot be written.
@@ -69,11 +72,11 @@ fn parts(detector: &dyn Detector) -> Result<Parts, Error> {
     detector.as_persist().ok_or(Error::Unsaved { detector: detector.name() })?.parts()
 }
 
-/// Detectors that may lie in each other, at most: a file cannot make reading recurse without end.
+/// Largest number of detectors that may lie in each other: reading must not recurse without end.
 const MAX_DEPTH: usize = 16;
 
 impl File<'_> {
-    /// The one of `backbones` that it was saved with.
+    /// Finds the one of `backbones` that it was saved with.
     fn backbone(&self, backbones: &[Arc<dyn Backbone>]) -> Result<Arc<dyn Backbone>, Error> {
         let found =
             backbones.iter().find(|b| self.field("backbone") == b.id() && self.field("backbone_hash") == hash(&***b));

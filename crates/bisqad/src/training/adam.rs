@@ -1,7 +1,7 @@
-//! Adam on a flat parameter vector, with its state in the open so that training can be interrupted and resumed exactly.
+//! The Adam optimizer on a flat parameter vector, whose state can be saved so that training resumes exactly.
 
-/// D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015; decoupled weight decay after I. Loshchilov,
-/// F. Hutter, ICLR 2019.
+/// Adam with decoupled weight decay: D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015; I.
+/// Loshchilov, F. Hutter, ICLR 2019.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Adam {
     pub(crate) learning_rate: f64,
@@ -16,7 +16,7 @@ impl Adam {
         Self { learning_rate, weight_decay, step: 0, first: vec![0.0; parameters], second: vec![0.0; parameters] }
     }
 
-    /// One update of `theta` along `gradient`.
+    /// Updates `theta` along `gradient`.
     pub(crate) fn update(&mut self, theta: &mut [f64], gradient: &[f64]) {
         const BETA1: f64 = 0.9;
         const BETA2: f64 = 0.999;
@@ -37,7 +37,8 @@ impl Adam {
 mod tests {
     use super::Adam;
 
-    /// torch 2.15.0: `torch.optim.AdamW([tensor([1., -2.])], lr=0.1, weight_decay=0.01)`, gradients (0.5, -1), (0.25, 2), (-1, 0).
+    /// torch 2.15.0: `torch.optim.AdamW([tensor([1., -2.])], lr=0.1, weight_decay=0.01)`, gradients (0.5, -1), (0.25,
+    /// 2), (-1, 0).
     #[test]
     fn equals_torch_adamw() {
         let mut theta = [1.0, -2.0];

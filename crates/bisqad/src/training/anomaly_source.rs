@@ -1,22 +1,47 @@
-//! Where synthetic anomalies come from.
+//! Sources of synthetic anomalies.
 
+use imgkit::Size;
 use ndarray::{Array2, Array3, ArrayView3};
+
+use crate::error::Error;
 
 /// Error of an [`AnomalySource`]: any error that can be sent between threads.
 pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 
-/// One synthetic anomaly.
+/// Synthetic anomaly with its mask.
 #[derive(Debug, Clone)]
 pub struct Anomaly {
-    /// The image `(H, W, C)`, f32 in \[0, 1\].
+    /// Image `(H, W, C)`, f32 in \[0, 1\].
     pub image: Array3<f32>,
-    /// Its exact mask `(H, W)`.
+    /// Exact mask of the defect `(H, W)`.
     pub mask: Array2<bool>,
-    /// How severe it is, in \[0, 1\]; `None` if its maker does not say. Only for the log of weights.
+    /// Severity in \[0, 1\]; `None` if unknown. Only used in the log of weights.
     pub severity: Option<f64>,
 }
 
-/// Makes anomalies from normal images, on the fly. Object-safe; a pure function of its arguments.
+impl Anomaly {
+    /// Refuses an anomaly whose image or mask does not fit the normal image it was made on.
+    pub(crate) fn check(&self, normal: ArrayView3<'_, f32>) -> Result<(), Error> {
+        let (height, width, channels) = normal.dim();
+        let expected = Size { height, width };
+        let size = |(height, width): (usize, usize)| Size { height, width };
+        let (image, mask) = (size((self.image.dim().0, self.image.dim().1)), size(self.mask.dim()));
+        if image != expected {
+            return Err(Error::Shape { what: "image of an anomaly", expected, found: image });
+        }
+        if mask != expected {
+            return Err(Error::Shape { what: "mask of an anomaly", expected, found: mask });
+        }
+        if self.image.dim().2 != channels {
+            let found = self.image.dim().2;
+            return Err(Error::Length { what: "channels of an anomaly", found, expected: channels });
+        }
+        Ok(())
+    }
+}
+
+/// Source of synthetic anomalies, made on demand from normal images. Object-safe; every sample is a pure function of
+/// the arguments.
 pub trait AnomalySource: Send + Sync {
     /// Number of mechanisms: the lower level leaves one of them out for the validation anomalies.
     fn mechanisms(&self) -> usize;

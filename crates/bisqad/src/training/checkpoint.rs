@@ -3,7 +3,7 @@
 use crate::training::adam::Adam;
 use crate::training::report::RoundReport;
 
-/// Everything that changes from round to round.
+/// State of a training run after a round, from which it can be resumed to the same bits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
     pub(crate) theta: Vec<f64>,
@@ -14,7 +14,7 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Rounds done.
+    /// Number of finished rounds.
     pub fn rounds(&self) -> usize {
         self.rounds.len()
     }

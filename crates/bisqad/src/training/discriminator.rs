@@ -9,19 +9,19 @@ use rayon::prelude::*;
 use crate::error::Error;
 use crate::training::loss::{cross_entropy, sigmoid};
 
-/// Patches drawn from one image of the lower level, and of the upper: its gradient is to cost less than the lower one, and few patches of
-/// many images say more than many of few.
+/// Patches per image in a lower update, and in an upper one, whose gradient should cost less; few patches of many
+/// images are worth more than many of few.
 pub(crate) const PATCHES_PER_IMAGE: usize = 256;
 pub(crate) const VALIDATION_PATCHES: usize = PATCHES_PER_IMAGE / 2;
 /// Share of a patch that must be masked for a full positive label.
 const FULL_LABEL: f32 = 0.25;
 
-/// What a logit is at first: this much of the sum of a patch's scaled distances, less one.
+/// Initial logit: this multiple of the sum of the scaled distances of a patch, and this bias.
 const FIRST: (f64, f64) = (0.3, -1.0);
 
-/// Shape of the network: linear, ReLU, linear, and beside it a multiple of the sum of the last `levels` inputs (the scaled distances), so that
-/// it starts from what needs no training and learns what to add. Parameters live in one flat vector: weights and biases, layer after layer,
-/// then the multiple.
+/// Shape of the network: linear, ReLU, linear, plus a multiple of the sum of the last `levels` inputs (the scaled
+/// distances), so that training starts from the evidence that needs none and learns what to add. Parameters are one
+/// flat vector: weights and biases, layer after layer, then the multiple.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shape {
     pub(crate) inputs: usize,
@@ -38,7 +38,7 @@ impl Shape {
         self.sizes().iter().map(|(a, b)| a * b).sum()
     }
 
-    /// He initialisation; the output layer starts at zero.
+    /// He initialization; the output layer starts at zero.
     pub(crate) fn initial<R: Rng>(self, rng: &mut R) -> Vec<f64> {
         let spread = (2.0 / self.inputs as f64).sqrt();
         let mut theta = vec![0.0; self.parameters()];
@@ -51,7 +51,7 @@ impl Shape {
         theta
     }
 
-    /// The layers that `theta` lists.
+    /// Unpacks the layers from `theta`.
     pub(crate) fn layers(self, theta: &[f64]) -> Result<Layers, Error> {
         let (found, expected) = (theta.len(), self.parameters());
         if found != expected {
@@ -78,7 +78,7 @@ impl Shape {
     }
 }
 
-/// The network's layers, and what is computed with them.
+/// Layers of the network.
 #[derive(Debug)]
 pub(crate) struct Layers {
     levels: usize,
@@ -106,12 +106,13 @@ impl Layers {
     }
 
     fn logits(&self, input: ArrayView2<'_, f32>, hidden: &Array2<f32>) -> Vec<f32> {
-        let learnt = hidden.dot(&self.second);
+        let learned = hidden.dot(&self.second);
         let distances = input.outer_iter().map(|row| self.distances(row));
-        learnt.iter().zip(distances).map(|(learnt, d)| learnt + self.last + self.multiple * d).collect()
+        learned.iter().zip(distances).map(|(learned, d)| learned + self.last + self.multiple * d).collect()
     }
 
-    /// Adds `scale` times the gradient of an image's loss to `gradient`, which is in the order of theta; returns the loss.
+    /// Adds `scale` times the gradient of an image's loss to `gradient`, which is in the order of theta; returns the
+    /// loss.
     fn differentiate(&self, image: &Sample<'_>, scale: f32, gradient: &mut [f64]) -> f32 {
         let hidden = self.hidden(image.input);
         let logits = self.logits(image.input, &hidden);
@@ -132,7 +133,7 @@ impl Layers {
     }
 }
 
-/// Which patches of an image train, with their labels and shares of the image's loss.
+/// Selected patches of an image, with their labels and shares of the loss of the image.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PatchSelection {
     pub(crate) patches: Vec<usize>,
@@ -141,10 +142,10 @@ pub(crate) struct PatchSelection {
 }
 
 impl PatchSelection {
-    /// Half the loss for masked patches (by label), half for patches away from the mask; the rim of the mask is left out, because its
-    /// features see the defect, and so are masked patches that `visible` denies: to call anomalous what looks normal teaches only noise.
+    /// Selects `count` patches, at most half of them masked. Masked patches (by label) have half of the loss, patches
+    /// away from the mask the other half. The rim of the mask is left out, because its features see the defect. So are
+    /// masked patches that are not `visible`: a positive label on what looks normal would only add noise.
     ///
-    /// `count` patches, at most half of them masked.
     pub(crate) fn new<R: Rng>(
         coverage: &[f32],
         visible: impl Fn(usize) -> bool,
@@ -195,15 +196,15 @@ impl PatchSelection {
     }
 }
 
-/// SampledPatches patches of one image.
+/// Inputs and labels of the selected patches of one image.
 #[derive(Debug, Clone)]
 pub(crate) struct SampledPatches {
     /// `(patches * inputs)` numbers.
     pub(crate) input: Vec<f32>,
-    pub(crate) draw: PatchSelection,
+    pub(crate) selection: PatchSelection,
 }
 
-/// As many drawn patches of each of some images.
+/// Equally many selected patches of each of several images.
 #[derive(Debug, Clone)]
 pub(crate) struct PatchBatch {
     /// `(images * patches, inputs)`.
@@ -232,10 +233,10 @@ impl PatchBatch {
         let mut patches = 0;
         let (mut input, mut targets, mut shares) = (Vec::new(), Vec::new(), Vec::new());
         for image in images {
-            patches = image.draw.patches.len();
+            patches = image.selection.patches.len();
             input.extend_from_slice(&image.input);
-            targets.extend_from_slice(&image.draw.targets);
-            shares.extend_from_slice(&image.draw.shares);
+            targets.extend_from_slice(&image.selection.targets);
+            shares.extend_from_slice(&image.selection.shares);
         }
         let (found, expected) = (input.len(), targets.len() * inputs);
         let input = Array2::from_shape_vec((targets.len(), inputs), input);
@@ -256,25 +257,25 @@ impl PatchBatch {
     }
 }
 
-/// One step's lower problem: weighted synthetic images and unweighted normal ones.
+/// Lower problem of one update: weighted synthetic images and unweighted normal ones.
 #[derive(Debug)]
 pub(crate) struct LowerProblem {
     pub(crate) shape: Shape,
     pub(crate) synthetic: PatchBatch,
     pub(crate) normal: PatchBatch,
-    /// Normal patches pushed away in feature space, all labelled anomalous.
+    /// Normal patches pushed away in feature space, all labeled anomalous.
     pub(crate) noise: Option<PatchBatch>,
 }
 
 impl LowerProblem {
-    /// The weighted lower loss and its gradient.
+    /// Weighted lower loss and its gradient.
     pub(crate) fn lower(&self, theta: &[f64], weights: &[f64]) -> Result<(f64, Vec<f64>), Error> {
         let rest = [Some(&self.normal), self.noise.as_ref()].into_iter().flatten().map(|stack| (stack, None));
         differentiate(self.shape, theta, [(&self.synthetic, Some(weights))].into_iter().chain(rest))
     }
 }
 
-/// The sum over some stacks of their images' weighted mean loss (weights 1 for none), and its gradient in `theta`.
+/// Sum over batches of the weighted mean loss of their images (weights 1 for none), and its gradient in `theta`.
 fn differentiate<'s>(
     shape: Shape,
     theta: &[f64],
@@ -302,7 +303,8 @@ fn differentiate<'s>(
     Ok((loss, gradient))
 }
 
-/// A step under its validation set (held-out anomalies, held-out normals), with the lower gradient that is known already at one place.
+/// Bi-level problem of one update: the lower problem, validation anomalies and normals, and the lower gradient already
+/// computed at one point.
 #[derive(Debug)]
 pub(crate) struct BilevelStep<'a> {
     pub(crate) problem: &'a LowerProblem,
@@ -345,9 +347,9 @@ mod tests {
         let images: Vec<_> = (0..b)
             .map(|_| {
                 let coverage: Vec<f32> = (0..400).map(|i| if i % 20 < 4 { 0.2 } else { 0.0 }).collect();
-                let draw = PatchSelection::new(&coverage, |_| true, 20, PATCHES_PER_IMAGE, &mut rng);
+                let selection = PatchSelection::new(&coverage, |_| true, 20, PATCHES_PER_IMAGE, &mut rng);
                 let input = (0..PATCHES_PER_IMAGE * inputs).map(|_| rng.random_range(-1.0f32..1.0)).collect();
-                SampledPatches { input, draw }
+                SampledPatches { input, selection }
             })
             .collect();
         PatchBatch::new(images.iter(), inputs).unwrap()
@@ -463,30 +465,38 @@ mod tests {
         let mut coverage = vec![0.0; 400];
         coverage[10 * 20 + 10] = 0.1;
         coverage[10 * 20 + 11] = 0.9;
-        let draw = PatchSelection::new(&coverage, |_| true, 20, PATCHES_PER_IMAGE, &mut ChaCha8Rng::seed_from_u64(1));
-        assert_eq!(draw.patches.len(), PATCHES_PER_IMAGE);
+        let selection =
+            PatchSelection::new(&coverage, |_| true, 20, PATCHES_PER_IMAGE, &mut ChaCha8Rng::seed_from_u64(1));
+        assert_eq!(selection.patches.len(), PATCHES_PER_IMAGE);
         let share = |positive: bool| -> f32 {
-            draw.targets.iter().zip(&draw.shares).filter(|(t, _)| (**t > 0.0) == positive).map(|(_, s)| s).sum()
+            selection
+                .targets
+                .iter()
+                .zip(&selection.shares)
+                .filter(|(t, _)| (**t > 0.0) == positive)
+                .map(|(_, s)| s)
+                .sum()
         };
         assert!((share(true) - 0.5).abs() < 1e-5 && (share(false) - 0.5).abs() < 1e-5);
-        assert_eq!(draw.targets[..2].iter().copied().fold(0.0, f32::max), 1.0);
+        assert_eq!(selection.targets[..2].iter().copied().fold(0.0, f32::max), 1.0);
         let rim = 9 * 20 + 12;
-        assert!(draw.patches.iter().zip(&draw.shares).all(|(&p, &s)| p != rim || s == 0.0));
+        assert!(selection.patches.iter().zip(&selection.shares).all(|(&p, &s)| p != rim || s == 0.0));
         // what cannot be seen trains neither way
-        let draw = PatchSelection::new(
+        let selection = PatchSelection::new(
             &coverage,
             |p| p != 10 * 20 + 11,
             20,
             PATCHES_PER_IMAGE,
             &mut ChaCha8Rng::seed_from_u64(1),
         );
-        let used = |p: usize| draw.patches.iter().zip(&draw.shares).any(|(&q, &s)| q == p && s > 0.0);
+        let used = |p: usize| selection.patches.iter().zip(&selection.shares).any(|(&q, &s)| q == p && s > 0.0);
         assert!(used(10 * 20 + 10) && !used(10 * 20 + 11) && !used(rim));
         // half of fewer, if there are as many
-        let draw = PatchSelection::new(&[1.0; 400], |_| true, 20, 16, &mut ChaCha8Rng::seed_from_u64(1));
-        assert_eq!((draw.patches.len(), draw.shares.iter().filter(|s| **s > 0.0).count()), (16, 8));
+        let selection = PatchSelection::new(&[1.0; 400], |_| true, 20, 16, &mut ChaCha8Rng::seed_from_u64(1));
+        assert_eq!((selection.patches.len(), selection.shares.iter().filter(|s| **s > 0.0).count()), (16, 8));
         // a normal image: all of the loss on its patches
-        let draw = PatchSelection::new(&[0.0; 400], |_| true, 20, PATCHES_PER_IMAGE, &mut ChaCha8Rng::seed_from_u64(1));
-        assert!((draw.shares.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        let selection =
+            PatchSelection::new(&[0.0; 400], |_| true, 20, PATCHES_PER_IMAGE, &mut ChaCha8Rng::seed_from_u64(1));
+        assert!((selection.shares.iter().sum::<f32>() - 1.0).abs() < 1e-5);
     }
 }

@@ -1,17 +1,16 @@
-//! Training from end to end: normal images in, calibrated detector out.
+//! Training of a detector from normal images and synthetic anomalies.
 
 use std::sync::Arc;
 
-use bilevel::Hypergradient;
+use bilevel::{ForwardDifference, Hypergradient};
 use frozen_backbone::Backbone;
 use imgkit::ParameterError;
 use ndarray::Array3;
 use rayon::prelude::*;
-use sqe::Sqe;
+use sqe::{Head, Sqe};
 
 use crate::detectors::Detector;
-use crate::detectors::patch::Fusion;
-use crate::detectors::patch::{Calibration, PatchDetector};
+use crate::detectors::patch::{Calibration, Fusion, PatchDetector};
 use crate::error::Error;
 use crate::training::anomaly_source::AnomalySource;
 use crate::training::checkpoint::Checkpoint;
@@ -45,44 +44,48 @@ pub struct FitReport {
     pub rounds: Vec<RoundReport>,
     /// Use of the normal images.
     pub split: SplitSizes,
-    /// Positions that have Gaussians of their own.
+    /// Number of positions that have Gaussians of their own.
     pub positions: usize,
-    /// The pooled covariance's share in theirs.
+    /// Share of the pooled covariance in theirs.
     pub shrinkage: f64,
-    /// Synthetic images drawn.
+    /// Number of synthetic images.
     pub synthetic: usize,
 }
 
-/// What [`fit`] returns.
+/// Trained detector and report, as [`fit`] returns them.
 #[derive(Debug)]
 pub struct FitOutcome {
-    /// The detector, calibrated on held-out normals.
+    /// Detector, calibrated on held-out normal images.
     pub detector: PatchDetector,
-    /// How training went.
+    /// Summary of the training.
     pub report: FitReport,
 }
 
 /// The upper level of the training: quality estimator, hypergradient method and validation anomalies.
 #[derive(Debug)]
 pub struct OuterProblem<'a> {
-    /// Weighs the samples, and goes on learning ([`Weighting::Learned`](crate::Weighting::Learned)).
+    /// Quality estimator that weights the samples and goes on learning
+    /// ([`Weighting::Learned`](crate::Weighting::Learned)).
     pub quality: &'a mut Sqe,
-    /// How the upper loss is differentiated by the weights.
+    /// Method that differentiates the upper loss by the weights.
     pub method: &'a dyn Hypergradient,
-    /// Where the held-out anomalies come from.
+    /// Origin of the validation anomalies.
     pub validation: &'a ValidationAnomalies,
 }
 
 /// Trains a [`PatchDetector`] on `normals` and on anomalies that `source` makes of them.
 ///
-/// A tenth of the normals steers the quality estimator together with the anomalies of `outer.validation`, another tenth calibrates the maps and the
-/// threshold; neither enters the Gaussians or the lower level. A training image is compared with Gaussians of the other three quarters. With `resume`, continues after the checkpoint's last round and ends with the
-/// same bits as an uninterrupted run.
+/// A tenth of the normal images is for validation: with the anomalies of [`OuterProblem::validation`] it trains the
+/// quality estimator. Another tenth calibrates the maps and the threshold. Neither enters the Gaussians or the lower
+/// level. A training image is compared with Gaussians of the three quarters of the training images that do not include
+/// it.
 ///
 /// # Errors
-/// [`Error::Parameter`], [`Error::TooFewNormals`] (four are needed), [`Error::Quality`] for an estimator of another backbone,
-/// [`Error::TestLeak`] for real defects that are among the normals, [`Error::Source`] if a mechanism fails repeatedly, [`Error::Stopped`] if the observer breaks off; [`Error::Diverged`], [`Error::ZeroWeights`] and
-/// [`Error::Upper`] with the step's number.
+/// [`Error::Parameter`] outside the ranges and for a source without mechanisms; [`Error::TooFewNormals`] for fewer than
+/// four images; [`Error::Backbone`] for images that the backbone rejects; [`Error::Quality`] for an estimator of
+/// another backbone; [`Error::TestLeak`] for a labeled defect among the normal images; [`Error::Source`] if a mechanism
+/// fails repeatedly; [`Error::Length`] for a checkpoint of another network; [`Error::Stopped`] if the observer stops
+/// the run; [`Error::Diverged`], [`Error::ZeroWeights`] and [`Error::Upper`] with the step.
 pub fn fit(
     backbone: Arc<dyn Backbone>,
     normals: &[Array3<f32>],
@@ -160,6 +163,27 @@ pub fn fit(
     Ok(FitOutcome { detector, report })
 }
 
+impl PatchDetector {
+    /// Trains a detector as [`fit`] does, with a new quality estimator and the default method and validation: the simple path.
+    ///
+    /// An estimator that was warm-started ([`Sqe::warm_start`]) or labeled defects for validation need [`fit`].
+    ///
+    /// # Errors
+    /// As [`fit`].
+    pub fn fit(
+        backbone: Arc<dyn Backbone>,
+        normals: &[Array3<f32>],
+        source: &dyn AnomalySource,
+        params: &TrainParams,
+        observer: &mut dyn Observe,
+    ) -> Result<FitOutcome, Error> {
+        let mut quality = Sqe::new(backbone.as_ref(), Head::default(), params.seed())?;
+        let (method, validation) = (ForwardDifference::default(), ValidationAnomalies::default());
+        let outer = OuterProblem { quality: &mut quality, method: &method, validation: &validation };
+        fit(backbone, normals, source, outer, params, None, observer)
+    }
+}
+
 fn untrained(backbone: Arc<dyn Backbone>, base: &NormalCache, params: &TrainParams) -> PatchDetector {
     let scales = base.scales.clone();
     PatchDetector {
@@ -177,7 +201,7 @@ fn untrained(backbone: Arc<dyn Backbone>, base: &NormalCache, params: &TrainPara
     }
 }
 
-/// Scale of logits and distances, and image scores, on held-out normal images.
+/// Fits the scales of logits and distances, and computes the normal scores, on held-out normal images.
 fn calibrate(detector: &mut PatchDetector, normals: &[Array3<f32>], images: &[usize]) -> Result<(), Error> {
     let raw: Vec<_> = images.par_iter().map(|&i| detector.raw(normals[i].view())).collect::<Result<_, Error>>()?;
     let moments = |values: Vec<f32>| {

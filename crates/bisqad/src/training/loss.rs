@@ -1,6 +1,7 @@
-//! The detector's loss.
+//! Loss of the discriminator.
 
-/// Binary cross-entropy of a logit against a soft target in \[0, 1\]: max(z, 0) - z y + log(1 + exp(-|z|)). Finite for every finite logit.
+/// Binary cross-entropy of a logit against a soft target in \[0, 1\]: max(z, 0) - z y + log(1 + exp(-|z|)). Finite for
+/// every finite logit.
 pub(crate) fn cross_entropy(z: f32, y: f32) -> f32 {
     z.max(0.0) - z * y + (-z.abs()).exp().ln_1p()
 }

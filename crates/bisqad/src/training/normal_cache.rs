@@ -1,4 +1,4 @@
-//! The normal images before training: who serves what, and what is kept of them.
+//! Gaussians of the normal images, and inputs and deviations of their patches.
 
 use std::borrow::Cow;
 
@@ -19,30 +19,32 @@ use crate::training::split::Split;
 
 /// Normal patches kept per image for training.
 const KEPT: usize = 512;
-/// Bytes of deviations of whole images that are kept, at most.
+/// Largest number of bytes kept of the deviations of whole images. Beyond it images are read again: time is traded for
+/// memory.
 const WHOLE: usize = 512 << 20;
 
 /// What training keeps of the normal images.
 pub(crate) struct NormalCache {
-    /// Of all training images.
+    /// Gaussians of all training images.
     pub(crate) whole: Gaussians,
     pub(crate) scales: Scales,
-    /// The pooled covariance's share in them.
+    /// Share of the pooled covariance in them.
     pub(crate) shrinkage: f64,
     /// Longest shorter side of the images, px.
     pub(crate) side: usize,
-    /// What the discriminator reads of some patches of each image, by image number.
+    /// Inputs of the discriminator for some patches of each image, by image number.
     pub(crate) inputs: Vec<Array2<f32>>,
-    /// Whole deviations of the first images.
+    /// Deviations of all patches of the first images, before any defect.
     clean_deviations: Vec<Array2<f32>>,
-    /// Of all training images but a fold.
+    /// Gaussians of all training images but those of a fold.
     folds: Vec<Gaussians>,
-    /// Fold of each image; the others are in none.
+    /// Fold of each training image.
     fold_of: Vec<Option<usize>>,
 }
 
 impl NormalCache {
-    /// Tells `done` how many of how many images were read. `source` draws the defects by which the shrinkage is chosen, if none is given.
+    /// Reads all images; calls `done` with the number read and the total. Unless the shrinkage is given, it is chosen
+    /// by defects of `source`.
     pub(crate) fn gather(
         backbone: &dyn Backbone,
         normals: &[Array3<f32>],
@@ -57,7 +59,7 @@ impl NormalCache {
         let moments = moments(backbone, normals, &split.train, groups, &mut |n| done(n, total))?;
         let shrinkage = match params.shrinkage() {
             Some(given) => given,
-            None => Validation::draw(backbone, normals, &split.validation, source)?.choose(&moments)?,
+            None => Validation::synthesize(backbone, normals, &split.validation, source)?.choose(&moments)?,
         };
         let whole = moments.finish(None, shrinkage)?;
         let folds: Vec<Gaussians> =
@@ -100,7 +102,7 @@ impl NormalCache {
         Ok(self.of(image).deviations(&patches::read(backbone, photo)?.1, None))
     }
 
-    /// How every patch of image number `image`, which is `photo`, deviates from Gaussians that never saw it.
+    /// Deviation of every patch of image number `image`, which is `photo`, from Gaussians fitted without it.
     pub(crate) fn before(
         &self,
         backbone: &dyn Backbone,
@@ -113,7 +115,7 @@ impl NormalCache {
         }
     }
 
-    /// The Gaussians that never saw image number `image`.
+    /// Gaussians that were fitted without image number `image`.
     pub(crate) fn of(&self, image: usize) -> &Gaussians {
         self.fold_of.get(image).copied().flatten().map_or(&self.whole, |fold| &self.folds[fold])
     }
@@ -130,11 +132,11 @@ mod tests {
             1
         }
         fn anomaly(&self, _: ArrayView3<'_, f32>, _: usize, _: usize, _: u64) -> Result<Anomaly, SourceError> {
-            Err("draws nothing".into())
+            Err("makes nothing".into())
         }
     }
 
-    /// What an image is compared with was fitted without it: so it lies farther off than from Gaussians that know it.
+    /// Gaussians fitted without an image lie farther from it than Gaussians fitted with it.
     #[test]
     fn a_training_image_is_compared_with_the_others_only() {
         let net = frozen_backbone::EfficientNetLite0::pretrained().unwrap();
@@ -157,7 +159,7 @@ mod tests {
             let (without, with) = (mean(base.of(i), i), mean(&base.whole, i));
             assert!(without > 1.1 * with, "{i}: {without} {with}");
         }
-        // kept or not, what an image was like before a defect is the same
+        // kept or computed again, the deviations of an image are the same
         let dropped = NormalCache { clean_deviations: Vec::new(), ..base };
         let base = NormalCache::gather(&net, &normals, &split, &Nothing, &params, &mut |_, _| ()).unwrap();
         assert_eq!(base.clean_deviations.len(), normals.len());

@@ -4,24 +4,24 @@ use std::ops::ControlFlow;
 
 use crate::training::checkpoint::Checkpoint;
 
-/// What is going on.
+/// Events reported while a detector is being fitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Progress {
-    /// Features of the normal images: this many reads of that many.
+    /// Features of normal images are being read.
     Features {
         /// Done.
         done: usize,
         /// In all.
         total: usize,
     },
-    /// The memory of [`MemoryDetector`](crate::MemoryDetector) is being selected.
+    /// The coreset of [`MemoryDetector`](crate::MemoryDetector) is being selected.
     Coreset,
-    /// A training step's images are there. A thread of its own draws them while the steps before are made.
+    /// The images of a training step are ready. They are synthesized on a worker thread while earlier steps are made.
     BatchReady,
     /// An update was made.
     Update {
-        /// Of both levels; else of the lower one alone.
+        /// Whether both levels were updated, or the lower one alone.
         upper: bool,
     },
     /// A training step was made.
@@ -32,24 +32,24 @@ pub enum Progress {
         total: usize,
         /// Weighted lower loss.
         loss: f64,
-        /// Steps whose images were ready behind this one (at most 3): 0 says that training waits for the source.
+        /// Steps whose images are ready behind this one (at most 3): 0 means that training waits for the source.
         waiting: usize,
     },
-    /// The held-out normals are being scored.
+    /// The held-out normal images are being scored.
     Calibration,
 }
 
-/// Watches a training run; may stop it after any round.
+/// Observer of a training run, which may stop it after any round.
 pub trait Observe {
-    /// Called often.
+    /// Receives an event; called often.
     fn progress(&mut self, _progress: Progress) {}
-    /// Called after every round with everything needed to continue from here.
+    /// Receives the state after every round; [`ControlFlow::Break`] stops the run.
     fn checkpoint(&mut self, _checkpoint: &Checkpoint) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 }
 
-/// Watches nothing.
+/// Observer that ignores every event.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoObserver;
 impl Observe for NoObserver {}

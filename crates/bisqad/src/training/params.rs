@@ -57,14 +57,14 @@ parameters! {
         steps, with_steps: usize = 12;
         /// Synthetic images per step, 1 to 100 000 (default 8).
         batch, with_batch: usize = 8;
-        /// Lower updates per step, each on a batch of the synthetic images of the round so far, 1 to 100 000 (default 8). More of them
-        /// make better use of the images, whose synthesis takes most of the time.
+        /// Lower updates per step, each on a batch of the synthetic images of the round so far, 1 to 100 000 (default
+        /// 8). More of them make better use of the images, whose synthesis takes most of the time.
         updates, with_updates: usize = 8;
-        /// Interval of the upper updates in steps, 1 to 100 000 (default 3): from the first step of a round on, the first update of
-        /// every so many steps is one of both levels.
+        /// Interval of the upper updates in steps, 1 to 100 000 (default 3): from the first step of a round on, the
+        /// first update of every so many steps is one of both levels.
         outer_every, with_outer_every: usize = 3;
-        /// Validation anomalies, and as many validation normals, per upper update, 1 to 100 000 (default 4). Half as many patches of
-        /// each are read as in a lower update.
+        /// Validation anomalies, and as many validation normals, per upper update, 1 to 100 000 (default 4). Half as
+        /// many patches of each are read as in a lower update.
         outer_batch, with_outer_batch: usize = 4;
         /// Adam's learning rate of the discriminator, positive (default 2e-3).
         learning_rate, with_learning_rate: f64 = 2e-3;
@@ -72,25 +72,25 @@ parameters! {
         quality_learning_rate, with_quality_learning_rate: f64 = 1e-3;
         /// Weight of the penalty on a low effective sample size, non-negative (default 0.2).
         ess_penalty, with_ess_penalty: f64 = 0.2;
-        /// Smallest effective sample size over the batch size, in \[0, 1) (default 0.5, 0 for none). Weights below it are tempered
-        /// ([`sqe::temper_to_ess`]), and an upper step that starts there follows the penalty alone: the validation set cannot drive
-        /// the weights into a few samples.
+        /// Smallest effective sample size over the batch size, in \[0, 1) (default 0.5, 0 for none). Weights below it
+        /// are tempered ([`sqe::temper_to_ess`]), and an upper step that starts there follows the penalty alone: the
+        /// validation set cannot drive the weights into a few samples.
         min_ess_fraction, with_min_ess_fraction: f64 = 0.5;
         /// Weighting of the synthetic samples (default [`Weighting::Learned`]).
         weighting, with_weighting: Weighting = Weighting::Learned;
-        /// Strength of feature-space anomalies, in \[0, 100\] (default 0, none): normal patches are pushed in a random direction by
-        /// up to this many lengths of normal deviations, so that the discriminator does not only care for the directions that the
-        /// mechanisms show.
+        /// Strength of feature-space anomalies, in \[0, 100\] (default 0, none): normal patches are pushed in a random
+        /// direction by up to this many lengths of normal deviations, so that the discriminator does not only care for
+        /// the directions that the mechanisms show.
         feature_noise, with_feature_noise: f64 = 0.0;
         /// Hidden units of the discriminator, 1 to 100 000 (default 64).
         hidden, with_hidden: usize = 64;
         /// Largest number of whitened feature dimensions kept of each level, 1 to 100 000 (default 80).
         dimensions, with_dimensions: usize = 80;
-        /// Share of the pooled covariance in the covariance of every position, in (0, 1]. By default the one of 0.02, 0.05, 0.1, 0.2
-        /// and 0.4 that best separates synthetic defects on held-out normal images.
+        /// Share of the pooled covariance in the covariance of every position, in (0, 1]. By default the one of 0.02,
+        /// 0.05, 0.1, 0.2 and 0.4 that best separates synthetic defects on held-out normal images.
         shrinkage, with_shrinkage: Option<f64> = None;
-        /// Share of the normal images held out for validation, and again for calibration, in (0, 0.4] (default 0.1 each, at least
-        /// one image).
+        /// Share of the normal images held out for validation, and again for calibration, in (0, 0.4] (default 0.1
+        /// each, at least one image).
         held_out, with_held_out: f64 = 0.1;
         /// Standard deviation of the smoothing of the map, in \[0, 64\] px (default 4).
         smoothing, with_smoothing: f64 = 4.0;

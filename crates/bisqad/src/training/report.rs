@@ -1,16 +1,16 @@
-//! What a round of training did.
+//! Reports of training rounds.
 
 use std::collections::BTreeMap;
 
 use sqe::effective_sample_size;
 
-/// Severity bands of equal width over \[0, 1\] in the log of weights.
+/// Number of severity bands of equal width over \[0, 1\] in the log of weights.
 pub const SEVERITY_BANDS: usize = 4;
 
-/// One round's summary.
+/// Summary of a training round.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoundReport {
-    /// The mechanism left out for the meta set; `None` if none was.
+    /// Mechanism left out of the lower level for validation; `None` if none was.
     pub held_out: Option<usize>,
     /// Mean weighted lower loss.
     pub loss: f64,
@@ -18,27 +18,27 @@ pub struct RoundReport {
     pub upper_loss: f64,
     /// Mean effective sample size over the batch size, in (0, 1]: near 0 means collapse.
     pub ess_fraction: f64,
-    /// Mean quality before normalisation.
+    /// Mean quality before normalization.
     pub quality: f64,
     /// Spearman correlation of weight and defect area: near +-1 means the weights follow area, not quality.
     pub area_correlation: f64,
-    /// Upper updates in which only the penalty acted, because the effective share was under
+    /// Number of upper updates in which only the penalty acted, because the effective sample size was below
     /// [`min_ess_fraction`](crate::TrainParams::min_ess_fraction).
     pub ess_clipped_steps: usize,
-    /// Mean weight by mechanism and severity, of those that were drawn.
+    /// Mean weight by mechanism and severity, of those that occurred.
     pub weights: Vec<MeanWeight>,
 }
 
-/// Mean weight of some samples.
+/// Mean weight of the samples of one mechanism and severity band.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MeanWeight {
-    /// Their mechanism.
+    /// Mechanism of the samples.
     pub mechanism: usize,
-    /// Their severity band, 0 to [`SEVERITY_BANDS`] - 1; `None` if their maker did not say.
+    /// Severity band, 0 to [`SEVERITY_BANDS`] - 1; `None` if the severity is unknown.
     pub band: Option<usize>,
     /// Mean weight; 1 is the mean over all samples of a batch.
     pub mean: f64,
-    /// Samples, each as often as it was drawn.
+    /// Number of samples, each counted as often as it was used.
     pub samples: usize,
 }
 
@@ -91,7 +91,7 @@ impl RoundReport {
     }
 }
 
-/// What is known of a sample besides its weight.
+/// Facts about a sample besides its weight.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SampleMeta {
     pub(crate) mechanism: usize,
@@ -99,7 +99,7 @@ pub(crate) struct SampleMeta {
     pub(crate) area: f64,
 }
 
-/// Sums over a round.
+/// Statistics accumulated over a round.
 #[derive(Default)]
 pub(crate) struct RoundStats {
     uppers: Vec<f64>,
@@ -114,9 +114,9 @@ pub(crate) struct RoundStats {
 }
 
 impl RoundStats {
-    pub(crate) fn upper(&mut self, loss: f64, ess_clipped_steps: bool) {
+    pub(crate) fn upper(&mut self, loss: f64, ess_clipped: bool) {
         self.uppers.push(loss);
-        self.ess_clipped_steps += usize::from(ess_clipped_steps);
+        self.ess_clipped_steps += usize::from(ess_clipped);
     }
 
     pub(crate) fn lower(&mut self, loss: f64, q: &[f64], w: &[f64], meta: impl Iterator<Item = SampleMeta>) {
@@ -153,7 +153,7 @@ impl RoundStats {
     }
 }
 
-/// The band of a severity; those out of \[0, 1\] count to the nearest.
+/// Severity band; severities outside \[0, 1\] count to the nearest.
 fn band(severity: f64) -> Option<usize> {
     (!severity.is_nan()).then(|| ((severity * SEVERITY_BANDS as f64) as usize).min(SEVERITY_BANDS - 1))
 }

@@ -1,4 +1,4 @@
-//! Draws what the training steps need, ahead of them.
+//! Samples training batches on a worker thread, ahead of the optimizer.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -24,21 +24,22 @@ use crate::training::report::SampleMeta;
 use crate::training::split::Split;
 use crate::training::validation_anomalies::{LabeledDefect, ValidationAnomalies};
 
-/// Steps that are drawn ahead, at most.
+/// Steps that are prefetched, at most.
 const PREFETCHED: usize = 2;
-/// Tries of the source before a sample counts as impossible, or is taken although nothing of it can be seen.
+/// Tries of the source before a sample counts as impossible, or is taken although its defect is not visible.
 const TRIES: u64 = 8;
-/// Share of a normal deviation's length that a defect must move a patch by to be seen in it.
+/// Smallest change of the deviation of a patch, in lengths of normal deviations, by which a defect counts as visible in
+/// it.
 const VISIBLE: f32 = 0.5;
 
 /// One synthetic image, ready for both levels.
 pub(crate) struct Synthetic {
-    pub(crate) drawn: SampledPatches,
+    pub(crate) sampled: SampledPatches,
     pub(crate) evidence: QualityFeatures,
     pub(crate) meta: SampleMeta,
 }
 
-/// A real defect of the validation set: what the discriminator reads of every patch, and the patches' labels.
+/// Labeled defect of the validation set: inputs and labels of every patch.
 pub(crate) struct ValidationDefect {
     input: Array2<f32>,
     coverage: Vec<f32>,
@@ -55,46 +56,46 @@ impl ValidationDefect {
         })
     }
 
-    fn draw(&self, rng: &mut ChaCha8Rng) -> SampledPatches {
-        let draw = PatchSelection::new(&self.coverage, |_| true, self.columns, VALIDATION_PATCHES, rng);
-        SampledPatches { input: pick(&self.input, &draw), draw }
+    fn select(&self, rng: &mut ChaCha8Rng) -> SampledPatches {
+        let selection = PatchSelection::new(&self.coverage, |_| true, self.columns, VALIDATION_PATCHES, rng);
+        SampledPatches { input: pick(&self.input, &selection), selection }
     }
 }
 
-/// What one step needs from the source.
+/// Samples of one step.
 pub(crate) struct Batch {
     /// Number of the step over all rounds.
     pub(crate) number: usize,
     pub(crate) synthetic: Vec<Synthetic>,
-    /// Held-out anomalies and held-out normals, if the upper level moves.
+    /// Validation anomalies and normals, if the upper level is updated.
     pub(crate) validation: Option<(PatchBatch, PatchBatch)>,
 }
 
-/// One anomaly to come.
+/// Choices behind one anomaly.
 struct PlannedSample {
     group: usize,
     image: usize,
-    /// Of the draw of its patches.
+    /// Seed of the selection of its patches.
     seed: u64,
-    /// How many.
-    drawn: usize,
+    /// Number of patches.
+    sampled: usize,
 }
 
-/// Steps as they become ready.
+/// Receiver of the prefetched steps.
 pub(crate) struct PrefetchedSteps<'q> {
     receiver: Receiver<Result<Batch, Error>>,
     waiting: &'q AtomicUsize,
 }
 
 impl PrefetchedSteps<'_> {
-    /// The next step, and how many are ready behind it.
+    /// Returns the next step and the number of steps ready behind it.
     pub(crate) fn next(&self) -> Option<(Result<Batch, Error>, usize)> {
         let batch = self.receiver.recv().ok()?;
         Some((batch, self.waiting.fetch_sub(1, Ordering::Relaxed).saturating_sub(1)))
     }
 }
 
-/// Everything that is drawn from.
+/// Source of training batches.
 pub(crate) struct BatchSampler<'a> {
     pub(crate) normals: &'a [Array3<f32>],
     pub(crate) source: &'a dyn AnomalySource,
@@ -107,19 +108,21 @@ pub(crate) struct BatchSampler<'a> {
 }
 
 impl BatchSampler<'_> {
-    /// The mechanism that round number `round` leaves out below; none if the validation set is real defects alone.
+    /// Mechanism that round number `round` leaves out of the lower level; none if validation uses labeled defects
+    /// alone.
     pub(crate) fn held_out(&self, round: usize) -> Option<usize> {
         (!matches!(self.validation, ValidationAnomalies::RealDefects(_))).then_some(round % self.source.mechanisms())
     }
 
-    /// Runs `consume` on the steps of a round, which a thread of its own draws meanwhile, at most [`PREFETCHED`] of them ahead: what is drawn
-    /// depends on the step's number alone, so no order of threads can matter. It ends early when `consume` does.
+    /// Runs `consume` on the steps of a round, which a worker thread samples meanwhile, at most [`PREFETCHED`] ahead.
+    /// Samples depend on the number of the step alone, so the order of threads cannot matter. The worker ends early
+    /// when `consume` does.
     pub(crate) fn prefetch<T>(&self, round: usize, consume: impl FnOnce(&PrefetchedSteps<'_>) -> T) -> T {
         let waiting = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             let (sender, receiver) = sync_channel(PREFETCHED);
             scope.spawn(|| {
-                // owned here, so that the receiver learns of the end
+                // owned here, so that the receiver notices the end
                 let sender = sender;
                 for step in 0..self.params.steps() {
                     let batch = self.step(round, step);
@@ -150,7 +153,7 @@ impl BatchSampler<'_> {
         Ok(Batch { number, synthetic, validation })
     }
 
-    /// Held-out anomalies and held-out normals.
+    /// Samples validation anomalies and normals.
     fn outer_batch(
         &self,
         held_out: Option<usize>,
@@ -163,26 +166,28 @@ impl BatchSampler<'_> {
             ValidationAnomalies::RealDefects(_) => 0,
             ValidationAnomalies::Mixed(_) => batch.div_ceil(2),
         };
-        let mut drawn: Vec<SampledPatches> = match held_out {
+        let mut sampled: Vec<SampledPatches> = match held_out {
             Some(group) => {
                 let made =
                     self.synthesize(&[group], &self.split.validation, (made, VALIDATION_PATCHES), number * 2 + 1, rng)?;
-                made.into_iter().map(|s| s.drawn).collect()
+                made.into_iter().map(|s| s.sampled).collect()
             }
             None => Vec::new(),
         };
         let real = (batch - made).min(self.real.len());
-        drawn.extend(rand::seq::index::sample(rng, self.real.len(), real).into_iter().map(|i| self.real[i].draw(rng)));
+        sampled
+            .extend(rand::seq::index::sample(rng, self.real.len(), real).into_iter().map(|i| self.real[i].select(rng)));
         let normal = self.normal_draws(&self.split.validation, (batch, VALIDATION_PATCHES), rng);
-        Ok((self.stack(drawn.iter())?, self.stack(normal.iter())?))
+        Ok((self.stack(sampled.iter())?, self.stack(normal.iter())?))
     }
 
-    /// So many anomalies, and patches of each, of the mechanisms `groups` in turn, on random images among `images`.
+    /// Synthesizes `count` anomalies of the mechanisms `groups` in turn, on random images among `images`, and selects
+    /// patches of each.
     fn synthesize(
         &self,
         groups: &[usize],
         images: &[usize],
-        (count, drawn): (usize, usize),
+        (count, sampled): (usize, usize),
         batch: u64,
         rng: &mut ChaCha8Rng,
     ) -> Result<Vec<Synthetic>, Error> {
@@ -191,7 +196,7 @@ impl BatchSampler<'_> {
                 group: groups[i % groups.len()],
                 image: images[rng.random_range(0..images.len())],
                 seed: rng.random(),
-                drawn,
+                sampled,
             })
             .collect();
         plan.into_par_iter()
@@ -205,6 +210,7 @@ impl BatchSampler<'_> {
                 for index in first..first + TRIES {
                     match self.source.anomaly(normal, image, group, index) {
                         Ok(anomaly) => {
+                            anomaly.check(normal)?;
                             let (sample, seen) = self.prepare(&anomaly, &before, &plan)?;
                             if seen {
                                 return Ok(sample);
@@ -222,7 +228,8 @@ impl BatchSampler<'_> {
             .collect()
     }
 
-    /// The sample, and whether its defect can be seen in any patch; `before` is the deviation of every patch without it.
+    /// Computes the sample, and whether its defect is visible in any patch; `before` is the deviation of every patch
+    /// without it.
     fn prepare(
         &self,
         anomaly: &Anomaly,
@@ -240,34 +247,34 @@ impl BatchSampler<'_> {
         marked.iter().zip(&moves).for_each(|(&p, &by)| visible[p] = by >= VISIBLE * self.detector.scales.length);
         let seen = visible.contains(&true);
         let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
-        let draw = PatchSelection::new(&coverage, |p| visible[p], all.grid.1, plan.drawn, &mut rng);
-        let input = self.detector.reads(normal, &all, Some(&draw.patches)).into_raw_vec_and_offset().0;
+        let selection = PatchSelection::new(&coverage, |p| visible[p], all.grid.1, plan.sampled, &mut rng);
+        let input = self.detector.reads(normal, &all, Some(&selection.patches)).into_raw_vec_and_offset().0;
         let area = anomaly.mask.iter().filter(|&&m| m).count() as f64 / (h * w) as f64;
         let meta = SampleMeta { mechanism: plan.group, severity: anomaly.severity, area };
-        let drawn = SampledPatches { input, draw };
-        Ok((Synthetic { drawn, evidence, meta }, seen))
+        let sampled = SampledPatches { input, selection };
+        Ok((Synthetic { sampled, evidence, meta }, seen))
     }
 
     pub(crate) fn stack<'d>(&self, images: impl Iterator<Item = &'d SampledPatches>) -> Result<PatchBatch, Error> {
         PatchBatch::new(images, self.detector.shape.inputs)
     }
 
-    /// Random patches of random normal images of the lower level.
+    /// Samples random patches of random normal images of the lower level.
     pub(crate) fn normal_stack(&self, rng: &mut ChaCha8Rng) -> Result<PatchBatch, Error> {
         self.stack(self.normal_draws(&self.split.train, (self.params.batch(), PATCHES_PER_IMAGE), rng).iter())
     }
 
-    /// Random normal patches pushed away in feature space, labelled anomalous.
+    /// Samples random normal patches pushed away in feature space, labeled anomalous.
     pub(crate) fn noise_stack(&self, rng: &mut ChaCha8Rng) -> Result<Option<PatchBatch>, Error> {
         if self.params.feature_noise() == 0.0 {
             return Ok(None);
         }
-        let mut drawn = self.normal_draws(&self.split.train, (self.params.batch(), PATCHES_PER_IMAGE), rng);
-        for d in &mut drawn {
+        let mut sampled = self.normal_draws(&self.split.train, (self.params.batch(), PATCHES_PER_IMAGE), rng);
+        for d in &mut sampled {
             self.detector.scales.push_away(&mut d.input, self.params.feature_noise() as f32, rng);
-            d.draw.targets.fill(1.0);
+            d.selection.targets.fill(1.0);
         }
-        Ok(Some(self.stack(drawn.iter())?))
+        Ok(Some(self.stack(sampled.iter())?))
     }
 
     fn normal_draws(
@@ -276,19 +283,19 @@ impl BatchSampler<'_> {
         (count, patches): (usize, usize),
         rng: &mut ChaCha8Rng,
     ) -> Vec<SampledPatches> {
-        let mut drawn = Vec::with_capacity(count);
+        let mut sampled = Vec::with_capacity(count);
         for _ in 0..count {
             let all = &self.base.inputs[images[rng.random_range(0..images.len())]];
-            let draw = PatchSelection::new(&vec![0.0; all.nrows()], |_| true, all.nrows(), patches, rng);
-            drawn.push(SampledPatches { input: pick(all, &draw), draw });
+            let selection = PatchSelection::new(&vec![0.0; all.nrows()], |_| true, all.nrows(), patches, rng);
+            sampled.push(SampledPatches { input: pick(all, &selection), selection });
         }
-        drawn
+        sampled
     }
 }
 
-/// The drawn rows, one after the other.
-fn pick(rows: &Array2<f32>, draw: &PatchSelection) -> Vec<f32> {
-    let mut picked = Vec::with_capacity(draw.patches.len() * rows.ncols());
-    draw.patches.iter().for_each(|&p| picked.extend(rows.row(p)));
+/// Concatenates the selected rows.
+fn pick(rows: &Array2<f32>, selection: &PatchSelection) -> Vec<f32> {
+    let mut picked = Vec::with_capacity(selection.patches.len() * rows.ncols());
+    selection.patches.iter().for_each(|&p| picked.extend(rows.row(p)));
     picked
 }

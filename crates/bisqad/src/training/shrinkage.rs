@@ -1,4 +1,4 @@
-//! Chooses how much of the pooled covariance every position takes, on drawn defects and good photos that the Gaussians never saw.
+//! Choice of the shrinkage on synthetic defects and normal images that the Gaussians were not fitted to.
 
 use frozen_backbone::Backbone;
 use ndarray::{Array2, Array3};
@@ -10,17 +10,17 @@ use crate::features::input_scales::Scales;
 use crate::features::patches::{self, Patches};
 use crate::training::anomaly_source::AnomalySource;
 
-/// What is tried: few images of a product want more, many less.
+/// Candidates: few images of a product need more shrinkage, many less.
 const TRIED: [f64; 5] = [0.02, 0.05, 0.1, 0.2, 0.4];
-/// What is taken if no defect can be drawn.
+/// Default if no defect can be made.
 const OTHERWISE: f64 = 0.1;
-/// SampledPatches defects, and photos that they are drawn on, at most.
+/// Largest numbers of synthetic defects and of images that they are made on.
 const DEFECTS: usize = 48;
 const PHOTOS: usize = 16;
-/// First index of the source that is drawn here: training draws lower ones.
+/// First index of the source that is used here: training uses lower ones.
 const FIRST: u64 = 1 << 40;
 
-/// Good photos as they are, and with defects.
+/// Normal images as they are, and with defects.
 pub(crate) struct Validation {
     good: Vec<Patches>,
     defects: Vec<Defect>,
@@ -34,8 +34,8 @@ struct Defect {
 }
 
 impl Validation {
-    /// Draws defects of every mechanism in turn on `images`, as far as they can be made.
-    pub(crate) fn draw(
+    /// Synthesizes defects of every mechanism in turn on `images`, as far as they can be made.
+    pub(crate) fn synthesize(
         backbone: &dyn Backbone,
         normals: &[Array3<f32>],
         images: &[usize],
@@ -47,6 +47,7 @@ impl Validation {
             let image = images[number % images.len()];
             let (group, index) = (number % source.mechanisms(), FIRST + number as u64);
             let Ok(made) = source.anomaly(normals[image].view(), image, group, index) else { return Ok(None) };
+            made.check(normals[image].view())?;
             let coverage = patches::coverage(made.mask.view());
             let marked: Vec<usize> = (0..coverage.len()).filter(|&p| coverage[p] > 0.0).collect();
             let total: f32 = coverage.iter().sum();
@@ -61,7 +62,7 @@ impl Validation {
         })
     }
 
-    /// The share, among those tried, whose Gaussians set drawn defects apart best.
+    /// Chooses the candidate whose Gaussians separate synthetic defects best.
     pub(crate) fn choose(&self, moments: &Moments) -> Result<f64, Error> {
         if self.defects.is_empty() {
             return Ok(OTHERWISE);
@@ -76,8 +77,8 @@ impl Validation {
         Ok(best.1)
     }
 
-    /// Mean over the defects of the probability that a random part of the defect deviates more than a random good patch: the area under the
-    /// patches' ROC curve, every defect counting alike.
+    /// Mean over the defects of the probability that a random part of the defect deviates more than a random normal
+    /// patch: the area under the ROC curve of the patches, every defect counting alike.
     fn separation(&self, moments: &Moments, shrinkage: f64) -> Result<f64, Error> {
         let gaussians = moments.finish(None, shrinkage)?;
         let mut scales = Scales::new(&gaussians);
@@ -113,7 +114,8 @@ mod tests {
 
     const PLACES: usize = 24;
 
-    /// Two directions, of which every place varies in one only, in turn; the defect goes in the other one, or in any.
+    /// Two directions, of which every position varies in one only, in turn; the defect goes in the other one, or in
+    /// any.
     fn case(images: usize, turned: bool) -> (Moments, Validation) {
         let mut rng = ChaCha8Rng::seed_from_u64(8);
         let spread = |p: usize| if turned && p % 2 == 1 { [0.05, 1.0] } else { [1.0, 0.05] };

@@ -1,4 +1,4 @@
-//! Which normal image serves what.
+//! Split of the normal images into training, validation and calibration.
 
 use rand::seq::SliceRandom;
 

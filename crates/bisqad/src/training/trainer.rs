@@ -1,4 +1,4 @@
-//! Rounds and steps of the two levels.
+//! Rounds, steps and updates of the two levels.
 
 use bilevel::Hypergradient;
 use rand::Rng;
@@ -13,11 +13,10 @@ use crate::training::checkpoint::Checkpoint;
 use crate::training::discriminator::{BilevelStep, LowerProblem, PatchBatch};
 use crate::training::observer::{Observe, Progress};
 use crate::training::params::Weighting;
-use crate::training::report::RoundReport;
-use crate::training::report::RoundStats;
+use crate::training::report::{RoundReport, RoundStats};
 use crate::training::sampler::{Batch, BatchSampler, PrefetchedSteps, Synthetic};
 
-/// Makes the rounds of one run.
+/// Trainer of one run.
 pub(crate) struct Trainer<'a> {
     pub(crate) sampler: BatchSampler<'a>,
 }
@@ -35,7 +34,8 @@ impl Trainer<'_> {
         })
     }
 
-    /// One round. Unless the validation set is real defects alone, the mechanism `round % groups` is left out below and makes it.
+    /// Makes one round. Unless validation uses labeled defects alone, mechanism `round % mechanisms` is left out of the
+    /// lower level and used for validation.
     pub(crate) fn round(
         &self,
         state: &mut Checkpoint,
@@ -49,7 +49,7 @@ impl Trainer<'_> {
         Ok(stats.report(self.sampler.held_out(round)))
     }
 
-    /// The updates of a round's steps.
+    /// Makes the updates of the steps of a round.
     fn steps(
         &self,
         state: &mut Checkpoint,
@@ -92,11 +92,13 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// Both levels move from where they are: the estimator by one hypergradient and one Adam step, the discriminator by one Adam step on
-    /// the weights that the estimator gave before. So the look-ahead and the lower step share one gradient.
+    /// Updates both levels from where they are: the estimator by one hypergradient and one Adam step, the discriminator
+    /// by one Adam step with the weights of the estimator before its step. So the look-ahead and the lower step share
+    /// one gradient.
     ///
-    /// That both levels move at once is the single-loop scheme of M. Dagreou et al., "A framework for bilevel optimization that
-    /// enables stochastic and global variance reduction algorithms", NeurIPS 2022. The upper gradient is taken after the look-ahead.
+    /// Updating both levels at once is the single-loop scheme of M. Dagreou et al., "A framework for bilevel
+    /// optimization that enables stochastic and global variance reduction algorithms", NeurIPS 2022. The upper gradient
+    /// is taken after the look-ahead.
     #[allow(clippy::too_many_arguments)] // one call, each a party of the step
     fn two_level_update(
         &self,
@@ -141,31 +143,31 @@ impl Trainer<'_> {
         Ok(loss)
     }
 
-    /// One Adam step of the estimator along `weight_gradient`; if `ess_clipped_steps`, along the penalty alone.
+    /// Makes one Adam step of the estimator along `weight_gradient`; if `ess_clipped`, along the penalty alone.
     fn update_quality(
         &self,
         state: &mut Checkpoint,
         quality: &mut Sqe,
         input: &HeadInput,
         weight_gradient: &[f64],
-        ess_clipped_steps: bool,
+        ess_clipped: bool,
     ) -> Result<(), Error> {
-        // only the direction matters to Adam; unit length keeps the penalty's share the same at any step size
+        // only the direction matters to Adam; unit length keeps the share of the penalty the same at any step size
         let norm = weight_gradient.iter().map(|g| g * g).sum::<f64>().sqrt().max(1e-30);
-        let (slope, penalty) = match ess_clipped_steps {
+        let (slope, penalty) = match ess_clipped {
             false => (weight_gradient.iter().map(|g| g / norm).collect(), self.sampler.params.ess_penalty()),
             true => (vec![0.0; weight_gradient.len()], self.sampler.params.ess_penalty().max(1.0)),
         };
         let gradient = quality.objective_gradient(input, &slope, penalty)?;
-        if ess_clipped_steps {
-            // what was gathered on the way here must not carry on
+        if ess_clipped {
+            // momentum gathered on the way here must not carry on
             state.quality_adam.first.fill(0.0);
         }
         state.quality_adam.update(&mut state.quality, &gradient);
         Ok(quality.set_parameters(&state.quality)?)
     }
 
-    /// One Adam step of the discriminator on a weighted batch. Returns the loss.
+    /// Makes one Adam step of the discriminator on a weighted batch; returns the loss.
     fn lower_update(
         &self,
         state: &mut Checkpoint,
@@ -190,18 +192,18 @@ impl Trainer<'_> {
         Ok(loss)
     }
 
-    /// The images that the filtering arm keeps; all for the others.
-    fn filtered(&self, drawn: Vec<Synthetic>, quality: &Sqe) -> Result<Vec<Synthetic>, Error> {
-        let Weighting::Filtered { keep } = self.sampler.params.weighting() else { return Ok(drawn) };
-        let q = quality.score(&drawn.iter().map(|s| &s.evidence).collect::<Vec<_>>())?;
+    /// Keeps the images of the filtering ablation; all for the others.
+    fn filtered(&self, samples: Vec<Synthetic>, quality: &Sqe) -> Result<Vec<Synthetic>, Error> {
+        let Weighting::Filtered { keep } = self.sampler.params.weighting() else { return Ok(samples) };
+        let q = quality.score(&samples.iter().map(|s| &s.evidence).collect::<Vec<_>>())?;
         let kept = sqe::keep_best(&q, keep)?;
-        Ok(drawn.into_iter().enumerate().filter(|(i, _)| kept.contains(i)).map(|(_, s)| s).collect())
+        Ok(samples.into_iter().enumerate().filter(|(i, _)| kept.contains(i)).map(|(_, s)| s).collect())
     }
 
     fn problem(&self, batch: &[&Synthetic], rng: &mut ChaCha8Rng) -> Result<LowerProblem, Error> {
         Ok(LowerProblem {
             shape: self.sampler.detector.shape,
-            synthetic: self.sampler.stack(batch.iter().map(|s| &s.drawn))?,
+            synthetic: self.sampler.stack(batch.iter().map(|s| &s.sampled))?,
             normal: self.sampler.normal_stack(rng)?,
             noise: self.sampler.noise_stack(rng)?,
         })

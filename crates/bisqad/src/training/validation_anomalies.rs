@@ -1,4 +1,4 @@
-//! Where the upper level's anomalies come from, so that no test image can be among them unseen.
+//! Validation anomalies of the upper level, guarded so that no test image can be among them unnoticed.
 
 use std::sync::Arc;
 
@@ -8,21 +8,21 @@ use ndarray::{Array2, Array3};
 use crate::detectors::provenance::image_hash;
 use crate::error::{DefectError, Error};
 
-/// Which held-out anomalies the upper level judges by. Held-out normals always belong to them.
+/// Origin of the validation anomalies of the upper level. Validation normals always belong to them.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub enum ValidationAnomalies {
-    /// Anomalies of the one mechanism that is left out of the round, in turn: no real defect is needed.
+    /// Anomalies of the mechanism that is left out of the round, in turn: no labeled defect is needed.
     #[default]
     HeldOutMechanism,
-    /// ValidationDefect defects alone; no mechanism is left out.
+    /// Labeled defects alone; no mechanism is left out.
     RealDefects(FewShotSet),
-    /// Half a batch of the mechanism that is left out, half of real defects.
+    /// Half of each batch from the mechanism that is left out, half labeled defects.
     Mixed(FewShotSet),
 }
 
 impl ValidationAnomalies {
-    /// The real defects, if there are any.
+    /// Labeled defects, if there are any.
     pub fn few_shot(&self) -> Option<&FewShotSet> {
         match self {
             Self::HeldOutMechanism => None,
@@ -31,19 +31,20 @@ impl ValidationAnomalies {
     }
 }
 
-/// A real defect that steers training, and must therefore never be tested on.
+/// Real defect with its mask, used for validation: it must never be tested on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabeledDefect {
-    /// For messages.
+    /// Name, for error messages.
     pub name: String,
-    /// The image `(H, W, C)`, f32 in \[0, 1\], at the normal images' scale.
+    /// Image `(H, W, C)`, f32 in \[0, 1\], at the scale of the normal images.
     pub image: Array3<f32>,
-    /// Which of its pixels are defective `(H, W)`.
+    /// Mask of its defective pixels `(H, W)`.
     pub mask: Array2<bool>,
 }
 
-/// Some real defects, checked, and the hashes of their images: [`crate::fit`] refuses them among the normal images and marks the
-/// detector with them ([`crate::PatchDetector::steered_by`]), so that a test can refuse them too.
+/// Checked set of labeled defects and the hashes of their images. [`fit`](crate::fit) refuses them among the normal
+/// images and records them in the [`Provenance`](crate::Provenance) of the detector, so that a test can refuse them
+/// too.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FewShotSet {
     defects: Arc<[LabeledDefect]>,
@@ -51,7 +52,7 @@ pub struct FewShotSet {
 }
 
 impl FewShotSet {
-    /// Checks the defects.
+    /// Checks labeled defects.
     ///
     /// ```
     /// use bisqad::{Error, FewShotSet, LabeledDefect};
@@ -65,8 +66,8 @@ impl FewShotSet {
     /// ```
     ///
     /// # Errors
-    /// [`Error::EmptyFewShotSet`] for none; [`Error::UnusableDefect`] naming the first whose mask is empty or of another size, whose values are not
-    /// finite, or whose picture is that of an earlier one.
+    /// [`Error::EmptyFewShotSet`] for none; [`Error::UnusableDefect`] with the name of the first whose mask is empty or
+    /// of another size, whose values are not finite, or whose image is that of an earlier one.
     pub fn new(defects: Vec<LabeledDefect>) -> Result<Self, Error> {
         if defects.is_empty() {
             return Err(Error::EmptyFewShotSet);
@@ -95,17 +96,17 @@ impl FewShotSet {
         Ok(Self { defects: defects.into(), hashes })
     }
 
-    /// The defects.
+    /// Defects of the set.
     pub fn defects(&self) -> &[LabeledDefect] {
         &self.defects
     }
 
-    /// [`image_hash`] of each.
+    /// [`image_hash`] of each defect.
     pub fn hashes(&self) -> &[u64] {
         &self.hashes
     }
 
-    /// Refuses to train beside `normals`: none of their pictures may be a defect's.
+    /// Refuses normal images that are also defects.
     pub(crate) fn check_apart(&self, normals: &[Array3<f32>]) -> Result<(), Error> {
         for (i, normal) in normals.iter().enumerate() {
             let hash = image_hash(normal.view());

@@ -1,20 +1,21 @@
-//! Milliseconds of `predict` on one 256x256 image, and of its parts: `RAYON_NUM_THREADS=1 cargo run --release -p bisqad --example predict_ms`.
+//! Time of `predict` on one 256x256 image, and of its parts, in ms:
+//! `RAYON_NUM_THREADS=1 cargo run --release -p experiments --bin predict_ms`.
 //!
-//! The detector is trained for a moment on made-up textures, with the default sizes: what it says is worth nothing, what it takes is real.
+//! The detector is trained for a moment on synthetic textures with the default sizes: its scores mean nothing, its time does.
 #![allow(clippy::print_stdout)] // its output is what it is for
 
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bisqad::bilevel::ForwardDifference;
-use bisqad::{
+use maphc2f::bilevel::ForwardDifference;
+use maphc2f::bisqad::{
     Anomaly, AnomalySource, Detector, Fusion, NoObserver, OuterProblem, SourceError, TrainParams, ValidationAnomalies,
     fit,
 };
-use frozen_backbone::{Backbone, EfficientNetLite0};
+use maphc2f::frozen_backbone::{Backbone, EfficientNetLite0};
+use maphc2f::sqe::{Head, Sqe};
 use ndarray::{Array2, Array3, ArrayView3};
-use sqe::{Head, Sqe};
 
 const SIDE: usize = 256;
 
