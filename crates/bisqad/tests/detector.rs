@@ -121,7 +121,7 @@ fn contrast(detector: &PatchDetector) -> f64 {
     (0..6).map(one).sum::<f64>() / 6.0
 }
 
-/// The control of the test above: the discriminator starts from the distance, so what it finds must exceed what that finds.
+/// The control of the test above: the discriminator starts from the distance and must end with more than that finds.
 #[test]
 fn an_untrained_discriminator_sees_faint_defects_less() {
     let untrained = params().with_rounds(1).with_steps(1).with_updates(1).with_learning_rate(1e-30);

@@ -130,7 +130,7 @@ fn real_defects_validate_alone_or_beside_the_mechanism_left_out_and_are_recorded
     assert_eq!(mixed.iter().map(|r| r.held_out).collect::<Vec<_>>(), vec![Some(0), Some(1)]);
     let plain = Run::default().fit().unwrap();
     assert_eq!(hashes(&plain.detector), &[] as &[u64]);
-    // defects that cannot be seen cost the upper level more than clear ones, and half as much more if they are half the set
+    // defects that cannot be seen cost the upper level more than clear ones, and half as much if they are half the set
     let first = |r: &[RoundReport]| r[0].upper_loss;
     let hidden = || FewShotSet::new((0..3).map(|i| LabeledDefect { image: texture(950 + i), ..defect(i) }).collect());
     let cost = |set: fn(FewShotSet) -> ValidationAnomalies| {

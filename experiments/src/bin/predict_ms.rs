@@ -1,7 +1,8 @@
 //! Time of `predict` on one 256x256 image, and of its parts, in ms:
 //! `RAYON_NUM_THREADS=1 cargo run --release -p experiments --bin predict_ms`.
 //!
-//! The detector is trained for a moment on synthetic textures with the default sizes: its scores mean nothing, its time does.
+//! The detector is trained for a moment on synthetic textures with the default sizes: its scores mean nothing, its
+//! time does.
 #![allow(clippy::print_stdout)] // its output is what it is for
 
 use std::error::Error;
