@@ -2,9 +2,12 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod boxes;
 #[cfg(feature = "image")]
 pub mod convert;
+pub mod distance;
 pub mod file;
+mod finite;
 mod geometry;
 pub mod hash;
 pub mod image_io;
@@ -13,8 +16,13 @@ mod parameter;
 #[cfg(feature = "resize")]
 pub mod resize;
 pub mod rng;
+pub mod robust;
+pub mod seam;
+pub mod simd;
+pub mod wavelet;
 
 pub use ndarray;
 
+pub use finite::first_non_finite;
 pub use geometry::{Rect, Size, bounding_box};
 pub use parameter::{ParameterError, ensure};

@@ -4,8 +4,7 @@ use crate::coarse::{Field, Guidance, Scene, write_box};
 use crate::error::Error;
 use crate::poisson::Multigrid;
 use crate::refine::{RefineStats, Refined, check_finite, check_inputs};
-use crate::region::boxes;
-use imgkit::ensure;
+use imgkit::{boxes, ensure};
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 
 /// Seamless cloning, or Poisson image editing (Perez, Gangnet and Blake, 2003): gives the pixels of `mask` the
@@ -148,7 +147,7 @@ fn compose(
     check_inputs(&target, &source, &mask)?;
     let mut image = target.to_owned();
     let mut stats = RefineStats { strength: 1.0, ..RefineStats::default() };
-    for rect in boxes(mask) {
+    for rect in boxes::separate(mask) {
         let rect = rect.grow(1, mask.dim());
         check_finite(rect, [("target", &target), ("source", &source)])?;
         let (normal, composite, mask) = (rect.crop(target), rect.crop(source), rect.crop(mask));

@@ -3,7 +3,7 @@
 use crate::error::{Error, check_shape};
 use crate::parallel;
 use crate::poisson::SolveStats;
-use crate::region::Rect;
+use imgkit::{Rect, first_non_finite};
 use ndarray::{Array3, ArrayView2, ArrayView3};
 
 /// Refinement stage: makes a composite coherent with the normal image around it, inside a mask.
@@ -62,30 +62,11 @@ pub(crate) fn check_finite<const N: usize>(
     rect: Rect,
     images: [(&'static str, &ArrayView3<'_, f32>); N],
 ) -> Result<(), Error> {
-    let pixels = (rect.bottom - rect.top) * (rect.right - rect.left);
+    let pixels = rect.area();
     let one = |i: usize| {
         let (what, image) = images[i];
-        let crop = rect.crop(*image);
-        // A sum is finite if every term is, and passes without a branch are cheap.
-        let sum = |row: &[f32]| {
-            let (groups, rest) = row.as_chunks::<16>();
-            let mut sums = [0.0f32; 16];
-            for group in groups {
-                for (sum, v) in sums.iter_mut().zip(group) {
-                    *sum += v * 0.0;
-                }
-            }
-            sums.iter().sum::<f32>() + rest.iter().map(|v| v * 0.0).sum::<f32>()
-        };
-        let finite = crop.outer_iter().all(|row| {
-            let sum = row.as_slice().map_or_else(|| row.iter().map(|v| v * 0.0).sum(), sum);
-            sum == 0.0
-        });
-        if finite {
-            return Ok(());
-        }
-        match crop.indexed_iter().find(|(_, v)| !v.is_finite()) {
-            Some(((y, x, _), _)) => Err(Error::NonFinite { what, row: rect.top + y, column: rect.left + x }),
+        match first_non_finite(rect.crop(*image)) {
+            Some((y, x, _)) => Err(Error::NonFinite { what, row: rect.top + y, column: rect.left + x }),
             None => Ok(()),
         }
     };

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests, which the lint's own exception for tests does not reach
 
 use imgkit::ParameterError;
+use imgkit::seam::{band_energy_ratio, seam_index};
 use ndarray::{Array2, Array3, ArrayView2, Axis};
 use pde_refine::*;
 use proptest::prelude::*;
@@ -270,68 +271,6 @@ fn layout_of_the_input_does_not_matter() {
 }
 
 #[test]
-fn distance_equals_brute_force() {
-    let mut rng = ChaCha8Rng::seed_from_u64(11);
-    for case in 0..60 {
-        let (h, w) = (rng.random_range(1..40), rng.random_range(1..40));
-        let share = [0.02, 0.2, 0.6, 0.97, 0.999][case % 5];
-        let mask = Array2::from_shape_fn((h, w), |_| rng.random::<f64>() < share);
-        let outside: Vec<_> = mask.indexed_iter().filter(|(_, m)| !**m).map(|(i, _)| i).collect();
-        for ((y, x), &d) in distance_squared(mask.view()).indexed_iter() {
-            let brute = outside.iter().map(|&(a, b)| (a.abs_diff(y).pow(2) + b.abs_diff(x).pow(2)) as u64).min();
-            assert_eq!(d, brute.unwrap_or(u64::MAX), "{h}x{w} at {y},{x}");
-        }
-    }
-}
-
-#[test]
-fn half_width_lies_between_the_distance_and_the_largest_disc() {
-    let mut mask = disc(50, 90, 25.0, 25.0, 15.0);
-    for x in 25..85 {
-        for y in 24..27 {
-            mask[(y, x)] = true;
-        }
-    }
-    let d = distance(mask.view());
-    let width = half_width(d.view(), 100.0);
-    for ((y, x), &t) in width.indexed_iter() {
-        let covers = |&(&(a, b), r): &(&(usize, usize), f32)| (a as f32 - y as f32).hypot(b as f32 - x as f32) < r;
-        let centers: Vec<((usize, usize), f32)> = d.indexed_iter().map(|(i, r)| (i, *r)).collect();
-        let best = centers.iter().map(|(i, r)| (i, *r)).filter(covers).map(|(_, r)| r).fold(0.0, f32::max);
-        assert!(t >= d[(y, x)] && t <= best, "{y},{x}: {t} not in {}..{best}", d[(y, x)]);
-    }
-    assert_eq!(width[(25, 60)], 2.0);
-    assert!(width[(25, 25)] > 14.0);
-}
-
-#[test]
-fn wavelets_reconstruct_and_split_as_their_kernel_says() {
-    let image = surface(37, 53, 1, 1.0, 0, 12).index_axis_move(Axis(2), 0);
-    for levels in [1, 3, 6] {
-        let bands = Atrous::decompose(image.view(), levels).unwrap();
-        assert_eq!(bands.details.len(), levels);
-        let worst = (&bands.reconstruct() - &image).mapv(f32::abs).into_iter().fold(0.0, f32::max);
-        assert!(worst <= 1e-6, "{levels}: {worst}");
-    }
-    // one smoothing of a unit impulse is the outer product of [1, 4, 6, 4, 1] / 16
-    let mut impulse = Array2::zeros((15, 15));
-    impulse[(7, 7)] = 1.0;
-    let smooth = Atrous::decompose(impulse.view(), 1).unwrap().smooth;
-    let tap = |k: usize| [1.0, 4.0, 6.0, 4.0, 1.0f32].get(k.wrapping_sub(5)).map_or(0.0, |t| t / 16.0);
-    for ((y, x), &v) in smooth.indexed_iter() {
-        assert!((v - tap(y) * tap(x)).abs() < 1e-7);
-    }
-    // the spread of white noise over the bands: 0.889, 0.200, 0.086 (Starck and Murtagh, table for the B3 spline)
-    let mut rng = ChaCha8Rng::seed_from_u64(13);
-    let noise = Array2::from_shape_fn((512, 512), |_| (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0);
-    let bands = Atrous::decompose(noise.view(), 3).unwrap();
-    for (band, sigma) in bands.details.iter().zip([0.889, 0.200, 0.086]) {
-        let std = band.mapv(|v| v * v).mean().unwrap().sqrt();
-        assert!((std - sigma).abs() < 0.02 * sigma + 0.001, "{std} {sigma}");
-    }
-}
-
-#[test]
 fn parameters_out_of_range_are_refused() {
     let bad = [f64::NAN, -1.0, f64::INFINITY];
     for v in bad {
@@ -377,8 +316,6 @@ fn bad_images_are_refused_where_they_matter() {
         let gray = surface(60, 60, 1, 0.05, 0, 14);
         assert!(matches!(stage.refine(normal.view(), gray.view(), mask.view()), Err(Error::Shape { .. })));
     }
-    assert!(matches!(seam_index(nan.view(), mask.view()), Err(Error::NonFinite { .. })));
-    assert!(matches!(band_energy_ratio(normal.view(), mask.view(), 0), Err(Error::Parameter(ParameterError { .. }))));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Named descriptors of a defect: a few interpretable numbers that accompany every quality score.
 
+use imgkit::seam::{band_energy_ratio, seam_index};
 use imgkit::{ParameterError, bounding_box};
 use ndarray::{ArrayView2, ArrayView3, Axis};
 
@@ -91,8 +92,8 @@ impl Descriptors {
             0.0
         };
         let bad_pixel = |_| Error::NotFinite { what: "the pixels around the defect" };
-        let seam = f64::from(pde_refine::seam_index(image, mask).map_err(bad_pixel)?);
-        let bands = pde_refine::band_energy_ratio(image, mask, 3).map_err(bad_pixel)?;
+        let seam = f64::from(seam_index(image, mask).map_err(bad_pixel)?);
+        let bands = band_energy_ratio(image, mask, 3).map_err(bad_pixel)?;
         let band = |i: usize| bands.index_axis(Axis(0), i).mean().map_or(0.0, |r| f64::from(r.max(1e-4)).ln());
         let values = [
             seam.ln_1p(),

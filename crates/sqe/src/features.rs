@@ -1,6 +1,7 @@
 //! Input of the quality head: backbone features pooled by the mask, and named descriptors.
 
 use frozen_backbone::{Backbone, Pyramid};
+use imgkit::distance::to_foreground;
 use imgkit::{ParameterError, Rect, Size, bounding_box};
 use ndarray::{Array2, ArrayView2, ArrayView3};
 
@@ -121,7 +122,7 @@ impl Regions {
     /// `None` for a mask without a marked pixel.
     fn new(mask: ArrayView2<'_, bool>) -> Option<Self> {
         let near = bounding_box(mask)?.grow(RING.ceil() as usize, mask.dim());
-        let distance = pde_refine::distance(near.crop(mask).mapv(|m| !m).view());
+        let distance = to_foreground(near.crop(mask));
         Some(Self { size: mask.dim().into(), near, distance })
     }
 
@@ -198,7 +199,7 @@ mod tests {
             (40..44).contains(&y) && (3..30).contains(&x) || (y, x) == (20, 44)
         });
         let fractions = Regions::new(mask.view()).unwrap().fractions(8, 6);
-        let distance = pde_refine::distance(mask.mapv(|m| !m).view());
+        let distance = to_foreground(mask.view());
         let mut expected = Array2::from_elem((8, 6), [0.0f32; 3]);
         for ((y, x), d) in distance.indexed_iter() {
             let region = if *d == 0.0 {

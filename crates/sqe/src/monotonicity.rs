@@ -1,6 +1,7 @@
 //! Monotonicity of the quality: whether it falls as a known fault, never seen in training, grows stronger.
 
 use frozen_backbone::Backbone;
+use imgkit::distance::to_background;
 use imgkit::ensure;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
@@ -73,7 +74,7 @@ impl Degradation {
             Self::SeamStrength => {
                 let mean = image.mean().unwrap_or(0.0);
                 let step = RIM.0 * strength * if mean > 0.5 { -1.0 } else { 1.0 };
-                let inside = pde_refine::distance(mask);
+                let inside = to_background(mask);
                 let rim = Array2::from_shape_fn((h, w), |at| mask[at] && inside[at] <= RIM.1);
                 change(&mut out, rim.view(), |_, v| *v += step as f32);
             }

@@ -10,7 +10,7 @@ use crate::parallel;
 use crate::params::accessors;
 use crate::poisson::{Solve, SolveStats, Solver};
 use crate::refine::{Refine, RefineStats, Refined, check_finite, check_inputs};
-use crate::region::{Rect, boxes};
+use imgkit::{Rect, boxes};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 
 /// Parameters of [`Npcf`].
@@ -155,7 +155,7 @@ impl Refine for Npcf {
         check_inputs(&normal, &composite, &mask)?;
         let mut image = normal.to_owned();
         let mut stats = RefineStats { strength: 1.0, ..RefineStats::default() };
-        for rect in boxes(mask) {
+        for rect in boxes::separate(mask) {
             let rect = rect.grow(1, mask.dim());
             check_finite(rect, [("normal", &normal), ("composite", &composite)])?;
             let coherent = match self.params.coherence {
@@ -206,7 +206,7 @@ fn coherent(
     let margin = (6.0 * flow.params().width() as f32).ceil().min(1e6) as usize;
     let wide = rect.grow(margin, mask.dim());
     let (soft, _) = flow.relax(wide.crop(mask).mapv(|m| f32::from(u8::from(m))).view())?;
-    let soft = rect.within(wide).crop(soft.view());
+    let soft = rect.relative_to(wide).crop(soft.view());
     let (normal, composite, mask) = (rect.crop(normal), rect.crop(composite), rect.crop(mask));
     Ok(Array3::from_shape_fn(composite.dim(), |(y, x, k)| {
         let (i, c) = (normal[(y, x, k)], composite[(y, x, k)]);

@@ -1,7 +1,7 @@
 //! The screening of the coarse stage.
 
-use crate::distance::{distance, half_width};
 use crate::error::Error;
+use imgkit::distance::{half_width, to_background};
 use imgkit::ensure;
 use ndarray::{Array2, ArrayView2};
 
@@ -59,7 +59,7 @@ impl Screening {
             }
             Screening::Proportional { ratio, max_half_width } => {
                 let ratio = ratio as f32;
-                let width = half_width(distance(mask).view(), max_half_width as f32);
+                let width = half_width(to_background(mask).view(), max_half_width as f32);
                 Some(width.mapv_into(|t| (ratio * t.max(1.0)).powi(-2)))
             }
         }

@@ -1,8 +1,8 @@
 //! Feathering: blend weights near the mask's edge.
 
 use super::patch::Patch;
-use crate::distance::{distance, half_width};
 use crate::simd::{smaller, widely};
+use imgkit::distance::{half_width, to_background};
 use ndarray::Array2;
 
 /// Distance, local half-width and local blur at each pixel of the mask, in order.
@@ -26,7 +26,7 @@ impl Feather {
         // nearest pixels outside lie at most one beside the mask's box
         let near = patch.window.grow(1, patch.dim());
         let mask = near.crop(patch.mask());
-        let distance = distance(mask);
+        let distance = to_background(mask);
         let width = half_width(distance.view(), MAX_HALF_WIDTH);
         let inside = |a: &Array2<f32>| a.iter().zip(mask).filter(|(_, m)| **m).map(|(&v, _)| v).collect::<Vec<f32>>();
         let (depth, mut widest, mut finest) = (inside(&distance), inside(&width), local_blur(patch));

@@ -1,15 +1,14 @@
 //! npcF++, the fine stage: matches detail and feathers the edge inside the mask.
 
-use super::atrous::{decompose, reach, slots};
 use super::detail::{Limits, Match, Samples, surround_scale};
 use super::feather::Feather;
 use super::patch::Patch;
-use crate::diagnostics::Edge;
 use crate::error::Error;
 use crate::params::accessors;
 use crate::refine::{Refine, RefineStats, Refined, check_finite, check_inputs};
-use crate::region::{Rect, boxes};
-use imgkit::ensure;
+use imgkit::seam::SeamFaces;
+use imgkit::wavelet::{decompose, reach, slots};
+use imgkit::{Rect, boxes, ensure};
 use ndarray::{Array3, ArrayView2, ArrayView3};
 
 /// Parameters of [`NpcfPlus`].
@@ -81,7 +80,7 @@ const SLACK: f64 = 1.1;
 /// npcF++, the fine stage: local fidelity of texture and edge. The composite it refines is the coarse stage's
 /// result.
 ///
-/// Both images are decomposed by the undecimated B3-spline wavelet transform ([`crate::Atrous`]).
+/// Both images are decomposed by the undecimated B3-spline wavelet transform ([`imgkit::wavelet::Atrous`]).
 /// 1. *Detail*: per band and channel, the robust scale (1.4826 times the median of `|w|`) in the mask is matched to the
 ///    surround's: where grain is missing, the normal image's own grain under the mask is transplanted, details of
 ///    several scales (its edges) left out; where there is a little too much, it is scaled down, and details beyond
@@ -90,7 +89,7 @@ const SLACK: f64 = 1.1;
 /// 2. *Boundary*: per band, the result fades into the normal image towards the mask's edge, over a width that doubles
 ///    from band to band, follows the local blur of the image, and is bounded by the mask's local half-width.
 ///
-/// Only pixels inside the mask change. If the jumps that [`crate::seam_index`] measures would rise above both the
+/// Only pixels inside the mask change. If the jumps that [`imgkit::seam::seam_index`] measures would rise above both the
 /// coarse result's and 1.1 times the normal image's own along the same edge, the correction is halved repeatedly until
 /// the seam index is within both bounds. The method is this project's own; version 1 of arXiv 2504.12970 says only that
 /// npcF++ uses wavelet transforms and boundary synergy blocks.
@@ -129,7 +128,7 @@ impl NpcfPlus {
     }
 
     /// Computes the full change: the patch's planes with the mask's pixels refined.
-    fn candidate(&self, patch: &Patch) -> Vec<f32> {
+    fn candidate(&self, patch: &Patch) -> Result<Vec<f32>, Error> {
         let bands = self.params.bands;
         let (pixels, inside) = (patch.dim().0 * patch.dim().1, patch.inside);
         let outside = patch.outside();
@@ -145,7 +144,7 @@ impl NpcfPlus {
             patch.normal.chunks_exact(pixels).zip(patch.before.chunks_exact(pixels).zip(out.chunks_exact_mut(pixels)))
         {
             transform[..pixels].copy_from_slice(normal);
-            decompose(&mut transform, patch.dim(), bands, Rect::whole(patch.dim()), &mut work.row);
+            decompose(&mut transform, patch.dim(), bands, Rect::whole(patch.dim()), &mut work.row)?;
             let details = transform.chunks_exact(pixels).take(bands);
             let targets: Vec<f32> = details.map(|band| surround_scale(band, &outside, &mut work.samples)).collect();
             gather(patch, &transform, &mut of_normal);
@@ -158,7 +157,7 @@ impl NpcfPlus {
                     transform[..pixels].copy_from_slice(normal);
                     patch.scatter(&sums, &mut transform[..pixels]);
                 }
-                decompose(&mut transform, patch.dim(), bands, patch.window, &mut work.row);
+                decompose(&mut transform, patch.dim(), bands, patch.window, &mut work.row)?;
                 gather(patch, &transform, &mut of_coarse);
                 let pairs = || of_coarse.chunks_exact(inside).zip(of_normal.chunks_exact(inside));
                 let mut matches = Vec::with_capacity(bands + 1);
@@ -184,7 +183,7 @@ impl NpcfPlus {
             }
             patch.scatter(&sums, out);
         }
-        out
+        Ok(out)
     }
 
     /// Refines the mask's pixels of `image`, which equals `normal` outside the mask, starting from `composite`, or from
@@ -197,15 +196,15 @@ impl NpcfPlus {
         mask: ArrayView2<'_, bool>,
     ) -> Result<Refined, Error> {
         let mut stats = RefineStats { strength: 1.0, ..RefineStats::default() };
-        for tight in boxes(mask) {
+        for tight in boxes::separate(mask) {
             let rect = tight.grow(reach(self.params.bands) + 2, mask.dim());
             let composite = composite.unwrap_or(image.view());
             check_finite(rect, [("normal", &normal), ("composite", &composite)])?;
             let patch = Patch::new(normal, composite, mask, rect, tight);
-            let mut after = self.candidate(&patch);
+            let mut after = self.candidate(&patch)?;
             after.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0));
             // Grain added to a smooth patch rightly raises the jumps at its edge towards those of the normal image.
-            let edge = Edge::new(patch.mask());
+            let edge = SeamFaces::new(patch.mask());
             let bound = edge.jumps(&patch.before).max(SLACK * edge.jumps(&patch.normal));
             let mut strength = 1.0f32;
             while edge.jumps(&after) > bound {

@@ -1,6 +1,6 @@
 //! Images around one box of a mask as planes, and the mask's pixels in order.
 
-use crate::region::Rect;
+use imgkit::Rect;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Zip};
 
 /// One box with the margin that the fine stage reads.
@@ -31,7 +31,7 @@ impl Patch {
         rect: Rect,
         tight: Rect,
     ) -> Self {
-        let window = tight.within(rect);
+        let window = tight.relative_to(rect);
         let (h, w) = (rect.bottom - rect.top, rect.right - rect.left);
         let mut own = Array2::from_elem((h, w), false);
         let mut runs: Vec<(usize, usize)> = Vec::new();

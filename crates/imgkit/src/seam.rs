@@ -1,10 +1,52 @@
-//! Measures of how well a defect sits in its image.
+//! Measures of the seam between a composite's inserted part and its surround.
 
-use crate::error::{Error, check_shape};
-use crate::fine::{Atrous, robust_scale};
-use crate::refine::check_finite;
-use crate::region::boxes;
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
+use thiserror::Error;
+
+use crate::wavelet::Atrous;
+use crate::{ParameterError, Rect, Size, boxes, distance, ensure, first_non_finite, robust};
+
+/// A composite could not be measured.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SeamError {
+    /// The mask has not the image's size.
+    #[error("the mask is {found}, but the image is {expected} (height x width): pass the mask of this image")]
+    Shape {
+        /// The image's size.
+        expected: Size,
+        /// The mask's size.
+        found: Size,
+    },
+    /// The image holds a NaN or an infinity in or near the mask.
+    #[error("the image is not finite at row {row}, column {column}: clean it first")]
+    NotFinite {
+        /// Row.
+        row: usize,
+        /// Column.
+        column: usize,
+    },
+    /// A parameter is out of range.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+}
+
+fn check_shape(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<(), SeamError> {
+    let (h, w, _) = image.dim();
+    if mask.dim() == (h, w) {
+        Ok(())
+    } else {
+        Err(SeamError::Shape { expected: (h, w).into(), found: mask.dim().into() })
+    }
+}
+
+/// Refuses NaN and infinities in a box of the image.
+fn check_finite(rect: Rect, image: ArrayView3<'_, f32>) -> Result<(), SeamError> {
+    match first_non_finite(rect.crop(image)) {
+        Some((y, x, _)) => Err(SeamError::NotFinite { row: rect.top + y, column: rect.left + x }),
+        None => Ok(()),
+    }
+}
 
 /// Pixels around a box that count as its surround.
 const SURROUND: usize = 8;
@@ -62,27 +104,31 @@ fn seam_sums(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> SeamSums
     sums
 }
 
-/// The faces that cross a mask's edge.
-#[derive(Debug)]
-pub(crate) struct Edge {
+/// Faces between pixels that cross a mask's edge, found once to measure many images.
+#[derive(Debug, Clone)]
+pub struct SeamFaces {
     faces: Vec<(usize, usize)>,
     pixels: usize,
 }
 
-impl Edge {
-    pub(crate) fn new(mask: ArrayView2<'_, bool>) -> Self {
+impl SeamFaces {
+    /// Finds the faces of `mask` `(H, W)`.
+    #[must_use]
+    pub fn new(mask: ArrayView2<'_, bool>) -> Self {
         let (h, w) = mask.dim();
         let at = |i: usize| mask[(i / w, i % w)];
         let crosses = |&(i, step): &(usize, usize)| at(i) != at(i + step);
-        Edge { faces: faces((h, w)).filter(crosses).collect(), pixels: h * w }
+        SeamFaces { faces: faces((h, w)).filter(crosses).collect(), pixels: h * w }
     }
 
-    /// Sum of jumps of all channels; `planes` holds one channel after another.
-    pub(crate) fn jumps(&self, planes: &[f32]) -> f64 {
+    /// Sums the jumps of all channels, as [`seam_index`] defines them; `planes` holds one channel after another, each as
+    /// large as the mask. What is left of a channel is not looked at.
+    #[must_use]
+    pub fn jumps(&self, planes: &[f32]) -> f64 {
         let mut sum = 0.0;
         for &(i, step) in &self.faces {
             let mut jumps = 0.0;
-            for plane in planes.chunks_exact(self.pixels) {
+            for plane in planes.chunks_exact(self.pixels.max(1)) {
                 jumps += jump([plane[i - step], plane[i], plane[i + step], plane[i + 2 * step]]);
             }
             sum += f64::from(jumps);
@@ -100,23 +146,23 @@ impl Edge {
 /// `image` is (H, W, C), `mask` (H, W).
 ///
 /// # Errors
-/// [`Error::Shape`] on mismatched shapes, [`Error::NonFinite`] if the image holds a NaN or an infinity near the mask.
+/// [`SeamError::Shape`] on mismatched shapes, [`SeamError::NotFinite`] if the image holds a NaN or an infinity near the mask.
 ///
 /// ```
 /// use ndarray::{Array2, Array3};
 /// let mask = Array2::from_shape_fn((20, 20), |(y, x)| (6..14).contains(&y) && (6..14).contains(&x));
 /// let flat = Array3::from_elem((20, 20, 1), 0.5f32);
-/// assert_eq!(pde_refine::seam_index(flat.view(), mask.view())?, 0.0);
+/// assert_eq!(imgkit::seam::seam_index(flat.view(), mask.view())?, 0.0);
 /// let pasted = Array3::from_shape_fn((20, 20, 1), |(y, x, _)| if mask[(y, x)] { 0.2 } else { 0.5 });
-/// assert!((pde_refine::seam_index(pasted.view(), mask.view())? - 300.0).abs() < 0.1); // 0.3 / 0.001
-/// # Ok::<(), pde_refine::Error>(())
+/// assert!((imgkit::seam::seam_index(pasted.view(), mask.view())? - 300.0).abs() < 0.1); // 0.3 / 0.001
+/// # Ok::<(), imgkit::seam::SeamError>(())
 /// ```
-pub fn seam_index(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<f32, Error> {
-    check_shape("mask", &image.shape()[..2], mask.shape())?;
+pub fn seam_index(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<f32, SeamError> {
+    check_shape(image, mask)?;
     let mut total = SeamSums::default();
-    for rect in boxes(mask) {
+    for rect in boxes::separate(mask) {
         let rect = rect.grow(SURROUND, mask.dim());
-        check_finite(rect, [("image", &image)])?;
+        check_finite(rect, image)?;
         let sums = seam_sums(rect.crop(image), rect.crop(mask));
         total.edge += sums.edge;
         total.edges += sums.edges;
@@ -129,7 +175,7 @@ pub fn seam_index(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Res
 
 /// Energy of each wavelet band in the mask over that around it, per channel: (bands, C).
 ///
-/// The energy of a band is the square of its robust scale (1.4826 times the median of `|w|`, see [`crate::Atrous`]), so
+/// The energy of a band is the square of its robust scale (1.4826 times the median of `|w|`, see [`Atrous`]), so
 /// a few edges count for little; both scales count as at least 0.001. Around means within `4 * 2^bands` pixels of the
 /// mask's bounding boxes and so far from the mask that the band does not look into it; where no such pixel exists, and
 /// with an empty mask, the ratio is 1.
@@ -137,7 +183,7 @@ pub fn seam_index(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Res
 /// `image` is (H, W, C), `mask` (H, W), `bands` 1 to 6.
 ///
 /// # Errors
-/// [`Error::Shape`] on mismatched shapes, [`Error::Parameter`] if `bands` is out of range, [`Error::NonFinite`] if the
+/// [`SeamError::Shape`] on mismatched shapes, [`SeamError::Parameter`] if `bands` is out of range, [`SeamError::NotFinite`] if the
 /// image holds a NaN or an infinity near the mask.
 ///
 /// ```
@@ -147,25 +193,25 @@ pub fn seam_index(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Res
 /// let smooth_patch = Array3::from_shape_fn((64, 64, 1), |(y, x, _)| {
 ///     0.5 + grain(y, x) * if mask[(y, x)] { 0.05 } else { 0.1 }
 /// });
-/// let ratio = pde_refine::band_energy_ratio(smooth_patch.view(), mask.view(), 2)?;
+/// let ratio = imgkit::seam::band_energy_ratio(smooth_patch.view(), mask.view(), 2)?;
 /// assert!((ratio[(0, 0)] - 0.25).abs() < 0.08);
-/// # Ok::<(), pde_refine::Error>(())
+/// # Ok::<(), imgkit::seam::SeamError>(())
 /// ```
 pub fn band_energy_ratio(
     image: ArrayView3<'_, f32>,
     mask: ArrayView2<'_, bool>,
     bands: usize,
-) -> Result<Array2<f32>, Error> {
-    check_shape("mask", &image.shape()[..2], mask.shape())?;
-    imgkit::ensure((1..=6).contains(&bands), "band_energy_ratio", "bands", bands, "1 to 6")?;
+) -> Result<Array2<f32>, SeamError> {
+    check_shape(image, mask)?;
+    ensure((1..=6).contains(&bands), "band_energy_ratio", "bands", bands, "1 to 6")?;
     let channels = image.dim().2;
     let mut inside = vec![Vec::new(); bands * channels];
     let mut around = vec![Vec::new(); bands * channels];
-    for rect in boxes(mask) {
+    for rect in boxes::separate(mask) {
         let rect = rect.grow(4 << bands, mask.dim());
-        check_finite(rect, [("image", &image)])?;
+        check_finite(rect, image)?;
         let mask = rect.crop(mask);
-        let away = crate::distance::distance(mask.mapv(|m| !m).view());
+        let away = distance::to_foreground(mask);
         let marked: Vec<usize> = mask.iter().enumerate().filter(|(_, m)| **m).map(|(i, _)| i).collect();
         let beyond = |j: usize| -> Vec<usize> {
             let reach = (2usize << (j + 1)) as f32 - 2.0;
@@ -189,7 +235,7 @@ pub fn band_energy_ratio(
         if a.is_empty() || b.is_empty() {
             return 1.0;
         }
-        let scale = |v: &[f32]| robust_scale(v).max(FLOOR);
+        let scale = |v: &[f32]| robust::scale(v).max(FLOOR);
         (scale(a) / scale(b)).powi(2)
     }))
 }

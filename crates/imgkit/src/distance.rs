@@ -1,4 +1,4 @@
-//! Exact Euclidean distance transform in linear time, and the local half-width of a mask.
+//! Exact Euclidean distance transforms of masks in linear time, and local half-widths.
 
 use ndarray::{Array2, ArrayView2};
 
@@ -11,9 +11,10 @@ use ndarray::{Array2, ArrayView2};
 /// ```
 /// use ndarray::array;
 /// let mask = array![[false, true, true], [true, true, true]];
-/// assert_eq!(pde_refine::distance_squared(mask.view()), array![[0, 1, 4], [1, 2, 5]]);
+/// assert_eq!(imgkit::distance::squared_to_background(mask.view()), array![[0, 1, 4], [1, 2, 5]]);
 /// ```
-pub fn distance_squared(mask: ArrayView2<'_, bool>) -> Array2<u64> {
+#[must_use]
+pub fn squared_to_background(mask: ArrayView2<'_, bool>) -> Array2<u64> {
     let (h, w) = mask.dim();
     let mut out = Array2::from_elem((h, w), u64::MAX);
     if h == 0 || w == 0 {
@@ -70,29 +71,43 @@ pub fn distance_squared(mask: ArrayView2<'_, bool>) -> Array2<u64> {
 
 /// Euclidean distance, in pixels, from every pixel to the nearest `false` pixel; infinite if there is none.
 ///
-/// See [`distance_squared`] for the exact integers.
+/// See [`squared_to_background`] for the exact integers.
 ///
 /// ```
 /// let mask = ndarray::array![[true, true], [false, true]];
-/// assert_eq!(pde_refine::distance(mask.view())[(0, 1)], 2f32.sqrt());
+/// assert_eq!(imgkit::distance::to_background(mask.view())[(0, 1)], 2f32.sqrt());
 /// ```
-pub fn distance(mask: ArrayView2<'_, bool>) -> Array2<f32> {
-    distance_squared(mask).mapv(|d| if d == u64::MAX { f32::INFINITY } else { (d as f64).sqrt() as f32 })
+#[must_use]
+pub fn to_background(mask: ArrayView2<'_, bool>) -> Array2<f32> {
+    squared_to_background(mask).mapv(|d| if d == u64::MAX { f32::INFINITY } else { (d as f64).sqrt() as f32 })
+}
+
+/// Euclidean distance, in pixels, from every pixel to the nearest `true` pixel; infinite if there is none.
+///
+/// ```
+/// let mask = ndarray::array![[true, false], [false, false]];
+/// assert_eq!(imgkit::distance::to_foreground(mask.view())[(1, 1)], 2f32.sqrt());
+/// ```
+#[must_use]
+pub fn to_foreground(mask: ArrayView2<'_, bool>) -> Array2<f32> {
+    to_background(mask.mapv(|m| !m).view())
 }
 
 /// Local half-width of the mask, in pixels: at each pixel, the radius of (nearly) the largest disc that lies in the
-/// mask and covers the pixel, at most `cap`; 0 outside. `distance` is the mask's [`distance`] transform.
+/// mask and covers the pixel, at most `cap`; 0 outside. `distance` is the mask's [`to_background`] transform.
 ///
 /// A crack of width `n` has half-width about `(n + 1) / 2` all along, also where it runs into a larger blob. Discs
 /// are passed from neighbor to neighbor in two rounds of raster sweeps, so the value may fall short of the true
 /// one by a little, never exceed it, and is never below the distance itself.
 ///
 /// ```
+/// use imgkit::distance::to_background;
 /// use ndarray::Array2;
 /// let bar = Array2::from_shape_fn((9, 30), |(y, _)| (3..6).contains(&y));
-/// let width = pde_refine::half_width(pde_refine::distance(bar.view()).view(), 10.0);
+/// let width = imgkit::distance::half_width(to_background(bar.view()).view(), 10.0);
 /// assert_eq!((width[(3, 15)], width[(4, 15)], width[(0, 0)]), (2.0, 2.0, 0.0));
 /// ```
+#[must_use]
 pub fn half_width(distance: ArrayView2<'_, f32>, cap: f32) -> Array2<f32> {
     let (h, w) = distance.dim();
     // radius and center of the largest disc known to cover each pixel, with a frame of none

@@ -1,11 +1,11 @@
 //! Undecimated (a trous) B3-spline wavelet transform.
 
-use crate::error::Error;
-use crate::region::Rect;
-use crate::simd::widely;
 use ndarray::{Array2, ArrayView2};
 
-/// An undecimated wavelet decomposition: detail bands, finest first, and the smooth remainder.
+use crate::simd::widely;
+use crate::{ParameterError, Rect, ensure};
+
+/// Undecimated wavelet decomposition: detail bands, finest first, and the smooth remainder.
 ///
 /// Band `j` is the difference of two successive smoothings with the B3-spline kernel `[1, 4, 6, 4, 1] / 16`, its taps
 /// `2^j` pixels apart, mirrored at the array's edges (Starck, Fadili and Murtagh, "The undecimated wavelet
@@ -13,12 +13,12 @@ use ndarray::{Array2, ArrayView2};
 ///
 /// ```
 /// use ndarray::Array2;
-/// use pde_refine::Atrous;
+/// use imgkit::wavelet::Atrous;
 /// let image = Array2::from_shape_fn((20, 30), |(y, x)| ((y * 7 + x * 3) % 11) as f32 / 11.0);
 /// let bands = Atrous::decompose(image.view(), 3)?;
 /// let worst = (&bands.reconstruct() - &image).mapv(f32::abs).into_iter().fold(0.0, f32::max);
 /// assert!(worst < 1e-6);
-/// # Ok::<(), pde_refine::Error>(())
+/// # Ok::<(), imgkit::ParameterError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Atrous {
@@ -32,39 +32,58 @@ impl Atrous {
     /// Decomposes `plane` (H, W) into `levels` detail bands, 1 to 10.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if `levels` is outside 1 to 10.
-    pub fn decompose(plane: ArrayView2<'_, f32>, levels: usize) -> Result<Self, Error> {
-        imgkit::ensure((1..=10).contains(&levels), "Atrous", "levels", levels, "1 to 10")?;
+    /// [`ParameterError`] if `levels` is outside 1 to 10.
+    pub fn decompose(plane: ArrayView2<'_, f32>, levels: usize) -> Result<Self, ParameterError> {
         let (h, w) = plane.dim();
+        check_levels(levels)?;
         let mut bands = vec![0.0; slots(h * w, levels)];
         for (slot, &v) in bands.iter_mut().zip(plane) {
             *slot = v;
         }
-        decompose(&mut bands, (h, w), levels, Rect::whole((h, w)), &mut Vec::new());
+        decompose(&mut bands, (h, w), levels, Rect::whole((h, w)), &mut Vec::new())?;
         let array =
             |band: usize| Array2::from_shape_vec((h, w), bands[band * h * w..][..h * w].to_vec()).unwrap_or_default();
         Ok(Atrous { details: (0..levels).map(array).collect(), smooth: array(levels) })
     }
 
     /// The sum of all bands and the remainder.
+    #[must_use]
     pub fn reconstruct(&self) -> Array2<f32> {
         self.details.iter().rev().fold(self.smooth.clone(), |sum, band| sum + band)
     }
 }
 
 /// Pixels a decomposition of `levels` bands looks to each side.
-pub(crate) fn reach(levels: usize) -> usize {
-    2 * ((1 << levels) - 1)
+#[must_use]
+pub fn reach(levels: usize) -> usize {
+    2usize.saturating_pow(levels.min(64) as u32 + 1).saturating_sub(2)
 }
 
 /// The slots that [`decompose`] fills for planes of `pixels`: the bands and the remainder, one after another.
-pub(crate) fn slots(pixels: usize, levels: usize) -> usize {
-    pixels * (levels + 1)
+#[must_use]
+pub fn slots(pixels: usize, levels: usize) -> usize {
+    pixels.saturating_mul(levels.saturating_add(1))
 }
 
-/// Decomposes the plane (h, w) in the first of `bands`, [`slots`] values: turns it into the detail bands, finest first,
-/// and the remainder, within `window`; beyond it values are left unspecified. `row` is working memory.
-pub(crate) fn decompose(bands: &mut [f32], (h, w): (usize, usize), levels: usize, window: Rect, row: &mut Vec<f32>) {
+/// Decomposes the plane (h, w) in the first of `bands`, [`slots`] values: turns it into the detail bands, finest first, and
+/// the remainder, within `window`; beyond it values are left unspecified. `row` is working memory.
+///
+/// # Errors
+/// [`ParameterError`] if `levels` is outside 1 to 10, `bands` too short, or `window` not within the plane.
+pub fn decompose(
+    bands: &mut [f32],
+    (h, w): (usize, usize),
+    levels: usize,
+    window: Rect,
+    row: &mut Vec<f32>,
+) -> Result<(), ParameterError> {
+    const WHAT: &str = "wavelet::decompose";
+    check_levels(levels)?;
+    let needed = slots(h.saturating_mul(w), levels);
+    ensure(bands.len() >= needed, WHAT, "bands", format_args!("{} long", bands.len()), "as long as `slots` says")?;
+    let is_inside =
+        window.top <= window.bottom && window.bottom <= h && window.left <= window.right && window.right <= w;
+    ensure(is_inside, WHAT, "window", format_args!("{window:?}"), "within the plane")?;
     for j in 0..levels {
         let (band, rest) = bands[j * h * w..].split_at_mut(h * w);
         let smoothed = &mut rest[..h * w];
@@ -83,6 +102,11 @@ pub(crate) fn decompose(bands: &mut [f32], (h, w): (usize, usize), levels: usize
             },
         );
     }
+    Ok(())
+}
+
+fn check_levels(levels: usize) -> Result<(), ParameterError> {
+    ensure((1..=10).contains(&levels), "wavelet", "levels", levels, "1 to 10")
 }
 
 /// Index mirrored into `0..n` about the first and last sample.

@@ -1,70 +1,13 @@
-//! Splitting of a mask into boxes that are processed independently.
+//! Splitting of a mask into boxes that can be worked on independently.
 
-use ndarray::{ArrayView, ArrayView2, ArrayViewMut, Axis, Dimension, Slice};
+use ndarray::ArrayView2;
 
-/// A half-open rectangle of pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rect {
-    pub(crate) top: usize,
-    pub(crate) left: usize,
-    pub(crate) bottom: usize,
-    pub(crate) right: usize,
-}
+use crate::Rect;
 
-impl Rect {
-    /// An image of `dim`.
-    pub(crate) fn whole(dim: (usize, usize)) -> Self {
-        Rect { top: 0, left: 0, bottom: dim.0, right: dim.1 }
-    }
-
-    /// The same pixels, counted from the corner of `outer`, in which they lie.
-    pub(crate) fn within(self, outer: Self) -> Self {
-        Rect {
-            top: self.top - outer.top,
-            left: self.left - outer.left,
-            bottom: self.bottom - outer.top,
-            right: self.right - outer.left,
-        }
-    }
-
-    /// Grows by `margin` on every side, within an image of `dim`.
-    pub(crate) fn grow(self, margin: usize, dim: (usize, usize)) -> Self {
-        Rect {
-            top: self.top.saturating_sub(margin),
-            left: self.left.saturating_sub(margin),
-            bottom: (self.bottom + margin).min(dim.0),
-            right: (self.right + margin).min(dim.1),
-        }
-    }
-
-    fn union(self, o: Self) -> Self {
-        Rect {
-            top: self.top.min(o.top),
-            left: self.left.min(o.left),
-            bottom: self.bottom.max(o.bottom),
-            right: self.right.max(o.right),
-        }
-    }
-
-    /// Whether fewer than [`GAP`] rows and columns lie between the two.
-    fn touches(self, o: Self) -> bool {
-        let near = |a: usize, b: usize| a < b + GAP;
-        near(self.top, o.bottom) && near(o.top, self.bottom) && near(self.left, o.right) && near(o.left, self.right)
-    }
-
-    /// [`Self::crop`], to write to.
-    pub(crate) fn crop_mut<'a, A, D: Dimension>(&self, mut a: ArrayViewMut<'a, A, D>) -> ArrayViewMut<'a, A, D> {
-        a.slice_axis_inplace(Axis(0), Slice::from(self.top..self.bottom));
-        a.slice_axis_inplace(Axis(1), Slice::from(self.left..self.right));
-        a
-    }
-
-    /// Crops the first two axes of an array.
-    pub(crate) fn crop<'a, A, D: Dimension>(&self, mut a: ArrayView<'a, A, D>) -> ArrayView<'a, A, D> {
-        a.slice_axis_inplace(Axis(0), Slice::from(self.top..self.bottom));
-        a.slice_axis_inplace(Axis(1), Slice::from(self.left..self.right));
-        a
-    }
+/// Whether fewer than [`GAP`] rows and columns lie between the two.
+fn touch(a: Rect, b: Rect) -> bool {
+    let near = |a: usize, b: usize| a < b + GAP;
+    near(a.top, b.bottom) && near(b.top, a.bottom) && near(a.left, b.right) && near(b.left, a.right)
 }
 
 /// Rows or columns that must lie between two boxes: a stencil of four pixels across one's edge reaches two beyond it.
@@ -73,9 +16,11 @@ const GAP: usize = 2;
 /// Side of the tiles that group mask pixels.
 const TILE: usize = 16;
 
-/// Bounding boxes of groups of mask pixels. The boxes keep [`GAP`] rows or columns apart, so each
+/// Finds bounding boxes of groups of mask pixels that keep two rows or columns apart, in row-major order of their corners:
+/// each
 /// pixel of the mask lies in exactly one of them and has no neighbor in another.
-pub(crate) fn boxes(mask: ArrayView2<'_, bool>) -> Vec<Rect> {
+#[must_use]
+pub fn separate(mask: ArrayView2<'_, bool>) -> Vec<Rect> {
     let (h, w) = mask.dim();
     let (th, tw) = (h.div_ceil(TILE), w.div_ceil(TILE));
     // the box of the pixels in each tile
@@ -86,7 +31,7 @@ pub(crate) fn boxes(mask: ArrayView2<'_, bool>) -> Vec<Rect> {
             continue;
         }
         for (x, _) in row.iter().enumerate().filter(|(_, m)| **m) {
-            let pixel = Rect { top: y, left: x, bottom: y + 1, right: x + 1 };
+            let pixel = Rect::pixel((y, x));
             let tile = &mut tiles[(y / TILE) * tw + x / TILE];
             *tile = Some(tile.map_or(pixel, |t| t.union(pixel)));
         }
@@ -119,7 +64,7 @@ fn merge(mut groups: Vec<Rect>) -> Vec<Rect> {
     while let Some(mut group) = groups.pop() {
         let mut k = 0;
         while k < merged.len() {
-            if merged[k].touches(group) {
+            if touch(merged[k], group) {
                 group = group.union(merged.swap_remove(k));
                 k = 0;
             } else {
@@ -145,7 +90,7 @@ mod tests {
                 state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
                 (state >> 33) % 1000 < density
             });
-            let rects = boxes(mask.view());
+            let rects = separate(mask.view());
             for ((y, x), _) in mask.indexed_iter().filter(|(_, m)| **m) {
                 let holds = |r: &&Rect| (r.top..r.bottom).contains(&y) && (r.left..r.right).contains(&x);
                 assert_eq!(rects.iter().filter(holds).count(), 1);
@@ -160,6 +105,6 @@ mod tests {
             }
         }
         let two = Array2::from_shape_fn((100, 100), |i| i == (5, 5) || i == (80, 80));
-        assert_eq!(boxes(two.view()).len(), 2);
+        assert_eq!(separate(two.view()).len(), 2);
     }
 }
