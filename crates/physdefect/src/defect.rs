@@ -8,7 +8,8 @@ use rand::RngCore;
 use crate::{Bbox, Domain, Error};
 
 /// The family a defect belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum MechanismKind {
     /// FL: a crack.
@@ -18,7 +19,7 @@ pub enum MechanismKind {
     /// PW: a dent, crease or warp.
     PlasticWarpage,
     /// Not physics: a baseline from the literature, such as CutPaste.
-    #[serde(rename = "Control")]
+    #[cfg_attr(feature = "serde", serde(rename = "Control"))]
     Baseline,
 }
 

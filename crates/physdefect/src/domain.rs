@@ -6,7 +6,8 @@ use rand::Rng;
 use crate::Error;
 
 /// A half-open pixel rectangle: rows `y0..y1`, columns `x0..x1`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Bbox {
     /// First row.
     pub y0: usize,

@@ -6,7 +6,8 @@ use rand_chacha::ChaCha8Rng;
 use crate::{Bbox, Domain, Error, Measures, MechanismKind};
 
 /// Names one sample: the same key gives the same bytes on any thread count, in any order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SampleKey {
     /// Run seed.
     pub seed: u64,
@@ -22,7 +23,8 @@ impl SampleKey {
 }
 
 /// What was made: enough to make it again and to weigh it.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Record {
     /// Synthesizer's name.
     pub model: String,

@@ -86,7 +86,8 @@ impl Light {
 }
 
 /// Where an appearance takes its light from.
-#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum LightSource {
     /// [`Light::estimate`] on each photo.
     #[default]

@@ -55,7 +55,7 @@ impl PatchCloneParams {
     /// # Errors
     /// [`Error::Parameter`] unless 0 <= low <= high <= 1; [`Error::NotFinite`] for a source.
     pub fn check(&self) -> Result<(), Error> {
-        params::severity_range(NAME, self.severity)?;
+        params::severity_range(PatchClone::NAME, self.severity)?;
         check_finite(&self.sources)
     }
 }
@@ -74,20 +74,18 @@ pub struct PatchClone {
 baseline!(PatchClone, PatchCloneParams);
 
 impl PatchClone {
-    pub(crate) const NAME: &'static str = NAME;
+    pub(crate) const NAME: &'static str = "patch-clone";
 }
-
-const NAME: &str = "patch-clone";
 
 impl Synthesizer for PatchClone {
     fn name(&self) -> &'static str {
-        NAME
+        PatchClone::NAME
     }
     fn kind(&self) -> MechanismKind {
         MechanismKind::Baseline
     }
     fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
-        attempt(NAME, self.params.severity, photo, domain, key, |severity, boost, rng| {
+        attempt(PatchClone::NAME, self.params.severity, photo, domain, key, |severity, boost, rng| {
             let scale = domain.scale();
             let size = scale * (0.04 + 0.26 * severity);
             let (h, w) = (size * rng.random_range(0.6..=1.0), size * rng.random_range(0.6..=1.0));

@@ -57,7 +57,7 @@ impl PerlinBlendParams {
     /// # Errors
     /// [`Error::Parameter`] unless 0 <= low <= high <= 1; [`Error::NotFinite`] for a texture.
     pub fn check(&self) -> Result<(), Error> {
-        params::severity_range(NAME, self.severity)?;
+        params::severity_range(PerlinBlend::NAME, self.severity)?;
         check_finite(&self.textures)
     }
 }
@@ -77,21 +77,20 @@ pub struct PerlinBlend {
 baseline!(PerlinBlend, PerlinBlendParams);
 
 impl PerlinBlend {
-    pub(crate) const NAME: &'static str = NAME;
+    pub(crate) const NAME: &'static str = "perlin-blend";
 }
 
-const NAME: &str = "perlin-blend";
 const TILES: usize = 8;
 
 impl Synthesizer for PerlinBlend {
     fn name(&self) -> &'static str {
-        NAME
+        PerlinBlend::NAME
     }
     fn kind(&self) -> MechanismKind {
         MechanismKind::Baseline
     }
     fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
-        attempt(NAME, self.params.severity, photo, domain, key, |severity, boost, rng| {
+        attempt(PerlinBlend::NAME, self.params.severity, photo, domain, key, |severity, boost, rng| {
             let frame = domain.bbox();
             // Later tries lower the threshold: a coarse noise may stay below it everywhere.
             let threshold = (0.6 - 0.3 * severity) / boost.sqrt();
@@ -127,7 +126,10 @@ impl Synthesizer for PerlinBlend {
                 }
             }
             let Some(inner) = tight else {
-                return Err(Error::Invisible { model: NAME, reason: "the noise stays below its threshold" });
+                return Err(Error::Invisible {
+                    model: PerlinBlend::NAME,
+                    reason: "the noise stays below its threshold",
+                });
             };
             let bbox = Bbox {
                 y0: frame.y0 + inner.y0,

@@ -27,7 +27,8 @@ pub(super) struct Part {
 }
 
 /// How a crack runs, from the second moments of its mask.
-#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Course {
     /// Direction of the long axis, radians in (-pi/2, pi/2\], from the columns towards the rows.
     pub direction: f64,

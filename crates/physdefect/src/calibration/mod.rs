@@ -60,7 +60,8 @@ const LEAST_IMAGES: usize = 3;
 const RESOLUTION: (f64, f64) = (0.25, 0.01);
 
 /// Priors of one kind of defect.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Calibration {
     /// What the masks were measured as.
     pub mechanism: MechanismKind,

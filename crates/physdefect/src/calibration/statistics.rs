@@ -9,7 +9,8 @@ pub(super) const Z95: f64 = 1.959_964;
 const T95: [f64; 9] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
 
 /// On which scale a quantity is taken as normally distributed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Scale {
     /// The logarithm is normal: lengths.
     Log,
@@ -18,7 +19,8 @@ pub enum Scale {
 }
 
 /// A normal or log-normal prior with the interval of its center.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Prior {
     /// Scale on which `mean` and `deviation` are taken.
     pub scale: Scale,
@@ -79,7 +81,8 @@ pub(super) fn cut_normal<R: Rng + ?Sized>(rng: &mut R) -> f64 {
 }
 
 /// Number of defects on a defective image: one more than a Poisson number.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CountPrior {
     /// Mean number.
     pub mean: f64,

@@ -94,8 +94,9 @@ pub fn frontier_half_width(w0: f64, alpha: f64, eps: f64) -> f64 {
 /// Published: frontier update (dy, dx), branching probability with a rotation by a sampled angle, skeleton, threshold of
 /// the distance to it, Perlin noise. Ours: the heading's random walk, the taper along the arc, and that noise multiplies
 /// the thickness.
-#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "FrontierParams", into = "FrontierParams")]
+#[derive(Debug, Clone, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "FrontierParams", into = "FrontierParams"))]
 pub struct PaperFrontier {
     params: FrontierParams,
 }

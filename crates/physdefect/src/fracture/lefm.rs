@@ -6,7 +6,8 @@
 use std::f64::consts::PI;
 
 /// A remote plane stress state by its principal values.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RemoteStress {
     /// Largest principal stress.
     pub s1: f64,

@@ -43,8 +43,9 @@ const OVERRUN: f64 = 1.5;
 ///
 /// The path does not depend on the load's magnitude, only how far it is driven does; so a larger severity extends the same
 /// crack.
-#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "FractureParams", into = "FractureParams")]
+#[derive(Debug, Clone, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "FractureParams", into = "FractureParams"))]
 pub struct FractureLine {
     params: FractureParams,
 }
@@ -52,7 +53,8 @@ pub struct FractureLine {
 built_from!(FractureLine, FractureParams, mechanism NAME);
 
 /// A grown crack before it is drawn.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Crack {
     /// First the one or two arms of the main crack, then branches.
     pub branches: Vec<Branch>,

@@ -5,7 +5,8 @@ use ndarray::Array2;
 use crate::{Bbox, Domain};
 
 /// A polyline with an opening at each vertex.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Branch {
     /// Vertices (row, column) in px; a pixel's center lies at its index.
     pub points: Vec<[f64; 2]>,

@@ -6,7 +6,8 @@ use crate::{Error, params};
 const NAME: &str = "toughness";
 
 /// How the toughness varies in space; both are mean 1 (K_c / K_c0).
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Toughness {
     /// `1 + disorder * eta`, eta a unit Gaussian field with the grain size as correlation length; floored at 0.1.
     Gaussian {

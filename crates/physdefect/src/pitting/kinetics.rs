@@ -10,7 +10,8 @@ const SECONDS_PER_YEAR: f64 = 365.25 * 86_400.0;
 ///
 /// n = 1/2 for a salt film or planar diffusion, 1/3 for a hemispherical pit whose dissolved volume grows linearly in time;
 /// measured exponents lie between (ASTM G46; Szklarska-Smialowska, "Pitting and Crevice Corrosion", NACE 2005).
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PowerLaw {
     /// k, depth after one year (px).
     pub rate: f64,
@@ -31,7 +32,8 @@ impl PowerLaw {
 }
 
 /// A metal that dissolves: what Faraday's law needs.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Metal {
     /// Molar mass, g/mol.
     pub molar_mass: f64,
@@ -73,7 +75,8 @@ impl Metal {
 
 /// Cross-sections of pits after the rating chart of ASTM G46 (aspect ratios are typical values read from its drawings),
 /// and the bare growth law.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum PitShape {
     /// The growth law itself applied to the local arrival time: depth k (t - T)^n; half as deep as a hemisphere at the end.

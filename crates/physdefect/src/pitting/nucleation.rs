@@ -6,7 +6,8 @@ use rand_distr::{Distribution, Normal, Poisson};
 use crate::Domain;
 
 /// A pit's birth.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Nucleus {
     /// Row (px); a pixel center.
     pub y: usize,
@@ -17,7 +18,8 @@ pub struct Nucleus {
 }
 
 /// How susceptible the surface is, s(x).
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Susceptibility {
     /// The same everywhere in the domain.
@@ -30,7 +32,8 @@ pub enum Susceptibility {
 }
 
 /// How pits influence each other's birth.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Interaction {
     /// None: a Poisson process.
@@ -53,7 +56,8 @@ pub enum Interaction {
 ///
 /// s is normalized over the domain, so r0 is the initial rate of the whole domain. By Slivnyak's theorem the other pits of a
 /// Poisson process conditioned in this way are the same Poisson process.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Nucleation {
     /// r0, births per year at the start (>= 0).
     pub rate: f64,

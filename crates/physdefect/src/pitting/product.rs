@@ -3,7 +3,8 @@
 use crate::pitting::Metal;
 
 /// A family of corrosion products.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Product {
     /// Bare metal: no deposit.
@@ -11,7 +12,7 @@ pub enum Product {
     /// Haematite, goethite and lepidocrocite on iron and steel: red-brown.
     IronOxides,
     /// Hydrated alumina on aluminum: white bloom.
-    #[serde(rename = "Aluminium")]
+    #[cfg_attr(feature = "serde", serde(rename = "Aluminium"))]
     Aluminum,
     /// Basic copper carbonates and chlorides: green-blue patina.
     Copper,

@@ -5,7 +5,8 @@ use std::f64::consts::{PI, TAU};
 use rand::{Rng, RngCore};
 
 /// Kind of load. Each acts on the middle of the plate and is as wide as the defect's size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Load {
     /// An indenter's patch, an irregular ellipse under Hertz's pressure sqrt(1 - (r/a)^2): a dent.
