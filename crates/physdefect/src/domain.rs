@@ -4,6 +4,7 @@ use ndarray::{Array2, ArrayView2, Axis, Slice};
 use rand::Rng;
 
 use crate::Error;
+use crate::params::check_size;
 
 /// A half-open pixel rectangle: rows `y0..y1`, columns `x0..x1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +43,8 @@ impl Bbox {
         Self {
             y0: self.y0.saturating_sub(margin),
             x0: self.x0.saturating_sub(margin),
-            y1: (self.y1 + margin).min(height),
-            x1: (self.x1 + margin).min(width),
+            y1: (self.y1.saturating_add(margin)).min(height),
+            x1: (self.x1.saturating_add(margin)).min(width),
         }
     }
 }
@@ -62,8 +63,9 @@ impl Domain {
     /// The whole frame.
     ///
     /// # Errors
-    /// [`Error::EmptyDomain`] if a side is zero.
+    /// [`Error::EmptyDomain`] if a side is zero, [`Error::Parameter`] for more than 2^32 pixels.
     pub fn full(height: usize, width: usize) -> Result<Self, Error> {
+        check_size("domain", (height, width))?;
         Self::from_mask(Array2::from_elem((height, width), true))
     }
 

@@ -161,10 +161,11 @@ impl Perlin {
         }
     }
 
-    /// `octaves` layers, each of half the amplitude and twice the frequency, divided by the sum of amplitudes.
+    /// Sum of `octaves` layers (1 to 64; other numbers count as the nearest of these), each of half the amplitude and twice
+    /// the frequency, divided by the sum of amplitudes.
     pub fn fractal(&self, y: f64, x: f64, octaves: u32) -> f64 {
         let (mut sum, mut total, mut amplitude, mut frequency) = (0.0, 0.0, 1.0, 1.0);
-        for k in 0..octaves.max(1) {
+        for k in 0..octaves.clamp(1, 64) {
             let layer = Self { seed: self.seed.wrapping_add(u64::from(k)) };
             sum += amplitude * layer.at(y * frequency, x * frequency);
             total += amplitude;

@@ -35,6 +35,16 @@ pub(crate) fn severity_range(model: &'static str, (low, high): (f64, f64)) -> Re
     within(model, "severity", high, (low, 1.0), "at least the lower bound and at most 1")
 }
 
+/// Refuses images of more than 2^32 pixels: larger ones are mistakes, and their arrays could not be allocated.
+pub(crate) fn check_size(what: &'static str, (height, width): (usize, usize)) -> Result<(), Error> {
+    let pixels = height.checked_mul(width).filter(|&n| n as u64 <= 1 << 32);
+    if pixels.is_some() {
+        return Ok(());
+    }
+    let size = imgkit::Size { height, width };
+    Err(imgkit::ParameterError::new(what, "size", size, "at most 2^32 pixels").into())
+}
+
 /// Declares a parameter struct: private fields with their defaults, and for each a setter `with_*` and a getter of its name.
 macro_rules! parameters {
     (

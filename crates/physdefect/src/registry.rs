@@ -39,11 +39,12 @@ pub struct Entry {
     size_measure: Option<&'static str>,
     mechanism: Option<fn() -> Box<dyn Mechanism>>,
     synthesizer: Build,
-    calibrated: Option<fn(&Calibration, Appearance) -> Result<Box<dyn Synthesizer>, Error>>,
+    calibrated: Option<BuildCalibrated>,
     #[cfg(feature = "serde")]
     config: Option<ConfigHooks>,
 }
 
+type BuildCalibrated = fn(&Calibration, Appearance) -> Result<Box<dyn Synthesizer>, Error>;
 type Build = fn(Appearance, (f64, f64)) -> Result<Box<dyn Synthesizer>, Error>;
 
 /// Makes the default configuration of an entry, or reads one from JSON.

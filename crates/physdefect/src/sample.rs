@@ -3,6 +3,7 @@
 use ndarray::{Array2, Array3, ArrayView3};
 use rand_chacha::ChaCha8Rng;
 
+use crate::params::check_size;
 use crate::{Bbox, Domain, Error, Measures, MechanismKind};
 
 /// Names one sample: the same key gives the same bytes on any thread count, in any order.
@@ -129,9 +130,10 @@ impl Sample {
     /// The mask in a frame of `height` x `width`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the box does not fit.
+    /// [`Error::Shape`] if the box does not fit, [`Error::Parameter`] for a frame of more than 2^32 pixels.
     pub fn full_mask(&self, height: usize, width: usize) -> Result<Array2<bool>, Error> {
         self.check_whole()?;
+        check_size("frame", (height, width))?;
         if self.bbox.y1 > height || self.bbox.x1 > width {
             return Err(Error::Shape {
                 what: "frame",

@@ -7,15 +7,9 @@ mod common;
 
 use ndarray::{Array2, Array3};
 use physdefect::appearance::{Appearance, Light, Material, Rendered};
-use physdefect::baselines::{CutPasteParams, CutPasteScarParams, PatchCloneParams, PerlinBlendParams};
-use physdefect::fracture::{FractureLine, Toughness, ToughnessField, frontier_half_width, lefm};
+use physdefect::fracture::FractureLine;
 use physdefect::imgkit::ParameterError;
-use physdefect::noise::{GaussianField, Perlin};
-use physdefect::pitting::{
-    Interaction, Metal, Nucleation, PitShape, PittingParams, PolygonParams, PowerLaw, Product, Seed, Susceptibility,
-    fast_march,
-};
-use physdefect::warpage::{WarpageParams, section_moment};
+use physdefect::noise::Perlin;
 use physdefect::{Bbox, Defect, Domain, Error, Measures, Sample, SampleKey, Synthesizer};
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -206,8 +200,11 @@ fn bytes_and_words_change_inside_the_mask_only() {
         let words = bytes.mapv(|v| u16::from(v) * 257);
         let domain = Domain::full(90, 70).unwrap();
         for synth in common::synthesizers() {
-            let key = SampleKey { seed: 2, index: c as u64 };
-            let Ok(sample) = synth.synthesize(common::to_float(&bytes).view(), &domain, key) else { continue };
+            let float = common::to_float(&bytes);
+            let key = |index: u64| SampleKey { seed: 2, index: c as u64 + 10 * index };
+            let made = (0..8).find_map(|index| synth.synthesize(float.view(), &domain, key(index)).ok());
+            let Some(sample) = made else { panic!("{}, {c} channels: no sample in eight", synth.name()) };
+            let mut changed = 0;
             let mask = sample.full_mask(90, 70).unwrap();
             let (a, b) = (sample.paste_u8(bytes.view()).unwrap(), sample.paste_u16(words.view()).unwrap());
             for ((y, x), &masked) in mask.indexed_iter() {
@@ -215,22 +212,10 @@ fn bytes_and_words_change_inside_the_mask_only() {
                     let at = [y, x, k];
                     assert!(masked || (a[at] == bytes[at] && b[at] == words[at]), "{} {at:?}", synth.name());
                     assert!(u16::from(a[at]).abs_diff(b[at] / 257) <= 1);
+                    changed += usize::from(a[at] != bytes[at] && b[at] != words[at]);
                 }
             }
-        }
-    }
-}
-
-/// An error of a constructor says which value of what is wrong and what it must be.
-fn named<T>(made: Result<T, Error>) -> Option<T> {
-    match made {
-        Ok(model) => Some(model),
-        Err(error) => {
-            let text = error.to_string();
-            let Error::Parameter(ParameterError { what, name, expected, .. }) = error else { panic!("{text}") };
-            assert!(!name.is_empty() && text.contains(name) && text.contains(what), "{text}");
-            assert!(expected.chars().any(|c| c.is_ascii_digit()), "no range in: {text}");
-            None
+            assert!(changed >= 4, "{}: {changed} values changed", synth.name());
         }
     }
 }
@@ -239,66 +224,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn constructors_name_what_is_wrong(v in prop::collection::vec(prop_oneof![any::<f64>(), -1.0..2.0f64], 6), n in 0usize..2000) {
-        named(PittingParams::default().with_exponent(v[0]).check());
-        named(PittingParams::default().with_exposure_years((v[0], v[1])).check());
-        named(PittingParams::default().with_spread_rate(v[1]).check());
-        named(PittingParams::default().with_grain_size(v[2]).with_grain_contrast(v[3]).check());
-        named(PittingParams::default().with_rate_spread(v[4]).check());
-        named(PittingParams::default().with_product(Product::Copper).with_deposit(v[0]).with_stain(v[5]).check());
-        named(PittingParams::default().with_pixel_pitch_mm(Some(v[2])).check());
-        named(PolygonParams::default().with_polygons(n).with_radius(v[3]).check());
-        named(PolygonParams::default().with_growth(v[4]).with_probability(v[5]).check());
-        named(PolygonParams::default().with_noise_scale(v[0]).with_noise_contrast(v[1]).check());
-        named(PolygonParams::default().with_depth(v[2]).check());
-        named(WarpageParams::default().with_size((v[0], v[1])).check());
-        named(WarpageParams::default().with_load_ratio((v[2], v[3])).check());
-        named(WarpageParams::default().with_thickness(v[4]).check());
-        named(WarpageParams::default().with_yield_strain(v[5]).with_poisson(v[0]).check());
-        named(WarpageParams::default().with_foundation_length(v[1]).check());
-        named(WarpageParams::default().with_irregularity(v[2]).check());
-        named(WarpageParams::default().with_view(Some([v[3], v[4], v[5]])).check());
-        named(CutPasteParams::default().with_severity((v[0], v[1])).check());
-        named(CutPasteScarParams::default().with_severity((v[2], v[3])).check());
-        named(PerlinBlendParams::default().with_severity((v[4], v[5])).check());
-        named(PatchCloneParams::default().with_severity((v[1], v[2])).check());
-        named(Toughness::Gaussian { disorder: v[0] }.check());
-        named(Toughness::Voronoi { modulus: v[1] }.check());
-        named(Light::default().with_azimuth(v[0]).with_elevation(v[1]).with_ambient(v[2]).check());
-        named(Material::MATTE.with_albedo(v[3]).with_cavity(v[4]).with_rim(v[5]).check());
-        let crack = Rendered::new(FractureLine::default(), Appearance::default()).unwrap();
-        named(crack.with_severity(v[0], v[1]));
-    }
-
-    #[test]
-    fn functions_take_any_number(v in prop::collection::vec(any::<f64>(), 8), seed: u64, side in 0usize..40) {
-        let _ = (lefm::kink_angle(v[0], v[1]), lefm::kinked(v[0], v[1], v[2]), lefm::release(v[0], v[1]));
-        let _ = (lefm::zone_factor(v[0], v[1]), lefm::opening(v[0], v[1], v[2]), lefm::tip_opening(v[0], v[1]));
-        let _ = lefm::RemoteStress { s1: v[0], s2: v[1], angle: v[2] }.intensity(v[3], v[4], v[5]);
-        let _ = (frontier_half_width(v[0], v[1], v[2]), section_moment(v[3]));
-        let _ = (Perlin::new(seed).fractal(v[0], v[1], 3), GaussianField::new(seed).at(v[2], v[3]));
-        let _ = ToughnessField::new(Toughness::Voronoi { modulus: v[0] }, v[1], seed).at(v[2], v[3]);
-        let _ = (PowerLaw { rate: v[0], exponent: v[1] }.depth(v[2]), Metal::IRON.penetration_mm_per_year(v[3]));
-        let _ = PitShape::WideShallow.profile(v[4], v[5]);
-        let seeds = [Seed { y: v[0], x: v[1], time: v[2], speed_factor: v[3] }, Seed { y: 1.0, x: 2.0, time: v[4], speed_factor: v[5] }];
-        let front = fast_march((side, 17), &seeds, v[6], |y, _| v[7] as f32 * y as f32);
-        prop_assert_eq!(front.time.dim(), (side, 17));
-        if side > 0 {
-            let nucleation = Nucleation {
-                rate: v[0],
-                decay: v[1],
-                susceptibility: Susceptibility::Patch { radius: v[2] },
-                interaction: Interaction::Thomas { pits_per_cluster: v[3], spread: v[4] },
-            };
-            let domain = Domain::full(side, 9).unwrap();
-            let nuclei = nucleation.sample(&domain, v[5], &mut SampleKey { seed, index: 0 }.rng());
-            prop_assert!(nuclei.iter().all(|n| n.y < side && n.x < 9));
-            prop_assert!(nuclei.len() < 40_000, "{} births", nuclei.len());
-        }
-    }
-
-    #[test]
-    fn any_photo_and_domain(kind in 0u32..5, h in 1usize..90, w in 1usize..90, c in 1usize..6, share in 0.0..1.0f64, seed: u64, which in 0usize..9) {
+    fn any_photo_and_domain(kind in 0u32..5, h in 1usize..90, w in 1usize..90, c in 1usize..6, share in 0.0..1.0f64, seed: u64, which in 0..common::synthesizers().len()) {
         let photo = common::to_float(&common::photo(kind, h, w, c, &mut ChaCha8Rng::seed_from_u64(seed)));
         let noise = Perlin::new(seed);
         let mask = Array2::from_shape_fn((h, w), |(y, x)| noise.at(y as f64 / 12.0, x as f64 / 12.0) < 2.0 * share - 1.0);

@@ -56,6 +56,8 @@ fn nothing_to_see_is_refused() {
 fn on_file(path: &str) -> Option<Foreground> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(path);
     let Ok(image) = image::open(&root) else {
+        let wanted = std::env::var_os("MAPHC2F_NEEDS_DATA").is_some();
+        assert!(!wanted, "MAPHC2F_NEEDS_DATA is set, but {} is missing", root.display());
         println!("skipped: no {}", root.display());
         return None;
     };

@@ -38,7 +38,7 @@ fn distance_error(n: usize) -> f64 {
             }
         }
     }
-    let front = fast_march((n, n), &seeds, f64::INFINITY, |_, _| 1.0);
+    let front = fast_march((n, n), &seeds, f64::INFINITY, |_, _| 1.0).unwrap();
     front.time.indexed_iter().map(|((y, x), &t)| (f64::from(t) - radius(y, x)).abs() * h).fold(0.0, f64::max)
 }
 
@@ -51,7 +51,7 @@ fn eikonal_with_unit_speed_is_the_euclidean_distance_to_first_order() {
     }
     assert!(errors[3] < 3e-3, "{errors:?}");
     // A lone point loses a logarithm but stays a distance.
-    let front = fast_march((201, 201), &[seed(100.0, 100.0, 0.0)], f64::INFINITY, |_, _| 1.0);
+    let front = fast_march((201, 201), &[seed(100.0, 100.0, 0.0)], f64::INFINITY, |_, _| 1.0).unwrap();
     for ((y, x), &t) in front.time.indexed_iter() {
         let d = (y as f64 - 100.0).hypot(x as f64 - 100.0);
         assert!((f64::from(t) - d).abs() < 1.6, "{t} for {d} at {y}, {x}");
@@ -61,7 +61,7 @@ fn eikonal_with_unit_speed_is_the_euclidean_distance_to_first_order() {
 #[test]
 fn eikonal_merges_fronts_by_the_earlier_arrival_and_stops_in_time() {
     let (a, b) = (seed(30.0, 20.0, 0.0), seed(30.0, 60.0, 8.0));
-    let solve = |seeds: &[Seed], stop| fast_march((61, 81), seeds, stop, |_, _| 1.0);
+    let solve = |seeds: &[Seed], stop| fast_march((61, 81), seeds, stop, |_, _| 1.0).unwrap();
     let (one, two, both) = (solve(&[a], 1e9), solve(&[b], 1e9), solve(&[a, b], 1e9));
     for ((y, x), &t) in both.time.indexed_iter() {
         let earlier = one.time[[y, x]].min(two.time[[y, x]]);
@@ -92,7 +92,7 @@ fn eikonal_obeys_snells_law_for_a_plane_front() {
         seeds.push(seed(y as f64, 0.0, y as f64 * angle.sin() / f1));
     }
     let speed = |_, x: usize| if x < jump { f1 as f32 } else { f2 as f32 };
-    let front = fast_march((h, w), &seeds, f64::INFINITY, speed);
+    let front = fast_march((h, w), &seeds, f64::INFINITY, speed).unwrap();
     let t = |y: usize, x: usize| f64::from(front.time[[y, x]]);
     // That far down the grid's upper edge, where the front enters wrongly, is not felt.
     let (y, x) = (400, 100);
@@ -110,7 +110,8 @@ fn eikonal_obeys_fermats_principle_across_a_speed_jump() {
     let (n, jump) = (201usize, 60usize);
     let source = (100.0, 20.0);
     let front =
-        fast_march((n, n), &[seed(source.0, source.1, 0.0)], f64::INFINITY, |_, x| if x < jump { 1.0 } else { 2.0 });
+        fast_march((n, n), &[seed(source.0, source.1, 0.0)], f64::INFINITY, |_, x| if x < jump { 1.0 } else { 2.0 })
+            .unwrap();
     let interface = jump as f64 - 0.5;
     for target in [(100usize, 180usize), (60, 150), (20, 120), (150, 190), (180, 80)] {
         let (ty, tx) = (target.0 as f64, target.1 as f64);

@@ -5,6 +5,9 @@ use std::collections::BinaryHeap;
 
 use ndarray::Array2;
 
+use crate::Error;
+use crate::params::check_size;
+
 /// A point the front starts from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Seed {
@@ -67,13 +70,23 @@ struct Marcher<'a, S> {
 /// ```
 /// use physdefect::pitting::{Seed, fast_march};
 /// let seed = Seed { y: 20.0, x: 20.0, time: 0.0, speed_factor: 1.0 };
-/// let front = fast_march((41, 41), &[seed], f64::INFINITY, |_, _| 2.0);
+/// let front = fast_march((41, 41), &[seed], f64::INFINITY, |_, _| 2.0)?;
 /// assert!((front.time[[20, 40]] - 10.0).abs() < 1e-4); // 20 px at 2 px per unit of time
+/// # Ok::<(), physdefect::Error>(())
 /// ```
-pub fn fast_march<S: Fn(usize, usize) -> f32>(dim: (usize, usize), seeds: &[Seed], stop: f64, speed: S) -> Front {
+///
+/// # Errors
+/// [`Error::Parameter`] for a grid of more than 2^32 pixels.
+pub fn fast_march<S: Fn(usize, usize) -> f32>(
+    dim: (usize, usize),
+    seeds: &[Seed],
+    stop: f64,
+    speed: S,
+) -> Result<Front, Error> {
     let (h, w) = dim;
+    check_size("fast_march", dim)?;
     if h == 0 || w == 0 {
-        return Front { time: Array2::zeros(dim), owner: Array2::zeros(dim) };
+        return Ok(Front { time: Array2::zeros(dim), owner: Array2::zeros(dim) });
     }
     let stride = w + 2;
     let wall = Cell { arrived: f32::INFINITY, trial: f32::INFINITY, slowness: f32::INFINITY, owner: Front::UNREACHED };
@@ -94,7 +107,7 @@ pub fn fast_march<S: Fn(usize, usize) -> f32>(dim: (usize, usize), seeds: &[Seed
             *o = cell.owner;
         }
     }
-    Front { time, owner }
+    Ok(Front { time, owner })
 }
 
 impl<S: Fn(usize, usize) -> f32> Marcher<'_, S> {

@@ -161,7 +161,7 @@ impl Mechanism for PittingLoss {
         let front = fast_march((reach.height(), reach.width()), &seeds, stop, |y, x| {
             let (y, x) = (y + reach.y0, x + reach.x0);
             if mask[[y, x]] { f0 * (1.0 + d * grains.value(y, x)) } else { 0.0 }
-        });
+        })?;
         Ok(self.relief(&front, &pits, reach, now, speed, &mottle))
     }
 }

@@ -36,7 +36,7 @@ fn distance_error(n: usize) -> f64 {
     let radius = |y: usize, x: usize| (y as f64 - middle).hypot(x as f64 - middle);
     let disc = (0..n * n).map(|p| (p / n, p % n)).filter(|&(y, x)| radius(y, x) * h <= 0.1);
     let seeds: Vec<Seed> = disc.map(|(y, x)| seed(y as f64, x as f64, radius(y, x))).collect();
-    let front = fast_march((n, n), &seeds, f64::INFINITY, |_, _| 1.0);
+    let front = fast_march((n, n), &seeds, f64::INFINITY, |_, _| 1.0)?;
     front.time.indexed_iter().map(|((y, x), &t)| (f64::from(t) - radius(y, x)).abs() * h).fold(0.0, f64::max)
 }
 
@@ -64,7 +64,7 @@ fn snell(table: &mut Table) {
     let angle = 35f64.to_radians();
     let seeds: Vec<Seed> = (0..420).map(|y| seed(f64::from(y), 0.0, f64::from(y) * angle.sin() / f1)).collect();
     let speed = |_, x: usize| if x < jump { f1 as f32 } else { f2 as f32 };
-    let front = fast_march((420, 120), &seeds, f64::INFINITY, speed);
+    let front = fast_march((420, 120), &seeds, f64::INFINITY, speed)?;
     let t = |y: usize, x: usize| f64::from(front.time[[y, x]]);
     let (along, into) = ((t(400, 100) - t(360, 100)) / 40.0, (t(400, 100) - t(400, 60)) / 40.0);
     let exact = (f2 / f1 * angle.sin()).asin().to_degrees();
@@ -82,7 +82,7 @@ fn fermat(table: &mut Table) {
     let (f1, f2, n, jump) = (1.0f64, 2.0f64, 201usize, 60usize);
     let source = (100.0, 20.0);
     let speed = |_, x: usize| if x < jump { f1 as f32 } else { f2 as f32 };
-    let front = fast_march((n, n), &[seed(source.0, source.1, 0.0)], f64::INFINITY, speed);
+    let front = fast_march((n, n), &[seed(source.0, source.1, 0.0)], f64::INFINITY, speed)?;
     let interface = jump as f64 - 0.5;
     let mut worst = 0.0f64;
     for target in [(100usize, 180usize), (60, 150), (20, 120), (150, 190), (180, 80)] {
