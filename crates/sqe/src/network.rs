@@ -376,6 +376,26 @@ mod tests {
         }
     }
 
+    /// Rows 1, 3 and 5 in every column: mean 3, standard deviation sqrt(8/3); a constant column is divided by the floor
+    /// 1e-4.
+    #[test]
+    fn inputs_are_standardized_and_clamped() {
+        let net = EfficientNetLite0::pretrained().unwrap();
+        let mut sqe = Sqe::new(&net, Head::Global, 1).unwrap();
+        let row = |value: f32| [vec![7.0], vec![value; 255]].concat();
+        sqe.standardize(&[row(1.0), row(3.0), row(5.0)]);
+        let mut image = features(1);
+        image.global = [vec![7.0, 3.0, 5.0, 1e9], vec![1.0; 252]].concat();
+        let input = flat(&sqe.batch(&[&image]).unwrap().0).unwrap();
+        let deviation = (8.0f64 / 3.0).sqrt();
+        for (found, want) in input.iter().zip([0.0, 0.0, 2.0 / deviation, 10.0, -2.0 / deviation]) {
+            assert!((found - want).abs() < 1e-6, "{found} {want}");
+        }
+        image.global[0] = 7.01;
+        let clamped = flat(&sqe.batch(&[&image]).unwrap().0).unwrap()[0];
+        assert_eq!(clamped, 10.0);
+    }
+
     #[test]
     fn features_of_another_width_are_rejected() {
         let net = EfficientNetLite0::pretrained().unwrap();
