@@ -7,7 +7,7 @@ use imgkit::Size;
 use imgkit::resize::{Kernel, ResizeError, resize_map};
 use ndarray::{Array2, ArrayView2, Axis, Slice};
 
-use crate::metrics::{Reducer, label_components};
+use crate::metrics::{MetricError, Reducer, label_components};
 use crate::smoothing::Smoothing;
 
 /// Rule for the size that an image is resized to before the crop.
@@ -156,9 +156,12 @@ impl Protocol {
     /// Brings a ground-truth mask from the size of the image to that of the evaluation.
     ///
     /// # Errors
-    /// [`ResizeError::Size`] when the mask is empty.
-    pub fn truth(&self, mask: ArrayView2<'_, bool>) -> Result<Array2<bool>, ResizeError> {
-        let to = self.resized(mask.dim()).into();
+    /// [`MetricError::Resize`] when the mask is empty or a side of the protocol is 0 or above 16 384.
+    pub fn truth(&self, mask: ArrayView2<'_, bool>) -> Result<Array2<bool>, MetricError> {
+        let to = self.resized(mask.dim());
+        check_side(mask.dim().into(), to)?;
+        check_side(to, self.evaluation.map_or(to, |side| (side, side).into()))?;
+        let to = to.into();
         let levels = mask.mapv(|m| if m { 255_u8 } else { 0 });
         let resized = match self.truth {
             TruthRule::Original => return Ok(mask.to_owned()),
@@ -169,7 +172,7 @@ impl Protocol {
         };
         let cropped = self.cropped(resized.view());
         match self.evaluation {
-            Some(side) if cropped.dim() != (side, side) => nearest(cropped, (side, side)),
+            Some(side) if cropped.dim() != (side, side) => Ok(nearest(cropped, (side, side))?),
             _ => Ok(cropped.to_owned()),
         }
     }
@@ -178,10 +181,11 @@ impl Protocol {
     /// image after the crop, at any size; `original` is the size of the ground truth, which `native` resizes to.
     ///
     /// # Errors
-    /// [`ResizeError::Size`] when a side is 0.
-    pub fn map(&self, map: ArrayView2<'_, f32>, original: impl Into<Size>) -> Result<Array2<f32>, ResizeError> {
-        let to = self.evaluation.map_or_else(|| original.into().into(), |side| (side, side));
-        Ok(self.smoothing.apply(resize_map(map, to, Kernel::Bilinear)?.view()))
+    /// [`MetricError::Resize`] when a side is 0 or above 16 384; [`MetricError::Parameter`] as [`Smoothing::check`].
+    pub fn map(&self, map: ArrayView2<'_, f32>, original: impl Into<Size>) -> Result<Array2<f32>, MetricError> {
+        let to = self.evaluation.map_or_else(|| original.into(), |side| (side, side).into());
+        check_side(map.dim().into(), to)?;
+        Ok(self.smoothing.apply(resize_map(map, to.into(), Kernel::Bilinear)?.view())?)
     }
 
     /// Counts the defects (8-connected regions of a mask at the image's size) that the crop removes entirely.
@@ -220,6 +224,13 @@ impl Protocol {
         }
         image
     }
+}
+
+/// Largest side that a protocol resizes to.
+const MAX_SIDE: usize = 1 << 14;
+
+fn check_side(from: Size, to: Size) -> Result<(), ResizeError> {
+    if to.height.max(to.width) > MAX_SIDE { Err(ResizeError::Size { from, to }) } else { Ok(()) }
 }
 
 /// PIL's bilinear resizing of 8-bit pixels, in its fixed point: rows first, rounded to 8 bits between the directions.

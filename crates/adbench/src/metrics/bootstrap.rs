@@ -8,6 +8,9 @@ use rayon::prelude::*;
 use super::error::MetricError;
 use super::ranking::check_classes;
 
+/// Largest number of resamples, whose figures are all held in memory.
+const MAX_RESAMPLES: usize = 10_000_000;
+
 /// Parameters of [`bootstrap`].
 ///
 /// ```
@@ -30,7 +33,7 @@ impl Default for BootstrapParams {
 }
 
 impl BootstrapParams {
-    /// Sets the number of resampled test sets: at least 2; 2000 by default.
+    /// Sets the number of resampled test sets: 2 to 10 000 000; 2000 by default.
     #[must_use]
     pub fn with_resamples(self, resamples: usize) -> Self {
         Self { resamples, ..self }
@@ -72,7 +75,7 @@ impl BootstrapParams {
     /// [`ParameterError`] for the first parameter out of range.
     pub fn check(&self) -> Result<(), ParameterError> {
         let Self { resamples, level, .. } = *self;
-        ensure(resamples >= 2, "bootstrap", "resamples", resamples, "at least 2")?;
+        ensure((2..=MAX_RESAMPLES).contains(&resamples), "bootstrap", "resamples", resamples, "2 to 10 000 000")?;
         ensure(level > 0.0 && level < 1.0, "bootstrap", "level", level, "above 0 and below 1")
     }
 }

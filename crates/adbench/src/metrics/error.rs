@@ -48,6 +48,10 @@ pub enum MetricError {
     /// A parameter is outside its range.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
+    /// A map or a mask cannot be resized as the protocol says.
+    #[cfg(feature = "protocols")]
+    #[error(transparent)]
+    Resize(#[from] imgkit::resize::ResizeError),
     /// A score map holds no pixel.
     #[error("the score map is empty; give at least one pixel")]
     EmptyMap,
