@@ -6,9 +6,9 @@
 
 prints one JSON object: versions, cpu, side, and for each network and one and two threads {fastest, median} in milliseconds of
 
-    onnxruntime  the CPU provider, all graph optimisations, batch norm folded by the exporter
+    onnxruntime  the CPU provider, all graph optimizations, batch norm folded by the exporter
     torch        the network in inference mode, contiguous tensors
-    ours         the crate's example, in turn with the peers, so that a busy neighbour meets all alike; it starts from an (H, W, C) image
+    ours         the crate's example, in turn with the peers, so that a busy neighbor meets all alike; it starts from an (H, W, C) image
 
 All give the same maps: the three layers of the residual network, the default taps of the others. The side is rounded down to a multiple
 of 14 for the transformers. The random weights are saved for ours in the file format that the public weights come in.

@@ -7,10 +7,10 @@ prints one JSON object:
 
     versions, cpu, side, gflop (two per multiply and add of the convolutions)
     threads: {1: {...}, 2: {...}} of {fastest, median} in milliseconds
-        onnxruntime: the CPU provider, all graph optimisations; outputs the four taps
+        onnxruntime: the CPU provider, all graph optimizations; outputs the four taps
         torch: the same graph, module calls in inference mode, batch norm folded; contiguous tensors
         torch_channels_last: the same in the other memory layout
-        ours: with --ours, the crate's example; it runs in turn with the peers, so that a busy neighbour meets all alike
+        ours: with --ours, the crate's example; it runs in turn with the peers, so that a busy neighbor meets all alike
 
 Weights are random: they do not change the time. Every convolution carries its bias, ReLU6 is a clip to [0, 6]. PyTorch pads
 symmetrically where the network pads the far side by one more, which costs the same work.

@@ -109,10 +109,10 @@ def mvtec_au_pro(maps, masks, limit, num_thresholds=5000):
     normal = np.zeros(sum(m.size for m in masks))
     components, at = [], 0
     for values, mask in zip(maps, masks):
-        labelled, count = ndimage_label(mask, structure)
+        labeled, count = ndimage_label(mask, structure)
         for k in range(count):
-            components.append(np.sort(values[labelled == k + 1]))
-        good = values[labelled == 0]
+            components.append(np.sort(values[labeled == k + 1]))
+        good = values[labeled == 0]
         normal[at : at + len(good)] = good
         at += len(good)
     normal = np.resize(normal, at)
@@ -137,10 +137,10 @@ def exact_au_pro(maps, masks, limit):
     weights, normal, keys = [], [], []
     regions = 0
     for values, mask in zip(maps, masks):
-        labelled, count = ndimage_label(mask, np.ones((3, 3)))
-        sizes = np.bincount(labelled.ravel(), minlength=count + 1).astype(float)
+        labeled, count = ndimage_label(mask, np.ones((3, 3)))
+        sizes = np.bincount(labeled.ravel(), minlength=count + 1).astype(float)
         sizes[0] = np.inf
-        weights.append((1 / sizes)[labelled.ravel()])
+        weights.append((1 / sizes)[labeled.ravel()])
         normal.append(~mask.ravel())
         keys.append(values.ravel())
         regions += count

@@ -96,7 +96,7 @@ def multigrid(a, b, tolerance):
 
 
 def clone(mask, target, source):
-    # seamlessClone overwrites the caller's mask, and centres the mask's bounding box on the point it is given. The box
+    # seamlessClone overwrites the caller's mask, and centers the mask's bounding box on the point it is given. The box
     # spans the mask's pixels from the least to the greatest, both included.
     y, x = np.nonzero(mask)
     size = (int(x.max() - x.min()) + 1, int(y.max() - y.min()) + 1)

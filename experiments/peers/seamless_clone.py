@@ -27,7 +27,7 @@ def main():
         mask = cv2.imread(str(folder / "mask.png"), cv2.IMREAD_GRAYSCALE)
         if target is None or source is None or mask is None:
             parser.error(f"{folder}: target.png, source.png and mask.png are needed")
-        # the mask's bounding box is centred on the point given
+        # the mask's bounding box is centered on the point given
         y, x = np.nonzero(mask)
         size = (int(x.max() - x.min()) + 1, int(y.max() - y.min()) + 1)
         at = (int(x.min()) + size[0] // 2, int(y.min()) + size[1] // 2)

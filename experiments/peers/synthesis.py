@@ -47,10 +47,10 @@ def perlin(rng, scales=6):
     angles = 2 * np.pi * rng.random((ry + 1, rx + 1))
     gradients = np.stack([np.cos(angles), np.sin(angles)], -1)
     y, x = np.meshgrid(np.arange(SIDE) * ry / SIDE, np.arange(SIDE) * rx / SIDE, indexing="ij")
-    iy, ix = y.astype(int), x.astype(int)
-    fy, fx = y - iy, x - ix
+    row, column = y.astype(int), x.astype(int)
+    fy, fx = y - row, x - column
     fade = lambda t: t * t * t * (t * (t * 6 - 15) + 10)
-    dot = lambda dy, dx: gradients[iy + dy, ix + dx, 0] * (fy - dy) + gradients[iy + dy, ix + dx, 1] * (fx - dx)
+    dot = lambda dy, dx: gradients[row + dy, column + dx, 0] * (fy - dy) + gradients[row + dy, column + dx, 1] * (fx - dx)
     u, v = fade(fy), fade(fx)
     top = dot(0, 0) * (1 - v) + dot(0, 1) * v
     bottom = dot(1, 0) * (1 - v) + dot(1, 1) * v
@@ -74,8 +74,8 @@ def clone_nsa(photos, rng):
     h, w = max(8, int(h * scale)), max(8, int(w * scale))
     patch = cv2.resize(source[y : y + h, x : x + w], (w, h))
     mask = np.full((h, w), 255, np.uint8)
-    centre = (int(rng.integers(w // 2 + 1, SIDE - w // 2 - 1)), int(rng.integers(h // 2 + 1, SIDE - h // 2 - 1)))
-    mixed = cv2.seamlessClone(patch, target, mask, centre, cv2.NORMAL_CLONE)
+    center = (int(rng.integers(w // 2 + 1, SIDE - w // 2 - 1)), int(rng.integers(h // 2 + 1, SIDE - h // 2 - 1)))
+    mixed = cv2.seamlessClone(patch, target, mask, center, cv2.NORMAL_CLONE)
     return mixed, np.abs(mixed.astype(int) - target).max(-1) > 0
 
 

@@ -79,6 +79,12 @@ pub struct CachedSource<'a> {
     cache: Cache<(usize, usize, u64), Anomaly>,
 }
 
+impl std::fmt::Debug for CachedSource<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CachedSource").field("cache", &self.cache).finish_non_exhaustive()
+    }
+}
+
 impl<'a> CachedSource<'a> {
     /// Wraps a source; nothing is kept yet.
     #[must_use]

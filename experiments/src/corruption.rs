@@ -18,6 +18,7 @@ const SALT: u64 = 0x7370_6f69_6c74;
 ///
 /// It sets their severity to `None`, so that corrupted samples can be told apart in the weight log. The mechanism that
 /// is left out for validation is corrupted as well, for it comes from the same source.
+#[derive(Debug)]
 pub struct Corrupted<'a, S> {
     source: &'a S,
     rate: f64,

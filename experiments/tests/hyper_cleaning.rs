@@ -1,4 +1,4 @@
-//! The optimiser on another problem than the detector's: wrong labels get low weight.
+//! The optimizer on another problem than the detector's: wrong labels get low weight.
 #![allow(clippy::unwrap_used)] // a test may panic
 
 use experiments::cleaning::{Cleaning, Faulty, Setting, brute_force};

@@ -203,7 +203,7 @@ struct Time {
     stream: [f64; 2],
 }
 
-/// Bytes of a V(1,1) cycle a pixel of three channels, all grids, every sweep fused with its neighbours.
+/// Bytes of a V(1,1) cycle a pixel of three channels, all grids, every sweep fused with its neighbors.
 const CYCLE_BYTES: f64 = 168.0;
 
 impl Time {

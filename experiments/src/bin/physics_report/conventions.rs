@@ -1,4 +1,4 @@
-//! What every synthesiser promises, counted.
+//! What every synthesizer promises, counted.
 
 use crate::physdefect::appearance::{Appearance, Light, Material};
 use crate::physdefect::fracture::{FractureLine, PaperFrontier};
@@ -94,12 +94,12 @@ fn breaches(photo: &Array3<f32>, domain: &Domain, sample: &Sample) -> Result<(us
 
 fn mask_contract(table: &mut Table, models: &[SynthesizerConfig]) -> Result<(), Error> {
     for model in models {
-        let synthesiser = model.build()?;
+        let synthesizer = model.build()?;
         let counts = (0..SAMPLES as u64)
             .into_par_iter()
             .map(|index| {
                 let (photo, domain) = scene(index)?;
-                match synthesiser.synthesize(photo.view(), &domain, SampleKey { seed: 99, index }) {
+                match synthesizer.synthesize(photo.view(), &domain, SampleKey { seed: 99, index }) {
                     Ok(sample) => breaches(&photo, &domain, &sample).map(Some),
                     Err(Error::Invisible { .. } | Error::DomainTooSmall { .. }) => Ok(None),
                     Err(other) => Err(other),
@@ -107,7 +107,7 @@ fn mask_contract(table: &mut Table, models: &[SynthesizerConfig]) -> Result<(), 
             })
             .collect::<Result<Vec<_>, Error>>()?;
         let made: Vec<_> = counts.iter().flatten().collect();
-        let name = synthesiser.name();
+        let name = synthesizer.name();
         let outside = made.iter().filter(|b| b.0 + b.1 > 0).count();
         let case = format!("{name}: samples that change a pixel outside mask or domain");
         table.breaches(case, "mask contract, bit for bit", outside, made.len(), 0);
@@ -179,8 +179,8 @@ fn threads(table: &mut Table, models: &[SynthesizerConfig]) -> Result<(), Error>
     let (photo, domain) = scene(5)?;
     let mut unequal = 0;
     for model in models {
-        let synthesiser = model.build()?;
-        let make = |index| synthesiser.synthesize(photo.view(), &domain, SampleKey { seed: 8, index });
+        let synthesizer = model.build()?;
+        let make = |index| synthesizer.synthesize(photo.view(), &domain, SampleKey { seed: 8, index });
         let serial: Vec<_> = (0..100u64).map(make).collect();
         let parallel: Vec<_> = (0..100u64).into_par_iter().map(make).collect();
         unequal += serial.iter().zip(&parallel).filter(|(a, b)| !same(a, b)).count();

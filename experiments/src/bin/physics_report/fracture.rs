@@ -145,11 +145,11 @@ fn opening(table: &mut Table) -> Result<(), Error> {
     let (mut worst, mut columns) = (0.0f64, 0.0);
     if let Some((crack, key)) = whole_crack(&model, &domain, 0.9)? {
         let defect = model.generate(&domain, 0.9, &mut key.rng())?;
-        let (width, centre) = (crack.measures["max_opening_px"], crack.branches[0].points[0]);
+        let (width, center) = (crack.measures["max_opening_px"], crack.branches[0].points[0]);
         for end in crack.branches.iter().filter_map(|arm| arm.points.last()) {
-            let a = (end[1] - centre[1]).abs();
+            let a = (end[1] - center[1]).abs();
             for x in 0..defect.bbox.width() {
-                let s = ((defect.bbox.x0 + x) as f64 - centre[1]) * (end[1] - centre[1]).signum();
+                let s = ((defect.bbox.x0 + x) as f64 - center[1]) * (end[1] - center[1]).signum();
                 if s > 0.0 && s < 0.9 * a {
                     let exact = width * (1.0 - (s / a).powi(2)).sqrt();
                     let drawn: f64 = defect.opacity.column(x).iter().map(|&v| f64::from(v)).sum();

@@ -248,7 +248,7 @@ fn faraday(table: &mut Table) -> Result<(), Error> {
     let handbook = "handbook (Fontana, Corrosion Engineering)";
     let metals = [
         ("iron", Metal::IRON, 11.6, 0.02),
-        ("aluminium", Metal::ALUMINUM, 10.9, 0.05),
+        ("aluminum", Metal::ALUMINUM, 10.9, 0.05),
         ("copper", Metal::COPPER, 11.6, 0.05),
     ];
     for (name, metal, rate, tolerance) in metals {

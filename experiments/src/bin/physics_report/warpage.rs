@@ -1,4 +1,4 @@
-//! PW against plate theory's tables, closed forms and fibre-by-fibre integration.
+//! PW against plate theory's tables, closed forms and fiber-by-fiber integration.
 
 use crate::physdefect::warpage::{Load, PlasticWarpage, Plate, Tolerance, WarpageParams, section_moment};
 use crate::physdefect::{Domain, Error, Mechanism, SampleKey};
@@ -24,7 +24,7 @@ fn square(n: usize) -> Result<Plate, Error> {
     Plate::new(n, n, 1.0, 1.0, 1.0, 0.3, 0.0)
 }
 
-fn centre(w: &[f64], n: usize) -> f64 {
+fn center(w: &[f64], n: usize) -> f64 {
     w[(n / 2) * n + n / 2]
 }
 
@@ -50,15 +50,15 @@ fn uniform_load(table: &mut Table) -> Result<(), Error> {
     let mut errors = [0.0; 4];
     let mut ours = 0.0;
     for (n, error) in [15, 31, 63, 127].into_iter().zip(&mut errors) {
-        ours = centre(&square(n)?.deflection(&vec![1.0; n * n]), n);
+        ours = center(&square(n)?.deflection(&vec![1.0; n * n]), n);
         *error = ours - exact;
     }
-    table.near("square plate, uniform load, centre, q a^4/D", (0.00406, TABLES), ours, 5e-6);
+    table.near("square plate, uniform load, center, q a^4/D", (0.00406, TABLES), ours, 5e-6);
     table.near("the same", (exact, "Navier's series"), ours, 1e-6);
     orders(table, "uniform load", (1.98, 2.02), errors);
     let plate = Plate::new(127, 63, 2.0, 1.0, 1.0, 0.3, 0.0)?;
     let w = plate.deflection(&vec![1.0; 127 * 63]);
-    table.near("plate 2 : 1, uniform load, centre, q a^4/D", (0.01013, TABLES), w[63 * 63 + 31], 1e-5);
+    table.near("plate 2 : 1, uniform load, center, q a^4/D", (0.01013, TABLES), w[63 * 63 + 31], 1e-5);
 
     let (n, plate) = (127, square(127)?);
     let w = plate.deflection(&vec![1.0; n * n]);
@@ -75,10 +75,10 @@ fn point_load(table: &mut Table) -> Result<(), Error> {
     let mut errors = [0.0; 4];
     let mut ours = 0.0;
     for (n, error) in [15, 31, 63, 127].into_iter().zip(&mut errors) {
-        ours = centre(&square(n)?.deflection(&point(n)), n);
+        ours = center(&square(n)?.deflection(&point(n)), n);
         *error = ours - exact;
     }
-    table.near("square plate, central point load, centre, P a^2/D", (0.01160, TABLES), ours, 2e-5);
+    table.near("square plate, central point load, center, P a^2/D", (0.01160, TABLES), ours, 2e-5);
     table.near("the same", (exact, "Navier's series"), ours, 2e-5);
     // The load's own singularity leaves h^2 log h: the order rises towards 2.
     orders(table, "point load", (1.6, 2.1), errors);
@@ -88,7 +88,7 @@ fn point_load(table: &mut Table) -> Result<(), Error> {
 fn other_elastic(table: &mut Table) -> Result<(), Error> {
     let (n, l) = (255, 1.0f64 / 16.0);
     let plate = Plate::new(n, n, 1.0, 1.0, 1.0, 0.3, l.powi(-4))?;
-    let ours = centre(&plate.deflection(&point(n)), n);
+    let ours = center(&plate.deflection(&point(n)), n);
     table.within_share(
         "elastic foundation, point load, plate 16 l wide",
         (l * l / 8.0, "P l^2/(8 D), infinite plate"),
@@ -97,8 +97,8 @@ fn other_elastic(table: &mut Table) -> Result<(), Error> {
     );
     let (n, nu) = (127, 0.3);
     let cycle = square(n)?.load_and_unload(&[], &vec![1.0; n * n], 1e9, EXACT);
-    let source = "Prandtl's membrane, centre / (1 + nu) k a^2";
-    table.near("uniform thermal curvature, centre", (0.073671, source), centre(&cycle.loaded, n) / (1.0 + nu), 2e-5);
+    let source = "Prandtl's membrane, center / (1 + nu) k a^2";
+    table.near("uniform thermal curvature, center", (0.073671, source), center(&cycle.loaded, n) / (1.0 + nu), 2e-5);
     Ok(())
 }
 
@@ -133,7 +133,7 @@ fn section(table: &mut Table) {
     }
     table.at_most(
         "section moment, 7 curvatures, worst, M_y",
-        ("sum over 200 000 fibres", "ideal plasticity"),
+        ("sum over 200 000 fibers", "ideal plasticity"),
         worst,
         1e-8,
     );
