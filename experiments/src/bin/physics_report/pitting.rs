@@ -10,9 +10,9 @@ use oracles::statistics::{gumbel_departure, kolmogorov, randomness_departure, sl
 use rand_chacha::ChaCha8Rng;
 
 pub(crate) fn run(table: &mut Table) -> Result<(), Error> {
-    distance(table);
-    snell(table);
-    fermat(table);
+    distance(table)?;
+    snell(table)?;
+    fermat(table)?;
     growth(table)?;
     shapes(table)?;
     patterns(table)?;
@@ -31,17 +31,18 @@ fn seed(y: f64, x: f64, time: f64) -> Seed {
 }
 
 /// Largest error, as a share of the unit square's side, of the distance from a disc of radius 0.1 in its middle.
-fn distance_error(n: usize) -> f64 {
+fn distance_error(n: usize) -> Result<f64, Error> {
     let (middle, h) = ((n - 1) as f64 / 2.0, 1.0 / (n - 1) as f64);
     let radius = |y: usize, x: usize| (y as f64 - middle).hypot(x as f64 - middle);
     let disc = (0..n * n).map(|p| (p / n, p % n)).filter(|&(y, x)| radius(y, x) * h <= 0.1);
     let seeds: Vec<Seed> = disc.map(|(y, x)| seed(y as f64, x as f64, radius(y, x))).collect();
     let front = fast_march((n, n), &seeds, f64::INFINITY, |_, _| 1.0)?;
-    front.time.indexed_iter().map(|((y, x), &t)| (f64::from(t) - radius(y, x)).abs() * h).fold(0.0, f64::max)
+    let error = |((y, x), &t): ((usize, usize), &f32)| (f64::from(t) - radius(y, x)).abs() * h;
+    Ok(front.time.indexed_iter().map(error).fold(0.0, f64::max))
 }
 
-fn distance(table: &mut Table) {
-    let errors = [41, 81, 161, 321].map(distance_error);
+fn distance(table: &mut Table) -> Result<(), Error> {
+    let errors: Vec<f64> = [41, 81, 161, 321].into_iter().map(distance_error).collect::<Result<_, _>>()?;
     for (pair, n) in errors.windows(2).zip([41, 81, 161]) {
         let order = ((0.75, 1.5), "first-order upwind scheme");
         table.between(
@@ -56,9 +57,10 @@ fn distance(table: &mut Table) {
         errors[3],
         3e-3,
     );
+    Ok(())
 }
 
-fn snell(table: &mut Table) {
+fn snell(table: &mut Table) -> Result<(), Error> {
     // A plane front at 35 degrees meets a straight jump of speed.
     let (f1, f2, jump) = (1.0f64, 1.6f64, 50usize);
     let angle = 35f64.to_radians();
@@ -75,9 +77,10 @@ fn snell(table: &mut Table) {
         0.15,
     );
     table.within_share("eikonal, slowness beyond the jump", (1.0 / f2, "grad T = 1/F"), along.hypot(into), 1e-3);
+    Ok(())
 }
 
-fn fermat(table: &mut Table) {
+fn fermat(table: &mut Table) -> Result<(), Error> {
     // Least time from a point through the interface, by brute force over the crossing.
     let (f1, f2, n, jump) = (1.0f64, 2.0f64, 201usize, 60usize);
     let source = (100.0, 20.0);
@@ -96,6 +99,7 @@ fn fermat(table: &mut Table) {
         worst,
         0.02,
     );
+    Ok(())
 }
 
 /// One pit and no other, on grains of equal speed.
