@@ -10,7 +10,7 @@ and writes one JSON file:
     versions, runs
     cases: [{name, side, share, pixels, unknowns, seamless_clone, pyamg, spsolve}]
         each solver {seconds, fastest, ...} or null where it was left out; seconds is the median of the runs
-        seamless_clone: uint8 in and out; mean_error and max_error in grey levels inside the mask against the true solution,
+        seamless_clone: uint8 in and out; mean_error and max_error in gray levels inside the mask against the true solution,
             max_change_outside the largest change outside it
         pyamg: ruge_stuben_solver, V(1,1) to 1e-6, three channels; setup, assembly of the matrix not counted;
             residual the worst channel's

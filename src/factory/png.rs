@@ -1,4 +1,4 @@
-//! PNG with settings that favour speed: the data sets are read more often than they are kept.
+//! PNG with settings that favor speed: the data sets are read more often than they are kept.
 
 use std::io::Cursor;
 

@@ -177,8 +177,8 @@ impl Protocol {
         }
     }
 
-    /// Brings a score map to the size of the evaluation: resized with [`Kernel::Bilinear`], then smoothed. `map` covers the
-    /// image after the crop, at any size; `original` is the size of the ground truth, which `native` resizes to.
+    /// Brings a score map to the size of the evaluation: resized with [`Kernel::Bilinear`], then smoothed. `map` covers
+    /// the image after the crop, at any size; `original` is the size of the ground truth, which `native` resizes to.
     ///
     /// # Errors
     /// [`MetricError::Resize`] when a side is 0 or above 16 384; [`MetricError::Parameter`] as [`Smoothing::check`].
@@ -234,8 +234,8 @@ fn check_side(from: Size, to: Size) -> Result<(), ResizeError> {
 }
 
 /// PIL's bilinear resizing of 8-bit pixels, in its fixed point: rows first, rounded to 8 bits between the directions.
-/// That is Pillow 11.3; Pillow 13.0 takes columns first on some tall images, which moves single pixels at the borders of
-/// defects.
+/// That is Pillow 11.3; Pillow 13.0 takes columns first on some tall images, which moves single pixels at the borders
+/// of defects.
 fn bilinear(levels: &Array2<u8>, to: (usize, usize)) -> Result<Array2<u8>, ResizeError> {
     let from = levels.dim();
     if [from.0, from.1, to.0, to.1].contains(&0) {

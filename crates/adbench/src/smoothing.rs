@@ -10,8 +10,8 @@ pub enum Smoothing {
     /// No smoothing.
     #[default]
     None,
-    /// `scipy.ndimage.gaussian_filter` with its defaults: radius `floor(4 sigma + 0.5)`, mirrored at the border with the
-    /// border pixel repeated (`d c b a | a b c d | d c b a`). Sigma 4 has 33 taps.
+    /// `scipy.ndimage.gaussian_filter` with its defaults: radius `floor(4 sigma + 0.5)`, mirrored at the border with
+    /// the border pixel repeated (`d c b a | a b c d | d c b a`). Sigma 4 has 33 taps.
     ScipyGaussian {
         /// Standard deviation in pixels, above 0 and at most 1000.
         sigma: f64,

@@ -84,8 +84,8 @@ fn au_pro_of_maps_equals_that_of_the_pool() {
     }
 }
 
-/// The sample of pixels that guesses where the limit lies takes the columns `y / 3 % 61`, and 61 further on, of every third
-/// row; here these are the highest of all, so that the guess is far too high.
+/// The sample of pixels that guesses where the limit lies takes the columns `y / 3 % 61`, and 61 further on, of every
+/// third row; here these are the highest of all, so that the guess is far too high.
 #[test]
 fn a_misguided_guess_changes_nothing() {
     let mut random = Xorshift::new(5);

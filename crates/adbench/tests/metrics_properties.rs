@@ -8,7 +8,7 @@ use ndarray::{Array2, ArrayView2, arr2};
 use proptest::prelude::*;
 
 /// Scores on few levels, so that ties abound, with both classes present.
-fn labelled() -> impl Strategy<Value = (Vec<f32>, Vec<bool>)> {
+fn labeled() -> impl Strategy<Value = (Vec<f32>, Vec<bool>)> {
     prop::collection::vec((-6_i32..6, any::<bool>()), 2..60)
         .prop_filter("both classes", |v| v.iter().any(|p| p.1) && v.iter().any(|p| !p.1))
         .prop_map(|v| v.into_iter().map(|(s, l)| (s as f32 * 0.75, l)).unzip())
@@ -45,7 +45,7 @@ fn auroc_by_pairs(scores: &[f32], labels: &[bool]) -> f64 {
     won / pairs
 }
 
-/// Every pixel's region, found by merging neighbours until nothing changes.
+/// Every pixel's region, found by merging neighbors until nothing changes.
 fn regions(mask: &Array2<bool>) -> Vec<Vec<(usize, usize)>> {
     let mut list: Vec<Vec<(usize, usize)>> = mask.indexed_iter().filter(|x| *x.1).map(|(i, _)| vec![i]).collect();
     let touch = |a: &[(usize, usize)], b: &[(usize, usize)]| {
@@ -105,12 +105,12 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn auroc_is_the_share_of_pairs((scores, labels) in labelled()) {
+    fn auroc_is_the_share_of_pairs((scores, labels) in labeled()) {
         prop_assert!((auroc(&scores, &labels).unwrap() - auroc_by_pairs(&scores, &labels)).abs() < 1e-12);
     }
 
     #[test]
-    fn only_the_order_of_scores_counts((scores, labels) in labelled()) {
+    fn only_the_order_of_scores_counts((scores, labels) in labeled()) {
         let mapped: Vec<f32> = scores.iter().map(|&s| (0.5 * s).exp() * 1e20 - 3.0).collect();
         prop_assert_eq!(auroc(&scores, &labels), auroc(&mapped, &labels));
         prop_assert_eq!(average_precision(&scores, &labels), average_precision(&mapped, &labels));
@@ -118,7 +118,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_samples_does_not_count((scores, labels) in labelled(), turn in 0_usize..60, stride in 1_usize..4) {
+    fn the_order_of_samples_does_not_count((scores, labels) in labeled(), turn in 0_usize..60, stride in 1_usize..4) {
         // Turned round and read backwards, or with a stride prime to the length.
         let n = scores.len();
         let stride = if n.is_multiple_of(stride) { n - 1 } else { stride };
@@ -133,13 +133,13 @@ proptest! {
     }
 
     #[test]
-    fn negated_scores_give_the_complement((scores, labels) in labelled()) {
+    fn negated_scores_give_the_complement((scores, labels) in labeled()) {
         let negated: Vec<f32> = scores.iter().map(|s| -s).collect();
         prop_assert!((auroc(&negated, &labels).unwrap() + auroc(&scores, &labels).unwrap() - 1.0).abs() < 1e-15);
     }
 
     #[test]
-    fn f1_max_is_the_best_over_all_scores((scores, labels) in labelled()) {
+    fn f1_max_is_the_best_over_all_scores((scores, labels) in labeled()) {
         let f1 = |t: f32| {
             let called = scores.iter().filter(|&&s| s >= t).count();
             let hits = scores.iter().zip(&labels).filter(|(s, l)| **s >= t && **l).count();

@@ -68,7 +68,8 @@ proptest! {
         }
     }
 
-    /// The pairs by brute force, whatever the spread of the scores: many anomalous scores in one cell, huge ranges, ties.
+    /// The pairs by brute force, whatever the spread of the scores: many anomalous scores in one cell, huge ranges,
+    /// ties.
     #[test]
     fn auroc_is_exact_for_skewed_scores(
         list in prop::collection::vec((any::<f32>().prop_filter("finite", |s| s.is_finite()), any::<bool>(), 0_u8..4), 2..300),

@@ -1,4 +1,5 @@
-//! Ground truth and smoothing of the named protocols against PIL, OpenCV and scipy, frozen by `golden/make_protocol.py`.
+//! Ground truth and smoothing of the named protocols against PIL, OpenCV and scipy, frozen by
+//! `golden/make_protocol.py`.
 
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
 

@@ -74,7 +74,7 @@ fn the_raw_dataset_is_read() {
     let (_folder, root) = raw();
     assert_eq!(Visa::default().categories(&root).unwrap(), ["bolt", "nut"]);
     let data = index(&root, Policy::Strict).unwrap().validate().unwrap();
-    // Small ids are no grey levels, and equal base names are two images.
+    // Small ids are no gray levels, and equal base names are two images.
     assert_eq!(data.findings(), []);
     let expected = ["Anomaly/000", "Anomaly/001", "Normal/000", "Normal/001"];
     assert_eq!(ids(&data), expected.map(|name| format!("bolt/Data/Images/{name}.JPG")));

@@ -16,8 +16,8 @@ const GAP: usize = 2;
 /// Side of the tiles that group mask pixels.
 const TILE: usize = 16;
 
-/// Finds bounding boxes of groups of mask pixels that keep two rows or columns apart, in row-major order of their corners:
-/// each
+/// Finds bounding boxes of groups of mask pixels that keep two rows or columns apart, in row-major order of their
+/// corners: each
 /// pixel of the mask lies in exactly one of them and has no neighbor in another.
 #[must_use]
 pub fn separate(mask: ArrayView2<'_, bool>) -> Vec<Rect> {

@@ -5,8 +5,8 @@ use ndarray::{Array3, ArrayView3};
 
 use crate::level::{from_u8, to_u8};
 
-/// Converts an image `(H, W, C)` in `[0, 1]` to 8 bits: three or more channels give the first three, fewer give gray, none
-/// black. Values outside `[0, 1]` are clamped.
+/// Converts an image `(H, W, C)` in `[0, 1]` to 8 bits: three or more channels give the first three, fewer give gray,
+/// none black. Values outside `[0, 1]` are clamped.
 ///
 /// ```
 /// use image::{Rgb, RgbImage};

@@ -51,7 +51,8 @@ pub fn write_atomic_with(
         file.sync_all()
     });
     written.and_then(|()| fs::rename(&temporary, path)).map_err(|source| {
-        // The rename failed or the disk is full: the leftover is of no use, and removing it may fail for the same reason.
+        // The rename failed or the disk is full: the leftover is of no use, and removing it may fail for the same
+        // reason.
         let _ = fs::remove_file(&temporary);
         fail(source)
     })

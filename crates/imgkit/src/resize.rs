@@ -2,8 +2,8 @@
 //!
 //! Which kernel resizes a map or an image moves the metrics, so it is part of a result. Both kernels here are
 //! separable and normalized: the weights of each output pixel sum to one, and outside the image nothing is counted.
-//! When an image shrinks by a factor s, the kernel widens by s, so that every input pixel counts (antialiasing); this is
-//! how PIL resizes, and not how `cv2.INTER_LINEAR` or torch's default do, which sample four pixels and alias.
+//! When an image shrinks by a factor s, the kernel widens by s, so that every input pixel counts (antialiasing); this
+//! is how PIL resizes, and not how `cv2.INTER_LINEAR` or torch's default do, which sample four pixels and alias.
 
 use fast_image_resize::images::{Image, TypedImage, TypedImageRef};
 use fast_image_resize::pixels::{F32, InnerPixel, U8, U8x3};
@@ -14,7 +14,8 @@ use thiserror::Error;
 use crate::Size;
 
 /// The weights of the input pixels, by their distance d from the output pixel's center, in output pixels when the image
-/// shrinks and in input pixels when it grows. Centers lie at half-integers, so that the borders of input and output meet.
+/// shrinks and in input pixels when it grows. Centers lie at half-integers, so that the borders of input and output
+/// meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Kernel {
@@ -93,8 +94,8 @@ fn options(kernel: Kernel) -> ResizeOptions {
     ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false)
 }
 
-/// Resizes an image of 8 bits (height x width x channels, 1 or 3) to `(height, width)`, rounded to 8 bits: several times
-/// as fast as [`resize`], and within a level or two of it.
+/// Resizes an image of 8 bits (height x width x channels, 1 or 3) to `(height, width)`, rounded to 8 bits: several
+/// times as fast as [`resize`], and within a level or two of it.
 ///
 /// # Errors
 /// [`ResizeError::Size`] when a side is 0; [`ResizeError::Channels`] unless there are 1 or 3 channels.
@@ -114,8 +115,8 @@ pub fn resize_u8(image: ArrayView3<'_, u8>, to: (usize, usize), kernel: Kernel) 
     }
 }
 
-/// [`resize_u8`] for one type of pixel. Typed, because a resize whose pixel type is known only at run time compiles the kernels of
-/// all fourteen: two minutes of every build.
+/// [`resize_u8`] for one type of pixel. Typed, because a resize whose pixel type is known only at run time compiles the
+/// kernels of all fourteen: two minutes of every build.
 fn resize_pixels<P: PixelTrait + InnerPixel>(
     image: ArrayView3<'_, u8>,
     to: (usize, usize),

@@ -2,8 +2,8 @@
 
 use crate::simd::widely;
 
-/// Robust scale, 1.4826 times the median of `|v|`: the standard deviation of zero-mean Gaussian noise, insensitive to a minority of
-/// edges. 0 for an empty set.
+/// Robust scale, 1.4826 times the median of `|v|`: the standard deviation of zero-mean Gaussian noise, insensitive to a
+/// minority of edges. 0 for an empty set.
 #[must_use]
 pub fn scale(values: &[f32]) -> f32 {
     scale_of_sum(values, 0.0, values, &mut Vec::new())

@@ -121,8 +121,8 @@ impl SeamFaces {
         SeamFaces { faces: faces((h, w)).filter(crosses).collect(), pixels: h * w }
     }
 
-    /// Sums the jumps of all channels, as [`seam_index`] defines them; `planes` holds one channel after another, each as
-    /// large as the mask. What is left of a channel is not looked at.
+    /// Sums the jumps of all channels, as [`seam_index`] defines them; `planes` holds one channel after another, each
+    /// as large as the mask. What is left of a channel is not looked at.
     #[must_use]
     pub fn jumps(&self, planes: &[f32]) -> f64 {
         let mut sum = 0.0;
@@ -146,7 +146,8 @@ impl SeamFaces {
 /// `image` is (H, W, C), `mask` (H, W).
 ///
 /// # Errors
-/// [`SeamError::Shape`] on mismatched shapes, [`SeamError::NotFinite`] if the image holds a NaN or an infinity near the mask.
+/// [`SeamError::Shape`] on mismatched shapes, [`SeamError::NotFinite`] if the image holds a NaN or an infinity near the
+/// mask.
 ///
 /// ```
 /// use ndarray::{Array2, Array3};
@@ -183,8 +184,8 @@ pub fn seam_index(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Res
 /// `image` is (H, W, C), `mask` (H, W), `bands` 1 to 6.
 ///
 /// # Errors
-/// [`SeamError::Shape`] on mismatched shapes, [`SeamError::Parameter`] if `bands` is out of range, [`SeamError::NotFinite`] if the
-/// image holds a NaN or an infinity near the mask.
+/// [`SeamError::Shape`] on mismatched shapes, [`SeamError::Parameter`] if `bands` is out of range,
+/// [`SeamError::NotFinite`] if the image holds a NaN or an infinity near the mask.
 ///
 /// ```
 /// use ndarray::{Array2, Array3};

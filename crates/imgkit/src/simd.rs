@@ -3,8 +3,8 @@
 /// Runs `f` compiled for the widest registers that the machine has; without the feature `simd`, for the baseline. The
 /// values are the same.
 ///
-/// `f` must be an `#[inline(always)]` closure. Given to pulp directly, a closure that could be called twice goes through
-/// a `FnOnce` shim that is not inlined, and its body is compiled for the baseline.
+/// `f` must be an `#[inline(always)]` closure. Given to pulp directly, a closure that could be called twice goes
+/// through a `FnOnce` shim that is not inlined, and its body is compiled for the baseline.
 #[inline(always)]
 pub fn widely<R>(f: impl FnMut() -> R) -> R {
     dispatch(f)

@@ -65,8 +65,8 @@ pub fn slots(pixels: usize, levels: usize) -> usize {
     pixels.saturating_mul(levels.saturating_add(1))
 }
 
-/// Decomposes the plane (h, w) in the first of `bands`, [`slots`] values: turns it into the detail bands, finest first, and
-/// the remainder, within `window`; beyond it values are left unspecified. `row` is working memory.
+/// Decomposes the plane (h, w) in the first of `bands`, [`slots`] values: turns it into the detail bands, finest first,
+/// and the remainder, within `window`; beyond it values are left unspecified. `row` is working memory.
 ///
 /// # Errors
 /// [`ParameterError`] if `levels` is outside 1 to 10, `bands` too short, or `window` not within the plane.

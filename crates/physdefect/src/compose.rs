@@ -12,8 +12,8 @@ use crate::{Domain, Error, Record, SampleKey, Synthesizer};
 pub struct Composite {
     /// The photo with all defects `(H, W, C)`.
     pub image: Array3<f32>,
-    /// 0 where the photo is untouched, else one more than the index into `records` `(H, W)`; the later defect wins where
-    /// two overlap.
+    /// 0 where the photo is untouched, else one more than the index into `records` `(H, W)`; the later defect wins
+    /// where two overlap.
     pub instances: Array2<u16>,
     /// One record per defect, in order.
     pub records: Vec<Record>,
@@ -21,9 +21,9 @@ pub struct Composite {
 
 /// Puts one defect of each synthesizer on `photo`, each on top of the former ones.
 ///
-/// Defect k has the key (seed mixed with k, index). The mask contract holds for the whole: where `instances` is 0 the image
-/// equals the photo bit for bit, elsewhere it differs from it by an 8-bit level or more. A defect that later ones cover
-/// wholly keeps its record but has no pixels.
+/// Defect k has the key (seed mixed with k, index). The mask contract holds for the whole: where `instances` is 0 the
+/// image equals the photo bit for bit, elsewhere it differs from it by an 8-bit level or more. A defect that later ones
+/// cover wholly keeps its record but has no pixels.
 ///
 /// # Errors
 /// Those of [`Synthesizer::synthesize`]; [`Error::Parameter`] for more than 65 535 synthesizers.

@@ -55,7 +55,8 @@ pub struct Defect {
     pub bbox: Bbox,
     /// Relief in px; negative is loss of material.
     pub height: Array2<f32>,
-    /// In-plane shift `(h, w, 2)` in px: the rendered pixel p shows what was at p - shift; (dy, dx). `None` for no shift.
+    /// In-plane shift `(h, w, 2)` in px: the rendered pixel p shows what was at p - shift; (dy, dx). `None` for no
+    /// shift.
     pub displacement: Option<Array3<f32>>,
     /// Soft support in \[0, 1\]: 0 leaves the pixel alone.
     pub opacity: Array2<f32>,
@@ -75,8 +76,8 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
     fn kind(&self) -> MechanismKind;
     /// Draws one defect inside `domain`.
     ///
-    /// `severity` in \[0, 1\] maps monotonically to the mechanism's physical size: with the same generator state a larger
-    /// severity never gives a smaller [`Self::size_measure`].
+    /// `severity` in \[0, 1\] maps monotonically to the mechanism's physical size: with the same generator state a
+    /// larger severity never gives a smaller [`Self::size_measure`].
     ///
     /// # Errors
     /// [`Error::Parameter`] for a severity outside \[0, 1\], [`Error::DomainTooSmall`] if the defect cannot fit.

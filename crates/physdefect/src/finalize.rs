@@ -148,8 +148,8 @@ fn fill_pin_holes(mask: &mut [bool], h: usize, w: usize, support: &Array2<bool>,
     }
 }
 
-/// Standard deviation of the unmasked pixels (mean over channels) in the box grown by 4 px; never below the quantization
-/// noise of 8 bits, `1/(255 sqrt(12))`.
+/// Standard deviation of the unmasked pixels (mean over channels) in the box grown by 4 px; never below the
+/// quantization noise of 8 bits, `1/(255 sqrt(12))`.
 fn surround_deviation(photo: ArrayView3<'_, f32>, bbox: Bbox, mask: ArrayView2<'_, bool>) -> f64 {
     let (height, width, c) = photo.dim();
     let ring = bbox.grown(4, height, width);

@@ -35,8 +35,9 @@ impl Foreground {
 ///
 /// The border's color is modeled as a Gaussian fitted to its inliers; each pixel's Mahalanobis distance to it is
 /// thresholded (Otsu 1979 on log distances, never below the border's own spread); what is near *and* connected to the
-/// border is background, so holes in the object are filled; parts smaller than a tenth of the largest are dropped. Where
-/// the border is as busy as the interior the confidence is below 0.5 and the whole frame is returned (`fills_frame`).
+/// border is background, so holes in the object are filled; parts smaller than a tenth of the largest are dropped.
+/// Where the border is as busy as the interior the confidence is below 0.5 and the whole frame is returned
+/// (`fills_frame`).
 ///
 /// This is our own combination of textbook steps, meant for one object on a plain background. It cannot know an object
 /// that covers most of the border.

@@ -148,8 +148,8 @@ impl Perlin {
         blend(y - fy, x - fx, site(0, 0), site(0, 1), site(1, 0), site(1, 1))
     }
 
-    /// The same noise for many places within `reach` (row, column) cells of the origin: gradients are hashed once a site
-    /// instead of four times a value. Worth its memory while sites are fewer than values.
+    /// The same noise for many places within `reach` (row, column) cells of the origin: gradients are hashed once a
+    /// site instead of four times a value. Worth its memory while sites are fewer than values.
     pub(crate) fn lattice(&self, reach: (f64, f64)) -> Lattice {
         let (ry, rx) = (reach.0.ceil() as i64 + 1, reach.1.ceil() as i64 + 1);
         let g = &*GRADIENTS;
@@ -161,8 +161,8 @@ impl Perlin {
         }
     }
 
-    /// Sum of `octaves` layers (1 to 64; other numbers count as the nearest of these), each of half the amplitude and twice
-    /// the frequency, divided by the sum of amplitudes.
+    /// Sum of `octaves` layers (1 to 64; other numbers count as the nearest of these), each of half the amplitude and
+    /// twice the frequency, divided by the sum of amplitudes.
     pub fn fractal(&self, y: f64, x: f64, octaves: u32) -> f64 {
         let (mut sum, mut total, mut amplitude, mut frequency) = (0.0, 0.0, 1.0, 1.0);
         for k in 0..octaves.clamp(1, 64) {

@@ -45,7 +45,8 @@ pub(crate) fn check_size(what: &'static str, (height, width): (usize, usize)) ->
     Err(imgkit::ParameterError::new(what, "size", size, "at most 2^32 pixels").into())
 }
 
-/// Declares a parameter struct: private fields with their defaults, and for each a setter `with_*` and a getter of its name.
+/// Declares a parameter struct: private fields with their defaults, and for each a setter `with_*` and a getter of its
+/// name.
 macro_rules! parameters {
     (
         $(#[$outer:meta])*

@@ -1,7 +1,7 @@
 //! The list of mechanisms and baselines by name, from which parsers, help texts, replay and tests follow.
 //!
-//! [`Registry::standard`] holds this crate's own; [`Registry::with`] adds others, and the larger list is passed as a value
-//! to whoever looks names up. A string that is not in the list is an error that names the nearest entry.
+//! [`Registry::standard`] holds this crate's own; [`Registry::with`] adds others, and the larger list is passed as a
+//! value to whoever looks names up. A string that is not in the list is an error that names the nearest entry.
 //!
 //! ```
 //! use ndarray::Array3;

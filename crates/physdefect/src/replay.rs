@@ -1,8 +1,8 @@
 //! A sample as text: which synthesizer, with which parameters, light and material, for which key.
 //!
-//! A [`Recipe`] is all that a sample depends on besides the photo, as JSON. [`replay`] makes the sample again, equal to the
-//! last bit, on any machine that rounds as IEEE 754 asks. Values are exact: floating-point numbers are written in their
-//! shortest form that reads back to the same bits.
+//! A [`Recipe`] is all that a sample depends on besides the photo, as JSON. [`replay`] makes the sample again, equal to
+//! the last bit, on any machine that rounds as IEEE 754 asks. Values are exact: floating-point numbers are written in
+//! their shortest form that reads back to the same bits.
 //!
 //! ```
 //! use ndarray::Array3;
@@ -188,7 +188,8 @@ impl<S: Replayable + Debug> Config for TypedConfig<S> {
 ///
 /// In JSON the key `model` holds the name, as in [`Synthesizer::name`]; a field that is left out has its default, an
 /// unknown key is refused. Nothing is checked before [`Self::build`]. `Deserialize` knows the names of
-/// [`Registry::standard`]; for those of another registry use [`Registry::config_from_json`] or [`Recipe::from_json_in`].
+/// [`Registry::standard`]; for those of another registry use [`Registry::config_from_json`] or
+/// [`Recipe::from_json_in`].
 #[derive(Debug)]
 pub struct SynthesizerConfig(Box<dyn Config>);
 
@@ -359,8 +360,8 @@ impl Recipe {
     /// Reads a recipe of the mechanisms and baselines of `registry` from JSON, every value checked.
     ///
     /// # Errors
-    /// [`Error::Json`] if the text is not a recipe, [`Error::UnknownMechanism`] if the registry has no such name; those of
-    /// [`SynthesizerConfig::build`] if it is one with a value out of range.
+    /// [`Error::Json`] if the text is not a recipe, [`Error::UnknownMechanism`] if the registry has no such name; those
+    /// of [`SynthesizerConfig::build`] if it is one with a value out of range.
     pub fn from_json_in(text: &str, registry: &Registry) -> Result<Self, Error> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -377,7 +378,8 @@ impl Recipe {
     }
 }
 
-/// Makes the sample of a recipe in JSON on the photo it was made for: patch, mask, box and record equal to the last bit.
+/// Makes the sample of a recipe in JSON on the photo it was made for: patch, mask, box and record equal to the last
+/// bit.
 ///
 /// # Errors
 /// Those of [`Recipe::from_json`] and [`Recipe::make`].

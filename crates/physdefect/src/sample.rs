@@ -71,8 +71,8 @@ impl Sample {
         Ok(out)
     }
 
-    /// [`Self::paste`] for 8-bit photos: only masked pixels are quantized, all others keep their bytes. `photo / 255` must be
-    /// the photo the sample was made for.
+    /// [`Self::paste`] for 8-bit photos: only masked pixels are quantized, all others keep their bytes. `photo / 255`
+    /// must be the photo the sample was made for.
     ///
     /// # Errors
     /// [`Error::Shape`] if the photo is not the one the sample was made for.
@@ -80,8 +80,8 @@ impl Sample {
         self.paste_quantized(photo, |v| (v.clamp(0.0, 1.0) * 255.0).round() as u8)
     }
 
-    /// [`Self::paste`] for 16-bit photos: only masked pixels are quantized, all others keep their bytes. `photo / 65535`
-    /// must be the photo the sample was made for.
+    /// [`Self::paste`] for 16-bit photos: only masked pixels are quantized, all others keep their bytes.
+    /// `photo / 65535` must be the photo the sample was made for.
     ///
     /// # Errors
     /// [`Error::Shape`] if the photo is not the one the sample was made for.
@@ -147,8 +147,8 @@ impl Sample {
     }
 }
 
-/// Anything that puts a defect on a photo: a rendered mechanism or a control arm. Object-safe, so that an ablation swaps
-/// one word.
+/// Anything that puts a defect on a photo: a rendered mechanism or a control arm. Object-safe, so that an ablation
+/// swaps one word.
 pub trait Synthesizer: std::fmt::Debug + Send + Sync {
     /// Stable name (for example `fracture-line`, `cutpaste-scar`).
     fn name(&self) -> &'static str;

@@ -27,7 +27,8 @@ fn plain() -> Material {
         .with_albedo(0.4)
 }
 
-/// The relief gx x + gy y in the middle half of the frame. A displacement of nothing marks it as a bend, which keeps its gloss.
+/// The relief gx x + gy y in the middle half of the frame. A displacement of nothing marks it as a bend, which keeps
+/// its gloss.
 fn plane(gx: f64, gy: f64, opacity: f32, bend: bool) -> Defect {
     let n = SIDE / 2;
     let (y0, x0) = (SIDE / 4, SIDE / 4);
@@ -119,8 +120,8 @@ fn opacity_blends_in_linear_light() {
 
 #[test]
 fn a_cavity_darkens_by_its_share_of_hidden_sky() {
-    // Under ambient light alone the ratio is 1 - cavity (1 - sky): linear in the material's cavity. The bottom of a V-groove of
-    // width w and depth d sees (w/2)/sqrt(d^2 + w^2/4) of it, across the groove's own direction.
+    // Under ambient light alone the ratio is 1 - cavity (1 - sky): linear in the material's cavity. The bottom of a
+    // V-groove of width w and depth d sees (w/2)/sqrt(d^2 + w^2/4) of it, across the groove's own direction.
     let light = Light::default().with_ambient(1.0);
     let photo = gray(0.5);
     let groove = || {
@@ -144,7 +145,8 @@ fn a_cavity_darkens_by_its_share_of_hidden_sky() {
 
 #[test]
 fn a_lit_lip_gains_by_its_bend_and_slope() {
-    // The crest h = -c r^2/2: a pixel lies c/2 above the mean of its four neighbors, and faces the light by c x cos(elevation).
+    // The crest h = -c r^2/2: a pixel lies c/2 above the mean of its four neighbors, and faces the light by c x
+    // cos(elevation).
     let (light, c) = (Light::default().with_azimuth(0.0).with_elevation(0.6).with_ambient(0.4), 0.05f64);
     let photo = gray(0.5);
     let lit = |rim: f64, off: usize| {
@@ -164,7 +166,8 @@ fn a_lit_lip_gains_by_its_bend_and_slope() {
 
 #[test]
 fn a_wall_throws_a_shadow_as_long_as_the_light_is_low() {
-    // A wall 3 px high, 4 px towards the light, hides a sun below atan(3/4); the penumbra runs from 0.7 to 1.3 of its rise.
+    // A wall 3 px high, 4 px towards the light, hides a sun below atan(3/4); the penumbra runs from 0.7 to 1.3 of its
+    // rise.
     let photo = gray(0.5);
     for (rise, exact) in
         [(0.75f64, 0.5), (0.62, 1.0 - (0.75 / 0.62 - 0.7) / 0.6), (0.68, 1.0 - (0.75 / 0.68 - 0.7) / 0.6)]

@@ -1,5 +1,5 @@
-//! Photos, domains and numbers that nobody should pass: a typed error or a sound sample, never a panic, a hang or a wrong
-//! label.
+//! Photos, domains and numbers that nobody should pass: a typed error or a sound sample, never a panic, a hang or a
+//! wrong label.
 // A failed set-up is a failed test.
 #![allow(clippy::unwrap_used)]
 

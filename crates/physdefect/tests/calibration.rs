@@ -47,8 +47,8 @@ fn draw_truth(mechanism: MechanismKind, rng: &mut ChaCha8Rng) -> Calibration {
     c
 }
 
-/// Share of trials whose truth lies in the refitted interval: size, width, contrast, depth, count. Prints the mean errors of
-/// the first three, on their priors' scales, and of the depth of the reliefs that were drawn.
+/// Share of trials whose truth lies in the refitted interval: size, width, contrast, depth, count. Prints the mean
+/// errors of the first three, on their priors' scales, and of the depth of the reliefs that were drawn.
 fn coverage(mechanism: MechanismKind) -> [f64; 5] {
     let (mut inside, mut errors) = ([0u32; 5], [0.0; 3]);
     let (mut relief, mut reliefs) = (0.0, 0.0);

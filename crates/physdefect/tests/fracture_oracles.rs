@@ -172,7 +172,8 @@ const GROUPS: u64 = 8;
 
 #[test]
 fn profiles_of_cracks_are_rougher_than_a_random_walk_and_as_rough_as_fracture_profiles() {
-    // Groups of cracks give the exponent with its scatter; random walks of the same lengths go through the same estimator.
+    // Groups of cracks give the exponent with its scatter; random walks of the same lengths go through the same
+    // estimator.
     let domain = Domain::full(1024, 1024).unwrap();
     let model = FractureLine::new(
         FractureParams::default()
@@ -210,7 +211,8 @@ fn profiles_of_cracks_are_rougher_than_a_random_walk_and_as_rough_as_fracture_pr
     };
     let (h, se) = (mean(&cracks), error(&cracks));
     println!("cracks {h:.3} +- {se:.3} {cracks:.3?}, random walks {:.3} +- {:.3}", mean(&walks), error(&walks));
-    // A random walk has 0.5, fracture profiles in plane problems 0.6 to 0.8 (Bouchaud, J. Phys. Condens. Matter 9, 1997).
+    // A random walk has 0.5, fracture profiles in plane problems 0.6 to 0.8 (Bouchaud, J. Phys. Condens. Matter 9,
+    // 1997).
     assert!((mean(&walks) - 0.5).abs() < 0.05, "{walks:?}");
     assert!(h - 4.0 * se > 0.58 && h + 4.0 * se < 0.8, "{h} +- {se}");
 }
@@ -246,8 +248,8 @@ fn published_threshold_has_lambert_half_width() {
 
 #[test]
 fn the_relief_is_a_v_groove_of_the_opening() {
-    // A crack along a row of pixel centers: aspect times the opening deep there, and straight flanks that end half a pixel
-    // beyond the opening.
+    // A crack along a row of pixel centers: aspect times the opening deep there, and straight flanks that end half a
+    // pixel beyond the opening.
     let (domain, aspect) = (Domain::full(256, 256).unwrap(), 3.0);
     let model = homogeneous(FRAC_PI_2, 0.0);
     let (crack, key) = whole_crack(&model, &domain, 1.0);

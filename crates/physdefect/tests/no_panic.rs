@@ -1,4 +1,5 @@
-//! Odd values in every public constructor and function: a result or a typed error that names what is wrong, never a panic.
+//! Odd values in every public constructor and function: a result or a typed error that names what is wrong, never a
+//! panic.
 // A failed set-up is a failed test.
 #![allow(clippy::unwrap_used)]
 

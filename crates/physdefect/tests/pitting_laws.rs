@@ -38,7 +38,8 @@ fn a_susceptible_patch_is_the_stated_gaussian() {
 
 #[test]
 fn clusters_have_ripleys_k_of_a_thomas_process() {
-    // K(r) = pi r^2 + (1 - exp(-r^2 / (4 sigma^2))) / kappa with kappa parents a unit of area (Thomas 1949; Ripley 1977).
+    // K(r) = pi r^2 + (1 - exp(-r^2 / (4 sigma^2))) / kappa with kappa parents a unit of area (Thomas 1949; Ripley
+    // 1977).
     let (side, spread, mu) = (512usize, 0.02, 5.0);
     let domain = Domain::full(side, side).unwrap();
     let process = Interaction::Thomas { pits_per_cluster: mu, spread };
@@ -206,7 +207,8 @@ fn the_growth_law_is_calibrated_to_the_shapes_aspect() {
 
 #[test]
 fn a_stain_fades_exponentially_from_the_rim() {
-    // exp(-d/l), cut off linearly at 3 l, at distance d from the outline; the mottle's mean cancels in the ratio of two rings.
+    // exp(-d/l), cut off linearly at 3 l, at distance d from the outline; the mottle's mean cancels in the ratio of two
+    // rings.
     let (domain, length) = (Domain::full(512, 512).unwrap(), 0.04);
     let model = pits(
         lone_pit()

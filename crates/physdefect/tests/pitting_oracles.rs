@@ -265,8 +265,8 @@ fn births_are_poisson_in_number_and_exponential_in_time() {
     assert!(kolmogorov(&times, law) < 1.628, "{}", kolmogorov(&times, law)); // 1 %, no parameter fitted
 }
 
-/// 1 % point of sqrt(n) D for a Gumbel law with both parameters fitted (Chandra, Singpurwalla and Stephens, JASA 76 (1981)
-/// 729).
+/// 1 % point of sqrt(n) D for a Gumbel law with both parameters fitted (Chandra, Singpurwalla and Stephens, JASA 76
+/// (1981) 729).
 const GUMBEL_ONE_PERCENT: f64 = 1.007;
 
 #[test]
@@ -291,7 +291,8 @@ fn deepest_pits_of_many_areas_follow_a_gumbel_law() {
 
 #[test]
 fn faradays_law_gives_the_handbook_penetration_rates() {
-    // mm a year at 1 mA/cm^2: iron 11.6, aluminum 10.9, copper (divalent) 11.6; Fontana, "Corrosion Engineering", 3rd ed.
+    // mm a year at 1 mA/cm^2: iron 11.6, aluminum 10.9, copper (divalent) 11.6; Fontana, "Corrosion Engineering", 3rd
+    // ed.
     assert!((Metal::IRON.penetration_mm_per_year(1.0) - 11.6).abs() < 0.02);
     assert!((Metal::ALUMINUM.penetration_mm_per_year(1.0) - 10.9).abs() < 0.05);
     assert!((Metal::COPPER.penetration_mm_per_year(1.0) - 11.6).abs() < 0.05);

@@ -1,4 +1,5 @@
-//! A mechanism from outside the crate: registered in one line, then found by name, sampled, and replayed from its record.
+//! A mechanism from outside the crate: registered in one line, then found by name, sampled, and replayed from its
+//! record.
 // A failed set-up is a failed test.
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! Plastic warpage against plate theory's tables, closed forms and fibre-by-fibre integration.
+//! Plastic warpage against plate theory's tables, closed forms and fiber-by-fiber integration.
 #![allow(clippy::unwrap_used)] // helpers outside #[test] functions; a panic is the failure wanted
 
 use std::f64::consts::PI;
@@ -67,8 +67,8 @@ fn point_load_bends_the_square_plate_as_tabled_to_second_order() {
 
 #[test]
 fn uniform_load_gives_the_tabled_moments() {
-    // M_x = M_y = 0.0479 q a^2 at the center (Poisson's ratio 0.3), where the equivalent moment is that too; at the corners
-    // the twist 0.0325 q a^2 counts with the root of three and is the largest.
+    // M_x = M_y = 0.0479 q a^2 at the center (Poisson's ratio 0.3), where the equivalent moment is that too; at the
+    // corners the twist 0.0325 q a^2 counts with the root of three and is the largest.
     let n = 127;
     let plate = square(n, 0.3);
     let w = plate.deflection(&vec![1.0; n * n]);
@@ -105,8 +105,9 @@ fn uniform_heating_bows_the_plate_as_prandtls_membrane() {
 
 #[test]
 fn a_heated_plate_has_the_moments_of_the_curvature_its_rest_holds_back() {
-    // Heat k = sin(pi x) sin(pi y) bends by w = (1 + nu)/(2 pi^2) k, half of what it would freely: M_x = M_y = -(1 - nu^2)/2 D k
-    // and the twist (1 - nu^2)/2 D cos cos, whose root of three at the corners is the largest equivalent moment.
+    // Heat k = sin(pi x) sin(pi y) bends by w = (1 + nu)/(2 pi^2) k, half of what it would freely: M_x = M_y = -(1 -
+    // nu^2)/2 D k and the twist (1 - nu^2)/2 D cos cos, whose root of three at the corners is the largest equivalent
+    // moment.
     let (n, nu) = (127, 0.3);
     let plate = square(n, nu);
     let sine = |i: usize| (PI * (i + 1) as f64 / (n + 1) as f64).sin();
@@ -141,7 +142,7 @@ fn below_yield_nothing_stays_and_above_it_something_does() {
 }
 
 #[test]
-fn section_moment_is_the_integral_over_its_fibres() {
+fn section_moment_is_the_integral_over_its_fibers() {
     // Rectangular section of unit half-height, strain k z, stress clipped at yield (strain 1 at k = 1): M / M_y.
     for k in [0.3, 0.999, 1.0, 1.2, 2.0, 5.0, 50.0] {
         let moment = plates::fiber_moment(k);

@@ -1,7 +1,8 @@
 //! The error of loaders and of the validation of a dataset.
 //!
-//! One of three error enums of the crate, one for each feature: metrics have [`MetricError`](crate::metrics::MetricError),
-//! reports `ReportError`. Stable: the variants and their fields. The type behind a boxed source is not.
+//! One of three error enums of the crate, one for each feature: metrics have
+//! [`MetricError`](crate::metrics::MetricError), reports `ReportError`. Stable: the variants and their fields. The type
+//! behind a boxed source is not.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

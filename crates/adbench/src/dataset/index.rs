@@ -123,7 +123,8 @@ impl Dataset {
         self.validate_with(|_| ())
     }
 
-    /// [`Dataset::validate`] with progress: calls `done` for each sample once it is decoded, in any order, from any thread.
+    /// [`Dataset::validate`] with progress: calls `done` for each sample once it is decoded, in any order, from any
+    /// thread.
     ///
     /// # Errors
     /// As [`Dataset::validate`].

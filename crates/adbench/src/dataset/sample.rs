@@ -19,8 +19,8 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Creates a sample. `id` is the path of the image relative to the root of the dataset, with `/`; `kind` is the kind of
-    /// defect and `None` for a good image.
+    /// Creates a sample. `id` is the path of the image relative to the root of the dataset, with `/`; `kind` is the
+    /// kind of defect and `None` for a good image.
     #[must_use]
     pub fn new(id: String, image: PathBuf, mask: Option<PathBuf>, kind: Option<String>) -> Self {
         Self { id, image, mask, kind, has_class_ids: false }
@@ -77,8 +77,8 @@ impl Sample {
     /// Decodes the mask by the given rule, or makes an all-`false` one of the image's size.
     ///
     /// # Errors
-    /// [`DatasetError::Read`] as [`read_mask`]; [`DatasetError::NoMask`] for an anomalous image without a mask file. For a
-    /// good image without a mask file, the image's header is read and must be readable.
+    /// [`DatasetError::Read`] as [`read_mask`]; [`DatasetError::NoMask`] for an anomalous image without a mask file.
+    /// For a good image without a mask file, the image's header is read and must be readable.
     pub fn read_mask(&self, rule: MaskRule) -> Result<MaskFile, DatasetError> {
         if let Some(path) = &self.mask {
             let read = read_mask(path, rule)?;

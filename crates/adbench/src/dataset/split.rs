@@ -154,8 +154,8 @@ impl<S: SplitName> Scores<S> {
 }
 
 impl<S: Tunable> Scores<S> {
-    /// Threshold at a quantile: the smallest score that at least the fraction `q` of the good samples does not exceed. With
-    /// the rule `score > threshold`, at most `1 - q` of the good samples are called anomalous.
+    /// Threshold at a quantile: the smallest score that at least the fraction `q` of the good samples does not exceed.
+    /// With the rule `score > threshold`, at most `1 - q` of the good samples are called anomalous.
     ///
     /// It exists for [`Train`] and [`Validation`] only; test scores are refused by the compiler:
     ///

@@ -6,8 +6,8 @@
 //! BTech_Dataset_transformed/<01|02|03>/ground_truth/ko/0000.png
 //! ```
 //!
-//! Images and masks are `.bmp` or `.png`, whatever the category (product). Categories differ a lot in prevalence, so that average
-//! precision and F1 cannot be compared across them.
+//! Images and masks are `.bmp` or `.png`, whatever the category (product). Categories differ a lot in prevalence, so
+//! that average precision and F1 cannot be compared across them.
 //!
 //! Source: P. Mishra et al., "VT-ADL", ISIE 2021.
 

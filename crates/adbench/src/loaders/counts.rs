@@ -90,8 +90,8 @@ impl Counts {
     }
 }
 
-/// Warns when a category with a published name has other numbers of images. `data` was indexed under [`Policy::Skip`], so
-/// that a strict refusal lists these warnings, too.
+/// Warns when a category with a published name has other numbers of images. `data` was indexed under [`Policy::Skip`],
+/// so that a strict refusal lists these warnings, too.
 pub(super) fn check(data: Dataset, published: &[Line], policy: Policy) -> Result<Dataset, DatasetError> {
     let category = published.iter().find(|(name, _)| *name == data.category());
     let found = category.map(|(name, published)| Counts::of(&data).compare(name, *published));

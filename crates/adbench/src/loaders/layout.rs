@@ -34,7 +34,8 @@ pub trait Layout: Debug + Send + Sync {
     /// Names of the categories at a root, in byte order. A root that is itself one category gives its own name.
     ///
     /// # Errors
-    /// [`DatasetError::MissingFolder`], [`DatasetError::Io`], [`DatasetError::TableHeader`] when the root cannot be listed.
+    /// [`DatasetError::MissingFolder`], [`DatasetError::Io`], [`DatasetError::TableHeader`] when the root cannot be
+    /// listed.
     fn categories(&self, root: &Path) -> Result<Vec<String>, DatasetError>;
 
     /// Indexes one category: one of [`Layout::categories`], or `None` when the root is itself one category.
@@ -73,13 +74,14 @@ pub fn by_name(name: &str) -> Option<&'static dyn Layout> {
     LAYOUTS.into_iter().find(|layout| layout.name() == name)
 }
 
-/// Finds the layout of the dataset at a root, or of the category when the root is one, by the names of files and folders.
+/// Finds the layout of the dataset at a root, or of the category when the root is one, by the names of files and
+/// folders.
 ///
 /// A file is a table. Copies of VisA in folders are told from MVTec AD and BTAD by the names of their categories.
 ///
 /// # Errors
-/// [`DatasetError::UnknownLayout`] when no layout fits; [`DatasetError::MissingFolder`] and [`DatasetError::Io`] when the
-/// root cannot be listed.
+/// [`DatasetError::UnknownLayout`] when no layout fits; [`DatasetError::MissingFolder`] and [`DatasetError::Io`] when
+/// the root cannot be listed.
 pub fn detect(root: &Path) -> Result<&'static dyn Layout, DatasetError> {
     const VISA: &Visa = &Visa::new(VisaSplit::OneClass);
     if root.is_file() {

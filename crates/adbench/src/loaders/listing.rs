@@ -25,7 +25,8 @@ impl Root {
         &self.path
     }
 
-    /// Where a path leads when that is outside the root. A dangling link counts as inside: reading it says what is wrong.
+    /// Where a path leads when that is outside the root. A dangling link counts as inside: reading it says what is
+    /// wrong.
     pub(super) fn escape(&self, path: &Path) -> Option<PathBuf> {
         fs::canonicalize(path).ok().filter(|target| !target.starts_with(&self.real))
     }

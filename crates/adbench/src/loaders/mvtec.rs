@@ -7,7 +7,7 @@
 //! <category>/ground_truth/<kind>/000_mask.png   (or 000.png)
 //! ```
 //!
-//! Source: P. Bergmann et al., "The MVTec Anomaly Detection Dataset", IJCV 129, 2021. Licence: CC BY-NC-SA 4.0.
+//! Source: P. Bergmann et al., "The MVTec Anomaly Detection Dataset", IJCV 129, 2021. License: CC BY-NC-SA 4.0.
 
 use std::path::Path;
 
@@ -18,12 +18,13 @@ use crate::dataset::{Dataset, DatasetError, Policy};
 
 const GOOD: [&str; 1] = ["good"];
 
-/// The MVTec AD layout: `train/good`, `test/good`, `test/<kind>` and `ground_truth/<kind>` in the folder of each category.
+/// The MVTec AD layout: `train/good`, `test/good`, `test/<kind>` and `ground_truth/<kind>` in the folder of each
+/// category.
 ///
 /// The root is the folder of the categories or that of one category. A mask belongs to the image with its **stem**
-/// (`<stem>_mask`, else `<stem>`), never to the one at its position, so that one missing mask does not shift the others.
-/// Dotfiles and files among the folders are ignored. A category that has the name of a published one and other numbers of
-/// images gets a warning.
+/// (`<stem>_mask`, else `<stem>`), never to the one at its position, so that one missing mask does not shift the
+/// others. Dotfiles and files among the folders are ignored. A category that has the name of a published one and other
+/// numbers of images gets a warning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mvtec;
 

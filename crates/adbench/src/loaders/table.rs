@@ -9,8 +9,8 @@ use super::listing::Root;
 use super::plan::require;
 use crate::dataset::{Dataset, DatasetError, Finding, Policy, Sample, Split};
 
-/// Loader of a CSV table: comma-separated, any line ends, with or without a byte-order mark, with a header that names the
-/// columns in any order.
+/// Loader of a CSV table: comma-separated, any line ends, with or without a byte-order mark, with a header that names
+/// the columns in any order.
 ///
 /// | column | meaning |
 /// |---|---|
@@ -22,7 +22,8 @@ use crate::dataset::{Dataset, DatasetError, Finding, Policy, Sample, Split};
 /// | `object` or `category` | optional: the category |
 ///
 /// The paths are not trusted: absolute ones, `..` and links that lead out of the root are refused. An image is known by
-/// its path, so that equal file names in several folders are several images. Files are listed, not decoded, never written.
+/// its path, so that equal file names in several folders are several images. Files are listed, not decoded, never
+/// written.
 ///
 /// ```no_run
 /// use adbench::dataset::Policy;
@@ -81,7 +82,8 @@ impl Table {
     /// Names of the categories in the table, in byte order; empty without a column for them.
     ///
     /// # Errors
-    /// [`DatasetError::Io`], [`DatasetError::TableHeader`], [`DatasetError::MissingColumn`] when the table cannot be read.
+    /// [`DatasetError::Io`], [`DatasetError::TableHeader`], [`DatasetError::MissingColumn`] when the table cannot be
+    /// read.
     pub fn categories(&self) -> Result<Vec<String>, DatasetError> {
         let bytes = self.bytes()?;
         let (mut reader, columns) = self.open(&bytes)?;
@@ -97,8 +99,8 @@ impl Table {
     ///
     /// # Errors
     /// [`DatasetError::Findings`] lists everything that is wrong at once, under [`Policy::Strict`] only.
-    /// [`DatasetError::Io`], [`DatasetError::TableHeader`], [`DatasetError::MissingColumn`], [`DatasetError::EmptyTable`] and
-    /// [`DatasetError::MissingFolder`] when there is nothing to index.
+    /// [`DatasetError::Io`], [`DatasetError::TableHeader`], [`DatasetError::MissingColumn`],
+    /// [`DatasetError::EmptyTable`] and [`DatasetError::MissingFolder`] when there is nothing to index.
     pub fn index(&self, policy: Policy) -> Result<Dataset, DatasetError> {
         require(&self.root, || "check the path".to_owned())?;
         let bytes = self.bytes()?;

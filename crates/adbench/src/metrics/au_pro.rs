@@ -18,8 +18,8 @@ use super::regions::Regions;
 /// starts at (0, 0), ends at (1, 1), and is integrated by the trapezoidal rule with linear interpolation at `limit`.
 ///
 /// Exact, and faster than a [`PixelPool`](super::PixelPool), whose figure is the same: pixels with scores so low that
-/// the rate is beyond the limit are passed over. Memory beyond the input: some 80 bytes an anomalous pixel and one image
-/// for each thread.
+/// the rate is beyond the limit are passed over. Memory beyond the input: some 80 bytes an anomalous pixel and one
+/// image for each thread.
 ///
 /// Source: P. Bergmann et al., "The MVTec Anomaly Detection Dataset", IJCV 129, 2021, section 4.
 ///

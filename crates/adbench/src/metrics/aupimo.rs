@@ -18,7 +18,8 @@ use super::ranking::key;
 ///
 /// The curve has one point for each distinct score and straight lines between, as a ROC curve has, and is integrated in
 /// closed form. (A trapezoid over ln(rate) on a grid of thresholds tends to the same value as points become dense.)
-/// With fewer than 1 / L pixels in all good images the rate L falls between the first two points, and the figure tells little.
+/// With fewer than 1 / L pixels in all good images the rate L falls between the first two points, and the figure tells
+/// little.
 ///
 /// Source: J. P. C. Bertoldo et al., "AUPIMO: Redefining Visual Anomaly Detection Benchmarks with High Speed and Low
 /// Tolerance", BMVC 2024.
@@ -65,8 +66,8 @@ fn finite_keys<'a>(map: &'a ArrayView2<'_, f32>) -> Result<Vec<u32>, MetricError
     map.iter().enumerate().map(of).collect()
 }
 
-/// The distinct scores of good images, descending, each with the shared false-positive rate when it is the threshold: up
-/// to the first rate that reaches `high`.
+/// The distinct scores of good images, descending, each with the shared false-positive rate when it is the threshold:
+/// up to the first rate that reaches `high`.
 fn shared_rates(good: &[ArrayView2<'_, f32>], high: f64) -> Result<Vec<(u32, f64)>, MetricError> {
     let images = good.len() as f64;
     let mut weighted: Vec<(u32, f64)> = Vec::new();

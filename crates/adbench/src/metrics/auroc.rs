@@ -6,12 +6,12 @@ use super::ranking::Score;
 /// The exact area under the ROC curve: the probability that an anomalous score exceeds a normal one, ties counting one
 /// half (Mann-Whitney statistic with mid-ranks; J. A. Hanley and B. J. McNeil, Radiology 143, 1982).
 ///
-/// `labels` are `true` for anomalous. The result depends only on the order of the scores: it is invariant under strictly
-/// increasing maps, and negated scores give one minus it. It is not flipped when below one half. Pairs are counted in
-/// integers, so that it is exact beyond 2^24 scores.
+/// `labels` are `true` for anomalous. The result depends only on the order of the scores: it is invariant under
+/// strictly increasing maps, and negated scores give one minus it. It is not flipped when below one half. Pairs are
+/// counted in integers, so that it is exact beyond 2^24 scores.
 ///
-/// Memory beyond the input: some 4 bytes a score at most for `f32` (the sorted scores, or where fewer than one in seven is
-/// anomalous up to 28 bytes an anomalous score), 8 for `f64`.
+/// Memory beyond the input: some 4 bytes a score at most for `f32` (the sorted scores, or where fewer than one in seven
+/// is anomalous up to 28 bytes an anomalous score), 8 for `f64`.
 ///
 /// # Errors
 /// [`MetricError::Length`], [`MetricError::NotFinite`], [`MetricError::MissingClass`].

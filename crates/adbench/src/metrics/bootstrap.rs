@@ -45,7 +45,8 @@ impl BootstrapParams {
         Self { level, ..self }
     }
 
-    /// Sets the seed; 0 by default. A resample is a function of the seed and its number, whatever the number of threads.
+    /// Sets the seed; 0 by default. A resample is a function of the seed and its number, whatever the number of
+    /// threads.
     #[must_use]
     pub fn with_seed(self, seed: u64) -> Self {
         Self { seed, ..self }
@@ -90,8 +91,8 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// Percentile bootstrap interval of a figure over **images**: good and anomalous images are sampled with replacement within
-/// their class, as many as there are, and the figure is computed anew from each resample.
+/// Percentile bootstrap interval of a figure over **images**: good and anomalous images are sampled with replacement
+/// within their class, as many as there are, and the figure is computed anew from each resample.
 ///
 /// Pixels of one image are not independent, so that intervals over pixels would be far too narrow. `metric` gets the
 /// indices of the sampled images, good ones first. (B. Efron, The Annals of Statistics 7, 1979.)

@@ -39,7 +39,7 @@ pub fn label_components(mask: ArrayView2<'_, bool>) -> Components {
     Components { labels, sizes }
 }
 
-/// Gives the unlabelled component at `start` its number; returns its size.
+/// Gives the unlabeled component at `start` its number; returns its size.
 fn fill(mask: ArrayView2<'_, bool>, labels: &mut Array2<u32>, start: (usize, usize), number: u32) -> usize {
     let (height, width) = mask.dim();
     let mut stack = vec![start];

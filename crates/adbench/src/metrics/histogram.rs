@@ -21,8 +21,8 @@ pub struct Approximate {
 /// Approximate AUROC and AU-PRO in one pass and fixed memory (24 bytes a bin), each with a bound of its error.
 ///
 /// A bin holds the scores that agree in sign, exponent and the leading bits of the mantissa, so that no range has to be
-/// known and only the order of scores counts. Within a bin nothing is known of the order, which is what the bound covers.
-/// For exact figures see [`PixelPool`](super::PixelPool) and [`AnomalousPixels`](super::AnomalousPixels).
+/// known and only the order of scores counts. Within a bin nothing is known of the order, which is what the bound
+/// covers. For exact figures see [`PixelPool`](super::PixelPool) and [`AnomalousPixels`](super::AnomalousPixels).
 ///
 /// ```
 /// use adbench::metrics::HistogramPixels;

@@ -1,8 +1,8 @@
 //! Exact metrics of anomaly scores.
 //!
 //! Scores are any finite numbers ([`f32` or `f64`](Score)), larger meaning more anomalous; only their order matters.
-//! They are not passed through a sigmoid, clamped, scaled or flipped, and counts are integers, so that a result is exact
-//! up to the last rounding whatever the number of pixels. A missing class is an error, never 0, 0.5 or 1.
+//! They are not passed through a sigmoid, clamped, scaled or flipped, and counts are integers, so that a result is
+//! exact up to the last rounding whatever the number of pixels. A missing class is an error, never 0, 0.5 or 1.
 
 mod au_pro;
 mod aupimo;

@@ -12,9 +12,9 @@ use super::regions::Regions;
 
 /// Collects score maps and masks of one image after another, for metrics over all their pixels.
 ///
-/// Push **every** test image, the good ones (with an all-`false` mask) included: leaving them out, or averaging a figure
-/// for each image, gives another quantity. Maps may differ in size. Memory: 4 bytes a normal pixel and 8 an anomalous
-/// one; ranking adds up to 32 for each distinct anomalous score.
+/// Push **every** test image, the good ones (with an all-`false` mask) included: leaving them out, or averaging a
+/// figure for each image, gives another quantity. Maps may differ in size. Memory: 4 bytes a normal pixel and 8 an
+/// anomalous one; ranking adds up to 32 for each distinct anomalous score.
 ///
 /// ```
 /// use adbench::metrics::PixelPool;

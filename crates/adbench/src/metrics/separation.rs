@@ -29,14 +29,15 @@ fn allowance(rate: f64, count: usize) -> Result<usize, MetricError> {
     Ok(((rate * count as f64 + 1e-9) as usize).min(count - 1))
 }
 
-/// Specificity at a miss rate (PG_n of some papers): the share of good images that score below the threshold which misses
-/// at most the share `miss_rate` of the bad ones (score < threshold), the highest such threshold among the bad scores.
+/// Specificity at a miss rate (PG_n of some papers): the share of good images that score below the threshold which
+/// misses at most the share `miss_rate` of the bad ones (score < threshold), the highest such threshold among the bad
+/// scores.
 ///
 /// 1 is best.
 ///
 /// # Errors
-/// [`MetricError::Length`], [`MetricError::NotFinite`], [`MetricError::MissingClass`], and [`MetricError::Parameter`] when
-/// `miss_rate` is outside `[0, 1)`.
+/// [`MetricError::Length`], [`MetricError::NotFinite`], [`MetricError::MissingClass`], and [`MetricError::Parameter`]
+/// when `miss_rate` is outside `[0, 1)`.
 ///
 /// ```
 /// use adbench::metrics::specificity_at_miss_rate;
@@ -52,9 +53,9 @@ pub fn specificity_at_miss_rate<S: Score>(scores: &[S], labels: &[bool], miss_ra
     Ok(good.partition_point(|s| s.key() < threshold) as f64 / good.len() as f64)
 }
 
-/// Recall at a false-positive rate (PB_n of some papers): the share of bad images that score above the threshold which at
-/// most the share `false_positive_rate` of the good ones exceed (score > threshold), the lowest such threshold among the
-/// good scores.
+/// Recall at a false-positive rate (PB_n of some papers): the share of bad images that score above the threshold which
+/// at most the share `false_positive_rate` of the good ones exceed (score > threshold), the lowest such threshold among
+/// the good scores.
 ///
 /// 1 is best.
 ///

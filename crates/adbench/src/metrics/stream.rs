@@ -12,8 +12,8 @@ use super::regions::Regions;
 /// The first of two passes over the images: collects their anomalous pixels.
 ///
 /// The second pass, [`StreamedPixels`], counts the normal pixels around them. The result is exact, that of
-/// [`PixelPool`](super::PixelPool), and memory is bounded by the anomalous pixels (some 200 bytes each at worst) and one
-/// image, however many images there are. Passes over parts of the images can be merged.
+/// [`PixelPool`](super::PixelPool), and memory is bounded by the anomalous pixels (some 200 bytes each at worst) and
+/// one image, however many images there are. Passes over parts of the images can be merged.
 ///
 /// ```
 /// use adbench::metrics::AnomalousPixels;
@@ -108,7 +108,8 @@ impl StreamedPixels {
         Ok(())
     }
 
-    /// Adds what another second pass has counted: a clone of this one, made before the first image, that saw other images.
+    /// Adds what another second pass has counted: a clone of this one, made before the first image, that saw other
+    /// images.
     ///
     /// # Errors
     /// [`MetricError::Length`] when the other one comes from another first pass.

@@ -42,8 +42,8 @@ impl<'a> Outcome<'a> {
         Self { map: Some((map, mask)), ..self }
     }
 
-    /// Adds the photo, to be shown in the gallery: height x width of the map x 1 (grey) or 3 (RGB) channels, in `[0, 1]`.
-    /// It takes no part in any figure.
+    /// Adds the photo, to be shown in the gallery: height x width of the map x 1 (gray) or 3 (RGB) channels, in
+    /// `[0, 1]`. It takes no part in any figure.
     #[must_use]
     pub fn with_photo(self, photo: ArrayView3<'a, f32>) -> Self {
         Self { photo: Some(photo), ..self }

@@ -184,7 +184,7 @@ fn curves(document: &Document) -> Markup {
             h2 { "Curves and scores" }
             @for report in &document.categories {
                 @if document.categories.len() > 1 { h3 { bdi { (report.name) } } }
-                ul.legend aria-label="Colours of the curves" {
+                ul.legend aria-label="Colors of the curves" {
                     @for (i, curve) in report.curves.image_roc.iter().enumerate() {
                         li {
                             svg viewBox="0 0 24 8" aria-hidden="true" { path class=(svg::class(i)) d="M0 4H24" {} }

@@ -1,7 +1,7 @@
 //! Results of a test set, for each kind of defect and altogether, and the documents made of them.
 //!
-//! [`ReportBuilder`] takes the test images one after another and gives the [`Report`] of a category; a [`Document`] holds
-//! the reports of a run with its [`Provenance`] and writes them as HTML, CSV, JSON, Markdown and LaTeX.
+//! [`ReportBuilder`] takes the test images one after another and gives the [`Report`] of a category; a [`Document`]
+//! holds the reports of a run with its [`Provenance`] and writes them as HTML, CSV, JSON, Markdown and LaTeX.
 
 mod builder;
 mod curves;

@@ -11,7 +11,8 @@ use crate::metrics::{BootstrapParams, Interval};
 pub struct Figure {
     /// The figure, exact.
     pub value: f64,
-    /// The interval at [`Report::bootstrap`]'s level; `None` where resampling leaves the figure undefined, and for means.
+    /// The interval at [`Report::bootstrap`]'s level; `None` where resampling leaves the figure undefined, and for
+    /// means.
     pub interval: Option<Interval>,
 }
 
@@ -86,7 +87,8 @@ pub struct ImageResult {
 pub struct Report {
     /// The category.
     pub name: String,
-    /// Training images, when [`ReportBuilder::with_training_images`](super::ReportBuilder::with_training_images) said so.
+    /// Training images, when [`ReportBuilder::with_training_images`](super::ReportBuilder::with_training_images) said
+    /// so.
     pub training_images: Option<usize>,
     /// One row a defect kind, in byte order: the kind's anomalous images and all good ones.
     pub kinds: Vec<Row>,
@@ -107,8 +109,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// The mean over the defect kinds of a figure, such as `|row| Some(row.image_auroc.value)`; `None` when a kind lacks
-    /// it.
+    /// The mean over the defect kinds of a figure, such as `|row| Some(row.image_auroc.value)`; `None` when a kind
+    /// lacks it.
     #[must_use]
     pub fn mean_of_kinds(&self, figure: impl Fn(&Row) -> Option<f64>) -> Option<f64> {
         mean(self.kinds.iter().map(figure))

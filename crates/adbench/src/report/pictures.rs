@@ -10,7 +10,7 @@ use imgkit::resize::{Kernel, ResizeError, resize, resize_map};
 /// Longest side of a picture in pixels; smaller images stay as they are.
 const SIDE: usize = 224;
 const QUALITY: u8 = 82;
-/// The colour of the ground truth's outline: far from every colour of the heat map.
+/// The color of the ground truth's outline: far from every color of the heat map.
 const OUTLINE: [f32; 3] = [0.0, 0.9, 1.0];
 /// Matplotlib's `inferno` at nine equal steps (N. J. Smith and S. van der Walt, CC0): its lightness rises evenly.
 const HEAT: [[f32; 3]; 9] = [
@@ -31,8 +31,8 @@ const HEAT: [[f32; 3]; 9] = [
 pub struct HeatScale {
     /// Dark: the median pixel score of the good images.
     pub low: f32,
-    /// Bright: the larger of the score that 0.1 % of the good images' pixels exceed and the one that 5 % of the defects'
-    /// do.
+    /// Bright: the larger of the score that 0.1 % of the good images' pixels exceed and the one that 5 % of the
+    /// defects' do.
     pub high: f32,
 }
 

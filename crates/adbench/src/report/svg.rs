@@ -1,4 +1,4 @@
-//! Charts as inline SVG. Colours come from the page's style sheet, so that they follow its light or dark scheme.
+//! Charts as inline SVG. Colors come from the page's style sheet, so that they follow its light or dark scheme.
 
 use maud::{Markup, html};
 
@@ -11,14 +11,14 @@ const LEFT: f64 = 62.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 40.0;
-/// Colours that the style sheet has for kinds of defect; more kinds repeat them with dashes.
-const COLOURS: usize = 7;
+/// Colors that the style sheet has for kinds of defect; more kinds repeat them with dashes.
+const COLORS: usize = 7;
 
 /// Style class of the `index`-th curve, the first of which is overall.
 pub(super) fn class(index: usize) -> String {
     match index.checked_sub(1) {
         None => "curve overall".to_owned(),
-        Some(kind) => format!("curve c{} d{}", kind % COLOURS, (kind / COLOURS).min(2)),
+        Some(kind) => format!("curve c{} d{}", kind % COLORS, (kind / COLORS).min(2)),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Counts of each image's scores between some 300 thresholds. The curves and figures of any resample of the images follow
-//! from the counts without sorting anything again.
+//! Counts of each image's scores between some 300 thresholds. The curves and figures of any resample of the images
+//! follow from the counts without sorting anything again.
 
 use rayon::prelude::*;
 

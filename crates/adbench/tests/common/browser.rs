@@ -144,7 +144,7 @@ impl Browser {
         addresses.filter(|a| !a.starts_with("data:")).map(str::to_owned).collect()
     }
 
-    /// A PNG of the whole page at this width under a colour scheme.
+    /// A PNG of the whole page at this width under a color scheme.
     pub(crate) fn screenshot(&mut self, scheme: &str, width: u32) -> Vec<u8> {
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         self.call("Emulation.setEmulatedMedia", features);

@@ -165,7 +165,7 @@ mod tests {
 
     /// Two tiles that disagree by a constant: the step between them becomes a ramp over the overlap.
     #[test]
-    fn neighbours_fade_into_each_other() {
+    fn neighbors_fade_into_each_other() {
         let tiled = Tiled::new(Arc::new(Echo(1.0)), (20, 16), 8).unwrap();
         let map = tiled.predict(Array3::zeros((5, 24, 1)).view()).unwrap().map;
         let row: Vec<f32> = map.row(2).to_vec();

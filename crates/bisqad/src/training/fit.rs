@@ -164,7 +164,8 @@ pub fn fit(
 }
 
 impl PatchDetector {
-    /// Trains a detector by [`fit`] with a new quality estimator, default method and default validation: the simple path.
+    /// Trains a detector by [`fit`] with a new quality estimator, default method and default validation: the simple
+    /// path.
     ///
     /// An estimator that was warm-started ([`Sqe::warm_start`]) or labeled defects for validation need [`fit`].
     ///

@@ -8,7 +8,8 @@ use super::error::ReadError;
 use super::photo::Photo;
 use crate::Size;
 
-/// Decodes an image, keeping its depth and its gray or RGB channels. See [`Photo`] for what becomes of alpha and palettes.
+/// Decodes an image, keeping its depth and its gray or RGB channels. See [`Photo`] for what becomes of alpha and
+/// palettes.
 ///
 /// `name` stands in errors; nothing is read from there.
 ///
@@ -31,8 +32,8 @@ pub fn read_photo(path: impl AsRef<Path>) -> Result<Photo, ReadError> {
     decode_photo(&std::fs::read(path).map_err(|e| ReadError::io(path, e))?, path)
 }
 
-/// A header that claims more pixels is not believed: nothing as large is allocated. (Decoding has `image`'s own limit of
-/// 512 MiB.)
+/// A header that claims more pixels is not believed: nothing as large is allocated. (Decoding has `image`'s own limit
+/// of 512 MiB.)
 const MAX_PIXELS: usize = 1 << 29;
 
 /// Reads the size of an image file from its header, without decoding the pixels.

@@ -40,8 +40,8 @@ impl Photo {
         }
     }
 
-    /// Converts to floats in `[0, 1]`: 8-bit values divided by 255, 16-bit values by 65535; floats as they are. Shape height x width x
-    /// channels.
+    /// Converts to floats in `[0, 1]`: 8-bit values divided by 255, 16-bit values by 65535; floats as they are. Shape
+    /// height x width x channels.
     ///
     /// ```
     /// use imgkit::image_io::Photo;
@@ -58,9 +58,10 @@ impl Photo {
         }
     }
 
-    /// Converts to three channels of 8 bits: stored values at or below `window.0` become 0, at or above `window.1` 255, those between
-    /// are scaled and rounded. A gray image's channels are equal. The window has the unit of the stored values, so that
-    /// nothing is cut off unnoticed: `(0.0, 255.0)` keeps 8 bits, `(0.0, 65535.0)` takes 16 bits whole. NaN becomes 0.
+    /// Converts to three channels of 8 bits: stored values at or below `window.0` become 0, at or above `window.1` 255,
+    /// those between are scaled and rounded. A gray image's channels are equal. The window has the unit of the stored
+    /// values, so that nothing is cut off unnoticed: `(0.0, 255.0)` keeps 8 bits, `(0.0, 65535.0)` takes 16 bits whole.
+    /// NaN becomes 0.
     ///
     /// # Errors
     /// [`ParameterError`] unless both ends are finite and `window.0 < window.1`, or for an image without channels.

@@ -89,10 +89,10 @@ const SLACK: f64 = 1.1;
 /// 2. *Boundary*: per band, the result fades into the normal image towards the mask's edge, over a width that doubles
 ///    from band to band, follows the local blur of the image, and is bounded by the mask's local half-width.
 ///
-/// Only pixels inside the mask change. If the jumps that [`imgkit::seam::seam_index`] measures would rise above both the
-/// coarse result's and 1.1 times the normal image's own along the same edge, the correction is halved repeatedly until
-/// the seam index is within both bounds. The method is this project's own; version 1 of arXiv 2504.12970 says only that
-/// npcF++ uses wavelet transforms and boundary synergy blocks.
+/// Only pixels inside the mask change. If the jumps that [`imgkit::seam::seam_index`] measures would rise above both
+/// the coarse result's and 1.1 times the normal image's own along the same edge, the correction is halved repeatedly
+/// until the seam index is within both bounds. The method is this project's own; version 1 of arXiv 2504.12970 says
+/// only that npcF++ uses wavelet transforms and boundary synergy blocks.
 ///
 /// ```
 /// use ndarray::{Array2, Array3};

@@ -44,10 +44,10 @@ impl Light {
     /// Guesses the light from the brightness slope over the domain.
     ///
     /// A plane is fitted to the mean over channels on at most 64 x 64 grid points. The light's azimuth is the slope's
-    /// direction (the nearer side of a flat surface is the brighter one). The share of variance that the plane explains,
-    /// R^2, says how far to believe it: the elevation falls from the default 50 degrees to 30 degrees at R^2 = 1, and the
-    /// azimuth is the default's below R^2 = 0.05. This is a heuristic for flat parts under one lamp; give the light
-    /// whenever it is known. Cost: constant, whatever the photo's size.
+    /// direction (the nearer side of a flat surface is the brighter one). The share of variance that the plane
+    /// explains, R^2, says how far to believe it: the elevation falls from the default 50 degrees to 30 degrees at R^2
+    /// = 1, and the azimuth is the default's below R^2 = 0.05. This is a heuristic for flat parts under one lamp; give
+    /// the light whenever it is known. Cost: constant, whatever the photo's size.
     pub fn estimate(photo: ArrayView3<'_, f32>, domain: &Domain) -> Self {
         let default = Self::default();
         let (h, w, c) = photo.dim();

@@ -18,13 +18,13 @@ parameters! {
         specular / with_specular: f64 = Self::MATTE.specular,
         /// log2 of the specular exponent, in \[0, 8\]: 3 is a broad sheen, 6 a sharp highlight.
         gloss / with_gloss: u8 = Self::MATTE.gloss,
-        /// How far a cavity darkens, in \[0, 1\]: 1 lets only the visible share of the sky in; light that is scattered inside
-        /// the material lowers it.
+        /// How far a cavity darkens, in \[0, 1\]: 1 lets only the visible share of the sky in; light that is scattered
+        /// inside the material lowers it.
         cavity / with_cavity: f64 = Self::MATTE.cavity,
         /// Gain of the lit lip of a cavity, in \[0, 2\].
         rim / with_rim: f64 = Self::MATTE.rim,
-        /// Typical diffuse reflectance in linear light, in \[0.02, 1\]: turns the surround's brightness into an illumination for
-        /// tints.
+        /// Typical diffuse reflectance in linear light, in \[0.02, 1\]: turns the surround's brightness into an
+        /// illumination for tints.
         albedo / with_albedo: f64 = Self::MATTE.albedo,
     }
 }

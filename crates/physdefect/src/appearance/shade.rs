@@ -104,8 +104,8 @@ impl Shader {
         shader
     }
 
-    /// Shading of a facet with slopes dh/dx, dh/dy that sees the share `sky` of the ambient and `lit` of the direct light and
-    /// keeps the share `shine` of the surface's gloss.
+    /// Shading of a facet with slopes dh/dx, dh/dy that sees the share `sky` of the ambient and `lit` of the direct
+    /// light and keeps the share `shine` of the surface's gloss.
     #[inline(always)]
     fn shade(&self, gx: f32, gy: f32, sky: f32, lit: f32, shine: f32) -> f32 {
         let inv = 1.0 / (1.0 + gx * gx + gy * gy).sqrt();

@@ -11,8 +11,8 @@ fn weights(t: f32) -> [f32; 4] {
     [-0.5 * t3 + t2 - 0.5 * t, 1.5 * t3 - 2.5 * t2 + 1.0, -1.5 * t3 + 2.0 * t2 + 0.5 * t, 0.5 * t3 - 0.5 * t2]
 }
 
-/// Overwrites `patch` with the photo at `p - shift` wherever the opacity and the shift are not zero. Outside the frame the
-/// nearest edge pixel is read.
+/// Overwrites `patch` with the photo at `p - shift` wherever the opacity and the shift are not zero. Outside the frame
+/// the nearest edge pixel is read.
 pub(super) fn warp(
     photo: ArrayView3<'_, f32>,
     bbox: Bbox,

@@ -60,8 +60,8 @@ impl PatchCloneParams {
     }
 }
 
-/// A resized patch cloned elsewhere (after NSA): a superellipse of 4 to 30 % of the domain's scale (by severity), resized
-/// by 0.7 to 1.3, its channel means shifted to those of its new place, its rim feathered.
+/// A resized patch cloned elsewhere (after NSA): a superellipse of 4 to 30 % of the domain's scale (by severity),
+/// resized by 0.7 to 1.3, its channel means shifted to those of its new place, its rim feathered.
 ///
 /// The patch comes from the photo itself or from supplied photos.
 #[derive(Debug, Clone, Default, PartialEq)]

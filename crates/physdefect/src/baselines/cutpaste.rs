@@ -77,8 +77,8 @@ impl CutPasteScarParams {
     }
 }
 
-/// A thin rotated rectangle of the photo pasted elsewhere (Li et al. 2021): 2 to 16 px by 10 to 25 px at a scale of 256 (by
-/// severity), rotated by -45 to 45 degrees, color jitter 0.1.
+/// A thin rotated rectangle of the photo pasted elsewhere (Li et al. 2021): 2 to 16 px by 10 to 25 px at a scale of 256
+/// (by severity), rotated by -45 to 45 degrees, color jitter 0.1.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "CutPasteScarParams", into = "CutPasteScarParams"))]

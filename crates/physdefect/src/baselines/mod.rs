@@ -1,5 +1,5 @@
-//! Control arms: the field's geometric augmentations behind the same trait and the same mask contract as the mechanisms,
-//! so that an ablation swaps one word. None of them is physics.
+//! Control arms: the field's geometric augmentations behind the same trait and the same mask contract as the
+//! mechanisms, so that an ablation swaps one word. None of them is physics.
 //!
 //! | type | after | what it does |
 //! |---|---|---|
@@ -8,7 +8,8 @@
 //! | [`PerlinBlend`] | DRAEM, Zavrtanik et al., ICCV 2021 | blends a texture in where Perlin noise exceeds a threshold |
 //! | [`PatchClone`] | NSA, Schluter et al., ECCV 2022 | clones a resized patch; here its mean is shifted and its rim feathered instead of a Poisson solve |
 //!
-//! Sizes are relative to the domain's scale sqrt(area), so that one setting serves any photo. `severity` scales the size.
+//! Sizes are relative to the domain's scale sqrt(area), so that one setting serves any photo. `severity` scales the
+//! size.
 
 mod clone;
 mod cutpaste;

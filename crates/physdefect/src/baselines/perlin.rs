@@ -65,8 +65,8 @@ impl PerlinBlendParams {
 /// A texture blended in where rotated Perlin noise exceeds a threshold (after DRAEM): 2 to 64 cells per axis, rotation
 /// -90 to 90 degrees, `(1 - b) texture + b photo` with b in \[0, 0.8\].
 ///
-/// DRAEM's threshold is 0.5; here it falls from 0.6 to 0.3 as the severity rises. The texture is the photo itself, its 8 x 8
-/// tiles shuffled and jittered, or a supplied one resized to the domain's box.
+/// DRAEM's threshold is 0.5; here it falls from 0.6 to 0.3 as the severity rises. The texture is the photo itself, its
+/// 8 x 8 tiles shuffled and jittered, or a supplied one resized to the domain's box.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "PerlinBlendParams", into = "PerlinBlendParams"))]

@@ -12,14 +12,14 @@ const HIGHEST: f32 = 3.0;
 /// Least change of a pixel inside the cavity.
 const NUDGE: f32 = 1.5 * LEVEL;
 
-/// Changes `patch` so that ln(mean new light / mean old light) over its visibly changed pixels is `target`, as nearly as
-/// clipping allows; returns the contrast reached.
+/// Changes `patch` so that ln(mean new light / mean old light) over its visibly changed pixels is `target`, as nearly
+/// as clipping allows; returns the contrast reached.
 ///
 /// If the shading already goes the right way its log-ratio is multiplied by one gain, which keeps the relief's modeling
 /// (a deeper or shallower look); else the cavity's reflectance is changed by one factor, faded by `opacity`.
 ///
-/// A pixel of at least `whole` opacity that would keep its value is moved by one and a half 8-bit levels, so that the mask
-/// is the whole cavity, as people label it, and not only its shaded parts.
+/// A pixel of at least `whole` opacity that would keep its value is moved by one and a half 8-bit levels, so that the
+/// mask is the whole cavity, as people label it, and not only its shaded parts.
 pub(super) fn set_contrast(
     original: &Array3<f32>,
     patch: &mut Array3<f32>,

@@ -8,7 +8,8 @@ use crate::{Bbox, Error, MechanismKind};
 
 /// Parts below this many pixels are specks of the labeling and are left out.
 pub(super) const LEAST_PART: usize = 4;
-/// The surround a defect is compared with: this far from every mask pixel, px. Nearer pixels are blurred or ill labeled.
+/// The surround a defect is compared with: this far from every mask pixel, px. Nearer pixels are blurred or ill
+/// labeled.
 const RING: (f32, f32) = (2.0, 6.0);
 /// Floor of linear light: a 12-bit sensor's last bit.
 const DARKEST: f64 = 1.0 / 4096.0;

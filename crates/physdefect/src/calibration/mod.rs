@@ -1,9 +1,10 @@
 //! Priors from a handful of real defects: three to ten images with masks set size, width, depth, contrast and number.
 //!
-//! No training: [`fit`] measures the masks (connected parts, Zhang-Suen skeletons, exact distance transform, light inside
-//! against a ring 2 to 6 px outside) and states each prior with a 95 % interval. [`Calibration::synthesizer`] turns them
-//! into a synthesizer whose masks and contrast follow the priors: each defect is solved for the size that the same
-//! measurement would find. All lengths are in px of the images that were measured; draw samples at that resolution.
+//! No training: [`fit`] measures the masks (connected parts, Zhang-Suen skeletons, exact distance transform, light
+//! inside against a ring 2 to 6 px outside) and states each prior with a 95 % interval. [`Calibration::synthesizer`]
+//! turns them into a synthesizer whose masks and contrast follow the priors: each defect is solved for the size that
+//! the same measurement would find. All lengths are in px of the images that were measured; draw samples at that
+//! resolution.
 //!
 //! ```
 //! use ndarray::{Array2, Array3};
@@ -30,8 +31,8 @@
 //! ```
 //!
 //! What it cannot know: the width is that of the *masks*, loose masks make wide cracks; the depth is the one that a
-//! defect of the same reflectance would need under an overcast sky to be as dark ([`apparent_depth`]); branches and color
-//! are not measured.
+//! defect of the same reflectance would need under an overcast sky to be as dark ([`apparent_depth`]); branches and
+//! color are not measured.
 
 mod contrast;
 mod distance;
@@ -73,18 +74,18 @@ pub struct Calibration {
     pub size: Prior,
     /// px: a crack's mean mask width, area over length; the diameter again for anything else. Log-normal.
     pub width: Prior,
-    /// ln of linear light inside over that of the surround, one number an image (mean over its defects by area); negative
-    /// is darker. Normal.
+    /// ln of linear light inside over that of the surround, one number an image (mean over its defects by area);
+    /// negative is darker. Normal.
     pub log_contrast: Prior,
-    /// px: [`apparent_depth`] of each defect on images where defects are darker than their surround; `None` if fewer than
-    /// three are. Log-normal.
+    /// px: [`apparent_depth`] of each defect on images where defects are darker than their surround; `None` if fewer
+    /// than three are. Log-normal.
     pub depth: Option<Prior>,
     /// Defects an image.
     pub count: CountPrior,
     /// Share of defects that touch the image's edge.
     pub edge_share: f64,
-    /// Axis and waviness of each crack longer than three times its width; empty for other mechanisms. Draws take one of them and
-    /// shake it a little (a smoothed bootstrap).
+    /// Axis and waviness of each crack longer than three times its width; empty for other mechanisms. Draws take one of
+    /// them and shake it a little (a smoothed bootstrap).
     pub courses: Vec<Course>,
 }
 
@@ -92,7 +93,8 @@ pub struct Calibration {
 ///
 /// # Errors
 /// [`Error::TooFewSamples`] below three; [`Error::CalibrationImage`] around [`Error::Shape`], [`Error::NotFinite`],
-/// [`Error::EmptyMask`] or [`Error::NoSurround`] of one image; [`Error::WrongMechanism`] for [`MechanismKind::Baseline`].
+/// [`Error::EmptyMask`] or [`Error::NoSurround`] of one image; [`Error::WrongMechanism`] for
+/// [`MechanismKind::Baseline`].
 pub fn fit(
     mechanism: MechanismKind,
     samples: &[(ArrayView3<'_, f32>, ArrayView2<'_, bool>)],
@@ -143,12 +145,12 @@ pub fn fit(
     })
 }
 
-/// Depth in px at which a cavity `width` px wide is darker than its surround by `log_contrast` (negative) on average, under
-/// an overcast sky and without light between its walls; `None` for a defect that is not darker.
+/// Depth in px at which a cavity `width` px wide is darker than its surround by `log_contrast` (negative) on average,
+/// under an overcast sky and without light between its walls; `None` for a defect that is not darker.
 ///
-/// The mean share of sky over a cavity's walls is its opening over its walls' area (reciprocity of view factors): a V-groove
-/// has R = w / (2 sqrt(d^2 + w^2/4)), a spherical cap R = 1 / (1 + 4 d^2/w^2). Dirt or oxide makes a defect darker than that,
-/// so this is an upper bound of the true depth.
+/// The mean share of sky over a cavity's walls is its opening over its walls' area (reciprocity of view factors): a
+/// V-groove has R = w / (2 sqrt(d^2 + w^2/4)), a spherical cap R = 1 / (1 + 4 d^2/w^2). Dirt or oxide makes a defect
+/// darker than that, so this is an upper bound of the true depth.
 pub fn apparent_depth(mechanism: MechanismKind, width: f64, log_contrast: f64) -> Option<f64> {
     let seen = log_contrast.exp();
     if !(seen > 0.0 && seen < 1.0 && width > 0.0) {
@@ -171,7 +173,8 @@ impl Calibration {
     /// Cracks after the priors.
     ///
     /// # Errors
-    /// [`Error::WrongMechanism`] unless fitted as [`MechanismKind::FractureLine`]; [`Error::Parameter`] from the appearance.
+    /// [`Error::WrongMechanism`] unless fitted as [`MechanismKind::FractureLine`]; [`Error::Parameter`] from the
+    /// appearance.
     pub fn fracture_line(&self, appearance: Appearance) -> Result<Calibrated, Error> {
         self.build::<FractureLine>(MechanismKind::FractureLine, appearance)
     }
@@ -179,16 +182,18 @@ impl Calibration {
     /// Pits after the priors.
     ///
     /// # Errors
-    /// [`Error::WrongMechanism`] unless fitted as [`MechanismKind::PittingLoss`]; [`Error::Parameter`] from the appearance.
+    /// [`Error::WrongMechanism`] unless fitted as [`MechanismKind::PittingLoss`]; [`Error::Parameter`] from the
+    /// appearance.
     pub fn pitting_loss(&self, appearance: Appearance) -> Result<Calibrated, Error> {
         self.build::<PittingLoss>(MechanismKind::PittingLoss, appearance)
     }
 
-    /// Dents of the priors' size, one an image. A bend is lighter on one side and darker on the other; its contrast stays
-    /// the light's.
+    /// Dents of the priors' size, one an image. A bend is lighter on one side and darker on the other; its contrast
+    /// stays the light's.
     ///
     /// # Errors
-    /// [`Error::WrongMechanism`] unless fitted as [`MechanismKind::PlasticWarpage`]; [`Error::Parameter`] from the appearance.
+    /// [`Error::WrongMechanism`] unless fitted as [`MechanismKind::PlasticWarpage`]; [`Error::Parameter`] from the
+    /// appearance.
     pub fn plastic_warpage(&self, appearance: Appearance) -> Result<Calibrated, Error> {
         self.build::<PlasticWarpage>(MechanismKind::PlasticWarpage, appearance)
     }

@@ -83,9 +83,9 @@ pub(super) struct Way {
 
 /// The longest shortest way through a skeleton.
 ///
-/// The way is found by two breadth-first searches (exact on a tree). Its length is that of a digital line after Vossepoel
-/// and Smeulders (1982), 0.980 n_straight + 1.406 n_diagonal - 0.091 n_corners; the plain sum of steps would be up to 8 %
-/// too long.
+/// The way is found by two breadth-first searches (exact on a tree). Its length is that of a digital line after
+/// Vossepoel and Smeulders (1982), 0.980 n_straight + 1.406 n_diagonal - 0.091 n_corners; the plain sum of steps would
+/// be up to 8 % too long.
 pub(super) fn longest_way(skeleton: ArrayView2<'_, bool>) -> Option<Way> {
     let first = skeleton.indexed_iter().find(|&(_, &m)| m)?.0;
     let (start, _) = farthest(skeleton, first);

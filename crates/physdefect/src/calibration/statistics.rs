@@ -28,9 +28,9 @@ pub struct Prior {
     pub mean: f64,
     /// Standard deviation on that scale, over all defects.
     pub deviation: f64,
-    /// 95 % confidence interval of the median, in the quantity's own unit: Student t with images - 1 degrees of freedom on
-    /// the scale (the image is the unit of replication; defects of one image resemble each other), widened in quadrature by
-    /// what a pixel grid can resolve (0.25 px for lengths, 0.01 for log-contrast).
+    /// 95 % confidence interval of the median, in the quantity's own unit: Student t with images - 1 degrees of freedom
+    /// on the scale (the image is the unit of replication; defects of one image resemble each other), widened in
+    /// quadrature by what a pixel grid can resolve (0.25 px for lengths, 0.01 for log-contrast).
     pub interval: (f64, f64),
 }
 
@@ -88,8 +88,8 @@ pub struct CountPrior {
     pub mean: f64,
     /// 95 % confidence interval of the mean: exact for a Poisson number (Garwood 1936).
     pub interval: (f64, f64),
-    /// Variance over mean of the number less one: far above 1 says that the defects cluster and that the interval, which
-    /// takes 1, is too narrow. NaN-free: 1 if every image has one defect.
+    /// Variance over mean of the number less one: far above 1 says that the defects cluster and that the interval,
+    /// which takes 1, is too narrow. NaN-free: 1 if every image has one defect.
     pub dispersion: f64,
 }
 
@@ -177,7 +177,8 @@ mod tests {
 
     #[test]
     fn exact_poisson_limits_are_the_published_ones() {
-        // Garwood's table, 95 % two-sided: 0 -> (0, 3.689), 1 -> (0.0253, 5.572), 10 -> (4.795, 18.390), 50 -> (37.11, 65.92).
+        // Garwood's table, 95 % two-sided: 0 -> (0, 3.689), 1 -> (0.0253, 5.572), 10 -> (4.795, 18.390), 50 -> (37.11,
+        // 65.92).
         for (n, low, high) in [(0.0, 0.0, 3.689), (1.0, 0.0253, 5.572), (10.0, 4.795, 18.390), (50.0, 37.11, 65.92)] {
             let (a, b) = garwood(n);
             assert!((a - low).abs() < 0.006 && (b - high).abs() < 0.006, "{n}: {a} {b}");

@@ -29,10 +29,10 @@ const APART: usize = 4;
 
 /// Cracks, pits or dents whose number, size, width and contrast follow a [`Calibration`].
 ///
-/// Each defect's size is drawn from its prior within the central 95 %; the record's `severity` is where the first one lies
-/// between those two quantiles, on the log scale. The model behind it is solved until its visible support measures the
-/// drawn size and width, then rendered, then given the drawn contrast. Measures: those of the first defect, and `count`,
-/// `target_size_px`, `target_width_px`, `target_log_contrast`, `log_contrast`.
+/// Each defect's size is drawn from its prior within the central 95 %; the record's `severity` is where the first one
+/// lies between those two quantiles, on the log scale. The model behind it is solved until its visible support measures
+/// the drawn size and width, then rendered, then given the drawn contrast. Measures: those of the first defect, and
+/// `count`, `target_size_px`, `target_width_px`, `target_log_contrast`, `log_contrast`.
 ///
 /// Where the domain has no room for all defects, fewer are drawn (at least one).
 #[derive(Debug, Clone)]

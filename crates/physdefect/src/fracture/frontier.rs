@@ -14,12 +14,12 @@ const TRIES: usize = 6;
 const MAX_FRONTIERS: usize = 24;
 
 parameters! {
-    /// Parameters of [`PaperFrontier`]. The recipe (arXiv 2504.12970, section on fracture lines) publishes the formulas but
-    /// not their values: every default here is this project's.
+    /// Parameters of [`PaperFrontier`]. The recipe (arXiv 2504.12970, section on fracture lines) publishes the formulas
+    /// but not their values: every default here is this project's.
     #[derive(Copy)]
     pub struct FrontierParams {
-        /// Steps of the first frontier at severity 0 and 1, px, as a share of the domain's scale in \[0.01, 1\]. Default
-        /// (0.05, 0.60).
+        /// Steps of the first frontier at severity 0 and 1, px, as a share of the domain's scale in \[0.01, 1\].
+        /// Default (0.05, 0.60).
         length / with_length: (f64, f64) = (0.05, 0.60),
         /// Chance per step that a frontier branches, in \[0, 0.5\]. Default 0.012.
         branch / with_branch: f64 = 0.012,
@@ -91,9 +91,9 @@ pub fn frontier_half_width(w0: f64, alpha: f64, eps: f64) -> f64 {
 
 /// Frontiers that step through the domain, branch at random and are thickened by an exponential threshold.
 ///
-/// Published: frontier update (dy, dx), branching probability with a rotation by a sampled angle, skeleton, threshold of
-/// the distance to it, Perlin noise. Ours: the heading's random walk, the taper along the arc, and that noise multiplies
-/// the thickness.
+/// Published: frontier update (dy, dx), branching probability with a rotation by a sampled angle, skeleton, threshold
+/// of the distance to it, Perlin noise. Ours: the heading's random walk, the taper along the arc, and that noise
+/// multiplies the thickness.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "FrontierParams", into = "FrontierParams"))]

@@ -1,7 +1,7 @@
 //! Linear elastic fracture mechanics: tractions, stress intensity, kinking, opening.
 //!
-//! Angles run from +x towards +y. A crack with heading `t = (cos, sin)` has the local axes (t, n) with `n` a quarter turn
-//! further; positive K_II shears so that the tip turns towards negative angles.
+//! Angles run from +x towards +y. A crack with heading `t = (cos, sin)` has the local axes (t, n) with `n` a quarter
+//! turn further; positive K_II shears so that the tip turns towards negative angles.
 
 use std::f64::consts::PI;
 
@@ -25,7 +25,8 @@ impl RemoteStress {
         (self.s1 * s * s + self.s2 * c * c, -(self.s1 - self.s2) * s * c)
     }
 
-    /// Stress intensity (K_I, K_II) = (Y s_n sqrt(pi a), Y t sqrt(pi a)) of a flaw of half-length `a` with that heading.
+    /// Stress intensity (K_I, K_II) = (Y s_n sqrt(pi a), Y t sqrt(pi a)) of a flaw of half-length `a` with that
+    /// heading.
     pub fn intensity(&self, heading: f64, half_length: f64, geometry: f64) -> (f64, f64) {
         let (normal, shear) = self.traction(heading);
         let factor = geometry * (PI * half_length).sqrt();

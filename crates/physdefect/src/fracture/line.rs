@@ -29,20 +29,20 @@ const OVERRUN: f64 = 1.5;
 
 /// FL: a quasi-static crack in a heterogeneous elastic solid.
 ///
-/// A flaw sits at the weakest of some random sites. Its tips see `K = (s_n, t) F(a)` with the traction on the chord from
-/// the center to the tip and [`lefm::zone_factor`] F; a step goes where `G(theta)/G_c` is largest in a cone around the
-/// direction of maximum tangential stress, with [`lefm::kinked`] factors. The load is the one that a crack of the wanted
-/// length in the homogeneous solid (K_c = 1) just balances; growth stops where no direction has G >= G_c or at the domain's
-/// edge. Where G >= 2 G_c (1 + noise) a tip may branch: one tip turns by half the branch angle to one side, one by half to
-/// the other (a branch that branches again keeps its way, the new one takes the whole angle). Both are shielded; the
-/// dominant one outruns that shadow within some grains, the other stays in it. The opening is elliptic along each arm, the
-/// relief a V-groove.
+/// A flaw sits at the weakest of some random sites. Its tips see `K = (s_n, t) F(a)` with the traction on the chord
+/// from the center to the tip and [`lefm::zone_factor`] F; a step goes where `G(theta)/G_c` is largest in a cone around
+/// the direction of maximum tangential stress, with [`lefm::kinked`] factors. The load is the one that a crack of the
+/// wanted length in the homogeneous solid (K_c = 1) just balances; growth stops where no direction has G >= G_c or at
+/// the domain's edge. Where G >= 2 G_c (1 + noise) a tip may branch: one tip turns by half the branch angle to one
+/// side, one by half to the other (a branch that branches again keeps its way, the new one takes the whole angle). Both
+/// are shielded; the dominant one outruns that shadow within some grains, the other stays in it. The opening is
+/// elliptic along each arm, the relief a V-groove.
 ///
-/// A weaker load shields the main tip where the strongest one (severity 1) would have branched: it takes the same turns and
-/// stops no later, or else a slightly stronger load could make a shorter crack.
+/// A weaker load shields the main tip where the strongest one (severity 1) would have branched: it takes the same turns
+/// and stops no later, or else a slightly stronger load could make a shorter crack.
 ///
-/// The path does not depend on the load's magnitude, only how far it is driven does; so a larger severity extends the same
-/// crack.
+/// The path does not depend on the load's magnitude, only how far it is driven does; so a larger severity extends the
+/// same crack.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "FractureParams", into = "FractureParams"))]
@@ -68,8 +68,8 @@ impl FractureLine {
     /// Grows a crack without drawing it.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for the severity, [`Error::DomainTooSmall`] if the domain has fewer than 64 px or no site has
-    /// room for a crack of 4 px.
+    /// [`Error::Parameter`] for the severity, [`Error::DomainTooSmall`] if the domain has fewer than 64 px or no site
+    /// has room for a crack of 4 px.
     pub fn trace(&self, domain: &Domain, severity: f64, rng: &mut dyn RngCore) -> Result<Crack, Error> {
         params::severity(NAME, severity)?;
         let p = &self.params;

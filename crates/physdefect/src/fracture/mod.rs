@@ -1,7 +1,8 @@
 //! FL: cracks.
 //!
-//! [`FractureLine`] grows a crack by linear elastic fracture mechanics in a heterogeneous solid; [`PaperFrontier`] is the
-//! published recipe (arXiv 2504.12970): stepping frontiers, branching probability, exponential thickness, Perlin noise.
+//! [`FractureLine`] grows a crack by linear elastic fracture mechanics in a heterogeneous solid; [`PaperFrontier`] is
+//! the published recipe (arXiv 2504.12970): stepping frontiers, branching probability, exponential thickness, Perlin
+//! noise.
 
 mod calibrate;
 mod frontier;

@@ -11,17 +11,18 @@ parameters! {
     /// Parameters of [`FractureLine`](super::FractureLine); lengths relative to the domain's scale sqrt(area).
     #[derive(Copy)]
     pub struct FractureParams {
-        /// Tip-to-tip length of the arrested crack in the homogeneous solid at severity 0 and 1, share of the domain's scale
-        /// (geometric between them), in \[0.01, 1\]. Default (0.05, 0.60).
+        /// Tip-to-tip length of the arrested crack in the homogeneous solid at severity 0 and 1, share of the domain's
+        /// scale (geometric between them), in \[0.01, 1\]. Default (0.05, 0.60).
         length / with_length: (f64, f64) = (0.05, 0.60),
-        /// Largest opening at severity 0 and 1, share of the scale, in \[0.001, 0.1\]; at least 0.8 px. Default (1/256, 6/256).
+        /// Largest opening at severity 0 and 1, share of the scale, in \[0.001, 0.1\]; at least 0.8 px. Default (1/256,
+        /// 6/256).
         opening / with_opening: (f64, f64) = (1.0 / 256.0, 6.0 / 256.0),
         /// Direction of the largest principal stress, radians; `None` draws it. A crack runs across it. Default `None`.
         stress_angle / with_stress_angle: Option<f64> = None,
         /// s2/s1 in \[-1, 0.95\]. 0 is uniaxial tension, 0.95 leaves the direction almost free. Default 0.
         stress_ratio / with_stress_ratio: f64 = 0.0,
-        /// Half-width of the loaded zone over the half-length of the arrested crack at severity 0, in \[0.01, 1\] (a local
-        /// load; see [`zone_factor`](super::lefm::zone_factor)). Default 0.5.
+        /// Half-width of the loaded zone over the half-length of the arrested crack at severity 0, in \[0.01, 1\] (a
+        /// local load; see [`zone_factor`](super::lefm::zone_factor)). Default 0.5.
         zone / with_zone: f64 = 0.5,
         /// Largest angle between the initial flaw and the plane normal to s1, radians in \[0, 1.2\]. Default 0.5.
         flaw_tilt / with_flaw_tilt: f64 = 0.5,
@@ -33,20 +34,20 @@ parameters! {
         toughness / with_toughness: Toughness = Toughness::default(),
         /// Half-angle of the cone of directions, radians in \[0.05, 1.4\]. Default 0.35.
         cone / with_cone: f64 = 0.35,
-        /// Length over which a tip keeps its heading (the process zone averages the driving direction), grains, in \[0, 20\].
-        /// Default 1.5.
+        /// Length over which a tip keeps its heading (the process zone averages the driving direction), grains, in \[0,
+        /// 20\]. Default 1.5.
         process_zone / with_process_zone: f64 = 1.5,
         /// Chance per step to branch while G >= 2 G_c (1 + noise), in \[0, 1\]. Default 0.08.
         branching / with_branching: f64 = 0.08,
         /// Full angle between two branches, radians, low and high bound in \[0.1, 2\]. Default 25 and 60 degrees.
         branch_angle / with_branch_angle: (f64, f64) = (25f64.to_radians(), 60f64.to_radians()),
-        /// Share of K that each of two tips keeps in the shadow of the other, in \[0, 1\]. Default 0.75: that two tips share one G
-        /// would give 0.71.
+        /// Share of K that each of two tips keeps in the shadow of the other, in \[0, 1\]. Default 0.75: that two tips
+        /// share one G would give 0.71.
         shielding / with_shielding: f64 = 0.75,
         /// Depth of the V-groove over its opening, in \[0.1, 20\]. Default 3.
         aspect / with_aspect: f64 = 3.0,
-        /// Whether the crack is driven to exactly its length whatever the grains are (displacement control), so that only the
-        /// domain's edge can stop it. Default false: it comes to rest where the load no longer suffices.
+        /// Whether the crack is driven to exactly its length whatever the grains are (displacement control), so that
+        /// only the domain's edge can stop it. Default false: it comes to rest where the load no longer suffices.
         driven / with_driven: bool = false,
     }
 }

@@ -130,8 +130,8 @@ mod tests {
 
     #[test]
     fn gaussian_field_is_correlated_over_a_grain() {
-        // Independent normal numbers at the lattice sites, blended with quintic weights: the correlation along an axis is
-        // the mean overlap of the normalized weights.
+        // Independent normal numbers at the lattice sites, blended with quintic weights: the correlation along an axis
+        // is the mean overlap of the normalized weights.
         let weights = |t: f64| {
             let s = t * t * t * (t * (t * 6.0 - 15.0) + 10.0);
             let norm = (s * s + (1.0 - s) * (1.0 - s)).sqrt();

@@ -82,8 +82,8 @@ impl Arm {
 /// Grows a tip while G >= G_c, at most to `max_length` or the domain's edge.
 ///
 /// Each step takes the direction in the cone that maximizes G(theta)/G_c(x + ds). The load's magnitude cancels in that
-/// choice, so the path of a weak load is the beginning of the path of a strong one. `kink` is asked at each step (vertex,
-/// drive) for a turn to add: where the tip branches, and from where on it is shielded.
+/// choice, so the path of a weak load is the beginning of the path of a strong one. `kink` is asked at each step
+/// (vertex, drive) for a turn to add: where the tip branches, and from where on it is shielded.
 pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize, f64) -> Option<f64>) -> Arm {
     let steps = (start.max_length / medium.step).ceil() as usize;
     let mut arm = Arm {
@@ -125,7 +125,8 @@ pub(super) fn grow(medium: &Medium<'_>, start: Start, mut kink: impl FnMut(usize
         let (normal, shear) = medium.stress.traction(chord);
         let (k1, k2) = (normal * factor, shear * factor);
         let kink_axis = lefm::kink_angle(k1.max(0.0), k2);
-        // A tip that has grown, and so a branch of one, keeps part of its heading; one that leaves the flaw kinks at once.
+        // A tip that has grown, and so a branch of one, keeps part of its heading; one that leaves the flaw kinks at
+        // once.
         let keep = if i > flawed + 1 || start.behind > 0.0 { medium.keep } else { 0.0 };
         let axis = kink_axis + keep * wrapped(heading - chord - kink_axis);
         // Memory turns the frame; within it the kink factors are those of a kink by kink_axis + delta.

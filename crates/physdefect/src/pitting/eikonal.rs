@@ -60,10 +60,10 @@ struct Marcher<'a, S> {
 /// Solves the eikonal equation |grad T| F = 1 on a `(h, w)` grid of unit spacing by fast marching with the first-order
 /// Godunov upwind difference.
 ///
-/// `speed(y, x)` is F in pixels per unit of time; zero, negative or non-finite values are walls. It is called at most once
-/// a pixel and only near the front, so the cost is proportional to the pixels reached before `stop`. Fronts of several
-/// seeds merge by themselves (the smaller time wins). Seeds outside the grid are ignored. The error is of first order in
-/// the grid spacing away from a seed.
+/// `speed(y, x)` is F in pixels per unit of time; zero, negative or non-finite values are walls. It is called at most
+/// once a pixel and only near the front, so the cost is proportional to the pixels reached before `stop`. Fronts of
+/// several seeds merge by themselves (the smaller time wins). Seeds outside the grid are ignored. The error is of first
+/// order in the grid spacing away from a seed.
 ///
 /// Source: J. A. Sethian, "A fast marching level set method for monotonically advancing fronts", PNAS 93 (1996) 1591.
 ///

@@ -11,8 +11,8 @@ struct Site {
     value: f32,
 }
 
-/// Voronoi grains over a box: one random site in each cell of a lattice of side `size` px, and a value that is constant on
-/// each grain, of zero mean and unit variance, uniform on +-sqrt(3).
+/// Voronoi grains over a box: one random site in each cell of a lattice of side `size` px, and a value that is constant
+/// on each grain, of zero mean and unit variance, uniform on +-sqrt(3).
 ///
 /// The same key gives the same grains whatever the box.
 #[derive(Debug)]
@@ -54,8 +54,8 @@ impl Grains {
         let (v, u) = (y as f32 * self.per_px, x as f32 * self.per_px);
         // Pixel coordinates are not negative, so that truncation is the floor.
         let (j, i) = ((v as i64 - self.first.0) as usize, (u as i64 - self.first.1) as usize);
-        // Squared distance above, value below in one number: distances are not negative, so their bit patterns sort like
-        // the numbers, and the least needs no branch that nobody could predict.
+        // Squared distance above, value below in one number: distances are not negative, so their bit patterns sort
+        // like the numbers, and the least needs no branch that nobody could predict.
         let mut nearest = u64::MAX;
         for row in j - 1..=j + 1 {
             for site in &self.sites[row * self.columns + i - 1..][..3] {

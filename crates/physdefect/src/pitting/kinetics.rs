@@ -8,8 +8,8 @@ const SECONDS_PER_YEAR: f64 = 365.25 * 86_400.0;
 
 /// Diffusion-controlled pit growth, depth d(t) = k t^n.
 ///
-/// n = 1/2 for a salt film or planar diffusion, 1/3 for a hemispherical pit whose dissolved volume grows linearly in time;
-/// measured exponents lie between (ASTM G46; Szklarska-Smialowska, "Pitting and Crevice Corrosion", NACE 2005).
+/// n = 1/2 for a salt film or planar diffusion, 1/3 for a hemispherical pit whose dissolved volume grows linearly in
+/// time; measured exponents lie between (ASTM G46; Szklarska-Smialowska, "Pitting and Crevice Corrosion", NACE 2005).
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PowerLaw {
@@ -79,7 +79,8 @@ impl Metal {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum PitShape {
-    /// The growth law itself applied to the local arrival time: depth k (t - T)^n; half as deep as a hemisphere at the end.
+    /// The growth law itself applied to the local arrival time: depth k (t - T)^n; half as deep as a hemisphere at the
+    /// end.
     Front,
     /// Half a sphere: depth over width 1/2.
     Hemispherical,
@@ -106,8 +107,8 @@ impl PitShape {
         }
     }
 
-    /// Relative depth at relative age `u` = (t - T)/(t - t0) in (0, 1]: 0 at the outline, 1 at the nucleus. Never falls with
-    /// `u`, so a pit only ever deepens.
+    /// Relative depth at relative age `u` = (t - T)/(t - t0) in (0, 1]: 0 at the outline, 1 at the nucleus. Never falls
+    /// with `u`, so a pit only ever deepens.
     pub fn profile(self, u: f64, exponent: f64) -> f64 {
         let u = u.clamp(0.0, 1.0);
         match self {

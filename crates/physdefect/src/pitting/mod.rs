@@ -1,9 +1,9 @@
 //! PL, pitting loss: stochastic nucleation and growth of corrosion pits.
 //!
 //! The paper names the mechanism and publishes one line on it (random polygons in the foreground, boundary expansions,
-//! Perlin noise): that line is [`PaperPolygon`]. Everything else here is this project's own formulation, [`PittingLoss`]:
-//! a Poisson process of births, diffusion-controlled growth, outlines by an eikonal front through grains of different
-//! speed, and Faraday's law for the mass.
+//! Perlin noise): that line is [`PaperPolygon`]. Everything else here is this project's own formulation,
+//! [`PittingLoss`]: a Poisson process of births, diffusion-controlled growth, outlines by an eikonal front through
+//! grains of different speed, and Faraday's law for the mass.
 
 mod calibrate;
 mod eikonal;
@@ -40,24 +40,24 @@ const VISIBLE_WEIGHT: f32 = 0.05;
 
 /// Pitting corrosion as a physical process; **severity is exposure time**.
 ///
-/// One call draws every birth of the longest exposure once; severity then only decides how long the surface was exposed.
-/// Longer exposure lets more pits be born and each spread and deepen, so the lost volume (`volume_px3`, the size measure)
-/// can never fall with severity.
+/// One call draws every birth of the longest exposure once; severity then only decides how long the surface was
+/// exposed. Longer exposure lets more pits be born and each spread and deepen, so the lost volume (`volume_px3`, the
+/// size measure) can never fall with severity.
 ///
 /// - Births: [`Nucleation`], rate(x, t) = r0 s(x) exp(-t / tau).
-/// - Outline: arrival time T of |grad T| F = 1 from all nuclei ([`fast_march`]), F = F0 (1 + d eta) with eta constant on
-///   each Voronoi grain; pits that meet coalesce by themselves. Pixels outside the domain are walls.
-/// - Depth: k (t - T)^n, or an ASTM G46 cross-section ([`PitShape`]) of center depth k (t - t0)^n. k is log-normal between
-///   pits and speeds up the pit's outline by the same factor, which keeps its aspect. The step where two pits met
-///   is rounded, at constant volume.
+/// - Outline: arrival time T of |grad T| F = 1 from all nuclei ([`fast_march`]), F = F0 (1 + d eta) with eta constant
+///   on each Voronoi grain; pits that meet coalesce by themselves. Pixels outside the domain are walls.
+/// - Depth: k (t - T)^n, or an ASTM G46 cross-section ([`PitShape`]) of center depth k (t - t0)^n. k is log-normal
+///   between pits and speeds up the pit's outline by the same factor, which keeps its aspect. The step where two pits
+///   met is rounded, at constant volume.
 /// - Deposit on the rim and stain around it: [`Product`].
 /// - Mass by Faraday's law if the pixel pitch is given.
 ///
 /// Lengths are fractions of the domain's scale (square root of its area), so that one setting fits every resolution.
 ///
 /// Measures: `volume_px3` (visible loss), `hidden_volume_px3` (under an overhang), `max_depth_px`, `area_px2` (pitted),
-/// `stain_area_px2`, `pit_count` (pits that reached a pixel), `exposure_years`, `depth_exponent`, and with a pixel pitch
-/// `mass_loss_mg` and `charge_c`.
+/// `stain_area_px2`, `pit_count` (pits that reached a pixel), `exposure_years`, `depth_exponent`, and with a pixel
+/// pitch `mass_loss_mg` and `charge_c`.
 ///
 /// ```
 /// use physdefect::pitting::{PittingLoss, PittingParams};

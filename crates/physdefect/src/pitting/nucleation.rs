@@ -52,10 +52,11 @@ pub enum Interaction {
     },
 }
 
-/// Inhomogeneous Poisson process in time and space, rate(x, t) = r0 s(x) exp(-t / tau), conditioned on a pit at time zero.
+/// Inhomogeneous Poisson process in time and space, rate(x, t) = r0 s(x) exp(-t / tau), conditioned on a pit at time
+/// zero.
 ///
-/// s is normalized over the domain, so r0 is the initial rate of the whole domain. By Slivnyak's theorem the other pits of a
-/// Poisson process conditioned in this way are the same Poisson process.
+/// s is normalized over the domain, so r0 is the initial rate of the whole domain. By Slivnyak's theorem the other pits
+/// of a Poisson process conditioned in this way are the same Poisson process.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Nucleation {
@@ -80,8 +81,8 @@ impl Nucleation {
 
     /// All births in `years`, in order of time; the first is at time zero.
     ///
-    /// The list for a shorter time is the beginning of the list for a longer one only if it is cut from it: draw once for
-    /// the longest exposure and keep the births before the exposure wanted.
+    /// The list for a shorter time is the beginning of the list for a longer one only if it is cut from it: draw once
+    /// for the longest exposure and keep the births before the exposure wanted.
     pub fn sample(&self, domain: &Domain, years: f64, rng: &mut dyn RngCore) -> Vec<Nucleus> {
         let scale = domain.scale();
         let center = domain.pick(rng);

@@ -20,8 +20,8 @@ parameters! {
         polygons / with_polygons: usize = 4,
         /// Mean radius of a polygon, fraction of the scale, in (0, 0.5\]. Default 0.014.
         radius / with_radius: f64 = 0.014,
-        /// How far expansions move a boundary at severity 1 where every pixel joins, fraction of the scale, in \[0, 1\]. Default
-        /// 0.075.
+        /// How far expansions move a boundary at severity 1 where every pixel joins, fraction of the scale, in \[0,
+        /// 1\]. Default 0.075.
         growth / with_growth: f64 = 0.075,
         /// Mean probability that a boundary pixel joins in one expansion, in \[0.01, 1\]. Default 0.5.
         probability / with_probability: f64 = 0.5,
@@ -56,12 +56,12 @@ impl PolygonParams {
     }
 }
 
-/// Random polygons inside the foreground, grown by boundary expansions and modulated by Perlin noise: what is publicly known
-/// of the paper's corrosion masks (arXiv 2504.12970, from secondary summaries; numbers and the relief are ours).
+/// Random polygons inside the foreground, grown by boundary expansions and modulated by Perlin noise: what is publicly
+/// known of the paper's corrosion masks (arXiv 2504.12970, from secondary summaries; numbers and the relief are ours).
 ///
-/// Each expansion adds a pixel next to the blob with probability p (1 + c nu), nu the Perlin noise at that pixel. A pixel's
-/// depth grows with the number of expansions since it joined, modulated by the same noise. **Severity is the number of
-/// expansions**; the lost volume (`volume_px3`) never falls with it.
+/// Each expansion adds a pixel next to the blob with probability p (1 + c nu), nu the Perlin noise at that pixel. A
+/// pixel's depth grows with the number of expansions since it joined, modulated by the same noise. **Severity is the
+/// number of expansions**; the lost volume (`volume_px3`) never falls with it.
 ///
 /// Measures: `volume_px3`, `max_depth_px`, `area_px2`, `polygon_count`, `expansions`.
 ///

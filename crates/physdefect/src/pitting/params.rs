@@ -5,22 +5,22 @@ use crate::Error;
 use crate::params::{parameters, require};
 
 parameters! {
-    /// Parameters of [`PittingLoss`](super::PittingLoss); the defaults make a colony of iron pits that covers about 0.2 %
-    /// (severity 0) to 6 % (severity 1) of the domain.
+    /// Parameters of [`PittingLoss`](super::PittingLoss); the defaults make a colony of iron pits that covers about 0.2
+    /// % (severity 0) to 6 % (severity 1) of the domain.
     pub struct PittingParams {
-        /// Birth process. Default 11 births a year, used up in 2.5 years, on a patch of 0.10 scale, independent (chosen so that the
-        /// default severities cover 0.2 % to 6 % of the domain). Rate at least 0 and low enough for 10 000 births, decay in
-        /// \[1e-6, 1e6\] years, lengths in \[0.0001, 1\].
+        /// Birth process. Default 11 births a year, used up in 2.5 years, on a patch of 0.10 scale, independent (chosen
+        /// so that the default severities cover 0.2 % to 6 % of the domain). Rate at least 0 and low enough for 10 000
+        /// births, decay in \[1e-6, 1e6\] years, lengths in \[0.0001, 1\].
         nucleation / with_nucleation: Nucleation = Nucleation { rate: 11.0, decay: 2.5, susceptibility: Susceptibility::Patch { radius: 0.10 }, interaction: Interaction::Independent, },
-        /// Exposure at severity 0 and at severity 1, years, 0.001 <= first <= last <= 1000; between them it grows geometrically.
-        /// Default (1, 4).
+        /// Exposure at severity 0 and at severity 1, years, 0.001 <= first <= last <= 1000; between them it grows
+        /// geometrically. Default (1, 4).
         exposure_years / with_exposure_years: (f64, f64) = (1.0, 4.0),
         /// F0, speed of the outline, domain scales a year, in \[1e-6, 1\]. Default 0.012 (3 px a year on 256 px).
         spread_rate / with_spread_rate: f64 = 0.012,
         /// Mean grain diameter, fraction of the scale, in \[0.0001, 1\]. Default 0.018.
         grain_size / with_grain_size: f64 = 0.018,
-        /// d, standard deviation of the speed between grains over its mean, in \[0, 0.55\], so that every grain keeps a positive
-        /// speed. Default 0.4.
+        /// d, standard deviation of the speed between grains over its mean, in \[0, 0.55\], so that every grain keeps a
+        /// positive speed. Default 0.4.
         grain_contrast / with_grain_contrast: f64 = 0.4,
         /// n of d = k t^n, in \[1/3, 1/2\] for diffusion control. Default 1/2 (salt film).
         exponent / with_exponent: f64 = 0.5,

@@ -9,10 +9,10 @@ use crate::pitting::Metal;
 pub enum Product {
     /// Bare metal: no deposit.
     None,
-    /// Haematite, goethite and lepidocrocite on iron and steel: red-brown.
+    /// Hematite, goethite and lepidocrocite on iron and steel: red-brown.
     IronOxides,
     /// Hydrated alumina on aluminum: white bloom.
-    #[cfg_attr(feature = "serde", serde(rename = "Aluminium"))]
+    #[cfg_attr(feature = "serde", serde(rename = "Aluminum"))]
     Aluminum,
     /// Basic copper carbonates and chlorides: green-blue patina.
     Copper,

@@ -65,8 +65,8 @@ impl Footprint {
         }
     }
 
-    /// Load intensity (any scale) on the `n` x `n` interior nodes of the unit plate; `fill` is the footprint's width over
-    /// the plate's.
+    /// Load intensity (any scale) on the `n` x `n` interior nodes of the unit plate; `fill` is the footprint's width
+    /// over the plate's.
     pub(crate) fn field(&self, n: usize, fill: f64) -> Vec<f64> {
         let h = 1.0 / (n + 1) as f64;
         let (sin, cos) = self.turn.sin_cos();
@@ -140,7 +140,8 @@ mod tests {
         (footprint.turn, footprint.bow) = (0.0, 0.0);
         let h = 1.0 / (n + 1) as f64;
         let q = footprint.field(n, fill);
-        // Gaussian of deviation 1.8 h across; along it the integral of sqrt(1 - s^8) over (-1, 1) is 2 Beta(1/8, 3/2)/8.
+        // Gaussian of deviation 1.8 h across; along it the integral of sqrt(1 - s^8) over (-1, 1) is 2 Beta(1/8,
+        // 3/2)/8.
         let along = 0.5 * fill * 2.0 * 0.930_874_1;
         let exact = along * 1.8 * h * (2.0 * PI).sqrt();
         let total = q.iter().sum::<f64>() * h * h;

@@ -31,8 +31,8 @@ const NODES: usize = 32;
 const LEAST_AREA: usize = 64;
 /// Fewest visible pixels of a defect.
 const LEAST_VISIBLE: usize = 16;
-/// Where the support starts and where it is full, of the larger of slope over steepest slope and half of deflection over
-/// peak: what shading and shift can show. The wide, flat uplift around a dent stays out.
+/// Where the support starts and where it is full, of the larger of slope over steepest slope and half of deflection
+/// over peak: what shading and shift can show. The wide, flat uplift around a dent stays out.
 const SUPPORT: (f64, f64) = (0.08, 0.2);
 /// Width over which the support fades towards the plate's edge, over its side: that edge is a cut through the part, not
 /// something to be seen.
@@ -40,15 +40,15 @@ const FADE: f64 = 0.15;
 
 /// Elastic-plastic bending of a thin plate and its permanent shape after unloading.
 ///
-/// A square piece of plate around the place of loading, on an elastic foundation, is loaded to a multiple of its first-yield
-/// load, yields, and is unloaded ([`Plate::load_and_unload`]); the residual deflection is the relief.
+/// A square piece of plate around the place of loading, on an elastic foundation, is loaded to a multiple of its
+/// first-yield load, yields, and is unloaded ([`Plate::load_and_unload`]); the residual deflection is the relief.
 ///
 /// **Severity** sets both the size (width of the visible bend) and the load over the yield load, linearly between their
 /// two ends; `peak_residual_px`, the size measure, grows with both.
 ///
-/// Lengths are fractions of the domain's scale (square root of its area). With D = E h^3 / (12 (1 - nu^2)) and first-yield
-/// moment sigma_y h^2 / 6, the deflection in px is the unit plate's times 2 (1 - nu^2) (sigma_y / E) B^2 / h, B being the
-/// plate's side and h its thickness.
+/// Lengths are fractions of the domain's scale (square root of its area). With D = E h^3 / (12 (1 - nu^2)) and
+/// first-yield moment sigma_y h^2 / 6, the deflection in px is the unit plate's times 2 (1 - nu^2) (sigma_y / E) B^2 /
+/// h, B being the plate's side and h its thickness.
 ///
 /// The picture shifts by w (v_x, v_y) / v_z for the view direction v.
 ///
@@ -178,7 +178,8 @@ impl PlasticWarpage {
     }
 }
 
-/// The one of eight random places with most of a disc of `radius` px inside the domain; the first that holds nine tenths.
+/// The one of eight random places with most of a disc of `radius` px inside the domain; the first that holds nine
+/// tenths.
 fn roomiest(domain: &Domain, radius: f64, rng: &mut dyn RngCore) -> (usize, usize) {
     let places: [(usize, usize); 8] = std::array::from_fn(|_| domain.pick(rng));
     let mut best = (0, places[0]);
@@ -324,8 +325,8 @@ mod tests {
 
     #[test]
     fn measures_are_those_of_the_plate_in_units() {
-        // The same footprint on a plate of real side, thickness and modulus: D = E h^3 / (12 (1 - nu^2)), first yield at
-        // sigma_y h^2 / 6.
+        // The same footprint on a plate of real side, thickness and modulus: D = E h^3 / (12 (1 - nu^2)), first yield
+        // at sigma_y h^2 / 6.
         let (domain, key) = (Domain::full(256, 256).unwrap(), SampleKey { seed: 2, index: 0 });
         let (strain, nu, ratio, size) = (0.004, 0.25, 4.0, 0.3);
         for load in [Load::Indenter, Load::Line] {

@@ -2,8 +2,8 @@
 
 use super::plate::{Plate, Tensor};
 
-/// Bending moment of a rectangular section of perfectly plastic material, over the moment of first yield, at a curvature
-/// over that of first yield.
+/// Bending moment of a rectangular section of perfectly plastic material, over the moment of first yield, at a
+/// curvature over that of first yield.
 ///
 /// M / M_y = k / k_y up to first yield, then 3/2 - (k_y / k)^2 / 2, which tends to the fully plastic 3/2.
 ///
@@ -51,14 +51,14 @@ impl Default for Tolerance {
 }
 
 impl Plate {
-    /// Loads the plate by the pressure `q` and an initial (thermal) isotropic curvature `thermal` (both at the nodes), lets
-    /// it yield where the equivalent moment sqrt(Mxx^2 - Mxx Myy + Myy^2 + 3 Mxy^2) exceeds `yield_moment`, and unloads
-    /// elastically.
+    /// Loads the plate by the pressure `q` and an initial (thermal) isotropic curvature `thermal` (both at the nodes),
+    /// lets it yield where the equivalent moment sqrt(Mxx^2 - Mxx Myy + Myy^2 + 3 Mxy^2) exceeds `yield_moment`, and
+    /// unloads elastically.
     ///
     /// Total-strain (Hencky) plasticity: the moment keeps the direction of its elastic value and its size follows
-    /// [`section_moment`]. The plastic part of the curvature enters the elastic plate as a pressure (initial-strain method),
-    /// found by fixed-point steps with Aitken's relaxation. Below yield no plastic curvature arises, and the residual is
-    /// exactly zero.
+    /// [`section_moment`]. The plastic part of the curvature enters the elastic plate as a pressure (initial-strain
+    /// method), found by fixed-point steps with Aitken's relaxation. Below yield no plastic curvature arises, and the
+    /// residual is exactly zero.
     ///
     /// Source: Prager and Hodge, "Theory of Perfectly Plastic Solids" (1951) for the section;
     /// Zienkiewicz, Valliappan and King, Int. J. Numer. Meth. Engng 1 (1969) 75 for the initial-strain iteration.
@@ -160,7 +160,8 @@ impl Plate {
         self.plastic_moment(&state, &heat, 1.0, &mut plastic).0
     }
 
-    /// The part of the elastic moment that the section cannot carry. Returns the largest moment ratio and the yielded nodes.
+    /// The part of the elastic moment that the section cannot carry. Returns the largest moment ratio and the yielded
+    /// nodes.
     #[inline(always)]
     fn plastic_moment(&self, k: &Tensor, heat: &[f64], yield_moment: f64, plastic: &mut Tensor) -> (f64, usize) {
         let (ny, nx) = self.dim();

@@ -10,8 +10,8 @@ const MODEL: &str = "plate";
 /// A thin plate, simply supported on all four edges, on a grid of `ny` x `nx` interior nodes.
 ///
 /// Kirchhoff's equation with an optional elastic foundation, D laplacian^2 w + K w = q, in second-order central
-/// differences. The edge condition (w = 0 and no edge moment) makes sines the eigenvectors of the discrete Laplacian, so
-/// the two Poisson solves of the biharmonic operator become one division between two sine transforms, done as matrix
+/// differences. The edge condition (w = 0 and no edge moment) makes sines the eigenvectors of the discrete Laplacian,
+/// so the two Poisson solves of the biharmonic operator become one division between two sine transforms, done as matrix
 /// products. Fields are row-major slices of length `ny * nx`; node (j, i) lies at ((j + 1) hy, (i + 1) hx).
 ///
 /// Source: Timoshenko and Woinowsky-Krieger, "Theory of Plates and Shells", 2nd ed. (1959), sections 21, 28-34 and 57.
@@ -53,8 +53,8 @@ impl Tensor {
 }
 
 impl Plate {
-    /// A plate of `length_y` x `length_x` with `ny` x `nx` interior nodes (1..=512 each), flexural rigidity D (> 0), Poisson's
-    /// ratio in (-1, 0.5\] and foundation modulus K (>= 0; 0 for none).
+    /// A plate of `length_y` x `length_x` with `ny` x `nx` interior nodes (1..=512 each), flexural rigidity D (> 0),
+    /// Poisson's ratio in (-1, 0.5\] and foundation modulus K (>= 0; 0 for none).
     ///
     /// # Errors
     /// [`Error::Parameter`] outside the ranges.
@@ -137,8 +137,8 @@ impl Plate {
         matmul(&self.sine_y, scratch, field, self.ny, self.ny, self.nx);
     }
 
-    /// Sine coefficients c of a deflection, w(y, x) = sum c\[j, i\] sin(pi (j+1) y / Ly) sin(pi (i+1) x / Lx), with Lanczos'
-    /// sigma factors against ringing at plastic kinks, and the deflection they give at the nodes.
+    /// Sine coefficients c of a deflection, w(y, x) = sum c\[j, i\] sin(pi (j+1) y / Ly) sin(pi (i+1) x / Lx), with
+    /// Lanczos' sigma factors against ringing at plastic kinks, and the deflection they give at the nodes.
     pub(crate) fn smoothed(&self, w: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let sigma = |k: usize, n: usize| {
             let t = PI * (k + 1) as f64 / (n + 1) as f64;
@@ -194,8 +194,9 @@ impl Plate {
         }
     }
 
-    /// Pressure that moments of the same layout as [`Self::curvature`] exert, -(M_xx,xx + 2 M_xy,xy + M_yy,yy): the adjoint
-    /// of the curvature operator, so that the work of moments on curvatures is the work of pressure on deflection.
+    /// Pressure that moments of the same layout as [`Self::curvature`] exert, -(M_xx,xx + 2 M_xy,xy + M_yy,yy): the
+    /// adjoint of the curvature operator, so that the work of moments on curvatures is the work of pressure on
+    /// deflection.
     #[inline(always)]
     pub(crate) fn pressure_of(&self, m: &Tensor, q: &mut [f64]) {
         let (ny, nx) = (self.ny, self.nx);

@@ -7,8 +7,8 @@ use super::ranked::{Ranked, SMALL, anomalous_keys, check_labels, share};
 use crate::metrics::check::check_finite;
 use crate::metrics::error::MetricError;
 
-/// The exact AUROC of 32-bit scores. Counts nothing where few scores are anomalous: the ranks of the normal scores among
-/// the anomalous ones only have to be added up.
+/// The exact AUROC of 32-bit scores. Counts nothing where few scores are anomalous: the ranks of the normal scores
+/// among the anomalous ones only have to be added up.
 pub(super) fn auroc32(scores: &[f32], labels: &[bool]) -> Result<f64, MetricError> {
     let anomalous = check_labels(scores.len(), labels)?;
     // Where a seventh is anomalous, the tables take 4 bytes a score, as sorting does.

@@ -67,7 +67,8 @@ impl Counter {
         }
     }
 
-    /// Calls `each` with every key's number, the scores below it and those equal to it; returns the number of all scores.
+    /// Calls `each` with every key's number, the scores below it and those equal to it; returns the number of all
+    /// scores.
     pub(crate) fn finish(self, mut each: impl FnMut(usize, u64, u64)) -> u64 {
         let at = |rank: usize| u64::from(self.counts[rank]) + self.carried.get(rank).copied().unwrap_or(0);
         let mut below = 0;

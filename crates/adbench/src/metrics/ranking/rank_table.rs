@@ -1,9 +1,9 @@
 //! The ranks of scores among many sorted keys, by a table instead of a binary search for each.
 //!
-//! The keys' range is cut into equal cells, and each cell into words of 32 equal slots: about one word for each key in the
-//! cell, so that crowded ranges are cut finer. A word knows the keys below it and which of its slots hold a key. For most
-//! scores that is the answer, with two look-ups and no branch; a score that falls into the same slot as a key is compared
-//! with that key afterwards.
+//! The keys' range is cut into equal cells, and each cell into words of 32 equal slots: about one word for each key in
+//! the cell, so that crowded ranges are cut finer. A word knows the keys below it and which of its slots hold a key.
+//! For most scores that is the answer, with two look-ups and no branch; a score that falls into the same slot as a key
+//! is compared with that key afterwards.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -37,7 +37,8 @@ struct Word {
 pub(super) struct RankTable {
     /// Ascending; equal ones are allowed.
     keys: Vec<u32>,
-    /// Lower scores than the lowest key, and higher ones than the highest, count as these, which lie in cells without a key.
+    /// Lower scores than the lowest key, and higher ones than the highest, count as these, which lie in cells without a
+    /// key.
     lowest: u32,
     highest: u32,
     /// Logarithm of the keys in a cell.
@@ -93,8 +94,9 @@ impl RankTable {
         &self.keys
     }
 
-    /// Calls `each` with the ranks of the scores, in order and in blocks. The rank is the number of keys below the score
-    /// plus the number of keys at or below it. Returns whether all scores are finite; if not, the ranks are meaningless.
+    /// Calls `each` with the ranks of the scores, in order and in blocks. The rank is the number of keys below the
+    /// score plus the number of keys at or below it. Returns whether all scores are finite; if not, the ranks are
+    /// meaningless.
     pub(super) fn for_each_score(&self, scores: &[f32], each: impl FnMut(&[u32])) -> bool {
         let key = |&score: &f32| (key(score), score.is_finite());
         Arch::new().dispatch(Walk { table: self, source: scores, key, each })
@@ -105,8 +107,8 @@ impl RankTable {
         Arch::new().dispatch(Walk { table: self, source: keys, key: |&key: &u32| (key, true), each });
     }
 
-    /// Corrects the ranks of the keys with these indices, which share their slots with other keys. A function of its own
-    /// leaves the loop around it its registers.
+    /// Corrects the ranks of the keys with these indices, which share their slots with other keys. A function of its
+    /// own leaves the loop around it its registers.
     #[inline(never)]
     fn correct(&self, shared: &[u16], keys: &[u32], ranks: &mut [u32]) {
         for &i in shared {
