@@ -107,6 +107,8 @@ fn options(kernel: Kernel) -> ResizeOptions {
 /// assert_eq!(resize_u8(image.view(), (256, 256), Kernel::Bilinear)?, Array3::from_elem((256, 256, 3), 128));
 /// # Ok::<(), imgkit::resize::ResizeError>(())
 /// ```
+// Inline, so that the kernels for 8 bits are compiled by the crates that call it and by no other.
+#[inline]
 pub fn resize_u8(image: ArrayView3<'_, u8>, to: (usize, usize), kernel: Kernel) -> Result<Array3<u8>, ResizeError> {
     match image.dim().2 {
         1 => resize_pixels::<U8>(image, to, kernel),
