@@ -8,12 +8,14 @@ use std::process::ExitCode;
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Ends a program: its result line goes to standard output; an error is one line on standard error and exit code 2.
+#[must_use]
 pub fn finish(outcome: Result<String>) -> ExitCode {
     finish_with(outcome.map(|line| (line, ExitCode::SUCCESS)))
 }
 
 /// Like [`finish`], with an exit code of the program's own.
 #[allow(clippy::print_stdout)] // the one line that other programs read
+#[must_use]
 pub fn finish_with(outcome: Result<(String, ExitCode)>) -> ExitCode {
     match outcome {
         Ok((line, code)) => {

@@ -22,14 +22,17 @@ pub struct Bbox {
 
 impl Bbox {
     /// Rows; 0 if the last comes before the first.
+    #[must_use]
     pub fn height(&self) -> usize {
         self.y1.saturating_sub(self.y0)
     }
     /// Columns; 0 if the last comes before the first.
+    #[must_use]
     pub fn width(&self) -> usize {
         self.x1.saturating_sub(self.x0)
     }
     /// The box as a slice of one axis, for `slice_each_axis` (rows, columns, then everything).
+    #[must_use]
     pub fn slice_of(&self, axis: Axis) -> Slice {
         match axis.index() {
             0 => Slice::from(self.y0..self.y1),
@@ -93,26 +96,32 @@ impl Domain {
     }
 
     /// The mask `(H, W)`.
+    #[must_use]
     pub fn mask(&self) -> ArrayView2<'_, bool> {
         self.mask.view()
     }
     /// `(H, W)` of the photo it belongs to.
+    #[must_use]
     pub fn dim(&self) -> (usize, usize) {
         self.mask.dim()
     }
     /// Tight bounding box.
+    #[must_use]
     pub fn bbox(&self) -> Bbox {
         self.bbox
     }
     /// Number of pixels.
+    #[must_use]
     pub fn area(&self) -> usize {
         self.pixels.len()
     }
     /// Characteristic length sqrt(area), px: the scale that severity is relative to.
+    #[must_use]
     pub fn scale(&self) -> f64 {
         (self.area() as f64).sqrt()
     }
     /// Whether the point (row, column) lies in a domain pixel.
+    #[must_use]
     pub fn contains(&self, y: f64, x: f64) -> bool {
         let (h, w) = self.dim();
         y >= 0.0 && x >= 0.0 && (y as usize) < h && (x as usize) < w && self.mask[[y as usize, x as usize]]

@@ -50,12 +50,14 @@ pub struct GaussianField {
 
 impl GaussianField {
     /// A field of its own for each seed.
+    #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { seed: mix(seed) }
     }
 
     /// Value at (row, column) in lattice cells.
     #[inline]
+    #[must_use]
     pub fn at(&self, y: f64, x: f64) -> f64 {
         let (fy, fx) = (y.floor(), x.floor());
         let (iy, ix) = (fy as i64, fx as i64);
@@ -123,6 +125,7 @@ impl Lattice {
 
 impl Perlin {
     /// Noise of its own for each seed.
+    #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { seed: mix(seed ^ 0x7065_726c_696e) }
     }
@@ -140,6 +143,7 @@ impl Perlin {
 
     /// Value at (row, column) in lattice cells.
     #[inline]
+    #[must_use]
     pub fn at(&self, y: f64, x: f64) -> f64 {
         let (fy, fx) = (y.floor(), x.floor());
         let (iy, ix) = (fy as i64, fx as i64);
@@ -163,6 +167,7 @@ impl Perlin {
 
     /// Sum of `octaves` layers (1 to 64; other numbers count as the nearest of these), each of half the amplitude and
     /// twice the frequency, divided by the sum of amplitudes.
+    #[must_use]
     pub fn fractal(&self, y: f64, x: f64, octaves: u32) -> f64 {
         let (mut sum, mut total, mut amplitude, mut frequency) = (0.0, 0.0, 1.0, 1.0);
         for k in 0..octaves.clamp(1, 64) {

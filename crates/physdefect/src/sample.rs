@@ -18,6 +18,7 @@ pub struct SampleKey {
 
 impl SampleKey {
     /// The sample's own generator: ChaCha8 keyed by `seed`, stream `index`.
+    #[must_use]
     pub fn rng(&self) -> ChaCha8Rng {
         imgkit::rng::keyed_stream(self.seed, self.index)
     }

@@ -15,6 +15,7 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// Number of finished rounds.
+    #[must_use]
     pub fn rounds(&self) -> usize {
         self.rounds.len()
     }

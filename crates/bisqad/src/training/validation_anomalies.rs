@@ -23,6 +23,7 @@ pub enum ValidationAnomalies {
 
 impl ValidationAnomalies {
     /// Labeled defects, if there are any.
+    #[must_use]
     pub fn few_shot(&self) -> Option<&FewShotSet> {
         match self {
             Self::HeldOutMechanism => None,
@@ -97,11 +98,13 @@ impl FewShotSet {
     }
 
     /// Defects of the set.
+    #[must_use]
     pub fn defects(&self) -> &[LabeledDefect] {
         &self.defects
     }
 
     /// [`image_hash`] of each defect.
+    #[must_use]
     pub fn hashes(&self) -> &[u64] {
         &self.hashes
     }

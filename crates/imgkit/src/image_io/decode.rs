@@ -1,7 +1,7 @@
 //! Decoding of image files.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor, Seek};
+use std::io::{BufRead, BufReader, Seek};
 use std::path::Path;
 
 use super::error::ReadError;
@@ -63,7 +63,7 @@ fn unknown(path: &Path) -> ReadError {
 
 #[cfg(feature = "tiff")]
 fn tiff_photo(bytes: &[u8], path: &Path) -> Result<Photo, ReadError> {
-    super::tiff::decode_pixels(Cursor::new(bytes), path)
+    super::tiff::decode_pixels(std::io::Cursor::new(bytes), path)
 }
 
 #[cfg(not(feature = "tiff"))]
@@ -103,7 +103,7 @@ mod raster {
     use crate::image_io::error::{UnsupportedPixel, one_line};
 
     pub(super) fn raster_photo(bytes: &[u8], path: &Path) -> Result<Photo, ReadError> {
-        let image = reader(Cursor::new(bytes), path)?.decode().map_err(|e| decode_error(path, e))?;
+        let image = reader(std::io::Cursor::new(bytes), path)?.decode().map_err(|e| decode_error(path, e))?;
         Photo::try_from(image).map_err(|e| e.at(path))
     }
 

@@ -36,6 +36,7 @@ impl Light {
     }
 
     /// Unit vector towards the light (x, y, z).
+    #[must_use]
     pub fn direction(&self) -> [f32; 3] {
         let (c, s) = (self.elevation.cos(), self.elevation.sin());
         [(c * self.azimuth.cos()) as f32, (c * self.azimuth.sin()) as f32, s as f32]
@@ -48,6 +49,7 @@ impl Light {
     /// explains, R^2, says how far to believe it: the elevation falls from the default 50 degrees to 30 degrees at R^2
     /// = 1, and the azimuth is the default's below R^2 = 0.05. This is a heuristic for flat parts under one lamp; give
     /// the light whenever it is known. Cost: constant, whatever the photo's size.
+    #[must_use]
     pub fn estimate(photo: ArrayView3<'_, f32>, domain: &Domain) -> Self {
         let default = Self::default();
         let (h, w, c) = photo.dim();

@@ -26,6 +26,7 @@ parameters! {
 
 impl Appearance {
     /// A material under a light that is estimated from each photo.
+    #[must_use]
     pub fn new(material: Material) -> Self {
         Self { material, light: LightSource::Estimated }
     }

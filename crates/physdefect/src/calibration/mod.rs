@@ -151,6 +151,7 @@ pub fn fit(
 /// The mean share of sky over a cavity's walls is its opening over its walls' area (reciprocity of view factors): a
 /// V-groove has R = w / (2 sqrt(d^2 + w^2/4)), a spherical cap R = 1 / (1 + 4 d^2/w^2). Dirt or oxide makes a defect
 /// darker than that, so this is an upper bound of the true depth.
+#[must_use]
 pub fn apparent_depth(mechanism: MechanismKind, width: f64, log_contrast: f64) -> Option<f64> {
     let seen = log_contrast.exp();
     if !(seen > 0.0 && seen < 1.0 && width > 0.0) {
@@ -165,6 +166,7 @@ pub fn apparent_depth(mechanism: MechanismKind, width: f64, log_contrast: f64) -
 
 impl Calibration {
     /// Depth over width at the medians; the mechanisms' own default 3 or 0.25 where no depth is known.
+    #[must_use]
     pub fn aspect(&self) -> f64 {
         let default = if self.mechanism == MechanismKind::FractureLine { 3.0 } else { 0.25 };
         self.depth.map_or(default, |d| d.median() / self.width.median())

@@ -52,11 +52,13 @@ impl Prior {
     }
 
     /// Median in the quantity's own unit.
+    #[must_use]
     pub fn median(&self) -> f64 {
         self.quantile(0.0)
     }
 
     /// Value `z` standard deviations from the median.
+    #[must_use]
     pub fn quantile(&self, z: f64) -> f64 {
         let v = self.mean + z * self.deviation;
         if self.scale == Scale::Log { v.exp() } else { v }

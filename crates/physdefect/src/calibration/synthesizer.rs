@@ -94,6 +94,7 @@ impl Calibrated {
     }
 
     /// The priors.
+    #[must_use]
     pub fn calibration(&self) -> &Calibration {
         &self.calibration
     }

@@ -75,6 +75,7 @@ impl FrontierParams {
 /// # use physdefect::fracture::frontier_half_width;
 /// assert!((frontier_half_width(4.0, 0.35, 0.8) - 2.479).abs() < 1e-3);
 /// ```
+#[must_use]
 pub fn frontier_half_width(w0: f64, alpha: f64, eps: f64) -> f64 {
     // Newton on a convex, increasing function from the left: monotone, quadratic.
     let mut r = eps;

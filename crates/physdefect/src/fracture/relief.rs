@@ -16,11 +16,13 @@ pub struct Branch {
 
 impl Branch {
     /// Arc length, px.
+    #[must_use]
     pub fn length(&self) -> f64 {
         self.points.windows(2).map(|p| (p[1][0] - p[0][0]).hypot(p[1][1] - p[0][1])).sum()
     }
 
     /// Integral of the opening over the length, px^2.
+    #[must_use]
     pub fn area(&self) -> f64 {
         self.points
             .windows(2)

@@ -52,6 +52,7 @@ pub struct ToughnessField {
 
 impl ToughnessField {
     /// A field with `grain` px grains.
+    #[must_use]
     pub fn new(kind: Toughness, grain: f64, seed: u64) -> Self {
         let weibull_scale = match kind {
             Toughness::Voronoi { modulus } => 1.0 / gamma(1.0 + 1.0 / modulus),
@@ -62,6 +63,7 @@ impl ToughnessField {
 
     /// K_c / K_c0 at (row, column), px.
     #[inline]
+    #[must_use]
     pub fn at(&self, y: f64, x: f64) -> f64 {
         let (v, u) = (y * self.per_px, x * self.per_px);
         match self.kind {

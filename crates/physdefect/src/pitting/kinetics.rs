@@ -26,6 +26,7 @@ impl PowerLaw {
     /// let law = physdefect::pitting::PowerLaw { rate: 3.0, exponent: 0.5 };
     /// assert_eq!(law.depth(4.0), 6.0);
     /// ```
+    #[must_use]
     pub fn depth(&self, age: f64) -> f64 {
         if age > 0.0 { self.rate * age.powf(self.exponent) } else { 0.0 }
     }
@@ -52,11 +53,13 @@ impl Metal {
     pub const COPPER: Self = Self { molar_mass: 63.546, valence: 2.0, density: 8.96 };
 
     /// Faraday's law m = I t M / (n F): grams dissolved by a charge in coulombs.
+    #[must_use]
     pub fn mass_g(&self, charge_c: f64) -> f64 {
         charge_c * self.molar_mass / (self.valence * FARADAY)
     }
 
     /// The charge in coulombs that dissolves `mass_g` grams.
+    #[must_use]
     pub fn charge_c(&self, mass_g: f64) -> f64 {
         mass_g * self.valence * FARADAY / self.molar_mass
     }
@@ -67,6 +70,7 @@ impl Metal {
     /// use physdefect::pitting::Metal;
     /// assert!((Metal::IRON.penetration_mm_per_year(1.0) - 11.6).abs() < 0.05);
     /// ```
+    #[must_use]
     pub fn penetration_mm_per_year(&self, current_density_ma_per_cm2: f64) -> f64 {
         let cm = self.mass_g(current_density_ma_per_cm2 * 1e-3 * SECONDS_PER_YEAR) / self.density;
         10.0 * cm
@@ -96,6 +100,7 @@ pub enum PitShape {
 
 impl PitShape {
     /// Depth over full width of a pit born at the start, at the longest exposure.
+    #[must_use]
     pub fn aspect(self) -> f64 {
         match self {
             Self::Front => 0.25,
@@ -109,6 +114,7 @@ impl PitShape {
 
     /// Relative depth at relative age `u` = (t - T)/(t - t0) in (0, 1]: 0 at the outline, 1 at the nucleus. Never falls
     /// with `u`, so a pit only ever deepens.
+    #[must_use]
     pub fn profile(self, u: f64, exponent: f64) -> f64 {
         let u = u.clamp(0.0, 1.0);
         match self {
@@ -126,6 +132,7 @@ impl PitShape {
     ///
     /// A spherical cavity of which the chart shows the mouth at about 0.8 of its width: the part outside the mouth's
     /// cylinder is (1 - 0.8^2)^(3/2) of the cavity.
+    #[must_use]
     pub fn hidden_volume_ratio(self) -> f64 {
         match self {
             Self::Undercut => {

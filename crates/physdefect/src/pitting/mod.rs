@@ -83,6 +83,7 @@ impl PittingLoss {
     /// Growth law of the median pit on a domain of this scale (px).
     ///
     /// k is set so that a pit born at the start has the shape's aspect at the longest exposure.
+    #[must_use]
     pub fn median_law(&self, scale: f64) -> PowerLaw {
         let last = self.params.exposure_years.1;
         let width = 2.0 * self.params.spread_rate * scale * last;
@@ -93,6 +94,7 @@ impl PittingLoss {
     }
 
     /// Exposure in years at a severity in \[0, 1\].
+    #[must_use]
     pub fn exposure(&self, severity: f64) -> f64 {
         let (first, last) = self.params.exposure_years;
         first * (last / first).powf(severity)

@@ -75,6 +75,7 @@ pub(super) const MOST_PITS: f64 = 10_000.0;
 
 impl Nucleation {
     /// Expected births in `years`, not counting the first.
+    #[must_use]
     pub fn expected(&self, years: f64) -> f64 {
         self.rate * self.decay * -(-years / self.decay).exp_m1()
     }

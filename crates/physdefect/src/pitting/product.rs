@@ -21,6 +21,7 @@ pub enum Product {
 impl Product {
     /// Linear-light reflectance of red, green and blue: an appearance preset, chosen by eye after the minerals' usual
     /// color, not a measurement.
+    #[must_use]
     pub fn reflectance(self) -> Option<[f32; 3]> {
         match self {
             Self::None => None,
@@ -31,6 +32,7 @@ impl Product {
     }
 
     /// The metal it comes from, for Faraday's law; iron where there is no product.
+    #[must_use]
     pub fn metal(self) -> Metal {
         match self {
             Self::None | Self::IronOxides => Metal::IRON,

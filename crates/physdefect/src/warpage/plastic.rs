@@ -12,6 +12,7 @@ use super::plate::{Plate, Tensor};
 /// assert_eq!(section_moment(0.5), 0.5);
 /// assert_eq!(section_moment(2.0), 1.375);
 /// ```
+#[must_use]
 pub fn section_moment(curvature: f64) -> f64 {
     let k = curvature.abs();
     if k <= 1.0 { curvature } else { (1.5 - 0.5 / (k * k)).copysign(curvature) }
@@ -62,6 +63,7 @@ impl Plate {
     ///
     /// Source: Prager and Hodge, "Theory of Perfectly Plastic Solids" (1951) for the section;
     /// Zienkiewicz, Valliappan and King, Int. J. Numer. Meth. Engng 1 (1969) 75 for the initial-strain iteration.
+    #[must_use]
     pub fn load_and_unload(&self, q: &[f64], thermal: &[f64], yield_moment: f64, tolerance: Tolerance) -> Residual {
         pulp::Arch::new().dispatch(|| self.iterate(q, thermal, yield_moment, tolerance))
     }
@@ -146,6 +148,7 @@ impl Plate {
     }
 
     /// Equivalent elastic moment at every node of a deflection, largest value.
+    #[must_use]
     pub fn peak_equivalent_moment(&self, deflection: &[f64], thermal: &[f64]) -> f64 {
         let (ny, nx) = self.dim();
         let n = ny * nx;

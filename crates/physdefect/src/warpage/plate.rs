@@ -91,26 +91,31 @@ impl Plate {
     }
 
     /// Nodes, `(ny, nx)`.
+    #[must_use]
     pub fn dim(&self) -> (usize, usize) {
         (self.ny, self.nx)
     }
 
     /// Grid spacing, `(hy, hx)`.
+    #[must_use]
     pub fn spacing(&self) -> (f64, f64) {
         (self.hy, self.hx)
     }
 
     /// Flexural rigidity D.
+    #[must_use]
     pub fn rigidity(&self) -> f64 {
         self.rigidity
     }
 
     /// Poisson's ratio.
+    #[must_use]
     pub fn poisson(&self) -> f64 {
         self.poisson
     }
 
     /// Elastic deflection under the pressure `q` at the nodes (a missing or surplus node counts as zero).
+    #[must_use]
     pub fn deflection(&self, q: &[f64]) -> Vec<f64> {
         let mut w = q.to_vec();
         w.resize(self.ny * self.nx, 0.0);
