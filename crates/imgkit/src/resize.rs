@@ -37,11 +37,14 @@ impl Kernel {
     }
 }
 
+/// Largest number of pixels of an output, as for files that are read.
+const MAX_PIXELS: usize = 1 << 29;
+
 /// An image cannot be resized.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ResizeError {
-    /// A side of the input or of the output is 0, or larger than 2^32 - 1.
+    /// A side of the input or of the output is 0 or larger than 2^32 - 1, or the output has more than 2^29 pixels.
     #[error("cannot resize {from} to {to} (height x width); give sides of at least 1 pixel")]
     Size {
         /// Height and width of the input.
@@ -60,7 +63,7 @@ pub enum ResizeError {
 /// Resizes a score map to `(height, width)`.
 ///
 /// # Errors
-/// [`ResizeError::Size`] when a side is 0.
+/// [`ResizeError::Size`] when a side is 0 or the output has more than 2^29 pixels.
 ///
 /// ```
 /// use imgkit::resize::{Kernel, resize_map};
@@ -72,9 +75,7 @@ pub enum ResizeError {
 pub fn resize_map(map: ArrayView2<'_, f32>, to: (usize, usize), kernel: Kernel) -> Result<Array2<f32>, ResizeError> {
     let from = map.dim();
     let fail = || ResizeError::Size { from: from.into(), to: to.into() };
-    let side = |n: usize| u32::try_from(n).ok().filter(|&n| n > 0).ok_or_else(fail);
-    let (height, width) = (side(from.0)?, side(from.1)?);
-    let (to_height, to_width) = (side(to.0)?, side(to.1)?);
+    let [height, width, to_height, to_width] = side_lengths(from, to)?;
     if from == to {
         return Ok(map.to_owned());
     }
@@ -84,6 +85,16 @@ pub fn resize_map(map: ArrayView2<'_, f32>, to: (usize, usize), kernel: Kernel) 
     let options = options(kernel);
     Resizer::new().resize_typed(&source, &mut target, &options).map_err(|_| fail())?;
     Array2::from_shape_vec(to, target.pixels().iter().map(|p| p.0).collect()).map_err(|_| fail())
+}
+
+/// Sides of input and output, after a check that they are not 0 and that the output can be allocated.
+fn side_lengths(from: (usize, usize), to: (usize, usize)) -> Result<[u32; 4], ResizeError> {
+    let fail = || ResizeError::Size { from: from.into(), to: to.into() };
+    let side = |n: usize| u32::try_from(n).ok().filter(|&n| n > 0).ok_or_else(fail);
+    if to.0.checked_mul(to.1).is_none_or(|pixels| pixels > MAX_PIXELS) {
+        return Err(fail());
+    }
+    Ok([side(from.0)?, side(from.1)?, side(to.0)?, side(to.1)?])
 }
 
 fn options(kernel: Kernel) -> ResizeOptions {
@@ -98,7 +109,8 @@ fn options(kernel: Kernel) -> ResizeOptions {
 /// times as fast as [`resize`], and within a level or two of it.
 ///
 /// # Errors
-/// [`ResizeError::Size`] when a side is 0; [`ResizeError::Channels`] unless there are 1 or 3 channels.
+/// [`ResizeError::Size`] when a side is 0 or the output has more than 2^29 pixels; [`ResizeError::Channels`] unless
+/// there are 1 or 3 channels.
 ///
 /// ```
 /// use imgkit::resize::{Kernel, resize_u8};
@@ -126,8 +138,7 @@ fn resize_pixels<P: PixelTrait + InnerPixel>(
 ) -> Result<Array3<u8>, ResizeError> {
     let (height, width, channels) = image.dim();
     let fail = || ResizeError::Size { from: Size { height, width }, to: to.into() };
-    let side = |n: usize| u32::try_from(n).ok().filter(|&n| n > 0).ok_or_else(fail);
-    let (h, w, to_h, to_w) = (side(height)?, side(width)?, side(to.0)?, side(to.1)?);
+    let [h, w, to_h, to_w] = side_lengths((height, width), to)?;
     let pixels = image.as_standard_layout();
     let source = TypedImageRef::<P>::from_buffer(w, h, pixels.as_slice().unwrap_or_default()).map_err(|_| fail())?;
     let mut target = Image::new(to_w, to_h, P::pixel_type());
@@ -139,7 +150,7 @@ fn resize_pixels<P: PixelTrait + InnerPixel>(
 /// Resizes an image (height x width x channels) to `(height, width)`, each channel on its own.
 ///
 /// # Errors
-/// [`ResizeError::Size`] when a side is 0.
+/// [`ResizeError::Size`] when a side is 0 or the output has more than 2^29 pixels.
 ///
 /// ```
 /// use imgkit::resize::{Kernel, resize};
@@ -149,7 +160,9 @@ fn resize_pixels<P: PixelTrait + InnerPixel>(
 /// # Ok::<(), imgkit::resize::ResizeError>(())
 /// ```
 pub fn resize(image: ArrayView3<'_, f32>, to: (usize, usize), kernel: Kernel) -> Result<Array3<f32>, ResizeError> {
-    let mut resized = Array3::zeros((to.0, to.1, image.dim().2));
+    let (height, width, channels) = image.dim();
+    side_lengths((height, width), to)?;
+    let mut resized = Array3::zeros((to.0, to.1, channels));
     for (channel, mut target) in image.axis_iter(Axis(2)).zip(resized.axis_iter_mut(Axis(2))) {
         target.assign(&resize_map(channel, to, kernel)?);
     }
