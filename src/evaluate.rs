@@ -40,6 +40,7 @@ impl TestImage {
 
 /// Score and score map of one test image.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ScoredImage {
     /// Image score.
     pub score: f64,
@@ -49,6 +50,7 @@ pub struct ScoredImage {
 
 /// Scores of a whole test set and the report computed from them.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Evaluation {
     /// Per kind, mean and overall.
     pub report: Report,
@@ -63,7 +65,7 @@ pub struct Evaluation {
 ///
 /// # Errors
 /// [`Error::Report`] if a class is missing or two images share a name; [`Error::Detector`], above all
-/// [`bisqad::Error::TestLeak`] if a test image steered this detector's training.
+/// [`bisqad::Error::TestLeak`] if this detector saw a test image in training.
 pub fn evaluate(
     detector: &dyn Detector,
     name: &str,

@@ -22,31 +22,31 @@ pub fn inspect_folder(
     threshold: f64,
     out: &Path,
     progress: &(dyn Fn() + Sync),
-) -> Result<Vec<Result<f64, String>>, Error> {
+) -> Result<Vec<Result<f64, Error>>, Error> {
     let folder = out.join("heat");
     prepare_folder(&folder)?;
     let score = |photo: &PathBuf| {
         let score = inspect(detector, photo, threshold as f32, &folder);
         progress();
-        score.map_err(|e| e.to_string().replace('\n', "; "))
+        score
     };
-    let scores: Vec<Result<f64, String>> = photos.par_iter().map(score).collect();
+    let scores: Vec<Result<f64, Error>> = photos.par_iter().map(score).collect();
     let path = out.join("scores.csv");
     let table = table(photos, &scores, threshold).map_err(|e| Error::output(&path, e))?;
     write_atomic(&path, &table)?;
     Ok(scores)
 }
 
-fn table(photos: &[PathBuf], scores: &[Result<f64, String>], threshold: f64) -> Result<String, csv::Error> {
+fn table(photos: &[PathBuf], scores: &[Result<f64, Error>], threshold: f64) -> Result<String, csv::Error> {
     let mut table = csv::Writer::from_writer(Vec::new());
     table.write_record(["file", "score", "threshold", "anomalous", "error"])?;
     for (photo, score) in photos.iter().zip(scores) {
         let file = photo.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let (score, anomalous, error) = match score {
-            Ok(s) => (s.to_string(), u8::from(*s > threshold).to_string(), ""),
-            Err(reason) => (String::new(), String::new(), reason.as_str()),
+            Ok(s) => (s.to_string(), u8::from(*s > threshold).to_string(), String::new()),
+            Err(reason) => (String::new(), String::new(), reason.to_string().replace('\n', "; ")),
         };
-        table.write_record([&file, &score, &threshold.to_string(), &anomalous, error])?;
+        table.write_record([&file, &score, &threshold.to_string(), &anomalous, &error])?;
     }
     let bytes = table.into_inner().map_err(|e| e.into_error())?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())

@@ -22,6 +22,7 @@ use maphc2f::adbench::metrics::auroc;
 use maphc2f::frozen_backbone::{Backbone, EfficientNetLite0};
 use maphc2f::imgkit::file::write_atomic;
 use maphc2f::imgkit::image_io::{MaskRule, read_mask};
+use maphc2f::imgkit::rng::Retry;
 use maphc2f::pde_refine::CoarseToFine;
 use maphc2f::physdefect::appearance::{Appearance, Material, Rendered};
 use maphc2f::physdefect::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
@@ -162,6 +163,9 @@ fn real(root: &Path, kind: &str) -> Result<Vec<(Array3<f32>, Array2<bool>)>> {
     Ok(found)
 }
 
+/// Tries of a sample where a synthesizer refuses.
+const RETRY: Retry = Retry::new(4, 10_000);
+
 /// A synthetic defect on a random good tile; a few tries where it is refused.
 fn make(
     synthesizer: &dyn Synthesizer,
@@ -169,8 +173,8 @@ fn make(
     good: &[Array3<f32>],
     key: SampleKey,
 ) -> Option<(Array3<f32>, Array2<bool>)> {
-    (0..4).find_map(|t| {
-        let key = SampleKey { index: key.index + 10_000 * t, ..key };
+    RETRY.indices(key.index).find_map(|index| {
+        let key = SampleKey { index, ..key };
         let photo = &good[(key.seed as usize * 131 + key.index as usize * 37) % good.len()];
         let (h, w, _) = photo.dim();
         let sample = synthesizer.synthesize(photo.view(), &Domain::full(h, w).ok()?, key).ok()?;

@@ -34,7 +34,7 @@ pub fn run(args: &InspectArgs, console: &Console) -> Result<u8> {
     bar.finish_and_clear();
     let (scores, seconds) = (scores?, start.elapsed().as_secs_f64());
     for reason in scores.iter().filter_map(|s| s.as_ref().err()) {
-        console.say(&format!("skipped: {reason}"));
+        console.say(&format!("skipped: {}", reason.to_string().replace('\n', "; ")));
     }
     console.say_files(&args.out, &["scores.csv", "heat/"]);
     let unreadable = scores.iter().filter(|s| s.is_err()).count();

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 
+use imgkit::rng::Retry;
 use ndarray::{Array2, Array3, Axis};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -27,7 +28,7 @@ use crate::training::validation_anomalies::{LabeledDefect, ValidationAnomalies};
 /// Steps that are prefetched, at most.
 const PREFETCHED: usize = 2;
 /// Tries of the source before a sample counts as impossible, or is taken although its defect is not visible.
-const TRIES: u64 = 8;
+const RETRY: Retry = Retry::new(8, 1);
 /// Smallest change of the deviation of a patch, in lengths of normal deviations, by which a defect counts as visible in
 /// it.
 const VISIBLE: f32 = 0.5;
@@ -203,11 +204,12 @@ impl BatchSampler<'_> {
             .enumerate()
             .map(|(i, plan)| {
                 let PlannedSample { group, image, .. } = plan;
-                let first = (batch * self.params.batch().max(self.params.outer_batch()) as u64 + i as u64) * TRIES;
+                let first =
+                    (batch * self.params.batch().max(self.params.outer_batch()) as u64 + i as u64) * RETRY.tries();
                 let normal = self.normals[image].view();
                 let before = self.base.before(self.detector.backbone.as_ref(), normal, image)?;
                 let (mut failure, mut unseen): (Option<SourceError>, _) = (None, None);
-                for index in first..first + TRIES {
+                for index in RETRY.indices(first) {
                     match self.source.anomaly(normal, image, group, index) {
                         Ok(anomaly) => {
                             anomaly.check(normal)?;
