@@ -1,4 +1,5 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(all(feature = "image", feature = "resize"), doc = include_str!("../README.md"))]
+#![cfg_attr(not(all(feature = "image", feature = "resize")), doc = "Image tools for numerical work on ndarray arrays.")]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -148,8 +148,8 @@ impl Sample {
     }
 }
 
-/// Anything that puts a defect on a photo: a rendered mechanism or a control arm. Object-safe, so that an ablation
-/// swaps one word.
+/// Synthesizer of defects on photos: a rendered mechanism or a baseline. Object-safe, so that an ablation swaps one
+/// word.
 pub trait Synthesizer: std::fmt::Debug + Send + Sync {
     /// Stable name (for example `fracture-line`, `cutpaste-scar`).
     fn name(&self) -> &'static str;
