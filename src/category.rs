@@ -32,8 +32,8 @@ impl Category {
     /// px. `category` is one of [`Layout::categories`], or `None` where `root` is itself one category.
     ///
     /// # Errors
-    /// [`Error::Dataset`] with everything that is wrong with the files; [`Error::Read`], [`Error::Sample`],
-    /// [`Error::TooSmall`], [`Error::Resize`] for a side of 0.
+    /// [`Error::Dataset`] with everything that is wrong with the files; [`Error::Read`], [`Error::TooSmall`],
+    /// [`Error::Resize`] for a side of 0.
     pub fn load(layout: &dyn Layout, root: &Path, category: Option<&str>, side: usize) -> Result<Self, Error> {
         let data = layout.index(root, category, Policy::Strict)?.validate()?;
         let paths: Vec<PathBuf> = data.train().samples().iter().map(|s| s.image_path().to_owned()).collect();
