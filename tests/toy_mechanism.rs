@@ -9,10 +9,11 @@ use maphc2f::Error;
 use maphc2f::factory::{
     self, DatasetParams, Job, Materials, MechanismMix, MixEntry, PhotoSet, preview, replay, synthesize, verify,
 };
+use maphc2f::imgkit::Rect;
 use maphc2f::physdefect::appearance::Rendered;
 use maphc2f::physdefect::registry::{Entry, Registry};
 use maphc2f::physdefect::replay::FromParams;
-use maphc2f::physdefect::{self, Bbox, Defect, Domain, Measures, Mechanism, MechanismKind};
+use maphc2f::physdefect::{self, Defect, Domain, Measures, Mechanism, MechanismKind};
 use ndarray::Array2;
 use rand::{Rng, RngCore};
 
@@ -48,7 +49,7 @@ impl Mechanism for Stamp {
         let depth = self.0.depth as f32;
         let inside = |y: usize, x: usize| (1..side - 1).contains(&y) && (1..side - 1).contains(&x);
         Ok(Defect {
-            bbox: Bbox { y0, x0, y1: y0 + side, x1: x0 + side },
+            bbox: Rect { top: y0, left: x0, bottom: y0 + side, right: x0 + side },
             height: Array2::from_shape_fn((side, side), |(y, x)| if inside(y, x) { -depth } else { 0.0 }),
             displacement: None,
             opacity: Array2::ones((side, side)),

@@ -1,10 +1,10 @@
 //! Deliberately corrupted samples, to see what a training makes of them.
 
 use maphc2f::bisqad::{Anomaly, AnomalySource, SourceError};
+use maphc2f::imgkit::rng::keyed_stream;
 use maphc2f::sqe::Degradation;
 use ndarray::{Array2, ArrayView3};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
 
 /// Keeps the corruption's random stream apart from that of the sample, which has the same seed and index and whose
 /// first value is its severity.
@@ -57,8 +57,7 @@ fn corrupt(
     seed: u64,
     stream: u64,
 ) -> Result<Anomaly, SourceError> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ SALT);
-    rng.set_stream(stream);
+    let mut rng = keyed_stream(seed ^ SALT, stream);
     if rng.random::<f64>() >= rate {
         return Ok(anomaly);
     }
@@ -106,11 +105,7 @@ mod tests {
         let (normal, good) = made();
         let corrupted =
             |stream: &u64| corrupt(good.clone(), normal.view(), 0.3, 9, *stream).unwrap().severity.is_none();
-        let low = |stream: &u64| {
-            let mut rng = ChaCha8Rng::seed_from_u64(9);
-            rng.set_stream(*stream);
-            rng.random::<f64>() < 0.3
-        };
+        let low = |stream: &u64| keyed_stream(9, *stream).random::<f64>() < 0.3;
         let low: Vec<u64> = (0..1000).filter(low).collect();
         let share = low.iter().filter(|s| corrupted(s)).count() as f64 / low.len() as f64;
         assert!((0.2..0.4).contains(&share), "{share}");

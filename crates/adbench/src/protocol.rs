@@ -4,10 +4,11 @@
 //! more than methods differ. A figure is worth little without the name of its protocol.
 
 use imgkit::Size;
+use imgkit::components::label_components;
 use imgkit::resize::{Kernel, ResizeError, resize_map};
 use ndarray::{Array2, ArrayView2, Axis, Slice};
 
-use crate::metrics::{MetricError, Reducer, label_components};
+use crate::metrics::{MetricError, Reducer};
 use crate::smoothing::Smoothing;
 
 /// Rule for the size that an image is resized to before the crop.

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
 
 use adbench::metrics::{PixelPool, auroc, average_precision, f1_max};
-use adbench::metrics::{au_pro, aupimo, label_components};
+use adbench::metrics::{au_pro, aupimo};
+use imgkit::components::label_components;
 use ndarray::Array2;
 use serde_json::Value;
 

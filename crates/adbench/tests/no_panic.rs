@@ -6,9 +6,10 @@ use std::cell::Cell;
 
 use adbench::metrics::{
     AnomalousPixels, BootstrapParams, HistogramPixels, PixelPool, Reducer, au_pro, aupimo, auroc, average_precision,
-    bootstrap, f1_max, label_components, over_seeds, pixel_auroc_of_anomalous_images, recall_at_false_positive_rate,
+    bootstrap, f1_max, over_seeds, pixel_auroc_of_anomalous_images, recall_at_false_positive_rate,
     specificity_at_miss_rate,
 };
+use imgkit::components::label_components;
 use ndarray::{Array2, ArrayView2};
 use proptest::prelude::*;
 use proptest::sample::select;

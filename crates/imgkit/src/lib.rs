@@ -4,6 +4,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod boxes;
+pub mod components;
 #[cfg(feature = "image")]
 pub mod convert;
 pub mod distance;

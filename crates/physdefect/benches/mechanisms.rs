@@ -7,7 +7,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use ndarray::{Array2, Array3};
 use physdefect::appearance::{Appearance, Light, Material, Rendered};
 use physdefect::fracture::{FractureLine, PaperFrontier};
-use physdefect::{Bbox, Defect, Domain, Measures, Mechanism, SampleKey, Synthesizer};
+use physdefect::imgkit::Rect;
+use physdefect::{Defect, Domain, Measures, Mechanism, SampleKey, Synthesizer};
 
 fn photo() -> Array3<f32> {
     Array3::from_shape_fn((256, 256, 3), |(y, x, k)| 0.4 + 0.2 * ((y * 7 + x * 13 + k * 5) % 17) as f32 / 17.0)
@@ -33,7 +34,7 @@ fn mechanisms(c: &mut Criterion) {
     // A dent-like bump whose every pixel is active: 57 x 57 px = 5 % of the image.
     let disc = |y: usize, x: usize| ((y as f32 - 28.0).powi(2) + (x as f32 - 28.0).powi(2)).sqrt() / 28.0;
     let defect = Defect {
-        bbox: Bbox { y0: 90, x0: 90, y1: 147, x1: 147 },
+        bbox: Rect { top: 90, left: 90, bottom: 147, right: 147 },
         height: Array2::from_shape_fn((57, 57), |(y, x)| -6.0 * (1.0 - disc(y, x).min(1.0).powi(2))),
         displacement: None,
         opacity: Array2::ones((57, 57)),

@@ -64,7 +64,7 @@ pub fn compose(
         image.slice_each_axis_mut(|axis| b.slice_of(axis.axis)).assign(&sample.patch);
         for ((y, x), &masked) in sample.mask.indexed_iter() {
             if masked {
-                instances[[b.y0 + y, b.x0 + x]] = k as u16 + 1;
+                instances[[b.top + y, b.left + x]] = k as u16 + 1;
             }
         }
         touched.push(b);
@@ -72,8 +72,8 @@ pub fn compose(
     }
     // A later defect may have brought a pixel back to where the photo had it.
     for b in touched {
-        for y in b.y0..b.y1 {
-            for x in b.x0..b.x1 {
+        for y in b.top..b.bottom {
+            for x in b.left..b.right {
                 let changed = (0..c).any(|k| (image[[y, x, k]] - photo[[y, x, k]]).abs() >= LEVEL);
                 if !changed {
                     instances[[y, x]] = 0;

@@ -1,11 +1,12 @@
 //! What a mechanism returns, before any light falls on it.
 
+use imgkit::Rect;
 use std::collections::BTreeMap;
 
 use ndarray::{Array2, Array3};
 use rand::RngCore;
 
-use crate::{Bbox, Domain, Error};
+use crate::{Domain, Error};
 
 /// The family a defect belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,7 +53,7 @@ pub struct Tint {
 #[derive(Debug, Clone)]
 pub struct Defect {
     /// Where the arrays lie in the photo.
-    pub bbox: Bbox,
+    pub bbox: Rect,
     /// Relief in px; negative is loss of material.
     pub height: Array2<f32>,
     /// In-plane shift `(h, w, 2)` in px: the rendered pixel p shows what was at p - shift; (dy, dx). `None` for no

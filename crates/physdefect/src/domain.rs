@@ -1,56 +1,11 @@
 //! Where a defect may lie.
 
-use ndarray::{Array2, ArrayView2, Axis, Slice};
+use imgkit::{Rect, bounding_box};
+use ndarray::{Array2, ArrayView2};
 use rand::Rng;
 
 use crate::Error;
 use crate::params::check_size;
-
-/// A half-open pixel rectangle: rows `y0..y1`, columns `x0..x1`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Bbox {
-    /// First row.
-    pub y0: usize,
-    /// First column.
-    pub x0: usize,
-    /// One past the last row.
-    pub y1: usize,
-    /// One past the last column.
-    pub x1: usize,
-}
-
-impl Bbox {
-    /// Rows; 0 if the last comes before the first.
-    #[must_use]
-    pub fn height(&self) -> usize {
-        self.y1.saturating_sub(self.y0)
-    }
-    /// Columns; 0 if the last comes before the first.
-    #[must_use]
-    pub fn width(&self) -> usize {
-        self.x1.saturating_sub(self.x0)
-    }
-    /// The box as a slice of one axis, for `slice_each_axis` (rows, columns, then everything).
-    #[must_use]
-    pub fn slice_of(&self, axis: Axis) -> Slice {
-        match axis.index() {
-            0 => Slice::from(self.y0..self.y1),
-            1 => Slice::from(self.x0..self.x1),
-            _ => Slice::from(..),
-        }
-    }
-    /// Grown by `margin` on each side and clipped to an image of `height` x `width`.
-    #[must_use]
-    pub fn grown(&self, margin: usize, height: usize, width: usize) -> Self {
-        Self {
-            y0: self.y0.saturating_sub(margin),
-            x0: self.x0.saturating_sub(margin),
-            y1: (self.y1.saturating_add(margin)).min(height),
-            x1: (self.x1.saturating_add(margin)).min(width),
-        }
-    }
-}
 
 /// The set of pixels that may carry a defect: the whole frame or a foreground mask.
 ///
@@ -58,7 +13,7 @@ impl Bbox {
 #[derive(Debug, Clone)]
 pub struct Domain {
     mask: Array2<bool>,
-    bbox: Bbox,
+    bbox: Rect,
     pixels: Vec<u32>,
 }
 
@@ -78,20 +33,9 @@ impl Domain {
     /// [`Error::EmptyDomain`] if there is none.
     pub fn from_mask(mask: Array2<bool>) -> Result<Self, Error> {
         let (height, width) = mask.dim();
-        let mut bbox = Bbox { y0: height, x0: width, y1: 0, x1: 0 };
-        let mut pixels = Vec::new();
-        for ((y, x), &inside) in mask.indexed_iter() {
-            if inside {
-                bbox.y0 = bbox.y0.min(y);
-                bbox.x0 = bbox.x0.min(x);
-                bbox.y1 = bbox.y1.max(y + 1);
-                bbox.x1 = bbox.x1.max(x + 1);
-                pixels.push((y * width + x) as u32);
-            }
-        }
-        if pixels.is_empty() {
-            return Err(Error::EmptyDomain { height, width });
-        }
+        let Some(bbox) = bounding_box(mask.view()) else { return Err(Error::EmptyDomain { height, width }) };
+        let inside = mask.indexed_iter().filter(|&(_, &m)| m);
+        let pixels = inside.map(|((y, x), _)| (y * width + x) as u32).collect();
         Ok(Self { mask, bbox, pixels })
     }
 
@@ -107,7 +51,7 @@ impl Domain {
     }
     /// Tight bounding box.
     #[must_use]
-    pub fn bbox(&self) -> Bbox {
+    pub fn bbox(&self) -> Rect {
         self.bbox
     }
     /// Number of pixels.

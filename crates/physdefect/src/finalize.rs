@@ -1,8 +1,9 @@
 //! The mask contract, kept by construction: the mask is what changed, and what is not in the mask is put back.
 
+use imgkit::{Rect, bounding_box};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
-use crate::{Bbox, Domain, Error, Measures, MechanismKind, Record, Sample, SampleKey};
+use crate::{Domain, Error, Measures, MechanismKind, Record, Sample, SampleKey};
 
 /// One 8-bit level, with a hair of margin so that rounding to `u8` never loses it.
 pub(crate) const LEVEL: f32 = 1.0 / 255.0 * 1.001;
@@ -14,7 +15,7 @@ const MAX_HOLES: f64 = 0.04;
 /// A rendered box before its mask is known.
 #[derive(Debug)]
 pub(crate) struct UncheckedSample {
-    pub(crate) bbox: Bbox,
+    pub(crate) bbox: Rect,
     /// `(h, w, C)`.
     pub(crate) patch: Array3<f32>,
     /// Where the draft may change the photo `(h, w)`.
@@ -42,14 +43,14 @@ pub(crate) fn check_photo(photo: ArrayView3<'_, f32>, domain: &Domain) -> Result
 }
 
 /// A box of the photo, checked to be finite.
-pub(crate) fn crop(photo: ArrayView3<'_, f32>, bbox: Bbox) -> Result<Array3<f32>, Error> {
+pub(crate) fn crop(photo: ArrayView3<'_, f32>, bbox: Rect) -> Result<Array3<f32>, Error> {
     let view = photo.slice_each_axis(|axis| bbox.slice_of(axis.axis));
     let patch = view.as_standard_layout().into_owned();
     // Summing is cheap; only a sum that is not finite is looked into.
     if !patch.iter().map(|v| v * 0.0).sum::<f32>().is_finite() {
         for ((y, x, channel), v) in patch.indexed_iter() {
             if !v.is_finite() {
-                return Err(Error::NotFinite { row: bbox.y0 + y, column: bbox.x0 + x, channel });
+                return Err(Error::NotFinite { row: bbox.top + y, column: bbox.left + x, channel });
             }
         }
     }
@@ -150,15 +151,19 @@ fn fill_pin_holes(mask: &mut [bool], h: usize, w: usize, support: &Array2<bool>,
 
 /// Standard deviation of the unmasked pixels (mean over channels) in the box grown by 4 px; never below the
 /// quantization noise of 8 bits, `1/(255 sqrt(12))`.
-fn surround_deviation(photo: ArrayView3<'_, f32>, bbox: Bbox, mask: ArrayView2<'_, bool>) -> f64 {
+fn surround_deviation(photo: ArrayView3<'_, f32>, bbox: Rect, mask: ArrayView2<'_, bool>) -> f64 {
     let (height, width, c) = photo.dim();
-    let ring = bbox.grown(4, height, width);
+    let ring = bbox.grow(4, (height, width));
     // Large boxes are read on a coarser grid: a deviation needs no more than some thousand pixels.
     let stride = (((ring.height() * ring.width()) as f64 / 4096.0).sqrt() as usize).max(1);
     let (mut n, mut sum, mut squares) = (0.0f64, 0.0f64, 0.0f64);
-    for y in (ring.y0..ring.y1).step_by(stride) {
-        for x in (ring.x0..ring.x1).step_by(stride) {
-            let inside = y >= bbox.y0 && x >= bbox.x0 && y < bbox.y1 && x < bbox.x1 && mask[[y - bbox.y0, x - bbox.x0]];
+    for y in (ring.top..ring.bottom).step_by(stride) {
+        for x in (ring.left..ring.right).step_by(stride) {
+            let inside = y >= bbox.top
+                && x >= bbox.left
+                && y < bbox.bottom
+                && x < bbox.right
+                && mask[[y - bbox.top, x - bbox.left]];
             if !inside {
                 let v = (0..c).map(|k| f64::from(photo[[y, x, k]])).sum::<f64>() / c as f64;
                 n += 1.0;
@@ -177,21 +182,12 @@ fn surround_deviation(photo: ArrayView3<'_, f32>, bbox: Bbox, mask: ArrayView2<'
 
 /// The sample cropped to its mask.
 fn crop_to_mask(sample: Sample) -> Sample {
-    let (h, w) = sample.mask.dim();
-    let (mut y0, mut x0, mut y1, mut x1) = (h, w, 0, 0);
-    for ((y, x), &m) in sample.mask.indexed_iter() {
-        if m {
-            (y0, x0, y1, x1) = (y0.min(y), x0.min(x), y1.max(y + 1), x1.max(x + 1));
-        }
-    }
-    if (y0, x0, y1, x1) == (0, 0, h, w) {
+    let Some(inner) = bounding_box(sample.mask.view()) else { return sample };
+    if inner == Rect::whole(sample.mask.dim()) {
         return sample;
     }
-    let inner = Bbox { y0, x0, y1, x1 };
-    let bbox =
-        Bbox { y0: sample.bbox.y0 + y0, x0: sample.bbox.x0 + x0, y1: sample.bbox.y0 + y1, x1: sample.bbox.x0 + x1 };
     Sample {
-        bbox,
+        bbox: inner.offset_by(sample.bbox),
         patch: sample.patch.slice_each_axis(|axis| inner.slice_of(axis.axis)).as_standard_layout().into_owned(),
         mask: sample.mask.slice_each_axis(|axis| inner.slice_of(axis.axis)).as_standard_layout().into_owned(),
         record: sample.record,

@@ -1,5 +1,6 @@
 //! Which pixels show the object: grown inward from the photo's border.
 
+use imgkit::components::{Components, label_components};
 use ndarray::{Array2, ArrayView3};
 
 use crate::{Domain, Error};
@@ -64,7 +65,7 @@ pub fn estimate_foreground(photo: ArrayView3<'_, f32>) -> Result<Foreground, Err
     if height < 8 || width < 8 || channels == 0 {
         return Err(Error::NoForeground { reason: "the photo is smaller than 8 x 8 px or has no channel" });
     }
-    if let Some(((row, column, channel), _)) = photo.indexed_iter().find(|(_, v)| !v.is_finite()) {
+    if let Some((row, column, channel)) = imgkit::first_non_finite(photo) {
         return Err(Error::NotFinite { row, column, channel });
     }
     let block = height.max(width).div_ceil(GRID);
@@ -77,15 +78,16 @@ pub fn estimate_foreground(photo: ArrayView3<'_, f32>) -> Result<Foreground, Err
 
     let near: Vec<bool> = distance.iter().map(|&d| d < threshold).collect();
     let background = flood(&near, &border, grid.h, grid.w);
-    let mut foreground: Vec<bool> = background.iter().map(|b| !b).collect();
-    let (largest, total) = keep_large_parts(&mut foreground, grid.h, grid.w);
+    let mut foreground = Array2::from_shape_fn((grid.h, grid.w), |(y, x)| !background[y * grid.w + x]);
+    let (largest, total) = keep_large_parts(&mut foreground);
 
     let whole =
         |confidence| Foreground { mask: Array2::from_elem((height, width), true), confidence, fills_frame: true };
     if total == 0 {
         return Ok(whole(0.0));
     }
-    let outside = border.iter().filter(|&&i| !foreground[i]).count() as f64 / border.len() as f64;
+    let outside =
+        border.iter().filter(|&&i| !foreground[[i / grid.w, i % grid.w]]).count() as f64 / border.len() as f64;
     // Undecided: within a quarter of the threshold on the log scale, measured against the smaller class.
     let undecided = distance.iter().filter(|&&d| (d - threshold).abs() < 0.25 * threshold).count() as f64;
     let smaller = total.min(grid.h * grid.w - total).max(1) as f64;
@@ -94,7 +96,7 @@ pub fn estimate_foreground(photo: ArrayView3<'_, f32>) -> Result<Foreground, Err
     if confidence < TRUSTED {
         return Ok(whole(confidence));
     }
-    let mask = Array2::from_shape_fn((height, width), |(y, x)| foreground[(y / block) * grid.w + x / block]);
+    let mask = Array2::from_shape_fn((height, width), |(y, x)| foreground[[y / block, x / block]]);
     Ok(Foreground { mask, confidence, fills_frame: false })
 }
 
@@ -304,33 +306,11 @@ fn flood(open: &[bool], seeds: &[usize], h: usize, w: usize) -> Vec<bool> {
 }
 
 /// Drops parts smaller than a tenth of the largest; returns the sizes of the largest part and of all parts *before*.
-fn keep_large_parts(mask: &mut [bool], h: usize, w: usize) -> (usize, usize) {
-    let mut label = vec![0u32; mask.len()];
-    let mut sizes = vec![0usize];
-    for seed in 0..mask.len() {
-        if mask[seed] && label[seed] == 0 {
-            let id = sizes.len() as u32;
-            sizes.push(0);
-            label[seed] = id;
-            let mut stack = vec![seed];
-            while let Some(i) = stack.pop() {
-                sizes[id as usize] += 1;
-                let (y, x) = (i / w, i % w);
-                for yy in y.saturating_sub(1)..(y + 2).min(h) {
-                    for xx in x.saturating_sub(1)..(x + 2).min(w) {
-                        let j = yy * w + xx;
-                        if mask[j] && label[j] == 0 {
-                            label[j] = id;
-                            stack.push(j);
-                        }
-                    }
-                }
-            }
-        }
-    }
+fn keep_large_parts(mask: &mut Array2<bool>) -> (usize, usize) {
+    let Components { labels, sizes } = label_components(mask.view());
     let (largest, total) = (sizes.iter().copied().max().unwrap_or(0), sizes.iter().sum());
-    for (m, &id) in mask.iter_mut().zip(&label) {
-        *m = *m && sizes[id as usize] * 10 >= largest;
+    for (m, &number) in mask.iter_mut().zip(&labels) {
+        *m = *m && sizes[number as usize - 1] * 10 >= largest;
     }
     (largest, total)
 }

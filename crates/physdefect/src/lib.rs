@@ -26,7 +26,7 @@ pub use ndarray;
 
 pub use compose::{Composite, compose};
 pub use defect::{Defect, Measures, Mechanism, MechanismKind, Tint};
-pub use domain::{Bbox, Domain};
+pub use domain::Domain;
 pub use error::Error;
 #[cfg(feature = "serde")]
 pub use error::JsonError;

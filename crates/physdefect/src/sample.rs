@@ -1,10 +1,11 @@
 //! One synthetic sample: a pure function of `(seed, index)`.
 
+use imgkit::Rect;
 use ndarray::{Array2, Array3, ArrayView3};
 use rand_chacha::ChaCha8Rng;
 
 use crate::params::check_size;
-use crate::{Bbox, Domain, Error, Measures, MechanismKind};
+use crate::{Domain, Error, Measures, MechanismKind};
 
 /// Names one sample: the same key gives the same bytes on any thread count, in any order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,7 +52,7 @@ pub struct Record {
 #[derive(Debug, Clone)]
 pub struct Sample {
     /// Where the patch lies.
-    pub bbox: Bbox,
+    pub bbox: Rect,
     /// Rendered pixels of the box `(h, w, C)`, in \[0, 1\].
     pub patch: Array3<f32>,
     /// Exact mask of the box `(h, w)`.
@@ -78,7 +79,7 @@ impl Sample {
     /// # Errors
     /// [`Error::Shape`] if the photo is not the one the sample was made for.
     pub fn paste_u8(&self, photo: ArrayView3<'_, u8>) -> Result<Array3<u8>, Error> {
-        self.paste_quantized(photo, |v| (v.clamp(0.0, 1.0) * 255.0).round() as u8)
+        self.paste_quantized(photo, imgkit::level::to_u8)
     }
 
     /// [`Self::paste`] for 16-bit photos: only masked pixels are quantized, all others keep their bytes.
@@ -87,7 +88,7 @@ impl Sample {
     /// # Errors
     /// [`Error::Shape`] if the photo is not the one the sample was made for.
     pub fn paste_u16(&self, photo: ArrayView3<'_, u16>) -> Result<Array3<u16>, Error> {
-        self.paste_quantized(photo, |v| (v.clamp(0.0, 1.0) * 65535.0).round() as u16)
+        self.paste_quantized(photo, imgkit::level::to_u16)
     }
 
     fn paste_quantized<T: Copy>(
@@ -100,7 +101,7 @@ impl Sample {
         for ((y, x), &masked) in self.mask.indexed_iter() {
             if masked {
                 for k in 0..self.patch.dim().2 {
-                    out[[self.bbox.y0 + y, self.bbox.x0 + x, k]] = quantize(self.patch[[y, x, k]]);
+                    out[[self.bbox.top + y, self.bbox.left + x, k]] = quantize(self.patch[[y, x, k]]);
                 }
             }
         }
@@ -110,8 +111,8 @@ impl Sample {
     fn check_fits(&self, (h, w, c): (usize, usize, usize)) -> Result<(), Error> {
         self.check_whole()?;
         let channels = self.patch.dim().2;
-        if self.bbox.y1 > h || self.bbox.x1 > w || channels != c {
-            let expected = vec![self.bbox.y1, self.bbox.x1, channels];
+        if self.bbox.bottom > h || self.bbox.right > w || channels != c {
+            let expected = vec![self.bbox.bottom, self.bbox.right, channels];
             return Err(Error::Shape { what: "photo", found: vec![h, w, c], expected });
         }
         Ok(())
@@ -135,11 +136,11 @@ impl Sample {
     pub fn full_mask(&self, height: usize, width: usize) -> Result<Array2<bool>, Error> {
         self.check_whole()?;
         check_size("frame", (height, width))?;
-        if self.bbox.y1 > height || self.bbox.x1 > width {
+        if self.bbox.bottom > height || self.bbox.right > width {
             return Err(Error::Shape {
                 what: "frame",
                 found: vec![height, width],
-                expected: vec![self.bbox.y1, self.bbox.x1],
+                expected: vec![self.bbox.bottom, self.bbox.right],
             });
         }
         let mut out = Array2::from_elem((height, width), false);

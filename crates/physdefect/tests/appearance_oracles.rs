@@ -8,8 +8,9 @@ use physdefect::appearance::srgb::{to_encoded, to_linear};
 use physdefect::appearance::{Appearance, Light, Material, Rendered};
 use physdefect::baselines::{CutPasteScar, PerlinBlend};
 use physdefect::fracture::FractureLine;
+use physdefect::imgkit::Rect;
 use physdefect::pitting::PittingLoss;
-use physdefect::{Bbox, Defect, Domain, Measures, Sample, SampleKey, Synthesizer, Tint, compose};
+use physdefect::{Defect, Domain, Measures, Sample, SampleKey, Synthesizer, Tint, compose};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
@@ -33,7 +34,7 @@ fn plane(gx: f64, gy: f64, opacity: f32, bend: bool) -> Defect {
     let n = SIDE / 2;
     let (y0, x0) = (SIDE / 4, SIDE / 4);
     Defect {
-        bbox: Bbox { y0, x0, y1: y0 + n, x1: x0 + n },
+        bbox: Rect { top: y0, left: x0, bottom: y0 + n, right: x0 + n },
         height: Array2::from_shape_fn((n, n), |(y, x)| (gx * x as f64 + gy * y as f64 - 40.0) as f32),
         displacement: bend.then(|| Array3::zeros((n, n, 2))),
         opacity: Array2::from_elem((n, n), opacity),
@@ -51,7 +52,7 @@ fn rendered(material: Material, light: Light, photo: &Array3<f32>, defect: Defec
 /// Linear light over that of the photo in the middle of the frame.
 fn ratio(sample: &Sample, photo: &Array3<f32>) -> f64 {
     let (y, x) = (SIDE / 2, SIDE / 2);
-    let new = sample.patch[[y - sample.bbox.y0, x - sample.bbox.x0, 0]];
+    let new = sample.patch[[y - sample.bbox.top, x - sample.bbox.left, 0]];
     f64::from(to_linear(new)) / f64::from(to_linear(photo[[y, x, 0]]))
 }
 

@@ -9,8 +9,9 @@ use ndarray::{Array2, Array3};
 use physdefect::appearance::{Appearance, Light, Material, Rendered};
 use physdefect::fracture::FractureLine;
 use physdefect::imgkit::ParameterError;
+use physdefect::imgkit::Rect;
 use physdefect::noise::Perlin;
-use physdefect::{Bbox, Defect, Domain, Error, Measures, Sample, SampleKey, Synthesizer};
+use physdefect::{Defect, Domain, Error, Measures, Sample, SampleKey, Synthesizer};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -106,7 +107,7 @@ fn shapes_that_do_not_fit() {
         }
     }
     let crack = Rendered::new(FractureLine::default(), Appearance::default()).unwrap();
-    let bbox = Bbox { y0: 5, x0: 5, y1: 15, x1: 25 };
+    let bbox = Rect { top: 5, left: 5, bottom: 15, right: 25 };
     let plane = |h, w| Array2::from_elem((h, w), 1.0f32);
     let good = Defect {
         bbox,
@@ -120,19 +121,19 @@ fn shapes_that_do_not_fit() {
         Defect { height: plane(10, 19), ..good.clone() },
         Defect { opacity: plane(20, 10), ..good.clone() },
         Defect { displacement: Some(Array3::zeros((10, 20, 3))), ..good.clone() },
-        Defect { bbox: Bbox { y1: 41, ..bbox }, ..good.clone() },
-        Defect { bbox: Bbox { y0: 15, y1: 5, ..bbox }, ..good.clone() },
+        Defect { bbox: Rect { bottom: 41, ..bbox }, ..good.clone() },
+        Defect { bbox: Rect { top: 15, bottom: 5, ..bbox }, ..good.clone() },
     ];
     for defect in broken {
         assert!(matches!(crack.render(photo.view(), &domain, defect, 0.5, key), Err(Error::Shape { .. })));
     }
     let sample = crack.synthesize(photo.view(), &domain, key).unwrap();
-    let small = (sample.bbox.y1 - 1, 50);
+    let small = (sample.bbox.bottom - 1, 50);
     assert!(matches!(sample.paste(Array3::zeros((small.0, small.1, 3)).view()), Err(Error::Shape { .. })));
     assert!(matches!(sample.paste_u8(Array3::zeros((40, 50, 1)).view()), Err(Error::Shape { .. })));
     assert!(matches!(sample.full_mask(small.0, small.1), Err(Error::Shape { .. })));
     // A sample edited by hand into disagreement with itself.
-    let edited = Sample { bbox: Bbox { y0: 0, x0: 0, y1: 1, x1: 1 }, ..sample };
+    let edited = Sample { bbox: Rect { top: 0, left: 0, bottom: 1, right: 1 }, ..sample };
     assert!(matches!(edited.paste(photo.view()), Err(Error::Shape { .. })));
     assert!(matches!(edited.full_mask(40, 50), Err(Error::Shape { .. })));
 }

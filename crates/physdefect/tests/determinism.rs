@@ -80,7 +80,7 @@ fn values_are_stable() {
         let total: f64 = sample
             .patch
             .indexed_iter()
-            .map(|((y, x, k), v)| f64::from((v - photo[[b.y0 + y, b.x0 + x, k]]).abs()))
+            .map(|((y, x, k), v)| f64::from((v - photo[[b.top + y, b.left + x, k]]).abs()))
             .sum();
         if count != pixels || (total - change).abs() > 1e-3 * change {
             wrong.push(format!("{name}: {count} px, change {total:.4}; recorded {pixels} px, {change}"));

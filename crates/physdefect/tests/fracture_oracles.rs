@@ -147,7 +147,7 @@ fn opening_profile_closed_form() {
             assert!((w - exact).abs() <= 0.01 * width, "opening {w} {exact}");
         }
         for x in 0..defect.bbox.width() {
-            let s = ((defect.bbox.x0 + x) as f64 - center[1]) * (end[1] - center[1]).signum();
+            let s = ((defect.bbox.left + x) as f64 - center[1]) * (end[1] - center[1]).signum();
             if s > 0.0 && s < 0.9 * a {
                 let exact = width * (1.0 - (s / a).powi(2)).sqrt();
                 let drawn: f64 = defect.opacity.column(x).iter().map(|&v| f64::from(v)).sum();
@@ -260,10 +260,10 @@ fn the_relief_is_a_v_groove_of_the_opening() {
         let (row, start) = (arm.points[0][0], arm.points[0][1]);
         let a = (arm.points.last().unwrap()[1] - start).abs();
         for ((y, x), &z) in defect.height.indexed_iter() {
-            let s = ((defect.bbox.x0 + x) as f64 - start) * (arm.points.last().unwrap()[1] - start).signum();
+            let s = ((defect.bbox.left + x) as f64 - start) * (arm.points.last().unwrap()[1] - start).signum();
             if s > 0.0 && s < 0.9 * a {
                 let width = crack.measures["max_opening_px"] * (1.0 - (s / a).powi(2)).sqrt();
-                let off = ((defect.bbox.y0 + y) as f64 - row).abs();
+                let off = ((defect.bbox.top + y) as f64 - row).abs();
                 let exact = -aspect * width * (1.0 - off / (0.5 * width + 0.5)).max(0.0);
                 assert!((f64::from(z) - exact).abs() <= 0.01 * aspect * width, "{z} for {exact}, {off} px off");
                 tested += usize::from(off < 0.5 * width);

@@ -137,7 +137,7 @@ fn a_fast_pit_is_as_wide_as_it_is_deep() {
     for s in 0..40 {
         let defect = model.generate(&domain, 1.0, &mut rng(s)).unwrap();
         let b = defect.bbox;
-        if b.y0 > 0 && b.x0 > 0 && b.y1 < 400 && b.x1 < 400 {
+        if b.top > 0 && b.left > 0 && b.bottom < 400 && b.right < 400 {
             let m = &defect.measures;
             let exact = 2.0 / 3.0 * PI * m["max_depth_px"].powi(3);
             assert!((m["volume_px3"] / exact - 1.0).abs() < 0.08, "seed {s}: {} for {exact}", m["volume_px3"]);
@@ -164,7 +164,7 @@ fn each_grain_has_its_own_speed() {
     let eta: Vec<f64> = (0..300)
         .filter_map(|s| {
             let d = model.generate(&domain, 1.0, &mut rng(s)).unwrap();
-            let whole = d.bbox.y0 > 0 && d.bbox.x0 > 0 && d.bbox.y1 < 800 && d.bbox.x1 < 800;
+            let whole = d.bbox.top > 0 && d.bbox.left > 0 && d.bbox.bottom < 800 && d.bbox.right < 800;
             whole.then(|| ((d.measures["area_px2"] / PI).sqrt() / (0.004 * 800.0 * 4.0) - 1.0) / contrast)
         })
         .collect();
@@ -224,7 +224,7 @@ fn a_stain_fades_exponentially_from_the_rim() {
     for s in 0..60 {
         let defect = model.generate(&domain, 1.0, &mut rng(s)).unwrap();
         let (b, tint) = (defect.bbox, defect.tint.as_ref().unwrap());
-        if b.y0 == 0 || b.x0 == 0 || b.y1 == 512 || b.x1 == 512 {
+        if b.top == 0 || b.left == 0 || b.bottom == 512 || b.right == 512 {
             continue;
         }
         whole += 1;

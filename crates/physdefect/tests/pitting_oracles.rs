@@ -353,7 +353,7 @@ fn assert_inside(defect: &Defect, domain: &Domain) {
     assert_eq!(defect.opacity.dim(), (h, w));
     for ((y, x), &o) in defect.opacity.indexed_iter() {
         assert!((0.0..=1.0).contains(&o) && defect.height[[y, x]].is_finite());
-        if !domain.mask()[[y + defect.bbox.y0, x + defect.bbox.x0]] {
+        if !domain.mask()[[y + defect.bbox.top, x + defect.bbox.left]] {
             assert_eq!((o, defect.height[[y, x]]), (0.0, 0.0));
             assert!(defect.tint.as_ref().is_none_or(|t| t.weight[[y, x]] == 0.0));
         }

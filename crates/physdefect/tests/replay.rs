@@ -139,7 +139,7 @@ fn bits(sample: &Sample) -> Bits {
     numbers.extend(r.measures.values().map(|v| v.to_bits()));
     let names = format!("{} {:?} {:?} {:?}", r.model, r.mechanism, r.key, r.measures.keys());
     let patch = sample.patch.iter().map(|v| v.to_bits()).collect();
-    (patch, sample.mask.iter().copied().collect(), [b.y0, b.x0, b.y1, b.x1], names, numbers)
+    (patch, sample.mask.iter().copied().collect(), [b.top, b.left, b.bottom, b.right], names, numbers)
 }
 
 #[test]

@@ -5,9 +5,10 @@
 
 use ndarray::{Array2, Array3};
 use physdefect::appearance::{Appearance, Material, Rendered};
+use physdefect::imgkit::Rect;
 use physdefect::registry::{Entry, Registry};
 use physdefect::replay::{FromParams, Recipe, Region};
-use physdefect::{Bbox, Defect, Domain, Error, Measures, Mechanism, MechanismKind, SampleKey};
+use physdefect::{Defect, Domain, Error, Measures, Mechanism, MechanismKind, SampleKey};
 use rand::RngCore;
 
 /// A square hole; severity is its side.
@@ -46,7 +47,7 @@ impl Mechanism for Punch {
         }
         let (y0, x0) = (at % (h - side + 1), (at >> 8) % (w - side + 1));
         Ok(Defect {
-            bbox: Bbox { y0, x0, y1: y0 + side, x1: x0 + side },
+            bbox: Rect { top: y0, left: x0, bottom: y0 + side, right: x0 + side },
             height: Array2::from_shape_fn((side, side), |(y, x)| {
                 let inside = (1..side - 1).contains(&y) && (1..side - 1).contains(&x);
                 if inside { -(self.params.depth as f32) } else { 0.0 }

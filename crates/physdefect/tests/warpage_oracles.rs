@@ -265,7 +265,7 @@ fn assert_inside(defect: &Defect, domain: &Domain) {
     assert_eq!(defect.displacement.as_ref().unwrap().dim(), (h, w, 2));
     for ((y, x), &o) in defect.opacity.indexed_iter() {
         assert!((0.0..=1.0).contains(&o) && defect.height[[y, x]].is_finite());
-        assert!(o == 0.0 || domain.mask()[[y + defect.bbox.y0, x + defect.bbox.x0]]);
+        assert!(o == 0.0 || domain.mask()[[y + defect.bbox.top, x + defect.bbox.left]]);
     }
     assert!(defect.opacity.iter().any(|&o| o > 0.5));
 }

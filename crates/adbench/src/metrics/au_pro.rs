@@ -4,11 +4,11 @@ use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::check::check_map;
-use super::components::label_components;
 use super::error::MetricError;
 use super::overlap::{area, check_limit};
 use super::ranking::{Counter, Ranked, check_classes, count_parts, counter, groups, key};
 use super::regions::Regions;
+use imgkit::components::label_components;
 
 /// The area under the per-region-overlap curve up to the false-positive rate `limit` (0.3 is customary), divided by it.
 ///

@@ -4,10 +4,10 @@ use imgkit::ensure;
 use ndarray::ArrayView2;
 
 use super::check::check_map;
-use super::components::label_components;
 use super::error::MetricError;
 use super::overlap::check_limit;
 use super::ranking::{check_classes, key};
+use imgkit::components::label_components;
 
 /// An approximate figure: the exact one is within `value - error` and `value + error`.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,12 +3,12 @@
 use ndarray::ArrayView2;
 
 use super::check::check_map;
-use super::components::{Components, label_components};
 use super::error::MetricError;
 use super::overlap::area;
 use super::precision::{F1Max, average_precision_from_ranked, f1_max_from_ranked};
 use super::ranking::{Ranked, key};
 use super::regions::Regions;
+use imgkit::components::{Components, label_components};
 
 /// Collects score maps and masks of one image after another, for metrics over all their pixels.
 ///

@@ -3,11 +3,11 @@
 use ndarray::ArrayView2;
 
 use super::check::check_map;
-use super::components::label_components;
 use super::error::MetricError;
 use super::pixels::RankedPixels;
 use super::ranking::{Counter, Group, Ranked, check_classes, counter, groups, key};
 use super::regions::Regions;
+use imgkit::components::label_components;
 
 /// The first of two passes over the images: collects their anomalous pixels.
 ///

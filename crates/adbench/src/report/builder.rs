@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use imgkit::Size;
+use imgkit::components::{Components, label_components};
 use ndarray::{Array2, ArrayView2, ArrayView3};
 use rayon::prelude::*;
 
@@ -14,9 +15,7 @@ use super::pictures::{Thumbnail, heat_scale};
 use super::threshold_grid::{Grid, GridFigure, Scored};
 use crate::metrics::bootstrap::bootstrap_each;
 use crate::metrics::check::check_finite;
-use crate::metrics::{
-    BootstrapParams, Components, MetricError, PixelPool, auroc, average_precision, f1_max, label_components,
-};
+use crate::metrics::{BootstrapParams, MetricError, PixelPool, auroc, average_precision, f1_max};
 
 /// What a detector gave for one test image.
 #[derive(Debug, Clone, Copy)]

@@ -14,7 +14,6 @@ use crate::detectors::patch::PatchDetector;
 use crate::error::Error;
 use crate::features::coreset::norms;
 use crate::features::patches;
-use crate::features::subsample::rng_stream;
 use crate::training::anomaly_source::{Anomaly, AnomalySource, SourceError};
 use crate::training::discriminator::{
     PATCHES_PER_IMAGE, PatchBatch, PatchSelection, SampledPatches, VALIDATION_PATCHES,
@@ -24,6 +23,7 @@ use crate::training::params::TrainParams;
 use crate::training::report::SampleMeta;
 use crate::training::split::Split;
 use crate::training::validation_anomalies::{LabeledDefect, ValidationAnomalies};
+use imgkit::rng::keyed_stream;
 
 /// Steps that are prefetched, at most.
 const PREFETCHED: usize = 2;
@@ -141,7 +141,7 @@ impl BatchSampler<'_> {
         let (params, groups, held_out) = (self.params, self.source.mechanisms(), self.held_out(round));
         let below: Vec<usize> = (0..groups).filter(|&g| Some(g) != held_out || groups == 1).collect();
         let number = round * params.steps() + step;
-        let mut rng = rng_stream(params.seed(), (1 << 40) + number as u64);
+        let mut rng = keyed_stream(params.seed(), (1 << 40) + number as u64);
         let synthetic = self.synthesize(
             &below,
             &self.split.train,

@@ -7,7 +7,6 @@ use rand_chacha::ChaCha8Rng;
 use sqe::{HeadInput, QualityFeatures, Sqe, effective_sample_size, mean_one_weights, temper_to_ess};
 
 use crate::error::Error;
-use crate::features::subsample::rng_stream;
 use crate::training::adam::Adam;
 use crate::training::checkpoint::Checkpoint;
 use crate::training::discriminator::{BilevelStep, LowerProblem, PatchBatch};
@@ -15,6 +14,7 @@ use crate::training::observer::{Observe, Progress};
 use crate::training::params::Weighting;
 use crate::training::report::{RoundReport, RoundStats};
 use crate::training::sampler::{Batch, BatchSampler, PrefetchedSteps, Synthetic};
+use imgkit::rng::keyed_stream;
 
 /// Trainer of one run.
 pub(crate) struct Trainer<'a> {
@@ -23,7 +23,7 @@ pub(crate) struct Trainer<'a> {
 
 impl Trainer<'_> {
     pub(crate) fn initial_state(&self, quality: &Sqe) -> Result<Checkpoint, Error> {
-        let theta = self.sampler.detector.shape.initial(&mut rng_stream(self.sampler.params.seed(), u64::MAX));
+        let theta = self.sampler.detector.shape.initial(&mut keyed_stream(self.sampler.params.seed(), u64::MAX));
         let quality = quality.parameters()?;
         Ok(Checkpoint {
             theta_adam: Adam::new(theta.len(), self.sampler.params.learning_rate(), 1e-4),
@@ -63,7 +63,7 @@ impl Trainer<'_> {
         let mut pool: Vec<Synthetic> = Vec::new();
         while let Some((batch, waiting)) = ready.next() {
             let Batch { number, synthetic, validation } = batch?;
-            let mut rng = rng_stream(params.seed(), (1 << 41) + number as u64);
+            let mut rng = keyed_stream(params.seed(), (1 << 41) + number as u64);
             let fresh = pool.len();
             pool.extend(self.filtered(synthetic, quality)?);
             observer.progress(Progress::BatchReady);

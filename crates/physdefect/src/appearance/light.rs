@@ -60,13 +60,13 @@ impl Light {
         let (sy, sx) = (bbox.height().div_ceil(64), bbox.width().div_ceil(64));
         let mut m = [0.0f64; 9]; // n, x, y, v, xx, yy, xy, xv, yv
         let mut vv = 0.0;
-        for y in (bbox.y0..bbox.y1).step_by(sy.max(1)) {
-            for x in (bbox.x0..bbox.x1).step_by(sx.max(1)) {
+        for y in (bbox.top..bbox.bottom).step_by(sy.max(1)) {
+            for x in (bbox.left..bbox.right).step_by(sx.max(1)) {
                 if !mask[[y, x]] {
                     continue;
                 }
                 let v = (0..c).map(|k| f64::from(photo[[y, x, k]])).sum::<f64>() / c as f64;
-                let (fy, fx) = (y as f64 - bbox.y0 as f64, x as f64 - bbox.x0 as f64);
+                let (fy, fx) = (y as f64 - bbox.top as f64, x as f64 - bbox.left as f64);
                 for (slot, term) in m.iter_mut().zip([1.0, fx, fy, v, fx * fx, fy * fy, fx * fy, fx * v, fy * v]) {
                     *slot += term;
                 }

@@ -91,7 +91,7 @@ impl Appearance {
                 let last = row.iter().rposition(|&a| a > 0.0).unwrap_or(first);
                 shader.row(&relief, y, first, last + 1 - first, &mut scratch);
                 for (x, &factor) in (first..=last).zip(&scratch.factor) {
-                    let inside = domain_mask[[defect.bbox.y0 + y, defect.bbox.x0 + x]];
+                    let inside = domain_mask[[defect.bbox.top + y, defect.bbox.left + x]];
                     let a = if inside && row[x] > 0.0 { row[x].min(1.0) } else { continue };
                     support[[y, x]] = true;
                     let at = (y * w + x) * channels;
@@ -117,8 +117,8 @@ fn check_defect(defect: &Defect, domain: &Domain) -> Result<(), Error> {
     let shape = |what, found: &[usize], expected: &[usize]| {
         Err(Error::Shape { what, found: found.to_vec(), expected: expected.to_vec() })
     };
-    if b.y0 >= b.y1 || b.x0 >= b.x1 || b.y1 > height || b.x1 > width {
-        return shape("defect box (y0, x0, y1, x1)", &[b.y0, b.x0, b.y1, b.x1], &[0, 0, height, width]);
+    if b.top >= b.bottom || b.left >= b.right || b.bottom > height || b.right > width {
+        return shape("defect box (y0, x0, y1, x1)", &[b.top, b.left, b.bottom, b.right], &[0, 0, height, width]);
     }
     let size = [b.height(), b.width()];
     for (what, found) in [("defect height", defect.height.shape()), ("defect opacity", defect.opacity.shape())] {

@@ -1,8 +1,7 @@
 //! Moving the photo under a displacement field.
 
+use imgkit::Rect;
 use ndarray::{Array3, ArrayView2, ArrayView3};
-
-use crate::Bbox;
 
 /// Catmull-Rom weights at fraction `t` (Keys 1981, a = -1/2).
 #[inline(always)]
@@ -15,7 +14,7 @@ fn weights(t: f32) -> [f32; 4] {
 /// the nearest edge pixel is read.
 pub(super) fn warp(
     photo: ArrayView3<'_, f32>,
-    bbox: Bbox,
+    bbox: Rect,
     shift: ArrayView3<'_, f32>,
     opacity: ArrayView2<'_, f32>,
     patch: &mut Array3<f32>,
@@ -29,8 +28,8 @@ pub(super) fn warp(
         }
         // Shifts beyond the frame all read its edge.
         let limit = (height + width) as f32;
-        let sy = (bbox.y0 + y) as f32 - dy.clamp(-limit, limit);
-        let sx = (bbox.x0 + x) as f32 - dx.clamp(-limit, limit);
+        let sy = (bbox.top + y) as f32 - dy.clamp(-limit, limit);
+        let sx = (bbox.left + x) as f32 - dx.clamp(-limit, limit);
         let (fy, fx) = (sy.floor(), sx.floor());
         let (wy, wx) = (weights(sy - fy), weights(sx - fx));
         let rows: [usize; 4] = std::array::from_fn(|k| clamp(fy as i64 + k as i64 - 1, height));
@@ -55,7 +54,7 @@ mod tests {
     fn a_ramp_is_shifted_exactly() {
         // Catmull-Rom reproduces linear functions.
         let photo = Array3::from_shape_fn((20, 20, 1), |(y, x, _)| 0.02 * x as f32 + 0.01 * y as f32);
-        let bbox = Bbox { y0: 5, x0: 5, y1: 12, x1: 12 };
+        let bbox = Rect { top: 5, left: 5, bottom: 12, right: 12 };
         let shift = Array3::from_shape_fn((7, 7, 2), |(_, _, k)| if k == 0 { 0.3 } else { -1.4 });
         let mut patch = Array3::zeros((7, 7, 1));
         warp(photo.view(), bbox, shift.view(), Array2::ones((7, 7)).view(), &mut patch);

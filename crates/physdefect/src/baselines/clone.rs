@@ -1,11 +1,12 @@
 //! Cloning a patch.
 
+use imgkit::Rect;
 use ndarray::{Array3, ArrayView3};
 use rand::Rng;
 
 use super::{attempt, baseline, bilinear, channel_means, check_finite, check_texture, clipped, support};
 use crate::finalize::{self, UncheckedSample};
-use crate::{Bbox, Domain, Error, Measures, MechanismKind, Sample, SampleKey, Synthesizer, params};
+use crate::{Domain, Error, Measures, MechanismKind, Sample, SampleKey, Synthesizer, params};
 
 /// Parameters of [`PatchClone`].
 #[derive(Debug, Clone, PartialEq)]
@@ -109,7 +110,7 @@ impl Synthesizer for PatchClone {
             let reach = |n: usize| ((n as f64 / zoom).ceil() as usize).max(1);
             let y0 = from.0.min(sh.saturating_sub(reach(h)));
             let x0 = from.1.min(sw.saturating_sub(reach(w)));
-            let window = Bbox { y0, x0, y1: (y0 + reach(h)).min(sh), x1: (x0 + reach(w)).min(sw) };
+            let window = Rect { top: y0, left: x0, bottom: (y0 + reach(h)).min(sh), right: (x0 + reach(w)).min(sw) };
             finalize::crop(source, window)?;
             let (source_means, means) = (channel_means(source, window), channel_means(photo, bbox));
             let mut patch = finalize::crop(photo, bbox)?;
@@ -121,7 +122,7 @@ impl Synthesizer for PatchClone {
                 ((1.0 - r) / 0.3).clamp(0.0, 1.0) as f32
             };
             for ((y, x, k), v) in patch.indexed_iter_mut() {
-                let a = weight(bbox.y0 + y, bbox.x0 + x);
+                let a = weight(bbox.top + y, bbox.left + x);
                 if a > 0.0 {
                     let sy = y0 as f32 + y as f32 / zoom as f32;
                     let sx = x0 as f32 + x as f32 / zoom as f32;

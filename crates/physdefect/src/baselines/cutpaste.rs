@@ -1,5 +1,6 @@
 //! CutPaste and its scar.
 
+use imgkit::Rect;
 use ndarray::ArrayView3;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -7,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{Drawn, Jitter, attempt, baseline, bilinear, channel_means, clipped, support};
 use crate::finalize::{self, UncheckedSample};
 use crate::params::{self, parameters};
-use crate::{Bbox, Domain, Error, Measures, MechanismKind, Sample, SampleKey, Synthesizer};
+use crate::{Domain, Error, Measures, MechanismKind, Sample, SampleKey, Synthesizer};
 
 parameters! {
     /// Parameters of [`CutPaste`].
@@ -128,7 +129,7 @@ fn paste(photo: ArrayView3<'_, f32>, domain: &Domain, r: Rectangle, boost: f64, 
     let (s, c) = r.angle.sin_cos();
     let reach_y = (h as f64 * c.abs() + w as f64 * s.abs()).ceil() as usize;
     let reach_x = (h as f64 * s.abs() + w as f64 * c.abs()).ceil() as usize;
-    let bbox: Bbox = clipped(to, reach_y, reach_x, domain);
+    let bbox: Rect = clipped(to, reach_y, reach_x, domain);
     // Place in the rectangle's own axes, from its center.
     let local = |y: usize, x: usize| {
         let (dy, dx) = (y as f64 - to.0 as f64, x as f64 - to.1 as f64);
@@ -141,9 +142,9 @@ fn paste(photo: ArrayView3<'_, f32>, domain: &Domain, r: Rectangle, boost: f64, 
     let mut patch = finalize::crop(photo, bbox)?;
     for ((y, x), &on) in inside.indexed_iter() {
         if on {
-            let (v, u) = local(bbox.y0 + y, bbox.x0 + x);
-            let sy = source.y0 as f64 + (v + 0.5 * h as f64).clamp(0.0, (h - 1) as f64);
-            let sx = source.x0 as f64 + (u + 0.5 * w as f64).clamp(0.0, (w - 1) as f64);
+            let (v, u) = local(bbox.top + y, bbox.left + x);
+            let sy = source.top as f64 + (v + 0.5 * h as f64).clamp(0.0, (h - 1) as f64);
+            let sx = source.left as f64 + (u + 0.5 * w as f64).clamp(0.0, (w - 1) as f64);
             for (k, mean) in means.iter().enumerate() {
                 patch[[y, x, k]] = jitter.apply(bilinear(photo, sy as f32, sx as f32, k), *mean);
             }

@@ -21,6 +21,7 @@ pub use clone::{PatchClone, PatchCloneParams};
 pub use cutpaste::{CutPaste, CutPasteParams, CutPasteScar, CutPasteScarParams};
 pub use perlin::{PerlinBlend, PerlinBlendParams};
 
+use imgkit::Rect;
 use ndarray::{Array2, Array3, ArrayView3};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -59,7 +60,7 @@ macro_rules! baseline {
 use baseline;
 
 use crate::finalize::{self, Provenance, UncheckedSample};
-use crate::{Bbox, Domain, Error, Measures, MechanismKind, Sample, SampleKey};
+use crate::{Domain, Error, Measures, MechanismKind, Sample, SampleKey};
 
 const ATTEMPTS: u32 = 8;
 const MIN_AREA: usize = 64;
@@ -100,19 +101,19 @@ fn attempt(
 }
 
 /// The domain's pixels of a box.
-fn support(domain: &Domain, bbox: Bbox, mut wanted: impl FnMut(usize, usize) -> bool) -> Array2<bool> {
+fn support(domain: &Domain, bbox: Rect, mut wanted: impl FnMut(usize, usize) -> bool) -> Array2<bool> {
     let mask = domain.mask();
     Array2::from_shape_fn((bbox.height(), bbox.width()), |(y, x)| {
-        mask[[bbox.y0 + y, bbox.x0 + x]] && wanted(bbox.y0 + y, bbox.x0 + x)
+        mask[[bbox.top + y, bbox.left + x]] && wanted(bbox.top + y, bbox.left + x)
     })
 }
 
 /// A box of about `height` x `width` around `center`, clipped to the photo.
-fn clipped(center: (usize, usize), height: usize, width: usize, domain: &Domain) -> Bbox {
+fn clipped(center: (usize, usize), height: usize, width: usize, domain: &Domain) -> Rect {
     let (h, w) = domain.dim();
     let y0 = center.0.saturating_sub(height / 2).min(h - 1);
     let x0 = center.1.saturating_sub(width / 2).min(w - 1);
-    Bbox { y0, x0, y1: (y0 + height.max(1)).min(h), x1: (x0 + width.max(1)).min(w) }
+    Rect { top: y0, left: x0, bottom: (y0 + height.max(1)).min(h), right: (x0 + width.max(1)).min(w) }
 }
 
 /// Color jitter about the patch's mean: contrast and brightness drawn within +-`amount`.
@@ -133,11 +134,11 @@ impl Jitter {
 }
 
 /// Mean of each channel over a box, on at most about 1 000 pixels.
-fn channel_means(photo: ArrayView3<'_, f32>, bbox: Bbox) -> Vec<f32> {
+fn channel_means(photo: ArrayView3<'_, f32>, bbox: Rect) -> Vec<f32> {
     let stride = (((bbox.height() * bbox.width()) as f64 / 1024.0).sqrt() as usize).max(1);
     let (mut sums, mut n) = (vec![0.0f32; photo.dim().2], 0.0f32);
-    for y in (bbox.y0..bbox.y1).step_by(stride) {
-        for x in (bbox.x0..bbox.x1).step_by(stride) {
+    for y in (bbox.top..bbox.bottom).step_by(stride) {
+        for x in (bbox.left..bbox.right).step_by(stride) {
             for (k, sum) in sums.iter_mut().enumerate() {
                 *sum += photo[[y, x, k]];
             }

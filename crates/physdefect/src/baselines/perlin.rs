@@ -1,5 +1,6 @@
 //! Perlin-threshold blending.
 
+use imgkit::{Rect, bounding_box};
 use ndarray::{Array2, Array3, ArrayView3};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngCore};
@@ -7,7 +8,7 @@ use rand::{Rng, RngCore};
 use super::{Jitter, attempt, baseline, bilinear, channel_means, check_finite, check_texture};
 use crate::finalize::{self, UncheckedSample};
 use crate::noise::Perlin;
-use crate::{Bbox, Domain, Error, Measures, MechanismKind, Sample, SampleKey, Synthesizer, params};
+use crate::{Domain, Error, Measures, MechanismKind, Sample, SampleKey, Synthesizer, params};
 
 /// Parameters of [`PerlinBlend`].
 #[derive(Debug, Clone, PartialEq)]
@@ -113,30 +114,22 @@ impl Synthesizer for PerlinBlend {
             let (fh, fw) = (frame.height() as f64, frame.width() as f64);
             let mask = domain.mask();
             let mut inside = Array2::from_elem((frame.height(), frame.width()), false);
-            let mut tight: Option<Bbox> = None;
             for ((y, x), on) in inside.indexed_iter_mut() {
-                if !mask[[frame.y0 + y, frame.x0 + x]] {
+                if !mask[[frame.top + y, frame.left + x]] {
                     continue;
                 }
                 let (v, u) = ((y as f64 + 0.5) / fh - 0.5, (x as f64 + 0.5) / fw - 0.5);
                 if noise.at((v * c - u * s) * cells[0], (v * s + u * c) * cells[1]) > threshold {
                     *on = true;
-                    let b = tight.get_or_insert(Bbox { y0: y, x0: x, y1: y + 1, x1: x + 1 });
-                    *b = Bbox { y0: b.y0, x0: b.x0.min(x), y1: y + 1, x1: b.x1.max(x + 1) };
                 }
             }
-            let Some(inner) = tight else {
+            let Some(inner) = bounding_box(inside.view()) else {
                 return Err(Error::Invisible {
                     model: PerlinBlend::NAME,
                     reason: "the noise stays below its threshold",
                 });
             };
-            let bbox = Bbox {
-                y0: frame.y0 + inner.y0,
-                x0: frame.x0 + inner.x0,
-                y1: frame.y0 + inner.y1,
-                x1: frame.x0 + inner.x1,
-            };
+            let bbox = inner.offset_by(frame);
             let support = inside.slice_each_axis(|axis| inner.slice_of(axis.axis)).to_owned();
             let means = channel_means(photo, frame);
             let mut patch = finalize::crop(photo, bbox)?;
@@ -144,7 +137,7 @@ impl Synthesizer for PerlinBlend {
                 if !on {
                     continue;
                 }
-                let (fy, fx) = (inner.y0 + y, inner.x0 + x);
+                let (fy, fx) = (inner.top + y, inner.left + x);
                 let own = shuffled(fy, fx, frame, &tiles);
                 for (k, &mean) in means.iter().enumerate() {
                     let foreign = match texture {
@@ -152,7 +145,7 @@ impl Synthesizer for PerlinBlend {
                             let (th, tw, _) = t.dim();
                             bilinear(t, (fy as f64 / fh * th as f64) as f32, (fx as f64 / fw * tw as f64) as f32, k)
                         }
-                        None => photo[[frame.y0 + own.0, frame.x0 + own.1, k]],
+                        None => photo[[frame.top + own.0, frame.left + own.1, k]],
                     };
                     let foreign = if foreign.is_finite() { jitter.apply(foreign, mean) } else { mean };
                     let v = &mut patch[[y, x, k]];
@@ -171,7 +164,7 @@ impl Synthesizer for PerlinBlend {
 }
 
 /// Where the shuffled frame takes pixel (y, x) from, relative to the frame.
-fn shuffled(y: usize, x: usize, frame: Bbox, tiles: &[usize]) -> (usize, usize) {
+fn shuffled(y: usize, x: usize, frame: Rect, tiles: &[usize]) -> (usize, usize) {
     let (th, tw) = (frame.height().div_ceil(TILES), frame.width().div_ceil(TILES));
     let tile = tiles[(y / th).min(TILES - 1) * TILES + (x / tw).min(TILES - 1)];
     ((tile / TILES * th + y % th) % frame.height(), (tile % TILES * tw + x % tw) % frame.width())

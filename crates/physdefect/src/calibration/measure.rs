@@ -1,10 +1,13 @@
 //! What one image and its mask say about its defects.
 
+use imgkit::Rect;
+use imgkit::components::component_pixels;
+use imgkit::distance::{to_background, to_foreground};
 use ndarray::{Array2, ArrayView2, ArrayView3};
 
-use super::{distance, skeleton};
+use super::skeleton;
 use crate::appearance::srgb::Tables;
-use crate::{Bbox, Error, MechanismKind};
+use crate::{Error, MechanismKind};
 
 /// Parts below this many pixels are specks of the labeling and are left out.
 pub(super) const LEAST_PART: usize = 4;
@@ -70,14 +73,14 @@ pub(super) fn measure(
         let expected = vec![height, width];
         return Err(Error::Shape { what: "mask", found: mask.shape().to_vec(), expected });
     }
-    if let Some(((row, column, channel), _)) = image.indexed_iter().find(|(_, v)| !v.is_finite()) {
+    if let Some((row, column, channel)) = imgkit::first_non_finite(image) {
         return Err(Error::NotFinite { row, column, channel });
     }
     let labeled = components(mask);
     if labeled.is_empty() {
         return Err(Error::EmptyMask { height, width });
     }
-    let away = distance::to_mask(mask);
+    let away = to_foreground(mask);
     let tables = Tables::get();
     let light = |y: usize, x: usize| {
         (0..channels).map(|k| f64::from(tables.linear(image[[y, x, k]]))).sum::<f64>() / channels as f64
@@ -85,17 +88,17 @@ pub(super) fn measure(
     let (mut contrast, mut weight) = (0.0, 0.0);
     let mut parts = Vec::with_capacity(labeled.len());
     for pixels in &labeled {
-        let bbox = bounds(pixels);
+        let Some(bbox) = Rect::around(pixels.iter().copied()) else { continue };
         let inside = mean(pixels.iter().map(|&(y, x)| light(y, x)));
-        let around = bbox.grown(RING.1 as usize, height, width);
-        let ring = (around.y0..around.y1).flat_map(|y| (around.x0..around.x1).map(move |x| (y, x)));
+        let around = bbox.grow(RING.1 as usize, (height, width));
+        let ring = (around.top..around.bottom).flat_map(|y| (around.left..around.right).map(move |x| (y, x)));
         let outside = mean(ring.filter(|&p| (RING.0..=RING.1).contains(&away[p])).map(|(y, x)| light(y, x)));
         if let (Some(inside), Some(outside)) = (inside, outside) {
             let area = pixels.len() as f64;
             contrast += area * (inside.max(DARKEST) / outside.max(DARKEST)).ln();
             weight += area;
         }
-        let at_edge = bbox.y0 == 0 || bbox.x0 == 0 || bbox.y1 == height || bbox.x1 == width;
+        let at_edge = bbox.top == 0 || bbox.left == 0 || bbox.bottom == height || bbox.right == width;
         parts.push(part(mechanism, pixels, bbox, at_edge));
     }
     if weight == 0.0 {
@@ -104,17 +107,17 @@ pub(super) fn measure(
     Ok(Measured { parts, log_contrast: contrast / weight })
 }
 
-pub(super) fn part(mechanism: MechanismKind, pixels: &[(usize, usize)], bbox: Bbox, at_edge: bool) -> Part {
+pub(super) fn part(mechanism: MechanismKind, pixels: &[(usize, usize)], bbox: Rect, at_edge: bool) -> Part {
     let mut grid = Array2::from_elem((bbox.height() + 2, bbox.width() + 2), false);
     for &(y, x) in pixels {
-        grid[[y - bbox.y0 + 1, x - bbox.x0 + 1]] = true;
+        grid[[y - bbox.top + 1, x - bbox.left + 1]] = true;
     }
     if mechanism != MechanismKind::FractureLine {
         let diameter = 2.0 * (filled_area(&grid) as f64 / std::f64::consts::PI).sqrt();
         return Part { size: diameter, width: diameter, at_edge, course: Course::default() };
     }
     let line = skeleton::thin(grid.view());
-    let inward = distance::to_mask(grid.mapv(|m| !m).view());
+    let inward = to_background(grid.view());
     let area = pixels.len() as f64;
     let Some(way) = skeleton::longest_way(line.view()) else {
         return Part { size: area.sqrt(), width: area.sqrt(), at_edge, course: Course::of(pixels, 0.0) };
@@ -131,33 +134,8 @@ pub(super) fn part(mechanism: MechanismKind, pixels: &[(usize, usize)], bbox: Bb
 
 /// Connected parts (eight neighbors) of at least [`LEAST_PART`] pixels, in row order of their first pixel.
 pub(super) fn components(mask: ArrayView2<'_, bool>) -> Vec<Vec<(usize, usize)>> {
-    let (h, w) = mask.dim();
-    let mut left = mask.to_owned();
-    let mut all = Vec::new();
-    for y in 0..h {
-        for x in 0..w {
-            if !left[[y, x]] {
-                continue;
-            }
-            left[[y, x]] = false;
-            let mut pixels = vec![(y, x)];
-            let mut next = 0;
-            while let Some(&(v, u)) = pixels.get(next) {
-                next += 1;
-                for b in v.saturating_sub(1)..(v + 2).min(h) {
-                    for a in u.saturating_sub(1)..(u + 2).min(w) {
-                        if left[[b, a]] {
-                            left[[b, a]] = false;
-                            pixels.push((b, a));
-                        }
-                    }
-                }
-            }
-            if pixels.len() >= LEAST_PART {
-                all.push(pixels);
-            }
-        }
-    }
+    let mut all = component_pixels(mask);
+    all.retain(|pixels| pixels.len() >= LEAST_PART);
     all
 }
 
@@ -176,15 +154,6 @@ fn filled_area(grid: &Array2<bool>) -> usize {
         stack.extend(near.into_iter().filter(|&(v, u)| v < h && u < w));
     }
     h * w - count
-}
-
-pub(super) fn bounds(pixels: &[(usize, usize)]) -> Bbox {
-    pixels.iter().fold(Bbox { y0: usize::MAX, x0: usize::MAX, y1: 0, x1: 0 }, |b, &(y, x)| Bbox {
-        y0: b.y0.min(y),
-        x0: b.x0.min(x),
-        y1: b.y1.max(y + 1),
-        x1: b.x1.max(x + 1),
-    })
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {

@@ -35,7 +35,6 @@
 //! color are not measured.
 
 mod contrast;
-mod distance;
 mod measure;
 mod skeleton;
 mod statistics;

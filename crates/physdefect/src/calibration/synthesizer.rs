@@ -1,5 +1,6 @@
 //! A mechanism that draws from measured priors.
 
+use imgkit::Rect;
 use ndarray::{Array2, Array3, ArrayView3};
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -10,7 +11,7 @@ use super::statistics::{Z95, cut_normal};
 use super::{Calibration, contrast};
 use crate::appearance::Appearance;
 use crate::finalize::{self, Provenance};
-use crate::{Bbox, Defect, Domain, Error, Measures, Mechanism, MechanismKind, Sample, SampleKey, Synthesizer};
+use crate::{Defect, Domain, Error, Measures, Mechanism, MechanismKind, Sample, SampleKey, Synthesizer};
 
 /// Whole tries before a sample is given up, and places tried for one defect.
 const ATTEMPTS: usize = 4;
@@ -250,21 +251,22 @@ fn largest_part(mechanism: MechanismKind, defect: &Defect, visible: f32) -> Opti
     let mask = defect.opacity.mapv(|a| a >= visible);
     let parts = measure::components(mask.view());
     let pixels = parts.iter().max_by_key(|p| p.len())?;
-    Some(measure::part(mechanism, pixels, measure::bounds(pixels), false))
+    Some(measure::part(mechanism, pixels, Rect::around(pixels.iter().copied())?, false))
 }
 
 /// Whether two defects come nearer than [`APART`].
 fn near(a: &Defect, b: &Defect) -> bool {
     let (p, q) = (a.bbox, b.bbox);
-    if p.y0 >= q.y1 + APART || q.y0 >= p.y1 + APART || p.x0 >= q.x1 + APART || q.x0 >= p.x1 + APART {
+    if p.top >= q.bottom + APART || q.top >= p.bottom + APART || p.left >= q.right + APART || q.left >= p.right + APART
+    {
         return false;
     }
     b.opacity.indexed_iter().filter(|&(_, &v)| v > 0.0).any(|((y, x), _)| {
-        let (y, x) = (y + q.y0, x + q.x0);
-        let rows = y.saturating_sub(APART).max(p.y0)..(y + APART + 1).min(p.y1);
+        let (y, x) = (y + q.top, x + q.left);
+        let rows = y.saturating_sub(APART).max(p.top)..(y + APART + 1).min(p.bottom);
         rows.into_iter().any(|v| {
-            let mut columns = x.saturating_sub(APART).max(p.x0)..(x + APART + 1).min(p.x1);
-            columns.any(|u| a.opacity[[v - p.y0, u - p.x0]] > 0.0)
+            let mut columns = x.saturating_sub(APART).max(p.left)..(x + APART + 1).min(p.right);
+            columns.any(|u| a.opacity[[v - p.top, u - p.left]] > 0.0)
         })
     })
 }
@@ -274,17 +276,12 @@ fn merged(mut all: Vec<Defect>) -> Option<Defect> {
     if all.len() < 2 {
         return all.pop();
     }
-    let bbox = all.iter().map(|d| d.bbox).reduce(|a, b| Bbox {
-        y0: a.y0.min(b.y0),
-        x0: a.x0.min(b.x0),
-        y1: a.y1.max(b.y1),
-        x1: a.x1.max(b.x1),
-    })?;
+    let bbox = all.iter().map(|d| d.bbox).reduce(Rect::union)?;
     let dim = (bbox.height(), bbox.width());
     let (mut height, mut opacity) = (Array2::zeros(dim), Array2::zeros(dim));
     let mut displacement: Option<Array3<f32>> = None;
     for defect in &all {
-        let (oy, ox) = (defect.bbox.y0 - bbox.y0, defect.bbox.x0 - bbox.x0);
+        let (oy, ox) = (defect.bbox.top - bbox.top, defect.bbox.left - bbox.left);
         for ((y, x), &a) in defect.opacity.indexed_iter().filter(|&(_, &a)| a > 0.0) {
             let at = [y + oy, x + ox];
             opacity[at] = a;

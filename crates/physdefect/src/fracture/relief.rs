@@ -1,8 +1,9 @@
 //! A crack's polyline as relief and coverage in its own box.
 
+use imgkit::Rect;
 use ndarray::Array2;
 
-use crate::{Bbox, Domain};
+use crate::Domain;
 
 /// A polyline with an opening at each vertex.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -36,7 +37,7 @@ impl Branch {
 ///
 /// The coverage of a pixel is the share of its width that the opening takes across the crack; the groove's depth is
 /// `aspect` times its opening. Work is bounded by the crack's area, memory by its box. `None` if nothing lies inside.
-pub(super) fn rasterize(branches: &[Branch], aspect: f64, domain: &Domain) -> Option<(Bbox, Array2<f32>, Array2<f32>)> {
+pub(super) fn rasterize(branches: &[Branch], aspect: f64, domain: &Domain) -> Option<(Rect, Array2<f32>, Array2<f32>)> {
     let (height, width) = domain.dim();
     let (mut lo, mut hi) = ([f64::INFINITY; 2], [f64::NEG_INFINITY; 2]);
     for branch in branches {
@@ -49,8 +50,13 @@ pub(super) fn rasterize(branches: &[Branch], aspect: f64, domain: &Domain) -> Op
     }
     let low = |v: f64, n: usize| ((v - 2.0).floor().max(0.0) as usize).min(n);
     let high = |v: f64, n: usize| ((v + 3.0).ceil().max(0.0) as usize).min(n);
-    let bbox = Bbox { y0: low(lo[0], height), x0: low(lo[1], width), y1: high(hi[0], height), x1: high(hi[1], width) };
-    if bbox.y0 >= bbox.y1 || bbox.x0 >= bbox.x1 {
+    let bbox = Rect {
+        top: low(lo[0], height),
+        left: low(lo[1], width),
+        bottom: high(hi[0], height),
+        right: high(hi[1], width),
+    };
+    if bbox.top >= bbox.bottom || bbox.left >= bbox.right {
         return None;
     }
     let (h, w) = (bbox.height(), bbox.width());
@@ -64,7 +70,7 @@ pub(super) fn rasterize(branches: &[Branch], aspect: f64, domain: &Domain) -> Op
     let mask = domain.mask();
     for y in 0..h {
         for x in 0..w {
-            if coverage[y * w + x] > 0.0 && !mask[[bbox.y0 + y, bbox.x0 + x]] {
+            if coverage[y * w + x] > 0.0 && !mask[[bbox.top + y, bbox.left + x]] {
                 coverage[y * w + x] = 0.0;
                 relief[y * w + x] = 0.0;
             }
@@ -78,12 +84,12 @@ pub(super) fn rasterize(branches: &[Branch], aspect: f64, domain: &Domain) -> Op
 fn segment(
     coverage: &mut [f32],
     relief: &mut [f32],
-    bbox: Bbox,
+    bbox: Rect,
     points: [[f64; 2]; 2],
     opening: [f64; 2],
     aspect: f64,
 ) {
-    let origin = [bbox.y0 as f64, bbox.x0 as f64];
+    let origin = [bbox.top as f64, bbox.left as f64];
     let a = [(points[0][0] - origin[0]) as f32, (points[0][1] - origin[1]) as f32];
     let d = [(points[1][0] - points[0][0]) as f32, (points[1][1] - points[0][1]) as f32];
     let length2 = (d[0] * d[0] + d[1] * d[1]).max(1e-12);

@@ -1,7 +1,7 @@
 //! Grains of a polycrystal, hashed from coordinates: a box costs only its own grains.
 
-use crate::Bbox;
 use crate::noise::{hash2, mix};
+use imgkit::Rect;
 
 /// One Voronoi site: place in lattice cells and the grain's value.
 #[derive(Debug, Clone, Copy)]
@@ -25,12 +25,13 @@ pub(crate) struct Grains {
 }
 
 impl Grains {
-    pub(crate) fn new(key: u64, size: f64, within: Bbox) -> Self {
+    pub(crate) fn new(key: u64, size: f64, within: Rect) -> Self {
         // At least a pixel: finer grains than that cannot be told apart.
         let per_px = (1.0 / size.max(1.0)) as f32;
         let key = mix(key);
         let cell = |p: usize| (p as f32 * per_px).floor() as i64;
-        let (rows, columns) = (cell(within.y0) - 1..cell(within.y1) + 2, cell(within.x0) - 1..cell(within.x1) + 2);
+        let (rows, columns) =
+            (cell(within.top) - 1..cell(within.bottom) + 2, cell(within.left) - 1..cell(within.right) + 2);
         let first = (rows.start, columns.start);
         let mut sites = Vec::with_capacity(rows.clone().count() * columns.clone().count());
         for j in rows {
@@ -76,7 +77,7 @@ mod tests {
     #[test]
     fn grains_have_their_size_their_moments_and_no_direction() {
         let (side, size) = (1200, 10.0);
-        let grains = Grains::new(7, size, Bbox { y0: 0, x0: 0, y1: side, x1: side });
+        let grains = Grains::new(7, size, Rect { top: 0, left: 0, bottom: side, right: side });
         let at = |y: usize, x: usize| grains.value(y, x);
         let mut area: HashMap<u32, usize> = HashMap::new();
         let (mut across, mut down) = (0.0f64, 0.0f64);

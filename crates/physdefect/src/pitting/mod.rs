@@ -14,6 +14,7 @@ mod paper_polygon;
 mod params;
 mod product;
 
+use imgkit::Rect;
 use ndarray::Array2;
 use rand::{Rng, RngCore};
 use rand_distr::{Distribution, StandardNormal};
@@ -27,7 +28,7 @@ pub use product::Product;
 
 use crate::noise::Perlin;
 use crate::params::{built_from, severity as check_severity};
-use crate::{Bbox, Defect, Domain, Error, Measures, Mechanism, MechanismKind, Tint};
+use crate::{Defect, Domain, Error, Measures, Mechanism, MechanismKind, Tint};
 use grains::Grains;
 
 const MODEL: &str = "pitting-loss";
@@ -154,14 +155,14 @@ impl Mechanism for PittingLoss {
         let stop = now + STAIN_REACH * stain_px / speed;
         let reach = box_of(domain, &seeds, stop, speed * (1.0 + self.params.grain_contrast * 3f64.sqrt()));
         for seed in &mut seeds {
-            seed.y -= reach.y0 as f64;
-            seed.x -= reach.x0 as f64;
+            seed.y -= reach.top as f64;
+            seed.x -= reach.left as f64;
         }
         let grains = Grains::new(grain_key, self.params.grain_size * scale, reach);
         let mask = domain.mask();
         let (f0, d) = (speed as f32, self.params.grain_contrast as f32);
         let front = fast_march((reach.height(), reach.width()), &seeds, stop, |y, x| {
-            let (y, x) = (y + reach.y0, x + reach.x0);
+            let (y, x) = (y + reach.top, x + reach.left);
             if mask[[y, x]] { f0 * (1.0 + d * grains.value(y, x)) } else { 0.0 }
         })?;
         Ok(self.relief(&front, &pits, reach, now, speed, &mottle))
@@ -170,10 +171,10 @@ impl Mechanism for PittingLoss {
 
 impl PittingLoss {
     /// Turns arrival times into depth, support and deposit, in the tight box of what was reached.
-    fn relief(&self, front: &Front, pits: &[Pit], reach: Bbox, now: f64, speed: f64, mottle: &Perlin) -> Defect {
+    fn relief(&self, front: &Front, pits: &[Pit], reach: Rect, now: f64, speed: f64, mottle: &Perlin) -> Defect {
         let tight = reached(front, reach);
         let dim = (tight.height(), tight.width());
-        let (oy, ox) = (tight.y0 - reach.y0, tight.x0 - reach.x0);
+        let (oy, ox) = (tight.top - reach.top, tight.left - reach.left);
         let mut height = Array2::<f32>::zeros(dim);
         let mut opacity = Array2::<f32>::zeros(dim);
         let mut weight = Array2::<f32>::zeros(dim);
@@ -207,7 +208,7 @@ impl PittingLoss {
                     deposit = (self.params.deposit * (-d).exp() * (1.0 - d / STAIN_REACH).max(0.0)) as f32;
                 }
                 if color.is_some() {
-                    let (py, px) = ((y + tight.y0) as f64 * per_mottle, (x + tight.x0) as f64 * per_mottle);
+                    let (py, px) = ((y + tight.top) as f64 * per_mottle, (x + tight.left) as f64 * per_mottle);
                     deposit *= (0.8 + 0.2 * mottle.at(py, px).clamp(-1.0, 1.0)) as f32;
                     weight[[y, x]] = deposit;
                     support = support.max((deposit / VISIBLE_WEIGHT).min(1.0));
@@ -291,30 +292,30 @@ fn relax_seams(height: &mut Array2<f32>, owner: impl Fn(usize, usize) -> u32) {
 }
 
 /// Smallest box that holds every pixel a front can reach before `stop`, within the domain's box.
-fn box_of(domain: &Domain, seeds: &[Seed], stop: f64, fastest: f64) -> Bbox {
+fn box_of(domain: &Domain, seeds: &[Seed], stop: f64, fastest: f64) -> Rect {
     let whole = domain.bbox();
-    let mut b = Bbox { y0: whole.y1, x0: whole.x1, y1: whole.y0, x1: whole.x0 };
+    let mut b = Rect { top: whole.bottom, left: whole.right, bottom: whole.top, right: whole.left };
     for s in seeds {
         let r = (stop - s.time).max(0.0) * fastest * s.speed_factor + 2.0;
-        b.y0 = b.y0.min((s.y - r).floor().max(whole.y0 as f64) as usize);
-        b.x0 = b.x0.min((s.x - r).floor().max(whole.x0 as f64) as usize);
-        b.y1 = b.y1.max((s.y + r).ceil().min(whole.y1 as f64) as usize);
-        b.x1 = b.x1.max((s.x + r).ceil().min(whole.x1 as f64) as usize);
+        b.top = b.top.min((s.y - r).floor().max(whole.top as f64) as usize);
+        b.left = b.left.min((s.x - r).floor().max(whole.left as f64) as usize);
+        b.bottom = b.bottom.max((s.y + r).ceil().min(whole.bottom as f64) as usize);
+        b.right = b.right.max((s.x + r).ceil().min(whole.right as f64) as usize);
     }
     b
 }
 
 /// The part of `reach` that a front came to.
-fn reached(front: &Front, reach: Bbox) -> Bbox {
-    let mut b = Bbox { y0: reach.y1, x0: reach.x1, y1: reach.y0, x1: reach.x0 };
+fn reached(front: &Front, reach: Rect) -> Rect {
+    let mut b = Rect { top: reach.bottom, left: reach.right, bottom: reach.top, right: reach.left };
     for (y, row) in front.owner.rows().into_iter().enumerate() {
         let known = |owner: &u32| *owner != Front::UNREACHED;
         let Some(first) = row.iter().position(known) else { continue };
         let last = row.iter().rposition(known).unwrap_or(first);
-        b.y0 = b.y0.min(y + reach.y0);
-        b.y1 = y + reach.y0 + 1;
-        b.x0 = b.x0.min(first + reach.x0);
-        b.x1 = b.x1.max(last + reach.x0 + 1);
+        b.top = b.top.min(y + reach.top);
+        b.bottom = y + reach.top + 1;
+        b.left = b.left.min(first + reach.left);
+        b.right = b.right.max(last + reach.left + 1);
     }
     b
 }

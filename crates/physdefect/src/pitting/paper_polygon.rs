@@ -1,5 +1,6 @@
 //! The published recipe for corrosion, as a comparison model.
 
+use imgkit::Rect;
 use std::f32::consts::TAU;
 
 use ndarray::Array2;
@@ -8,7 +9,7 @@ use rand::{Rng, RngCore};
 use crate::noise::{Perlin, hash2, unit};
 use crate::params::{self, built_from, parameters, require};
 use crate::pitting::Product;
-use crate::{Bbox, Defect, Domain, Error, Measures, Mechanism, MechanismKind, Tint};
+use crate::{Defect, Domain, Error, Measures, Mechanism, MechanismKind, Tint};
 
 const MODEL: &str = "paper-polygon";
 const LEAST_AREA: usize = 64;
@@ -112,6 +113,11 @@ impl Polygon {
         self.radii.iter().fold(0.0, |a, &r| a.max(r))
     }
 
+    /// The pixels it may cover, grown by `margin` and clipped to an image of `(height, width)`.
+    fn covers(&self, margin: usize, size: (usize, usize)) -> Rect {
+        Rect::pixel((self.y as usize, self.x as usize)).grow(self.reach() as usize + margin, size)
+    }
+
     /// Whether a point lies inside: in its sector, on the center's side of the chord between two corners.
     fn contains(&self, y: f32, x: f32) -> bool {
         let (dy, dx) = (y - self.y, x - self.x);
@@ -167,13 +173,7 @@ impl Mechanism for PaperPolygon {
         }
         let most = (self.params.growth * scale / self.params.probability).ceil().max(1.0);
         let steps = (severity * most).round() as usize;
-        let mut b = Bbox { y0: height, x0: width, y1: 0, x1: 0 };
-        for p in &polygons {
-            let r = p.reach() as usize + 1 + steps;
-            let (y, x) = (p.y as usize, p.x as usize);
-            let one = Bbox { y0: y, x0: x, y1: y + 1, x1: x + 1 }.grown(r, height, width);
-            b = Bbox { y0: b.y0.min(one.y0), x0: b.x0.min(one.x0), y1: b.y1.max(one.y1), x1: b.x1.max(one.x1) };
-        }
+        let b = polygons.iter().map(|p| p.covers(1 + steps, (height, width))).reduce(Rect::union).unwrap_or_default();
         let joined = self.grow(domain, &polygons, b, steps, &noise, chance_key);
         Ok(self.relief(&joined, b, (steps, most), self.params.depth * scale, &noise))
     }
@@ -187,7 +187,7 @@ impl PaperPolygon {
         &self,
         domain: &Domain,
         polygons: &[Polygon],
-        b: Bbox,
+        b: Rect,
         steps: usize,
         noise: &Noise,
         key: u64,
@@ -196,12 +196,10 @@ impl PaperPolygon {
         let mut joined = Array2::from_elem((b.height(), b.width()), NEVER);
         let mut frontier: Vec<(usize, usize)> = Vec::new();
         for p in polygons {
-            let r = p.reach() as usize + 1;
-            let one = Bbox { y0: p.y as usize, x0: p.x as usize, y1: p.y as usize + 1, x1: p.x as usize + 1 };
-            let one = one.grown(r, domain.dim().0, domain.dim().1);
-            for y in one.y0..one.y1 {
-                for x in one.x0..one.x1 {
-                    let cell = &mut joined[[y - b.y0, x - b.x0]];
+            let one = p.covers(1, domain.dim());
+            for y in one.top..one.bottom {
+                for x in one.left..one.right {
+                    let cell = &mut joined[[y - b.top, x - b.left]];
                     if *cell == NEVER && mask[[y, x]] && p.contains(y as f32, x as f32) {
                         *cell = 0;
                         frontier.push((y, x));
@@ -215,11 +213,11 @@ impl PaperPolygon {
                 let mut open = false;
                 for (dy, dx) in [(-1i64, 0i64), (0, -1), (0, 1), (1, 0)] {
                     let (v, u) = (y as i64 + dy, x as i64 + dx);
-                    if v < b.y0 as i64 || u < b.x0 as i64 || v >= b.y1 as i64 || u >= b.x1 as i64 {
+                    if v < b.top as i64 || u < b.left as i64 || v >= b.bottom as i64 || u >= b.right as i64 {
                         continue;
                     }
                     let (v, u) = (v as usize, u as usize);
-                    let cell = &mut joined[[v - b.y0, u - b.x0]];
+                    let cell = &mut joined[[v - b.top, u - b.left]];
                     if *cell != NEVER || !mask[[v, u]] {
                         continue;
                     }
@@ -241,28 +239,20 @@ impl PaperPolygon {
         joined
     }
 
-    fn relief(&self, joined: &Array2<u32>, b: Bbox, (steps, most): (usize, f64), full: f64, noise: &Noise) -> Defect {
-        let mut tight = Bbox { y0: b.y1, x0: b.x1, y1: b.y0, x1: b.x0 };
-        for ((y, x), &j) in joined.indexed_iter() {
-            if j != NEVER {
-                let (y, x) = (y + b.y0, x + b.x0);
-                tight.y0 = tight.y0.min(y);
-                tight.x0 = tight.x0.min(x);
-                tight.y1 = tight.y1.max(y + 1);
-                tight.x1 = tight.x1.max(x + 1);
-            }
-        }
+    fn relief(&self, joined: &Array2<u32>, b: Rect, (steps, most): (usize, f64), full: f64, noise: &Noise) -> Defect {
+        let ever = joined.indexed_iter().filter(|&(_, &j)| j != NEVER).map(|(at, _)| at);
+        let tight = Rect::around(ever).unwrap_or_default().offset_by(b);
         let dim = (tight.height(), tight.width());
         let (mut height, mut opacity) = (Array2::<f32>::zeros(dim), Array2::<f32>::zeros(dim));
         let mut weight = Array2::<f32>::zeros(dim);
         let (mut volume, mut deepest, mut area) = (0.0f64, 0.0f64, 0usize);
         for y in 0..dim.0 {
             for x in 0..dim.1 {
-                let j = joined[[y + tight.y0 - b.y0, x + tight.x0 - b.x0]];
+                let j = joined[[y + tight.top - b.top, x + tight.left - b.left]];
                 if j == NEVER {
                     continue;
                 }
-                let nu = noise.at(y + tight.y0, x + tight.x0);
+                let nu = noise.at(y + tight.top, x + tight.left);
                 // Expansions since it joined, over the most there can be; the first already counts.
                 let age = (steps as f64 + 1.0 - f64::from(j)) / (most + 1.0);
                 let depth = full * age.sqrt() * (1.0 + 0.4 * nu);
@@ -325,7 +315,7 @@ mod tests {
         let full = |d: &Defect| {
             let mut mask = Array2::from_elem(domain.dim(), false);
             for ((y, x), &o) in d.opacity.indexed_iter() {
-                mask[[y + d.bbox.y0, x + d.bbox.x0]] = o > 0.0;
+                mask[[y + d.bbox.top, x + d.bbox.left]] = o > 0.0;
             }
             mask
         };
@@ -354,7 +344,7 @@ mod tests {
                 let noise = Noise { perlin: Perlin::draw(&mut key.rng()), per_px: 1.0 / (0.1 * 256.0) };
                 let mean = |joined: bool| {
                     let on = d.opacity.indexed_iter().filter(|(_, o)| (**o > 0.0) == joined);
-                    let nu: Vec<f64> = on.map(|((y, x), _)| noise.at(y + d.bbox.y0, x + d.bbox.x0)).collect();
+                    let nu: Vec<f64> = on.map(|((y, x), _)| noise.at(y + d.bbox.top, x + d.bbox.left)).collect();
                     nu.iter().sum::<f64>() / nu.len().max(1) as f64
                 };
                 (mean(true) - mean(false)) / 20.0
@@ -370,7 +360,7 @@ mod tests {
         let (mut moved, mut steps) = (0.0, 0.0);
         for seed in 0..60 {
             let d = model.generate(&line, 1.0, &mut SampleKey { seed, index: 0 }.rng()).unwrap();
-            if d.bbox.x0 > 0 && d.bbox.x1 < 20_000 {
+            if d.bbox.left > 0 && d.bbox.right < 20_000 {
                 moved += d.measures["area_px2"] - 1.0;
                 steps += 2.0 * d.measures["expansions"];
             }

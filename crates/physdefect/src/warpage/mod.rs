@@ -9,6 +9,7 @@ mod params;
 mod plastic;
 mod plate;
 
+use imgkit::Rect;
 use std::f64::consts::{PI, TAU};
 
 use ndarray::{Array2, Array3};
@@ -20,7 +21,7 @@ pub use plastic::{Residual, Tolerance, section_moment};
 pub use plate::Plate;
 
 use crate::params::{built_from, severity as check_severity};
-use crate::{Bbox, Defect, Domain, Error, Measures, Mechanism, MechanismKind};
+use crate::{Defect, Domain, Error, Measures, Mechanism, MechanismKind};
 use load::Footprint;
 use plate::matmul;
 
@@ -120,8 +121,8 @@ impl Mechanism for PlasticWarpage {
             let (a, z) = grid(c);
             ((a.floor().max(lo as f64)) as usize, (z.ceil().min(hi as f64)) as usize)
         };
-        let ((y0, y1), (x0, x1)) = (within(center.0, b.y0, b.y1), within(center.1, b.x0, b.x1));
-        let reach = Bbox { y0, x0, y1, x1 };
+        let ((y0, y1), (x0, x1)) = (within(center.0, b.top, b.bottom), within(center.1, b.left, b.right));
+        let reach = Rect { top: y0, left: x0, bottom: y1, right: x1 };
         let (coefficients, kept) = plate.smoothed(&bent.residual.residual);
         let origin = (grid(center.0).0, grid(center.1).0);
         let frame = Frame { reach, origin, side };
@@ -205,7 +206,7 @@ fn roomiest(domain: &Domain, radius: f64, rng: &mut dyn RngCore) -> (usize, usiz
 /// Where the plate lies: pixels in sight, its first corner (row, column) and its side, px.
 #[derive(Clone, Copy)]
 struct Frame {
-    reach: Bbox,
+    reach: Rect,
     origin: (f64, f64),
     side: f64,
 }
@@ -236,11 +237,11 @@ fn series(coefficients: &[f64], frame: Frame) -> Vec<f64> {
     };
     let mut sy = vec![0.0; h * n];
     for y in 0..h {
-        sines(frame.at(reach.y0 + y, origin.0), &mut |k, v| sy[y * n + k] = v);
+        sines(frame.at(reach.top + y, origin.0), &mut |k, v| sy[y * n + k] = v);
     }
     let mut sx = vec![0.0; n * w];
     for x in 0..w {
-        sines(frame.at(reach.x0 + x, origin.1), &mut |k, v| sx[k * w + x] = v);
+        sines(frame.at(reach.left + x, origin.1), &mut |k, v| sx[k * w + x] = v);
     }
     let mut half = vec![0.0; n * w];
     let mut field = vec![0.0; h * w];
@@ -281,7 +282,7 @@ fn surface(
         }
     }
     let (per_peak, per_slope) = (0.5 / peak.max(f64::MIN_POSITIVE), 1.0 / steepest.max(f64::MIN_POSITIVE));
-    let mut tight = Bbox { y0: reach.y1, x0: reach.x1, y1: reach.y0, x1: reach.x0 };
+    let mut tight = Rect { top: reach.bottom, left: reach.right, bottom: reach.top, right: reach.left };
     let mut visible = 0;
     let mut support = slope;
     for y in 0..h {
@@ -289,15 +290,15 @@ fn surface(
             let i = y * w + x;
             let seen = (support[i] * per_slope).max(field[i].abs() * per_peak);
             let s = ((seen - SUPPORT.0) / (SUPPORT.1 - SUPPORT.0)).clamp(0.0, 1.0);
-            let (py, px) = (y + reach.y0, x + reach.x0);
+            let (py, px) = (y + reach.top, x + reach.left);
             let (v, u) = (frame.at(py, frame.origin.0), frame.at(px, frame.origin.1));
             let edge = (v.min(1.0 - v).min(u).min(1.0 - u) / FADE).clamp(0.0, 1.0);
             support[i] = if mask[[py, px]] { smooth(s) * smooth(edge) } else { 0.0 };
             if support[i] > 0.0 {
-                tight.y0 = tight.y0.min(py);
-                tight.x0 = tight.x0.min(px);
-                tight.y1 = tight.y1.max(py + 1);
-                tight.x1 = tight.x1.max(px + 1);
+                tight.top = tight.top.min(py);
+                tight.left = tight.left.min(px);
+                tight.bottom = tight.bottom.max(py + 1);
+                tight.right = tight.right.max(px + 1);
                 visible += 1;
             }
         }
@@ -306,7 +307,7 @@ fn surface(
         return Err(Error::DomainTooSmall { model: MODEL, found: visible, needed: LEAST_VISIBLE });
     }
     let dim = (tight.height(), tight.width());
-    let at = |y: usize, x: usize| (y + tight.y0 - reach.y0) * w + x + tight.x0 - reach.x0;
+    let at = |y: usize, x: usize| (y + tight.top - reach.top) * w + x + tight.left - reach.left;
     let height = Array2::from_shape_fn(dim, |(y, x)| (unit * field[at(y, x)]) as f32);
     let opacity = Array2::from_shape_fn(dim, |(y, x)| support[at(y, x)] as f32);
     let displacement = Array3::from_shape_fn((dim.0, dim.1, 2), |(y, x, c)| height[[y, x]] * shift[c]);

@@ -149,7 +149,7 @@ fn opening(table: &mut Table) -> Result<(), Error> {
         for end in crack.branches.iter().filter_map(|arm| arm.points.last()) {
             let a = (end[1] - center[1]).abs();
             for x in 0..defect.bbox.width() {
-                let s = ((defect.bbox.x0 + x) as f64 - center[1]) * (end[1] - center[1]).signum();
+                let s = ((defect.bbox.left + x) as f64 - center[1]) * (end[1] - center[1]).signum();
                 if s > 0.0 && s < 0.9 * a {
                     let exact = width * (1.0 - (s / a).powi(2)).sqrt();
                     let drawn: f64 = defect.opacity.column(x).iter().map(|&v| f64::from(v)).sum();
