@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::evaluate::TestImage;
 use crate::photo::{load_photo, shrink_to_side};
 
-/// A category of a dataset: good photos for training, shrunk, and test images at their own sizes.
+/// Category of a dataset in memory: good photos for training, shrunk, and test images at their own sizes.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Category {

@@ -7,7 +7,7 @@ use adbench::loaders::{Counts, Folder, Layout};
 
 use crate::error::Error;
 
-/// How the files of a dataset are arranged.
+/// Arrangement of the files of a dataset.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Arrangement {
@@ -17,7 +17,7 @@ pub enum Arrangement {
     Folder(Folder),
 }
 
-/// One category of a [`DatasetCheck`].
+/// Check of one category, in a [`DatasetCheck`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct CategoryCheck {
@@ -33,7 +33,7 @@ pub struct CategoryCheck {
     pub warnings: Vec<String>,
 }
 
-/// Everything that is wrong with a dataset, all at once.
+/// Result of checking a dataset: everything that is wrong with it, all at once.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct DatasetCheck {

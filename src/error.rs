@@ -44,7 +44,7 @@ pub enum Error {
         /// Smallest side, px.
         minimum: usize,
     },
-    /// The object cannot be told from its background.
+    /// The object cannot be separated from its background.
     #[error("{name}: {source}; check that the photo shows the product")]
     Foreground {
         /// Which photo.

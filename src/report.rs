@@ -32,7 +32,7 @@ pub struct RunDescription {
 }
 
 impl RunDescription {
-    /// A run on a dataset, such as `MVTec AD, /data/mvtec/bottle`.
+    /// Creates the description of a run on a dataset, such as `MVTec AD, /data/mvtec/bottle`.
     #[must_use]
     pub fn new(title: impl Into<String>, dataset: impl Into<String>) -> Self {
         Self { title: title.into(), dataset: dataset.into(), command: String::new(), side: None, params: None }

@@ -14,12 +14,12 @@ const MARGIN: u32 = 4;
 const HEADER: u32 = 14;
 const INK: Rgb<u8> = Rgb([30, 30, 30]);
 
-/// One image of a sheet.
+/// Cell of a sheet: one image.
 #[derive(Debug, Clone)]
 pub struct Cell(RgbImage);
 
 impl Cell {
-    /// A photo `(H, W, 1 or 3)` in \[0, 1\], scaled to `side` x `side`; an empty one is white.
+    /// Creates a cell of a photo `(H, W, 1 or 3)` in \[0, 1\], scaled to `side` x `side`; an empty one is white.
     #[must_use]
     pub fn photo(photo: ArrayView3<'_, f32>, side: u32) -> Self {
         let (h, w, c) = photo.dim();
@@ -30,7 +30,7 @@ impl Cell {
         Self(RgbImage::from_fn(side, side, |x, y| Rgb(at(y, x))))
     }
 
-    /// A mask `(H, W)`, white on black.
+    /// Creates a cell of a mask `(H, W)`, white on black.
     #[must_use]
     pub fn mask(mask: ArrayView2<'_, bool>, side: u32) -> Self {
         let gray = Array3::from_shape_fn((mask.nrows(), mask.ncols(), 1), |(y, x, _)| f32::from(mask[[y, x]]));
@@ -46,7 +46,7 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    /// An empty sheet with these column labels (ASCII).
+    /// Creates an empty sheet with these column labels (ASCII).
     #[must_use]
     pub fn new<S: Into<String>>(labels: impl IntoIterator<Item = S>) -> Self {
         Self { labels: labels.into_iter().map(Into::into).collect(), rows: Vec::new() }

@@ -18,7 +18,7 @@ pub const SEVERITY: (f64, f64) = (0.25, 1.0);
 /// Default materials. Used when the product's material is unknown; the set covers most products.
 pub const MATERIALS: [Material; 3] = [Material::MATTE, Material::GLOSSY_PLASTIC, Material::METAL];
 
-/// One defect at rising fidelity. All images have the photo's shape `(H, W, C)`.
+/// Stages of one defect, at rising fidelity. All images have the photo's shape `(H, W, C)`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Stages {
@@ -36,7 +36,7 @@ pub struct Stages {
     pub stats: RefineStats,
 }
 
-/// One defect as the last stage of a [`Pipeline`] leaves it.
+/// Synthesized defect, as the last stage of a [`Pipeline`] leaves it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SynthesizedDefect {
@@ -85,13 +85,13 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline without groups.
+    /// Creates a pipeline without groups.
     #[must_use]
     pub fn new(refine: CoarseToFine) -> Self {
         Self { groups: Vec::new(), refine, last: Stage::Fine }
     }
 
-    /// A pipeline of the mechanisms [`PHYSICAL`], each in every one of `materials`, with severities from 0 to 1.
+    /// Creates a pipeline of the mechanisms [`PHYSICAL`], each in every one of `materials`, severities in \[0, 1\].
     /// Without materials it has no group.
     ///
     /// # Errors
@@ -100,8 +100,8 @@ impl Pipeline {
         Self::from_registry(&Registry::standard(), &PHYSICAL, materials, (0.0, 1.0))
     }
 
-    /// A pipeline of mechanisms by name: one group for each, in every one of `materials`, with severities from the
-    /// range `severity` within \[0, 1\].
+    /// Creates a pipeline of mechanisms by name: one group for each, in every one of `materials`, with severities from
+    /// the range `severity` within \[0, 1\].
     ///
     /// # Errors
     /// [`Error::Defect`] for a name that is not in the registry, a material or a severity out of range.
@@ -127,7 +127,7 @@ impl Pipeline {
         }
     }
 
-    /// The same pipeline with [`Self::synthesize`] ending at another stage, for ablations.
+    /// Sets the stage at which [`Self::synthesize`] ends, for ablations.
     #[must_use]
     pub fn up_to(self, last: Stage) -> Self {
         Self { last, ..self }
@@ -145,8 +145,8 @@ impl Pipeline {
         self.groups.get(group).and_then(|g| g.first()).map(|s| s.name())
     }
 
-    /// Sample `key` of `group` on `photo` `(H, W, C)`, f32 in \[0, 1\], inside `domain`, with all its stages. Which of
-    /// the group's synthesizers makes it follows from the key.
+    /// Synthesizes sample `key` of `group` on `photo` `(H, W, C)`, f32 in \[0, 1\], inside `domain`, with all its
+    /// stages. Which of the group's synthesizers makes it follows from the key.
     ///
     /// # Errors
     /// [`Error::NoSuchGroup`]; [`Error::Defect`] if no defect could be made there; [`Error::Refine`].
@@ -164,7 +164,7 @@ impl Pipeline {
         Ok(Stages { raw, coarse: refined.coarse.image, fine: refined.fine.image, mask, record, stats })
     }
 
-    /// Sample `key` of `group` as the pipeline's last stage leaves it; stages beyond that are not computed.
+    /// Synthesizes sample `key` of `group` up to the pipeline's last stage; stages beyond that are not computed.
     ///
     /// # Errors
     /// As [`Self::stages`].

@@ -82,7 +82,7 @@ impl RankingParams {
         self
     }
 
-    /// Sets what is ranked (default: up to the original photo).
+    /// Sets the versions that are ranked (default: up to the original photo).
     #[must_use]
     pub fn with_ranking(mut self, ranking: RankingTarget) -> Self {
         self.ranking = ranking;

@@ -182,3 +182,35 @@ fn a_sheet_of_samples_is_drawn_and_samples_that_cannot_be_made_are_counted() {
     assert_eq!(preview("6").output().unwrap().status.code(), Some(2));
     assert_eq!(preview("0").output().unwrap().status.code(), Some(2));
 }
+
+#[test]
+fn what_cannot_be_done_is_one_line_on_standard_error_and_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = category(folder.path());
+    let at = |path: &Path| path.to_str().unwrap().to_owned();
+    let (data, none, out) = (at(&root), at(&folder.path().join("none")), folder.path().join("out"));
+    let (photo, normals) = (at(&root.join("train/good/0.png")), at(&root.join("train/good")));
+    fs::write(folder.path().join("taken"), "a file where a folder should go").unwrap();
+    let (taken, to) = (at(&folder.path().join("taken/out")), at(&out));
+    let cases: [(&[&str], &str); 10] = [
+        (&["train", "--normals", &none, "--out", &to], "none"),
+        (&["train", "--normals", &normals, "--out", &taken], "taken"),
+        (&["evaluate", "--model", &none, "--data", &data], "none"),
+        (&["evaluate", "--model", &photo, "--data", &data, "--out", &to], "0.png"),
+        (&["inspect", "--model", &none, "--images", &normals, "--out", &to], "none"),
+        (&["inspect", "--model", &photo, "--images", &normals, "--out", &to], "0.png"),
+        (&["preview", "--normals", &none, "--out", &to], "none"),
+        (&["preview", "--normals", &normals, "--out", &to, "--materials", "gold"], "gold"),
+        (&["verify", "--data", &data], "part"),
+        (&["replay", "--data", &none, "--normals", &normals, "--index", "0"], "none"),
+    ];
+    for (args, word) in cases {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_maphc2f")).args(args).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {text}");
+        assert!(output.stdout.is_empty(), "{args:?}");
+        let errors: Vec<&str> = text.lines().filter(|line| line.starts_with("error:")).collect();
+        assert!(errors.len() == 1 && errors[0].contains(word), "{args:?}: {text}");
+        assert!(!out.exists(), "{args:?}: nothing may be written");
+    }
+}

@@ -6,6 +6,8 @@ mod factory_common;
 use std::fs;
 
 use factory_common::{json, maphc2f, photos, run, synth, tree};
+use maphc2f::physdefect::appearance::Material;
+use maphc2f::physdefect::registry::Registry;
 
 #[test]
 fn a_wrong_flag_and_a_wrong_key_name_the_nearest() {
@@ -29,6 +31,20 @@ fn a_wrong_flag_and_a_wrong_key_name_the_nearest() {
         assert!(String::from_utf8_lossy(&output.stderr).contains(word), "{output:?}");
     }
     assert!(!out.exists(), "nothing may be written");
+}
+
+#[test]
+fn the_help_lists_every_mechanism_and_material_of_the_registry() {
+    for command in ["synth", "preview"] {
+        let mut maphc2f = std::process::Command::new(env!("CARGO_BIN_EXE_maphc2f"));
+        let help = String::from_utf8(run(maphc2f.args([command, "--help"])).stdout).unwrap();
+        let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        for entry in Registry::standard().entries() {
+            let line = format!("{} {}", entry.name(), entry.description());
+            assert!(words.contains(&line), "{command}: no `{line}` in {help}");
+        }
+        assert!(Material::names().all(|name| words.contains(name)), "{help}");
+    }
 }
 
 #[test]

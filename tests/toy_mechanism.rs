@@ -73,7 +73,17 @@ fn one_entry_in_the_registry_is_all_that_a_new_mechanism_needs() {
     let registry = Registry::standard().with(entry).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let set = PhotoSet::find(&photos(folder.path(), 2), None, None).unwrap();
+    let help = registry.to_string();
+    let last = help.lines().last().unwrap();
+    assert!(last.starts_with("stamp ") && last.ends_with(" a square dent"), "the help's table: {help}");
     let mix = MechanismMix::new([MixEntry::new("stamp").with_severity((0.5, 1.0)), MixEntry::new("cutpaste")]).unwrap();
+    assert_eq!(MechanismMix::try_from("stamp@0.5..1,cutpaste".to_owned()).unwrap(), mix);
+    // the command line has the standard registry
+    let unknown = "stamp@0.5..1".parse::<MechanismMix>().unwrap_err();
+    let unknown =
+        matches!(unknown, factory::Error::Pipeline(Error::Defect(physdefect::Error::UnknownMechanism { .. })));
+    assert!(unknown, "a name that no entry has is an error of its own");
+    assert!(matches!(Materials::new(["gold"]), Err(factory::Error::Parameter(e)) if e.name == "materials"));
     let params = DatasetParams::default().with_count(20).with_seed(4).with_mechanisms(mix);
     let params = params.with_materials(Materials::new(["metal"]).unwrap());
 

@@ -1,4 +1,5 @@
-//! How a program of this package talks: lines for people on standard error, one result line on standard output.
+//! Console output and exit codes of the programs: lines for people on standard error, one result line on standard
+//! output.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -13,7 +14,7 @@ pub fn finish(outcome: Result<String>) -> ExitCode {
     finish_with(outcome.map(|line| (line, ExitCode::SUCCESS)))
 }
 
-/// Like [`finish`], with an exit code of the program's own.
+/// Ends a program as [`finish`] does, with an exit code of the program's own.
 #[allow(clippy::print_stdout)] // the one line that other programs read
 #[must_use]
 pub fn finish_with(outcome: Result<(String, ExitCode)>) -> ExitCode {

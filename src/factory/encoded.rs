@@ -1,4 +1,4 @@
-//! A sample's images as PNG.
+//! Encoding of a sample's images as PNG.
 
 use image::ImageError;
 use ndarray::Array2;

@@ -1,4 +1,4 @@
-//! Bytes on their way to the disk, and their hashes.
+//! Writing of files to disk, with their hashes.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

@@ -64,18 +64,18 @@ fn parse(line: &str, registry: &Registry) -> Result<ManifestRecord, BoxError> {
     Ok(ManifestRecord::Made(Box::new(SampleRecord { model: config, ..record })))
 }
 
-/// Result of one index: a line of the manifest.
+/// Record of one index: a line of the manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum ManifestRecord {
     /// A sample.
     Made(Box<SampleRecord>),
-    /// An index without a sample.
+    /// Record of an index for which no sample could be made.
     Failed(FailureRecord),
 }
 
-/// A sample: all that is needed to make it again from the photo, and to weight it.
+/// Record of a sample: all that is needed to make it again from the photo, and to weight it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SampleRecord {
     /// Its number in the run.
@@ -152,7 +152,7 @@ pub struct FailureRecord {
 }
 
 impl ManifestRecord {
-    /// Number in the run.
+    /// Index of the sample in the run.
     #[must_use]
     pub fn index(&self) -> u64 {
         match self {

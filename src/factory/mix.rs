@@ -12,7 +12,7 @@ use super::error::Error;
 use super::text_list::{as_text, items, refuse};
 use crate::synthesis::{PHYSICAL, SEVERITY};
 
-/// One mechanism of a mix: its name, how often it is used, how severe its defects are.
+/// Entry of a mix: name of a mechanism, how often it is used, how severe its defects are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MixEntry {
     name: String,
@@ -21,7 +21,8 @@ pub struct MixEntry {
 }
 
 impl MixEntry {
-    /// A mechanism by its name, with weight 1 and severities from 0.25 to 1. The name is looked up when a job starts.
+    /// Creates an entry for a mechanism by its name, with weight 1 and severities from 0.25 to 1. The name is looked up
+    /// when a job starts.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), weight: 1.0, severity: SEVERITY }
@@ -41,7 +42,7 @@ impl MixEntry {
         self
     }
 
-    /// Name, as in [`physdefect::Synthesizer::name`].
+    /// Name of the mechanism, as in [`physdefect::Synthesizer::name`].
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -71,7 +72,7 @@ impl MixEntry {
     }
 }
 
-/// A mix of mechanisms, written `name[=weight][@low..high],...`: weight 1 and severities 0.25 to 1 where left out.
+/// Mix of mechanisms, written `name[=weight][@low..high],...`: weight 1 and severities 0.25 to 1 where left out.
 ///
 /// ```
 /// use maphc2f::factory::MechanismMix;
@@ -91,7 +92,7 @@ impl Default for MechanismMix {
 }
 
 impl MechanismMix {
-    /// A mix of at least one mechanism, each named once.
+    /// Creates a mix of at least one mechanism, each named once.
     ///
     /// # Errors
     /// [`Error::Parameter`] for no entry, a name given twice, a weight or a severity out of range.
@@ -195,7 +196,7 @@ impl Default for Materials {
 }
 
 impl Materials {
-    /// At least one material.
+    /// Creates a list of at least one material.
     ///
     /// # Errors
     /// [`Error::Parameter`] for no name or an unknown one.
@@ -210,7 +211,7 @@ impl Materials {
         }
     }
 
-    /// Names in the order in which they were given.
+    /// Names of the materials in the order in which they were given.
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.0

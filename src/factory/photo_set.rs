@@ -23,12 +23,12 @@ pub struct PhotoSet {
     masks: Option<PathBuf>,
 }
 
-/// How the region of a photo was found where defects may lie.
+/// Region of a photo where defects may lie, by how it was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Region {
-    /// On the foreground that was estimated; the whole frame where no object can be told from the background.
+    /// On the foreground that was estimated; the whole frame where no object can be separated from the background.
     EstimatedForeground,
     /// On the mask given with the photo.
     GivenMask,
@@ -57,9 +57,9 @@ impl SourcePhoto {
 const GOOD: [&str; 2] = ["good", "ok"];
 
 impl PhotoSet {
-    /// The photos of a plain folder, of a category in MVTec AD, VisA or BTAD layout (`train/good` or `train/ok`), or of
-    /// the named `category` below a dataset's root (the published VisA with its `split_csv` too). `masks` is a folder
-    /// of foreground masks named as the photos (`<stem>.png` or `<stem>_mask.png`), white where the product is.
+    /// Finds the photos of a plain folder, of a category in MVTec AD, VisA or BTAD layout (`train/good` or `train/ok`),
+    /// or of the named `category` below a dataset's root (the published VisA with its `split_csv` too). `masks` is a
+    /// folder of foreground masks named as the photos (`<stem>.png` or `<stem>_mask.png`), white where the product is.
     ///
     /// # Errors
     /// [`Error::NoFolder`]; [`Error::NoCategory`], or [`Error::CategoryNeeded`] if there are several and none is named;

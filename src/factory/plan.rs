@@ -10,14 +10,14 @@ use super::error::Error;
 use super::params::DatasetParams;
 use super::text_list::refuse;
 
-/// Samples of a block, the smallest amount of work that is finished or not. Part of the format: independent of the
-/// shards.
+/// Number of samples in a block, the smallest amount of work that is finished or not. Part of the format: independent
+/// of the shards.
 pub const BLOCK: u64 = 256;
 
 /// First random stream of the plan; those of the defects lie below.
 const STREAM: u64 = 1 << 62;
 
-/// What one index is made of.
+/// Plan of one sample: its photo, mechanism and material.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SamplePlan {
@@ -102,7 +102,7 @@ impl Default for Shard {
 }
 
 impl Shard {
-    /// Part `part` of `of`.
+    /// Creates shard number `part` of `of`.
     ///
     /// # Errors
     /// [`Error::Parameter`] unless `part` is below `of`.
@@ -121,7 +121,7 @@ impl Shard {
         self
     }
 
-    /// Whether this part makes `block`.
+    /// Whether this shard makes `block`.
     #[must_use]
     pub fn has(self, block: u64) -> bool {
         (u128::from(block) + u128::from(self.offset)) % u128::from(self.of) == u128::from(self.part)

@@ -1,4 +1,4 @@
-//! One defect on one photo, in 8 bits.
+//! Rendering of one defect on one photo, in 8 bits.
 
 use imgkit::level::to_u8;
 use imgkit::rng::Retry;
@@ -14,7 +14,7 @@ use crate::synthesis::Pipeline;
 /// stream.
 pub(super) const RETRY: Retry = Retry::new(8, 1 << 40);
 
-/// A defect on a photo, 8 bits. Outside the mask `image` equals the photo.
+/// Rendered sample: a defect on a photo, 8 bits. Outside the mask `image` equals the photo.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RenderedSample {

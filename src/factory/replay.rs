@@ -14,7 +14,7 @@ use super::plan::BLOCK;
 use super::render::{extent, render};
 use crate::synthesis::Pipeline;
 
-/// A sample made again.
+/// Replayed sample: made again, and compared with the files that were written.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Replayed {
@@ -28,8 +28,8 @@ pub struct Replayed {
     pub differing: Vec<&'static str>,
 }
 
-/// Makes sample `index` of the run in `out` again, from its record and the photo in `photos` that it names. `registry`
-/// knows the run's mechanisms: [`Registry::standard`] unless the run had one of its own.
+/// Replays sample `index` of the run in `out`: makes it again, from its record and the photo in `photos` that it names.
+/// `registry` knows the run's mechanisms: [`Registry::standard`] unless the run had one of its own.
 ///
 /// # Errors
 /// [`Error::NoSample`] or [`Error::Manifest`] if the manifest has no such sample, [`Error::Photo`] if the photo cannot

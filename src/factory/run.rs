@@ -26,7 +26,7 @@ use crate::photo::prepare_folder;
 /// Samples that are in memory at once.
 const CHUNK: u64 = 32;
 
-/// What to make, from what, where, and which part of it.
+/// Job for [`synthesize`]: parameters, photos, output folder, and the part of the run to make.
 #[derive(Debug, Clone)]
 pub struct Job<'a> {
     params: &'a DatasetParams,
@@ -40,7 +40,7 @@ pub struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    /// The whole run, afresh, from `photos` into the folder `out`.
+    /// Creates the job of making a whole run afresh, from `photos` into the folder `out`.
     #[must_use]
     pub fn new(params: &'a DatasetParams, photos: &'a PhotoSet, out: &'a Path) -> Self {
         let (registry, shard) = (Registry::standard(), Shard::default());

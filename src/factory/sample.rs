@@ -24,7 +24,7 @@ use super::render::{RETRY, RenderedSample, extent, render_first, to_f32};
 use super::text_list::refuse;
 use crate::synthesis::Pipeline;
 
-/// Renders sample `index` of a run with the mechanisms of `registry`, without measures or files: for looking at.
+/// Renders sample `index` of a run with the mechanisms of `registry`, without measures or files.
 ///
 /// # Errors
 /// [`Error::Parameter`], [`Error::Photo`] if its photo cannot be used, [`Error::Pipeline`] for a mechanism that is not

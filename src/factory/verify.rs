@@ -35,7 +35,7 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// Whether everything is there, as it was made, and nothing else.
+    /// Whether the folder holds every file as it was made, and nothing else.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.unfinished.is_empty() && self.missing.is_empty() && self.differing.is_empty() && self.unknown.is_empty()

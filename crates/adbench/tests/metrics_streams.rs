@@ -72,10 +72,17 @@ proptest! {
     /// ties.
     #[test]
     fn auroc_is_exact_for_skewed_scores(
-        list in prop::collection::vec((any::<f32>().prop_filter("finite", |s| s.is_finite()), any::<bool>(), 0_u8..4), 2..300),
+        list in prop::collection::vec(
+            (any::<f32>().prop_filter("finite", |s| s.is_finite()), any::<bool>(), 0_u8..4), 2..300,
+        ),
     ) {
         let of = |(score, label, scale): &(f32, bool, u8)| {
-            let score = match scale { 0 => *score, 1 => (score * 1e-38).round(), 2 => score.signum(), _ => score.sqrt().max(0.0) };
+            let score = match scale {
+                0 => *score,
+                1 => (score * 1e-38).round(),
+                2 => score.signum(),
+                _ => score.sqrt().max(0.0),
+            };
             (score, *label)
         };
         let (scores, labels): (Vec<f32>, Vec<bool>) = list.iter().map(of).unzip();

@@ -61,7 +61,8 @@ fn odd_count() -> impl Strategy<Value = usize> {
 }
 
 fn labels() -> impl Strategy<Value = Vec<bool>> {
-    prop_oneof![1 => Just(vec![]), 1 => Just(vec![true; 3]), 1 => Just(vec![false; 3]), 4 => prop::collection::vec(any::<bool>(), 0..12)]
+    let any_labels = prop::collection::vec(any::<bool>(), 0..12);
+    prop_oneof![1 => Just(vec![]), 1 => Just(vec![true; 3]), 1 => Just(vec![false; 3]), 4 => any_labels]
 }
 
 /// A map and a mask, which mostly have the same shape; sides may be 0.

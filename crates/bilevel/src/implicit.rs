@@ -109,7 +109,7 @@ impl<M: InverseHessian> Implicit<M> {
         Ok(Self { method, radius })
     }
 
-    /// The inverse-Hessian product.
+    /// Inverse-Hessian product that the method uses.
     #[must_use]
     pub fn method(&self) -> &M {
         &self.method

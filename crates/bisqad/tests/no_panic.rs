@@ -140,7 +140,8 @@ fn tiles_and_ensembles_of_detectors_from_elsewhere() {
         if let Some(tiled) = seen.of(Tiled::new(Arc::new(Stub(map)), tile, overlap)) {
             seen.of(tiled.predict(image.view()));
         }
-        if let Some(both) = seen.of(Ensemble::new(Arc::new(Stub(map)), Arc::new(Stub(other)), std::slice::from_ref(&image))) {
+        let both = Ensemble::new(Arc::new(Stub(map)), Arc::new(Stub(other)), std::slice::from_ref(&image));
+        if let Some(both) = seen.of(both) {
             seen.of(both.predict(image.view()));
         }
         seen.of(Threshold::of(&Stub(map), 0.1));

@@ -301,7 +301,6 @@ fn the_filter_drops_samples_and_nothing_else() {
     // what is left is better by the estimator's own judgment, in every round
     let best = rounds(Weighting::Filtered { keep: 0.5 });
     for (all, best) in all.iter().zip(&best) {
-        eprintln!("MEASURE quality {} {}", all.quality, best.quality);
         assert!(best.quality > all.quality + 0.01, "{} {}", all.quality, best.quality);
     }
 }

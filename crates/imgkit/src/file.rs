@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// A result file could not be written.
+/// Failure to write a result file.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 #[error("{}: cannot be written ({source}); check that its folder exists and that you may write there", .path.display())]

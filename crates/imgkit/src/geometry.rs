@@ -106,7 +106,7 @@ impl Rect {
         self.size().area()
     }
 
-    /// Whether it holds no pixel.
+    /// Whether the rectangle holds no pixel.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.height() == 0 || self.width() == 0
@@ -118,7 +118,7 @@ impl Rect {
         (self.top..self.bottom).contains(&row) && (self.left..self.right).contains(&column)
     }
 
-    /// Smallest rectangle that holds both.
+    /// Smallest rectangle that holds both rectangles.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
         Self {
@@ -129,7 +129,7 @@ impl Rect {
         }
     }
 
-    /// Rectangle grown by `margin` on every side, clipped to an image of `size`.
+    /// Grows the rectangle by `margin` on every side, clipped to an image of `size`.
     ///
     /// ```
     /// use imgkit::Rect;
@@ -147,7 +147,8 @@ impl Rect {
         }
     }
 
-    /// The same pixels counted from the corner of `outer`, in which they lie. What lies before the corner is clipped.
+    /// Converts to coordinates relative to the corner of `outer`, in which the pixels lie. What lies before the corner
+    /// is clipped.
     #[must_use]
     pub fn relative_to(self, outer: Self) -> Self {
         Self {
@@ -158,7 +159,8 @@ impl Rect {
         }
     }
 
-    /// The same pixels counted from the corner of the image that `outer` was cut from: undoes [`Self::relative_to`].
+    /// Converts from coordinates relative to `outer` to those of the image that `outer` was cut from: undoes
+    /// [`Self::relative_to`].
     #[must_use]
     pub fn offset_by(self, outer: Self) -> Self {
         Self {
@@ -261,7 +263,9 @@ mod tests {
         }
 
         #[test]
-        fn growing_holds_the_part_inside_and_moving_comes_back(b in rect(), margin in prop_oneof![0..9usize, Just(usize::MAX)]) {
+        fn growing_holds_the_part_inside_and_moving_comes_back(
+            b in rect(), margin in prop_oneof![0..9usize, Just(usize::MAX)],
+        ) {
             let image = Array2::from_elem((30, 30), ());
             let grown = b.grow(margin, (30, 30));
             prop_assert!(image.indexed_iter().all(|(at, ())| !b.contains(at) || grown.contains(at)));

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
-/// A parameter is not a number or outside its range.
+/// Parameter that is not a number or outside its range.
 ///
 /// Stable: the fields and the form of the message. The words of `expected` may change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -13,9 +13,9 @@ use thiserror::Error;
 
 use crate::Size;
 
-/// The weights of the input pixels, by their distance d from the output pixel's center, in output pixels when the image
-/// shrinks and in input pixels when it grows. Centers lie at half-integers, so that the borders of input and output
-/// meet.
+/// Resampling kernel: weights of the input pixels, by their distance d from the output pixel's center, in output pixels
+/// when the image shrinks and in input pixels when it grows. Centers lie at half-integers, so that the borders of input
+/// and output meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Kernel {
@@ -40,7 +40,7 @@ impl Kernel {
 /// Largest number of pixels of an output, as for files that are read.
 const MAX_PIXELS: usize = 1 << 29;
 
-/// An image cannot be resized.
+/// Failure to resize an image.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ResizeError {

@@ -21,7 +21,7 @@ pub fn keyed_stream(seed: u64, index: u64) -> ChaCha8Rng {
     rng
 }
 
-/// Policy of trying again on further random streams where a sample could not be made: how often, and which streams.
+/// Retry policy where a sample could not be made: how often it is tried again, and on which random streams.
 ///
 /// ```
 /// use imgkit::rng::Retry;
@@ -38,7 +38,7 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// Tries `tries` streams, at least one, whose indices are `step` apart.
+    /// Creates a policy of `tries` streams, at least one, whose indices are `step` apart.
     #[must_use]
     pub const fn new(tries: u64, step: u64) -> Self {
         Self { tries: if tries == 0 { 1 } else { tries }, step }

@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::wavelet::Atrous;
 use crate::{ParameterError, Rect, Size, boxes, distance, ensure, first_non_finite, robust};
 
-/// A composite could not be measured.
+/// Failure to measure a composite.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SeamError {
@@ -140,8 +140,8 @@ impl SeamFaces {
 /// Seam index: the mean jump of the normal derivative across the mask's edge, over the same mean in the surround.
 ///
 /// With four pixels `a b | c d` across a face the jump is `|(c - b) - ((b - a) + (d - c)) / 2|`, averaged over faces
-/// and channels. 1 means the edge cannot be told from the surround, which is what lies within 8 pixels of the mask's
-/// bounding boxes; the surround's mean counts as at least 0.001. 0 if no face crosses the mask's edge.
+/// and channels. 1 means the edge cannot be distinguished from the surround, which is what lies within 8 pixels of the
+/// mask's bounding boxes; the surround's mean counts as at least 0.001. 0 if no face crosses the mask's edge.
 ///
 /// `image` is (H, W, C), `mask` (H, W).
 ///

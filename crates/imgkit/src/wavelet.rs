@@ -46,20 +46,20 @@ impl Atrous {
         Ok(Atrous { details: (0..levels).map(array).collect(), smooth: array(levels) })
     }
 
-    /// The sum of all bands and the remainder.
+    /// Reconstructs the plane: the sum of all bands and the remainder.
     #[must_use]
     pub fn reconstruct(&self) -> Array2<f32> {
         self.details.iter().rev().fold(self.smooth.clone(), |sum, band| sum + band)
     }
 }
 
-/// Pixels a decomposition of `levels` bands looks to each side.
+/// Number of pixels that a decomposition of `levels` bands looks to each side.
 #[must_use]
 pub fn reach(levels: usize) -> usize {
     2usize.saturating_pow(levels.min(64) as u32 + 1).saturating_sub(2)
 }
 
-/// The slots that [`decompose`] fills for planes of `pixels`: the bands and the remainder, one after another.
+/// Number of slots that [`decompose`] fills for planes of `pixels`: the bands and the remainder, one after another.
 #[must_use]
 pub fn slots(pixels: usize, levels: usize) -> usize {
     pixels.saturating_mul(levels.saturating_add(1))

@@ -1,4 +1,4 @@
-//! Several defects on one photo.
+//! Composition of several defects on one photo.
 
 use imgkit::ParameterError;
 use ndarray::{Array2, Array3, ArrayView3};
@@ -7,7 +7,7 @@ use crate::finalize::LEVEL;
 use crate::noise::mix;
 use crate::{Domain, Error, Record, SampleKey, Synthesizer};
 
-/// A photo with several defects.
+/// Photo with several defects.
 #[derive(Debug, Clone)]
 pub struct Composite {
     /// The photo with all defects `(H, W, C)`.
@@ -19,7 +19,7 @@ pub struct Composite {
     pub records: Vec<Record>,
 }
 
-/// Puts one defect of each synthesizer on `photo`, each on top of the former ones.
+/// Composes one defect of each synthesizer on `photo`, each on top of the former ones.
 ///
 /// Defect k has the key (seed mixed with k, index). The mask contract holds for the whole: where `instances` is 0 the
 /// image equals the photo bit for bit, elsewhere it differs from it by an 8-bit level or more. A defect that later ones

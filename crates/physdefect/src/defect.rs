@@ -1,4 +1,4 @@
-//! What a mechanism returns, before any light falls on it.
+//! The `Mechanism` trait, and the geometry of a defect that it returns.
 
 use imgkit::Rect;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use rand::RngCore;
 
 use crate::{Domain, Error};
 
-/// The family a defect belongs to.
+/// Family of mechanisms that a defect belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -49,7 +49,7 @@ pub struct Tint {
     pub color: [f32; 3],
 }
 
-/// One defect's geometry in its own box. All arrays have the box's shape `(h, w)`.
+/// Geometry of one defect in its own box. All arrays have the box's shape `(h, w)`.
 #[derive(Debug, Clone)]
 pub struct Defect {
     /// Where the arrays lie in the photo.
@@ -67,7 +67,7 @@ pub struct Defect {
     pub measures: Measures,
 }
 
-/// A mechanism with parameters in units: draws one defect's geometry.
+/// Mechanism with parameters in units: generates the geometry of one defect.
 ///
 /// Object-safe: compose `Box<dyn Mechanism>` at run time.
 pub trait Mechanism: std::fmt::Debug + Send + Sync {

@@ -1,4 +1,4 @@
-//! Where a defect may lie.
+//! The `Domain`: pixels that may carry a defect.
 
 use imgkit::{Rect, bounding_box};
 use ndarray::{Array2, ArrayView2};
@@ -7,7 +7,7 @@ use rand::Rng;
 use crate::Error;
 use crate::params::check_size;
 
-/// The set of pixels that may carry a defect: the whole frame or a foreground mask.
+/// Set of pixels that may carry a defect: the whole frame or a foreground mask.
 ///
 /// Built once per photo; asking it costs nothing per image pixel.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub struct Domain {
 }
 
 impl Domain {
-    /// The whole frame.
+    /// Creates a domain of the whole frame.
     ///
     /// # Errors
     /// [`Error::EmptyDomain`] if a side is zero, [`Error::Parameter`] for more than 2^32 pixels.
@@ -27,7 +27,7 @@ impl Domain {
         Self::from_mask(Array2::from_elem((height, width), true))
     }
 
-    /// The true pixels of `mask` `(H, W)`.
+    /// Creates a domain of the true pixels of `mask` `(H, W)`.
     ///
     /// # Errors
     /// [`Error::EmptyDomain`] if there is none.
@@ -39,12 +39,12 @@ impl Domain {
         Ok(Self { mask, bbox, pixels })
     }
 
-    /// The mask `(H, W)`.
+    /// Mask `(H, W)`: true for pixels of the domain.
     #[must_use]
     pub fn mask(&self) -> ArrayView2<'_, bool> {
         self.mask.view()
     }
-    /// `(H, W)` of the photo it belongs to.
+    /// Height and width of the photo.
     #[must_use]
     pub fn dim(&self) -> (usize, usize) {
         self.mask.dim()
@@ -70,7 +70,7 @@ impl Domain {
         let (h, w) = self.dim();
         y >= 0.0 && x >= 0.0 && (y as usize) < h && (x as usize) < w && self.mask[[y as usize, x as usize]]
     }
-    /// A uniformly drawn pixel (row, column).
+    /// Samples a pixel (row, column) uniformly.
     pub fn pick<R: Rng + ?Sized>(&self, rng: &mut R) -> (usize, usize) {
         let p = self.pixels[rng.random_range(0..self.pixels.len())] as usize;
         (p / self.mask.ncols(), p % self.mask.ncols())

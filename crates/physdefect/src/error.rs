@@ -25,7 +25,8 @@ pub enum Error {
     },
     /// The domain is too small for the defect.
     #[error(
-        "{model}: the domain holds {found} px, but the defect needs {needed} px: lower the severity or enlarge the domain"
+        "{model}: the domain holds {found} px, but the defect needs {needed} px: lower the severity or enlarge the \
+         domain"
     )]
     DomainTooSmall {
         /// Model that refused.
@@ -102,7 +103,7 @@ pub enum Error {
         /// Name.
         name: &'static str,
     },
-    /// The foreground could not be told from the background.
+    /// The foreground could not be separated from the background.
     #[error("no foreground found: {reason}; pass a mask or use the whole frame")]
     NoForeground {
         /// Why.

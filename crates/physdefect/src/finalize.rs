@@ -1,4 +1,5 @@
-//! The mask contract, kept by construction: the mask is what changed, and what is not in the mask is put back.
+//! Finalization of samples, which keeps the mask contract by construction: the mask is what changed, and pixels outside
+//! it are restored.
 
 use imgkit::{Rect, bounding_box};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3};

@@ -1,4 +1,4 @@
-//! Which pixels show the object: grown inward from the photo's border.
+//! Foreground estimation: the background is grown inward from the photo's border.
 
 use imgkit::components::{Components, label_components};
 use ndarray::{Array2, ArrayView3};
@@ -10,7 +10,7 @@ const GRID: usize = 384;
 /// Below this confidence the whole frame is recommended.
 const TRUSTED: f64 = 0.5;
 
-/// An estimated foreground.
+/// Estimated foreground of a photo.
 #[derive(Debug, Clone)]
 pub struct Foreground {
     /// Foreground pixels `(H, W)`; every pixel if `fills_frame`.
@@ -23,7 +23,7 @@ pub struct Foreground {
 }
 
 impl Foreground {
-    /// The mask as a domain.
+    /// Converts the mask to a domain.
     ///
     /// # Errors
     /// [`Error::EmptyDomain`] if the mask holds no pixel (not for masks made by [`estimate_foreground`]).

@@ -49,7 +49,7 @@ pub struct GaussianField {
 }
 
 impl GaussianField {
-    /// A field of its own for each seed.
+    /// Creates the field of a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { seed: mix(seed) }
@@ -124,14 +124,14 @@ impl Lattice {
 }
 
 impl Perlin {
-    /// Noise of its own for each seed.
+    /// Creates the noise of a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { seed: mix(seed ^ 0x7065_726c_696e) }
     }
 
-    /// Noise drawn from a generator.
-    pub fn draw<R: RngCore + ?Sized>(rng: &mut R) -> Self {
+    /// Creates noise whose seed is the generator's next number.
+    pub fn from_rng<R: RngCore + ?Sized>(rng: &mut R) -> Self {
         Self::new(rng.next_u64())
     }
 

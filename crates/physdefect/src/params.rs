@@ -102,7 +102,7 @@ macro_rules! built_from {
                 Ok(Self { params })
             }
 
-            /// The parameters.
+            /// Parameters of the model.
             #[must_use]
             pub fn params(&self) -> &$Params {
                 &self.params

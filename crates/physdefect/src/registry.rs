@@ -20,6 +20,8 @@
 //! # Ok::<(), physdefect::Error>(())
 //! ```
 
+use std::fmt;
+
 use crate::appearance::{Appearance, Rendered};
 use crate::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
 use crate::calibration::{Calibrate, Calibrated, Calibration};
@@ -30,7 +32,7 @@ use crate::replay::{Config, Replayable, SynthesizerConfig, TypedConfig};
 use crate::warpage::PlasticWarpage;
 use crate::{Error, Mechanism, MechanismKind, Synthesizer};
 
-/// One mechanism or baseline of a [`Registry`].
+/// Entry of a [`Registry`]: one mechanism or baseline.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
     name: &'static str,
@@ -56,8 +58,8 @@ struct ConfigHooks {
 }
 
 impl Entry {
-    /// An entry for a mechanism, which is rendered with its default parameters. Name, kind and size measure are the
-    /// mechanism's own; `description` is one line for help texts.
+    /// Creates an entry for a mechanism, which is rendered with its default parameters. Name, kind and size measure are
+    /// the mechanism's own; `description` is one line for help texts.
     #[must_use]
     pub fn mechanism<M: Mechanism + Default + 'static>(description: &'static str) -> Self {
         let mechanism = M::default();
@@ -76,8 +78,8 @@ impl Entry {
         }
     }
 
-    /// An entry for a synthesizer that is no rendered mechanism, such as a baseline; `build` makes it from a range of
-    /// severities.
+    /// Creates an entry for a synthesizer that is no rendered mechanism, such as a baseline; `build` makes it from a
+    /// range of severities.
     #[must_use]
     pub fn synthesizer_of<S: Synthesizer + Default + 'static>(description: &'static str, build: Build) -> Self {
         let synthesizer = S::default();
@@ -113,7 +115,7 @@ impl Entry {
         self
     }
 
-    /// Name, as in [`Synthesizer::name`].
+    /// Name of the mechanism or baseline, as in [`Synthesizer::name`].
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
@@ -125,13 +127,13 @@ impl Entry {
         self.description
     }
 
-    /// Family.
+    /// Family of the defects.
     #[must_use]
     pub fn kind(&self) -> MechanismKind {
         self.kind
     }
 
-    /// The paper's abbreviation of the family, see [`MechanismKind::abbreviation`].
+    /// Abbreviation of the family in the paper, see [`MechanismKind::abbreviation`].
     #[must_use]
     pub fn abbreviation(&self) -> &'static str {
         self.kind.abbreviation()
@@ -143,13 +145,14 @@ impl Entry {
         self.size_measure
     }
 
-    /// The mechanism with its default parameters; `None` for a baseline.
+    /// Mechanism with its default parameters; `None` for a baseline.
     #[must_use]
     pub fn default_mechanism(&self) -> Option<Box<dyn Mechanism>> {
         self.mechanism.map(|make| make())
     }
 
-    /// The synthesizer with default parameters. A baseline takes no notice of the appearance, but it is checked.
+    /// Creates the synthesizer with default parameters. A baseline takes no notice of the appearance, but it is
+    /// checked.
     ///
     /// # Errors
     /// [`Error::Parameter`] for severities that are not 0 <= low <= high <= 1 or an appearance out of range.
@@ -158,7 +161,7 @@ impl Entry {
         (self.synthesizer)(appearance, severity)
     }
 
-    /// The configuration with default parameters as plain data, for records and replay.
+    /// Configuration with default parameters as plain data, for records and replay.
     ///
     /// # Errors
     /// [`Error::NotReplayable`] if the entry was made without [`Self::replayable`].
@@ -168,7 +171,7 @@ impl Entry {
         Ok(SynthesizerConfig::from((hooks.default)()))
     }
 
-    /// A synthesizer that follows a calibration.
+    /// Creates a synthesizer that follows a calibration.
     ///
     /// # Errors
     /// [`Error::WrongMechanism`] if the entry cannot be calibrated or the calibration is of another kind;
@@ -179,14 +182,14 @@ impl Entry {
     }
 }
 
-/// Mechanisms and baselines by name.
+/// Registry of mechanisms and baselines by name.
 #[derive(Debug, Clone)]
 pub struct Registry {
     entries: Vec<Entry>,
 }
 
 impl Registry {
-    /// This crate's mechanisms and baselines. **A new mechanism is added here.**
+    /// Creates the registry of this crate's mechanisms and baselines. **A new mechanism is added here.**
     #[must_use]
     pub fn standard() -> Self {
         let entries = vec![
@@ -205,7 +208,7 @@ impl Registry {
         Self { entries }
     }
 
-    /// The registry with one more entry.
+    /// Adds an entry.
     ///
     /// # Errors
     /// [`Error::DuplicateMechanism`] if the name is taken.
@@ -241,7 +244,7 @@ impl Registry {
         self.entries.iter().find(|e| e.name == name).copied().ok_or_else(unknown)
     }
 
-    /// The first entry that follows calibrations of this kind.
+    /// Finds the first entry that follows calibrations of this kind.
     ///
     /// # Errors
     /// [`Error::WrongMechanism`] if there is none.
@@ -268,6 +271,18 @@ impl Registry {
         let entry = self.by_name(&name)?;
         let hooks = entry.config.ok_or(Error::NotReplayable { name: entry.name })?;
         (hooks.parse)(serde_json::Value::Object(fields)).map(SynthesizerConfig::from).map_err(Error::json)
+    }
+}
+
+/// Formats the registry as a table for help texts: one line an entry, name and description.
+impl fmt::Display for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.names().map(str::len).max().unwrap_or(0);
+        for (i, entry) in self.entries.iter().enumerate() {
+            let end = if i + 1 < self.entries.len() { "\n" } else { "" };
+            write!(f, "{:width$}  {}{end}", entry.name, entry.description)?;
+        }
+        Ok(())
     }
 }
 

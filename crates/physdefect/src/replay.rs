@@ -1,4 +1,4 @@
-//! A sample as text: which synthesizer, with which parameters, light and material, for which key.
+//! Replay of samples from text: which synthesizer, with which parameters, light and material, for which key.
 //!
 //! A [`Recipe`] is all that a sample depends on besides the photo, as JSON. [`replay`] makes the sample again, equal to
 //! the last bit, on any machine that rounds as IEEE 754 asks. Values are exact: floating-point numbers are written in
@@ -61,11 +61,11 @@ pub trait FromParams: Mechanism + Sized + 'static {
     fn from_params(params: Self::Params) -> Result<Self, Error>;
 }
 
-/// The plain data of a [`Replayable`] synthesizer.
+/// Plain data of a [`Replayable`] synthesizer.
 pub trait ConfigData:
     Clone + Default + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync + 'static
 {
-    /// Range (low, high) that severities are drawn from.
+    /// Range (low, high) that severities are sampled from.
     fn severity(&self) -> (f64, f64);
     /// Replaces the range of severities.
     fn set_severity(&mut self, severity: (f64, f64));
@@ -79,7 +79,7 @@ pub trait ConfigData:
     }
 }
 
-/// The plain data of a rendered mechanism: its parameters, material and light, and severities.
+/// Plain data of a rendered mechanism: its parameters, material and light, and severities.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RenderedConfig<P: Default> {
@@ -184,7 +184,7 @@ impl<S: Replayable + Debug> Config for TypedConfig<S> {
     }
 }
 
-/// A whole synthesizer as plain data: mechanism or baseline, its parameters, material and light, severities.
+/// Configuration of a synthesizer as plain data: mechanism or baseline, its parameters, material and light, severities.
 ///
 /// In JSON the key `model` holds the name, as in [`Synthesizer::name`]; a field that is left out has its default, an
 /// unknown key is refused. Nothing is checked before [`Self::build`]. `Deserialize` knows the names of
@@ -194,25 +194,25 @@ impl<S: Replayable + Debug> Config for TypedConfig<S> {
 pub struct SynthesizerConfig(Box<dyn Config>);
 
 impl SynthesizerConfig {
-    /// The configuration of a rendered mechanism with the default appearance (matte, estimated light) and severities
-    /// from 0 to 1.
+    /// Creates the configuration of a rendered mechanism with the default appearance (matte, estimated light) and
+    /// severities from 0 to 1.
     pub fn mechanism<M: FromParams>(params: M::Params) -> Self {
         Self::new::<Rendered<M>>(RenderedConfig { params, ..RenderedConfig::default() })
     }
 
-    /// The configuration of any synthesizer.
+    /// Creates the configuration of any synthesizer.
     pub fn new<S: Replayable>(config: S::Config) -> Self {
         Self(Box::new(TypedConfig::<S>(config)))
     }
 
-    /// The same under another material and light. A baseline takes no notice.
+    /// Sets material and light. A baseline takes no notice.
     #[must_use]
     pub fn with_appearance(mut self, appearance: Appearance) -> Self {
         self.0.set_appearance(appearance);
         self
     }
 
-    /// The same with severities drawn from `low..=high`, within \[0, 1\].
+    /// Sets the range `low..=high` that severities are sampled from, within \[0, 1\].
     #[must_use]
     pub fn with_severity(mut self, low: f64, high: f64) -> Self {
         self.0.set_severity((low, high));
@@ -225,7 +225,7 @@ impl SynthesizerConfig {
         self.0.name()
     }
 
-    /// Range (low, high) that each sample's severity is drawn from.
+    /// Range (low, high) that each sample's severity is sampled from.
     #[must_use]
     pub fn severity(&self) -> (f64, f64) {
         self.0.severity()
@@ -237,7 +237,7 @@ impl SynthesizerConfig {
         self.0.appearance()
     }
 
-    /// The plain data, if it is that of `S`.
+    /// Plain data, if it is that of `S`.
     #[must_use]
     pub fn data<S: Replayable>(&self) -> Option<&S::Config> {
         self.0.data().downcast_ref()
@@ -289,7 +289,7 @@ impl<'de> Deserialize<'de> for SynthesizerConfig {
     }
 }
 
-/// Which pixels of the photo may carry the defect.
+/// Region of the photo that may carry the defect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -302,7 +302,7 @@ pub enum Region {
 }
 
 impl Region {
-    /// The domain on a photo `(H, W, C)`.
+    /// Computes the domain on a photo `(H, W, C)`.
     ///
     /// # Errors
     /// [`Error::EmptyDomain`] for a photo without pixels; those of [`estimate_foreground`].
@@ -314,7 +314,7 @@ impl Region {
     }
 }
 
-/// All that one sample depends on, the photo apart.
+/// Recipe of a sample: all that it depends on besides the photo.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
@@ -340,7 +340,7 @@ impl Recipe {
         synthesizer.synthesize(photo, &self.region.domain(photo)?, self.key)
     }
 
-    /// As one line of JSON.
+    /// Writes the recipe as one line of JSON.
     ///
     /// # Errors
     /// Those of [`SynthesizerConfig::build`]: what cannot be replayed is not written.

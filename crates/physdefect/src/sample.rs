@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::params::check_size;
 use crate::{Domain, Error, Measures, MechanismKind};
 
-/// Names one sample: the same key gives the same bytes on any thread count, in any order.
+/// Key of a sample: the same key gives the same bytes on any thread count, in any order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SampleKey {
@@ -18,14 +18,14 @@ pub struct SampleKey {
 }
 
 impl SampleKey {
-    /// The sample's own generator: ChaCha8 keyed by `seed`, stream `index`.
+    /// Random generator of the sample: ChaCha8 keyed by `seed`, stream `index`.
     #[must_use]
     pub fn rng(&self) -> ChaCha8Rng {
         imgkit::rng::keyed_stream(self.seed, self.index)
     }
 }
 
-/// What was made: enough to make it again and to weigh it.
+/// Record of a sample: enough to make it again and to weight it.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Record {
@@ -45,7 +45,7 @@ pub struct Record {
     pub measures: Measures,
 }
 
-/// A defect rendered into its box of the photo.
+/// Sample: a defect rendered into its box of the photo.
 ///
 /// **Mask contract**: outside `mask` the patch equals the photo bit for bit; inside it at least 95 % of the pixels
 /// differ by one 8-bit level or more.
@@ -62,7 +62,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// The photo with the defect: `(H, W, C)`.
+    /// Pastes the defect: returns the photo with it, `(H, W, C)`.
     ///
     /// # Errors
     /// [`Error::Shape`] if the photo is not the one the sample was made for.
@@ -73,8 +73,8 @@ impl Sample {
         Ok(out)
     }
 
-    /// [`Self::paste`] for 8-bit photos: only masked pixels are quantized, all others keep their bytes. `photo / 255`
-    /// must be the photo the sample was made for.
+    /// Pastes the defect as [`Self::paste`] into 8-bit photos: only masked pixels are quantized, all others keep their
+    /// bytes. `photo / 255` must be the photo the sample was made for.
     ///
     /// # Errors
     /// [`Error::Shape`] if the photo is not the one the sample was made for.
@@ -82,8 +82,8 @@ impl Sample {
         self.paste_quantized(photo, imgkit::level::to_u8)
     }
 
-    /// [`Self::paste`] for 16-bit photos: only masked pixels are quantized, all others keep their bytes.
-    /// `photo / 65535` must be the photo the sample was made for.
+    /// Pastes the defect as [`Self::paste`] into 16-bit photos: only masked pixels are quantized, all others keep their
+    /// bytes. `photo / 65535` must be the photo the sample was made for.
     ///
     /// # Errors
     /// [`Error::Shape`] if the photo is not the one the sample was made for.
@@ -129,7 +129,7 @@ impl Sample {
         Ok(())
     }
 
-    /// The mask in a frame of `height` x `width`.
+    /// Mask of the whole photo, `height` x `width`.
     ///
     /// # Errors
     /// [`Error::Shape`] if the box does not fit, [`Error::Parameter`] for a frame of more than 2^32 pixels.

@@ -223,6 +223,7 @@ fn real_masks_give_priors_and_samples_that_measure_alike() {
                 Some((sample.paste(photo.view()).unwrap(), sample.full_mask(h, w).unwrap()))
             })
             .collect();
+        assert!(made.len() >= 30, "{kind}: {} samples on 40 good tiles", made.len());
         let views: Vec<_> = made.iter().map(|(i, m)| (i.view(), m.view())).collect();
         let again = fit(mechanism, &views).unwrap();
         let within = |value: f64, (low, high): (f64, f64)| (low..=high).contains(&value);

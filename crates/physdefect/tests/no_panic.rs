@@ -59,7 +59,9 @@ fn odd() -> impl Strategy<Value = f64> {
     prop_oneof![
         4 => -1.0..2.0f64,
         1 => any::<f64>(),
-        1 => prop::sample::select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0, 1e300, f64::MIN_POSITIVE]),
+        1 => prop::sample::select(vec![
+            f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0, 1e300, f64::MIN_POSITIVE,
+        ]),
     ]
 }
 

@@ -14,9 +14,10 @@ use physdefect::imgkit::ParameterError;
 use physdefect::{Domain, Error, SampleKey, Synthesizer, estimate_foreground};
 use proptest::prelude::*;
 
-/// Mostly sensible numbers, with all of f64 now and then.
+/// Mostly sensible numbers, with all of f64 now and then: rare enough for most sets of twenty to be accepted. Refused
+/// sets count as rejected cases, of which proptest allows 1024.
 fn number(low: f64, high: f64) -> impl Strategy<Value = f64> {
-    prop_oneof![12 => low..=high, 1 => any::<f64>()]
+    prop_oneof![60 => low..=high, 1 => any::<f64>()]
 }
 
 fn pair(low: f64, high: f64) -> impl Strategy<Value = (f64, f64)> {
@@ -39,7 +40,23 @@ prop_compose! {
         (branch_angle, aspect, driven) in (pair(0.1, 2.0), number(0.1, 20.0), any::<bool>()),
     ) -> FractureParams {
         let toughness = if kind { Toughness::Gaussian { disorder } } else { Toughness::Voronoi { modulus } };
-        FractureParams::default().with_length(length).with_opening(opening).with_stress_angle(stress_angle).with_stress_ratio(stress_ratio).with_zone(zone).with_flaw_tilt(flaw_tilt).with_edge_start(edge_start).with_grain(grain).with_toughness(toughness).with_cone(cone).with_process_zone(process_zone).with_branching(branching).with_branch_angle(branch_angle).with_shielding(shielding).with_aspect(aspect).with_driven(driven)
+        FractureParams::default()
+            .with_length(length)
+            .with_opening(opening)
+            .with_stress_angle(stress_angle)
+            .with_stress_ratio(stress_ratio)
+            .with_zone(zone)
+            .with_flaw_tilt(flaw_tilt)
+            .with_edge_start(edge_start)
+            .with_grain(grain)
+            .with_toughness(toughness)
+            .with_cone(cone)
+            .with_process_zone(process_zone)
+            .with_branching(branching)
+            .with_branch_angle(branch_angle)
+            .with_shielding(shielding)
+            .with_aspect(aspect)
+            .with_driven(driven)
     }
 }
 
@@ -57,9 +74,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn fracture_line_never_panics(params in fracture(), mask in mask(), severity in number(0.0, 1.0), index in 0u64..1000) {
-        let Ok(model) = FractureLine::new(params) else { return Ok(()) };
-        let Ok(domain) = Domain::from_mask(mask) else { return Ok(()) };
+    fn fracture_line_never_panics(
+        params in fracture(), mask in mask(), severity in number(0.0, 1.0), index in 0u64..1000,
+    ) {
+        let (model, domain) = (FractureLine::new(params), Domain::from_mask(mask));
+        prop_assume!(model.is_ok() && domain.is_ok());
+        let (model, domain) = (model.unwrap(), domain.unwrap());
         let (h, w) = domain.dim();
         let synth = Rendered::new(model.clone(), Appearance::default()).unwrap();
         let photo = Array3::from_elem((h, w, 1), 0.7);
@@ -80,11 +100,11 @@ proptest! {
 
     #[test]
     fn parameters_survive_json(params in fracture()) {
-        if let Ok(model) = FractureLine::new(params) {
-            let text = serde_json::to_string(&model).unwrap();
-            let back: FractureLine = serde_json::from_str(&text).unwrap();
-            prop_assert_eq!(back.params(), &params);
-        }
+        let model = FractureLine::new(params);
+        prop_assume!(model.is_ok());
+        let text = serde_json::to_string(&model.unwrap()).unwrap();
+        let back: FractureLine = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(back.params(), &params);
     }
 
     #[test]
@@ -94,40 +114,63 @@ proptest! {
         mask in mask(), index in 0u64..1000,
     ) {
         let params =
-            FrontierParams::default().with_length(length).with_branch(branch).with_branch_angle(angle).with_wander(wander).with_w0(w0).with_alpha(alpha).with_eps(eps);
-        let Ok(model) = PaperFrontier::new(params) else { return Ok(()) };
+            FrontierParams::default()
+                .with_length(length)
+                .with_branch(branch)
+                .with_branch_angle(angle)
+                .with_wander(wander)
+                .with_w0(w0)
+                .with_alpha(alpha)
+                .with_eps(eps);
+        let (model, domain) = (PaperFrontier::new(params), Domain::from_mask(mask));
+        prop_assume!(model.is_ok() && domain.is_ok());
+        let (model, domain) = (model.unwrap(), domain.unwrap());
         let r = frontier_half_width(w0, alpha, eps);
         prop_assert!((r - w0 * (-alpha * r).exp() - eps).abs() < 1e-9 * (1.0 + w0));
-        let Ok(domain) = Domain::from_mask(mask) else { return Ok(()) };
-        let photo = Array3::from_elem((domain.dim().0, domain.dim().1, 3), 0.4);
+        let (h, w) = domain.dim();
+        let photo = Array3::from_elem((h, w, 3), 0.4);
         let synth = Rendered::new(model, Appearance::default()).unwrap();
-        let _ = synth.synthesize(photo.view(), &domain, SampleKey { seed: 3, index });
+        match synth.synthesize(photo.view(), &domain, SampleKey { seed: 3, index }) {
+            Ok(sample) => {
+                let mask = sample.full_mask(h, w).unwrap();
+                prop_assert!(mask.indexed_iter().all(|(at, &m)| !m || domain.mask()[at]));
+            }
+            Err(error) => {
+                prop_assert!(matches!(error, Error::DomainTooSmall { .. } | Error::Invisible { .. }), "{error}");
+            }
+        }
     }
 
     #[test]
     fn looks_are_checked(azimuth in number(-9.0, 9.0), elevation in number(0.1, 1.57), ambient in number(0.0, 1.0),
                          diffuse in number(0.0, 1.0), specular in number(0.0, 2.0), gloss in any::<u8>()) {
         let material = Material::MATTE.with_diffuse(diffuse).with_specular(specular).with_gloss(gloss);
-        let look = Appearance::new(material).lit(Light::default().with_azimuth(azimuth).with_elevation(elevation).with_ambient(ambient));
+        let light = Light::default().with_azimuth(azimuth).with_elevation(elevation).with_ambient(ambient);
+        let look = Appearance::new(material).lit(light);
         let fine = azimuth.is_finite() && (0.1..=1.571).contains(&elevation) && (0.0..=1.0).contains(&ambient)
             && (0.0..=1.0).contains(&diffuse) && (0.0..=2.0).contains(&specular) && gloss <= 8;
         prop_assert_eq!(Rendered::new(FractureLine::default(), look).is_ok(), fine);
     }
 
     #[test]
-    fn any_light_and_material_keep_the_range(azimuth in -9.0..9.0f64, elevation in 0.1..1.57f64, ambient in 0.0..=1.0f64,
-                                             specular in 0.0..=2.0f64, gloss in 0u8..=8, index in 0u64..500) {
+    fn any_light_and_material_keep_the_range(
+        azimuth in -9.0..9.0f64, elevation in 0.1..1.57f64, ambient in 0.0..=1.0f64,
+        specular in 0.0..=2.0f64, gloss in 0u8..=8, index in 0u64..500,
+    ) {
         let material = Material::METAL.with_specular(specular).with_gloss(gloss);
-        let look = Appearance::new(material).lit(Light::default().with_azimuth(azimuth).with_elevation(elevation).with_ambient(ambient));
+        let light = Light::default().with_azimuth(azimuth).with_elevation(elevation).with_ambient(ambient);
+        let look = Appearance::new(material).lit(light);
         let synth = Rendered::new(FractureLine::default(), look).unwrap();
         let photo = Array3::from_elem((48, 48, 5), 0.6);
-        if let Ok(sample) = synth.synthesize(photo.view(), &Domain::full(48, 48).unwrap(), SampleKey { seed: 1, index }) {
-            prop_assert!(sample.patch.iter().all(|v| (0.0..=1.0).contains(v)));
-        }
+        let sample = synth.synthesize(photo.view(), &Domain::full(48, 48).unwrap(), SampleKey { seed: 1, index });
+        prop_assume!(sample.is_ok());
+        prop_assert!(sample.unwrap().patch.iter().all(|v| (0.0..=1.0).contains(v)));
     }
 
     #[test]
-    fn foreground_never_panics(h in 0usize..60, w in 0usize..60, c in 0usize..5, kind in 0u32..6, seed in any::<u64>()) {
+    fn foreground_never_panics(
+        h in 0usize..60, w in 0usize..60, c in 0usize..5, kind in 0u32..6, seed in any::<u64>(),
+    ) {
         use rand::SeedableRng;
         let photo = common::photo(kind, h, w, c, &mut rand_chacha::ChaCha8Rng::seed_from_u64(seed));
         if let Ok(found) = estimate_foreground(common::to_float(&photo).view()) {

@@ -100,7 +100,7 @@ impl QualityFeatures {
         &self.contrast
     }
 
-    /// The named descriptors.
+    /// Named descriptors of the defect.
     #[must_use]
     pub fn descriptors(&self) -> &Descriptors {
         &self.descriptors

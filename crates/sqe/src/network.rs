@@ -122,8 +122,8 @@ pub struct Sqe {
 }
 
 impl Sqe {
-    /// Creates an untrained head for `backbone`, its hidden layer drawn from `seed`. The output layer starts at zero: q
-    /// = 0.5 for everything.
+    /// Creates an untrained head for `backbone`, its hidden layer initialized from `seed`. The output layer starts at
+    /// zero: q = 0.5 for everything.
     ///
     /// # Errors
     /// [`Error::Parameter`] for a masked head without hidden units or with more than fit in memory.

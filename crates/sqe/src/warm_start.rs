@@ -28,7 +28,7 @@ impl RankedVersions {
         Self(versions)
     }
 
-    /// The versions, the worst one first.
+    /// Versions of the defect, the worst one first.
     #[must_use]
     pub fn versions(&self) -> &[QualityFeatures] {
         &self.0

@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use maphc2f::PHYSICAL;
 use maphc2f::bisqad::Weighting;
 use maphc2f::factory::{DatasetParams, Formats, Materials, MechanismMix, PhotoSet, Shard};
+use maphc2f::physdefect::appearance::Material;
+use maphc2f::physdefect::registry::Registry;
 
 use crate::Result;
 
@@ -99,15 +102,31 @@ pub struct SampleArgs {
     pub side: Option<usize>,
     /// Mix of mechanisms, name[=weight][@low..high] with the range of severities [default:
     /// fracture-line,pitting-loss,plastic-warpage]
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", long_help = mechanisms_help())]
     pub mechanisms: Option<MechanismMix>,
-    /// What surfaces are taken for [default: matte,glossy-plastic,metal]
-    #[arg(long, value_name = "LIST")]
+    /// Materials of the surface [default: matte,glossy-plastic,metal]
+    #[arg(long, value_name = "LIST", long_help = materials_help())]
     pub materials: Option<Materials>,
 }
 
+/// Help of `--mechanisms`, with every name of the registry.
+fn mechanisms_help() -> String {
+    let registry = Registry::standard().to_string();
+    let defaults = PHYSICAL.join(",");
+    format!(
+        "Mix of mechanisms, name[=weight][@low..high] with the range of severities [default: {defaults}]:\n  {}",
+        registry.replace('\n', "\n  ")
+    )
+}
+
+/// Help of `--materials`, with every name.
+fn materials_help() -> String {
+    let names: Vec<&str> = Material::names().collect();
+    format!("Materials of the surface, any of {} [default: {}]", names.join(", "), Materials::default())
+}
+
 impl SampleArgs {
-    /// These parameters over others.
+    /// Replaces those of `params` that were given on the command line.
     pub fn over(&self, params: DatasetParams) -> DatasetParams {
         let Self { seed, side, mechanisms, materials } = self.clone();
         let (own_seed, own_side) = (params.seed(), params.side());
@@ -227,7 +246,7 @@ pub struct PreviewArgs {
     /// The sheet, a PNG file
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Samples to draw
+    /// Number of samples
     #[arg(long, value_name = "N", default_value_t = 24)]
     pub count: u64,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `maphc2f verify` and `maphc2f replay`.
+//! `maphc2f verify`, which checks data sets, and `maphc2f replay`, which makes a sample again.
 
 use maphc2f::adbench::loaders::{Counts, Folder, LAYOUTS, by_name};
 use maphc2f::imgkit::file::write_atomic;

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, Command};
 
 use crate::Result;
 
-/// The command line with the flags of its `--config` file put in behind the subcommand.
+/// Inserts the flags of the `--config` file into the command line, behind the subcommand.
 pub fn with_file(command: &Command, given: Vec<OsString>) -> Result<Vec<OsString>> {
     let Some(file) = config_of(&given) else { return Ok(given) };
     let named = given.iter().position(|arg| command.find_subcommand(arg).is_some());
@@ -81,7 +81,7 @@ fn scalar(key: &str, value: &toml::Value) -> std::result::Result<String, String>
     }
 }
 
-/// The name that was probably meant, as the end of a message.
+/// Suggests the nearest known name, as the end of a message.
 pub fn nearest(name: &str, names: &[&str]) -> String {
     let best = names.iter().max_by(|a, b| strsim::jaro(name, a).total_cmp(&strsim::jaro(name, b)));
     match best {

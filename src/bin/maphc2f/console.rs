@@ -1,4 +1,4 @@
-//! What the program says: bars and notes on standard error, results on standard output.
+//! Console output of the program: progress bars and notes on standard error, results on standard output.
 #![allow(clippy::print_stderr, clippy::print_stdout)]
 
 use std::fmt::Display;
@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use maphc2f::bisqad::{Checkpoint, Observe, Progress};
 use serde_json::{Value, json};
 
-/// Where and how much is said.
+/// Console output: text for people or JSON, with or without notes.
 #[derive(Debug, Default)]
 pub struct Console {
     json: bool,
@@ -22,7 +22,7 @@ impl Console {
         Self { json, quiet }
     }
 
-    /// A bar on standard error; nothing is drawn where that is no terminal, so that logs stay clean.
+    /// Creates a progress bar on standard error; it is hidden where that is no terminal, so that logs stay clean.
     pub fn bar(&self, label: &'static str, total: u64) -> ProgressBar {
         if self.quiet {
             return ProgressBar::hidden();
@@ -34,20 +34,20 @@ impl Console {
         }
     }
 
-    /// A note for people.
+    /// Prints a note for people.
     pub fn say(&self, line: &dyn Display) {
         if !self.quiet {
             eprintln!("{line}");
         }
     }
 
-    /// A note of the files that were written.
+    /// Prints a note of the files that were written.
     pub fn say_files(&self, folder: &Path, files: &[&str]) {
         let list: Vec<String> = files.iter().map(|file| folder.join(file).display().to_string()).collect();
         self.say(&format!("wrote {}", list.join(", ")));
     }
 
-    /// A result: a line for people, or the object for programs.
+    /// Prints a result: a line for people, or the object for programs.
     pub fn result(&self, line: &dyn Display, object: &Value) {
         if self.json {
             println!("{object}");
@@ -56,7 +56,7 @@ impl Console {
         }
     }
 
-    /// An error, on one line, and its exit code.
+    /// Prints an error on one line and returns its exit code.
     pub fn fail(&self, error: &dyn std::error::Error) -> ExitCode {
         let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         eprintln!("error: {text}");
@@ -67,7 +67,7 @@ impl Console {
     }
 }
 
-/// Bars over the stages of training, and a checkpoint after every round.
+/// Progress bars over the stages of training, and a checkpoint after every round.
 pub struct TrainingBars<'a> {
     console: &'a Console,
     bar: ProgressBar,
@@ -77,7 +77,7 @@ pub struct TrainingBars<'a> {
 }
 
 impl<'a> TrainingBars<'a> {
-    /// Saves checkpoints to a file, marked as belonging to `run`.
+    /// Creates an observer that saves checkpoints to a file, marked as belonging to `run`.
     pub fn new(console: &'a Console, checkpoint: PathBuf, run: String) -> Self {
         Self { console, bar: console.bar("quality warm start", 0), stage: "", checkpoint, run }
     }
@@ -116,7 +116,7 @@ impl Drop for TrainingBars<'_> {
     }
 }
 
-/// Largest amount of memory the process held so far, in MB of 2^20 bytes; `None` where the system does not say.
+/// Peak memory of the process so far, in MB of 2^20 bytes; `None` where the system does not say.
 pub fn peak_rss_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

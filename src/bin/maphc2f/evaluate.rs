@@ -1,4 +1,4 @@
-//! `maphc2f evaluate`.
+//! `maphc2f evaluate`: measures a detector on labeled test images.
 
 use maphc2f::adbench::dataset::Policy;
 use maphc2f::adbench::loaders::{Layout, Mvtec};

@@ -1,4 +1,4 @@
-//! `maphc2f inspect`.
+//! `maphc2f inspect`: scores a folder of photos.
 
 use std::path::Path;
 use std::sync::Arc;

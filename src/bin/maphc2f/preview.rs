@@ -1,4 +1,4 @@
-//! `maphc2f preview`.
+//! `maphc2f preview`: a contact sheet of samples.
 
 use maphc2f::factory::{DatasetParams, preview};
 use maphc2f::physdefect::registry::Registry;

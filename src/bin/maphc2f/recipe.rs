@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::Result;
 
-/// The file's content. The tables hold a count for each category.
+/// Content of a recipe file. The tables hold a count for each category.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Recipe {
@@ -61,7 +61,7 @@ impl Recipe {
     }
 }
 
-/// The good photos of a category of a dataset somewhere below `data`.
+/// Finds the good photos of a category of a dataset somewhere below `data`.
 pub fn locate(data: &Path, set: &str, category: &str) -> std::result::Result<PhotoSet, String> {
     let folders = FOLDERS.iter().find(|(name, _)| *name == set).map_or(&[][..], |(_, folders)| folders);
     let found = folders.iter().find_map(|folder| PhotoSet::find(&data.join(folder), Some(category), None).ok());

@@ -1,4 +1,4 @@
-//! `maphc2f synth`.
+//! `maphc2f synth`: makes a data set of synthetic defects.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

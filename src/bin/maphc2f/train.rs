@@ -1,4 +1,4 @@
-//! `maphc2f train`.
+//! `maphc2f train`: trains a detector, and measures it on request.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -171,7 +171,7 @@ fn report(
     Ok(measured)
 }
 
-/// The headline metrics of a report.
+/// Headline metrics of a report.
 pub fn metrics(report: &Report) -> Value {
     let overall = &report.overall;
     json!({
@@ -180,7 +180,7 @@ pub fn metrics(report: &Report) -> Value {
     })
 }
 
-/// The command line of this process.
+/// Command line of this process.
 pub fn command() -> String {
     std::env::args_os().map(|arg| PathBuf::from(arg).display().to_string()).collect::<Vec<_>>().join(" ")
 }

@@ -17,7 +17,7 @@ use super::text_list::{as_text, items, refuse};
 pub(super) use coco::{fragment as coco_fragment, merge as coco_merge};
 pub(super) use webdataset::Tar;
 
-/// A way to lay out images and masks.
+/// Format of a data set: layout of its images and masks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Format {
@@ -47,7 +47,7 @@ impl Default for Formats {
 }
 
 impl Formats {
-    /// At least one format; repeated ones count once.
+    /// Creates a list of at least one format; repeated ones count once.
     ///
     /// # Errors
     /// [`Error::Parameter`] for no format.
@@ -89,7 +89,7 @@ impl Display for Formats {
 }
 
 impl Formats {
-    /// Whether `format` is one of them.
+    /// Whether `format` is in the list.
     #[must_use]
     pub fn has(&self, format: Format) -> bool {
         self.0.contains(&format)

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::finding::{Finding, Severity};
 
-/// Why a dataset could not be indexed or validated.
+/// Failure of indexing or validating a dataset.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DatasetError {
@@ -114,7 +114,7 @@ pub struct FindingList {
 }
 
 impl FindingList {
-    /// The findings.
+    /// Findings as a slice.
     #[must_use]
     pub fn as_slice(&self) -> &[Finding] {
         &self.findings

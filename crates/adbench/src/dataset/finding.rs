@@ -58,7 +58,8 @@ pub enum Finding {
     },
     /// A mask's size is not its image's.
     #[error(
-        "{}: mask of {mask_size} for an image of {image_size} (height x width, {}); export the mask at the image's size",
+        "{}: mask of {mask_size} for an image of {image_size} (height x width, {}); export the mask at the image's \
+         size",
         .mask.display(), .image.display()
     )]
     SizeMismatch {
@@ -164,7 +165,8 @@ pub enum Finding {
     },
     /// Warning: a split has not as many images as were published.
     #[error(
-        "{category}: {found} {what} images, {published} were published; restore the missing files or expect other figures"
+        "{category}: {found} {what} images, {published} were published; restore the missing files or expect other \
+         figures"
     )]
     CountMismatch {
         /// The category.
@@ -204,7 +206,7 @@ fn looked_for(expected: &[PathBuf]) -> String {
 }
 
 impl Finding {
-    /// Whether the finding forbids the use of the sample.
+    /// Severity: whether the finding forbids the use of the sample.
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {

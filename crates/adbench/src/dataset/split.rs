@@ -24,13 +24,13 @@ pub trait SplitName: sealed::Sealed {
 /// Marker of the splits that thresholds and checkpoints may be chosen on: [`Train`] and [`Validation`], never [`Test`].
 pub trait Tunable: SplitName {}
 
-/// Split to learn from.
+/// Training split: detectors are trained on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Train {}
-/// Split to choose thresholds and checkpoints on.
+/// Validation split: thresholds and checkpoints are chosen on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Validation {}
-/// Split to report on, and for nothing else.
+/// Test split: figures are reported on it, and nothing is chosen on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Test {}
 

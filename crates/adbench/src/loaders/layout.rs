@@ -77,7 +77,8 @@ pub fn by_name(name: &str) -> Option<&'static dyn Layout> {
 /// Finds the layout of the dataset at a root, or of the category when the root is one, by the names of files and
 /// folders.
 ///
-/// A file is a table. Copies of VisA in folders are told from MVTec AD and BTAD by the names of their categories.
+/// A file is a table. Copies of VisA in folders are distinguished from MVTec AD and BTAD by the names of their
+/// categories.
 ///
 /// # Errors
 /// [`DatasetError::UnknownLayout`] when no layout fits; [`DatasetError::MissingFolder`] and [`DatasetError::Io`] when

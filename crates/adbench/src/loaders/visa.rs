@@ -62,7 +62,7 @@ pub struct Visa {
 }
 
 impl Visa {
-    /// The layout with this split. Copies in folders have [`VisaSplit::OneClass`] only.
+    /// Creates the layout with this split. Copies in folders have [`VisaSplit::OneClass`] only.
     #[must_use]
     pub const fn new(split: VisaSplit) -> Self {
         Self { split }

@@ -10,10 +10,10 @@ use super::ranking::{Counter, Ranked, check_classes, count_parts, counter, group
 use super::regions::Regions;
 use imgkit::components::label_components;
 
-/// The area under the per-region-overlap curve up to the false-positive rate `limit` (0.3 is customary), divided by it.
+/// Area under the per-region-overlap curve up to the false-positive rate `limit` (0.3 is customary), divided by it.
 ///
 /// At a threshold, the overlap of a region is the share of its pixels with `score >= threshold`; regions are the
-/// 8-connected components of the masks of all images, and every one weighs the same, large or small. The
+/// 8-connected components of the masks of all images, and every one has the same weight, large or small. The
 /// false-positive rate is over all normal pixels of all images. The curve has one point for each distinct score; it
 /// starts at (0, 0), ends at (1, 1), and is integrated by the trapezoidal rule with linear interpolation at `limit`.
 ///

@@ -8,8 +8,8 @@ use ndarray::ArrayView2;
 use super::error::MetricError;
 use super::ranking::key;
 
-/// The area under each anomalous image's overlap curve, at false-positive rates so low that hardly a pixel of a good
-/// image is marked; one value in `[0, 1]` for each anomalous image, whose mean is the usual figure.
+/// Area under each anomalous image's overlap curve, at false-positive rates so low that hardly a pixel of a good image
+/// is marked; one value in `[0, 1]` for each anomalous image, whose mean is the usual figure.
 ///
 /// At a threshold, an image's overlap is the share of its anomalous pixels with `score >= threshold`, and the shared
 /// false-positive rate is the mean over the **good images** of their share of such pixels. The overlap is averaged over

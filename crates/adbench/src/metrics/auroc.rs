@@ -3,8 +3,8 @@
 use super::error::MetricError;
 use super::ranking::Score;
 
-/// The exact area under the ROC curve: the probability that an anomalous score exceeds a normal one, ties counting one
-/// half (Mann-Whitney statistic with mid-ranks; J. A. Hanley and B. J. McNeil, Radiology 143, 1982).
+/// Exact area under the ROC curve: the probability that an anomalous score exceeds a normal one, ties counting one half
+/// (Mann-Whitney statistic with mid-ranks; J. A. Hanley and B. J. McNeil, Radiology 143, 1982).
 ///
 /// `labels` are `true` for anomalous. The result depends only on the order of the scores: it is invariant under
 /// strictly increasing maps, and negated scores give one minus it. It is not flipped when below one half. Pairs are

@@ -5,7 +5,7 @@
 use imgkit::{ParameterError, Size};
 use thiserror::Error;
 
-/// Why a metric cannot be computed.
+/// Reason why a metric cannot be computed.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum MetricError {

@@ -9,7 +9,7 @@ use super::overlap::check_limit;
 use super::ranking::{check_classes, key};
 use imgkit::components::label_components;
 
-/// An approximate figure: the exact one is within `value - error` and `value + error`.
+/// Approximate figure: the exact one is within `value - error` and `value + error`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Approximate {
     /// The figure.
@@ -44,7 +44,7 @@ pub struct HistogramPixels {
 }
 
 impl HistogramPixels {
-    /// Histograms of `2^bits` bins; 10 bits tell signs and powers of two apart, each further bit halves them.
+    /// Creates histograms of `2^bits` bins; 10 bits tell signs and powers of two apart, each further bit halves them.
     ///
     /// # Errors
     /// [`MetricError::Parameter`] when `bits` is outside 9 to 24.

@@ -1,4 +1,4 @@
-//! The per-region-overlap curve and the area under it.
+//! Per-region-overlap curve and the area under it.
 
 use imgkit::ensure;
 

@@ -34,13 +34,13 @@ pub struct PixelPool {
 }
 
 impl PixelPool {
-    /// An empty pool.
+    /// Creates an empty pool.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Makes room for this many more pixels, so that pushing them does not move what is there.
+    /// Reserves memory for this many more pixels, so that pushing them does not reallocate.
     pub fn reserve(&mut self, pixels: usize) {
         self.normal.reserve(pixels);
     }
@@ -89,7 +89,7 @@ impl PixelPool {
         self.regions.close_image(&components.sizes);
     }
 
-    /// Adds all that another pool holds.
+    /// Appends all pixels of another pool.
     pub fn append(&mut self, other: &Self) {
         self.normal.extend_from_slice(&other.normal);
         self.regions.append(&other.regions);
@@ -106,7 +106,7 @@ impl PixelPool {
     }
 }
 
-/// The ranked pixels of a test set, from [`PixelPool::rank`].
+/// Ranked pixels of a test set, from [`PixelPool::rank`].
 #[derive(Debug, Clone)]
 pub struct RankedPixels {
     ranked: Ranked<u32>,
@@ -136,31 +136,31 @@ impl RankedPixels {
         self.regions.count()
     }
 
-    /// The share of anomalous pixels: what [`RankedPixels::average_precision`] of an uninformative detector tends to.
+    /// Share of anomalous pixels: what [`RankedPixels::average_precision`] of an uninformative detector tends to.
     #[must_use]
     pub fn prevalence(&self) -> f64 {
         self.anomalous() as f64 / (self.normal() + self.anomalous()) as f64
     }
 
-    /// The exact area under the ROC curve of all pixels. See [`auroc`](super::auroc()).
+    /// Exact area under the ROC curve of all pixels. See [`auroc`](super::auroc()).
     #[must_use]
     pub fn auroc(&self) -> f64 {
         self.ranked.auroc()
     }
 
-    /// The average precision of all pixels. See [`average_precision`](super::average_precision).
+    /// Average precision of all pixels. See [`average_precision`](super::average_precision).
     #[must_use]
     pub fn average_precision(&self) -> f64 {
         average_precision_from_ranked(&self.ranked)
     }
 
-    /// The best F1 of all pixels. See [`f1_max`](super::f1_max).
+    /// Best F1 of all pixels. See [`f1_max`](super::f1_max).
     #[must_use]
     pub fn f1_max(&self) -> F1Max {
         f1_max_from_ranked(&self.ranked).unwrap_or(F1Max { f1: 0.0, threshold: f32::INFINITY })
     }
 
-    /// The area under the per-region-overlap curve up to a false-positive rate, divided by it. See
+    /// Area under the per-region-overlap curve up to a false-positive rate, divided by it. See
     /// [`au_pro`](super::au_pro()).
     ///
     /// # Errors
@@ -170,8 +170,8 @@ impl RankedPixels {
     }
 }
 
-/// The pixel AUROC over the images whose mask marks a pixel, and no others: a **variant** that some papers report, on
-/// which good images have no bearing. [`RankedPixels::auroc`] is over all test images.
+/// Pixel AUROC over the images whose mask marks a pixel, and no others: a **variant** that some papers report, on which
+/// good images have no bearing. [`RankedPixels::auroc`] is over all test images.
 ///
 /// # Errors
 /// As [`au_pro`](super::au_pro()); [`MetricError::MissingClass`] when no mask marks a pixel.

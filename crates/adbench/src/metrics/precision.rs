@@ -31,7 +31,7 @@ pub(super) fn average_precision_from_ranked<K: Copy + Ord + Send>(ranked: &Ranke
     sum / ranked.anomalous() as f64
 }
 
-/// The best F1 and the threshold that reaches it.
+/// Best F1 and the threshold that reaches it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct F1Max<S = f32> {
     /// The harmonic mean of precision and recall.
@@ -40,7 +40,7 @@ pub struct F1Max<S = f32> {
     pub threshold: S,
 }
 
-/// The largest F1 over all distinct scores taken as thresholds, with the prediction `score >= threshold`.
+/// Largest F1 over all distinct scores taken as thresholds, with the prediction `score >= threshold`.
 ///
 /// Of several thresholds that reach it, the highest is returned. The threshold is chosen with the labels in hand, so
 /// that the figure is an upper bound of what a threshold fixed beforehand gives.

@@ -1,4 +1,4 @@
-//! From a score map to the score of its image.
+//! Reduction of a score map to the score of its image.
 
 use imgkit::ParameterError;
 use ndarray::{Array2, ArrayView2};
@@ -6,8 +6,8 @@ use ndarray::{Array2, ArrayView2};
 use super::check::check_finite_map;
 use super::error::MetricError;
 
-/// How the scores of an image's pixels become one score. Name the reducer with every image-level figure: the same maps
-/// give different figures under different ones.
+/// Reduction of the scores of an image's pixels to one score. Name the reducer with every image-level figure: the same
+/// maps give different figures under different ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Reducer {
@@ -23,7 +23,7 @@ pub enum Reducer {
 }
 
 impl Reducer {
-    /// The score of an image from its score map, height x width.
+    /// Reduces a score map, height x width, to the score of its image.
     ///
     /// # Errors
     /// [`MetricError::EmptyMap`], [`MetricError::NotFinite`], and [`MetricError::Parameter`] when the reducer's

@@ -1,4 +1,4 @@
-//! The anomalous pixels of all images by region.
+//! Anomalous pixels of all images by region.
 
 use rayon::prelude::*;
 

@@ -1,10 +1,10 @@
-//! One figure over several runs.
+//! Mean and spread of a figure over several runs.
 
 use imgkit::ensure;
 
 use super::error::MetricError;
 
-/// A figure over the seeds of a training.
+/// Mean and spread of a figure over training runs with different seeds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OverSeeds {
     /// Number of runs.

@@ -1,4 +1,4 @@
-//! Rates of one class at thresholds that give up a few images of the other.
+//! Specificity at a miss rate, and recall at a false-positive rate.
 
 use imgkit::ensure;
 

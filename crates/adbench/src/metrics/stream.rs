@@ -9,7 +9,7 @@ use super::ranking::{Counter, Group, Ranked, check_classes, counter, groups, key
 use super::regions::Regions;
 use imgkit::components::label_components;
 
-/// The first of two passes over the images: collects their anomalous pixels.
+/// First of two passes over the images: collects their anomalous pixels.
 ///
 /// The second pass, [`StreamedPixels`], counts the normal pixels around them. The result is exact, that of
 /// [`PixelPool`](super::PixelPool), and memory is bounded by the anomalous pixels (some 200 bytes each at worst) and
@@ -39,7 +39,7 @@ pub struct AnomalousPixels {
 }
 
 impl AnomalousPixels {
-    /// Without images yet.
+    /// Creates a first pass without images.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -84,7 +84,7 @@ impl AnomalousPixels {
     }
 }
 
-/// The second pass, from [`AnomalousPixels::into_counting`]: counts the normal pixels of the same images, in any order.
+/// Second pass, from [`AnomalousPixels::into_counting`]: counts the normal pixels of the same images, in any order.
 #[derive(Debug, Clone)]
 pub struct StreamedPixels {
     groups: Vec<Group<u32>>,
@@ -108,8 +108,7 @@ impl StreamedPixels {
         Ok(())
     }
 
-    /// Adds what another second pass has counted: a clone of this one, made before the first image, that saw other
-    /// images.
+    /// Adds the counts of another second pass: a clone of this one, made before the first image, that saw other images.
     ///
     /// # Errors
     /// [`MetricError::Length`] when the other one comes from another first pass.

@@ -1,4 +1,4 @@
-//! From test images, one after another, to a report.
+//! The `ReportBuilder`: collects the results of test images, one after another, and computes the report.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -17,7 +17,7 @@ use crate::metrics::bootstrap::bootstrap_each;
 use crate::metrics::check::check_finite;
 use crate::metrics::{BootstrapParams, MetricError, PixelPool, auroc, average_precision, f1_max};
 
-/// What a detector gave for one test image.
+/// Result of a detector on one test image.
 #[derive(Debug, Clone, Copy)]
 pub struct Outcome<'a> {
     id: &'a str,
@@ -28,8 +28,8 @@ pub struct Outcome<'a> {
 }
 
 impl<'a> Outcome<'a> {
-    /// The score of an image; `kind` is `None` for a good one. The id is the image's name in the report, such as
-    /// [`Sample::id`](crate::dataset::Sample::id), and no other image's.
+    /// Creates the result of an image from its score; `kind` is `None` for a good one. The id is the image's name in
+    /// the report, such as [`Sample::id`](crate::dataset::Sample::id), and no other image's.
     #[must_use]
     pub fn new(id: &'a str, kind: Option<&'a str>, score: impl Into<f64>) -> Self {
         Self { id, kind, score: score.into(), map: None, photo: None }
@@ -95,7 +95,7 @@ struct Pixels {
 }
 
 impl ReportBuilder {
-    /// A report on the category of this name, with the intervals of [`BootstrapParams::default`].
+    /// Creates a builder for the category of this name, with the intervals of [`BootstrapParams::default`].
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self {
@@ -107,19 +107,19 @@ impl ReportBuilder {
         }
     }
 
-    /// Says how many images the detector was trained on.
+    /// Sets the number of images that the detector was trained on.
     #[must_use]
     pub fn with_training_images(self, count: usize) -> Self {
         Self { training_images: Some(count), ..self }
     }
 
-    /// Sets how the intervals are made.
+    /// Sets the parameters of the intervals.
     #[must_use]
     pub fn with_bootstrap(self, bootstrap: BootstrapParams) -> Self {
         Self { bootstrap, ..self }
     }
 
-    /// Adds an image.
+    /// Adds the result of an image.
     ///
     /// # Errors
     /// [`ReportError::Image`] for a score that is not finite, or a mask of another size than its map;
@@ -312,7 +312,8 @@ impl<'a> TestSet<'a> {
         Ok(row)
     }
 
-    /// These values with their intervals, all from the same draws; none where a draw leaves the figures undefined.
+    /// These values with their intervals, all from the same resamples; none where a resample leaves the figures
+    /// undefined.
     fn figures<const N: usize>(
         &self,
         grid: &Grid,

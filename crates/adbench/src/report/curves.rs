@@ -12,8 +12,8 @@ pub struct Curve {
     pub points: Vec<(f64, f64)>,
 }
 
-/// The curves of a category, each first overall and then for the kinds of defect in byte order. They have a point for
-/// each distinct anomalous score, or at some 300 scores where there are more.
+/// Curves of a category, each first overall and then for the kinds of defect in byte order. They have a point for each
+/// distinct anomalous score, or at some 300 scores where there are more.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Curves {

@@ -4,7 +4,7 @@ use super::error::ReportError;
 use super::model::{COLUMNS, Figure, Report, Row, mean};
 use super::provenance::Provenance;
 
-/// The results of a run: one category or several, under one protocol.
+/// Results of a run: one category or several, under one protocol.
 ///
 /// ```
 /// use adbench::protocol::Protocol;
@@ -30,7 +30,7 @@ pub struct Document {
 }
 
 impl Document {
-    /// A document on these categories, in this order.
+    /// Creates a document on these categories, in this order.
     ///
     /// # Errors
     /// [`ReportError::Empty`] without a category.
@@ -41,7 +41,7 @@ impl Document {
         Ok(Self { title: title.into(), provenance, categories })
     }
 
-    /// The reports.
+    /// Reports of the categories, in order.
     #[must_use]
     pub fn categories(&self) -> &[Report] {
         &self.categories

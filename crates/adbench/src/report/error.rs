@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::metrics::MetricError;
 
-/// Why a report cannot be made. Nothing has been written then.
+/// Reason why a report cannot be made. Nothing has been written then.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReportError {
@@ -38,8 +38,8 @@ pub enum ReportError {
     },
     /// A photo cannot be shown with its map.
     #[error(
-        "{id}: photo of {found} and {channels} channels for a map of {expected} (height x width); give the photo at the \
-         map's size, gray or RGB"
+        "{id}: photo of {found} and {channels} channels for a map of {expected} (height x width); give the photo at \
+         the map's size, gray or RGB"
     )]
     Photo {
         /// The image.

@@ -41,7 +41,7 @@ impl Format {
 }
 
 impl Document {
-    /// The document in a format. Names of files and kinds are escaped.
+    /// Renders the document in a format. Names of files and kinds are escaped.
     #[must_use]
     pub fn render(&self, format: Format) -> String {
         match format {

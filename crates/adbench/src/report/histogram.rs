@@ -1,4 +1,4 @@
-//! How the scores of the two classes lie.
+//! Histograms of the scores of the two classes.
 
 use rayon::prelude::*;
 

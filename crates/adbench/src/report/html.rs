@@ -1,4 +1,5 @@
-//! The page for people: one file, styles, script and pictures inside, which its policy forbids to load anything.
+//! HTML page of a report: one file with styles, script and pictures inside; its content security policy forbids to load
+//! anything.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -201,7 +202,8 @@ fn curves(document: &Document) -> Markup {
                     figure {
                         figcaption { "Image scores " (classes()) }
                         (svg::histogram(
-                            &format!("Histogram of the image scores of {}", report.name), "score", &report.image_scores, false
+                            &format!("Histogram of the image scores of {}", report.name),
+                            "score", &report.image_scores, false
                         ))
                     }
                     @if let Some(pixels) = &report.pixel_scores {

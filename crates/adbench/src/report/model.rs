@@ -1,4 +1,4 @@
-//! What a report holds: figures by kind of defect, curves, histograms, and the images one by one.
+//! Data of a report: figures by kind of defect, curves, histograms, and the images one by one.
 
 use super::curves::Curves;
 use super::histogram::Histogram;
@@ -16,7 +16,7 @@ pub struct Figure {
     pub interval: Option<Interval>,
 }
 
-/// The figures of one kind of defect, or of all together.
+/// Figures of one kind of defect, or of all together.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Row {
@@ -64,7 +64,7 @@ impl Row {
     }
 }
 
-/// One test image of a report.
+/// Result of one test image in a report.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ImageResult {
@@ -81,7 +81,7 @@ pub struct ImageResult {
     pub pictures: Option<Pictures>,
 }
 
-/// The results of a category. `Display` prints an aligned table.
+/// Results of a category. `Display` prints an aligned table.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Report {
@@ -109,8 +109,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// The mean over the defect kinds of a figure, such as `|row| Some(row.image_auroc.value)`; `None` when a kind
-    /// lacks it.
+    /// Mean over the defect kinds of a figure, such as `|row| Some(row.image_auroc.value)`; `None` when a kind lacks
+    /// it.
     #[must_use]
     pub fn mean_of_kinds(&self, figure: impl Fn(&Row) -> Option<f64>) -> Option<f64> {
         mean(self.kinds.iter().map(figure))
@@ -153,7 +153,8 @@ pub(super) const COLUMNS: [Column; 9] = [
     Column {
         key: "image_f1_max",
         title: "image F1-max",
-        meaning: "the largest F1 over all thresholds on the image scores, an upper bound: the threshold is chosen with the labels in hand",
+        meaning: "the largest F1 over all thresholds on the image scores, an upper bound: the \
+                  threshold is chosen with the labels in hand",
         figure: |r| Some(r.image_f1_max),
     },
     Column {
@@ -177,7 +178,8 @@ pub(super) const COLUMNS: [Column; 9] = [
     Column {
         key: "au_pro_0.3",
         title: "AU-PRO 0.3",
-        meaning: "area under the per-region-overlap curve up to a false-positive rate of 0.3, divided by it; 8-connected regions of equal weight",
+        meaning: "area under the per-region-overlap curve up to a false-positive rate of 0.3, divided by it; \
+                  8-connected regions of equal weight",
         figure: |r| r.pixels.map(|p| p.au_pro),
     },
     Column {

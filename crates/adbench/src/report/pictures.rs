@@ -25,7 +25,7 @@ const HEAT: [[f32; 3]; 9] = [
     [0.988, 0.998, 0.645],
 ];
 
-/// What dark and bright mean in all heat maps of a category.
+/// Scale of all heat maps of a category: the scores that are darkest and brightest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct HeatScale {
@@ -44,7 +44,7 @@ impl HeatScale {
     }
 }
 
-/// The pictures of one image, each an encoded file.
+/// Pictures of one image, each an encoded file.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Pictures {

@@ -1,11 +1,12 @@
-//! Under which protocol, with what and on what a run was measured.
+//! Provenance of a run: protocol, software and data that it was measured with.
 
 use crate::metrics::Reducer;
 use crate::protocol::{Protocol, ResizeRule, TruthRule};
 use crate::smoothing::Smoothing;
 use imgkit::resize::Kernel;
 
-/// All that a reader needs to repeat a run or to compare it with another. Figures without it are worth little.
+/// Provenance of a run: all that a reader needs to repeat it or to compare it with another. Figures without it are
+/// worth little.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Provenance {
@@ -28,7 +29,7 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// A provenance with the bilinear kernel and no seeds, versions or notes.
+    /// Creates a provenance with the bilinear kernel and no seeds, versions or notes.
     #[must_use]
     pub fn new(
         dataset: impl Into<String>,

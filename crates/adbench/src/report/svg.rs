@@ -42,7 +42,8 @@ fn frame(label: &str, x: (&str, &[(f64, String)]), y: (&str, &[(f64, String)]), 
             rect.frame x=(LEFT) y=(TOP) width=(right - LEFT) height=(bottom - TOP) {}
             (inside)
             text.axis x=((LEFT + right) / 2.0) y=(HEIGHT - 6.0) text-anchor="middle" { (x.0) }
-            text.axis transform=(format!("translate(12 {}) rotate(-90)", (TOP + bottom) / 2.0)) text-anchor="middle" { (y.0) }
+            text.axis transform=(format!("translate(12 {}) rotate(-90)", (TOP + bottom) / 2.0))
+                text-anchor="middle" { (y.0) }
         }
     }
 }

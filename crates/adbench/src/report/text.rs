@@ -1,4 +1,4 @@
-//! The formats without pictures.
+//! Report formats without pictures.
 
 use std::fmt;
 
@@ -140,7 +140,8 @@ pub(super) fn markdown(document: &Document) -> String {
 pub(super) fn about_intervals(document: &Document) -> String {
     let settings = document.categories[0].bootstrap;
     format!(
-        "In brackets: {} % percentile bootstrap intervals over test images ({} draws, seed {}). They cover the choice of test images only, not that of training images or seeds, and next to 0 and 1 they are too narrow.",
+        "In brackets: {} % percentile bootstrap intervals over test images ({} resamples, seed {}). They cover the \
+         choice of test images only, not that of training images or seeds, and next to 0 and 1 they are too narrow.",
         100.0 * settings.level(),
         settings.resamples(),
         settings.seed()
@@ -166,7 +167,8 @@ pub(super) fn latex(document: &Document) -> String {
     let lines = document.lines();
     let used = used(&lines);
     let mut text = format!(
-        "% {}\n% needs \\usepackage{{booktabs}}\n\\begin{{tabular}}{{llrr{}}}\n\\toprule\ncategory & kind & good & anomalous",
+        "% {}\n% needs \\usepackage{{booktabs}}\n\\begin{{tabular}}{{llrr{}}}\n\\toprule\n\
+         category & kind & good & anomalous",
         one_line(&document.title),
         "l".repeat(used.len())
     );

@@ -63,8 +63,8 @@ pub struct PatchDetector {
 }
 
 impl PatchDetector {
-    /// Returns the same detector with other evidence in its map. Its normal scores are dropped, because they no longer
-    /// apply: [`Threshold::calibrate`](crate::Threshold::calibrate) takes images.
+    /// Sets the evidence that the score map is made of. Its normal scores are dropped, because they no longer apply:
+    /// [`Threshold::calibrate`](crate::Threshold::calibrate) takes images.
     #[must_use]
     pub fn with_fusion(&self, fusion: Fusion) -> Self {
         let normal_scores = if fusion == self.fusion { self.normal_scores.clone() } else { Vec::new() };

@@ -39,7 +39,8 @@ pub struct Projected {
 }
 
 impl Projected {
-    /// Puts `projection` before `detector`, which must have been fitted to images that went through it.
+    /// Creates a detector that projects images by `projection` before `detector`, which must have been fitted to images
+    /// that went through it.
     pub fn new(detector: Arc<dyn Detector>, projection: ChannelProjection) -> Self {
         Self { detector, projection }
     }

@@ -11,7 +11,7 @@ use crate::training::report::RoundReport;
 const CHECKPOINT: &str = "bisqad-checkpoint-3";
 
 impl Checkpoint {
-    /// Writes the state. `run` names what it belongs to (data, parameters).
+    /// Saves the state. `run` names what it belongs to (data, parameters).
     ///
     /// # Errors
     /// [`Error::Write`] if the path cannot be written.
@@ -32,7 +32,7 @@ impl Checkpoint {
         Parts::new(CHECKPOINT, tensors).with("run", run.to_owned()).write(path)
     }
 
-    /// Reads a state that was saved for the same `run`.
+    /// Loads a state that was saved for the same `run`.
     ///
     /// # Errors
     /// [`Error::Read`] if unreadable, [`Error::Damaged`] if it is not whole, [`Error::Mismatch`] if it belongs to

@@ -9,6 +9,7 @@ pub(crate) mod loss;
 pub(crate) mod normal_cache;
 pub(crate) mod observer;
 pub(crate) mod params;
+pub(crate) mod patch_selection;
 pub(crate) mod report;
 pub(crate) mod sampler;
 pub(crate) mod shrinkage;

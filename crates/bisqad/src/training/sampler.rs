@@ -1,4 +1,4 @@
-//! Samples training batches on a worker thread, ahead of the optimizer.
+//! Sampling of training batches on a worker thread, ahead of the optimizer.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -15,11 +15,10 @@ use crate::error::Error;
 use crate::features::coreset::norms;
 use crate::features::patches;
 use crate::training::anomaly_source::{Anomaly, AnomalySource, SourceError};
-use crate::training::discriminator::{
-    PATCHES_PER_IMAGE, PatchBatch, PatchSelection, SampledPatches, VALIDATION_PATCHES,
-};
+use crate::training::discriminator::{PATCHES_PER_IMAGE, PatchBatch, SampledPatches, VALIDATION_PATCHES};
 use crate::training::normal_cache::NormalCache;
 use crate::training::params::TrainParams;
+use crate::training::patch_selection::PatchSelection;
 use crate::training::report::SampleMeta;
 use crate::training::split::Split;
 use crate::training::validation_anomalies::{LabeledDefect, ValidationAnomalies};

@@ -1,4 +1,4 @@
-//! Why an image file cannot be read.
+//! The error of reading image files.
 
 use std::error::Error as StdError;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// An image file could not be read. Every message is one line: the path, what is wrong, what to do.
+/// Failure to read an image file. Every message is one line: the path, what is wrong, what to do.
 ///
 /// Stable: the variants and [`ReadError::path`]. The type behind a boxed `source` is not: it belongs to a decoder.
 #[derive(Debug, Error)]
@@ -19,7 +19,10 @@ pub enum ReadError {
         path: PathBuf,
     },
     /// The operating system refused to read the path.
-    #[error("{}: cannot be read ({}); check that it is a file and that you may read it", .path.display(), one_line(.source))]
+    #[error(
+        "{}: cannot be read ({}); check that it is a file and that you may read it",
+        .path.display(), one_line(.source)
+    )]
     Io {
         /// The file asked for.
         path: PathBuf,
@@ -27,7 +30,10 @@ pub enum ReadError {
         source: io::Error,
     },
     /// The content is not a whole PNG, JPEG, BMP or TIFF image.
-    #[error("{}: cannot be decoded ({}); restore the file or save it again as PNG, JPEG, BMP or TIFF", .path.display(), one_line(.source))]
+    #[error(
+        "{}: cannot be decoded ({}); restore the file or save it again as PNG, JPEG, BMP or TIFF",
+        .path.display(), one_line(.source)
+    )]
     Undecodable {
         /// The file asked for.
         path: PathBuf,
@@ -44,7 +50,7 @@ pub enum ReadError {
     },
 }
 
-/// Pixels are neither gray nor RGB of 8 or 16 bits or floats.
+/// Pixel type that is neither gray nor RGB of 8 or 16 bits or floats.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("unsupported pixels ({pixel}); convert to gray or RGB with 8 or 16 bits a channel, or floats in TIFF")]
 #[non_exhaustive]
@@ -64,7 +70,7 @@ impl UnsupportedPixel {
 }
 
 impl ReadError {
-    /// The file the error is about.
+    /// Path of the file that could not be read.
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
@@ -75,7 +81,7 @@ impl ReadError {
         }
     }
 
-    /// What the operating system or the decoder said, on one line.
+    /// Message of the operating system or the decoder, on one line.
     #[must_use]
     pub fn reason(&self) -> String {
         match self {

@@ -8,7 +8,7 @@ use super::decode::read_photo;
 use super::error::{ReadError, UnsupportedPixel};
 use super::photo::Photo;
 
-/// A ground-truth mask, and whether its file held gray levels.
+/// Ground-truth mask, and whether its file held gray levels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MaskFile {
@@ -19,14 +19,14 @@ pub struct MaskFile {
 }
 
 impl MaskFile {
-    /// A mask without gray pixels.
+    /// Creates a mask whose file held no gray levels.
     #[must_use]
     pub fn new(mask: Array2<bool>) -> Self {
         Self { mask, gray_pixels: 0 }
     }
 }
 
-/// Which pixels of a mask file are part of the mask.
+/// Rule for which pixels of a mask file are part of the mask.
 ///
 /// Luma is 0.2126 R + 0.7152 G + 0.0722 B on the scale 0..=255 whatever the depth, not rounded.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

@@ -1,4 +1,4 @@
-//! Images as stored.
+//! The `Photo`: an image at the depth of its file.
 
 use ndarray::Array3;
 

@@ -15,7 +15,7 @@ pub(crate) struct Feather {
     widest: Vec<f32>,
 }
 
-/// Largest half-width, in pixels, that is told apart.
+/// Largest half-width, in pixels, that is measured.
 const MAX_HALF_WIDTH: f32 = 64.0;
 
 /// Half the side of the window over which the blur is estimated.

@@ -1,4 +1,4 @@
-//! Where the light comes from.
+//! Lights: direction and strength, and their estimation from a photo.
 
 use ndarray::ArrayView3;
 
@@ -8,7 +8,7 @@ use crate::{Domain, Error};
 const NAME: &str = "light";
 
 parameters! {
-    /// One distant light over a flat surface that is seen from above.
+    /// Distant light over a flat surface that is seen from above.
     ///
     /// Image coordinates: x to the right, y down, z towards the camera.
     ///
@@ -42,7 +42,7 @@ impl Light {
         [(c * self.azimuth.cos()) as f32, (c * self.azimuth.sin()) as f32, s as f32]
     }
 
-    /// Guesses the light from the brightness slope over the domain.
+    /// Estimates the light from the brightness slope over the domain.
     ///
     /// A plane is fitted to the mean over channels on at most 64 x 64 grid points. The light's azimuth is the slope's
     /// direction (the nearer side of a flat surface is the brighter one). The share of variance that the plane
@@ -87,7 +87,7 @@ impl Light {
     }
 }
 
-/// Where an appearance takes its light from.
+/// Source of the light of an appearance: given, or estimated from each photo.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum LightSource {

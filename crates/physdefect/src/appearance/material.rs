@@ -1,4 +1,4 @@
-//! How a surface answers light.
+//! Materials: how a surface reflects light, and named presets.
 
 use crate::Error;
 use crate::params::{self, parameters};
@@ -30,16 +30,16 @@ parameters! {
 }
 
 impl Material {
-    /// Paint, stone, unglazed ceramic, rubber.
+    /// Matte surfaces: paint, stone, unglazed ceramic, rubber.
     pub const MATTE: Self = Self { diffuse: 1.0, specular: 0.0, gloss: 3, cavity: 0.9, rim: 0.1, albedo: 0.4 };
-    /// Machined or ground metal.
+    /// Metal, machined or ground.
     pub const METAL: Self = Self { diffuse: 0.35, specular: 0.9, gloss: 4, cavity: 0.95, rim: 0.6, albedo: 0.5 };
-    /// Molded or lacquered parts, glass.
+    /// Glossy plastic: molded or lacquered parts, glass.
     pub const GLOSSY_PLASTIC: Self =
         Self { diffuse: 0.8, specular: 0.5, gloss: 6, cavity: 0.8, rim: 0.4, albedo: 0.45 };
     /// Wood and other fibrous, translucent materials.
     pub const WOOD: Self = Self { diffuse: 0.95, specular: 0.08, gloss: 3, cavity: 0.8, rim: 0.15, albedo: 0.35 };
-    /// Textiles: light is scattered between fibers, cavities stay shallow.
+    /// Fabric: light is scattered between fibers, cavities stay shallow.
     pub const FABRIC: Self = Self { diffuse: 1.0, specular: 0.0, gloss: 3, cavity: 0.65, rim: 0.0, albedo: 0.35 };
 
     /// All named materials.

@@ -1,4 +1,4 @@
-//! From relief to pixels: ratio-image rendering.
+//! Rendering of a relief to pixels by ratio images.
 //!
 //! In linear light the rendered pixel is
 //!

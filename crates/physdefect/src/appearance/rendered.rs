@@ -25,13 +25,13 @@ parameters! {
 }
 
 impl Appearance {
-    /// A material under a light that is estimated from each photo.
+    /// Creates the appearance of a material under a light that is estimated from each photo.
     #[must_use]
     pub fn new(material: Material) -> Self {
         Self { material, light: LightSource::Estimated }
     }
 
-    /// Under a known light.
+    /// Sets a known light.
     #[must_use]
     pub fn lit(self, light: Light) -> Self {
         Self { light: LightSource::Given(light), ..self }
@@ -137,10 +137,10 @@ fn check_defect(defect: &Defect, domain: &Domain) -> Result<(), Error> {
     }
 }
 
-/// A mechanism rendered onto photos: `M` draws the geometry, the [`Appearance`] lights it.
+/// Synthesizer that renders a mechanism onto photos: `M` generates the geometry, the [`Appearance`] lights it.
 ///
-/// The severity of each sample is drawn uniformly from a range (default 0 to 1). A defect that stays invisible is drawn
-/// again at another place with a relief that is half as deep again, at most six times; then [`Error::Invisible`].
+/// The severity of each sample is sampled uniformly from a range (default 0 to 1). A defect that stays invisible is
+/// drawn again at another place with a relief that is half as deep again, at most six times; then [`Error::Invisible`].
 ///
 /// ```
 /// use ndarray::Array3;
@@ -167,7 +167,7 @@ pub struct Rendered<M> {
 }
 
 impl<M: Mechanism> Rendered<M> {
-    /// Renders `model` with `appearance`, severities from 0 to 1.
+    /// Creates a synthesizer of `model` with `appearance`, severities from 0 to 1.
     ///
     /// # Errors
     /// [`Error::Parameter`] from [`Appearance::check`].
@@ -177,7 +177,7 @@ impl<M: Mechanism> Rendered<M> {
         Ok(Self { model, name, appearance, severity: (0.0, 1.0) })
     }
 
-    /// Draws severities from `low..=high`, within \[0, 1\].
+    /// Sets the range `low..=high` that severities are sampled from, within \[0, 1\].
     ///
     /// # Errors
     /// [`Error::Parameter`] if a bound is outside \[0, 1\] or `low > high`.
@@ -187,14 +187,14 @@ impl<M: Mechanism> Rendered<M> {
         Ok(self)
     }
 
-    /// Another name in records, for example to tell two parameter sets apart.
+    /// Sets the name in records, for example to distinguish two parameter sets.
     #[must_use]
     pub fn named(mut self, name: &'static str) -> Self {
         self.name = name;
         self
     }
 
-    /// The mechanism.
+    /// Mechanism that is rendered.
     pub fn model(&self) -> &M {
         &self.model
     }

@@ -1,4 +1,4 @@
-//! Relief to shading factors, row by row over the active span.
+//! Shading factors of a relief, row by row over the active span.
 
 use ndarray::ArrayView2;
 

@@ -4,13 +4,13 @@ use std::sync::LazyLock;
 
 const SIZE: usize = 4096;
 
-/// Encoded value to linear light, closed form.
+/// Converts an encoded value to linear light, in closed form.
 #[must_use]
 pub fn to_linear(v: f32) -> f32 {
     if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
 }
 
-/// Linear light to encoded value, closed form.
+/// Converts linear light to an encoded value, in closed form.
 #[must_use]
 pub fn to_encoded(v: f32) -> f32 {
     if v <= 0.003_130_8 { v * 12.92 } else { 1.055 * v.powf(1.0 / 2.4) - 0.055 }

@@ -1,4 +1,4 @@
-//! Moving the photo under a displacement field.
+//! Warping of a photo by a displacement field.
 
 use imgkit::Rect;
 use ndarray::{Array3, ArrayView2, ArrayView3};

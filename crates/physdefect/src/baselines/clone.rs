@@ -1,4 +1,4 @@
-//! Cloning a patch.
+//! Cloning of a patch.
 
 use imgkit::Rect;
 use ndarray::{Array3, ArrayView3};
@@ -25,14 +25,14 @@ impl Default for PatchCloneParams {
 }
 
 impl PatchCloneParams {
-    /// Range (low, high) that severities are drawn from, within \[0, 1\]. Default (0, 1).
+    /// Range (low, high) that severities are sampled from, within \[0, 1\]. Default (0, 1).
     #[must_use]
     pub fn with_severity(mut self, severity: (f64, f64)) -> Self {
         self.severity = severity;
         self
     }
 
-    /// Range (low, high) that severities are drawn from.
+    /// Range (low, high) that severities are sampled from.
     #[must_use]
     pub fn severity(&self) -> (f64, f64) {
         self.severity
@@ -61,8 +61,8 @@ impl PatchCloneParams {
     }
 }
 
-/// A resized patch cloned elsewhere (after NSA): a superellipse of 4 to 30 % of the domain's scale (by severity),
-/// resized by 0.7 to 1.3, its channel means shifted to those of its new place, its rim feathered.
+/// Patch cloning baseline (after NSA): a resized patch cloned elsewhere, a superellipse of 4 to 30 % of the domain's
+/// scale (by severity), resized by 0.7 to 1.3, its channel means shifted to those of its new place, its rim feathered.
 ///
 /// The patch comes from the photo itself or from supplied photos.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,4 +1,4 @@
-//! CutPaste and its scar.
+//! CutPaste and CutPaste-Scar.
 
 use imgkit::Rect;
 use ndarray::ArrayView3;
@@ -13,7 +13,7 @@ use crate::{Domain, Error, Measures, MechanismKind, Sample, SampleKey, Synthesiz
 parameters! {
     /// Parameters of [`CutPaste`].
     pub struct CutPasteParams {
-        /// Range (low, high) that severities are drawn from, within \[0, 1\]. Default (0, 1).
+        /// Range (low, high) that severities are sampled from, within \[0, 1\]. Default (0, 1).
         severity / with_severity: (f64, f64) = (0.0, 1.0),
     }
 }
@@ -63,7 +63,7 @@ impl Synthesizer for CutPaste {
 parameters! {
     /// Parameters of [`CutPasteScar`].
     pub struct CutPasteScarParams {
-        /// Range (low, high) that severities are drawn from, within \[0, 1\]. Default (0, 1).
+        /// Range (low, high) that severities are sampled from, within \[0, 1\]. Default (0, 1).
         severity / with_severity: (f64, f64) = (0.0, 1.0),
     }
 }

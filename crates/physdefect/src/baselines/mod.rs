@@ -1,5 +1,5 @@
-//! Control arms: the field's geometric augmentations behind the same trait and the same mask contract as the
-//! mechanisms, so that an ablation swaps one word. None of them is physics.
+//! Baselines: the field's geometric augmentations behind the same trait and the same mask contract as the mechanisms,
+//! so that an ablation changes a name only. None of them models physics.
 //!
 //! | type | after | what it does |
 //! |---|---|---|
@@ -65,7 +65,7 @@ use crate::{Domain, Error, Measures, MechanismKind, Sample, SampleKey};
 const ATTEMPTS: u32 = 8;
 const MIN_AREA: usize = 64;
 
-/// One try: what it drew and its measures. `boost` >= 1 grows with the tries that stayed invisible.
+/// One try: its geometry and its measures. `boost` >= 1 grows with the tries that stayed invisible.
 type Drawn = Result<(UncheckedSample, Measures), Error>;
 
 /// Draws the severity, then tries until something is visible.

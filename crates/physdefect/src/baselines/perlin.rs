@@ -27,14 +27,14 @@ impl Default for PerlinBlendParams {
 }
 
 impl PerlinBlendParams {
-    /// Range (low, high) that severities are drawn from, within \[0, 1\]. Default (0, 1).
+    /// Range (low, high) that severities are sampled from, within \[0, 1\]. Default (0, 1).
     #[must_use]
     pub fn with_severity(mut self, severity: (f64, f64)) -> Self {
         self.severity = severity;
         self
     }
 
-    /// Range (low, high) that severities are drawn from.
+    /// Range (low, high) that severities are sampled from.
     #[must_use]
     pub fn severity(&self) -> (f64, f64) {
         self.severity

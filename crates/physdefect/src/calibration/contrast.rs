@@ -1,4 +1,4 @@
-//! Gives a rendered defect a wanted mean contrast.
+//! Adjustment of a rendered defect to a wanted mean contrast.
 
 use ndarray::{Array2, Array3};
 

@@ -1,4 +1,4 @@
-//! What one image and its mask say about its defects.
+//! Measurement of the defects in one image with its mask.
 
 use imgkit::Rect;
 use imgkit::components::component_pixels;
@@ -30,7 +30,7 @@ pub(super) struct Part {
     pub(super) course: Course,
 }
 
-/// How a crack runs, from the second moments of its mask.
+/// Course of a crack, from the second moments of its mask.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Course {

@@ -3,7 +3,7 @@
 //! No training: [`fit`] measures the masks (connected parts, Zhang-Suen skeletons, exact distance transform, light
 //! inside against a ring 2 to 6 px outside) and states each prior with a 95 % interval. [`Calibration::synthesizer`]
 //! turns them into a synthesizer whose masks and contrast follow the priors: each defect is solved for the size that
-//! the same measurement would find. All lengths are in px of the images that were measured; draw samples at that
+//! the same measurement would find. All lengths are in px of the images that were measured; make samples at that
 //! resolution.
 //!
 //! ```
@@ -171,7 +171,7 @@ impl Calibration {
         self.depth.map_or(default, |d| d.median() / self.width.median())
     }
 
-    /// Cracks after the priors.
+    /// Creates a synthesizer of cracks that follow the priors.
     ///
     /// # Errors
     /// [`Error::WrongMechanism`] unless fitted as [`MechanismKind::FractureLine`]; [`Error::Parameter`] from the
@@ -180,7 +180,7 @@ impl Calibration {
         self.build::<FractureLine>(MechanismKind::FractureLine, appearance)
     }
 
-    /// Pits after the priors.
+    /// Creates a synthesizer of pits that follow the priors.
     ///
     /// # Errors
     /// [`Error::WrongMechanism`] unless fitted as [`MechanismKind::PittingLoss`]; [`Error::Parameter`] from the
@@ -189,8 +189,8 @@ impl Calibration {
         self.build::<PittingLoss>(MechanismKind::PittingLoss, appearance)
     }
 
-    /// Dents of the priors' size, one an image. A bend is lighter on one side and darker on the other; its contrast
-    /// stays the light's.
+    /// Creates a synthesizer of dents of the priors' size, one an image. A bend is lighter on one side and darker on
+    /// the other; its contrast stays the light's.
     ///
     /// # Errors
     /// [`Error::WrongMechanism`] unless fitted as [`MechanismKind::PlasticWarpage`]; [`Error::Parameter`] from the
@@ -199,7 +199,7 @@ impl Calibration {
         self.build::<PlasticWarpage>(MechanismKind::PlasticWarpage, appearance)
     }
 
-    /// The mechanism that was fitted, after the priors.
+    /// Creates a synthesizer of the mechanism that was fitted, following the priors.
     ///
     /// # Errors
     /// [`Error::Parameter`] from the appearance.

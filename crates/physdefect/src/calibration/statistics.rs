@@ -3,12 +3,12 @@
 use rand::Rng;
 use rand_distr::{Distribution, Poisson, StandardNormal};
 
-/// Two-sided 95 % point of the normal distribution; draws are cut there.
+/// Two-sided 95 % point of the normal distribution; samples are cut there.
 pub(super) const Z95: f64 = 1.959_964;
 /// Student's t, two-sided 95 %, 1 to 9 degrees of freedom (standard tables).
 const T95: [f64; 9] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
 
-/// On which scale a quantity is taken as normally distributed.
+/// Scale on which a quantity is normally distributed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Scale {
@@ -64,8 +64,8 @@ impl Prior {
         if self.scale == Scale::Log { v.exp() } else { v }
     }
 
-    /// A draw, cut at the central 95 %.
-    pub fn draw<R: Rng + ?Sized>(&self, rng: &mut R) -> f64 {
+    /// Samples a value within the central 95 %.
+    pub fn sample<R: Rng + ?Sized>(&self, rng: &mut R) -> f64 {
         self.quantile(cut_normal(rng))
     }
 }
@@ -106,8 +106,8 @@ impl CountPrior {
         Self { mean: 1.0 + mean, interval: (1.0 + low / n, 1.0 + high / n), dispersion }
     }
 
-    /// A draw, at least 1 and at most 64.
-    pub fn draw<R: Rng + ?Sized>(&self, rng: &mut R) -> usize {
+    /// Samples a number, at least 1 and at most 64.
+    pub fn sample<R: Rng + ?Sized>(&self, rng: &mut R) -> usize {
         let more = Poisson::new(self.mean - 1.0).map_or(0.0, |p| p.sample(rng));
         1 + more.min(63.0) as usize
     }

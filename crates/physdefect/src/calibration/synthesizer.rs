@@ -1,4 +1,4 @@
-//! A mechanism that draws from measured priors.
+//! A synthesizer whose defects follow measured priors.
 
 use imgkit::Rect;
 use ndarray::{Array2, Array3, ArrayView3};
@@ -21,21 +21,21 @@ const PASSES: usize = 4;
 const CLOSE: f64 = 0.02;
 /// Relative error at which another place is tried, for example where the domain's edge cuts a crack.
 const TOO_FAR: f64 = 0.1;
-/// Standard deviation that a drawn direction is shaken by, radians.
+/// Standard deviation of the noise added to a sampled direction, radians.
 const SHAKE: f64 = 0.1;
 /// Largest pit or dent, share of the domain's scale: some surround must be left.
 const MOST_OF_DOMAIN: f64 = 0.7;
 /// Defects of one sample keep this distance, px: nearer ones would be counted as one.
 const APART: usize = 4;
 
-/// Cracks, pits or dents whose number, size, width and contrast follow a [`Calibration`].
+/// Synthesizer of cracks, pits or dents whose number, size, width and contrast follow a [`Calibration`].
 ///
-/// Each defect's size is drawn from its prior within the central 95 %; the record's `severity` is where the first one
+/// Each defect's size is sampled from its prior within the central 95 %; the record's `severity` is where the first one
 /// lies between those two quantiles, on the log scale. The model behind it is solved until its visible support measures
-/// the drawn size and width, then rendered, then given the drawn contrast. Measures: those of the first defect, and
+/// the sampled size and width, then rendered, then given the sampled contrast. Measures: those of the first defect, and
 /// `count`, `target_size_px`, `target_width_px`, `target_log_contrast`, `log_contrast`.
 ///
-/// Where the domain has no room for all defects, fewer are drawn (at least one).
+/// Where the domain has no room for all defects, fewer are made (at least one).
 #[derive(Debug, Clone)]
 pub struct Calibrated {
     calibration: Calibration,
@@ -83,7 +83,7 @@ struct Wanted {
 }
 
 impl Calibrated {
-    /// A synthesizer of `M` that follows `calibration`.
+    /// Creates a synthesizer of `M` that follows `calibration`.
     ///
     /// # Errors
     /// [`Error::Parameter`] from the appearance; [`Error::WrongMechanism`] if the calibration is of another kind.
@@ -94,7 +94,7 @@ impl Calibrated {
         Ok(Self { calibration: calibration.clone(), appearance, name: M::CALIBRATED_NAME, mechanism })
     }
 
-    /// The priors.
+    /// Priors that the defects follow.
     #[must_use]
     pub fn calibration(&self) -> &Calibration {
         &self.calibration
@@ -163,8 +163,8 @@ impl Calibrated {
     ) -> Result<Sample, Error> {
         let c = &self.calibration;
         let bends = c.mechanism == MechanismKind::PlasticWarpage;
-        let count = if bends { 1 } else { c.count.draw(rng) };
-        let target = c.log_contrast.draw(rng);
+        let count = if bends { 1 } else { c.count.sample(rng) };
+        let target = c.log_contrast.sample(rng);
         // An 8-bit level on mid gray (encoded slope 0.2 per unit of relative light) over the full change of the defect.
         let visible = if bends { 0.5 } else { (0.02 / target.exp_m1().abs()).clamp(0.02, 0.5) as f32 };
         let mut severity = 0.5;
@@ -175,7 +175,7 @@ impl Calibrated {
             let z = cut_normal(rng);
             let most = if c.mechanism == MechanismKind::FractureLine { 1.0 } else { MOST_OF_DOMAIN } * domain.scale();
             let course = self.course(rng);
-            let wanted = Wanted { size: c.size.quantile(z).min(most), width: c.width.draw(rng), visible, course };
+            let wanted = Wanted { size: c.size.quantile(z).min(most), width: c.width.sample(rng), visible, course };
             let mut best: Option<(f64, Defect)> = None;
             for _ in 0..PLACES {
                 let (off, defect) = match self.solve(domain, wanted, rng.next_u64()) {

@@ -1,4 +1,4 @@
-//! Cracks of a given length, opening and course.
+//! Calibration of the crack model: cracks of a given length, opening and course.
 
 use std::f64::consts::FRAC_PI_2;
 

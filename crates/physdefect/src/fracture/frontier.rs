@@ -1,4 +1,4 @@
-//! The published crack recipe as a second model.
+//! The `PaperFrontier` model: the published crack recipe, for comparison.
 
 use rand::{Rng, RngCore};
 use rand_distr::{Distribution, StandardNormal};
@@ -23,7 +23,7 @@ parameters! {
         length / with_length: (f64, f64) = (0.05, 0.60),
         /// Chance per step that a frontier branches, in \[0, 0.5\]. Default 0.012.
         branch / with_branch: f64 = 0.012,
-        /// Branch angle bounds, radians in \[0, 2\]; the sign is drawn. Default (0.35, 1.05).
+        /// Branch angle bounds, radians in \[0, 2\]; the sign is random. Default (0.35, 1.05).
         branch_angle / with_branch_angle: (f64, f64) = (0.35, 1.05),
         /// Standard deviation of the heading's change per step, radians in \[0, 1\]. Default 0.12.
         wander / with_wander: f64 = 0.12,
@@ -90,7 +90,8 @@ pub fn frontier_half_width(w0: f64, alpha: f64, eps: f64) -> f64 {
     r
 }
 
-/// Frontiers that step through the domain, branch at random and are thickened by an exponential threshold.
+/// Published crack recipe: frontiers that step through the domain, branch at random and are thickened by an exponential
+/// threshold.
 ///
 /// Published: frontier update (dy, dx), branching probability with a rotation by a sampled angle, skeleton, threshold
 /// of the distance to it, Perlin noise. Ours: the heading's random walk, the taper along the arc, and that noise
@@ -106,7 +107,7 @@ built_from!(PaperFrontier, FrontierParams, mechanism NAME);
 
 impl PaperFrontier {
     /// The skeleton: one polyline per frontier, the first one first. Stops at the domain's edge. The walk is always the
-    /// longest one, cut to `steps`: so that neither path nor draws depend on the severity.
+    /// longest one, cut to `steps`: so that neither path nor random stream depends on the severity.
     fn skeleton(&self, domain: &Domain, steps: usize, longest: usize, rng: &mut dyn RngCore) -> Vec<Vec<[f64; 2]>> {
         let p = &self.params;
         let mut best: Vec<(usize, Vec<[f64; 2]>)> = Vec::new();
@@ -174,7 +175,7 @@ impl Mechanism for PaperFrontier {
         let scale = domain.scale();
         let length = |s: f64| (scale * p.length.0 * (p.length.1 / p.length.0).powf(s)).max(6.0) as usize;
         let (steps, longest) = (length(severity), length(1.0));
-        let perlin = Perlin::draw(rng);
+        let perlin = Perlin::from_rng(rng);
         let lines = self.skeleton(domain, steps, longest, rng);
         if lines.is_empty() {
             return Err(small());
@@ -244,7 +245,7 @@ mod tests {
         // Uniform between the bounds.
         let (mean, error) = (turned / f64::from(branches), 0.4 / (12.0 * f64::from(branches)).sqrt());
         assert!((mean - 0.7).abs() < 4.0 * error, "mean turn {mean}");
-        // One Bernoulli draw a step; the last step's branch has no length left.
+        // One Bernoulli trial a step; the last step's branch has no length left.
         let expected = rate * steps as f64;
         assert!((f64::from(branches) - expected).abs() < 4.0 * expected.sqrt(), "{branches} branches for {expected}");
         assert!(

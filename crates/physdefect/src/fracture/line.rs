@@ -52,7 +52,7 @@ pub struct FractureLine {
 
 built_from!(FractureLine, FractureParams, mechanism NAME);
 
-/// A grown crack before it is drawn.
+/// Crack as grown, before it is rendered.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Crack {
@@ -65,7 +65,7 @@ pub struct Crack {
 }
 
 impl FractureLine {
-    /// Grows a crack without drawing it.
+    /// Grows a crack without rendering it.
     ///
     /// # Errors
     /// [`Error::Parameter`] for the severity, [`Error::DomainTooSmall`] if the domain has fewer than 64 px or no site

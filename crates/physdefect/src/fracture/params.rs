@@ -17,7 +17,8 @@ parameters! {
         /// Largest opening at severity 0 and 1, share of the scale, in \[0.001, 0.1\]; at least 0.8 px. Default (1/256,
         /// 6/256).
         opening / with_opening: (f64, f64) = (1.0 / 256.0, 6.0 / 256.0),
-        /// Direction of the largest principal stress, radians; `None` draws it. A crack runs across it. Default `None`.
+        /// Direction of the largest principal stress, radians; `None` samples it. A crack runs across it. Default
+        /// `None`.
         stress_angle / with_stress_angle: Option<f64> = None,
         /// s2/s1 in \[-1, 0.95\]. 0 is uniaxial tension, 0.95 leaves the direction almost free. Default 0.
         stress_ratio / with_stress_ratio: f64 = 0.0,

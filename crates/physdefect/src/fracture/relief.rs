@@ -1,11 +1,11 @@
-//! A crack's polyline as relief and coverage in its own box.
+//! Rasterization of a crack's polyline to relief and coverage in its own box.
 
 use imgkit::Rect;
 use ndarray::Array2;
 
 use crate::Domain;
 
-/// A polyline with an opening at each vertex.
+/// Branch of a crack: a polyline with an opening at each vertex.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Branch {

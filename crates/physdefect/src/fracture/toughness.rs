@@ -1,11 +1,11 @@
-//! Fracture toughness from grain to grain.
+//! Toughness fields: fracture toughness that varies from grain to grain.
 
 use crate::noise::{GaussianField, hash2, unit};
 use crate::{Error, params};
 
 const NAME: &str = "toughness";
 
-/// How the toughness varies in space; both are mean 1 (K_c / K_c0).
+/// Spatial variation of the toughness; both are mean 1 (K_c / K_c0).
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Toughness {
@@ -40,7 +40,7 @@ impl Toughness {
     }
 }
 
-/// A drawn toughness field, evaluated point by point.
+/// Random toughness field, evaluated point by point.
 #[derive(Debug, Clone, Copy)]
 pub struct ToughnessField {
     kind: Toughness,
@@ -51,7 +51,7 @@ pub struct ToughnessField {
 }
 
 impl ToughnessField {
-    /// A field with `grain` px grains.
+    /// Creates a field with grains of `grain` px.
     #[must_use]
     pub fn new(kind: Toughness, grain: f64, seed: u64) -> Self {
         let weibull_scale = match kind {
@@ -61,7 +61,7 @@ impl ToughnessField {
         Self { kind, noise: GaussianField::new(seed), seed, per_px: 1.0 / grain, weibull_scale }
     }
 
-    /// K_c / K_c0 at (row, column), px.
+    /// Relative toughness K_c / K_c0 at (row, column), px.
     #[inline]
     #[must_use]
     pub fn at(&self, y: f64, x: f64) -> f64 {

@@ -1,4 +1,4 @@
-//! One pit of a given diameter and depth.
+//! Calibration of the pit model: one pit of a given diameter and depth.
 
 use super::{Interaction, Nucleation, PitShape, PittingLoss, PittingParams, Product, Susceptibility};
 use crate::Error;

@@ -8,7 +8,7 @@ use ndarray::Array2;
 use crate::Error;
 use crate::params::check_size;
 
-/// A point the front starts from.
+/// Starting point of a front.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Seed {
     /// Row of the point; pixel centers are whole numbers.
@@ -21,7 +21,7 @@ pub struct Seed {
     pub speed_factor: f64,
 }
 
-/// What [`fast_march`] returns.
+/// Arrival times of a spreading front, as [`fast_march`] returns them.
 #[derive(Debug, Clone)]
 pub struct Front {
     /// Arrival time `(h, w)`; infinity where the front did not come before the stop time.

@@ -1,4 +1,4 @@
-//! How fast a pit deepens, what it weighs and what its cross-section looks like.
+//! Kinetics of pits: growth law, dissolved mass and cross-section.
 
 /// Faraday's constant, C/mol (exact in the SI of 2019).
 pub const FARADAY: f64 = 96_485.332_12;
@@ -32,7 +32,7 @@ impl PowerLaw {
     }
 }
 
-/// A metal that dissolves: what Faraday's law needs.
+/// Metal that dissolves, with the constants of Faraday's law.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Metal {
@@ -58,7 +58,7 @@ impl Metal {
         charge_c * self.molar_mass / (self.valence * FARADAY)
     }
 
-    /// The charge in coulombs that dissolves `mass_g` grams.
+    /// Charge in coulombs that dissolves `mass_g` grams.
     #[must_use]
     pub fn charge_c(&self, mass_g: f64) -> f64 {
         mass_g * self.valence * FARADAY / self.molar_mass

@@ -41,7 +41,7 @@ const VISIBLE_WEIGHT: f32 = 0.05;
 
 /// Pitting corrosion as a physical process; **severity is exposure time**.
 ///
-/// One call draws every birth of the longest exposure once; severity then only decides how long the surface was
+/// One call samples every birth of the longest exposure once; severity then only decides how long the surface was
 /// exposed. Longer exposure lets more pits be born and each spread and deepen, so the lost volume (`volume_px3`, the
 /// size measure) can never fall with severity.
 ///
@@ -128,10 +128,10 @@ impl Mechanism for PittingLoss {
         if domain.area() < LEAST_AREA {
             return Err(Error::DomainTooSmall { model: MODEL, found: domain.area(), needed: LEAST_AREA });
         }
-        // Everything random is drawn for the longest exposure, so that severity only cuts it in time.
+        // Everything random is sampled for the longest exposure, so that severity only cuts it in time.
         let scale = domain.scale();
         let grain_key: u64 = rng.random();
-        let mottle = Perlin::draw(rng);
+        let mottle = Perlin::from_rng(rng);
         let nuclei = self.params.nucleation.sample(domain, self.params.exposure_years.1, rng);
         let median = self.median_law(scale);
         let now = self.exposure(severity);

@@ -1,11 +1,11 @@
-//! Where and when pits are born.
+//! Nucleation of pits: a random process in time and space.
 
 use rand::{Rng, RngCore};
 use rand_distr::{Distribution, Normal, Poisson};
 
 use crate::Domain;
 
-/// A pit's birth.
+/// Birth of a pit: time and place.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Nucleus {
@@ -17,7 +17,7 @@ pub struct Nucleus {
     pub time: f64,
 }
 
-/// How susceptible the surface is, s(x).
+/// Susceptibility s(x) of the surface to pitting.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -31,7 +31,7 @@ pub enum Susceptibility {
     },
 }
 
-/// How pits influence each other's birth.
+/// Interaction of pits: how one influences the birth of others.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -74,15 +74,15 @@ pub struct Nucleation {
 pub(super) const MOST_PITS: f64 = 10_000.0;
 
 impl Nucleation {
-    /// Expected births in `years`, not counting the first.
+    /// Expected number of births in `years`, not counting the first.
     #[must_use]
     pub fn expected(&self, years: f64) -> f64 {
         self.rate * self.decay * -(-years / self.decay).exp_m1()
     }
 
-    /// All births in `years`, in order of time; the first is at time zero.
+    /// Samples all births in `years`, in order of time; the first is at time zero.
     ///
-    /// The list for a shorter time is the beginning of the list for a longer one only if it is cut from it: draw once
+    /// The list for a shorter time is the beginning of the list for a longer one only if it is cut from it: sample once
     /// for the longest exposure and keep the births before the exposure wanted.
     pub fn sample(&self, domain: &Domain, years: f64, rng: &mut dyn RngCore) -> Vec<Nucleus> {
         let scale = domain.scale();

@@ -57,8 +57,9 @@ impl PolygonParams {
     }
 }
 
-/// Random polygons inside the foreground, grown by boundary expansions and modulated by Perlin noise: what is publicly
-/// known of the paper's corrosion masks (arXiv 2504.12970, from secondary summaries; numbers and the relief are ours).
+/// Published corrosion recipe: random polygons inside the foreground, grown by boundary expansions and modulated by
+/// Perlin noise: what is publicly known of the paper's corrosion masks (arXiv 2504.12970, from secondary summaries;
+/// numbers and the relief are ours).
 ///
 /// Each expansion adds a pixel next to the blob with probability p (1 + c nu), nu the Perlin noise at that pixel. A
 /// pixel's depth grows with the number of expansions since it joined, modulated by the same noise. **Severity is the
@@ -151,7 +152,7 @@ impl Mechanism for PaperPolygon {
             return Err(Error::DomainTooSmall { model: MODEL, found: domain.area(), needed: LEAST_AREA });
         }
         let scale = domain.scale();
-        let noise = Noise { perlin: Perlin::draw(rng), per_px: 1.0 / (self.params.noise_scale * scale) };
+        let noise = Noise { perlin: Perlin::from_rng(rng), per_px: 1.0 / (self.params.noise_scale * scale) };
         let chance_key: u64 = rng.random();
         let (height, width) = domain.dim();
         // The blobs aggregate: every polygon after the first lies within a few radii of an earlier one.
@@ -341,7 +342,7 @@ mod tests {
             .map(|seed| {
                 let key = SampleKey { seed, index: 0 };
                 let d = model.generate(&domain, 1.0, &mut key.rng()).unwrap();
-                let noise = Noise { perlin: Perlin::draw(&mut key.rng()), per_px: 1.0 / (0.1 * 256.0) };
+                let noise = Noise { perlin: Perlin::from_rng(&mut key.rng()), per_px: 1.0 / (0.1 * 256.0) };
                 let mean = |joined: bool| {
                     let on = d.opacity.indexed_iter().filter(|(_, o)| (**o > 0.0) == joined);
                     let nu: Vec<f64> = on.map(|((y, x), _)| noise.at(y + d.bbox.top, x + d.bbox.left)).collect();

@@ -11,7 +11,12 @@ parameters! {
         /// Birth process. Default 11 births a year, used up in 2.5 years, on a patch of 0.10 scale, independent (chosen
         /// so that the default severities cover 0.2 % to 6 % of the domain). Rate at least 0 and low enough for 10 000
         /// births, decay in \[1e-6, 1e6\] years, lengths in \[0.0001, 1\].
-        nucleation / with_nucleation: Nucleation = Nucleation { rate: 11.0, decay: 2.5, susceptibility: Susceptibility::Patch { radius: 0.10 }, interaction: Interaction::Independent, },
+        nucleation / with_nucleation: Nucleation = Nucleation {
+            rate: 11.0,
+            decay: 2.5,
+            susceptibility: Susceptibility::Patch { radius: 0.10 },
+            interaction: Interaction::Independent,
+        },
         /// Exposure at severity 0 and at severity 1, years, 0.001 <= first <= last <= 1000; between them it grows
         /// geometrically. Default (1, 4).
         exposure_years / with_exposure_years: (f64, f64) = (1.0, 4.0),

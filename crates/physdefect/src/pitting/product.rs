@@ -2,7 +2,7 @@
 
 use crate::pitting::Metal;
 
-/// A family of corrosion products.
+/// Family of corrosion products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -31,7 +31,7 @@ impl Product {
         }
     }
 
-    /// The metal it comes from, for Faraday's law; iron where there is no product.
+    /// Metal that the product comes from, for Faraday's law; iron where there is no product.
     #[must_use]
     pub fn metal(self) -> Metal {
         match self {

@@ -1,4 +1,4 @@
-//! Bends of a given diameter.
+//! Calibration of the plate model: bends of a given diameter.
 
 use super::{PlasticWarpage, WarpageParams};
 use crate::Error;

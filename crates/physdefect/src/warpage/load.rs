@@ -1,4 +1,4 @@
-//! What bends the plate.
+//! Loads that bend the plate.
 
 use std::f64::consts::{PI, TAU};
 
@@ -19,7 +19,7 @@ pub enum Load {
     HotSpot,
 }
 
-/// A load's random outline, drawn before its strength is known.
+/// Random outline of a load, sampled before its strength is known.
 #[derive(Debug, Clone)]
 pub(crate) struct Footprint {
     load: Load,

@@ -8,7 +8,7 @@ parameters! {
     /// Parameters of [`PlasticWarpage`](super::PlasticWarpage); the defaults make dents and creases of cold-rolled
     /// steel sheet, 15 % to 45 % of the domain's scale across.
     pub struct WarpageParams {
-        /// Loads to draw from with equal chance, at least one. Default indenter and line.
+        /// Loads that are chosen with equal chance, at least one. Default indenter and line.
         loads / with_loads: Vec<Load> = vec![Load::Indenter, Load::Line],
         /// Width of the visible bend at severity 0 and 1, fraction of the scale, 0 < first <= last <= 1. Default (0.15,
         /// 0.45). A patch of load is 0.58 of it wide, a line 0.9 of it long; with the defaults a dent shows on 0.8 of
@@ -17,9 +17,9 @@ parameters! {
         /// Load over first-yield load at severity 0 and 1, 1 < first <= last <= 10: at or below 1 nothing stays.
         /// Default (5.5, 6).
         load_ratio / with_load_ratio: (f64, f64) = (5.5, 6.0),
-        /// Plate thickness, fraction of the scale, in (0, 0.5\]. Default 0.007 (1.8 px on 256 px).
+        /// Plate thickness, fraction of the scale, in \[1e-6, 0.5\]. Default 0.007 (1.8 px on 256 px).
         thickness / with_thickness: f64 = 0.007,
-        /// Yield strain sigma_y / E, in (0, 0.1\]. Default 0.003 (600 MPa over 200 GPa, cold-rolled steel); about 0.02
+        /// Yield strain sigma_y / E, in \[1e-6, 0.1\]. Default 0.003 (600 MPa over 200 GPa, cold-rolled steel); about 0.02
         /// for a polymer.
         yield_strain / with_yield_strain: f64 = 0.003,
         /// Poisson's ratio, in \[0, 0.5\]. Default 0.3; about 0.4 for a polymer.
@@ -52,14 +52,14 @@ impl WarpageParams {
         require(a > 1.0 && a <= 10.0, MODEL, "load_ratio.0", a, "in (1, 10] first-yield loads")?;
         require(b >= a && b <= 10.0, MODEL, "load_ratio.1", b, "at least the first and at most 10")?;
         require(
-            self.thickness > 0.0 && self.thickness <= 0.5,
+            (1e-6..=0.5).contains(&self.thickness),
             MODEL,
             "thickness",
             self.thickness,
-            "in (0, 0.5] domain scales",
+            "in [1e-6, 0.5] domain scales",
         )?;
         let e = self.yield_strain;
-        require(e > 0.0 && e <= 0.1, MODEL, "yield_strain", e, "in (0, 0.1]")?;
+        require((1e-6..=0.1).contains(&e), MODEL, "yield_strain", e, "in [1e-6, 0.1]")?;
         require((0.0..=0.5).contains(&self.poisson), MODEL, "poisson", self.poisson, "in [0, 0.5]")?;
         let f = self.foundation_length;
         require((0.1..=100.0).contains(&f), MODEL, "foundation_length", f, "in [0.1, 100] footprint widths")?;

@@ -1,4 +1,4 @@
-//! Elastic-plastic bending and what stays after unloading.
+//! Elastic-plastic bending and the permanent shape after unloading.
 
 use super::plate::{Plate, Tensor};
 
@@ -35,7 +35,7 @@ pub struct Residual {
     pub change: f64,
 }
 
-/// How far to iterate.
+/// Tolerance of the iteration: when to stop.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tolerance {
     /// Stop when the deflection changes by less than this fraction of its size.
@@ -147,7 +147,7 @@ impl Plate {
         Residual { loaded, residual, peak_curvature_ratio: peak, yielded_fraction, iterations, change }
     }
 
-    /// Equivalent elastic moment at every node of a deflection, largest value.
+    /// Largest equivalent elastic moment at the nodes of a deflection.
     #[must_use]
     pub fn peak_equivalent_moment(&self, deflection: &[f64], thermal: &[f64]) -> f64 {
         let (ny, nx) = self.dim();

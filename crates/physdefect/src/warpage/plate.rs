@@ -7,7 +7,7 @@ use crate::params::require;
 
 const MODEL: &str = "plate";
 
-/// A thin plate, simply supported on all four edges, on a grid of `ny` x `nx` interior nodes.
+/// Thin plate, simply supported on all four edges, on a grid of `ny` x `nx` interior nodes.
 ///
 /// Kirchhoff's equation with an optional elastic foundation, D laplacian^2 w + K w = q, in second-order central
 /// differences. The edge condition (w = 0 and no edge moment) makes sines the eigenvectors of the discrete Laplacian,
@@ -53,8 +53,8 @@ impl Tensor {
 }
 
 impl Plate {
-    /// A plate of `length_y` x `length_x` with `ny` x `nx` interior nodes (1..=512 each), flexural rigidity D (> 0),
-    /// Poisson's ratio in (-1, 0.5\] and foundation modulus K (>= 0; 0 for none).
+    /// Creates a plate of `length_y` x `length_x` with `ny` x `nx` interior nodes (1..=512 each), flexural rigidity D
+    /// (> 0), Poisson's ratio in (-1, 0.5\] and foundation modulus K (>= 0; 0 for none).
     ///
     /// # Errors
     /// [`Error::Parameter`] outside the ranges.
@@ -90,7 +90,7 @@ impl Plate {
         Ok(Self { ny, nx, hy, hx, rigidity, poisson, sine_y: sine_matrix(ny), sine_x: sine_matrix(nx), response })
     }
 
-    /// Nodes, `(ny, nx)`.
+    /// Number of interior nodes, `(ny, nx)`.
     #[must_use]
     pub fn dim(&self) -> (usize, usize) {
         (self.ny, self.nx)

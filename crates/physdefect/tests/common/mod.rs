@@ -34,7 +34,7 @@ pub fn synthesizers() -> Vec<Box<dyn Synthesizer>> {
 pub fn photo(kind: u32, h: usize, w: usize, c: usize, rng: &mut ChaCha8Rng) -> Array3<u8> {
     let base: f64 = rng.random_range(0.15..0.85);
     let (gy, gx): (f64, f64) = (rng.random_range(-0.3..0.3), rng.random_range(-0.3..0.3));
-    let perlin = Perlin::draw(rng);
+    let perlin = Perlin::from_rng(rng);
     Array3::from_shape_fn((h, w, c), |(y, x, k)| {
         let (v, u) = (y as f64 / h as f64, x as f64 / w as f64);
         let value = match kind % 5 {

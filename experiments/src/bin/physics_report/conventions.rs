@@ -1,4 +1,4 @@
-//! What every synthesizer promises, counted.
+//! Counts of what every synthesizer promises.
 
 use crate::physdefect::appearance::{Appearance, Light, Material};
 use crate::physdefect::fracture::{FractureLine, PaperFrontier};
@@ -61,7 +61,7 @@ fn scene(index: u64) -> Result<(Array3<f32>, Domain), Error> {
 fn photo(kind: u64, (h, w, c): (usize, usize, usize), rng: &mut ChaCha8Rng) -> Array3<f32> {
     let base: f64 = rng.random_range(0.15..0.85);
     let (gy, gx): (f64, f64) = (rng.random_range(-0.3..0.3), rng.random_range(-0.3..0.3));
-    let perlin = Perlin::draw(rng);
+    let perlin = Perlin::from_rng(rng);
     Array3::from_shape_fn((h, w, c), |(y, x, k)| {
         let (v, u) = (y as f64 / h as f64, x as f64 / w as f64);
         let value = match kind {

@@ -1,4 +1,4 @@
-//! The ranks of scores among many sorted keys, by a table instead of a binary search for each.
+//! Ranks of scores among many sorted keys, by a table instead of a binary search for each.
 //!
 //! The keys' range is cut into equal cells, and each cell into words of 32 equal slots: about one word for each key in
 //! the cell, so that crowded ranges are cut finer. A word knows the keys below it and which of its slots hold a key.

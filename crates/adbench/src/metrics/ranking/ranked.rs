@@ -1,4 +1,4 @@
-//! Where the anomalous scores stand among the normal ones: all that AUROC, AP, F1 and AU-PRO depend on.
+//! Ranks of the anomalous scores among the normal ones: all that AUROC, AP, F1 and AU-PRO depend on.
 
 use rayon::prelude::*;
 
@@ -7,7 +7,7 @@ use super::keys::{ScoreKey, key};
 use crate::metrics::check::check_finite;
 use crate::metrics::error::MetricError;
 
-/// The distinct anomalous scores and the number of normal scores around each. Public for a sealed trait only.
+/// Distinct anomalous scores and the number of normal scores around each. Public for a sealed trait only.
 #[derive(Debug, Clone)]
 pub struct Ranked<K> {
     source: Source<K>,

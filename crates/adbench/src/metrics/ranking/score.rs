@@ -4,7 +4,7 @@ use super::auroc32::auroc32;
 use super::ranked::Ranked;
 use crate::metrics::error::MetricError;
 
-/// The types that scores may have: `f32` and `f64`.
+/// Types that scores may have: `f32` and `f64`.
 ///
 /// Scores of 64 bits are compared as they are, never rounded to 32; they cost twice the memory and several times the
 /// time. The trait is sealed.
@@ -17,7 +17,7 @@ pub(crate) mod sealed {
     use super::{MetricError, Ranked};
     use crate::metrics::ranking::keys::ScoreKey;
 
-    /// What the metrics need of a score.
+    /// Operations that the metrics need of a score type.
     #[allow(unreachable_pub)] // sealed: nothing outside the crate can name it
     pub trait Rank: ScoreKey {
         /// The scores in order, each class on its own.

@@ -1,4 +1,4 @@
-//! From a mask to the operators of every grid.
+//! Setup of the operators of every grid from a mask.
 //!
 //! A coarser operator is the Galerkin product `P^T A P` of the Laplacian with the bilinear interpolation `P`; far from
 //! the region's edge that is one and the same stencil, so only cells near the edge are computed one by one. The
