@@ -152,7 +152,9 @@ proptest! {
     }
 
     #[test]
-    fn no_parameter_panics_or_hangs(v in prop::collection::vec(any_number(), 8), count in 0usize..2000, seed: u64) {
+    fn no_parameter_panics_or_hangs(
+        v in prop::collection::vec(any_number(), 8), count in 0usize..2000, seed: u64,
+    ) {
         let p = PittingParams::default;
         let interaction = Interaction::Thomas { pits_per_cluster: v[2], spread: v[3] };
         let nucleation =

@@ -19,8 +19,8 @@ parameters! {
         load_ratio / with_load_ratio: (f64, f64) = (5.5, 6.0),
         /// Plate thickness, fraction of the scale, in \[1e-6, 0.5\]. Default 0.007 (1.8 px on 256 px).
         thickness / with_thickness: f64 = 0.007,
-        /// Yield strain sigma_y / E, in \[1e-6, 0.1\]. Default 0.003 (600 MPa over 200 GPa, cold-rolled steel); about 0.02
-        /// for a polymer.
+        /// Yield strain sigma_y / E, in \[1e-6, 0.1\]. Default 0.003 (600 MPa over 200 GPa, cold-rolled steel); about
+        /// 0.02 for a polymer.
         yield_strain / with_yield_strain: f64 = 0.003,
         /// Poisson's ratio, in \[0, 0.5\]. Default 0.3; about 0.4 for a polymer.
         poisson / with_poisson: f64 = 0.3,
