@@ -167,7 +167,7 @@ impl PhotoSet {
         let pixels = match side {
             Some(side) if (height, width) != (side, side) => {
                 let (to, kernel) = ((side, side), square_kernel((height, width), side));
-                resize(pixels.mapv(|v| f32::from(v) / 255.0).view(), to, kernel)
+                resize(pixels.mapv(imgkit::level::from_u8).view(), to, kernel)
                     .map_err(|e| fail(format!("{}: {e}", path.display())))?
                     .mapv(to_u8)
             }
@@ -216,7 +216,7 @@ fn eight_bits(photo: Photo) -> Array3<u8> {
 }
 
 fn estimated(pixels: &Array3<u8>) -> Result<Domain, Refused> {
-    let photo = pixels.mapv(|v| f32::from(v) / 255.0);
+    let photo = pixels.mapv(imgkit::level::from_u8);
     match estimate_foreground(photo.view()) {
         Ok(foreground) => foreground.into_domain(),
         Err(Refused::NoForeground { .. }) => Domain::full(photo.dim().0, photo.dim().1), // a uniform photo

@@ -61,7 +61,7 @@ pub(super) fn render_first(
 }
 
 pub(super) fn to_f32(pixels: &Array3<u8>) -> Array3<f32> {
-    pixels.mapv(|v| f32::from(v) / 255.0)
+    pixels.mapv(imgkit::level::from_u8)
 }
 
 /// Area and bounding box of a mask.

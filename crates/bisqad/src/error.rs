@@ -2,9 +2,7 @@
 //!
 //! Stable: the variants, their fields, and that `source()` gives the cause. The words of the messages may change.
 
-use std::path::PathBuf;
-
-use imgkit::file::WriteError;
+use frozen_backbone::model_file::ModelFileError;
 use imgkit::{ParameterError, Size};
 
 /// Boxed cause of an error, of a type that is not part of the stable interface.
@@ -104,37 +102,9 @@ pub enum Error {
         /// Finished rounds.
         rounds: usize,
     },
-    /// A file belongs to another detector, backbone, run or version of the format.
-    #[error("{}: {field} is `{found}`, expected `{expected}`: it was saved by another detector", path.display())]
-    Mismatch {
-        /// The file.
-        path: PathBuf,
-        /// Metadata field that differs.
-        field: &'static str,
-        /// Value in the file.
-        found: String,
-        /// Value needed.
-        expected: String,
-    },
-    /// A file cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Failure of the operating system.
-        source: std::io::Error,
-    },
-    /// A file is not whole.
-    #[error("{} is damaged: {source}; make it again", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: Cause,
-    },
-    /// A file cannot be written.
+    /// A file cannot be read or written, is damaged, or belongs to another model.
     #[error(transparent)]
-    Write(#[from] WriteError),
+    File(#[from] ModelFileError),
     /// A detector has no file format.
     #[error("a detector called `{detector}` cannot be saved: only those of this crate can, alone or in each other")]
     Unsaved {

@@ -22,7 +22,7 @@ pub use detectors::tiled::Tiled;
 pub use detectors::{Detector, Prediction};
 pub use error::{DefectError, Error};
 pub use features::projection::ChannelProjection;
-pub use persistence::format::{Parts, Persist};
+pub use persistence::format::Persist;
 pub use persistence::load::{load, save};
 pub use training::anomaly_source::{Anomaly, AnomalySource, SourceError};
 pub use training::checkpoint::Checkpoint;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests, which the lint's own exception for tests does not reach
 
+use frozen_backbone::model_file::ModelFileError;
 use std::sync::Arc;
 
 use bisqad::{
@@ -110,9 +111,15 @@ fn saved_baselines_predict_the_same_and_know_whose_they_are() {
     assert_eq!(again.predict(image.view()).unwrap(), memory.predict(image.view()).unwrap());
     assert_eq!(threshold(&again, 0.0), threshold(&memory, 0.0));
     // one is not the other, nor another backbone's
-    assert!(matches!(GaussianDetector::load(&two, net()), Err(Error::Mismatch { field: "format", .. })));
+    assert!(matches!(
+        GaussianDetector::load(&two, net()),
+        Err(Error::File(ModelFileError::Mismatch { field: "format", .. }))
+    ));
     let other = Arc::new(EfficientNetLite0::pretrained().unwrap().with_hash(7));
-    assert!(matches!(MemoryDetector::load(&two, other), Err(Error::Mismatch { field: "backbone_hash", .. })));
+    assert!(matches!(
+        MemoryDetector::load(&two, other),
+        Err(Error::File(ModelFileError::Mismatch { field: "backbone_hash", .. }))
+    ));
 }
 
 /// All that can hold another, one in the other, in one file.
@@ -160,16 +167,16 @@ fn a_file_finds_its_backbone_or_says_which_it_wants() {
     let again = load(&file, &[other.clone(), net()]).unwrap();
     assert_eq!(again.predict(part(5).view()).unwrap(), both.predict(part(5).view()).unwrap());
     match load(&file, &[net()]) {
-        Err(Error::Mismatch { field: "backbone_hash", found, expected, .. }) => {
+        Err(Error::File(ModelFileError::Mismatch { field: "backbone_hash", found, expected, .. })) => {
             assert_eq!((found.as_str(), expected), ("0000000000000007", format!("{:016x}", net().hash())));
         }
         other => panic!("{other:?}"),
     }
-    assert!(matches!(load(&file, &[]), Err(Error::Mismatch { field: "backbone", .. })));
+    assert!(matches!(load(&file, &[]), Err(Error::File(ModelFileError::Mismatch { field: "backbone", .. }))));
     // a quality estimator's or a checkpoint's file is not a detector's; nor is half of one
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
-    assert!(matches!(load(&file, &[other, net()]), Err(Error::Damaged { .. })));
+    assert!(matches!(load(&file, &[other, net()]), Err(Error::File(ModelFileError::Damaged { .. }))));
     let brightness = Ensemble::new(Arc::new(Brightness(1.0, 0.0)), Arc::new(gaussian(net(), 8)), &normals).unwrap();
     assert!(matches!(brightness.save(&file), Err(Error::Unsaved { detector: "brightness" })));
     assert_eq!(std::fs::read(&file).unwrap().len(), bytes.len() / 2, "a refused save wrote something");

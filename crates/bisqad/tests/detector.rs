@@ -1,6 +1,7 @@
 //! The whole training on small synthetic textures.
 #![allow(clippy::unwrap_used)] // a test may panic
 
+use frozen_backbone::model_file::ModelFileError;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -138,7 +139,10 @@ fn an_interrupted_run_resumes_to_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.checkpoint");
     observer.1.unwrap().save(&path, "textures").unwrap();
-    assert!(matches!(Checkpoint::load(&path, "pills"), Err(Error::Mismatch { field: "run", .. })));
+    assert!(matches!(
+        Checkpoint::load(&path, "pills"),
+        Err(Error::File(ModelFileError::Mismatch { field: "run", .. }))
+    ));
     let resumed = train_with(params(), Some(Checkpoint::load(&path, "textures").unwrap()), &mut NoObserver).unwrap();
     let image = texture(60);
     assert_eq!(resumed.detector.predict(image.view()).unwrap(), whole.detector.predict(image.view()).unwrap());
@@ -157,10 +161,13 @@ fn a_saved_detector_predicts_the_same() {
     assert_eq!(again.provenance().training_side(), Some(96));
     assert_eq!(Threshold::of(&again, 0.0).unwrap(), Threshold::of(&fitted.detector, 0.0).unwrap());
     let other = EfficientNetLite0::pretrained().unwrap().with_hash(7);
-    assert!(matches!(PatchDetector::load(&path, Arc::new(other)), Err(Error::Mismatch { field: "backbone_hash", .. })));
+    assert!(matches!(
+        PatchDetector::load(&path, Arc::new(other)),
+        Err(Error::File(ModelFileError::Mismatch { field: "backbone_hash", .. }))
+    ));
     std::fs::write(&path, b"torn").unwrap();
     let net = Arc::new(EfficientNetLite0::pretrained().unwrap());
-    assert!(matches!(PatchDetector::load(&path, net), Err(Error::Damaged { .. })));
+    assert!(matches!(PatchDetector::load(&path, net), Err(Error::File(ModelFileError::Damaged { .. }))));
 }
 
 /// A source that cannot make what it is asked for.

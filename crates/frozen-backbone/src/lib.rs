@@ -12,6 +12,7 @@ mod geometry;
 mod kernels;
 mod lite;
 mod lite0;
+pub mod model_file;
 mod resnet;
 mod weights;
 

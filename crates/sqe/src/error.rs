@@ -2,9 +2,7 @@
 //!
 //! Stable: the variants, their fields, and that `source()` gives the cause. The words of the messages may change.
 
-use std::path::PathBuf;
-
-use imgkit::file::WriteError;
+use frozen_backbone::model_file::ModelFileError;
 use imgkit::{ParameterError, Size};
 
 /// Boxed cause of an error, of a type that is not part of the stable interface.
@@ -61,37 +59,9 @@ pub enum Error {
         /// Sets of at least two versions.
         usable: usize,
     },
-    /// A file belongs to another estimator, backbone or version of the format.
-    #[error("{}: {field} is `{found}`, expected `{expected}`: it was saved by another estimator", path.display())]
-    Mismatch {
-        /// The file.
-        path: PathBuf,
-        /// Metadata field that differs.
-        field: &'static str,
-        /// Value in the file.
-        found: String,
-        /// Value needed.
-        expected: String,
-    },
-    /// A file cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Failure of the operating system.
-        source: std::io::Error,
-    },
-    /// A file is not a whole estimator.
-    #[error("{} is not a whole quality estimator: {source}; save it again", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: Cause,
-    },
-    /// A file cannot be written.
+    /// A file cannot be read or written, is damaged, or belongs to another model.
     #[error(transparent)]
-    Write(#[from] WriteError),
+    File(#[from] ModelFileError),
     /// The backbone rejected the image.
     #[error(transparent)]
     Backbone(#[from] frozen_backbone::Error),

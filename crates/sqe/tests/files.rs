@@ -3,6 +3,7 @@
 
 mod common;
 
+use frozen_backbone::model_file::ModelFileError;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -73,24 +74,28 @@ fn a_file_of_another_version_or_backbone_is_rejected() {
         let mut file = File::of(Head::Global);
         file.set(field, value);
         match load(&file.bytes()).unwrap_err() {
-            Error::Mismatch { field: f, found, .. } => assert_eq!((f, found.as_str()), (field, value)),
+            Error::File(ModelFileError::Mismatch { field: f, found, .. }) => {
+                assert_eq!((f, found.as_str()), (field, value))
+            }
             other => panic!("{field}: {other}"),
         }
         file.metadata.remove(field);
-        assert!(matches!(load(&file.bytes()), Err(Error::Mismatch { field: f, .. }) if f == field));
+        assert!(
+            matches!(load(&file.bytes()), Err(Error::File(ModelFileError::Mismatch { field: f, .. })) if f == field)
+        );
     }
     let bytes = File::of(Head::Global).bytes();
     let error = Sqe::from_bytes(Path::new("q.safetensors"), &bytes, &Other(net())).unwrap_err();
-    assert!(matches!(&error, Error::Mismatch { field: "backbone", .. }), "{error}");
+    assert!(matches!(&error, Error::File(ModelFileError::Mismatch { field: "backbone", .. })), "{error}");
     // another set of weights under the same name
     let other = Sqe::from_bytes(Path::new("q.safetensors"), &bytes, &net().with_hash(7));
-    assert!(matches!(other, Err(Error::Mismatch { field: "backbone_hash", .. })));
+    assert!(matches!(other, Err(Error::File(ModelFileError::Mismatch { field: "backbone_hash", .. }))));
 }
 
 #[test]
 fn a_damaged_file_is_rejected_and_says_why() {
     let reason = |bytes: &[u8]| match load(bytes) {
-        Err(Error::Damaged { source, .. }) => source.to_string(),
+        Err(Error::File(ModelFileError::Damaged { source, .. })) => source.to_string(),
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("accepted"),
     };
@@ -127,7 +132,9 @@ fn a_damaged_file_is_rejected_and_says_why() {
 fn unreadable_and_unwritable_paths_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("none").join("q.safetensors");
-    assert!(matches!(Sqe::load(&missing, &net()), Err(Error::Read { path, .. }) if path == missing));
+    assert!(
+        matches!(Sqe::load(&missing, &net()), Err(Error::File(ModelFileError::Read { path, .. })) if path == missing)
+    );
     let error = Sqe::new(&net(), Head::Global, 0).unwrap().save(&missing).unwrap_err();
-    assert!(matches!(&error, Error::Write(e) if e.path == missing), "{error}");
+    assert!(matches!(&error, Error::File(ModelFileError::Write(e)) if e.path == missing), "{error}");
 }

@@ -23,7 +23,8 @@ pub fn run(args: &PreviewArgs, console: &Console) -> Result<u8> {
     let bar = console.bar("samples", args.count);
     let draw = |index: u64| {
         let made = preview(&params, &photos, &registry, index).map(|made| {
-            let shown = |pixels: &ndarray::Array3<u8>| Cell::photo(pixels.mapv(|v| f32::from(v) / 255.0).view(), SHOWN);
+            let shown =
+                |pixels: &ndarray::Array3<u8>| Cell::photo(pixels.mapv(maphc2f::imgkit::level::from_u8).view(), SHOWN);
             [shown(&made.photo), shown(&made.image), Cell::mask(made.mask.view(), SHOWN)]
         });
         bar.inc(1);

@@ -153,7 +153,7 @@ fn outline(mask: &Array2<bool>) -> Array2<bool> {
 
 fn jpeg(pixels: &Array3<f32>) -> Result<Vec<u8>, ImageError> {
     let (height, width, _) = pixels.dim();
-    let bytes: Vec<u8> = pixels.iter().map(|v| (v * 255.0).round() as u8).collect();
+    let bytes: Vec<u8> = pixels.iter().map(|&v| imgkit::level::to_u8(v)).collect();
     let mut file = Vec::new();
     JpegEncoder::new_with_quality(&mut file, QUALITY).write_image(
         &bytes,

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use frozen_backbone::Backbone;
+use frozen_backbone::model_file::{ModelFile, ModelParts, ModelTensor};
 use ndarray::Array1;
 
 use crate::detectors::gaussian::GaussianDetector;
@@ -14,7 +15,7 @@ use crate::features::coreset::Memory;
 use crate::features::gaussians::{Gaussians, Group};
 use crate::features::input_scales::Scales;
 use crate::features::whitening::Whitening;
-use crate::persistence::format::{File, Parts, Persist, Tensor, matrix, vector};
+use crate::persistence::format::Persist;
 use crate::training::discriminator::Shape;
 
 pub(super) const DETECTOR: &str = "bisqad-detector-5";
@@ -25,7 +26,7 @@ pub(super) const MEMORY: &str = "bisqad-memory-2";
 const MAX_SMOOTHING: f32 = 100.0;
 
 impl Persist for PatchDetector {
-    fn parts(&self) -> Result<Parts, Error> {
+    fn parts(&self) -> Result<ModelParts, Error> {
         let (c, normal) = (&self.calibration, &self.normal);
         let numbers = [
             self.scales.length,
@@ -46,13 +47,13 @@ impl Persist for PatchDetector {
         let hashes: Vec<u32> = self.validation_hashes.iter().flat_map(|h| [*h as u32, (h >> 32) as u32]).collect();
         let mut tensors = gaussians(normal);
         tensors.extend([
-            ("lengths".to_owned(), vector(&lengths)),
-            ("theta".to_owned(), vector(&self.theta)),
-            ("numbers".to_owned(), vector(&numbers)),
-            ("normal_scores".to_owned(), vector(&self.normal_scores)),
-            ("steered_by".to_owned(), vector(&hashes)),
+            ("lengths".to_owned(), ModelTensor::vector(&lengths)),
+            ("theta".to_owned(), ModelTensor::vector(&self.theta)),
+            ("numbers".to_owned(), ModelTensor::vector(&numbers)),
+            ("normal_scores".to_owned(), ModelTensor::vector(&self.normal_scores)),
+            ("steered_by".to_owned(), ModelTensor::vector(&hashes)),
         ]);
-        Ok(Parts::new(DETECTOR, tensors).of(self.backbone.as_ref()))
+        Ok(ModelParts::new(DETECTOR, tensors).with_backbone(self.backbone.as_ref()))
     }
 }
 
@@ -60,17 +61,17 @@ impl PatchDetector {
     /// Reads a detector saved with this `backbone`.
     ///
     /// # Errors
-    /// [`Error::Read`] if unreadable, [`Error::Damaged`] if it is not whole, [`Error::Mismatch`] if it belongs to
+    /// [`Error::File`] if it is unreadable or not whole, or belongs to
     /// another backbone or format.
     pub fn load(path: &Path, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
-        Self::read(File::read(path)?, backbone)
+        Self::read(ModelFile::read(path)?, backbone)
     }
 
-    pub(super) fn read(mut file: File<'_>, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
+    pub(super) fn read(mut file: ModelFile, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
         file.expect_backbone(DETECTOR, backbone.as_ref())?;
         let numbers: Vec<f32> = file.vector("numbers")?;
         let &[length, lm, ls, dm, ds, smoothing, hidden, fusion, side] = numbers.as_slice() else {
-            return Err(file.damaged("numbers"));
+            return Err(file.damaged("numbers").into());
         };
         let channels: Vec<usize> = backbone.levels().iter().map(|level| level.channels).collect();
         let normal = file.gaussians(&channels)?;
@@ -81,13 +82,13 @@ impl PatchDetector {
         let theta: Vec<f64> = file.vector("theta")?;
         // also keeps the product of sizes from overflowing
         if shape.hidden > theta.len() {
-            return Err(file.damaged("numbers"));
+            return Err(file.damaged("numbers").into());
         }
         if !(0.0..=MAX_SMOOTHING).contains(&smoothing) {
-            return Err(file.damaged("numbers"));
+            return Err(file.damaged("numbers").into());
         }
         if scales.lengths.len() != shape.levels || theta.len() != shape.parameters() {
-            return Err(file.damaged("theta"));
+            return Err(file.damaged("theta").into());
         }
         Ok(Self {
             backbone,
@@ -114,12 +115,12 @@ impl PatchDetector {
 }
 
 impl Persist for GaussianDetector {
-    fn parts(&self) -> Result<Parts, Error> {
+    fn parts(&self) -> Result<ModelParts, Error> {
         let mut tensors = gaussians(&self.normal);
-        tensors.push(("smoothing".to_owned(), vector(&[self.smoothing])));
-        tensors.push(("trained_at".to_owned(), vector(&[self.training_side as u32])));
-        tensors.push(("normal_scores".to_owned(), vector(&self.normal_scores)));
-        Ok(Parts::new(GAUSSIAN, tensors).of(self.backbone.as_ref()))
+        tensors.push(("smoothing".to_owned(), ModelTensor::vector(&[self.smoothing])));
+        tensors.push(("trained_at".to_owned(), ModelTensor::vector(&[self.training_side as u32])));
+        tensors.push(("normal_scores".to_owned(), ModelTensor::vector(&self.normal_scores)));
+        Ok(ModelParts::new(GAUSSIAN, tensors).with_backbone(self.backbone.as_ref()))
     }
 }
 
@@ -127,13 +128,13 @@ impl GaussianDetector {
     /// Reads a detector saved with this `backbone`.
     ///
     /// # Errors
-    /// [`Error::Read`] if unreadable, [`Error::Damaged`] if it is not whole, [`Error::Mismatch`] if it belongs to
+    /// [`Error::File`] if it is unreadable or not whole, or belongs to
     /// another backbone or format.
     pub fn load(path: &Path, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
-        Self::read(File::read(path)?, backbone)
+        Self::read(ModelFile::read(path)?, backbone)
     }
 
-    pub(super) fn read(mut file: File<'_>, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
+    pub(super) fn read(mut file: ModelFile, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
         file.expect_backbone(GAUSSIAN, backbone.as_ref())?;
         let channels = backbone.levels().iter().map(|level| level.channels).sum();
         let normal = file.gaussians(&[channels])?;
@@ -148,16 +149,16 @@ impl GaussianDetector {
 }
 
 impl Persist for MemoryDetector {
-    fn parts(&self) -> Result<Parts, Error> {
+    fn parts(&self) -> Result<ModelParts, Error> {
         let tensors = vec![
-            ("mean".to_owned(), vector(&self.whitening.mean.to_vec())),
-            ("projection".to_owned(), matrix(&self.whitening.projection)),
-            ("memory".to_owned(), matrix(&self.memory.rows)),
-            ("smoothing".to_owned(), vector(&[self.smoothing])),
-            ("trained_at".to_owned(), vector(&[self.training_side as u32])),
-            ("normal_scores".to_owned(), vector(&self.normal_scores)),
+            ("mean".to_owned(), ModelTensor::vector(&self.whitening.mean.to_vec())),
+            ("projection".to_owned(), ModelTensor::matrix(self.whitening.projection.view())),
+            ("memory".to_owned(), ModelTensor::matrix(self.memory.rows.view())),
+            ("smoothing".to_owned(), ModelTensor::vector(&[self.smoothing])),
+            ("trained_at".to_owned(), ModelTensor::vector(&[self.training_side as u32])),
+            ("normal_scores".to_owned(), ModelTensor::vector(&self.normal_scores)),
         ];
-        Ok(Parts::new(MEMORY, tensors).of(self.backbone.as_ref()))
+        Ok(ModelParts::new(MEMORY, tensors).with_backbone(self.backbone.as_ref()))
     }
 }
 
@@ -165,13 +166,13 @@ impl MemoryDetector {
     /// Reads a detector saved with this `backbone`.
     ///
     /// # Errors
-    /// [`Error::Read`] if unreadable, [`Error::Damaged`] if it is not whole, [`Error::Mismatch`] if it belongs to
+    /// [`Error::File`] if it is unreadable or not whole, or belongs to
     /// another backbone or format.
     pub fn load(path: &Path, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
-        Self::read(File::read(path)?, backbone)
+        Self::read(ModelFile::read(path)?, backbone)
     }
 
-    pub(super) fn read(mut file: File<'_>, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
+    pub(super) fn read(mut file: ModelFile, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
         file.expect_backbone(MEMORY, backbone.as_ref())?;
         let whitening =
             Whitening { mean: Array1::from(file.vector::<f32>("mean")?), projection: file.matrix("projection")? };
@@ -179,10 +180,10 @@ impl MemoryDetector {
         let rows = file.matrix("memory")?;
         let (features, dimensions) = whitening.projection.dim();
         if rows.nrows() == 0 {
-            return Err(file.damaged("memory"));
+            return Err(file.damaged("memory").into());
         }
         if whitening.mean.len() != channels || features != channels || rows.ncols() != dimensions {
-            return Err(file.damaged("projection"));
+            return Err(file.damaged("projection").into());
         }
         let memory = Memory::new(rows);
         let (smoothing, training_side) = (file.smoothing()?, file.side()?);
@@ -190,50 +191,57 @@ impl MemoryDetector {
     }
 }
 
-fn gaussians(normal: &Gaussians) -> Vec<(String, Tensor)> {
+fn gaussians(normal: &Gaussians) -> Vec<(String, ModelTensor)> {
     let mut tensors = vec![
-        ("grid".to_owned(), vector(&[normal.grid.0 as u32, normal.grid.1 as u32])),
-        ("means".to_owned(), matrix(&normal.means)),
-        ("inverses".to_owned(), matrix(&normal.inverses)),
+        ("grid".to_owned(), ModelTensor::vector(&[normal.grid.0 as u32, normal.grid.1 as u32])),
+        ("means".to_owned(), ModelTensor::matrix(normal.means.view())),
+        ("inverses".to_owned(), ModelTensor::matrix(normal.inverses.view())),
     ];
     for (i, group) in normal.groups.iter().enumerate() {
         let Whitening { mean, projection } = &group.projection;
-        tensors.push((format!("level{i}.mean"), vector(&mean.to_vec())));
-        tensors.push((format!("level{i}.projection"), matrix(projection)));
+        tensors.push((format!("level{i}.mean"), ModelTensor::vector(&mean.to_vec())));
+        tensors.push((format!("level{i}.projection"), ModelTensor::matrix(projection.view())));
     }
     tensors
 }
 
-impl File<'_> {
+/// What files of several detectors hold.
+trait DetectorFile {
     /// Reads Gaussians whose groups have these numbers of feature columns.
+    fn gaussians(&mut self, channels: &[usize]) -> Result<Gaussians, Error>;
+    /// Standard deviation of the smoothing of the map, px.
+    fn smoothing(&mut self) -> Result<f32, Error>;
+    /// Shorter side of the training images, px.
+    fn side(&mut self) -> Result<usize, Error>;
+}
+
+impl DetectorFile for ModelFile {
     fn gaussians(&mut self, channels: &[usize]) -> Result<Gaussians, Error> {
         let (mut groups, mut from) = (Vec::new(), 0);
         for (i, &channels) in channels.iter().enumerate() {
             let mean = Array1::from(self.vector::<f32>(&format!("level{i}.mean"))?);
             let projection = self.matrix(&format!("level{i}.projection"))?;
             if mean.len() != channels || projection.nrows() != channels {
-                return Err(self.damaged(&format!("level{i}.projection")));
+                return Err(self.damaged(&format!("level{i}.projection")).into());
             }
             groups.push(Group { from, projection: Whitening { mean, projection } });
             from += channels;
         }
         let grid: Vec<u32> = self.vector("grid")?;
-        let &[rows, columns] = grid.as_slice() else { return Err(self.damaged("grid")) };
+        let &[rows, columns] = grid.as_slice() else { return Err(self.damaged("grid").into()) };
         let grid = (rows as usize, columns as usize);
         let normal = Gaussians { groups, grid, means: self.matrix("means")?, inverses: self.matrix("inverses")? };
-        if normal.is_whole() { Ok(normal) } else { Err(self.damaged("inverses")) }
+        if normal.is_whole() { Ok(normal) } else { Err(self.damaged("inverses").into()) }
     }
 
-    /// Standard deviation of the smoothing of the map, px.
     fn smoothing(&mut self) -> Result<f32, Error> {
-        let smoothing = self.number("smoothing")?;
+        let smoothing = *self.vector::<f32>("smoothing")?.first().ok_or_else(|| self.damaged("smoothing"))?;
         let ok = (0.0..=MAX_SMOOTHING).contains(&smoothing);
-        if ok { Ok(smoothing) } else { Err(self.damaged("smoothing")) }
+        if ok { Ok(smoothing) } else { Err(self.damaged("smoothing").into()) }
     }
 
-    /// Shorter side of the training images, px.
     fn side(&mut self) -> Result<usize, Error> {
         let side: Vec<u32> = self.vector("trained_at")?;
-        side.first().map(|&s| s as usize).ok_or_else(|| self.damaged("trained_at"))
+        Ok(side.first().map(|&s| s as usize).ok_or_else(|| self.damaged("trained_at"))?)
     }
 }

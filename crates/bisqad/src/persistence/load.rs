@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use frozen_backbone::Backbone;
+use frozen_backbone::model_file::{ModelFile, ModelParts, ModelTensor, hash_text};
 
 use crate::detectors::Detector;
 use crate::detectors::ensemble::Ensemble;
@@ -16,7 +17,7 @@ use crate::detectors::tiled::Tiled;
 use crate::error::Error;
 use crate::features::projection::ChannelProjection;
 use crate::persistence::detectors::{DETECTOR, GAUSSIAN, MEMORY};
-use crate::persistence::format::{File, Parts, Persist, hash, matrix, vector};
+use crate::persistence::format::Persist;
 
 const ENSEMBLE: &str = "bisqad-ensemble-1";
 const TILED: &str = "bisqad-tiled-1";
@@ -53,106 +54,111 @@ const PROJECTED: &str = "bisqad-projected-1";
 /// ```
 ///
 /// # Errors
-/// [`Error::Read`] if unreadable, [`Error::Damaged`] if it is not whole, [`Error::Mismatch`] for an unknown format or a
+/// [`Error::File`] if it is unreadable or not whole, or for an unknown format or a
 /// backbone that is not given.
 pub fn load(path: &Path, backbones: &[Arc<dyn Backbone>]) -> Result<Arc<dyn Detector>, Error> {
-    File::read(path)?.detector(backbones)
+    detector(ModelFile::read(path)?, backbones)
 }
 
 /// Saves any detector that can be saved, as [`Persist::save`](crate::Persist::save) does.
 ///
 /// # Errors
-/// [`Error::Unsaved`] for a detector that cannot be saved, [`Error::Write`] if the path cannot be written.
+/// [`Error::Unsaved`] for a detector that cannot be saved, [`Error::File`] if the path cannot be written.
 pub fn save(detector: &dyn Detector, path: &Path) -> Result<(), Error> {
-    parts(detector)?.write(path)
+    Ok(parts(detector)?.write(path)?)
 }
 
 /// What the file of `detector` holds.
-fn parts(detector: &dyn Detector) -> Result<Parts, Error> {
+fn parts(detector: &dyn Detector) -> Result<ModelParts, Error> {
     detector.as_persist().ok_or(Error::Unsaved { detector: detector.name() })?.parts()
 }
 
 /// Largest number of detectors that may lie in each other: reading must not recurse without end.
 const MAX_DEPTH: usize = 16;
 
-impl File<'_> {
-    /// Finds the one of `backbones` that it was saved with.
-    fn backbone(&self, backbones: &[Arc<dyn Backbone>]) -> Result<Arc<dyn Backbone>, Error> {
-        let found =
-            backbones.iter().find(|b| self.field("backbone") == b.id() && self.field("backbone_hash") == hash(&***b));
-        let field =
-            if backbones.iter().any(|b| self.field("backbone") == b.id()) { "backbone_hash" } else { "backbone" };
-        let of = |b: &Arc<dyn Backbone>| if field == "backbone" { b.id().to_owned() } else { hash(&**b) };
-        found.cloned().ok_or_else(|| self.mismatch(field, &backbones.iter().map(of).collect::<Vec<_>>().join(" or ")))
+/// Finds the one of `backbones` that a file was saved with.
+fn backbone(file: &ModelFile, backbones: &[Arc<dyn Backbone>]) -> Result<Arc<dyn Backbone>, Error> {
+    let (id, hash) = (file.field("backbone"), file.field("backbone_hash"));
+    if let Some(found) = backbones.iter().find(|b| id == b.id() && hash == hash_text(&***b)) {
+        return Ok(found.clone());
     }
+    let field = if backbones.iter().any(|b| id == b.id()) { "backbone_hash" } else { "backbone" };
+    let of = |b: &Arc<dyn Backbone>| if field == "backbone" { b.id().to_owned() } else { hash_text(&**b) };
+    Err(file.mismatch(field, &backbones.iter().map(of).collect::<Vec<_>>().join(" or ")).into())
+}
 
-    fn detector(self, backbones: &[Arc<dyn Backbone>]) -> Result<Arc<dyn Detector>, Error> {
-        if self.depth() > MAX_DEPTH {
-            return Err(self.damaged("detector"));
-        }
-        let own = |file: &Self| file.backbone(backbones);
-        Ok(match self.field("format").as_str() {
-            DETECTOR => Arc::new(own(&self).and_then(|b| PatchDetector::read(self, b))?),
-            GAUSSIAN => Arc::new(own(&self).and_then(|b| GaussianDetector::read(self, b))?),
-            MEMORY => Arc::new(own(&self).and_then(|b| MemoryDetector::read(self, b))?),
-            ENSEMBLE => Arc::new(Ensemble::read(self, backbones)?),
-            TILED => Arc::new(Tiled::read(self, backbones)?),
-            PROJECTED => Arc::new(Projected::read(self, backbones)?),
-            _ => return Err(self.mismatch("format", "one of a detector of this version")),
-        })
+fn detector(file: ModelFile, backbones: &[Arc<dyn Backbone>]) -> Result<Arc<dyn Detector>, Error> {
+    if file.depth() > MAX_DEPTH {
+        return Err(file.damaged("detector").into());
     }
+    let own = |file: &ModelFile| backbone(file, backbones);
+    Ok(match file.field("format") {
+        DETECTOR => Arc::new(own(&file).and_then(|b| PatchDetector::read(file, b))?),
+        GAUSSIAN => Arc::new(own(&file).and_then(|b| GaussianDetector::read(file, b))?),
+        MEMORY => Arc::new(own(&file).and_then(|b| MemoryDetector::read(file, b))?),
+        ENSEMBLE => Arc::new(Ensemble::read(file, backbones)?),
+        TILED => Arc::new(Tiled::read(file, backbones)?),
+        PROJECTED => Arc::new(Projected::read(file, backbones)?),
+        _ => return Err(file.mismatch("format", "one of a detector of this version").into()),
+    })
 }
 
 impl Persist for Ensemble {
-    fn parts(&self) -> Result<Parts, Error> {
+    fn parts(&self) -> Result<ModelParts, Error> {
         let tensors = vec![
-            ("scales".to_owned(), vector(&self.scales.map(|(mean, deviation)| [mean, deviation]).concat())),
-            ("normal_scores".to_owned(), vector(&self.normal_scores)),
+            (
+                "scales".to_owned(),
+                ModelTensor::vector(&self.scales.map(|(mean, deviation)| [mean, deviation]).concat()),
+            ),
+            ("normal_scores".to_owned(), ModelTensor::vector(&self.normal_scores)),
         ];
         let [one, other] = &self.members;
-        Ok(Parts::new(ENSEMBLE, tensors).holding("one", parts(one.as_ref())?).holding("other", parts(other.as_ref())?))
+        Ok(ModelParts::new(ENSEMBLE, tensors)
+            .with_model("one", parts(one.as_ref())?)
+            .with_model("other", parts(other.as_ref())?))
     }
 }
 
 impl Ensemble {
-    fn read(mut file: File<'_>, backbones: &[Arc<dyn Backbone>]) -> Result<Self, Error> {
-        let members = [file.held("one").detector(backbones)?, file.held("other").detector(backbones)?];
+    fn read(mut file: ModelFile, backbones: &[Arc<dyn Backbone>]) -> Result<Self, Error> {
+        let members = [detector(file.take_model("one"), backbones)?, detector(file.take_model("other"), backbones)?];
         let scales: Vec<f32> = file.vector("scales")?;
-        let &[m, s, n, t] = scales.as_slice() else { return Err(file.damaged("scales")) };
+        let &[m, s, n, t] = scales.as_slice() else { return Err(file.damaged("scales").into()) };
         Ok(Self { members, scales: [(m, s), (n, t)], normal_scores: file.vector("normal_scores")? })
     }
 }
 
 impl Persist for Tiled {
-    fn parts(&self) -> Result<Parts, Error> {
+    fn parts(&self) -> Result<ModelParts, Error> {
         let sizes = [self.tile.0, self.tile.1, self.overlap].map(|v| v as u32);
-        let tensors = vec![("tile".to_owned(), vector(&sizes))];
-        Ok(Parts::new(TILED, tensors).holding("detector", parts(self.detector.as_ref())?))
+        let tensors = vec![("tile".to_owned(), ModelTensor::vector(&sizes))];
+        Ok(ModelParts::new(TILED, tensors).with_model("detector", parts(self.detector.as_ref())?))
     }
 }
 
 impl Tiled {
-    fn read(mut file: File<'_>, backbones: &[Arc<dyn Backbone>]) -> Result<Self, Error> {
-        let detector = file.held("detector").detector(backbones)?;
+    fn read(mut file: ModelFile, backbones: &[Arc<dyn Backbone>]) -> Result<Self, Error> {
+        let detector = detector(file.take_model("detector"), backbones)?;
         let sizes: Vec<u32> = file.vector("tile")?;
-        let &[height, width, overlap] = sizes.as_slice() else { return Err(file.damaged("tile")) };
-        Self::new(detector, (height as usize, width as usize), overlap as usize).map_err(|_| file.damaged("tile"))
+        let &[height, width, overlap] = sizes.as_slice() else { return Err(file.damaged("tile").into()) };
+        Self::new(detector, (height as usize, width as usize), overlap as usize)
+            .map_err(|_| file.damaged("tile").into())
     }
 }
 
 impl Persist for Projected {
-    fn parts(&self) -> Result<Parts, Error> {
+    fn parts(&self) -> Result<ModelParts, Error> {
         let tensors = vec![
-            ("weights".to_owned(), matrix(&self.projection.weights)),
-            ("offset".to_owned(), vector(&self.projection.offset)),
+            ("weights".to_owned(), ModelTensor::matrix(self.projection.weights.view())),
+            ("offset".to_owned(), ModelTensor::vector(&self.projection.offset)),
         ];
-        Ok(Parts::new(PROJECTED, tensors).holding("detector", parts(self.detector.as_ref())?))
+        Ok(ModelParts::new(PROJECTED, tensors).with_model("detector", parts(self.detector.as_ref())?))
     }
 }
 
 impl Projected {
-    fn read(mut file: File<'_>, backbones: &[Arc<dyn Backbone>]) -> Result<Self, Error> {
-        let detector = file.held("detector").detector(backbones)?;
+    fn read(mut file: ModelFile, backbones: &[Arc<dyn Backbone>]) -> Result<Self, Error> {
+        let detector = detector(file.take_model("detector"), backbones)?;
         let (weights, offset) = (file.matrix("weights")?, file.vector::<f32>("offset")?);
         let offset = offset.as_slice().try_into().map_err(|_| file.damaged("offset"))?;
         let projection = ChannelProjection::fixed(weights, offset).map_err(|_| file.damaged("weights"))?;

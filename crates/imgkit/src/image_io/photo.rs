@@ -2,6 +2,7 @@
 
 use ndarray::Array3;
 
+use crate::level::{from_u8, from_u16};
 use crate::{ParameterError, ensure};
 
 /// An image as stored: height x width x channels, one channel (gray) or three (RGB), 8 or 16 bits or floats.
@@ -52,8 +53,8 @@ impl Photo {
     #[must_use]
     pub fn to_f32(&self) -> Array3<f32> {
         match self {
-            Self::U8(pixels) => pixels.mapv(|v| f32::from(v) / 255.0),
-            Self::U16(pixels) => pixels.mapv(|v| f32::from(v) / 65535.0),
+            Self::U8(pixels) => pixels.mapv(from_u8),
+            Self::U16(pixels) => pixels.mapv(from_u16),
             Self::F32(pixels) => pixels.clone(),
         }
     }

@@ -1,0 +1,309 @@
+//! Files of models that read the features of a backbone: safetensors whose metadata must match, complete or not at all.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use imgkit::file::{WriteError, write_atomic};
+use ndarray::{Array2, ArrayView2};
+use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
+
+use crate::backbone::Backbone;
+
+/// Boxed cause of an error, of a type that is not part of the stable interface.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Failure of reading or writing the file of a model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelFileError {
+    /// The file belongs to another model, backbone, run or version of the format.
+    #[error("{}: {field} is `{found}`, expected `{expected}`: it was saved by another model", path.display())]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// Metadata field that differs.
+        field: &'static str,
+        /// Value in the file.
+        found: String,
+        /// Value needed.
+        expected: String,
+    },
+    /// The file cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Failure of the operating system.
+        source: std::io::Error,
+    },
+    /// The file is not whole.
+    #[error("{} is damaged: {source}; make it again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Cause,
+    },
+    /// The file cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+mod sealed {
+    pub trait Number: Copy {
+        const DTYPE: safetensors::Dtype;
+        fn append(self, bytes: &mut Vec<u8>);
+        fn read_all(bytes: &[u8]) -> Vec<Self>;
+    }
+}
+
+/// Number type of a tensor in a file: `f32`, `f64` or `u32`.
+pub trait Number: sealed::Number {}
+
+macro_rules! number {
+    ($type:ty, $dtype:expr) => {
+        impl Number for $type {}
+        impl sealed::Number for $type {
+            const DTYPE: Dtype = $dtype;
+            fn append(self, bytes: &mut Vec<u8>) {
+                bytes.extend(self.to_le_bytes());
+            }
+            fn read_all(bytes: &[u8]) -> Vec<Self> {
+                bytes.as_chunks().0.iter().map(|chunk| Self::from_le_bytes(*chunk)).collect()
+            }
+        }
+    };
+}
+number!(f32, Dtype::F32);
+number!(f64, Dtype::F64);
+number!(u32, Dtype::U32);
+
+/// Tensor as it lies in the file: type, shape and little-endian bytes.
+#[derive(Debug, Clone)]
+pub struct ModelTensor {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl ModelTensor {
+    fn new<T: Number>(values: impl Iterator<Item = T>, shape: Vec<usize>) -> Self {
+        let mut bytes = Vec::with_capacity(values.size_hint().0 * size_of::<T>());
+        values.for_each(|v| v.append(&mut bytes));
+        Self { dtype: T::DTYPE, shape, bytes }
+    }
+
+    /// Tensor of one axis.
+    #[must_use]
+    pub fn vector<T: Number>(values: &[T]) -> Self {
+        Self::new(values.iter().copied(), vec![values.len()])
+    }
+
+    /// Tensor of two axes, (rows, columns).
+    #[must_use]
+    pub fn matrix(values: ArrayView2<'_, f32>) -> Self {
+        Self::new(values.iter().copied(), vec![values.nrows(), values.ncols()])
+    }
+}
+
+/// A tensor as safetensors writes it.
+struct Written<'a>(&'a ModelTensor);
+
+impl View for Written<'_> {
+    fn dtype(&self) -> Dtype {
+        self.0.dtype
+    }
+    fn shape(&self) -> &[usize] {
+        &self.0.shape
+    }
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.0.bytes)
+    }
+    fn data_len(&self) -> usize {
+        self.0.bytes.len()
+    }
+}
+
+/// Text of the hash of a backbone in metadata.
+#[must_use]
+pub fn hash_text(backbone: &dyn Backbone) -> String {
+    format!("{:016x}", backbone.hash())
+}
+
+/// Content of the file of a model, to be written.
+///
+/// ```
+/// use frozen_backbone::model_file::{ModelFile, ModelFileError, ModelParts, ModelTensor};
+/// let folder = std::env::temp_dir().join(format!("model-file-{}", std::process::id()));
+/// std::fs::create_dir_all(&folder)?;
+/// let path = folder.join("model.safetensors");
+/// let tensors = vec![("scale".to_owned(), ModelTensor::vector(&[0.5_f32, 2.0]))];
+/// ModelParts::new("my-model-1", tensors).with_field("steps", "7").write(&path)?;
+///
+/// let mut file = ModelFile::read(&path)?;
+/// file.expect("format", "my-model-1")?;
+/// assert_eq!(file.vector::<f32>("scale")?, [0.5, 2.0]);
+/// assert!(matches!(file.expect("steps", "8"), Err(ModelFileError::Mismatch { field: "steps", .. })));
+/// # std::fs::remove_dir_all(folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ModelParts {
+    tensors: Vec<(String, ModelTensor)>,
+    metadata: HashMap<String, String>,
+}
+
+impl ModelParts {
+    /// Takes the tensors by name; `format` goes into the metadata and tells formats and their versions apart.
+    #[must_use]
+    pub fn new(format: &str, tensors: Vec<(String, ModelTensor)>) -> Self {
+        Self { tensors, metadata: HashMap::from([("format".to_owned(), format.to_owned())]) }
+    }
+
+    /// Adds a field to the metadata.
+    #[must_use]
+    pub fn with_field(mut self, field: &str, value: impl Into<String>) -> Self {
+        self.metadata.insert(field.to_owned(), value.into());
+        self
+    }
+
+    /// Records id and hash of the backbone that the content belongs to.
+    #[must_use]
+    pub fn with_backbone(self, backbone: &dyn Backbone) -> Self {
+        self.with_field("backbone", backbone.id()).with_field("backbone_hash", hash_text(backbone))
+    }
+
+    /// Adds the parts of another model as `name/...`.
+    #[must_use]
+    pub fn with_model(mut self, name: &str, other: Self) -> Self {
+        self.tensors.extend(other.tensors.into_iter().map(|(k, v)| (format!("{name}/{k}"), v)));
+        self.metadata.extend(other.metadata.into_iter().map(|(k, v)| (format!("{name}/{k}"), v)));
+        self
+    }
+
+    /// Writes the file, complete or not at all.
+    ///
+    /// # Errors
+    /// [`ModelFileError::Write`].
+    pub fn write(self, path: &Path) -> Result<(), ModelFileError> {
+        let tensors = self.tensors.iter().map(|(name, tensor)| (name, Written(tensor)));
+        let bytes = safetensors::serialize(tensors, Some(self.metadata))
+            .map_err(|e| WriteError::new(path, std::io::Error::other(e)))?;
+        Ok(write_atomic(path, bytes)?)
+    }
+}
+
+/// File of a model that was read, or the part of it that belongs to one of the models in it.
+#[derive(Debug, Clone)]
+pub struct ModelFile {
+    path: PathBuf,
+    tensors: HashMap<String, ModelTensor>,
+    metadata: HashMap<String, String>,
+}
+
+impl ModelFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`ModelFileError::Read`], [`ModelFileError::Damaged`].
+    pub fn read(path: &Path) -> Result<Self, ModelFileError> {
+        let bytes = std::fs::read(path).map_err(|source| ModelFileError::Read { path: path.to_owned(), source })?;
+        Self::from_bytes(path, &bytes)
+    }
+
+    /// Reads the content of a file; errors name `path`.
+    ///
+    /// # Errors
+    /// [`ModelFileError::Damaged`].
+    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, ModelFileError> {
+        let damaged = |e: SafeTensorError| ModelFileError::Damaged { path: path.to_owned(), source: e.into() };
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?.tensors().into_iter().map(|(name, view)| {
+            let (dtype, shape, bytes) = (view.dtype(), view.shape().to_vec(), view.data().to_vec());
+            (name, ModelTensor { dtype, shape, bytes })
+        });
+        Ok(Self { path: path.to_owned(), tensors: tensors.collect(), metadata })
+    }
+
+    /// Takes out what was added with [`ModelParts::with_model`].
+    #[must_use]
+    pub fn take_model(&mut self, name: &str) -> Self {
+        fn take<V>(from: &mut HashMap<String, V>, name: &str) -> HashMap<String, V> {
+            let names: Vec<String> = from.keys().cloned().collect();
+            let inside = names.iter().filter_map(|k| Some((k, k.strip_prefix(name)?.strip_prefix('/')?)));
+            inside.filter_map(|(k, rest)| Some((rest.to_owned(), from.remove(k)?))).collect()
+        }
+        let (tensors, metadata) = (take(&mut self.tensors, name), take(&mut self.metadata, name));
+        Self { path: self.path.clone(), tensors, metadata }
+    }
+
+    /// Largest number of models that lie in each other.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.metadata.keys().map(|key| key.matches('/').count()).max().unwrap_or(0)
+    }
+
+    /// Value of a metadata field; empty if there is none.
+    #[must_use]
+    pub fn field(&self, field: &str) -> &str {
+        self.metadata.get(field).map_or("", String::as_str)
+    }
+
+    /// Checks that a metadata field has the value `expected`.
+    ///
+    /// # Errors
+    /// [`ModelFileError::Mismatch`].
+    pub fn expect(&self, field: &'static str, expected: &str) -> Result<(), ModelFileError> {
+        if self.field(field) == expected { Ok(()) } else { Err(self.mismatch(field, expected)) }
+    }
+
+    /// Checks that the file has this format and backbone.
+    ///
+    /// # Errors
+    /// [`ModelFileError::Mismatch`].
+    pub fn expect_backbone(&self, format: &str, backbone: &dyn Backbone) -> Result<(), ModelFileError> {
+        self.expect("format", format)?;
+        self.expect("backbone", backbone.id())?;
+        self.expect("backbone_hash", &hash_text(backbone))
+    }
+
+    /// Error that says that a metadata field is not as `expected`.
+    #[must_use]
+    pub fn mismatch(&self, field: &'static str, expected: &str) -> ModelFileError {
+        let (found, expected) = (self.field(field).to_owned(), expected.to_owned());
+        ModelFileError::Mismatch { path: self.path.clone(), field, found, expected }
+    }
+
+    /// Error that says that a tensor or a metadata field is not as it must be.
+    #[must_use]
+    pub fn damaged(&self, name: &str) -> ModelFileError {
+        let source = format!("`{name}` is missing or has another shape, type or range").into();
+        ModelFileError::Damaged { path: self.path.clone(), source }
+    }
+
+    fn take<T: Number>(&mut self, name: &str) -> Result<(Vec<usize>, Vec<T>), ModelFileError> {
+        let tensor = self.tensors.remove(name).filter(|t| t.dtype == T::DTYPE).ok_or_else(|| self.damaged(name))?;
+        Ok((tensor.shape, T::read_all(&tensor.bytes)))
+    }
+
+    /// Takes out a tensor of one axis.
+    ///
+    /// # Errors
+    /// [`ModelFileError::Damaged`] if it is missing or has another type or number of axes.
+    pub fn vector<T: Number>(&mut self, name: &str) -> Result<Vec<T>, ModelFileError> {
+        let (shape, values) = self.take(name)?;
+        if shape.len() == 1 { Ok(values) } else { Err(self.damaged(name)) }
+    }
+
+    /// Takes out a tensor of two axes.
+    ///
+    /// # Errors
+    /// [`ModelFileError::Damaged`] if it is missing or has another type or number of axes.
+    pub fn matrix(&mut self, name: &str) -> Result<Array2<f32>, ModelFileError> {
+        let (shape, values) = self.take(name)?;
+        let &[rows, columns] = shape.as_slice() else { return Err(self.damaged(name)) };
+        Array2::from_shape_vec((rows, columns), values).map_err(|_| self.damaged(name))
+    }
+}
