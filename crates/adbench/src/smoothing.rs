@@ -1,7 +1,8 @@
 //! Smoothing of score maps, as the named protocols do it.
 
+use imgkit::gaussian::{Border, gaussian_filter};
 use imgkit::{ParameterError, ensure};
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2};
 
 /// Smoothing of a score map before it is evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -55,41 +56,12 @@ impl Smoothing {
     /// ```
     pub fn apply(self, map: ArrayView2<'_, f32>) -> Result<Array2<f32>, ParameterError> {
         self.check()?;
-        let (sigma, radius, mirrored) = match self {
-            Self::None => return Ok(map.to_owned()),
-            Self::ScipyGaussian { sigma } => (sigma, (4.0 * sigma + 0.5) as usize, true),
-            Self::ZeroPadded { sigma, side } => (sigma, side / 2, false),
-        };
-        let raw: Vec<f64> =
-            (0..=2 * radius).map(|i| (-0.5 * ((i as f64 - radius as f64) / sigma).powi(2)).exp()).collect();
-        let sum: f64 = raw.iter().sum();
-        let taps: Vec<f64> = raw.iter().map(|t| t / sum).collect();
-        let mut smoothed = map.to_owned();
-        for axis in [Axis(0), Axis(1)] {
-            for mut lane in smoothed.lanes_mut(axis) {
-                let line: Vec<f32> = lane.iter().copied().collect();
-                for (i, out) in lane.iter_mut().enumerate() {
-                    *out = filtered(&line, i, &taps, mirrored);
-                }
+        Ok(match self {
+            Self::None => map.to_owned(),
+            Self::ScipyGaussian { sigma } => {
+                gaussian_filter(map, sigma, (4.0 * sigma + 0.5) as usize, Border::Mirrored)
             }
-        }
-        Ok(smoothed)
+            Self::ZeroPadded { sigma, side } => gaussian_filter(map, sigma, side / 2, Border::Zeros),
+        })
     }
-}
-
-fn filtered(line: &[f32], at: usize, taps: &[f64], mirrored: bool) -> f32 {
-    let (length, radius) = (line.len() as isize, (taps.len() / 2) as isize);
-    let mut sum = 0.0;
-    for (offset, tap) in (-radius..=radius).zip(taps) {
-        let mut i = at as isize + offset;
-        if mirrored {
-            // The mirrored line has the period 2 length.
-            i = i.rem_euclid(2 * length);
-            i = i.min(2 * length - 1 - i);
-        } else if i < 0 || i >= length {
-            continue;
-        }
-        sum += tap * f64::from(line[i as usize]);
-    }
-    sum as f32
 }

@@ -10,6 +10,7 @@ pub mod convert;
 pub mod distance;
 pub mod file;
 mod finite;
+pub mod gaussian;
 mod geometry;
 pub mod hash;
 pub mod image_io;

@@ -3,6 +3,7 @@
 use frozen_backbone::Backbone;
 use imgkit::distance::to_background;
 use imgkit::ensure;
+use imgkit::gaussian::{Border, gaussian_filter};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
 use crate::error::Error;
@@ -63,7 +64,9 @@ impl Degradation {
         let mut out = image.to_owned();
         match self {
             Self::BlurMismatch => {
-                let soft = blurred(image, BLUR * strength);
+                let deviation = BLUR * strength;
+                let radius = (3.0 * deviation).ceil() as usize;
+                let soft = gaussian_filter(image, deviation, radius, Border::Mirrored);
                 change(&mut out, mask, |at, v| *v = soft[at]);
             }
             Self::ColorShift => {
@@ -91,33 +94,6 @@ fn change(image: &mut Array3<f32>, mask: ArrayView2<'_, bool>, f: impl Fn((usize
             *v = v.clamp(0.0, 1.0);
         }
     }
-}
-
-/// Separable Gaussian, borders mirrored.
-fn blurred(image: ArrayView3<'_, f32>, deviation: f64) -> Array3<f32> {
-    if deviation <= 0.0 {
-        return image.to_owned();
-    }
-    let reach = (3.0 * deviation).ceil() as isize;
-    let taps: Vec<(isize, f64)> =
-        (-reach..=reach).map(|d| (d, (-0.5 * (d as f64 / deviation).powi(2)).exp())).collect();
-    let total: f64 = taps.iter().map(|t| t.1).sum();
-    let mirror = |i: isize, n: usize| {
-        let period = 2 * n as isize;
-        let i = i.rem_euclid(period);
-        i.min(period - 1 - i) as usize
-    };
-    let pass = |from: ArrayView3<'_, f32>, vertical: bool| {
-        let (h, w, _) = from.dim();
-        Array3::from_shape_fn(from.dim(), |(y, x, c)| {
-            let value = |d: isize| match vertical {
-                true => from[[mirror(y as isize + d, h), x, c]],
-                false => from[[y, mirror(x as isize + d, w), c]],
-            };
-            (taps.iter().map(|&(d, t)| t * f64::from(value(d))).sum::<f64>() / total) as f32
-        })
-    };
-    pass(pass(image, true).view(), false)
 }
 
 /// Quality as a function of the strength of one degradation.
