@@ -124,10 +124,7 @@ pub fn shrink_to_side(photo: ArrayView3<'_, f32>, side: usize) -> Result<Array3<
 /// # Errors
 /// [`Error::Output`].
 pub fn prepare_folder(folder: &Path) -> Result<(), Error> {
-    std::fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
-    let probe = folder.join(".probe.tmp");
-    std::fs::write(&probe, b"").map_err(|e| Error::output(&probe, e))?;
-    std::fs::remove_file(&probe).map_err(|e| Error::output(&probe, e))
+    imgkit::file::prepare_folder(folder).map_err(|e| Error::output(&e.path, e.source))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! Atomic file writing: a reader never sees half of a file.
+//! Atomic file writing: a reader never sees half of a file, and nothing but a regular file is ever replaced.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use tempfile::{Builder, NamedTempFile};
 use thiserror::Error;
 
 /// Failure to write a result file.
@@ -27,10 +28,13 @@ impl WriteError {
 
 /// Writes `content` to `path` by way of a temporary file in the same folder, then renames it over `path`.
 ///
-/// A reader finds the old file or the new one, never a part; after an error the old file is untouched.
+/// A reader finds the old file or the new one, never a part; after an error the old file is untouched. The temporary
+/// file has a random name and is created exclusively, so that any number of processes may write at once, on any number
+/// of machines that share the folder.
 ///
 /// # Errors
-/// [`WriteError`] when the temporary file cannot be written or renamed.
+/// [`WriteError`] when the temporary file cannot be written or renamed, or when `path` is there and is no regular file:
+/// a folder, a symbolic link, a device, a pipe.
 pub fn write_atomic(path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Result<(), WriteError> {
     write_atomic_with(path, |file| file.write_all(content.as_ref()))
 }
@@ -44,24 +48,54 @@ pub fn write_atomic_with(
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> Result<(), WriteError> {
     let path = path.as_ref();
-    let fail = |source| WriteError { path: path.into(), source };
-    let temporary = temporary(path).ok_or_else(|| fail(io::Error::from(io::ErrorKind::InvalidInput)))?;
-    let written = File::create(&temporary).and_then(|mut file| {
-        write(&mut file)?;
-        file.sync_all()
+    check_replaceable(path)?;
+    let written = temporary(path).and_then(|mut temporary| {
+        write(temporary.as_file_mut())?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(path).map(drop).map_err(|e| e.error)
     });
-    written.and_then(|()| fs::rename(&temporary, path)).map_err(|source| {
-        // The rename failed or the disk is full: the leftover is of no use, and removing it may fail for the same
-        // reason.
-        let _ = fs::remove_file(&temporary);
-        fail(source)
-    })
+    written.map_err(|source| WriteError::new(path, source))
 }
 
-/// A name for a temporary file next to `path`; `None` when that names no file.
-fn temporary(path: &Path) -> Option<PathBuf> {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name()?);
-    name.push(format!(".{}.tmp", std::process::id()));
-    Some(path.with_file_name(name))
+/// Checks that a file may be written at `path`: nothing is there, or a regular file is.
+///
+/// # Errors
+/// [`WriteError`] for a path without a file name, and where a folder, a symbolic link, a device or a pipe is.
+pub fn check_replaceable(path: &Path) -> Result<(), WriteError> {
+    let refuse = |reason: String| Err(WriteError::new(path, io::Error::new(io::ErrorKind::InvalidInput, reason)));
+    if path.file_name().is_none() {
+        return refuse("the path names no file".to_owned());
+    }
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() => Ok(()),
+        Ok(found) if found.is_dir() => refuse("it is a folder".to_owned()),
+        Ok(found) if found.is_symlink() => refuse("it is a symbolic link, which is not followed".to_owned()),
+        Ok(_) => refuse("it is a device, a pipe or a socket".to_owned()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(WriteError::new(path, source)),
+    }
+}
+
+/// Creates `folder` with those above it where they are missing, and checks that files can be created in it. The check
+/// leaves no trace and disturbs no other process.
+///
+/// # Errors
+/// [`WriteError`] when the folder cannot be created or written to.
+pub fn prepare_folder(folder: impl AsRef<Path>) -> Result<(), WriteError> {
+    let folder = folder.as_ref();
+    let ready = fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
+    ready.map(drop).map_err(|source| WriteError::new(folder, source))
+}
+
+/// A new file of a random name next to `path`, with the permissions of any new file; removed when it is dropped.
+fn temporary(path: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = Builder::new();
+    builder.prefix(".").suffix(".tmp").rand_bytes(12);
+    #[cfg(unix)]
+    let builder = {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666)) // the umask takes its share
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    builder.tempfile_in(folder.unwrap_or(Path::new(".")))
 }
