@@ -4,6 +4,7 @@
 //! holds the reports of a run with its [`Provenance`] and writes them as HTML, CSV, JSON, Markdown and LaTeX.
 
 mod builder;
+mod csv_table;
 mod curves;
 mod document;
 mod error;
@@ -18,6 +19,7 @@ mod text;
 mod threshold_grid;
 
 pub use builder::{Outcome, ReportBuilder};
+pub use csv_table::CsvTable;
 pub use curves::{Curve, Curves};
 pub use document::Document;
 pub use error::ReportError;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
+use super::csv_table::CsvTable;
 use super::curves::Curve;
 use super::document::{Document, Line, Role};
 use super::histogram::Histogram;
@@ -13,37 +14,27 @@ use super::model::{COLUMNS, Figure, Report, Row};
 const PRINTED: [&str; 4] = ["image_auroc", "pixel_auroc", "pixel_ap", "au_pro_0.3"];
 
 pub(super) fn csv(document: &Document) -> String {
-    let mut text = "category,kind,normal,anomalous,prevalence".to_owned();
+    let mut header = ["category", "kind", "normal", "anomalous", "prevalence"].map(str::to_owned).to_vec();
     for column in COLUMNS {
         let key = column.key;
-        text.push_str(&format!(",{key},{key}_low,{key}_high"));
+        header.extend([key.to_owned(), format!("{key}_low"), format!("{key}_high")]);
     }
-    text.push_str(",pixel_prevalence\n");
+    header.push("pixel_prevalence".to_owned());
+    let mut table = CsvTable::new(header);
     for line in document.lines() {
         let count = |of: fn(&Row) -> usize| line.row.map_or_else(String::new, |r| of(r).to_string());
         let number = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
-        let mut cells = vec![quoted(line.category), quoted(line.name), count(|r| r.normal), count(|r| r.anomalous)];
+        let mut cells =
+            vec![line.category.to_owned(), line.name.to_owned(), count(|r| r.normal), count(|r| r.anomalous)];
         cells.push(number(line.row.map(Row::prevalence)));
         for figure in line.figures {
             let interval = figure.and_then(|f| f.interval);
             cells.extend([figure.map(|f| f.value), interval.map(|i| i.low), interval.map(|i| i.high)].map(number));
         }
         cells.push(number(line.row.and_then(|r| r.pixels).map(|p| p.prevalence)));
-        text.push_str(&cells.join(","));
-        text.push('\n');
+        table.push(cells);
     }
-    text
-}
-
-/// A field of text. What a spreadsheet would take for a formula gets an apostrophe before it.
-fn quoted(field: &str) -> String {
-    let is_formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']) && field.parse::<f64>().is_err();
-    let field = if is_formula { &format!("'{field}") } else { field };
-    if field.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
-    }
+    table.into_text()
 }
 
 pub(super) fn json(document: &Document) -> String {
