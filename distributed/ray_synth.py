@@ -9,7 +9,7 @@ lie at the same paths on every machine.
 
 A shard is the same on every try, so a worker that dies costs its time alone: in a shared folder its finished blocks
 are kept (`--resume`), to a URL the shard is sent when it is whole. At the end the manifest is also written as
-`manifest.parquet`.
+`manifest.parquet`. Exit codes are those of the binary: 3 if some samples could not be made, on every try.
 """
 
 import argparse
@@ -124,7 +124,7 @@ def main():
     seconds = time.time() - start
     done = {"images": made, "failed": failed, "seconds": seconds, "images_per_second": made / seconds, "errors": errors}
     print(json.dumps(done))
-    sys.exit(2 if errors else 0)
+    sys.exit(2 if errors else 3 if failed else 0)  # as the binary: 3 if some samples could not be made
 
 
 if __name__ == "__main__":
