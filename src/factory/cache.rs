@@ -63,11 +63,6 @@ impl<'a> Cache<'a> {
         loaded
     }
 
-    /// Photos that could not be used so far, with the reason.
-    pub(super) fn unusable(&self) -> Vec<(usize, String)> {
-        self.lock().unusable.iter().map(|(&i, reason)| (i, reason.clone())).collect()
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }

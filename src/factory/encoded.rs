@@ -12,8 +12,6 @@ pub(super) struct EncodedSample {
     pub(super) image: Vec<u8>,
     pub(super) mask: Vec<u8>,
     pub(super) bits: Array2<bool>,
-    /// The photo without the defect, for the first sample on it.
-    pub(super) good: Option<Vec<u8>>,
     /// Position of the mechanism in the mix.
     pub(super) class: usize,
 }
@@ -21,6 +19,6 @@ pub(super) struct EncodedSample {
 impl EncodedSample {
     pub(super) fn new(rendered: &RenderedSample, class: usize) -> Result<Self, ImageError> {
         let (image, mask) = (png::photo(&rendered.image)?, png::mask(rendered.mask.view())?);
-        Ok(Self { image, mask, bits: rendered.mask.clone(), good: None, class })
+        Ok(Self { image, mask, bits: rendered.mask.clone(), class })
     }
 }

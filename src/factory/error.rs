@@ -82,12 +82,22 @@ pub enum Error {
     },
     /// The output folder holds another run.
     #[error(
-        "{}: holds a run with other settings, photos or another version: repeat those or choose another folder",
-        path.display()
+        "{}: holds a run with other settings, photos or another version ({}): repeat those or choose another folder",
+        path.display(), changed.join("; ")
     )]
     OtherRun {
         /// The run's description.
         path: PathBuf,
+        /// What is not as it was.
+        changed: Vec<String>,
+    },
+    /// The output folder and an input folder lie in each other.
+    #[error("{}: outputs would mix with the inputs in {}: choose another output folder", out.display(), input.display())]
+    OutputInInput {
+        /// The output folder.
+        out: PathBuf,
+        /// The input folder.
+        input: PathBuf,
     },
     /// A block is finished, and finished blocks were not to be kept.
     #[error("{}: is finished already: `resume` keeps it, another folder starts afresh", path.display())]

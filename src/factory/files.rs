@@ -1,6 +1,6 @@
-//! Writing of files to disk, with their hashes.
+//! Files on disk: their hashes, and reading that follows no link and ends.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -19,9 +19,13 @@ impl Hash<io::Sink> {
         hex(Sha256::new_with_prefix(bytes))
     }
 
-    /// The same of a file, read in pieces.
+    /// SHA-256 of a file in hexadecimal, read in pieces.
     pub(super) fn of_file(path: &Path) -> io::Result<String> {
-        let mut file = File::open(path)?;
+        Self::of_reader(File::open(path)?)
+    }
+
+    /// SHA-256 in hexadecimal of what a reader yields.
+    pub(super) fn of_reader(mut file: impl Read) -> io::Result<String> {
         let mut hash = Hash::new(io::sink());
         let mut buffer = vec![0; 1 << 16];
         loop {
@@ -55,6 +59,25 @@ impl<W: Write> Write for Hash<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
     }
+}
+
+/// Opens a regular file to read it. What a link, a pipe or a device says is not waited for.
+pub(super) fn open_regular(path: &Path) -> io::Result<File> {
+    if fs::symlink_metadata(path)?.is_file() {
+        File::open(path)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
+    }
+}
+
+/// Reads the text of a regular file of at most `limit` bytes.
+pub(super) fn read_text(path: &Path, limit: u64) -> io::Result<String> {
+    let mut text = String::new();
+    open_regular(path)?.take(limit + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > limit {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it has more than {limit} bytes")));
+    }
+    Ok(text)
 }
 
 fn hex(sha: Sha256) -> String {

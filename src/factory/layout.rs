@@ -1,5 +1,7 @@
 //! Paths of a run's files, relative to the output folder.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What the run was asked for.
@@ -33,8 +35,18 @@ pub(super) fn stem(index: u64) -> String {
     format!("{index:08}")
 }
 
+/// Blocks that are finished, by their manifests.
+pub(super) fn finished_blocks(out: &Path) -> BTreeSet<u64> {
+    let block_of = |entry: fs::DirEntry| {
+        let name = entry.file_name().into_string().ok()?;
+        let block = name.strip_suffix(".jsonl")?.parse().ok()?;
+        (manifest_block(block) == format!("manifest/{name}")).then_some(block)
+    };
+    fs::read_dir(out.join("manifest")).into_iter().flatten().flatten().filter_map(block_of).collect()
+}
+
 /// COCO fragments of all `blocks`; `None` unless all blocks are finished.
-pub(super) fn coco_blocks(blocks: u64, out: &Path) -> Option<Vec<PathBuf>> {
-    let finished = |block: u64| out.join(manifest_block(block)).exists().then(|| out.join(coco_block(block)));
-    (0..blocks).map(finished).collect()
+pub(super) fn coco_blocks(blocks: u64, finished: &BTreeSet<u64>, out: &Path) -> Option<Vec<PathBuf>> {
+    let all = finished.len() as u64 == blocks && finished.last().is_none_or(|last| *last < blocks);
+    all.then(|| finished.iter().map(|block| out.join(coco_block(*block))).collect())
 }

@@ -1,7 +1,6 @@
 //! The manifest: one record for every index of a run.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use physdefect::Measures;
@@ -12,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::error::Error;
+use super::files::read_text;
+use super::names::check_name;
+use super::params::check_side;
 use super::photo_set::Region;
 
 /// What every line of the manifest has, whatever made its sample.
@@ -20,12 +22,25 @@ pub(super) struct Outcome {
     pub(super) index: u64,
     /// The photo.
     pub(super) source: String,
+    pub(super) mechanism: String,
     #[serde(default)]
     pub(super) unusable: bool,
     /// Why there is no sample.
     #[serde(default)]
     pub(super) failed: Option<String>,
+    /// SHA-256 of the photo's file.
+    #[serde(default)]
+    pub(super) source_sha256: Option<String>,
+    #[serde(default)]
+    pub(super) image_sha256: Option<String>,
+    #[serde(default)]
+    pub(super) mask_sha256: Option<String>,
+    #[serde(default)]
+    pub(super) region: Option<Region>,
 }
+
+/// Largest manifest of a block that is read, bytes: 256 lines of some kilobytes each.
+const LARGEST: u64 = 1 << 26;
 
 /// Reads the outcomes of a block.
 pub(super) fn read_outcomes(path: &Path) -> Result<Vec<Outcome>, Error> {
@@ -44,7 +59,7 @@ pub(super) fn read_record(path: &Path, registry: &Registry, index: u64) -> Resul
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 fn read<T>(path: &Path, parse: impl Fn(&str) -> Result<T, BoxError>) -> Result<Vec<T>, Error> {
-    let text = fs::read_to_string(path).map_err(|source| Error::Input { path: path.to_owned(), source })?;
+    let text = read_text(path, LARGEST).map_err(|source| Error::Input { path: path.to_owned(), source })?;
     let parse = |(i, line): (usize, &str)| {
         parse(line).map_err(|e| Error::manifest(path, format!("line {} is no sample ({e})", i + 1)))
     };
@@ -61,6 +76,8 @@ fn parse(line: &str, registry: &Registry) -> Result<ManifestRecord, BoxError> {
     let config = registry.config_from_json(config)?;
     value["model"] = json!({ "model": "cutpaste" });
     let record: SampleRecord = serde_json::from_value(value)?;
+    check_side(record.side)?;
+    check_name("mechanism", &record.mechanism)?;
     Ok(ManifestRecord::Made(Box::new(SampleRecord { model: config, ..record })))
 }
 
@@ -90,6 +107,10 @@ pub struct SampleRecord {
     pub side: Option<usize>,
     /// Where defects could lie.
     pub region: Region,
+    /// How clearly object and background part, in \[0, 1\]; `null` where the region was given. Below 0.5 the region is
+    /// the whole frame.
+    #[serde(default)]
+    pub region_confidence: Option<f64>,
     /// Name of the mechanism.
     pub mechanism: String,
     /// The synthesizer with every parameter, light and material.

@@ -9,8 +9,12 @@ use physdefect::replay::SynthesizerConfig;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
+use super::names::check_name;
 use super::text_list::{as_text, items, refuse};
 use crate::synthesis::{PHYSICAL, SEVERITY};
+
+/// Largest weight: their sum must be a number.
+const MAX_WEIGHT: f64 = 1e9;
 
 /// Entry of a mix: name of a mechanism, how often it is used, how severe its defects are.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +32,7 @@ impl MixEntry {
         Self { name: name.into(), weight: 1.0, severity: SEVERITY }
     }
 
-    /// Sets how often the mechanism is used, relative to the others: above 0.
+    /// Sets how often the mechanism is used, relative to the others: above 0, at most 1e9.
     #[must_use]
     pub fn with_weight(mut self, weight: f64) -> Self {
         self.weight = weight;
@@ -62,8 +66,9 @@ impl MixEntry {
 
     fn check(&self) -> Result<(), Error> {
         let (low, high) = self.severity;
-        if !(self.weight > 0.0 && self.weight.is_finite()) {
-            return refuse("weight", self.weight, "a number above 0");
+        check_name("mechanisms", &self.name)?;
+        if !(self.weight > 0.0 && self.weight <= MAX_WEIGHT) {
+            return refuse("weight", self.weight, format!("a number above 0 and at most {MAX_WEIGHT:e}"));
         }
         if !(0.0 <= low && low <= high && high <= 1.0) {
             return refuse("severity", format!("{low}..{high}"), "low..high within 0 to 1");
@@ -267,7 +272,17 @@ mod tests {
         let text = "fracture-line=2@0.25..1,cutpaste=0.5@0..0.75";
         let mix: MechanismMix = text.parse().unwrap();
         assert_eq!(mix.to_string(), text);
-        for wrong in ["", "dents", "cutpaste=0", "cutpaste=x", "cutpaste@1..0", "cutpaste@0..2", "cutpaste,cutpaste"] {
+        for wrong in [
+            "",
+            "dents",
+            "cutpaste=0",
+            "cutpaste=x",
+            "cutpaste=1e308",
+            "cutpaste=inf",
+            "cutpaste@1..0",
+            "cutpaste@0..2",
+            "cutpaste,cutpaste",
+        ] {
             assert!(wrong.parse::<MechanismMix>().is_err(), "{wrong}");
         }
         assert!("gold".parse::<Materials>().unwrap_err().to_string().contains("glossy-plastic"));

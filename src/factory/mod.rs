@@ -1,12 +1,13 @@
 //! The dataset factory: a folder of good photos in, a data set of defects with a manifest out. Library and inside of
 //! `maphc2f synth` at once.
 //!
-//! A sample is a pure function of the [`DatasetParams`], the photos and its index. Indices come in blocks of [`BLOCK`];
-//! a block's files get their final names when all of them are written, its manifest last. So any division of the blocks
-//! over processes, and any number of interruptions, ends in the same bytes.
+//! A sample is a pure function of the [`DatasetParams`], the photos and its index. Indices come in blocks of
+//! [`BLOCK`]; a block's files get their final names when all of them are written, its manifest last. So any division
+//! of the blocks over processes and machines, and any number of interruptions, ends in the same bytes; processes need
+//! not know of each other.
 //!
 //! ```text
-//! out/run.json                    what was asked for; another run is refused there
+//! out/run.json                    what was asked for, with the SHA-256 of every photo; another run is refused there
 //! out/manifest/000000.jsonl       one line a sample of block 0: written last, so it marks a finished block
 //! out/manifest/000000.sums        SHA-256 of every file of block 0, as `sha256sum -c` reads it
 //! out/mvtec/train/good/00000000.png, out/mvtec/test/<mechanism>/...,
@@ -30,6 +31,7 @@
 //! ```
 
 mod cache;
+mod content;
 mod encoded;
 mod error;
 mod files;
@@ -38,6 +40,8 @@ mod header;
 mod layout;
 mod manifest;
 mod mix;
+mod names;
+mod output;
 mod params;
 mod photo_set;
 mod plan;
@@ -55,6 +59,7 @@ pub use error::Error;
 pub use formats::{Format, Formats};
 pub use manifest::{FailureRecord, ManifestRecord, MaskExtent, SampleRecord, SolverStats};
 pub use mix::{Materials, MechanismMix, MixEntry};
+pub use names::check_name;
 pub use params::DatasetParams;
 pub use photo_set::{PhotoSet, Region, SourcePhoto};
 pub use plan::{BLOCK, SamplePlan, Shard};
@@ -63,4 +68,4 @@ pub use render::RenderedSample;
 pub use replay::{Replayed, replay};
 pub use run::{Job, Summary, synthesize};
 pub use sample::preview;
-pub use verify::{Verification, verify};
+pub use verify::{Findings, Verification, verify};

@@ -10,6 +10,14 @@ use super::text_list::refuse;
 /// Largest number of samples of a run: their tries have keys 2^40 apart.
 const MAX_COUNT: u64 = 1 << 40;
 
+/// Checks a side that photos are resized to.
+pub(super) fn check_side(side: Option<usize>) -> Result<(), Error> {
+    match side.filter(|side| !(32..=16384).contains(side)) {
+        Some(side) => refuse("side", side, "32 to 16384 px"),
+        None => Ok(()),
+    }
+}
+
 /// Parameters of a data set: everything its bytes depend on besides the photos and the quality estimator's file.
 ///
 /// ```
@@ -118,9 +126,7 @@ impl DatasetParams {
         if !(1..=MAX_COUNT).contains(&self.count) {
             return refuse("count", self.count, "a number from 1 to 2^40");
         }
-        if let Some(side) = self.side.filter(|s| !(32..=16384).contains(s)) {
-            return refuse("side", side, "32 to 16384 px");
-        }
+        check_side(self.side)?;
         if !(self.keep_best > 0.01 && self.keep_best <= 1.0) {
             return refuse("keep_best", self.keep_best, "a fraction above 0.01 and at most 1");
         }

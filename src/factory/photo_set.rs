@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::files::Hash;
+use super::names::check_name;
 use crate::photo::{MINIMUM, list_photos, square_kernel};
 
 /// A set of good photos in byte order of their paths, with the folder of their foreground masks if there is one.
@@ -28,8 +29,10 @@ pub struct PhotoSet {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Region {
-    /// On the foreground that was estimated; the whole frame where no object can be separated from the background.
+    /// On the foreground that was estimated.
     EstimatedForeground,
+    /// Anywhere in the frame: no object can be told from the background, as on a texture.
+    WholeFrame,
     /// On the mask given with the photo.
     GivenMask,
 }
@@ -43,6 +46,8 @@ pub struct SourcePhoto {
     pub domain: Domain,
     /// How that was found.
     pub region: Region,
+    /// How clearly object and background part, in \[0, 1\]; `None` where the region was given.
+    pub region_confidence: Option<f64>,
     /// SHA-256 of the photo's file, in hexadecimal.
     pub hash: String,
 }
@@ -65,6 +70,9 @@ impl PhotoSet {
     /// [`Error::NoFolder`]; [`Error::NoCategory`], or [`Error::CategoryNeeded`] if there are several and none is named;
     /// [`Error::Pipeline`] if there is no photo.
     pub fn find(root: &Path, category: Option<&str>, masks: Option<&Path>) -> Result<Self, Error> {
+        if let Some(name) = category {
+            check_name("category", name)?;
+        }
         let no_folder = |what, path: &Path| Error::NoFolder { what, path: path.to_owned() };
         if let Some(folder) = masks.filter(|m| !m.is_dir()) {
             return Err(no_folder("masks", folder));
@@ -137,6 +145,21 @@ impl PhotoSet {
         self.photos.iter().map(|name| self.root.join(name)).collect()
     }
 
+    /// File of the mask that was given with photo `i`, if there is one.
+    pub(super) fn mask_path(&self, i: usize) -> Option<PathBuf> {
+        mask_of(self.masks.as_ref()?, &self.path(i)?).ok()
+    }
+
+    /// Folder of the masks that were given.
+    pub(super) fn masks_folder(&self) -> Option<&Path> {
+        self.masks.as_deref()
+    }
+
+    /// Number of the photo with this path relative to the root.
+    pub(super) fn find_name(&self, name: &str) -> Option<usize> {
+        self.photos.iter().position(|photo| photo == name)
+    }
+
     /// SHA-256 of the list of photos (their paths, not their content).
     #[must_use]
     pub fn fingerprint(&self) -> String {
@@ -150,11 +173,6 @@ impl PhotoSet {
     /// defect.
     pub fn load(&self, i: usize, side: Option<usize>) -> Result<SourcePhoto, Error> {
         let name = self.name(i).ok_or(Error::NoPhoto { index: i, total: self.len() })?;
-        self.load_path(name, side)
-    }
-
-    /// [`Self::load`] by the path relative to the root.
-    pub(super) fn load_path(&self, name: &str, side: Option<usize>) -> Result<SourcePhoto, Error> {
         let fail = |reason: String| Error::Photo { photo: name.to_owned(), source: reason.into() };
         let path = self.root.join(name);
         let bytes = std::fs::read(&path).map_err(|e| fail(format!("{}: cannot be read ({e})", path.display())))?;
@@ -180,13 +198,11 @@ impl PhotoSet {
                 path.display()
             )));
         }
-        let (domain, region) = match &self.masks {
-            None => {
-                (estimated(&pixels).map_err(|e| fail(format!("{}: {e}", path.display())))?, Region::EstimatedForeground)
-            }
-            Some(folder) => (given(folder, &path, (height, width), (h, w)).map_err(fail)?, Region::GivenMask),
+        let (domain, region, region_confidence) = match &self.masks {
+            None => estimated(&pixels).map_err(|e| fail(format!("{}: {e}", path.display())))?,
+            Some(folder) => (given(folder, &path, (height, width), (h, w)).map_err(fail)?, Region::GivenMask, None),
         };
-        Ok(SourcePhoto { pixels, domain, region, hash })
+        Ok(SourcePhoto { pixels, domain, region, region_confidence, hash })
     }
 }
 
@@ -215,22 +231,37 @@ fn eight_bits(photo: Photo) -> Array3<u8> {
     }
 }
 
-fn estimated(pixels: &Array3<u8>) -> Result<Domain, Refused> {
+/// The foreground, how it was found, and how clearly.
+fn estimated(pixels: &Array3<u8>) -> Result<(Domain, Region, Option<f64>), Refused> {
     let photo = pixels.mapv(imgkit::level::from_u8);
     match estimate_foreground(photo.view()) {
-        Ok(foreground) => foreground.into_domain(),
-        Err(Refused::NoForeground { .. }) => Domain::full(photo.dim().0, photo.dim().1), // a uniform photo
+        Ok(foreground) => {
+            let region = if foreground.fills_frame { Region::WholeFrame } else { Region::EstimatedForeground };
+            let confidence = Some(foreground.confidence);
+            Ok((foreground.into_domain()?, region, confidence))
+        }
+        // a uniform photo
+        Err(Refused::NoForeground { .. }) => {
+            Ok((Domain::full(photo.dim().0, photo.dim().1)?, Region::WholeFrame, Some(0.0)))
+        }
         Err(e) => Err(e),
     }
 }
 
+/// The file in `folder` of the mask of the photo at `path`, or the names that it may have.
+fn mask_of(folder: &Path, path: &Path) -> Result<PathBuf, [PathBuf; 2]> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let names = [format!("{stem}.png"), format!("{stem}_mask.png")].map(|name| folder.join(name));
+    names.iter().find(|file| file.is_file()).cloned().ok_or(names)
+}
+
 /// The foreground mask in `folder` of the photo at `path`.
 fn given(folder: &Path, path: &Path, photo: (usize, usize), to: (usize, usize)) -> Result<Domain, String> {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let names = [format!("{stem}.png"), format!("{stem}_mask.png")].map(|n| folder.join(n));
-    let file = names.iter().find(|f| f.is_file());
-    let file = file.ok_or_else(|| format!("{}: no such mask, nor {stem}_mask.png; add it", names[0].display()))?;
-    let mask = read_mask(file, MaskRule::NonZero).map_err(|e| e.to_string())?.mask;
+    let file = mask_of(folder, path).map_err(|[name, other]| {
+        let other = other.file_name().unwrap_or_default().display();
+        format!("{}: no such mask, nor {other}; add it", name.display())
+    })?;
+    let mask = read_mask(&file, MaskRule::NonZero).map_err(|e| e.to_string())?.mask;
     if mask.dim() != photo {
         let ((h, w), (ph, pw)) = (mask.dim(), photo);
         return Err(format!(

@@ -52,6 +52,11 @@ impl DatasetParams {
         (u128::from(index) * photos as u128 / u128::from(self.count().max(1))) as usize
     }
 
+    /// Whether `index` is the first on its photo.
+    pub(super) fn is_first_of_photo(&self, photos: usize, index: u64) -> bool {
+        index == 0 || self.photo_of(photos, index - 1) != self.photo_of(photos, index)
+    }
+
     /// Number of blocks of the run.
     #[must_use]
     pub fn blocks(&self) -> u64 {
@@ -66,14 +71,20 @@ impl DatasetParams {
     }
 
     /// Blocks that a shard makes.
-    pub(super) fn blocks_of(&self, shard: Shard) -> impl Iterator<Item = u64> {
-        (0..self.blocks()).filter(move |&block| shard.has(block))
+    pub(super) fn blocks_of(&self, shard: Shard) -> impl Iterator<Item = u64> + use<> {
+        (shard.first()..self.blocks()).step_by(usize::try_from(shard.of).unwrap_or(usize::MAX))
     }
 
     /// Number of samples that a shard makes.
     #[must_use]
     pub fn samples_of(&self, shard: Shard) -> u64 {
-        self.blocks_of(shard).map(|block| self.indices(block)).map(|range| range.end - range.start).sum()
+        let (first, blocks) = (shard.first(), self.blocks());
+        if first >= blocks {
+            return 0;
+        }
+        let whole = ((blocks - 1 - first) / shard.of + 1) * BLOCK;
+        let lacking = if shard.has(blocks - 1) { blocks * BLOCK - self.count() } else { 0 };
+        whole - lacking
     }
 }
 
@@ -121,6 +132,11 @@ impl Shard {
         self
     }
 
+    /// First block that this shard makes.
+    fn first(self) -> u64 {
+        (self.part + (self.of - self.offset % self.of)) % self.of
+    }
+
     /// Whether this shard makes `block`.
     #[must_use]
     pub fn has(self, block: u64) -> bool {
@@ -166,7 +182,17 @@ mod tests {
                 let shards = (0..of).map(|part| Shard::new(part, of).unwrap().with_offset(offset));
                 assert_eq!(shards.filter(|shard| shard.has(block)).count(), 1);
             }
+            let params = DatasetParams::default().with_count(40 * BLOCK - 100);
+            for part in 0..of {
+                let shard = Shard::new(part, of).unwrap().with_offset(offset);
+                let blocks: Vec<u64> = (0..40).filter(|&block| shard.has(block)).collect();
+                assert_eq!(params.blocks_of(shard).collect::<Vec<_>>(), blocks);
+                let samples = blocks.iter().map(|&block| params.indices(block)).map(|range| range.end - range.start);
+                assert_eq!(params.samples_of(shard), samples.sum::<u64>());
+            }
         }
+        let largest = DatasetParams::default().with_count(1 << 40);
+        assert_eq!(largest.samples_of(Shard::default()), 1 << 40);
         assert!("3/3".parse::<Shard>().is_err() && "1".parse::<Shard>().is_err() && Shard::new(0, 0).is_err());
     }
 }

@@ -43,7 +43,12 @@ pub fn replay(out: &Path, photos: &PhotoSet, registry: &Registry, index: u64) ->
         }
         None => return Err(Error::NoSample { path, index, reason: None }),
     };
-    let photo = photos.load_path(&entry.source, entry.side)?;
+    let Some(photo) = photos.find_name(&entry.source) else {
+        let reason =
+            format!("sample {index} names a photo that is not there, {:?}: name the photos of its run", entry.source);
+        return Err(Error::manifest(&path, reason));
+    };
+    let photo = photos.load(photo, entry.side)?;
     let mut pipeline = Pipeline::default();
     pipeline.push(vec![entry.model.build().map_err(crate::Error::from)?]);
     let rendered = render(&photo, &pipeline, 0, entry.key)?;

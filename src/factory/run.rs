@@ -1,25 +1,27 @@
 //! A run: blocks of samples, each staged and given its final names when it is whole.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, BufWriter};
 use std::path::Path;
 
-use imgkit::file::{write_atomic, write_atomic_with};
 use physdefect::registry::Registry;
 use rayon::prelude::*;
 
+use super::content::{PhotoContent, content_of};
 use super::encoded::EncodedSample;
 use super::error::Error;
+use super::files::read_text;
 use super::formats::{Format, Formats, Tar, coco_fragment, coco_merge};
 use super::header::RunHeader;
-use super::layout::{COCO, RUN, coco_block, coco_blocks, manifest_block, tar};
+use super::layout::{COCO, RUN, coco_block, coco_blocks, finished_blocks, manifest_block, tar};
 use super::manifest::{ManifestRecord, Outcome, read_outcomes};
 use super::params::DatasetParams;
-use super::photo_set::PhotoSet;
+use super::photo_set::{PhotoSet, Region};
 use super::plan::{BLOCK, Shard};
 use super::quality_scorer::QualityScorer;
-use super::sample::SampleMaker;
-use super::staging::StagedBlock;
+use super::sample::{MadeIndex, SampleMaker};
+use super::staging::{StagedBlock, Staging, remove_leftovers};
 use super::text_list::refuse;
 use crate::photo::prepare_folder;
 
@@ -90,12 +92,51 @@ impl<'a> Job<'a> {
 pub struct Summary {
     /// Samples made.
     pub images: u64,
-    /// Indices without a sample.
+    /// Indices without a sample, in the blocks that were made and in those that were finished before.
     pub failed: u64,
     /// Indices of blocks that were finished before.
     pub kept: u64,
-    /// Photos that could not be used: path relative to the photos' folder, reason.
+    /// Photos that could not be used, now or before: path relative to the photos' folder, reason.
     pub unusable: Vec<(String, String)>,
+    /// Photos on which defects may lie anywhere in the frame, because no object could be told from the background.
+    pub whole_frame: Vec<String>,
+}
+
+/// Counts of the indices of some blocks.
+#[derive(Debug, Default)]
+struct Tally {
+    images: u64,
+    failed: u64,
+    unusable: BTreeMap<String, String>,
+    whole_frame: BTreeSet<String>,
+}
+
+impl Tally {
+    fn add(&mut self, source: &str, region: Option<Region>, failed: Option<(&str, bool)>) {
+        match failed {
+            None => self.images += 1,
+            Some((reason, unusable)) => {
+                self.failed += 1;
+                if unusable {
+                    self.unusable.insert(source.to_owned(), reason.to_owned());
+                }
+            }
+        }
+        if region == Some(Region::WholeFrame) && !self.whole_frame.contains(source) {
+            self.whole_frame.insert(source.to_owned());
+        }
+    }
+
+    fn add_record(&mut self, record: &ManifestRecord) {
+        match record {
+            ManifestRecord::Made(made) => self.add(&made.source, Some(made.region), None),
+            ManifestRecord::Failed(f) => self.add(&f.source, None, Some((f.failed.as_str(), f.unusable))),
+        }
+    }
+
+    fn add_outcome(&mut self, line: &Outcome) {
+        self.add(&line.source, line.region, line.failed.as_deref().map(|reason| (reason, line.unusable)));
+    }
 }
 
 /// Makes the samples of a job's blocks that are not there yet. `progress` is called with the number of samples that
@@ -103,38 +144,43 @@ pub struct Summary {
 ///
 /// # Errors
 /// Before anything is written: [`Error::Parameter`], [`Error::Pipeline`] for an unknown mechanism,
-/// [`Error::UnusablePhotos`], [`Error::OtherRun`], and without [`Job::with_resume`] [`Error::FinishedBlock`]. Later:
-/// [`Error::Output`]; what is finished by then stays.
+/// [`Error::OutputInInput`], [`Error::UnusablePhotos`], [`Error::OtherRun`], and without [`Job::with_resume`]
+/// [`Error::FinishedBlock`]. Later: [`Error::Output`], [`Error::Photo`] and [`Error::OtherRun`] if a photo or the run's
+/// description was replaced meanwhile; what is finished by then stays.
 pub fn synthesize(job: &Job<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Summary, Error> {
     let params = job.params;
     params.check()?;
     if params.keep_best() < 1.0 && job.quality_scorer.is_none() {
         return refuse("keep_best", params.keep_best(), "1 without a quality estimator: name its file");
     }
-    let maker = SampleMaker::new(params, job.photos, &job.registry, job.quality_scorer)?;
+    job.photos.check_output(job.out)?;
+    let content = content_of(job.photos);
+    let maker = SampleMaker::new(params, job.photos, &content, &job.registry, job.quality_scorer)?;
     if job.strict {
         refuse_unusable(job)?;
     }
-    let todo = begin(job)?;
-    let mut summary = Summary::default();
+    let (begun, mut tally) = Begun::new(job, &content)?;
+    let before = tally.images;
+    let mut kept = 0;
     for block in params.blocks_of(job.shard) {
-        let indices = params.indices(block);
-        if todo.binary_search(&block).is_err() {
-            let n = indices.end - indices.start;
-            summary.kept += n;
-            progress(n);
-            continue;
+        if begun.kept.contains(&block) {
+            let indices = params.indices(block);
+            kept += indices.end - indices.start;
+            progress(indices.end - indices.start);
+        } else {
+            begun.make_block(&maker, block, &mut tally, progress)?;
         }
-        let (images, failed) = make_block(job, &maker, block, progress)?;
-        summary.images += images;
-        summary.failed += failed;
     }
-    let named = |(i, reason): (usize, String)| (job.photos.name(i).unwrap_or_default().to_owned(), reason);
-    summary.unusable = maker.cache.unusable().into_iter().map(named).collect();
     if params.formats().has(Format::Coco) {
-        merge_coco(params, job.out, !todo.is_empty())?;
+        merge_coco(params, job.out, kept < params.samples_of(job.shard))?;
     }
-    Ok(summary)
+    Ok(Summary {
+        images: tally.images - before,
+        failed: tally.failed,
+        kept,
+        unusable: tally.unusable.into_iter().collect(),
+        whole_frame: tally.whole_frame.into_iter().collect(),
+    })
 }
 
 fn refuse_unusable(job: &Job<'_>) -> Result<(), Error> {
@@ -143,99 +189,164 @@ fn refuse_unusable(job: &Job<'_>) -> Result<(), Error> {
     if reasons.is_empty() { Ok(()) } else { Err(Error::UnusablePhotos { reasons, total: job.photos.len() }) }
 }
 
-/// Checks the output folder, writes what depends on the parameters alone, and lists the blocks to make.
-fn begin(job: &Job<'_>) -> Result<Vec<u64>, Error> {
-    let header = RunHeader {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        params: job.params.clone(),
-        photos: (job.photos.len(), job.photos.fingerprint()),
-        quality_scorer: job.quality_scorer.map(|scorer| scorer.hash().to_owned()),
-    };
-    let path = job.out.join(RUN);
-    let known = path.exists();
-    if known && RunHeader::read(job.out)? != header {
-        return Err(Error::OtherRun { path });
+/// A run whose folder is known to be its own.
+struct Begun<'a> {
+    job: &'a Job<'a>,
+    /// Text of `run.json`.
+    header: String,
+    /// Blocks of the shard that are finished.
+    kept: BTreeSet<u64>,
+}
+
+impl<'a> Begun<'a> {
+    /// Checks the output folder, writes what depends on the run alone, and finds the blocks to keep, with their counts.
+    fn new(job: &'a Job<'a>, content: &[PhotoContent]) -> Result<(Self, Tally), Error> {
+        let header = RunHeader {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            params: job.params.clone(),
+            photos: (job.photos.len(), job.photos.fingerprint()),
+            content: Some(content.to_vec()),
+            quality_scorer: job.quality_scorer.map(|scorer| scorer.hash().to_owned()),
+        };
+        let known = RunHeader::find(job.out)?;
+        if let Some(known) = &known {
+            refuse_other(job.out, &header, known)?;
+        }
+        let (kept, tally) = kept_blocks(job, content)?;
+        prepare_folder(job.out)?;
+        remove_leftovers(job.out);
+        let text = header.text().map_err(Error::output(&job.out.join(RUN)))?;
+        let staging = Staging::new(job.out, "run")?;
+        if known.as_ref() != Some(&header) {
+            staging.write(RUN, text.as_bytes())?;
+            if known.is_some() {
+                staging.publish(RUN)?;
+            } else if !staging.publish_new(RUN)? {
+                // another process was faster
+                let known = RunHeader::read(job.out)?;
+                refuse_other(job.out, &header, &known)?;
+            }
+        }
+        for (name, text) in job.params.formats().fixed(&job.params.mechanisms().names()) {
+            staging.write(&name, text.as_bytes())?;
+            staging.publish(&name)?;
+        }
+        Ok((Self { job, header: text, kept }, tally))
     }
-    let mut todo = Vec::new();
-    for block in job.params.blocks_of(job.shard) {
+
+    /// Makes one block.
+    fn make_block(
+        &self,
+        maker: &SampleMaker<'_>,
+        block: u64,
+        tally: &mut Tally,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<(), Error> {
+        let (job, formats) = (self.job, self.job.params.formats());
+        let mut staged = StagedBlock::new(job.out, block)?;
+        let tar_name = tar(block);
+        let tar_path = staged.path(&tar_name);
+        let tar_error = |e: io::Error| Error::output(&tar_path)(e);
+        let mut tar = formats.has(Format::Webdataset).then(|| staged.create(&tar_name)).transpose()?.map(Tar::new);
+        let (mut lines, mut coco) = (String::new(), String::new());
+        let indices = job.params.indices(block);
+        for first in indices.clone().step_by(CHUNK as usize) {
+            let chunk: Vec<u64> = (first..(first + CHUNK).min(indices.end)).collect();
+            let made: Vec<WrittenSample> = chunk
+                .into_par_iter()
+                .map(|i| make_one(maker, &staged, formats, i, progress))
+                .collect::<Result<_, _>>()?;
+            for sample in made {
+                tally.add_record(&sample.record);
+                if let (Some(tar), Some(encoded)) = (&mut tar, sample.encoded) {
+                    tar.push(sample.record.index(), &sample.line, &encoded).map_err(tar_error)?;
+                }
+                staged.add(sample.files);
+                for (all, line) in [(&mut lines, &sample.line), (&mut coco, &sample.coco)] {
+                    if !line.is_empty() {
+                        all.push_str(line);
+                        all.push('\n');
+                    }
+                }
+            }
+        }
+        if let Some(tar) = tar {
+            staged.add([(tar_name, tar.finish().map_err(tar_error)?)]);
+        }
+        if formats.has(Format::Coco) {
+            let fragments = staged.write(&coco_block(block), coco.as_bytes())?;
+            staged.add([fragments]);
+        }
+        let path = job.out.join(RUN);
+        if !read_text(&path, self.header.len() as u64).is_ok_and(|text| text == self.header) {
+            let changed = vec!["the file was replaced or removed while the run was made".to_owned()];
+            return Err(Error::OtherRun { path, changed });
+        }
+        staged.publish(block, &lines)
+    }
+}
+
+/// Refuses another run than the one that `out` holds. A photo whose file was replaced makes another run, unless there
+/// is no sample of it yet: then it was mended.
+fn refuse_other(out: &Path, header: &RunHeader, known: &RunHeader) -> Result<(), Error> {
+    let refuse = |changed: Vec<String>| Err(Error::OtherRun { path: out.join(RUN), changed });
+    let differences = header.differences(known);
+    if !differences.is_empty() {
+        return refuse(differences);
+    }
+    let Some(mut changes) = header.changes_since(known) else {
+        return refuse(vec!["it was begun by a version that did not record the content of photos".to_owned()]);
+    };
+    if !changes.replaced.is_empty() {
+        let mut used = BTreeSet::new();
+        for block in finished_blocks(out) {
+            let made = read_outcomes(&out.join(manifest_block(block)))?.into_iter().filter(|o| o.failed.is_none());
+            used.extend(made.map(|outcome| outcome.source));
+        }
+        changes.replaced.retain(|name| used.contains(name));
+    }
+    let changed = changes.in_words();
+    if changed.is_empty() { Ok(()) } else { refuse(changed) }
+}
+
+/// The blocks of the job's shard that are finished and need not be made again.
+fn kept_blocks(job: &Job<'_>, content: &[PhotoContent]) -> Result<(BTreeSet<u64>, Tally), Error> {
+    let now: BTreeMap<&str, Option<&str>> = content.iter().map(|p| (p.name.as_str(), p.sha256.as_deref())).collect();
+    let (mut kept, mut tally) = (BTreeSet::new(), Tally::default());
+    for block in finished_blocks(job.out) {
+        if block >= job.params.blocks() || !job.shard.has(block) {
+            continue;
+        }
         let manifest = job.out.join(manifest_block(block));
-        if !manifest.exists() || (job.resume && mended(job, &manifest)?) {
-            todo.push(block);
-        } else if !job.resume {
+        if !job.resume {
             return Err(Error::FinishedBlock { path: manifest });
         }
+        let outcomes = read_outcomes(&manifest)?;
+        let other =
+            |o: &&Outcome| o.failed.is_none() && now.get(o.source.as_str()) != Some(&o.source_sha256.as_deref());
+        if let Some(outcome) = outcomes.iter().find(other) {
+            let changed = vec![format!("sample {} was made of another photo {}", outcome.index, outcome.source)];
+            return Err(Error::OtherRun { path: manifest, changed });
+        }
+        if !mended(job, &outcomes) {
+            kept.insert(block);
+            outcomes.iter().for_each(|outcome| tally.add_outcome(outcome));
+        }
     }
-    prepare_folder(job.out)?;
-    let make = |folder: &str| fs::create_dir_all(job.out.join(folder)).map_err(Error::output(&job.out.join(folder)));
-    make("manifest")?;
-    for (name, text) in job.params.formats().fixed(&job.params.mechanisms().names()) {
-        make(name.split('/').next().unwrap_or_default())?;
-        write_atomic(job.out.join(name), text)?;
-    }
-    if !known {
-        let text = serde_json::to_string_pretty(&header).map_err(Error::output(&path))?;
-        write_atomic(&path, text + "\n")?;
-    }
-    Ok(todo)
+    Ok((kept, tally))
 }
 
 /// Whether a finished block lacks samples whose photos can be used now.
-fn mended(job: &Job<'_>, manifest: &Path) -> Result<bool, Error> {
-    let usable = |line: &Outcome| line.unusable && job.photos.load_path(&line.source, job.params.side()).is_ok();
-    Ok(read_outcomes(manifest)?.iter().any(usable))
-}
-
-/// Makes one block; returns how many samples there are and how many are lacking.
-fn make_block(
-    job: &Job<'_>,
-    maker: &SampleMaker<'_>,
-    block: u64,
-    progress: &(dyn Fn(u64) + Sync),
-) -> Result<(u64, u64), Error> {
-    let formats = job.params.formats();
-    let mut staged = StagedBlock::new(job.out, block)?;
-    let tar_name = tar(block);
-    let tar_path = staged.path(&tar_name);
-    let tar_error = |e: io::Error| Error::output(&tar_path)(e);
-    let mut tar = formats.has(Format::Webdataset).then(|| Tar::create(&tar_path)).transpose().map_err(tar_error)?;
-    let (mut lines, mut coco, mut images, mut failed) = (String::new(), String::new(), 0, 0);
-    let indices = job.params.indices(block);
-    for first in indices.clone().step_by(CHUNK as usize) {
-        let chunk: Vec<u64> = (first..(first + CHUNK).min(indices.end)).collect();
-        let made: Vec<WrittenSample> =
-            chunk.into_par_iter().map(|i| make_one(maker, &staged, formats, i, progress)).collect::<Result<_, _>>()?;
-        for sample in made {
-            match (&mut tar, sample.encoded) {
-                (_, None) => failed += 1,
-                (Some(tar), Some(encoded)) => {
-                    tar.push(sample.index, &sample.line, &encoded).map_err(tar_error)?;
-                    images += 1;
-                }
-                (None, Some(_)) => images += 1,
-            }
-            staged.add(sample.files);
-            for (all, line) in [(&mut lines, &sample.line), (&mut coco, &sample.coco)] {
-                if !line.is_empty() {
-                    all.push_str(line);
-                    all.push('\n');
-                }
-            }
-        }
-    }
-    if let Some(tar) = tar {
-        staged.add([(tar_name, tar.finish().map_err(tar_error)?)]);
-    }
-    if formats.has(Format::Coco) {
-        let fragments = staged.write(&coco_block(block), coco.as_bytes())?;
-        staged.add([fragments]);
-    }
-    staged.publish(block, &lines)?;
-    Ok((images, failed))
+fn mended(job: &Job<'_>, outcomes: &[Outcome]) -> bool {
+    let lacking: BTreeSet<&str> = outcomes.iter().filter(|o| o.unusable).map(|o| o.source.as_str()).collect();
+    let usable =
+        |name: &&str| job.photos.find_name(name).is_some_and(|i| job.photos.load(i, job.params.side()).is_ok());
+    lacking.iter().any(usable)
 }
 
 /// A sample whose own files are written.
 struct WrittenSample {
-    index: u64,
+    record: ManifestRecord,
     line: String,
     coco: String,
     files: Vec<(String, String)>,
@@ -249,28 +360,33 @@ fn make_one(
     index: u64,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<WrittenSample, Error> {
-    let (record, encoded) = maker.make(index)?;
-    let (mut files, mut coco) = (Vec::new(), String::new());
+    let MadeIndex { record, images: encoded, good } = maker.make(index)?;
+    let mut coco = String::new();
     let text = |e: serde_json::Error| Error::output(Path::new(&manifest_block(index / BLOCK)))(e);
+    let mut sample = None;
     if let (ManifestRecord::Made(record), Some(encoded)) = (&record, &encoded) {
-        for (name, bytes) in formats.files(record, encoded) {
-            files.push(staged.write(&name, &bytes)?);
-        }
+        sample = Some((record.mechanism.as_str(), encoded));
         if formats.has(Format::Coco) {
             coco = coco_fragment(record, encoded.bits.view(), encoded.class).map_err(text)?;
         }
     }
+    let mut files = Vec::new();
+    for (name, bytes) in formats.files(index, sample, good.as_deref()) {
+        files.push(staged.write(&name, &bytes)?);
+    }
     let line = serde_json::to_string(&record).map_err(text)?;
     progress(1);
-    Ok(WrittenSample { index, line, coco, files, encoded })
+    Ok(WrittenSample { record, line, coco, files, encoded })
 }
 
 fn merge_coco(params: &DatasetParams, out: &Path, changed: bool) -> Result<(), Error> {
     let path = out.join(COCO);
-    if path.exists() && !changed {
+    if !changed && fs::symlink_metadata(&path).is_ok_and(|found| found.is_file()) {
         return Ok(());
     }
-    let Some(fragments) = coco_blocks(params.blocks(), out) else { return Ok(()) };
-    let classes = params.mechanisms().names();
-    Ok(write_atomic_with(&path, |file| coco_merge(&classes, &fragments, BufWriter::new(file)))?)
+    let Some(fragments) = coco_blocks(params.blocks(), &finished_blocks(out), out) else { return Ok(()) };
+    let (classes, staging) = (params.mechanisms().names(), Staging::new(out, "coco")?);
+    let merged = coco_merge(&classes, &fragments, BufWriter::new(staging.create(COCO)?));
+    merged.map_err(Error::output(&path))?;
+    staging.publish(COCO)
 }

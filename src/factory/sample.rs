@@ -9,6 +9,7 @@ use physdefect::replay::SynthesizerConfig;
 use sqe::{DESCRIPTORS, Descriptors};
 
 use super::cache::Cache;
+use super::content::PhotoContent;
 use super::encoded::EncodedSample;
 use super::error::Error;
 use super::files::Hash;
@@ -64,10 +65,21 @@ fn build(config: &SynthesizerConfig) -> Result<Box<dyn Synthesizer>, crate::Erro
     Ok(config.build()?)
 }
 
+/// What an index yields.
+pub(super) struct MadeIndex {
+    pub(super) record: ManifestRecord,
+    /// Images, if a sample was made.
+    pub(super) images: Option<EncodedSample>,
+    /// The photo without a defect as PNG, at its first index, whatever becomes of the samples on it.
+    pub(super) good: Option<Vec<u8>>,
+}
+
 /// Makes the samples of a run, in any order.
 pub(super) struct SampleMaker<'a> {
     params: &'a DatasetParams,
     photos: &'a PhotoSet,
+    /// Content that the photos must have.
+    content: &'a [PhotoContent],
     pub(super) cache: Cache<'a>,
     quality_scorer: Option<&'a QualityScorer>,
     /// One group for every pair of mechanism and material, by mechanism, then by material.
@@ -80,6 +92,7 @@ impl<'a> SampleMaker<'a> {
     pub(super) fn new(
         params: &'a DatasetParams,
         photos: &'a PhotoSet,
+        content: &'a [PhotoContent],
         registry: &Registry,
         quality_scorer: Option<&'a QualityScorer>,
     ) -> Result<Self, Error> {
@@ -91,35 +104,38 @@ impl<'a> SampleMaker<'a> {
                 configs.push(config);
             }
         }
-        Ok(Self { params, photos, cache: Cache::new(photos, params.side()), quality_scorer, pipeline, configs })
+        let cache = Cache::new(photos, params.side());
+        Ok(Self { params, photos, content, cache, quality_scorer, pipeline, configs })
     }
 
-    /// The manifest's record of `index`, and its images if a sample was made.
+    /// Makes `index`.
     ///
     /// # Errors
-    /// [`Error::Pipeline`] for what is wrong with more than this sample.
-    pub(super) fn make(&self, index: u64) -> Result<(ManifestRecord, Option<EncodedSample>), Error> {
+    /// [`Error::Pipeline`] for what is wrong with more than this sample, [`Error::Photo`] if the photo was replaced.
+    pub(super) fn make(&self, index: u64) -> Result<MadeIndex, Error> {
         let plan = self.params.plan(self.photos.len(), index);
         let source = self.photos.name(plan.photo).unwrap_or_default().to_owned();
         let failure = |unusable: bool, failed: String| {
             let mechanism = self.params.mechanisms().entries()[plan.mechanism].name().to_owned();
             let source = source.clone();
-            (ManifestRecord::Failed(FailureRecord { index, source, mechanism, unusable, failed }), None)
+            ManifestRecord::Failed(FailureRecord { index, source, mechanism, unusable, failed })
         };
         let photo = match self.cache.get(plan.photo) {
             Ok(photo) => photo,
-            Err(reason) => return Ok(failure(true, reason)),
+            Err(reason) => return Ok(MadeIndex { record: failure(true, reason), images: None, good: None }),
         };
+        if self.content.get(plan.photo).and_then(|content| content.sha256.as_ref()) != Some(&photo.hash) {
+            let reason = format!("{source}: was replaced while the run was made: put it back, then resume");
+            return Err(Error::Photo { photo: source.clone(), source: reason.into() });
+        }
+        let encoding = |source| Error::Encode { index, source };
+        let shown = self.params.formats().has(Format::Mvtec) && self.params.is_first_of_photo(self.photos.len(), index);
+        let good = shown.then(|| png::photo(&photo.pixels)).transpose().map_err(encoding)?;
         let (rendered, quality) = match self.best(&photo, plan, index) {
             Ok(best) => best,
-            Err(reason) => return Ok(failure(false, reason.to_string())),
+            Err(reason) => return Ok(MadeIndex { record: failure(false, reason.to_string()), images: None, good }),
         };
-        let encoding = |source| Error::Encode { index, source };
-        let mut encoded = EncodedSample::new(&rendered, plan.mechanism).map_err(encoding)?;
-        let first = index == 0 || self.params.photo_of(self.photos.len(), index - 1) != plan.photo;
-        if first && self.params.formats().has(Format::Mvtec) {
-            encoded.good = Some(png::photo(&photo.pixels).map_err(encoding)?);
-        }
+        let encoded = EncodedSample::new(&rendered, plan.mechanism).map_err(encoding)?;
         let record = SampleRecord {
             index,
             seed: self.params.seed(),
@@ -127,6 +143,7 @@ impl<'a> SampleMaker<'a> {
             source_sha256: photo.hash.clone(),
             side: self.params.side(),
             region: photo.region,
+            region_confidence: photo.region_confidence,
             mechanism: rendered.record.model.clone(),
             model: self.configs[self.group(plan)].clone(),
             key: rendered.record.key,
@@ -141,7 +158,7 @@ impl<'a> SampleMaker<'a> {
             image_sha256: Hash::of(&encoded.image),
             mask_sha256: Hash::of(&encoded.mask),
         };
-        Ok((ManifestRecord::Made(Box::new(record)), Some(encoded)))
+        Ok(MadeIndex { record: ManifestRecord::Made(Box::new(record)), images: Some(encoded), good })
     }
 
     /// Number of the pipeline's group that a plan uses.

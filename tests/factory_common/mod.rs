@@ -68,3 +68,29 @@ pub fn tree(folder: &Path) -> BTreeMap<String, (usize, u64)> {
     }
     found
 }
+
+/// How often a test does something that needs luck to fail: `default` times, or as often as the variable
+/// `MAPHC2F_REPEAT` says.
+pub fn repetitions(default: usize) -> usize {
+    std::env::var("MAPHC2F_REPEAT").ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+}
+
+/// Names in a folder that start with a dot.
+pub fn temporaries(folder: &Path) -> Vec<String> {
+    let names = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with('.')).collect()
+}
+
+/// Standard error as text.
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The lines of a run's manifest.
+pub fn manifest(out: &Path) -> Vec<serde_json::Value> {
+    let mut names: Vec<PathBuf> = fs::read_dir(out.join("manifest")).unwrap().map(|e| e.unwrap().path()).collect();
+    names.retain(|name| name.extension().is_some_and(|e| e == "jsonl"));
+    names.sort();
+    let texts = names.iter().map(|name| fs::read_to_string(name).unwrap());
+    texts.flat_map(|text| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>()).collect()
+}

@@ -31,9 +31,9 @@ pub struct Args {
     /// Neither bars nor notes on standard error; errors stay
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Threads to use [default: one a core]
-    #[arg(long, global = true, value_name = "N")]
-    pub threads: Option<usize>,
+    /// Threads to use, at most 1024 [default: one a core]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
     /// Read flags from a TOML file
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -142,7 +142,10 @@ impl SampleArgs {
 /// Make a data set of defects from good photos
 ///
 /// Equal settings, photos and seed give equal bytes, whatever the shards, threads and interruptions. Files get their
-/// names when their block of 256 samples is whole; a run that was killed goes on with --resume.
+/// names when their block of 256 samples is whole; a run that was killed goes on with --resume. run.json holds the
+/// SHA-256 of every photo and mask: with other settings or replaced photos the folder is refused. Any number of
+/// processes and machines may write to one folder at once. What is lacking in finished blocks counts again: exit code 3
+/// stays 3.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   maphc2f synth --normals bottle/train/good --out data/bottle --count 1000 --seed 1 --side 256 --format mvtec,coco")]
@@ -157,7 +160,7 @@ pub struct SynthArgs {
     pub count: Option<u64>,
     #[command(flatten)]
     pub samples: SampleArgs,
-    /// What to write: mvtec, yolo, coco, webdataset [default: mvtec]
+    /// What to write: mvtec, yolo, yolo-joined (one polygon a sample), coco, webdataset [default: mvtec]
     #[arg(long, value_name = "LIST")]
     pub format: Option<Formats>,
     /// Make part i of n equal ones, counted from 0
@@ -189,7 +192,7 @@ pub struct SynthArgs {
 /// Prove a data set against its manifest, or a dataset against its layout
 ///
 /// Without --layout: compares the SHA-256 of every file that `synth` wrote, and lists what is missing, differs or is
-/// not in the manifest. `sha256sum -c manifest/*.sums` does the first without this program.
+/// not in the manifest; links are not followed. `sha256sum -c manifest/*.sums` does the first without this program.
 ///
 /// With --layout: lists every fault of a dataset of photos at once, and its numbers of images beside the published
 /// ones. Nothing is written.
@@ -246,8 +249,8 @@ pub struct PreviewArgs {
     /// The sheet, a PNG file
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Number of samples
-    #[arg(long, value_name = "N", default_value_t = 24)]
+    /// Number of samples, at most 1024
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub count: u64,
     #[command(flatten)]
     pub samples: SampleArgs,

@@ -23,39 +23,56 @@ fn against_manifest(args: &VerifyArgs, console: &Console) -> Result<u8> {
     let found = factory::verify(&args.data, &|n| bar.inc(n));
     bar.finish_and_clear();
     let found = found?;
-    for block in &found.unfinished {
-        console.say(&format!("unfinished: block {block}"));
-    }
-    for (what, names) in [("missing", &found.missing), ("differs", &found.differing), ("unknown", &found.unknown)] {
-        for name in names {
-            console.say(&format!("{what}: {name}"));
+    let kinds = [
+        ("unfinished: block ", &found.unfinished),
+        ("missing: ", &found.missing),
+        ("differs: ", &found.differing),
+        ("unknown: ", &found.unknown),
+    ];
+    for (what, findings) in kinds {
+        for name in &findings.names {
+            console.say(&format!("{what}{name}"));
+        }
+        let more = findings.count - findings.names.len() as u64;
+        if more > 0 {
+            console.say(&format!("{what}... and {more} more"));
         }
     }
     let line = format!(
         "{} samples, {} files compared: {} missing, {} differ, {} unknown, {} blocks unfinished",
         found.images,
         found.files,
-        found.missing.len(),
-        found.differing.len(),
-        found.unknown.len(),
-        found.unfinished.len()
+        found.missing.count,
+        found.differing.count,
+        found.unknown.count,
+        found.unfinished.count
     );
     let object = json!({
         "whole": found.is_whole(),
         "images": found.images,
         "failed": found.failed,
         "files": found.files,
-        "unfinished": found.unfinished,
-        "missing": found.missing,
-        "differing": found.differing,
-        "unknown": found.unknown,
+        "unfinished": found.unfinished.names.iter().filter_map(|block| block.parse::<u64>().ok()).collect::<Vec<_>>(),
+        "missing": found.missing.names,
+        "differing": found.differing.names,
+        "unknown": found.unknown.names,
+        "counts": {
+            "unfinished": found.unfinished.count,
+            "missing": found.missing.count,
+            "differing": found.differing.count,
+            "unknown": found.unknown.count,
+        },
     });
     console.result(&line, &object);
     Ok(u8::from(!found.is_whole()))
 }
 
 pub fn replay(args: &ReplayArgs, console: &Console) -> Result<u8> {
-    let made = factory::replay(&args.data, &args.photos.find()?, &Registry::standard(), args.index)?;
+    let photos = args.photos.find()?;
+    if let Some(out) = &args.out {
+        photos.check_output(out)?;
+    }
+    let made = factory::replay(&args.data, &photos, &Registry::standard(), args.index)?;
     if let Some(out) = &args.out {
         prepare_folder(out)?;
         for (name, bytes) in [("image.png", &made.image), ("mask.png", &made.mask)] {

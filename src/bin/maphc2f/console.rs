@@ -1,7 +1,8 @@
 //! Console output of the program: progress bars and notes on standard error, results on standard output.
-#![allow(clippy::print_stderr, clippy::print_stdout)]
 
-use std::fmt::Display;
+use std::cell::RefCell;
+use std::fmt::{self, Display, Write as _};
+use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,11 +16,13 @@ use serde_json::{Value, json};
 pub struct Console {
     json: bool,
     quiet: bool,
+    /// Why a result could not be printed.
+    failure: RefCell<Option<io::Error>>,
 }
 
 impl Console {
     pub fn new(json: bool, quiet: bool) -> Self {
-        Self { json, quiet }
+        Self { json, quiet, failure: RefCell::default() }
     }
 
     /// Creates a progress bar on standard error; it is hidden where that is no terminal, so that logs stay clean.
@@ -37,7 +40,7 @@ impl Console {
     /// Prints a note for people.
     pub fn say(&self, line: &dyn Display) {
         if !self.quiet {
-            eprintln!("{line}");
+            note(line);
         }
     }
 
@@ -49,22 +52,73 @@ impl Console {
 
     /// Prints a result: a line for people, or the object for programs.
     pub fn result(&self, line: &dyn Display, object: &Value) {
-        if self.json {
-            println!("{object}");
-        } else {
-            println!("{line}");
+        let text = if self.json { cleaned_json(object) } else { cleaned(line) };
+        let mut out = io::stdout().lock();
+        if let Err(e) = writeln!(out, "{text}").and_then(|()| out.flush()) {
+            self.failure.replace(Some(e));
+        }
+    }
+
+    /// Returns the exit code of a command that ended with `code`: another if its result could not be printed, unless
+    /// nobody reads on.
+    pub fn end(&self, code: u8) -> ExitCode {
+        match self.failure.take() {
+            Some(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+                note(&format!("error: standard output: cannot be written ({e}): make room there"));
+                ExitCode::from(2)
+            }
+            _ => code.into(),
         }
     }
 
     /// Prints an error on one line and returns its exit code.
     pub fn fail(&self, error: &dyn std::error::Error) -> ExitCode {
         let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        eprintln!("error: {text}");
+        note(&format!("error: {text}"));
         if self.json {
-            println!("{}", json!({ "error": text }));
+            let _ = writeln!(io::stdout(), "{}", cleaned_json(&json!({ "error": text })));
         }
         ExitCode::from(2)
     }
+}
+
+/// Prints a line on standard error, whoever reads it or not.
+fn note(line: &dyn Display) {
+    let _ = writeln!(io::stderr(), "{}", cleaned(line));
+}
+
+/// Whether a terminal may take a character for a command, or show the text in another order.
+fn is_command(c: char) -> bool {
+    (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text whose names of files and kinds cannot command the terminal: escape sequences are written out.
+fn cleaned(text: &dyn Display) -> String {
+    struct Cleaned(String);
+    impl fmt::Write for Cleaned {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            for c in text.chars() {
+                if is_command(c) { self.0.extend(c.escape_default()) } else { self.0.push(c) }
+            }
+            Ok(())
+        }
+    }
+    let mut out = Cleaned(String::new());
+    let _ = write!(out, "{text}"); // writing to a string cannot fail
+    out.0
+}
+
+/// JSON on one line, with the same characters as escapes of JSON.
+fn cleaned_json(object: &Value) -> String {
+    let mut out = String::new();
+    for c in object.to_string().chars() {
+        if is_command(c) {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// Progress bars over the stages of training, and a checkpoint after every round.
@@ -122,4 +176,19 @@ pub fn peak_rss_mb() -> Option<f64> {
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some((kilobytes / 1024.0 * 10.0).round() / 10.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_are_written_out() {
+        let name = "a\u{1b}[31m\u{9b}2J\u{202e}\r\nb\tc";
+        assert_eq!(cleaned(&name), "a\\u{1b}[31m\\u{9b}2J\\u{202e}\\r\nb\tc");
+        let text = cleaned_json(&json!({ "name": name }));
+        assert!(!text.contains(is_command), "{text}");
+        let back: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(back["name"], name);
+    }
 }

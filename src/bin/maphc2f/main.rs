@@ -31,14 +31,14 @@ fn main() -> ExitCode {
     };
     let console = Console::new(args.json, args.quiet);
     match run(&args, &console) {
-        Ok(code) => code.into(),
+        Ok(code) => console.end(code),
         Err(e) => console.fail(e.as_ref()),
     }
 }
 
 fn run(args: &Args, console: &Console) -> Result<u8> {
     if let Some(threads) = args.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+        rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
     }
     match &args.command {
         Command::Synth(args) => synth::run(args, console),

@@ -1,5 +1,7 @@
 //! `maphc2f preview`: a contact sheet of samples.
 
+use std::path::Path;
+
 use maphc2f::factory::{DatasetParams, preview};
 use maphc2f::physdefect::registry::Registry;
 use maphc2f::{Cell, Sheet};
@@ -15,10 +17,16 @@ const ACROSS: usize = 4;
 /// Side of a picture, px.
 const SHOWN: u32 = 128;
 
+/// Folder of a file.
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 pub fn run(args: &PreviewArgs, console: &Console) -> Result<u8> {
     let photos = args.photos.find()?;
     let params = args.samples.over(DatasetParams::default().with_count(args.count));
     params.check()?;
+    photos.check_output(folder_of(&args.out))?;
     let registry = Registry::standard();
     let bar = console.bar("samples", args.count);
     let draw = |index: u64| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use maphc2f::factory::{DatasetParams, Formats, Materials, MechanismMix, PhotoSet};
+use maphc2f::factory::{DatasetParams, Formats, Materials, MechanismMix, PhotoSet, check_name};
 use serde::Deserialize;
 
 use crate::Result;
@@ -38,6 +38,10 @@ impl Recipe {
         let text = std::fs::read_to_string(path)
             .map_err(|e| format!("{}: cannot be read ({e}): check the path", path.display()))?;
         let recipe: Self = toml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
+        for (set, category, params) in recipe.runs() {
+            let checked = check_name("category", category).and_then(|()| params.check());
+            checked.map_err(|e| format!("{}: {set}.{category:?}: {e}", path.display()))?;
+        }
         Ok(recipe)
     }
 
@@ -72,6 +76,30 @@ pub fn locate(data: &Path, set: &str, category: &str) -> std::result::Result<Pho
 mod tests {
     use super::*;
     use maphc2f::adbench::loaders::by_name;
+
+    #[test]
+    fn values_are_checked_as_flags_are_and_names_do_not_lead_elsewhere() {
+        let read = |text: &str| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), text).unwrap();
+            Recipe::read(file.path()).map(|_| ()).map_err(|e| (e.to_string(), file.path().display().to_string()))
+        };
+        read("[mvtec]\nbottle = 3").unwrap();
+        for (text, word) in [
+            ("[mvtec]\n\"../../bottle\" = 3", "category"),
+            ("[mvtec]\n\"/tmp/bottle\" = 3", "category"),
+            ("[btad]\n\"..\" = 3", "category"),
+            ("[mvtec]\nbottle = 0", "count"),
+            ("[mvtec]\nbottle = 1099511627777", "count"),
+            ("side = 1000000000\n[mvtec]\nbottle = 3", "side"),
+            ("mechanisms = \"cutpaste=1e308\"\n[mvtec]\nbottle = 3", "weight"),
+            ("mechanisms = \"../cutpaste\"", "mechanisms"),
+            ("[mvtec]\nbottle = -1", "integer"),
+        ] {
+            let (message, path) = read(text).unwrap_err();
+            assert!(message.contains(word) && message.contains(&path), "{text}: {message}");
+        }
+    }
 
     #[test]
     fn the_published_size_is_reached_over_the_published_categories() {

@@ -38,9 +38,6 @@ pub fn run(args: &SynthArgs, console: &Console) -> Result<u8> {
     if let Some(reason) = missing.first() {
         return Err(format!("{reason} ({} categories are missing; --dry-run lists them)", missing.len()).into());
     }
-    for part in &parts {
-        part.params.check()?;
-    }
     let total: u64 = parts.iter().map(|p| p.params.samples_of(p.shard(args))).sum();
     let bar = console.bar("samples", total);
     let mut whole = Summary::default();
@@ -56,12 +53,28 @@ pub fn run(args: &SynthArgs, console: &Console) -> Result<u8> {
         whole.failed += done.failed;
         whole.kept += done.kept;
         whole.unusable.extend(done.unusable);
+        whole.whole_frame.extend(done.whole_frame);
     }
     bar.finish_and_clear();
+    note_whole_frames(&whole.whole_frame, console);
     for (_, reason) in &whole.unusable {
         console.say(&format!("skipped: {reason}"));
     }
     Ok(report(&whole, &args.out, start.elapsed().as_secs_f64(), console))
+}
+
+/// Says on which photos defects may lie beside the product.
+fn note_whole_frames(photos: &[String], console: &Console) {
+    const SHOWN: usize = 3;
+    if !photos.is_empty() {
+        let more = if photos.len() > SHOWN { ", ..." } else { "" };
+        console.say(&format!(
+            "note: on {} photos no object could be told from the background, as on a texture ({}{more}): defects lie \
+             anywhere in the frame. If they show an object, name its masks with --masks.",
+            photos.len(),
+            photos[..photos.len().min(SHOWN)].join(", ")
+        ));
+    }
 }
 
 fn report(done: &Summary, out: &Path, seconds: f64, console: &Console) -> u8 {
@@ -73,6 +86,7 @@ fn report(done: &Summary, out: &Path, seconds: f64, console: &Console) -> u8 {
         "failed": done.failed,
         "kept": done.kept,
         "unusable_photos": done.unusable.len(),
+        "whole_frame_photos": done.whole_frame.len(),
         "peak_rss_mb": peak_rss_mb(),
     });
     let line = format!(
@@ -108,6 +122,7 @@ fn parts(args: &SynthArgs) -> Result<(Vec<PlannedRun>, Vec<String>)> {
         match crate::recipe::locate(data, set, category) {
             Ok(photos) => {
                 let params = params(base);
+                params.check()?;
                 let blocks = params.blocks();
                 parts.push(PlannedRun { out: args.out.join(set).join(category), params, photos, name, offset });
                 offset += blocks;

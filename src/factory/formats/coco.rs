@@ -1,13 +1,13 @@
 //! COCO instance annotations. Every block writes its fragments, one sample a line; one file is merged from them when
 //! all are there.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use ndarray::ArrayView2;
 use serde::Serialize;
 
+use crate::factory::files::open_regular;
 use crate::factory::layout::stem;
 use crate::factory::manifest::SampleRecord;
 
@@ -86,7 +86,10 @@ struct Category<'a> {
 pub(in crate::factory) fn merge(classes: &[&str], fragments: &[PathBuf], mut to: impl Write) -> io::Result<()> {
     let categories: Vec<_> =
         classes.iter().enumerate().map(|(i, name)| Category { id: i + 1, name, supercategory: "defect" }).collect();
-    write!(to, "{{\"categories\":{}", serde_json::to_string(&categories)?)?;
+    // readers copy both keys without asking whether they are there
+    let version = env!("CARGO_PKG_VERSION");
+    let info = serde_json::json!({ "description": "synthetic defects with exact masks", "version": version });
+    write!(to, "{{\"info\":{info},\"licenses\":[],\"categories\":{}", serde_json::to_string(&categories)?)?;
     copy(fragments, "images", &mut to, |(image, _)| image)?;
     copy(fragments, "annotations", &mut to, |(_, annotation)| annotation)?;
     to.write_all(b"}\n")?;
@@ -102,7 +105,7 @@ fn copy(
     write!(to, ",\"{name}\":[")?;
     let mut first = true;
     for fragment in fragments {
-        for line in BufReader::new(File::open(fragment)?).lines() {
+        for line in BufReader::new(open_regular(fragment.as_ref())?).lines() {
             let line = line?;
             let halves = line
                 .split_once('\t')

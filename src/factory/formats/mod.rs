@@ -5,13 +5,13 @@ mod contour;
 mod webdataset;
 mod yolo;
 
+use std::borrow::Cow;
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use super::encoded::EncodedSample;
 use super::error::Error;
 use super::layout::stem;
-use super::manifest::SampleRecord;
 use super::text_list::{as_text, items, refuse};
 
 pub(super) use coco::{fragment as coco_fragment, merge as coco_merge};
@@ -24,18 +24,28 @@ pub enum Format {
     /// MVTec AD: `test/<mechanism>/` and `ground_truth/<mechanism>/`; each photo that carries defects stands in
     /// `train/good/` once, named as its first sample. Good test images (`test/good/`) are for you to add.
     Mvtec,
-    /// YOLO segmentation: a polygon for each part of the mask; holes in a part are not expressed.
+    /// YOLO segmentation: a polygon for each part of the mask, an instance each; holes are kept by a cut that leads to
+    /// them.
     Yolo,
+    /// YOLO segmentation with one polygon for the whole mask, its parts joined by thin bridges: a sample is one
+    /// instance.
+    YoloJoined,
     /// COCO instances: exact masks, run-length encoded.
     Coco,
     /// WebDataset: a tar file for each block.
     Webdataset,
 }
 
-const FORMATS: [(&str, Format); 4] =
-    [("mvtec", Format::Mvtec), ("yolo", Format::Yolo), ("coco", Format::Coco), ("webdataset", Format::Webdataset)];
+const FORMATS: [(&str, Format); 5] = [
+    ("mvtec", Format::Mvtec),
+    ("yolo", Format::Yolo),
+    ("yolo-joined", Format::YoloJoined),
+    ("coco", Format::Coco),
+    ("webdataset", Format::Webdataset),
+];
 
-/// Formats written side by side, as text separated by commas: `mvtec`, `yolo`, `coco`, `webdataset`.
+/// Formats written side by side, as text separated by commas: `mvtec`, `yolo`, `yolo-joined`, `coco`,
+/// `webdataset`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Formats(Vec<Format>);
@@ -95,38 +105,76 @@ impl Formats {
         self.0.contains(&format)
     }
 
-    /// Files of one sample with their content.
-    pub(super) fn files<'a>(
-        &self,
-        record: &SampleRecord,
-        encoded: &'a EncodedSample,
-    ) -> Vec<(String, std::borrow::Cow<'a, [u8]>)> {
-        let (name, kind) = (stem(record.index), &record.mechanism);
-        let (image, mask) = ((&encoded.image[..]).into(), (&encoded.mask[..]).into());
-        let mut files: Vec<(String, std::borrow::Cow<'a, [u8]>)> = Vec::new();
+    /// Names of the files that an index has, with what is in them: of its sample by the mechanism `kind`, if there is
+    /// one, and its photo without the defect, if that is `good` here.
+    pub(super) fn names(&self, index: u64, kind: Option<&str>, good: bool) -> Vec<(String, Content)> {
+        let name = stem(index);
+        let mut names = Vec::new();
         for format in &self.0 {
-            match format {
-                Format::Mvtec => {
-                    files.push((format!("mvtec/test/{kind}/{name}.png"), std::borrow::Cow::clone(&image)));
-                    if let Some(good) = &encoded.good {
-                        files.push((format!("mvtec/train/good/{name}.png"), (&good[..]).into()));
+            if let Some(kind) = kind {
+                match format {
+                    Format::Mvtec => names.push((format!("mvtec/test/{kind}/{name}.png"), Content::Image)),
+                    Format::Yolo | Format::YoloJoined => {
+                        let (folder, joined) = (yolo_folder(*format), *format == Format::YoloJoined);
+                        names.push((format!("{folder}/images/{name}.png"), Content::Image));
+                        names.push((format!("{folder}/labels/{name}.txt"), Content::Label { joined }));
                     }
-                    files.push((format!("mvtec/ground_truth/{kind}/{name}_mask.png"), std::borrow::Cow::clone(&mask)));
+                    Format::Coco => names.push((coco::image_path(&name), Content::Image)),
+                    Format::Webdataset => {} // a tar is written in order
                 }
-                Format::Yolo => {
-                    let label = yolo::label(encoded.bits.view(), encoded.class);
-                    files.push((format!("yolo/images/{name}.png"), std::borrow::Cow::clone(&image)));
-                    files.push((format!("yolo/labels/{name}.txt"), label.into_bytes().into()));
-                }
-                Format::Coco => files.push((coco::image_path(&name), std::borrow::Cow::clone(&image))),
-                Format::Webdataset => {} // a tar is written in order
+            }
+            if *format == Format::Mvtec && good {
+                names.push((format!("mvtec/train/good/{name}.png"), Content::Good));
+            }
+            if let (Format::Mvtec, Some(kind)) = (format, kind) {
+                names.push((format!("mvtec/ground_truth/{kind}/{name}_mask.png"), Content::Mask));
             }
         }
-        files
+        names
+    }
+
+    /// Files of an index with their bytes; `sample` comes with the name of its mechanism.
+    pub(super) fn files<'a>(
+        &self,
+        index: u64,
+        sample: Option<(&str, &'a EncodedSample)>,
+        good: Option<&'a [u8]>,
+    ) -> Vec<(String, Cow<'a, [u8]>)> {
+        let bytes = |content: Content| -> Option<Cow<'a, [u8]>> {
+            let encoded = sample.map(|(_, encoded)| encoded);
+            match content {
+                Content::Good => good.map(Cow::Borrowed),
+                Content::Image => encoded.map(|e| Cow::Borrowed(&e.image[..])),
+                Content::Mask => encoded.map(|e| Cow::Borrowed(&e.mask[..])),
+                Content::Label { joined } => {
+                    encoded.map(|e| Cow::Owned(yolo::label(e.bits.view(), e.class, joined).into_bytes()))
+                }
+            }
+        };
+        let names = self.names(index, sample.map(|(kind, _)| kind), good.is_some());
+        names.into_iter().filter_map(|(name, content)| Some((name, bytes(content)?))).collect()
     }
 
     /// Files that depend on the names of the classes alone.
-    pub(super) fn fixed(&self, classes: &[&str]) -> Vec<(&'static str, String)> {
-        if self.has(Format::Yolo) { vec![("yolo/data.yaml", yolo::data(classes))] } else { Vec::new() }
+    pub(super) fn fixed(&self, classes: &[&str]) -> Vec<(String, String)> {
+        let yolo = self.0.iter().filter(|format| matches!(format, Format::Yolo | Format::YoloJoined));
+        yolo.map(|format| (format!("{}/data.yaml", yolo_folder(*format)), yolo::data(classes))).collect()
     }
+}
+
+fn yolo_folder(format: Format) -> &'static str {
+    if format == Format::YoloJoined { "yolo-joined" } else { "yolo" }
+}
+
+/// What a file of a sample holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    /// The photo without the defect.
+    Good,
+    /// The photo with the defect.
+    Image,
+    /// The mask.
+    Mask,
+    /// The mask as polygons.
+    Label { joined: bool },
 }

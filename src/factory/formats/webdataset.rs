@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter};
-use std::path::Path;
 
 use crate::factory::encoded::EncodedSample;
 use crate::factory::files::Hash;
@@ -12,8 +11,8 @@ use crate::factory::layout::stem;
 pub(in crate::factory) struct Tar(tar::Builder<Hash<BufWriter<File>>>);
 
 impl Tar {
-    pub(in crate::factory) fn create(path: &Path) -> io::Result<Self> {
-        Ok(Self(tar::Builder::new(Hash::new(BufWriter::new(File::create(path)?)))))
+    pub(in crate::factory) fn new(file: File) -> Self {
+        Self(tar::Builder::new(Hash::new(BufWriter::new(file))))
     }
 
     pub(in crate::factory) fn push(&mut self, index: u64, line: &str, encoded: &EncodedSample) -> io::Result<()> {
