@@ -2,6 +2,8 @@
 //!
 //! Stable: the variants, their fields, and that `source()` gives the cause. The words of the messages may change.
 
+use std::path::PathBuf;
+
 use frozen_backbone::model_file::ModelFileError;
 use imgkit::{ParameterError, Size};
 
@@ -56,12 +58,63 @@ pub enum Error {
         found: Size,
     },
     /// The optimization left the finite numbers.
-    #[error("{what} is not finite at step {step}: lower the learning rate")]
+    #[error("{what} is not finite at step {step}: lower the learning rate, or take another seed")]
     Diverged {
         /// Quantity in question.
         what: &'static str,
         /// Step number.
         step: usize,
+    },
+    /// Too few of the normal images differ from each other.
+    #[error(
+        "{found} normal images, but only {different} that differ from each other and are not of one color throughout,          and at least {needed} are needed: add photos of other pieces"
+    )]
+    TooFewDifferent {
+        /// Images given.
+        found: usize,
+        /// Those that differ from all before them and hold two values at least.
+        different: usize,
+        /// Images needed.
+        needed: usize,
+    },
+    /// The normal images leave no variation to measure deviations by.
+    #[error("the normal images hardly differ at position {position} of the feature grid: add photos of other pieces")]
+    Degenerate {
+        /// Position, row by row over the grid.
+        position: usize,
+    },
+    /// A score is NaN or infinite, so that it is neither good nor anomalous.
+    #[error(
+        "{detector} gives a score of {value}, which is neither good nor anomalous: its file may be damaged, train it \
+         again"
+    )]
+    NotFinite {
+        /// Name of the detector.
+        detector: &'static str,
+        /// The score.
+        value: f64,
+    },
+    /// A detector holds no scores of held-out normal images to choose a threshold from.
+    #[error(
+        "{detector} holds no scores of held-out good images: calibrate a threshold on some, or give one (--threshold)"
+    )]
+    NotCalibrated {
+        /// Name of the detector.
+        detector: &'static str,
+    },
+    /// A checkpoint belongs to another run.
+    #[error(
+        "{} belongs to another run: it was saved with `{found}`, this run has `{expected}`; restore what changed, or \
+         train from the start (without --resume)",
+        path.display()
+    )]
+    OtherRun {
+        /// The checkpoint.
+        path: PathBuf,
+        /// First line of the run that differs, in the file.
+        found: String,
+        /// The same line of this run.
+        expected: String,
     },
     /// No labeled defect was given.
     #[error("the few-shot set holds no defect: give at least one, or validate on the held-out mechanism")]

@@ -26,7 +26,7 @@ pub use persistence::format::Persist;
 pub use persistence::load::{load, save};
 pub use training::anomaly_source::{Anomaly, AnomalySource, SourceError};
 pub use training::checkpoint::Checkpoint;
-pub use training::fit::{FitOutcome, FitReport, OuterProblem, SplitSizes, fit};
+pub use training::fit::{FitOutcome, FitReport, OuterProblem, SplitSizes, check_normals, fit};
 pub use training::observer::{NoObserver, Observe, Progress};
 pub use training::params::{TrainParams, Weighting};
 pub use training::report::{MeanWeight, RoundReport, SEVERITY_BANDS};

@@ -60,6 +60,9 @@ pub enum WeightsError {
     /// The file is not a whole safetensors file.
     #[error("not a whole safetensors file ({0}): download it again")]
     Damaged(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The file stands for another one that Git LFS keeps.
+    #[error("a Git LFS pointer, not the file itself: fetch it with `git lfs pull`")]
+    LfsPointer,
     /// A tensor that the network needs is not in the file.
     #[error("no tensor `{tensor}`, which {network} needs: use the file of that network")]
     Missing {

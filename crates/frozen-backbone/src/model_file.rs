@@ -1,7 +1,10 @@
 //! Files of models that read the features of a backbone: safetensors whose metadata must match, complete or not at all.
+//!
+//! No number of a file is used before it is checked: a file with NaN or an infinity in any tensor is neither read nor
+//! written, and what is read is asked for with its range.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use imgkit::file::{WriteError, write_atomic};
@@ -9,6 +12,7 @@ use ndarray::{Array2, ArrayView2};
 use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
 
 use crate::backbone::Backbone;
+use crate::weights::is_lfs_pointer;
 
 /// Boxed cause of an error, of a type that is not part of the stable interface.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -45,10 +49,45 @@ pub enum ModelFileError {
         /// What is wrong with it.
         source: Cause,
     },
+    /// The file stands for another one that Git LFS keeps.
+    #[error("{} is a Git LFS pointer, not the model itself: fetch it with `git lfs pull`", path.display())]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A tensor holds NaN or an infinity.
+    #[error("{}: tensor `{tensor}` holds {value} at index {index}: the model is damaged, make it again", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// Name of the tensor.
+        tensor: String,
+        /// Position in the flattened tensor.
+        index: usize,
+        /// NaN or an infinity.
+        value: f64,
+    },
+    /// A tensor holds a number that no model of this kind has.
+    #[error("{}: tensor `{tensor}` holds {value}, which must be {expected}: make the file again", path.display())]
+    Range {
+        /// The file.
+        path: PathBuf,
+        /// Name of the tensor.
+        tensor: String,
+        /// The number.
+        value: f64,
+        /// Allowed numbers.
+        expected: &'static str,
+    },
     /// The file cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
 }
+
+/// Content that does not begin as a safetensors file does.
+#[derive(Debug, thiserror::Error)]
+#[error("it is no model, such as the detector.safetensors or quality.safetensors that training writes ({0})")]
+struct NoModel(#[source] SafeTensorError);
 
 mod sealed {
     pub trait Number: Copy {
@@ -88,6 +127,29 @@ pub struct ModelTensor {
 }
 
 impl ModelTensor {
+    /// Position and value of the first number that is NaN or infinite.
+    fn not_finite(&self) -> Option<(usize, f64)> {
+        fn first<T: Number + Into<f64>>(bytes: &[u8]) -> Option<(usize, f64)> {
+            let values = T::read_all(bytes).into_iter().map(Into::into);
+            values.enumerate().find(|(_, v): &(usize, f64)| !v.is_finite())
+        }
+        match self.dtype {
+            Dtype::F32 => first::<f32>(&self.bytes),
+            Dtype::F64 => first::<f64>(&self.bytes),
+            _ => None,
+        }
+    }
+
+    /// Refuses NaN and infinities.
+    fn check(&self, path: &Path, name: &str) -> Result<(), ModelFileError> {
+        match self.not_finite() {
+            None => Ok(()),
+            Some((index, value)) => {
+                Err(ModelFileError::NotFinite { path: path.to_owned(), tensor: name.to_owned(), index, value })
+            }
+        }
+    }
+
     fn new<T: Number>(values: impl Iterator<Item = T>, shape: Vec<usize>) -> Self {
         let mut bytes = Vec::with_capacity(values.size_hint().0 * size_of::<T>());
         values.for_each(|v| v.append(&mut bytes));
@@ -182,22 +244,36 @@ impl ModelParts {
         self
     }
 
-    /// Writes the file, complete or not at all.
+    /// Writes the file, complete or not at all. Equal contents make equal bytes.
     ///
     /// # Errors
-    /// [`ModelFileError::Write`].
+    /// [`ModelFileError::Write`]; [`ModelFileError::NotFinite`], and nothing is written.
     pub fn write(self, path: &Path) -> Result<(), ModelFileError> {
+        self.tensors.iter().try_for_each(|(name, tensor)| tensor.check(path, name))?;
         let tensors = self.tensors.iter().map(|(name, tensor)| (name, Written(tensor)));
-        let bytes = safetensors::serialize(tensors, Some(self.metadata))
-            .map_err(|e| WriteError::new(path, std::io::Error::other(e)))?;
+        let fail = |e: Cause| WriteError::new(path, std::io::Error::other(e));
+        let bytes = safetensors::serialize(tensors, Some(self.metadata)).map_err(|e| fail(e.into()))?;
+        let bytes = with_sorted_header(&bytes).ok_or_else(|| fail("its header cannot be sorted".into()))?;
         Ok(write_atomic(path, bytes)?)
     }
+}
+
+/// The same file with the keys of its header in order, which depends on chance before.
+fn with_sorted_header(file: &[u8]) -> Option<Vec<u8>> {
+    let (length, rest) = file.split_first_chunk::<8>()?;
+    let (header, data) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+    let header: BTreeMap<String, BTreeMap<String, serde_json::Value>> = serde_json::from_slice(header).ok()?;
+    let mut header = serde_json::to_vec(&header).ok()?;
+    header.resize(header.len().next_multiple_of(8), b' '); // the data are aligned
+    Some([&(header.len() as u64).to_le_bytes(), header.as_slice(), data].concat())
 }
 
 /// File of a model that was read, or the part of it that belongs to one of the models in it.
 #[derive(Debug, Clone)]
 pub struct ModelFile {
     path: PathBuf,
+    /// Names of the models that this one lies in, each with a `/` behind it.
+    inside: String,
     tensors: HashMap<String, ModelTensor>,
     metadata: HashMap<String, String>,
 }
@@ -206,7 +282,7 @@ impl ModelFile {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`ModelFileError::Read`], [`ModelFileError::Damaged`].
+    /// [`ModelFileError::Read`], and those of [`Self::from_bytes`].
     pub fn read(path: &Path) -> Result<Self, ModelFileError> {
         let bytes = std::fs::read(path).map_err(|source| ModelFileError::Read { path: path.to_owned(), source })?;
         Self::from_bytes(path, &bytes)
@@ -215,16 +291,30 @@ impl ModelFile {
     /// Reads the content of a file; errors name `path`.
     ///
     /// # Errors
-    /// [`ModelFileError::Damaged`].
+    /// [`ModelFileError::Damaged`], [`ModelFileError::LfsPointer`], [`ModelFileError::NotFinite`].
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, ModelFileError> {
-        let damaged = |e: SafeTensorError| ModelFileError::Damaged { path: path.to_owned(), source: e.into() };
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        if is_lfs_pointer(bytes) {
+            return Err(ModelFileError::LfsPointer { path: path.to_owned() });
+        }
+        let refuse = |e: SafeTensorError| {
+            use SafeTensorError::{HeaderTooLarge, HeaderTooSmall, InvalidHeader, InvalidHeaderDeserialization};
+            let is_foreign =
+                matches!(e, HeaderTooLarge | HeaderTooSmall | InvalidHeader(_) | InvalidHeaderDeserialization(_));
+            let source: Cause = if is_foreign { NoModel(e).into() } else { e.into() };
+            ModelFileError::Damaged { path: path.to_owned(), source }
+        };
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(refuse)?;
         let metadata = header.metadata().clone().unwrap_or_default();
-        let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?.tensors().into_iter().map(|(name, view)| {
+        let mut views = SafeTensors::deserialize(bytes).map_err(refuse)?.tensors();
+        views.sort_by(|(a, _), (b, _)| a.cmp(b)); // so that of several faults one and the same is named
+        let mut tensors = HashMap::new();
+        for (name, view) in views {
             let (dtype, shape, bytes) = (view.dtype(), view.shape().to_vec(), view.data().to_vec());
-            (name, ModelTensor { dtype, shape, bytes })
-        });
-        Ok(Self { path: path.to_owned(), tensors: tensors.collect(), metadata })
+            let tensor = ModelTensor { dtype, shape, bytes };
+            tensor.check(path, &name)?;
+            tensors.insert(name, tensor);
+        }
+        Ok(Self { path: path.to_owned(), inside: String::new(), tensors, metadata })
     }
 
     /// Takes out what was added with [`ModelParts::with_model`].
@@ -236,7 +326,7 @@ impl ModelFile {
             inside.filter_map(|(k, rest)| Some((rest.to_owned(), from.remove(k)?))).collect()
         }
         let (tensors, metadata) = (take(&mut self.tensors, name), take(&mut self.metadata, name));
-        Self { path: self.path.clone(), tensors, metadata }
+        Self { path: self.path.clone(), inside: format!("{}{name}/", self.inside), tensors, metadata }
     }
 
     /// Largest number of models that lie in each other.
@@ -279,8 +369,45 @@ impl ModelFile {
     /// Error that says that a tensor or a metadata field is not as it must be.
     #[must_use]
     pub fn damaged(&self, name: &str) -> ModelFileError {
-        let source = format!("`{name}` is missing or has another shape, type or range").into();
+        let source = format!("`{}{name}` is missing or has another shape, type or range", self.inside).into();
         ModelFileError::Damaged { path: self.path.clone(), source }
+    }
+
+    /// Error that says that a number of a tensor is out of its range.
+    #[must_use]
+    pub fn out_of_range(&self, tensor: &str, value: impl Into<f64>, expected: &'static str) -> ModelFileError {
+        let (path, tensor) = (self.path.clone(), format!("{}{tensor}", self.inside));
+        ModelFileError::Range { path, tensor, value: value.into(), expected }
+    }
+
+    /// Checks that a number of a tensor is one of a range.
+    ///
+    /// # Errors
+    /// [`ModelFileError::Range`].
+    pub fn ensure(
+        &self,
+        ok: bool,
+        tensor: &str,
+        value: impl Into<f64>,
+        expected: &'static str,
+    ) -> Result<(), ModelFileError> {
+        if ok { Ok(()) } else { Err(self.out_of_range(tensor, value, expected)) }
+    }
+
+    /// Converts a number of a tensor to a count, if it is whole and at most `most`.
+    ///
+    /// # Errors
+    /// [`ModelFileError::Range`].
+    pub fn whole(
+        &self,
+        tensor: &str,
+        value: impl Into<f64>,
+        most: usize,
+        expected: &'static str,
+    ) -> Result<usize, ModelFileError> {
+        let value = value.into();
+        let ok = value >= 0.0 && value <= most as f64 && value.fract() == 0.0;
+        if ok { Ok(value as usize) } else { Err(self.out_of_range(tensor, value, expected)) }
     }
 
     fn take<T: Number>(&mut self, name: &str) -> Result<(Vec<usize>, Vec<T>), ModelFileError> {
@@ -295,6 +422,17 @@ impl ModelFile {
     pub fn vector<T: Number>(&mut self, name: &str) -> Result<Vec<T>, ModelFileError> {
         let (shape, values) = self.take(name)?;
         if shape.len() == 1 { Ok(values) } else { Err(self.damaged(name)) }
+    }
+
+    /// Takes out a tensor of one number.
+    ///
+    /// # Errors
+    /// [`ModelFileError::Damaged`] if it is missing or has another type or shape.
+    pub fn number<T: Number>(&mut self, name: &str) -> Result<T, ModelFileError> {
+        match self.vector(name)?.as_slice() {
+            &[value] => Ok(value),
+            _ => Err(self.damaged(name)),
+        }
     }
 
     /// Takes out a tensor of two axes.

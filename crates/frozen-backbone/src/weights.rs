@@ -29,6 +29,11 @@ pub struct Weights {
     hash: u64,
 }
 
+/// Whether the content of a file only says where Git LFS keeps the file that it stands for.
+pub(crate) fn is_lfs_pointer(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"version https://git-lfs.github.com/spec/")
+}
+
 /// Type, shape and place of a tensor in the file.
 struct Entry {
     kind: Dtype,
@@ -54,6 +59,9 @@ impl Weights {
     /// [`Error::Weights`]: truncated or not a safetensors file.
     pub fn from_bytes(path: impl Into<PathBuf>, bytes: Vec<u8>) -> Result<Self, Error> {
         let path = path.into();
+        if is_lfs_pointer(&bytes) {
+            return Err(Error::Weights { path, source: WeightsError::LfsPointer });
+        }
         let (header, metadata) = match SafeTensors::read_metadata(&bytes) {
             Ok(found) => found,
             Err(e) => return Err(Error::Weights { path, source: WeightsError::Damaged(e.into()) }),

@@ -16,6 +16,7 @@ pub mod hash;
 pub mod image_io;
 pub mod level;
 mod parameter;
+pub mod rank;
 #[cfg(feature = "resize")]
 pub mod resize;
 pub mod rng;

@@ -62,7 +62,7 @@ impl Sqe {
         let mut vars = Vec::new();
         for (name, shape) in layout {
             let values = file.matrix(name)?;
-            if values.dim() != shape || !values.iter().all(|v| v.is_finite()) {
+            if values.dim() != shape {
                 return Err(file.damaged(name).into());
             }
             let tensor = Tensor::from_vec(values.into_iter().collect(), shape, &Device::Cpu);
@@ -70,12 +70,11 @@ impl Sqe {
         }
         let mut values = |name: &str| -> Result<Vec<f32>, Error> {
             let values: Vec<f32> = file.vector(name)?;
-            let good = values.len() == width && values.iter().all(|v| v.is_finite());
-            if good { Ok(values) } else { Err(file.damaged(name).into()) }
+            if values.len() == width { Ok(values) } else { Err(file.damaged(name).into()) }
         };
         let (mean, scale) = (values("mean")?, values("scale")?);
-        if !scale.iter().all(|s| *s > 0.0) {
-            return Err(file.damaged("scale").into());
+        if let Some(&bad) = scale.iter().find(|s| **s <= 0.0) {
+            return Err(file.out_of_range("scale", bad, "positive").into());
         }
         Ok(Self { head, backbone_id: backbone.id().to_owned(), backbone_hash: backbone.hash(), mean, scale, vars })
     }

@@ -3,6 +3,7 @@
 use candle_core::{Result as CandleResult, Tensor};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW};
 use imgkit::ensure;
+use imgkit::rank::at_least;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -173,7 +174,7 @@ impl Sqe {
         }
         let mut rng = ChaCha8Rng::seed_from_u64(params.seed);
         usable.shuffle(&mut rng);
-        let held = ((usable.len() as f64 * params.held_out).ceil() as usize).clamp(1, usable.len() - 1);
+        let held = at_least(params.held_out, usable.len()).clamp(1, usable.len() - 1);
         let training = usable.split_off(held);
         let held_out = usable;
 

@@ -1,6 +1,7 @@
 //! Sample weights from qualities: normalization, effective sample size, tempering, and a hard filter.
 
 use imgkit::ensure;
+use imgkit::rank::at_least;
 
 use crate::error::Error;
 
@@ -74,7 +75,7 @@ pub fn keep_best(quality: &[f64], fraction: f64) -> Result<Vec<usize>, Error> {
     ensure(bad.is_none(), "keep_best", "quality", bad.unwrap_or(&0.0), "finite")?;
     let mut order: Vec<usize> = (0..quality.len()).collect();
     order.sort_by(|&a, &b| quality[b].total_cmp(&quality[a])); // stable
-    order.truncate((fraction * quality.len() as f64).ceil() as usize);
+    order.truncate(at_least(fraction, quality.len()));
     order.sort_unstable();
     Ok(order)
 }

@@ -80,7 +80,7 @@ impl Detector for Ensemble {
             same_size("map of a member", &map, (image.dim().0, image.dim().1))?;
             Ok(map.mapv_into(|v| (v - mean) / spread))
         };
-        Ok(Prediction::of_map((scaled(0)? + scaled(1)?) / 2.0))
+        Prediction::of_map((scaled(0)? + scaled(1)?) / 2.0).checked(self.name())
     }
 
     fn normal_scores(&self) -> &[f64] {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use frozen_backbone::Backbone;
+use imgkit::rank::nearest;
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
@@ -11,7 +12,7 @@ use crate::detectors::{Detector, Prediction, image_scores};
 use crate::error::Error;
 use crate::features::gaussians::{Gaussians, Group};
 use crate::features::patches;
-use crate::features::statistics::{moments, sample, shorter_side};
+use crate::features::statistics::{ensure_different, moments, sample, shorter_side};
 use crate::features::whitening::Whitening;
 use crate::parameters::{at_least_one, held_out_share, parameters, shrinkage, smoothing};
 use crate::persistence::format::Persist;
@@ -98,10 +99,8 @@ impl GaussianDetector {
         observer: &mut dyn Observe,
     ) -> Result<Self, Error> {
         params.check()?;
-        if normals.len() < 3 {
-            return Err(Error::TooFewNormals { found: normals.len(), needed: 3 });
-        }
-        let held = ((normals.len() as f64 * params.held_out).round() as usize).clamp(1, normals.len() - 2);
+        ensure_different(normals, 3)?;
+        let held = nearest(params.held_out, normals.len()).clamp(1, normals.len() - 2);
         let (train, rest) = normals.split_at(normals.len() - held);
         let images: Vec<usize> = (0..train.len()).collect();
         let rows = sample(backbone.as_ref(), train, &images, 0)?;
@@ -127,7 +126,7 @@ impl Detector for GaussianDetector {
         let (h, w, _) = image.dim();
         let (_, p) = patches::read(self.backbone.as_ref(), image)?;
         let distances = self.normal.lengths(&self.normal.deviations(&p, None)).into_raw_vec_and_offset().0;
-        Prediction::of_patches(distances, p.grid, (h, w), self.smoothing)
+        Prediction::of_patches(distances, p.grid, (h, w), self.smoothing)?.checked(self.name())
     }
 
     fn normal_scores(&self) -> &[f64] {

@@ -11,7 +11,7 @@ use crate::detectors::{Detector, Prediction, image_scores};
 use crate::error::Error;
 use crate::features::coreset::{Memory, norms};
 use crate::features::patches;
-use crate::features::statistics::{AT_ONCE, shorter_side};
+use crate::features::statistics::{AT_ONCE, ensure_different, shorter_side};
 use crate::features::subsample::subsample;
 use crate::features::whitening::Whitening;
 use crate::parameters::{at_least_one, held_out_share, parameters, smoothing};
@@ -104,9 +104,7 @@ impl MemoryDetector {
         observer: &mut dyn Observe,
     ) -> Result<Self, Error> {
         params.check()?;
-        if normals.len() < 4 {
-            return Err(Error::TooFewNormals { found: normals.len(), needed: 4 });
-        }
+        ensure_different(normals, 4)?;
         let split = Split::new(normals.len(), params.seed, params.held_out);
         let train: Vec<usize> = split.train.iter().chain(&split.validation).copied().collect();
         let each = params.candidates.div_ceil(train.len());
@@ -120,7 +118,7 @@ impl MemoryDetector {
             observer.progress(Progress::Features { done: rows.len(), total: train.len() });
         }
         let views: Vec<_> = rows.iter().map(|r| r.view()).collect();
-        let few = |_| Error::TooFewNormals { found: 0, needed: 4 };
+        let few = |_| Error::TooFewNormals { found: normals.len(), needed: 4 };
         let candidates = concatenate(Axis(0), &views).map_err(few)?;
         observer.progress(Progress::Coreset);
         let whitening = Whitening::fit(candidates.view(), params.dimensions)?;
@@ -142,7 +140,7 @@ impl Detector for MemoryDetector {
         let (h, w, _) = image.dim();
         let (_, p) = patches::read(self.backbone.as_ref(), image)?;
         let residuals = self.memory.residuals(&self.whitening.apply(p.features.view()));
-        Prediction::of_patches(norms(&residuals).to_vec(), p.grid, (h, w), self.smoothing)
+        Prediction::of_patches(norms(&residuals).to_vec(), p.grid, (h, w), self.smoothing)?.checked(self.name())
     }
 
     fn normal_scores(&self) -> &[f64] {

@@ -50,6 +50,25 @@ impl Prediction {
         Self { score, map }
     }
 
+    /// Refuses NaN and infinities, which are neither good nor anomalous: `score > threshold` would pass them as good.
+    /// Every detector of this crate does so; call it on the answer of a detector from elsewhere.
+    ///
+    /// ```
+    /// use bisqad::{Error, Prediction};
+    /// let torn = Prediction { score: f64::NAN, map: ndarray::Array2::zeros((2, 2)) };
+    /// assert!(matches!(torn.checked("mine"), Err(Error::NotFinite { detector: "mine", .. })));
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] with the first of them and the name of the detector.
+    pub fn checked(self, detector: &'static str) -> Result<Self, Error> {
+        let pixel = || self.map.iter().find(|v| !v.is_finite()).map(|&v| f64::from(v));
+        match Some(self.score).filter(|s| !s.is_finite()).or_else(pixel) {
+            None => Ok(self),
+            Some(value) => Err(Error::NotFinite { detector, value }),
+        }
+    }
+
     /// Builds the map from patch scores, row by row over their grid, for an image of height and width `size`.
     pub(crate) fn of_patches(
         scores: Vec<f32>,
@@ -79,7 +98,7 @@ pub trait Detector: std::fmt::Debug + Send + Sync {
     /// the backbone accepts.
     ///
     /// # Errors
-    /// [`Error::Backbone`] for images the backbone rejects.
+    /// [`Error::Backbone`] for images the backbone rejects, [`Error::NotFinite`] for scores that are no numbers.
     fn predict(&self, image: ArrayView3<'_, f32>) -> Result<Prediction, Error>;
 
     /// Image scores of the held-out normal images it was calibrated on; empty if it was not.
@@ -109,5 +128,5 @@ pub(crate) fn image_scores<'a>(
     detector: &dyn Detector,
     images: impl IndexedParallelIterator<Item = &'a Array3<f32>>,
 ) -> Result<Vec<f64>, Error> {
-    images.map(|image| Ok(detector.predict(image.view())?.score)).collect()
+    images.map(|image| Ok(detector.predict(image.view())?.checked(detector.name())?.score)).collect()
 }

@@ -110,7 +110,7 @@ impl Detector for PatchDetector {
                 Fusion::Distance => d,
             }
         });
-        Prediction::of_patches(scores.collect(), grid, (h, w), self.smoothing)
+        Prediction::of_patches(scores.collect(), grid, (h, w), self.smoothing)?.checked(self.name())
     }
 
     fn normal_scores(&self) -> &[f64] {

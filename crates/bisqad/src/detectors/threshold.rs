@@ -1,6 +1,7 @@
 //! Decision thresholds chosen from the scores of held-out normal images.
 
-use imgkit::ensure;
+use imgkit::rank::at_most;
+use imgkit::{ParameterError, ensure};
 use ndarray::Array3;
 use rayon::prelude::*;
 
@@ -23,9 +24,12 @@ impl Threshold {
     /// Chooses the threshold that calls at most a share `rate` of the held-out normal images of `detector` anomalous.
     ///
     /// # Errors
-    /// [`Error::Parameter`] unless the rate lies in \[0, 1), [`Error::TooFewNormals`] if the detector was not
-    /// calibrated: [`Self::calibrate`] takes images.
+    /// [`Error::Parameter`] unless the rate lies in \[0, 1), [`Error::NotCalibrated`] if the detector holds no scores:
+    /// [`Self::calibrate`] takes images.
     pub fn of(detector: &dyn Detector, rate: f64) -> Result<Self, Error> {
+        if detector.normal_scores().is_empty() {
+            return Err(Error::NotCalibrated { detector: detector.name() });
+        }
         Self::from_scores(detector.normal_scores(), rate)
     }
 
@@ -42,9 +46,13 @@ impl Threshold {
     /// Chooses the lowest score that at most a share `rate` of `scores` exceeds.
     ///
     /// # Errors
-    /// [`Error::Parameter`] unless the rate lies in \[0, 1), [`Error::TooFewNormals`] for no scores.
+    /// [`Error::Parameter`] unless the rate lies in \[0, 1) and all scores are finite, [`Error::TooFewNormals`] for no
+    /// scores.
     pub fn from_scores(scores: &[f64], rate: f64) -> Result<Self, Error> {
         ensure((0.0..1.0).contains(&rate), "threshold", "false_positive_rate", rate, "in [0, 1)")?;
+        if let Some(bad) = scores.iter().find(|s| !s.is_finite()) {
+            return Err(ParameterError::new("threshold", "scores", bad, "finite").into());
+        }
         let mut scores = scores.to_vec();
         scores.sort_by(f64::total_cmp);
         let threshold = Threshold { value: 0.0, false_positive_rate: rate, normals: scores.len() };
@@ -56,8 +64,41 @@ impl Threshold {
 
     /// Number of the normal images that may score above it.
     fn exceeding(&self) -> usize {
-        // the fields are public: a rate above 1 must not count beyond the images
-        ((self.normals as f64 * self.false_positive_rate).floor() as usize).min(self.normals)
+        // the fields are public: a rate above 1 does not count beyond the images
+        at_most(self.false_positive_rate, self.normals)
+    }
+
+    /// Whether the held-out images are enough for the rate: of n images, one more good image scores above the highest
+    /// with a probability of 1 / (n + 1), so that no threshold of theirs promises less.
+    ///
+    /// ```
+    /// let scores: Vec<f64> = (0..19).map(f64::from).collect();
+    /// assert!(bisqad::Threshold::from_scores(&scores, 0.05)?.is_supported());
+    /// assert!(!bisqad::Threshold::from_scores(&scores[1..], 0.05)?.is_supported());
+    /// # Ok::<(), bisqad::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_supported(&self) -> bool {
+        at_most(self.false_positive_rate, self.normals.saturating_add(1)) >= 1
+    }
+
+    /// Number of held-out normal images from which on the rate [is supported](Self::is_supported); `None` for a rate of
+    /// 0, which no number supports.
+    ///
+    /// ```
+    /// let threshold = bisqad::Threshold::from_scores(&[1.0, 2.0], 0.05)?;
+    /// assert_eq!(threshold.needed(), Some(19));
+    /// # Ok::<(), bisqad::Error>(())
+    /// ```
+    #[must_use]
+    pub fn needed(&self) -> Option<usize> {
+        let about = 1.0 / self.false_positive_rate;
+        if !(about.is_finite() && about < 1e9) {
+            return None;
+        }
+        // the least n + 1 of which the rate is one at least
+        let near = about as usize;
+        (near.saturating_sub(1)..=near + 2).find(|n| at_most(self.false_positive_rate, *n) >= 1).map(|n| n.max(1) - 1)
     }
 
     /// Confidence interval of the true false-positive rate, the share of *all* normal images that score above the

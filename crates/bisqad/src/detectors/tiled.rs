@@ -11,6 +11,9 @@ use crate::detectors::{Detector, Prediction, same_size};
 use crate::error::Error;
 use crate::persistence::format::Persist;
 
+/// Tiles whose maps are in memory at once: many small tiles of a large image take no more.
+const AT_ONCE: usize = 64;
+
 /// Detector on overlapping tiles: runs a detector on each tile of an image and blends the maps, the share of a tile
 /// falling linearly over the overlap.
 ///
@@ -99,20 +102,20 @@ impl Detector for Tiled {
             });
             self.detector.predict(tile)
         };
-        let maps: Vec<Prediction> = places.par_iter().map(predict).collect::<Result<_, Error>>()?;
-        for Prediction { map, .. } in &maps {
-            same_size("map of a tile", map, (th, tw))?;
-        }
         let (mut sum, mut shares) = (Array2::<f32>::zeros((h, w)), Array2::<f32>::zeros((h, w)));
-        for (&(y, x), Prediction { map, .. }) in places.iter().zip(&maps) {
-            let (down, across) = (self.ramp(y, th, h), self.ramp(x, tw, w));
-            for ((i, j), &v) in map.indexed_iter() {
-                let share = down[i] * across[j];
-                sum[[y + i, x + j]] += share * v;
-                shares[[y + i, x + j]] += share;
+        for places in places.chunks(AT_ONCE) {
+            let maps: Vec<Prediction> = places.par_iter().map(predict).collect::<Result<_, Error>>()?;
+            for (&(y, x), Prediction { map, .. }) in places.iter().zip(&maps) {
+                same_size("map of a tile", map, (th, tw))?;
+                let (down, across) = (self.ramp(y, th, h), self.ramp(x, tw, w));
+                for ((i, j), &v) in map.indexed_iter() {
+                    let share = down[i] * across[j];
+                    sum[[y + i, x + j]] += share * v;
+                    shares[[y + i, x + j]] += share;
+                }
             }
         }
-        Ok(Prediction::of_map(sum / shares))
+        Prediction::of_map(sum / shares).checked(self.name())
     }
 
     fn provenance(&self) -> Provenance {

@@ -131,7 +131,7 @@ impl Moments {
         let fitted: Vec<Vec<f32>> = moments
             .par_iter()
             .enumerate()
-            .map(|(step, (_, covariance))| {
+            .map(|(position, (_, covariance))| {
                 let (mut inverse, mut row, mut entry) = (Vec::with_capacity(t), 0, 0);
                 for size in self.groups.iter().map(Group::dimensions) {
                     let (rows, entries) = (row..row + size, entry..entry + triangle(size));
@@ -139,7 +139,7 @@ impl Moments {
                     let own = &covariance[entries.clone()];
                     inverse.extend(
                         inverse_factor(own, &pooled[entries], &between[rows], shrinkage)
-                            .ok_or(Error::Diverged { what: "a covariance", step })?,
+                            .ok_or(Error::Degenerate { position })?,
                     );
                 }
                 Ok(inverse)
@@ -181,6 +181,22 @@ impl Gaussians {
     pub(crate) fn is_whole(&self) -> bool {
         let ((d, t), count) = (sizes(&self.groups), self.grid.0 * self.grid.1);
         count > 0 && self.means.dim() == (count, d) && self.inverses.dim() == (count, t)
+    }
+
+    /// Diagonals of all inverses: one over the standard deviation of each direction, given those before it.
+    pub(crate) fn scales(&self) -> impl Iterator<Item = f32> + '_ {
+        let mut places = Vec::new();
+        let mut at = 0;
+        for size in self.groups.iter().map(Group::dimensions) {
+            for column in 0..size {
+                places.push(at);
+                at += size - column;
+            }
+        }
+        self.inverses.outer_iter().flat_map(move |row| {
+            let at = places.clone();
+            at.into_iter().filter_map(move |i| row.get(i).copied())
+        })
     }
 
     /// Whitened deviations from the Gaussian of the same position, `(rows, dimensions)`: within a group, the length of

@@ -1,6 +1,9 @@
 //! Feature rows and moments of sets of normal images.
 
+use std::collections::BTreeSet;
+
 use frozen_backbone::Backbone;
+use imgkit::hash::fnv1a;
 use ndarray::{Array2, Array3, Axis, concatenate};
 use rayon::prelude::*;
 
@@ -30,7 +33,7 @@ pub(crate) fn sample(
     };
     let rows: Vec<Array2<f32>> = chosen.par_iter().map(rows).collect::<Result<_, Error>>()?;
     let views: Vec<_> = rows.iter().map(|r| r.view()).collect();
-    concatenate(Axis(0), &views).map_err(|_| Error::TooFewNormals { found: 0, needed: 3 })
+    concatenate(Axis(0), &views).map_err(|_| Error::TooFewNormals { found: images.len(), needed: 3 })
 }
 
 /// Accumulates the moments of `images`, the first of them in fold 0, the next in fold 1 and so on; calls `done` with
@@ -51,6 +54,25 @@ pub(crate) fn moments(
         done(block * AT_ONCE + images.len());
     }
     Ok(moments)
+}
+
+/// Refuses sets of normal images that leave nothing to measure deviations by: fewer than `needed` that differ from each
+/// other and hold two values at least.
+pub(crate) fn ensure_different(normals: &[Array3<f32>], needed: usize) -> Result<(), Error> {
+    let found = normals.len();
+    if found < needed {
+        return Err(Error::TooFewNormals { found, needed });
+    }
+    let content = |image: &Array3<f32>| {
+        let first = image.first().copied().unwrap_or_default();
+        let is_flat = image.iter().all(|v| *v == first);
+        let (h, w, c) = image.dim();
+        let size = [h, w, c].into_iter().flat_map(usize::to_le_bytes);
+        (!is_flat).then(|| fnv1a(size.chain(image.iter().flat_map(|v| v.to_le_bytes()))))
+    };
+    let contents: Vec<Option<u64>> = normals.par_iter().map(content).collect();
+    let different = contents.iter().flatten().collect::<BTreeSet<_>>().len();
+    if different < needed { Err(Error::TooFewDifferent { found, different, needed }) } else { Ok(()) }
 }
 
 /// Largest shorter side of the images, px.

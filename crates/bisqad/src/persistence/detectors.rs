@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use frozen_backbone::Backbone;
-use frozen_backbone::model_file::{ModelFile, ModelParts, ModelTensor};
+use frozen_backbone::model_file::{ModelFile, ModelParts, ModelTensor, Number};
 use ndarray::Array1;
 
 use crate::detectors::gaussian::GaussianDetector;
@@ -21,6 +21,10 @@ use crate::training::discriminator::Shape;
 pub(super) const DETECTOR: &str = "bisqad-detector-5";
 pub(super) const GAUSSIAN: &str = "bisqad-gaussian-2";
 pub(super) const MEMORY: &str = "bisqad-memory-2";
+
+/// Largest shorter side of training images that a file may name, px: beyond it `f32` holds no odd number.
+const MAX_SIDE: usize = 1 << 24;
+const SIDE: &str = "a side in 1 to 16 777 216 px";
 
 /// Largest smoothing that a file may ask for, px: earlier versions fitted position Gaussians with up to 100.
 const MAX_SMOOTHING: f32 = 100.0;
@@ -73,22 +77,41 @@ impl PatchDetector {
         let &[length, lm, ls, dm, ds, smoothing, hidden, fusion, side] = numbers.as_slice() else {
             return Err(file.damaged("numbers").into());
         };
+        for spread in [length, ls, ds] {
+            file.ensure(spread > 0.0, "numbers", spread, "positive where it is a spread or a length")?;
+        }
+        file.ensure((0.0..=MAX_SMOOTHING).contains(&smoothing), "numbers", smoothing, "a smoothing in [0, 100] px")?;
+        let fusion = match file.whole("numbers", fusion, 2, "0, 1 or 2 for the fusion")? {
+            0 => Fusion::Both,
+            1 => Fusion::Discriminator,
+            _ => Fusion::Distance,
+        };
+        let training_side = file.whole("numbers", side, MAX_SIDE, SIDE)?;
+        file.ensure(training_side > 0, "numbers", side, SIDE)?;
         let channels: Vec<usize> = backbone.levels().iter().map(|level| level.channels).collect();
         let normal = file.gaussians(&channels)?;
-        let lengths: Vec<f32> = file.vector("lengths")?;
-        let lengths = lengths.chunks_exact(2).map(|c| (c[0], c[1])).collect::<Vec<_>>();
+        let (lengths, odd) = file.pairs::<f32>("lengths")?;
         let scales = Scales { lengths, length, ..Scales::new(&normal) };
-        let shape = Shape { inputs: scales.width(), levels: scales.levels.len(), hidden: hidden as usize };
         let theta: Vec<f64> = file.vector("theta")?;
-        // also keeps the product of sizes from overflowing
-        if shape.hidden > theta.len() {
-            return Err(file.damaged("numbers").into());
+        // no more units than there are parameters: also keeps the product of sizes from overflowing
+        let hidden = file.whole("numbers", hidden, theta.len(), "a count of hidden units that fits theta")?;
+        let shape = Shape { inputs: scales.width(), levels: scales.levels.len(), hidden };
+        if scales.lengths.len() != shape.levels || odd {
+            return Err(file.damaged("lengths").into());
         }
-        if !(0.0..=MAX_SMOOTHING).contains(&smoothing) {
-            return Err(file.damaged("numbers").into());
+        for &(_, deviation) in &scales.lengths {
+            file.ensure(deviation > 0.0, "lengths", deviation, "positive where it is a deviation")?;
         }
-        if scales.lengths.len() != shape.levels || theta.len() != shape.parameters() {
+        if theta.len() != shape.parameters() {
             return Err(file.damaged("theta").into());
+        }
+        if let Some(&value) = theta.iter().find(|v| v.abs() > f64::from(f32::MAX)) {
+            return Err(file.out_of_range("theta", value, "a 32-bit number").into());
+        }
+        let normal_scores = file.scores()?;
+        let (hashes, odd) = file.pairs::<u32>("steered_by")?;
+        if odd {
+            return Err(file.damaged("steered_by").into());
         }
         Ok(Self {
             backbone,
@@ -98,18 +121,10 @@ impl PatchDetector {
             theta,
             calibration: Calibration { logit: (lm, ls), distance: (dm, ds) },
             smoothing,
-            training_side: side as usize,
-            fusion: match fusion as u8 {
-                1 => Fusion::Discriminator,
-                2 => Fusion::Distance,
-                _ => Fusion::Both,
-            },
-            normal_scores: file.vector("normal_scores")?,
-            validation_hashes: file
-                .vector::<u32>("steered_by")?
-                .chunks_exact(2)
-                .map(|c| u64::from(c[1]) << 32 | u64::from(c[0]))
-                .collect(),
+            training_side,
+            fusion,
+            normal_scores,
+            validation_hashes: hashes.into_iter().map(|(low, high)| u64::from(high) << 32 | u64::from(low)).collect(),
         })
     }
 }
@@ -143,7 +158,7 @@ impl GaussianDetector {
             normal,
             smoothing: file.smoothing()?,
             training_side: file.side()?,
-            normal_scores: file.vector("normal_scores")?,
+            normal_scores: file.scores()?,
         })
     }
 }
@@ -185,9 +200,10 @@ impl MemoryDetector {
         if whitening.mean.len() != channels || features != channels || rows.ncols() != dimensions {
             return Err(file.damaged("projection").into());
         }
+        file.ensure_seen("projection", &whitening)?;
         let memory = Memory::new(rows);
-        let (smoothing, training_side) = (file.smoothing()?, file.side()?);
-        Ok(Self { backbone, whitening, memory, smoothing, training_side, normal_scores: file.vector("normal_scores")? })
+        let (smoothing, training_side, normal_scores) = (file.smoothing()?, file.side()?, file.scores()?);
+        Ok(Self { backbone, whitening, memory, smoothing, training_side, normal_scores })
     }
 }
 
@@ -206,7 +222,13 @@ fn gaussians(normal: &Gaussians) -> Vec<(String, ModelTensor)> {
 }
 
 /// What files of several detectors hold.
-trait DetectorFile {
+pub(super) trait DetectorFile {
+    /// Reads the image scores of held-out normal images, which are means of 32-bit numbers.
+    fn scores(&mut self) -> Result<Vec<f64>, Error>;
+    /// Reads a tensor of pairs; whether a number is left over.
+    fn pairs<T: Number>(&mut self, name: &str) -> Result<(Vec<(T, T)>, bool), Error>;
+    /// Checks that a projection keeps a dimension and that none of them is blind to all features.
+    fn ensure_seen(&self, name: &str, projection: &Whitening) -> Result<(), Error>;
     /// Reads Gaussians whose groups have these numbers of feature columns.
     fn gaussians(&mut self, channels: &[usize]) -> Result<Gaussians, Error>;
     /// Standard deviation of the smoothing of the map, px.
@@ -221,27 +243,61 @@ impl DetectorFile for ModelFile {
         for (i, &channels) in channels.iter().enumerate() {
             let mean = Array1::from(self.vector::<f32>(&format!("level{i}.mean"))?);
             let projection = self.matrix(&format!("level{i}.projection"))?;
+            let name = format!("level{i}.projection");
             if mean.len() != channels || projection.nrows() != channels {
-                return Err(self.damaged(&format!("level{i}.projection")).into());
+                return Err(self.damaged(&name).into());
             }
-            groups.push(Group { from, projection: Whitening { mean, projection } });
+            let projection = Whitening { mean, projection };
+            self.ensure_seen(&name, &projection)?;
+            groups.push(Group { from, projection });
             from += channels;
         }
         let grid: Vec<u32> = self.vector("grid")?;
         let &[rows, columns] = grid.as_slice() else { return Err(self.damaged("grid").into()) };
         let grid = (rows as usize, columns as usize);
         let normal = Gaussians { groups, grid, means: self.matrix("means")?, inverses: self.matrix("inverses")? };
-        if normal.is_whole() { Ok(normal) } else { Err(self.damaged("inverses").into()) }
+        if !normal.is_whole() {
+            return Err(self.damaged("inverses").into());
+        }
+        let bad = normal.scales().find(|scale| *scale <= 0.0);
+        match bad {
+            None => Ok(normal),
+            Some(value) => Err(self.out_of_range("inverses", value, "positive where it scales a direction").into()),
+        }
+    }
+
+    fn scores(&mut self) -> Result<Vec<f64>, Error> {
+        const NAME: &str = "normal_scores";
+        let scores: Vec<f64> = self.vector(NAME)?;
+        match scores.iter().find(|s| s.abs() > f64::from(f32::MAX)) {
+            None => Ok(scores),
+            Some(&value) => Err(self.out_of_range(NAME, value, "a 32-bit number").into()),
+        }
+    }
+
+    fn pairs<T: Number>(&mut self, name: &str) -> Result<(Vec<(T, T)>, bool), Error> {
+        let values: Vec<T> = self.vector(name)?;
+        let (pairs, rest) = values.as_chunks::<2>();
+        Ok((pairs.iter().map(|&[a, b]| (a, b)).collect(), !rest.is_empty()))
+    }
+
+    fn ensure_seen(&self, name: &str, projection: &Whitening) -> Result<(), Error> {
+        if projection.projection.ncols() == 0 {
+            return Err(self.damaged(name).into());
+        }
+        let blind = projection.projection.columns().into_iter().any(|column| column.iter().all(|v| *v == 0.0));
+        Ok(self.ensure(!blind, name, 0.0, "another number somewhere in each column")?)
     }
 
     fn smoothing(&mut self) -> Result<f32, Error> {
-        let smoothing = *self.vector::<f32>("smoothing")?.first().ok_or_else(|| self.damaged("smoothing"))?;
-        let ok = (0.0..=MAX_SMOOTHING).contains(&smoothing);
-        if ok { Ok(smoothing) } else { Err(self.damaged("smoothing").into()) }
+        let smoothing: f32 = self.number("smoothing")?;
+        self.ensure((0.0..=MAX_SMOOTHING).contains(&smoothing), "smoothing", smoothing, "in [0, 100] px")?;
+        Ok(smoothing)
     }
 
     fn side(&mut self) -> Result<usize, Error> {
-        let side: Vec<u32> = self.vector("trained_at")?;
-        Ok(side.first().map(|&s| s as usize).ok_or_else(|| self.damaged("trained_at"))?)
+        let side: u32 = self.number("trained_at")?;
+        self.ensure((1..=MAX_SIDE as u32).contains(&side), "trained_at", side, SIDE)?;
+        Ok(side as usize)
     }
 }

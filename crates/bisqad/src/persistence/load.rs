@@ -16,7 +16,7 @@ use crate::detectors::projected::Projected;
 use crate::detectors::tiled::Tiled;
 use crate::error::Error;
 use crate::features::projection::ChannelProjection;
-use crate::persistence::detectors::{DETECTOR, GAUSSIAN, MEMORY};
+use crate::persistence::detectors::{DETECTOR, DetectorFile, GAUSSIAN, MEMORY};
 use crate::persistence::format::Persist;
 
 const ENSEMBLE: &str = "bisqad-ensemble-1";
@@ -124,7 +124,10 @@ impl Ensemble {
         let members = [detector(file.take_model("one"), backbones)?, detector(file.take_model("other"), backbones)?];
         let scales: Vec<f32> = file.vector("scales")?;
         let &[m, s, n, t] = scales.as_slice() else { return Err(file.damaged("scales").into()) };
-        Ok(Self { members, scales: [(m, s), (n, t)], normal_scores: file.vector("normal_scores")? })
+        for spread in [s, t] {
+            file.ensure(spread > 0.0, "scales", spread, "positive where it is a deviation")?;
+        }
+        Ok(Self { members, scales: [(m, s), (n, t)], normal_scores: file.scores()? })
     }
 }
 

@@ -94,7 +94,8 @@ impl Layers {
     fn hidden(&self, input: ArrayView2<'_, f32>) -> Array2<f32> {
         let mut hidden = input.dot(&self.first);
         for mut row in hidden.outer_iter_mut() {
-            row.zip_mut_with(&self.bias, |h, b| *h = (*h + b).max(0.0));
+            // not `max`, which makes a 0 of NaN: what is no number must not pass as normal
+            row.zip_mut_with(&self.bias, |h, b| *h = if *h + b <= 0.0 { 0.0 } else { *h + b });
         }
         hidden
     }

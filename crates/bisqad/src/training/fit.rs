@@ -12,6 +12,7 @@ use sqe::{Head, Sqe};
 use crate::detectors::Detector;
 use crate::detectors::patch::{Calibration, Fusion, PatchDetector};
 use crate::error::Error;
+use crate::features::statistics::ensure_different;
 use crate::training::anomaly_source::AnomalySource;
 use crate::training::checkpoint::Checkpoint;
 use crate::training::discriminator::Shape;
@@ -104,9 +105,7 @@ pub fn fit(
         few.check_apart(normals)?;
     }
     params.check()?;
-    if normals.len() < 4 {
-        return Err(Error::TooFewNormals { found: normals.len(), needed: 4 });
-    }
+    check_normals(normals)?;
     let split = Split::new(normals.len(), params.seed(), params.held_out());
     let base = NormalCache::gather(backbone.as_ref(), normals, &split, source, params, &mut |done, total| {
         observer.progress(Progress::Features { done, total });
@@ -161,6 +160,15 @@ pub fn fit(
         rounds: state.rounds,
     };
     Ok(FitOutcome { detector, report })
+}
+
+/// Checks that normal images are enough to train on, as [`fit`] does first: four that differ from each other and are
+/// not of one color throughout.
+///
+/// # Errors
+/// [`Error::TooFewNormals`], [`Error::TooFewDifferent`].
+pub fn check_normals(normals: &[Array3<f32>]) -> Result<(), Error> {
+    ensure_different(normals, 4)
 }
 
 impl PatchDetector {

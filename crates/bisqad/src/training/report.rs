@@ -46,10 +46,13 @@ impl RoundReport {
     /// The report as numbers, for the checkpoint.
     pub(crate) fn numbers(&self) -> Vec<f64> {
         let held_out = self.held_out.map_or(-1.0, |g| g as f64);
+        // a file holds no NaN
+        let has_upper = self.upper_loss.is_finite();
         let mut out = vec![
             held_out,
             self.loss,
-            self.upper_loss,
+            f64::from(u8::from(has_upper)),
+            if has_upper { self.upper_loss } else { 0.0 },
             self.ess_fraction,
             self.quality,
             self.area_correlation,
@@ -64,26 +67,26 @@ impl RoundReport {
 
     /// Reports from the [`Self::numbers`] of several; `None` if they do not fit.
     pub(crate) fn read_all(numbers: &[f64]) -> Option<Vec<Self>> {
-        let index = |v: f64| (v >= 0.0).then_some(v as usize);
+        // a number beyond these is no count, and none is made of it
+        let count = |v: f64| (v >= 0.0 && v <= f64::from(u32::MAX) && v.fract() == 0.0).then_some(v as usize);
+        let index = |v: f64| if v == -1.0 { Some(None) } else { count(v).map(Some) };
         let (mut rest, mut out) = (numbers, Vec::new());
         while !rest.is_empty() {
-            let (head, tail) = rest.split_first_chunk::<8>()?;
-            let (rows, after) = tail.split_at_checked((head[7] as usize).saturating_mul(4))?;
-            let weights = rows.chunks_exact(4).map(|r| MeanWeight {
-                mechanism: r[0] as usize,
-                band: index(r[1]),
-                mean: r[2],
-                samples: r[3] as usize,
+            let (head, tail) = rest.split_first_chunk::<9>()?;
+            let [held_out, loss, has_upper, upper_loss, ess_fraction, quality, area_correlation, clipped, rows] = *head;
+            let (rows, after) = tail.split_at_checked(count(rows)?.checked_mul(4)?)?;
+            let weights = rows.as_chunks::<4>().0.iter().map(|&[mechanism, band, mean, samples]| {
+                Some(MeanWeight { mechanism: count(mechanism)?, band: index(band)?, mean, samples: count(samples)? })
             });
             out.push(Self {
-                held_out: index(head[0]),
-                loss: head[1],
-                upper_loss: head[2],
-                ess_fraction: head[3],
-                quality: head[4],
-                area_correlation: head[5],
-                ess_clipped_steps: head[6] as usize,
-                weights: weights.collect(),
+                held_out: index(held_out)?,
+                loss,
+                upper_loss: if count(has_upper)? == 1 { upper_loss } else { f64::NAN },
+                ess_fraction,
+                quality,
+                area_correlation,
+                ess_clipped_steps: count(clipped)?,
+                weights: weights.collect::<Option<_>>()?,
             });
             rest = after;
         }
@@ -188,6 +191,17 @@ mod tests {
         let numbers = [report().numbers(), other.numbers()].concat();
         assert_eq!(RoundReport::read_all(&numbers).unwrap(), vec![report(), other]);
         assert_eq!(RoundReport::read_all(&numbers[..numbers.len() - 1]), None);
-        assert_eq!(RoundReport::read_all(&numbers[..9]), None);
+        assert_eq!(RoundReport::read_all(&numbers[..10]), None);
+        // counts that are none
+        for place in [0, 2, 7, 8, 9, 10, 12] {
+            for odd in [0.5, -2.0, 1e300, f64::NAN, f64::INFINITY] {
+                let mut numbers = report().numbers();
+                numbers[place] = odd;
+                assert_eq!(RoundReport::read_all(&numbers), None, "{odd} at {place}");
+            }
+        }
+        let without = RoundReport { upper_loss: f64::NAN, ..report() };
+        assert!(without.numbers().iter().all(|v| v.is_finite()));
+        assert!(RoundReport::read_all(&without.numbers()).unwrap()[0].upper_loss.is_nan());
     }
 }
