@@ -7,6 +7,7 @@
 
 use std::path::Path;
 
+use maphc2f::adbench::metrics::Reducer;
 use maphc2f::adbench::report::{Outcome, ReportBuilder};
 use maphc2f::{RunDescription, prepare_folder, write_report};
 use ndarray::Array2;
@@ -39,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{report}");
     let folder = Path::new("target/measure");
     prepare_folder(folder)?;
-    write_report(folder, &RunDescription::new("Discs", "made-up images"), vec![report])?;
+    write_report(folder, &RunDescription::new("Discs", "made-up images").with_reducer(Reducer::Max), vec![report])?;
     println!("wrote results.html to {}", folder.display());
     Ok(())
 }

@@ -92,7 +92,7 @@ fn run() -> Result<String> {
     }
     sheet.save(&out.join("sheet.png"))?;
     let mean = |f: fn(&Report) -> f64| reports.iter().map(f).sum::<f64>() / reports.len() as f64;
-    let image_auroc = mean(|r| r.overall.image_auroc.value);
+    let image_auroc = mean(|r| r.overall.image_auroc.map_or(f64::NAN, |figure| figure.value));
     let pixel_auroc = mean(|r| r.overall.pixels.map_or(f64::NAN, |p| p.auroc.value));
     let images: usize = reports.iter().map(|r| r.overall.normal + r.overall.anomalous).sum();
     let run = RunDescription::new("maphc2f on the shipped photographs", "crops of assets/photos/surfaces")
@@ -119,7 +119,7 @@ fn tests(
     let mut tests = Vec::new();
     for i in 0..10 {
         let (image, mask) = (crop(photo, columns.clone(), rng)?, Array2::from_elem((SIDE, SIDE), false));
-        tests.push(TestImage { name: format!("{name} {i}"), kind: None, image, mask });
+        tests.push(TestImage { name: format!("{name} {i}"), kind: None, image, mask: Some(mask) });
     }
     for kind in ["cutpaste", "cutpaste-scar", "perlin-blend", "patch-clone", "paper-frontier", "paper-polygon"] {
         let entry = Registry::standard().by_name(kind)?;
@@ -131,7 +131,8 @@ fn tests(
             // a defect that would not be visible is refused
             let Ok(sample) = synthesizer.synthesize(good.view(), &domain, key) else { continue };
             let (image, mask) = (sample.paste(good.view())?, sample.full_mask(SIDE, SIDE)?);
-            tests.push(TestImage { name: format!("{name} {kind} {i}"), kind: Some(kind.to_owned()), image, mask });
+            let (name, kind) = (format!("{name} {kind} {i}"), Some(kind.to_owned()));
+            tests.push(TestImage { name, kind, image, mask: Some(mask) });
         }
     }
     Ok(tests)

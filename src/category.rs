@@ -23,19 +23,26 @@ pub struct Category {
     pub names: Vec<String>,
     /// Test images with their ground truth.
     pub tests: Vec<TestImage>,
-    /// Warnings about the files.
+    /// Warnings about the files, and under [`Policy::Skip`] what was left out.
     pub findings: Vec<Finding>,
 }
 
 impl Category {
     /// Reads a category in a layout, checks every file of it, and shrinks the good photos to a shorter side of `side`
-    /// px. `category` is one of [`Layout::categories`], or `None` where `root` is itself one category.
+    /// px. `category` is one of [`Layout::categories`], or `None` where `root` is itself one category; `policy` says
+    /// what becomes of faulty files.
     ///
     /// # Errors
     /// [`Error::Dataset`] with everything that is wrong with the files; [`Error::Read`], [`Error::TooSmall`],
     /// [`Error::Resize`] for a side of 0.
-    pub fn load(layout: &dyn Layout, root: &Path, category: Option<&str>, side: usize) -> Result<Self, Error> {
-        let data = layout.index(root, category, Policy::Strict)?.validate()?;
+    pub fn load(
+        layout: &dyn Layout,
+        root: &Path,
+        category: Option<&str>,
+        side: usize,
+        policy: Policy,
+    ) -> Result<Self, Error> {
+        let data = layout.index(root, category, policy)?.validate()?;
         let paths: Vec<PathBuf> = data.train().samples().iter().map(|s| s.image_path().to_owned()).collect();
         let tests = data.test().samples().par_iter().map(TestImage::read).collect::<Result<_, _>>()?;
         Ok(Self {

@@ -19,8 +19,9 @@ pub struct TestImage {
     pub kind: Option<String>,
     /// The image `(H, W, C)` at its own size.
     pub image: Array3<f32>,
-    /// Ground truth `(H, W)`; all false for good images.
-    pub mask: Array2<bool>,
+    /// Ground truth `(H, W)`, all false for good images; `None` where it is not known, so that the image takes no part
+    /// in pixel figures.
+    pub mask: Option<Array2<bool>>,
 }
 
 impl TestImage {
@@ -31,8 +32,8 @@ impl TestImage {
     pub fn read(sample: &adbench::dataset::Sample) -> Result<Self, Error> {
         let image = load_photo(sample.image_path())?;
         let mask = match sample.mask_path() {
-            Some(_) => sample.read_mask(MaskRule::NonZero)?.mask,
-            None => Array2::from_elem((image.dim().0, image.dim().1), false),
+            Some(_) => Some(sample.read_mask(MaskRule::NonZero)?.mask),
+            None => (!sample.is_anomalous()).then(|| Array2::from_elem((image.dim().0, image.dim().1), false)),
         };
         Ok(Self { name: sample.id().to_owned(), kind: sample.kind().map(str::to_owned), image, mask })
     }
@@ -61,11 +62,13 @@ pub struct Evaluation {
 /// Scores a test set: images are shrunk to the shorter side that the detector was trained at, maps resized back, and
 /// metrics computed at each image's own size.
 ///
-/// `progress` is called with the number of each image that is done. Nothing is tuned on the test set.
+/// `progress` is called with the number of each image that is done. Nothing is tuned on the test set. Figures that are
+/// not defined, for want of good images, of anomalous ones or of masks, are `None`; [`Report::notes`] names them.
 ///
 /// # Errors
-/// [`Error::Report`] if a class is missing or two images share a name; [`Error::Detector`], above all
-/// [`bisqad::Error::TestLeak`] if this detector saw a test image in training.
+/// [`Error::Report`] if there is no image or two share a name; [`Error::Detector`], above all
+/// [`bisqad::Error::TestLeak`] if this detector saw a test image in training and [`bisqad::Error::NotFinite`] for a
+/// score that is no number.
 pub fn evaluate(
     detector: &dyn Detector,
     name: &str,
@@ -80,16 +83,20 @@ pub fn evaluate(
             let (name, place) = (test.name.clone(), "a test image".to_owned());
             return Err(bisqad::Error::TestLeak { name, place }.into());
         }
-        let prediction = detector.predict(image.view())?;
-        let map = resize_map(prediction.map.view(), test.mask.dim(), Kernel::Bilinear)?;
+        let prediction = detector.predict(image.view())?.checked(detector.name())?;
+        let map = resize_map(prediction.map.view(), (test.image.dim().0, test.image.dim().1), Kernel::Bilinear)?;
         progress(i);
         Ok(ScoredImage { score: prediction.score, map })
     };
     let images: Vec<ScoredImage> = tests.par_iter().enumerate().map(score).collect::<Result<_, _>>()?;
     let mut builder = ReportBuilder::new(name);
     for (test, done) in tests.iter().zip(&images) {
-        let outcome = Outcome::new(&test.name, test.kind.as_deref(), done.score as f32);
-        builder.push(&outcome.with_map(done.map.view(), test.mask.view()).with_photo(test.image.view()))?;
+        let outcome = Outcome::new(&test.name, test.kind.as_deref(), done.score);
+        let outcome = match &test.mask {
+            Some(mask) => outcome.with_map(done.map.view(), mask.view()),
+            None => outcome.with_map_alone(done.map.view()),
+        };
+        builder.push(&outcome.with_photo(test.image.view()))?;
     }
     Ok(Evaluation { report: builder.finish()?, images })
 }

@@ -21,7 +21,7 @@ use crate::photo::shrink_to_side;
 /// [`Error::Detector`] with [`bisqad::Error::Parameter`] for a count of 0 or of more than there are defects with a
 /// mask, and [`bisqad::Error::UnusableDefect`] if two are the same picture; [`Error::Resize`].
 pub fn take_few_shot(tests: &mut Vec<TestImage>, count: usize, side: usize, seed: u64) -> Result<FewShotSet, Error> {
-    let defective = |t: &TestImage| t.kind.is_some() && t.mask.iter().any(|&m| m);
+    let defective = |t: &TestImage| t.kind.is_some() && t.mask.iter().flatten().any(|&m| m);
     let mut order: Vec<usize> = (0..tests.len()).filter(|&i| defective(&tests[i])).collect();
     if count == 0 || order.len() < count {
         let expected = "at least 1 and no more than the defects of the test set";
@@ -32,12 +32,12 @@ pub fn take_few_shot(tests: &mut Vec<TestImage>, count: usize, side: usize, seed
     let mut taken = Vec::with_capacity(count);
     let mut rest = Vec::with_capacity(tests.len() - count);
     for (i, test) in std::mem::take(tests).into_iter().enumerate() {
-        if !order.contains(&i) {
+        let Some(mask) = test.mask.as_ref().filter(|_| order.contains(&i)) else {
             rest.push(test);
             continue;
-        }
+        };
         let image = shrink_to_side(test.image.view(), side)?;
-        let share = test.mask.mapv(f32::from);
+        let share = mask.mapv(f32::from);
         let share = resize_map(share.view(), (image.dim().0, image.dim().1), Kernel::Area)?;
         // a thin scratch may cover no pixel by half
         let least = share.iter().copied().fold(0.0, f32::max).min(0.5);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bisqad::Detector;
+use imgkit::ensure;
 use imgkit::file::write_atomic;
 use imgkit::resize::{Kernel, resize_map};
 use rayon::prelude::*;
@@ -15,7 +16,8 @@ use crate::photo::{load_photo, prepare_folder, save_photo, shrink_to_side};
 /// be read has the reason instead of a score. `progress` is called after each photo.
 ///
 /// # Errors
-/// [`Error::Output`], [`Error::Write`] if something cannot be written.
+/// [`Error::Parameter`] for a threshold that is not finite, which every photo would pass; [`Error::Output`],
+/// [`Error::Write`] if something cannot be written.
 pub fn inspect_folder(
     detector: &dyn Detector,
     photos: &[PathBuf],
@@ -23,6 +25,7 @@ pub fn inspect_folder(
     out: &Path,
     progress: &(dyn Fn() + Sync),
 ) -> Result<Vec<Result<f64, Error>>, Error> {
+    ensure(threshold.is_finite(), "inspection", "threshold", threshold, "finite")?;
     let folder = out.join("heat");
     prepare_folder(&folder)?;
     let score = |photo: &PathBuf| {
@@ -56,7 +59,8 @@ fn table(photos: &[PathBuf], scores: &[Result<f64, Error>], threshold: f64) -> R
 fn inspect(detector: &dyn Detector, path: &Path, threshold: f32, folder: &Path) -> Result<f64, Error> {
     let photo = load_photo(path)?;
     let prediction = detector
-        .predict(shrink_to_side(photo.view(), detector.provenance().training_side().unwrap_or(usize::MAX))?.view())?;
+        .predict(shrink_to_side(photo.view(), detector.provenance().training_side().unwrap_or(usize::MAX))?.view())?
+        .checked(detector.name())?;
     let map = resize_map(prediction.map.view(), (photo.dim().0, photo.dim().1), Kernel::Bilinear)?;
     let spread = 0.5 * threshold.abs().max(1e-3);
     let picture = overlay_heatmap(photo.view(), &map, threshold - spread, threshold + 4.0 * spread);

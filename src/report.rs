@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use adbench::metrics::Reducer;
 use adbench::protocol::PROTOCOLS;
 use adbench::report::{Document, Provenance, Report};
 use bisqad::TrainParams;
@@ -28,6 +29,7 @@ pub struct RunDescription {
     dataset: String,
     command: String,
     side: Option<usize>,
+    reducer: Reducer,
     params: Option<TrainParams>,
 }
 
@@ -35,7 +37,8 @@ impl RunDescription {
     /// Creates the description of a run on a dataset, such as `MVTec AD, /data/mvtec/bottle`.
     #[must_use]
     pub fn new(title: impl Into<String>, dataset: impl Into<String>) -> Self {
-        Self { title: title.into(), dataset: dataset.into(), command: String::new(), side: None, params: None }
+        let (title, dataset, reducer) = (title.into(), dataset.into(), Reducer::MeanTopFraction(0.01));
+        Self { title, dataset, command: String::new(), side: None, reducer, params: None }
     }
 
     /// Sets the command that made the run.
@@ -52,6 +55,14 @@ impl RunDescription {
         self
     }
 
+    /// Sets how image scores came from score maps (default: the mean of the highest hundredth, as of every detector of
+    /// `bisqad`).
+    #[must_use]
+    pub fn with_reducer(mut self, reducer: Reducer) -> Self {
+        self.reducer = reducer;
+        self
+    }
+
     /// Sets the parameters of training.
     #[must_use]
     pub fn with_params(mut self, params: TrainParams) -> Self {
@@ -65,11 +76,12 @@ impl RunDescription {
 /// # Errors
 /// [`Error::Report`] without a report, or if a file cannot be written.
 pub fn write_report(folder: &Path, run: &RunDescription, reports: Vec<Report>) -> Result<(), Error> {
-    let [native, ..] = PROTOCOLS;
+    let [mut native, ..] = PROTOCOLS;
+    native.reducer = run.reducer;
     let mut provenance = Provenance::new(run.dataset.clone(), "maphc2f", native, run.command.clone());
     provenance.seeds = run.params.iter().map(|p| p.seed()).collect();
     provenance.versions = vec![("maphc2f".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
-    let scores = "image scores are the mean of the map's highest hundredth at this size";
+    let scores = "image scores are of the map at this size";
     let input = run.side.map(|side| ("detector's input", format!("shorter side at most {side} px; {scores}")));
     let training = run.params.map(|params| ("training", format!("{params:?}")));
     provenance.notes = input.into_iter().chain(training).map(|(name, text)| (name.to_owned(), text)).collect();
@@ -78,10 +90,11 @@ pub fn write_report(folder: &Path, run: &RunDescription, reports: Vec<Report>) -
 }
 
 /// Draws the good images that scored highest and the defects that scored lowest: photo, ground truth, heat map.
-/// `threshold` is the score above which an image is anomalous; it sets the heat map's colors.
+/// `threshold` is the score above which an image is anomalous; it sets the heat map's colors. Where there are fewer of
+/// one class, or no ground truth, cells stay blank.
 ///
 /// # Errors
-/// [`Error::Parameter`] if the evaluation is not one of `tests`.
+/// [`Error::Parameter`] if the evaluation is not one of `tests`, or for a threshold that is not finite.
 #[cfg(feature = "sheet")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sheet")))]
 pub fn hardest_images(tests: &[TestImage], evaluation: &Evaluation, threshold: f64) -> Result<Sheet, Error> {
@@ -97,13 +110,17 @@ pub fn hardest_images(tests: &[TestImage], evaluation: &Evaluation, threshold: f
         order
     };
     let mut sheet = Sheet::new(["good, high score", "truth", "heat map", "defect, low score", "truth", "heat map"]);
-    for (good, bad) in ranked(false).into_iter().zip(ranked(true)) {
-        let cells = [good, bad].into_iter().flat_map(|i| {
+    imgkit::ensure(threshold.is_finite(), "hardest images", "threshold", threshold, "finite")?;
+    let (good, bad) = (ranked(false), ranked(true));
+    let blank = || Cell::photo(ndarray::Array3::zeros((0, 0, 1)).view(), SHOWN);
+    for row in 0..good.len().max(bad.len()) {
+        let cells = [good.get(row), bad.get(row)].into_iter().flat_map(|place| {
+            let Some(&i) = place else { return [blank(), blank(), blank()] };
             let (test, scored) = (&tests[i], &evaluation.images[i]);
             let (low, high) = (0.6 * threshold as f32, 2.0 * threshold as f32);
             [
                 Cell::photo(test.image.view(), SHOWN),
-                Cell::mask(test.mask.view(), SHOWN),
+                test.mask.as_ref().map_or_else(blank, |mask| Cell::mask(mask.view(), SHOWN)),
                 Cell::photo(overlay_heatmap(test.image.view(), &scored.map, low, high).view(), SHOWN),
             ]
         });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bilevel::ForwardDifference;
-use bisqad::{Checkpoint, FitOutcome, Observe, OuterProblem, TrainParams, ValidationAnomalies, fit};
+use bisqad::{Checkpoint, FitOutcome, Observe, OuterProblem, TrainParams, ValidationAnomalies, check_normals, fit};
 use frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::Array3;
 use sqe::{Sqe, WarmStartReport};
@@ -125,6 +125,7 @@ pub fn train_on(
     observer: &mut dyn Observe,
 ) -> Result<TrainedModel, Error> {
     params.check()?;
+    check_normals(photos)?;
     let (mut quality, reached) =
         warm_start(backbone.as_ref(), photos, source, params.warm_start, params.detector.seed())?;
     let method = ForwardDifference::default();

@@ -23,7 +23,7 @@ fn tests() -> Vec<TestImage> {
         let mask = Array2::from_shape_fn((90, 70), |(y, x)| i > 1 && x == 20 + i && y > 10);
         let mut image = texture(100 + i);
         image.indexed_iter_mut().filter(|((y, x, _), _)| mask[[*y, *x]]).for_each(|(_, v)| *v = 1.0);
-        TestImage { name: format!("image {i}"), kind: (i > 1).then(|| "line".to_owned()), image, mask }
+        TestImage { name: format!("image {i}"), kind: (i > 1).then(|| "line".to_owned()), image, mask: Some(mask) }
     };
     (0..6).map(one).collect()
 }

@@ -3,6 +3,7 @@
 
 use std::cell::Cell as Count;
 
+use maphc2f::adbench::dataset::Policy;
 use maphc2f::adbench::loaders::Mvtec;
 use maphc2f::factory::{DatasetParams, Format, Formats, Materials, MechanismMix, MixEntry, PhotoSet, Shard, preview};
 use maphc2f::frozen_backbone::EfficientNetLite0;
@@ -151,7 +152,7 @@ fn photos_and_sheets() {
     assert!(load_photo(&nowhere).is_err() && load_photos(&nowhere).is_err());
     assert!(load_photos(folder.path()).is_err());
     assert!(Sheet::new(["a"]).save(&nowhere.join("sheet.png")).is_err());
-    assert!(Category::load(&Mvtec, folder.path(), None, 0).is_err());
+    assert!(Category::load(&Mvtec, folder.path(), None, 0, Policy::Strict).is_err());
     assert!(check_dataset(&Arrangement::Layout(&Mvtec), folder.path(), true, &|| ()).is_err());
     assert!(take_few_shot(&mut Vec::new(), 1, 64, 0).is_err());
 }

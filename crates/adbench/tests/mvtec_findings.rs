@@ -92,8 +92,18 @@ fn a_mask_may_lack_the_suffix_and_have_another_format() {
 fn a_missing_folder_of_masks_is_one_finding() {
     let (_folder, root) = category();
     fs::remove_dir_all(root.join("ground_truth")).unwrap();
-    let finding = only_finding(&root, 1, false);
-    assert!(matches!(finding, Finding::MissingMaskFolder { images: 2, .. }));
+    // the images stay, without masks
+    let data = Mvtec.index(&root, None, Policy::Strict).unwrap().validate().unwrap();
+    let [finding @ Finding::MissingMaskFolder { images: 2, .. }] = data.findings() else {
+        panic!("{:?}", data.findings())
+    };
+    assert_eq!(finding.severity(), Severity::Warning);
+    assert_eq!((data.test().len(), data.test().anomalous()), (3, 2));
+    assert!(data.test().samples().iter().all(|sample| sample.mask_path().is_none()));
+    // an empty folder is like none
+    fs::create_dir_all(root.join("ground_truth/crack")).unwrap();
+    let data = Mvtec.index(&root, None, Policy::Strict).unwrap();
+    assert!(matches!(data.findings(), [Finding::MissingMaskFolder { images: 2, .. }]), "{:?}", data.findings());
 }
 
 #[test]
@@ -174,7 +184,35 @@ fn anomalies_in_training_are_found() {
 fn an_empty_kind_is_found() {
     let (_folder, root) = category();
     fs::create_dir_all(root.join("test/stain")).unwrap();
-    assert!(matches!(only_finding(&root, 3, false), Finding::EmptyFolder { .. }));
+    fs::create_dir_all(root.join("train/lost+found")).unwrap();
+    let data = Mvtec.index(&root, None, Policy::Strict).unwrap().validate().unwrap();
+    let is_passed_over = |f: &Finding| matches!(f, Finding::EmptyFolder { .. }) && f.severity() == Severity::Warning;
+    assert!(data.findings().len() == 2 && data.findings().iter().all(is_passed_over), "{:?}", data.findings());
+}
+
+#[test]
+fn an_image_in_both_splits_or_under_both_labels_is_found_with_both_paths() {
+    let (_folder, root) = category();
+    fs::copy(root.join("train/good/001.png"), root.join("test/good/001.png")).unwrap();
+    // the same pixels in another file
+    image::open(root.join("test/good/000.png")).unwrap().save(root.join("test/crack/002.bmp")).unwrap();
+    save(&root.join("ground_truth/crack/002_mask.png"), mask(8, 255));
+    let data = Mvtec.index(&root, None, Policy::Strict).unwrap().validate().unwrap();
+    let mut found: Vec<(&Path, &Path)> = Vec::new();
+    for finding in data.findings() {
+        let Finding::SharedImage { first, second, .. } = finding else { panic!("{finding}") };
+        assert_eq!(finding.severity(), Severity::Warning);
+        found.push((first.strip_prefix(&root).unwrap(), second.strip_prefix(&root).unwrap()));
+    }
+    let pair = |a, b| (Path::new(a), Path::new(b));
+    found.sort();
+    assert_eq!(
+        found,
+        [pair("test/crack/002.bmp", "test/good/000.png"), pair("train/good/001.png", "test/good/001.png")]
+    );
+    // copies within a split and a label are no leak
+    fs::copy(root.join("train/good/000.png"), root.join("train/good/009.png")).unwrap();
+    assert_eq!(Mvtec.index(&root, None, Policy::Strict).unwrap().validate().unwrap().findings().len(), 2);
 }
 
 #[test]

@@ -33,10 +33,10 @@ fn each_kind_is_compared_with_all_good_images() {
     let report = widget().finish().unwrap();
     let [crack, stain] = report.kinds.as_slice() else { panic!("{report}") };
     assert_eq!((crack.name.as_str(), crack.normal, crack.anomalous), ("crack, deep", 4, 2));
-    assert_eq!(crack.image_auroc.value, 7.0 / 8.0);
-    assert_eq!((stain.normal, stain.anomalous, stain.image_auroc.value), (4, 1, 0.5));
-    assert_eq!(report.overall.image_auroc.value, 9.0 / 12.0);
-    assert_eq!(report.mean_of_kinds(|r| Some(r.image_auroc.value)), Some((7.0 / 8.0 + 0.5) / 2.0));
+    assert_eq!(crack.image_auroc.unwrap().value, 7.0 / 8.0);
+    assert_eq!((stain.normal, stain.anomalous, stain.image_auroc.unwrap().value), (4, 1, 0.5));
+    assert_eq!(report.overall.image_auroc.unwrap().value, 9.0 / 12.0);
+    assert_eq!(report.mean_of_kinds(|r| r.image_auroc.map(|f| f.value)), Some((7.0 / 8.0 + 0.5) / 2.0));
     assert_eq!(stain.prevalence(), 0.2);
     // Pixels of the stain's own image and of the good ones only: 0.4 against 0.1, 0.0, 0.5 and six of -1.
     assert_eq!(stain.pixels.unwrap().auroc.value, 8.0 / 9.0);
@@ -136,9 +136,9 @@ fn check_intervals(images: &Images, tolerance: f64) {
         };
         bootstrap(&labels, settings, draw).unwrap()
     };
-    close(of_images(auroc), report.overall.image_auroc.interval);
-    close(of_images(average_precision), report.overall.image_average_precision.interval);
-    close(of_images(|s, l| Ok(f1_max(s, l)?.f1)), report.overall.image_f1_max.interval);
+    close(of_images(auroc), report.overall.image_auroc.unwrap().interval);
+    close(of_images(average_precision), report.overall.image_average_precision.unwrap().interval);
+    close(of_images(|s, l| Ok(f1_max(s, l)?.f1)), report.overall.image_f1_max.unwrap().interval);
     let of_pixels = |metric: &(dyn Fn(&adbench::metrics::RankedPixels) -> f64 + Sync)| {
         let draw = |drawn: &[usize]| {
             let mut pool = PixelPool::new();
@@ -207,25 +207,66 @@ fn histograms_count_every_score_once() {
     assert_eq!((constant.image_scores.low, constant.image_scores.high), (1.5, 2.5));
 }
 
+/// What is defined is given: image figures without masks, pixel figures without good images, and the rest of the kinds
+/// where one lacks what it needs; notes name what is not.
 #[test]
-fn a_missing_class_is_an_error() {
-    let is_missing = |report: Result<Report, ReportError>, wanted, images| {
-        let Err(ReportError::Figure { name, source: MetricError::MissingClass { class, count } }) = report else {
-            panic!("{report:?}")
-        };
-        assert_eq!((name.as_str(), class, count), ("widget, overall", wanted, images));
+fn figures_that_are_defined_are_given_and_notes_name_the_others() {
+    assert!(widget().finish().unwrap().notes().is_empty());
+    let is_noted = |report: &Report, words: &[&str]| {
+        let notes = report.notes();
+        assert_eq!(notes.len(), words.len(), "{notes:?}");
+        notes.iter().zip(words).for_each(|(note, word)| assert!(note.contains(word), "{note}: {word}"));
     };
+    let (map, mask) = (arr2(&[[0.0_f32, 0.5, 0.2]]), arr2(&[[false, true, false]]));
+
+    // no anomalous image: scores and counts
     let mut builder = ReportBuilder::new("widget");
-    builder.push(&Outcome::new("a", None, 0.0)).unwrap();
-    is_missing(builder.finish(), "anomalous", 1);
+    builder.push(&Outcome::new("a", None, 0.25).with_map(map.view(), mask.mapv(|_| false).view())).unwrap();
+    let report = builder.finish().unwrap();
+    assert_eq!((report.overall.normal, report.overall.image_auroc, report.overall.pixels), (1, None, None));
+    assert_eq!((report.images[0].score, report.images[0].misranked), (0.25, 0.0));
+    is_noted(&report, &["no anomalous test image"]);
+
+    // no good image: pixel figures, with every pixel of the anomalous ones
     let mut builder = ReportBuilder::new("widget");
-    builder.push(&Outcome::new("a", Some("crack"), 0.0)).unwrap();
-    is_missing(builder.finish(), "normal", 1);
-    // A kind whose masks are empty: named, so that one knows where to look.
+    builder.push(&Outcome::new("a", Some("crack"), 0.0).with_map(map.view(), mask.view())).unwrap();
+    let report = builder.finish().unwrap();
+    assert_eq!(report.overall.image_auroc, None);
+    assert_eq!(report.overall.pixels.unwrap().auroc.value, 1.0);
+    is_noted(&report, &["no good test image"]);
+
+    // no masks at all: image figures
+    let mut builder = ReportBuilder::new("widget");
+    for (id, kind) in [("a", None), ("b", Some("crack"))] {
+        builder.push(&Outcome::new(id, kind, f32::from(u8::from(kind.is_some()))).with_map_alone(map.view())).unwrap();
+    }
+    let report = builder.finish().unwrap();
+    assert_eq!((report.overall.image_auroc.unwrap().value, report.overall.pixels), (1.0, None));
+    assert!(report.pixel_scores.is_none() && report.curves.pro.is_empty());
+    is_noted(&report, &["crack: 1 of 1"]);
+
+    // one kind without masks: its image figures, and pixel figures of the other kinds and of all with a mask
+    let mut builder = widget();
+    builder.push(&Outcome::new("dent/0", Some("dent"), 0.5).with_map_alone(arr2(&[[9.0_f32]]).view())).unwrap();
+    let (report, before) = (builder.finish().unwrap(), widget().finish().unwrap());
+    let [crack, dent, stain] = report.kinds.as_slice() else { panic!("{report}") };
+    assert_eq!((dent.without_mask, dent.image_auroc.unwrap().value, dent.pixels), (1, 1.0, None));
+    assert_eq!((crack, stain), (&before.kinds[0], &before.kinds[1]));
+    assert_eq!(report.overall.pixels.unwrap().auroc.value, before.overall.pixels.unwrap().auroc.value);
+    assert_eq!((report.overall.anomalous, report.overall.without_mask), (4, 1));
+    is_noted(&report, &["dent: 1 of 1"]);
+
+    // a kind whose mask is empty
     let mut builder = widget();
     let (map, mask) = (arr2(&[[0.0_f32]]), arr2(&[[false]]));
     builder.push(&Outcome::new("dent/0", Some("dent"), 0.0).with_map(map.view(), mask.view())).unwrap();
-    assert!(builder.finish().unwrap_err().to_string().starts_with("widget, dent: no anomalous"));
+    let report = builder.finish().unwrap();
+    assert_eq!((report.kinds[1].image_auroc.unwrap().value, report.kinds[1].pixels), (0.0, None));
+    is_noted(&report, &["dent: no mask marks a pixel"]);
+
+    // nothing at all
+    let error = ReportBuilder::new("widget").finish().unwrap_err();
+    assert!(matches!(error, ReportError::Figure { source: MetricError::MissingClass { count: 0, .. }, .. }), "{error}");
 }
 
 fn refused(builder: &mut ReportBuilder, outcome: Outcome<'_>) -> ReportError {

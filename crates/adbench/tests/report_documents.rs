@@ -37,7 +37,7 @@ fn csv_gives_back_every_figure_with_full_precision() {
     let mean = |f: fn(&Report) -> f64| document.categories().iter().map(f).sum::<f64>() / 2.0;
     let last = rows.last().unwrap();
     assert_eq!(&last[0], "mean of categories");
-    assert_eq!(last[column("image_auroc")].parse::<f64>().unwrap(), mean(|r| r.overall.image_auroc.value));
+    assert_eq!(last[column("image_auroc")].parse::<f64>().unwrap(), mean(|r| r.overall.image_auroc.unwrap().value));
     assert_eq!(&last[column("image_auroc_low")], "");
 }
 

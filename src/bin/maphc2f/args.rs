@@ -287,6 +287,9 @@ pub struct TrainArgs {
     /// With --report, measure each half of the detector alone, too
     #[arg(long, requires = "report")]
     pub ablations: bool,
+    /// With --report, leave faulty files out of the data and list them, instead of stopping
+    #[arg(long, requires = "report")]
+    pub skip_faulty: bool,
     /// Go on after the last whole round of a run that was broken off
     #[arg(long)]
     pub resume: bool,
@@ -317,6 +320,9 @@ impl From<WeightingName> for Weighting {
 }
 
 /// Measure a detector on a category's test images, MVTec AD layout
+///
+/// Figures that are defined are given: those of images without masks, those of pixels without good images. Warnings say
+/// which are not, and name images that are in both splits or under both labels.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  maphc2f evaluate --model model/detector.safetensors --data mvtec/bottle")]
 pub struct EvaluateArgs {
@@ -329,6 +335,9 @@ pub struct EvaluateArgs {
     /// Folder for results.{html,csv,json,md,tex} and hardest.png
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
+    /// Leave faulty files out of the data and list them, instead of stopping
+    #[arg(long)]
+    pub skip_faulty: bool,
 }
 
 /// Score photos with a detector: scores.csv and heat maps

@@ -12,9 +12,7 @@ use serde_json::json;
 use crate::Result;
 use crate::args::InspectArgs;
 use crate::console::Console;
-
-/// Confidence of the interval that is said with the threshold.
-const CONFIDENCE: f64 = 0.95;
+use crate::threshold;
 
 /// Reads a detector that `train` wrote.
 pub fn load(model: &Path) -> Result<Arc<dyn Detector>> {
@@ -23,10 +21,11 @@ pub fn load(model: &Path) -> Result<Arc<dyn Detector>> {
 
 pub fn run(args: &InspectArgs, console: &Console) -> Result<u8> {
     let detector = load(&args.model)?;
-    let threshold = match args.threshold {
-        Some(value) => value,
-        None => chosen(detector.as_ref(), args.false_positive_rate, console)?,
+    let chosen = match args.threshold {
+        Some(_) => None,
+        None => Some(chosen(detector.as_ref(), args.false_positive_rate, console)?),
     };
+    let threshold = args.threshold.or(chosen.map(|chosen| chosen.value)).unwrap_or(f64::NAN);
     let photos = list_photos(&args.images)?;
     let bar = console.bar("photos", photos.len() as u64);
     let start = Instant::now();
@@ -47,6 +46,7 @@ pub fn run(args: &InspectArgs, console: &Console) -> Result<u8> {
         "anomalous": anomalous,
         "unreadable": unreadable,
         "threshold": threshold,
+        "chosen": chosen.as_ref().map(threshold::object).transpose()?,
         "images_per_second": (photos.len() - unreadable) as f64 / seconds.max(1e-9),
         "out": args.out,
     });
@@ -56,18 +56,8 @@ pub fn run(args: &InspectArgs, console: &Console) -> Result<u8> {
 }
 
 /// The threshold for a rate of false positives, said with its interval.
-fn chosen(detector: &dyn Detector, rate: f64, console: &Console) -> Result<f64> {
+fn chosen(detector: &dyn Detector, rate: f64, console: &Console) -> Result<Threshold> {
     let threshold = Threshold::of(detector, rate)?;
-    let (low, high) = threshold.interval(CONFIDENCE)?;
-    console.say(&format!(
-        "threshold {:.4}: calls at most {:.1} % of {} held-out good photos anomalous, and of all good photos \
-         {:.1} to {:.1} % (with {:.0} % confidence)",
-        threshold.value,
-        100.0 * threshold.false_positive_rate,
-        threshold.normals,
-        100.0 * low,
-        100.0 * high,
-        100.0 * CONFIDENCE
-    ));
-    Ok(threshold.value)
+    console.say(&threshold::describe(&threshold)?);
+    Ok(threshold)
 }

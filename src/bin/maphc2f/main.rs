@@ -11,6 +11,7 @@ mod inspect;
 mod preview;
 mod recipe;
 mod synth;
+mod threshold;
 mod train;
 
 use std::process::ExitCode;

@@ -1,5 +1,6 @@
 //! `maphc2f train`: trains a detector, and measures it on request.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -13,10 +14,16 @@ use maphc2f::{
 };
 use ndarray::Array3;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::Result;
 use crate::args::TrainArgs;
 use crate::console::{Console, TrainingBars};
+use crate::evaluate::{policy, warn, with_flag};
+use crate::threshold;
+
+/// Rate of false positives that the threshold is said for, as of `inspect`.
+const FALSE_POSITIVE_RATE: f64 = 0.05;
 
 /// Images of a run.
 struct Images {
@@ -25,11 +32,16 @@ struct Images {
     names: Vec<String>,
     /// With `--report`.
     tests: Vec<TestImage>,
+    warnings: Vec<String>,
 }
 
 pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
     let start = Instant::now();
-    let images = load(args, console)?;
+    let mut images = load(args)?;
+    refuse_inside(&args.out, &images.names)?;
+    let contents: Vec<String> = images.normals.iter().map(content).collect();
+    images.warnings.extend(copies(&images.names, &contents));
+    warn(console, &images.warnings);
     let params = params(args);
     let pipeline = Pipeline::physical(&MATERIALS)?;
     let source = PipelineSource::new(&pipeline, &images.normals, &images.names, args.seed)?;
@@ -42,7 +54,7 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
         args.side
     ));
     let checkpoint = args.out.join("run.checkpoint");
-    let run = format!("{} {} {} {params:?}", images.name, args.side, images.normals.len());
+    let run = identity(&images, &contents, args.side, params);
     let resume = if args.resume && checkpoint.exists() { Some(Checkpoint::load(&checkpoint, &run)?) } else { None };
     let training = TrainingParams::default().with_detector(params);
     let mut bars = TrainingBars::new(console, checkpoint.clone(), run);
@@ -50,6 +62,8 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
     drop(bars);
     let model = model?;
     console.say(&summary(&model));
+    let threshold = Threshold::of(&model.fitted.detector, FALSE_POSITIVE_RATE)?;
+    console.say(&threshold::describe(&threshold)?);
     model.fitted.detector.save(&args.out.join("detector.safetensors"))?;
     model.quality.save(&args.out.join("quality.safetensors"))?;
     let mut object = json!({
@@ -57,19 +71,23 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
         "side": args.side,
         "seed": args.seed,
         "quality_pair_accuracy": model.warm_start.held_out_accuracy,
+        "threshold": threshold::object(&threshold)?,
         "out": args.out,
     });
     let mut line = format!("detector.safetensors and quality.safetensors in {}", args.out.display());
     if args.report {
-        let measured = report(args, &images, params, &model, console)?;
+        let (measured, notes) = report(args, &images, params, &model, console)?;
+        let figure = |name: &str| measured[name].as_f64().map_or("not defined".to_owned(), |v| format!("{v:.4}"));
         line = format!(
-            "image AUROC {:.4}, pixel AUROC {:.4} on {} test images; {line}",
-            measured["image_auroc"].as_f64().unwrap_or(f64::NAN),
-            measured["pixel_auroc"].as_f64().unwrap_or(f64::NAN),
+            "image AUROC {}, pixel AUROC {} on {} test images; {line}",
+            figure("image_auroc"),
+            figure("pixel_auroc"),
             images.tests.len()
         );
         object["report"] = measured;
+        images.warnings.extend(notes);
     }
+    object["warnings"] = json!(images.warnings);
     object["seconds"] = json!(start.elapsed().as_secs_f64());
     std::fs::remove_file(&checkpoint).ok(); // the run is whole: nothing is left to resume
     console.result(&line, &object);
@@ -87,19 +105,69 @@ fn params(args: &TrainArgs) -> TrainParams {
     params
 }
 
-fn load(args: &TrainArgs, console: &Console) -> Result<Images> {
+fn load(args: &TrainArgs) -> Result<Images> {
     if args.report {
+        let category = args.category.as_deref();
         let Category { name, normals, names, tests, findings, .. } =
-            Category::load(&Mvtec, &args.normals, args.category.as_deref(), args.side)?;
-        for finding in findings {
-            console.say(&format!("note: {finding}"));
-        }
-        return Ok(Images { name, normals, names, tests });
+            Category::load(&Mvtec, &args.normals, category, args.side, policy(args.skip_faulty)).map_err(with_flag)?;
+        let warnings = findings.iter().map(ToString::to_string).collect();
+        return Ok(Images { name, normals, names, tests, warnings });
     }
     let paths = PhotoSet::find(&args.normals, args.category.as_deref(), None)?.paths();
     let name = args.category.clone().unwrap_or_else(|| name_of(&args.normals));
     let names = paths.iter().map(|path| path.display().to_string()).collect();
-    Ok(Images { name, normals: load_normals(&paths, args.side)?, names, tests: Vec::new() })
+    let (normals, tests, warnings) = (load_normals(&paths, args.side)?, Vec::new(), Vec::new());
+    Ok(Images { name, normals, names, tests, warnings })
+}
+
+/// Refuses an output folder among the photos: a later run would take its pictures for photos.
+fn refuse_inside(out: &Path, photos: &[String]) -> Result<()> {
+    // the folder may not be there yet
+    let real = out.ancestors().find_map(|folder| folder.canonicalize().ok()).unwrap_or_default();
+    let folders: BTreeSet<&Path> = photos.iter().filter_map(|photo| Path::new(photo).parent()).collect();
+    match folders.into_iter().find(|folder| folder.canonicalize().is_ok_and(|folder| real.starts_with(folder))) {
+        None => Ok(()),
+        Some(folder) => {
+            let (out, folder) = (out.display(), folder.display());
+            Err(format!("{out}: lies among the photos of {folder}; choose another folder for --out").into())
+        }
+    }
+}
+
+/// SHA-256 of a photo's size and values.
+fn content(photo: &Array3<f32>) -> String {
+    let mut hash = Sha256::new();
+    hash.update(format!("{:?}", photo.dim()));
+    for row in photo.outer_iter() {
+        hash.update(row.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A warning for each photo that is the same as an earlier one.
+fn copies(names: &[String], contents: &[String]) -> Vec<String> {
+    let mut first: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut warnings = Vec::new();
+    for (name, content) in names.iter().zip(contents) {
+        let earlier = *first.entry(content).or_insert(name);
+        if earlier != name {
+            warnings.push(format!(
+                "{name}: the same picture as {earlier}; remove one, or the threshold rests on a photo that was trained \
+                 on"
+            ));
+        }
+    }
+    warnings
+}
+
+/// What a checkpoint belongs to, in lines: settings, then the content and the name of each photo.
+fn identity(images: &Images, contents: &[String], side: usize, params: TrainParams) -> String {
+    let mut lines = vec![format!("{}, side {side}", images.name), format!("{params:?}")];
+    lines.extend(contents.iter().zip(&images.names).map(|(content, name)| {
+        let name = Path::new(name).file_name().unwrap_or_default().to_string_lossy().escape_debug().to_string();
+        format!("{name} {content}")
+    }));
+    lines.join("\n")
 }
 
 fn name_of(folder: &Path) -> String {
@@ -135,20 +203,22 @@ fn summary(model: &TrainedModel) -> String {
     text
 }
 
-/// Measures the detector on the test images and writes the report files; returns the metrics.
+/// Measures the detector on the test images and writes the report files; returns the metrics and notes on them.
 fn report(
     args: &TrainArgs,
     images: &Images,
     params: TrainParams,
     model: &TrainedModel,
     console: &Console,
-) -> Result<Value> {
+) -> Result<(Value, Vec<String>)> {
     let detector = &model.fitted.detector;
     let bar = console.bar("test images", images.tests.len() as u64);
     let evaluation = evaluate(detector, &images.name, &images.tests, &|_| bar.inc(1));
     bar.finish_and_clear();
     let mut evaluation = evaluation?;
     console.say(&format!("\n{}", evaluation.report));
+    let notes = evaluation.report.notes();
+    warn(console, &notes);
     let mut measured = metrics(&evaluation.report);
     measured["test_images"] = json!(images.tests.len());
     if args.ablations {
@@ -168,14 +238,14 @@ fn report(
         .with_params(params);
     write_report(&args.out, &run, vec![evaluation.report])?;
     console.say_files(&args.out, &["results.html", "results.{csv,json,md,tex}", "hardest.png"]);
-    Ok(measured)
+    Ok((measured, notes))
 }
 
 /// Headline metrics of a report.
 pub fn metrics(report: &Report) -> Value {
     let overall = &report.overall;
     json!({
-        "image_auroc": overall.image_auroc.value,
+        "image_auroc": overall.image_auroc.map(|figure| figure.value),
         "pixel_auroc": overall.pixels.as_ref().map(|p| p.auroc.value),
     })
 }

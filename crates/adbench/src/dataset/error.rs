@@ -127,7 +127,7 @@ impl fmt::Display for FindingList {
         let warnings = self.findings.len() - errors;
         write!(
             f,
-            "{}: {errors} errors and {warnings} warnings; mend them, or skip them with Policy::Skip",
+            "{}: {errors} errors and {warnings} warnings; mend them, or leave these samples out",
             self.root.display()
         )?;
         self.findings.iter().try_for_each(|finding| write!(f, "\n  {finding}"))

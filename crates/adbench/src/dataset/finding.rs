@@ -31,8 +31,10 @@ pub enum Finding {
         /// Where the mask was looked for, in this order; empty when a table names none.
         expected: Vec<PathBuf>,
     },
-    /// A whole folder of masks is missing.
-    #[error("{}: no such folder of masks, for {images} anomalous images; add it", .folder.display())]
+    /// Warning: a whole folder of masks is missing or empty. The images count without masks.
+    #[error(
+        "{}: no masks there, for {images} anomalous images; they take no part in pixel figures", .folder.display()
+    )]
     MissingMaskFolder {
         /// The folder looked for.
         folder: PathBuf,
@@ -178,11 +180,26 @@ pub enum Finding {
         /// Images published.
         published: usize,
     },
-    /// A folder of a defect kind holds no image.
-    #[error("{}: no image in the folder; add images or remove it", .folder.display())]
+    /// Warning: a folder among those of the images holds none, such as a file server's own.
+    #[error("{}: no image in the folder; passed over", .folder.display())]
     EmptyFolder {
         /// The folder.
         folder: PathBuf,
+    },
+    /// Warning: two images with other splits or labels show the same, pixel by pixel.
+    #[error(
+        "{} ({first_role}) and {} ({second_role}): the same image; remove it from one of them",
+        .first.display(), .second.display()
+    )]
+    SharedImage {
+        /// One image.
+        first: PathBuf,
+        /// Its split and label, such as `good training image`.
+        first_role: &'static str,
+        /// The other image.
+        second: PathBuf,
+        /// Its split and label.
+        second_role: &'static str,
     },
     /// Warning: a mask holds gray levels, so that the threshold matters.
     #[error("{}: mask holds {pixels} pixels neither black nor white; check the threshold", .mask.display())]
@@ -210,7 +227,12 @@ impl Finding {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::GrayMask { .. } | Self::IgnoredFile { .. } | Self::CountMismatch { .. } => Severity::Warning,
+            Self::GrayMask { .. }
+            | Self::IgnoredFile { .. }
+            | Self::CountMismatch { .. }
+            | Self::MissingMaskFolder { .. }
+            | Self::EmptyFolder { .. }
+            | Self::SharedImage { .. } => Severity::Warning,
             _ => Severity::Error,
         }
     }

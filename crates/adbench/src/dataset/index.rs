@@ -1,11 +1,12 @@
 //! The `Dataset`: the index of one category's files, whatever its layout.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use imgkit::Size;
 use imgkit::image_io::{MaskRule, Photo, ReadError};
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 
 use super::error::DatasetError;
 use super::finding::{Finding, Severity};
@@ -114,7 +115,8 @@ impl Dataset {
         Ok(self)
     }
 
-    /// Decodes every image and mask, in parallel, and checks sizes and whether masks fit their labels.
+    /// Decodes every image and mask, in parallel, and checks sizes, whether masks fit their labels, and whether an image
+    /// is in both splits or under both labels.
     ///
     /// # Errors
     /// [`DatasetError::Findings`], listing everything found, when the policy is strict and any finding is an error.
@@ -129,10 +131,12 @@ impl Dataset {
     /// # Errors
     /// As [`Dataset::validate`].
     pub fn validate_with(mut self, done: impl Fn(&Sample) + Sync) -> Result<Self, DatasetError> {
-        let (found, bad_train) = check(&self.train, &done);
+        let (found, bad_train, mut contents) = check(&self.train, &done);
         self.findings.extend(found);
-        let (found, bad_test) = check(&self.test, &done);
+        let (found, bad_test, of_test) = check(&self.test, &done);
         self.findings.extend(found);
+        contents.extend(of_test);
+        self.findings.extend(shared(&contents));
         refuse(&self.root, &self.findings, self.policy)?;
         self.train.retain(|s| !bad_train.contains(s.id()));
         self.test.retain(|s| !bad_test.contains(s.id()));
@@ -147,24 +151,84 @@ fn refuse(root: &Path, findings: &[Finding], policy: Policy) -> Result<(), Datas
     Ok(())
 }
 
-/// The findings of a split, in the order of its samples, and the ids of the samples that cannot be used.
-fn check<S: SplitName + Sync>(split: &Split<S>, done: &(impl Fn(&Sample) + Sync)) -> (Vec<Finding>, BTreeSet<String>) {
+/// What an image shows, by its content, and where it stands.
+struct Content {
+    hash: [u8; 32],
+    path: PathBuf,
+    role: &'static str,
+}
+
+/// The findings of a split, in the order of its samples, the ids of the samples that cannot be used, and the contents of
+/// its images.
+fn check<S: SplitName + Sync>(
+    split: &Split<S>,
+    done: &(impl Fn(&Sample) + Sync),
+) -> (Vec<Finding>, BTreeSet<String>, Vec<Content>) {
     let check = |sample: &Sample| {
         let found = check_sample(sample);
         done(sample);
         found
     };
-    let per_sample: Vec<Vec<Finding>> = split.samples().par_iter().map(check).collect();
+    let (per_sample, hashes): (Vec<Vec<Finding>>, Vec<Option<[u8; 32]>>) =
+        split.samples().par_iter().map(check).unzip();
     let is_error = |f: &Finding| f.severity() == Severity::Error;
     let pairs = split.samples().iter().zip(&per_sample);
     let bad = pairs.filter(|(_, found)| found.iter().any(is_error)).map(|(s, _)| s.id().to_owned()).collect();
-    (per_sample.into_iter().flatten().collect(), bad)
+    let role = |sample: &Sample| match (S::NAME == Train::NAME, sample.is_anomalous()) {
+        (true, false) => "good training image",
+        (true, true) => "anomalous training image",
+        (false, false) => "good test image",
+        (false, true) => "anomalous test image",
+    };
+    let contents = split.samples().iter().zip(hashes).filter_map(|(sample, hash)| {
+        Some(Content { hash: hash?, path: sample.image_path().to_owned(), role: role(sample) })
+    });
+    (per_sample.into_iter().flatten().collect(), bad, contents.collect())
 }
 
-fn check_sample(sample: &Sample) -> Vec<Finding> {
+/// One finding for each image that shows what an earlier one of another split or label does.
+fn shared(contents: &[Content]) -> Vec<Finding> {
+    let mut first: BTreeMap<[u8; 32], &Content> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for content in contents {
+        let earlier = first.entry(content.hash).or_insert(content);
+        if earlier.role != content.role {
+            findings.push(Finding::SharedImage {
+                first: earlier.path.clone(),
+                first_role: earlier.role,
+                second: content.path.clone(),
+                second_role: content.role,
+            });
+        }
+    }
+    findings
+}
+
+/// SHA-256 of what an image shows: size, depth and pixels, whatever the format of its file.
+fn hash(photo: &Photo) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let (height, width, channels) = photo.dim();
+    hash.update(format!("{height} {width} {channels} {}\n", photo.bits()));
+    match photo {
+        Photo::U8(pixels) => pixels.outer_iter().for_each(|row| hash.update(row.iter().copied().collect::<Vec<u8>>())),
+        _ => photo.to_f32().outer_iter().for_each(|row| {
+            hash.update(row.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
+        }),
+    }
+    hash.finalize().into()
+}
+
+fn check_sample(sample: &Sample) -> (Vec<Finding>, Option<[u8; 32]>) {
     let image = sample.read_image().map_err(Finding::from_read_error);
-    let image_size = image.as_ref().ok().map(|photo: &Photo| Size::from((photo.dim().0, photo.dim().1)));
+    let hash = image.as_ref().ok().map(hash);
+    let size = image.as_ref().ok().map(|photo: &Photo| Size::from((photo.dim().0, photo.dim().1)));
     let mut found: Vec<Finding> = image.err().into_iter().collect();
+    found.extend(check_mask(sample, size));
+    (found, hash)
+}
+
+fn check_mask(sample: &Sample, image_size: Option<Size>) -> Vec<Finding> {
+    let mut found = Vec::new();
     let Some(mask_path) = sample.mask_path() else { return found };
     let mask_file = match sample.read_mask(MaskRule::NonZero) {
         Ok(mask_file) => mask_file,

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use imgkit::ensure;
+use imgkit::rank::at_least;
 
 use super::sample::Sample;
 use crate::metrics::check::check_finite;
@@ -172,8 +173,7 @@ impl<S: Tunable> Scores<S> {
         let pairs = self.scores.iter().zip(&self.labels);
         let mut good: Vec<f32> = pairs.filter(|(_, anomalous)| !**anomalous).map(|(s, _)| *s).collect();
         good.sort_by(f32::total_cmp);
-        let rank = (q * good.len() as f64).ceil() as usize;
-        let index = rank.saturating_sub(1);
+        let index = at_least(q, good.len()).saturating_sub(1);
         good.get(index).copied().ok_or(MetricError::MissingClass { class: "normal", count: self.scores.len() })
     }
 }

@@ -95,7 +95,10 @@ impl Plan {
         let Self { name, root, train, test, spare_masks, train_anomalies, has_class_ids, mut findings } = self;
         for folder in train_anomalies {
             let images = ImageFiles::list(&root, &folder, &mut findings)?.files();
-            findings.push(Finding::AnomalyInTrain { path: folder, images });
+            findings.push(match images {
+                0 => Finding::EmptyFolder { folder },
+                _ => Finding::AnomalyInTrain { path: folder, images },
+            });
         }
         let train = samples(&root, &train, &mut findings, "put the good training images there")?;
         let test = samples(&root, &test, &mut findings, "put the test images into test/good and test/<kind>")?;
@@ -189,10 +192,6 @@ fn samples(
         }
         let masks = match &part.masks {
             Masks::Absent => None,
-            Masks::Required(folder) if !folder.is_dir() && images.files() > 0 => {
-                findings.push(Finding::MissingMaskFolder { folder: folder.clone(), images: images.files() });
-                continue;
-            }
             Masks::Optional(folder) | Masks::Required(folder) if folder.is_dir() => {
                 Some(ImageFiles::list(root, folder, findings)?)
             }
@@ -202,6 +201,14 @@ fn samples(
         let make = |image: &Path, mask: Option<PathBuf>| {
             let name = image.file_name().map(|n| n.to_string_lossy()).unwrap_or_default();
             Sample::new(format!("{prefix}{name}"), image.to_owned(), mask, part.kind.clone())
+        };
+        let has_none = masks.as_ref().is_none_or(|masks| masks.files() == 0) && images.files() > 0;
+        let masks = match &part.masks {
+            Masks::Required(folder) if has_none => {
+                findings.push(Finding::MissingMaskFolder { folder: folder.clone(), images: images.files() });
+                None
+            }
+            _ => masks,
         };
         match masks {
             None => samples.extend(images.iter().map(|(_, image)| make(image, None))),

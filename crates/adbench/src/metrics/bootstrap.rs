@@ -1,5 +1,6 @@
 //! Bootstrap intervals: how far a figure depends on the images that happen to be in the test set.
 
+use imgkit::rank::at_least;
 use imgkit::rng::keyed_stream;
 use imgkit::{ParameterError, ensure};
 use rand::Rng;
@@ -151,9 +152,9 @@ pub(crate) fn bootstrap_each<const N: usize>(
         }
     };
     let figures: Vec<[f64; N]> = (0..resamples).into_par_iter().map(resample).collect::<Result<_, _>>()?;
-    // Order statistics, rounded outwards.
-    let tail = (1.0 - level) / 2.0 * (resamples - 1) as f64;
-    let (low, high) = (tail.floor() as usize, resamples - 1 - tail.floor() as usize);
+    // Order statistics, rounded outwards: half of what lies outside of the level.
+    let low = (resamples - 1 - at_least(level, resamples - 1)) / 2;
+    let high = resamples - 1 - low;
     Ok(std::array::from_fn(|i| {
         let mut sorted: Vec<f64> = figures.iter().map(|values| values[i]).collect();
         sorted.sort_unstable_by(f64::total_cmp);

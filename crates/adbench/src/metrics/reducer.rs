@@ -1,6 +1,7 @@
 //! Reduction of a score map to the score of its image.
 
 use imgkit::ParameterError;
+use imgkit::rank::at_most;
 use ndarray::{Array2, ArrayView2};
 
 use super::check::check_finite_map;
@@ -45,7 +46,7 @@ impl Reducer {
         match self {
             Self::Max => Ok(map.iter().copied().fold(f32::NEG_INFINITY, f32::max)),
             Self::MeanTopFraction(f) if !(f > 0.0 && f <= 1.0) => invalid("fraction", f, "above 0 and at most 1"),
-            Self::MeanTopFraction(f) => Ok(mean_top(map, ((f * map.len() as f64) as usize).max(1))),
+            Self::MeanTopFraction(f) => Ok(mean_top(map, at_most(f, map.len()).max(1))),
             Self::MeanTopK(0) => invalid("k", 0.0, "at least 1"),
             Self::MeanTopK(k) => Ok(mean_top(map, k.min(map.len()))),
             Self::MaxOfAvgPool(side) if side % 2 == 0 => invalid("window side", side as f64, "odd"),

@@ -1,6 +1,7 @@
 //! Specificity at a miss rate, and recall at a false-positive rate.
 
 use imgkit::ensure;
+use imgkit::rank::at_most;
 
 use super::check::check_finite;
 use super::error::MetricError;
@@ -25,8 +26,7 @@ fn classes<S: Score>(scores: &[S], labels: &[bool]) -> Result<(Vec<S>, Vec<S>), 
 /// How many of `count` may be given up.
 fn allowance(rate: f64, count: usize) -> Result<usize, MetricError> {
     ensure((0.0..1.0).contains(&rate), "separation", "rate", rate, "at least 0 and below 1")?;
-    // 0.29 * 100 is 28.999999999999996.
-    Ok(((rate * count as f64 + 1e-9) as usize).min(count - 1))
+    Ok(at_most(rate, count).min(count - 1))
 }
 
 /// Specificity at a miss rate (PG_n of some papers): the share of good images that score below the threshold which

@@ -36,6 +36,8 @@ use imgkit::components::label_components;
 #[derive(Debug, Clone, Default)]
 pub struct AnomalousPixels {
     regions: Regions,
+    /// Pixels of both classes.
+    pixels: usize,
 }
 
 impl AnomalousPixels {
@@ -51,6 +53,7 @@ impl AnomalousPixels {
     /// [`MetricError::Shape`], [`MetricError::NotFinite`]; nothing is added then.
     pub fn push(&mut self, map: ArrayView2<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<(), MetricError> {
         check_map(&map, &mask)?;
+        self.pixels += map.len();
         let components = label_components(mask);
         for (&score, &label) in map.iter().zip(&components.labels) {
             if label > 0 {
@@ -64,6 +67,7 @@ impl AnomalousPixels {
     /// Adds the images of another first pass.
     pub fn merge(&mut self, other: &Self) {
         self.regions.append(&other.regions);
+        self.pixels += other.pixels;
     }
 
     /// Ends the first pass.
@@ -71,7 +75,10 @@ impl AnomalousPixels {
     /// # Errors
     /// [`MetricError::MissingClass`] when no pixel is anomalous.
     pub fn into_counting(mut self) -> Result<StreamedPixels, MetricError> {
-        check_classes(1, self.regions.pixels.len())?;
+        let anomalous = self.regions.pixels.len();
+        if anomalous == 0 {
+            return Err(MetricError::MissingClass { class: "anomalous", count: self.pixels });
+        }
         self.regions.sort();
         let groups = groups(self.regions.pixels.iter().map(|p| p.key));
         Ok(StreamedPixels {

@@ -23,7 +23,7 @@ pub struct Outcome<'a> {
     id: &'a str,
     kind: Option<&'a str>,
     score: f64,
-    map: Option<(ArrayView2<'a, f32>, ArrayView2<'a, bool>)>,
+    map: Option<(ArrayView2<'a, f32>, Option<ArrayView2<'a, bool>>)>,
     photo: Option<ArrayView3<'a, f32>>,
 }
 
@@ -35,10 +35,16 @@ impl<'a> Outcome<'a> {
         Self { id, kind, score: score.into(), map: None, photo: None }
     }
 
-    /// Adds the score map and the ground truth, both height x width. Add those of all images or of none.
+    /// Adds the score map and the ground truth, both height x width. Add the maps of all images or of none.
     #[must_use]
     pub fn with_map(self, map: ArrayView2<'a, f32>, mask: ArrayView2<'a, bool>) -> Self {
-        Self { map: Some((map, mask)), ..self }
+        Self { map: Some((map, Some(mask))), ..self }
+    }
+
+    /// Adds the score map of an image whose ground truth is not known: it takes no part in pixel figures.
+    #[must_use]
+    pub fn with_map_alone(self, map: ArrayView2<'a, f32>) -> Self {
+        Self { map: Some((map, None)), ..self }
     }
 
     /// Adds the photo, to be shown in the gallery: height x width of the map x 1 (gray) or 3 (RGB) channels, in
@@ -62,8 +68,8 @@ impl<'a> Outcome<'a> {
 /// builder.push(&Outcome::new("crack/0.png", Some("crack"), 0.2))?;
 /// builder.push(&Outcome::new("stain/0.png", Some("stain"), 0.9))?;
 /// let report = builder.finish()?;
-/// assert_eq!(report.overall.image_auroc.value, 0.75);
-/// assert_eq!(report.kinds[0].image_auroc.value, 0.5);
+/// assert_eq!(report.overall.image_auroc.map(|figure| figure.value), Some(0.75));
+/// assert_eq!(report.kinds[0].image_auroc.map(|figure| figure.value), Some(0.5));
 /// println!("{report}");
 /// # Ok::<(), adbench::report::ReportError>(())
 /// ```
@@ -90,6 +96,8 @@ struct Image {
 #[derive(Debug, Clone)]
 struct Pixels {
     map: Array2<f32>,
+    /// Whether there is a mask.
+    has_mask: bool,
     /// The regions of the mask; `None` when it marks no pixel.
     components: Option<Components>,
 }
@@ -141,13 +149,13 @@ impl ReportBuilder {
                 if map.is_empty() {
                     return Err(refuse(MetricError::EmptyMap));
                 }
-                if map.dim() != mask.dim() {
+                if let Some(mask) = mask.filter(|mask| mask.dim() != map.dim()) {
                     return Err(refuse(MetricError::mask_size(map.dim(), mask.dim())));
                 }
                 let map = map.as_standard_layout().into_owned();
                 check_finite(map.as_slice().unwrap_or_default()).map_err(refuse)?;
-                let components = Some(label_components(mask)).filter(|found| !found.sizes.is_empty());
-                Some(Pixels { map, components })
+                let components = mask.map(label_components).filter(|found| !found.sizes.is_empty());
+                Some(Pixels { map, has_mask: mask.is_some(), components })
             }
         };
         let thumbnail = match outcome.photo {
@@ -159,7 +167,8 @@ impl ReportBuilder {
                 let refuse = || ReportError::Photo { id: id(), expected, found, channels };
                 let fits = found == expected && [1, 3].contains(&channels);
                 let (map, mask) = outcome.map.filter(|_| fits).ok_or_else(refuse)?;
-                Some(Thumbnail::new(photo, map, mask).map_err(|_| refuse())?)
+                let blank = Array2::from_elem(map.dim(), false);
+                Some(Thumbnail::new(photo, map, mask.unwrap_or(blank.view())).map_err(|_| refuse())?)
             }
         };
         self.ids.insert(id());
@@ -168,11 +177,12 @@ impl ReportBuilder {
         Ok(())
     }
 
-    /// Computes the report.
+    /// Computes the report. Figures that are not defined, because a class has no image or no pixel, are `None` in it;
+    /// [`Report::notes`] says which and why.
     ///
     /// # Errors
-    /// [`ReportError::Figure`] when there is no good or no anomalous image, no anomalous pixel of a kind, or when the
-    /// bootstrap's settings are out of range; [`ReportError::Picture`].
+    /// [`ReportError::Figure`] when there is no image, or when the bootstrap's settings are out of range;
+    /// [`ReportError::Picture`].
     pub fn finish(self) -> Result<Report, ReportError> {
         let Self { name, training_images, bootstrap, images, .. } = self;
         let name = name.as_str();
@@ -185,11 +195,10 @@ impl ReportBuilder {
         for kind in images.iter().filter_map(|i| i.kind.as_deref()) {
             by_kind.entry(kind).or_insert_with(|| of(Some(kind)));
         }
-        for (class, is_missing) in [("normal", good.is_empty()), ("anomalous", by_kind.is_empty())] {
-            if is_missing {
-                return Err(refuse("overall", MetricError::MissingClass { class, count: images.len() }));
-            }
+        if images.is_empty() {
+            return Err(refuse("overall", MetricError::MissingClass { class: "normal", count: 0 }));
         }
+        bootstrap.check().map_err(|e| refuse("overall", e.into()))?;
         let scores = ByScore::new(&images, &good);
         let mut test = TestSet::new(&images, &good, bootstrap);
         let mut kinds = Vec::new();
@@ -246,6 +255,7 @@ impl<'a> TestSet<'a> {
     fn new(images: &'a [Image], good: &'a [usize], settings: BootstrapParams) -> Self {
         // The first image stands for all, as `push` has seen to.
         let maps: Option<Vec<&Pixels>> = images.iter().map(|i| i.pixels.as_ref()).collect();
+        let maps = maps.filter(|maps| maps.iter().any(|m| m.has_mask));
         Self {
             images,
             good,
@@ -258,21 +268,28 @@ impl<'a> TestSet<'a> {
         }
     }
 
-    /// The figures of these anomalous images and all good ones.
+    /// The figures of these anomalous images and all good ones, as far as they are defined.
     fn row(&mut self, name: &str, anomalous: &[usize]) -> Result<Row, MetricError> {
         let members: Vec<usize> = self.good.iter().chain(anomalous).copied().collect();
         let scores: Vec<f64> = members.iter().map(|&i| self.images[i].score).collect();
         let labels: Vec<bool> = (0..members.len()).map(|i| i >= self.good.len()).collect();
         let mut weights = vec![0.0; self.images.len()];
         members.iter().for_each(|&i| weights[i] = 1.0);
-        let of_images = [GridFigure::Auroc, GridFigure::AveragePrecision, GridFigure::F1Max];
-        let values = [auroc(&scores, &labels)?, average_precision(&scores, &labels)?, f1_max(&scores, &labels)?.f1];
-        let [image_auroc, image_average_precision, image_f1_max] =
-            self.figures(&self.image_grid, &members, &labels, of_images, values)?;
+        let has_both = !self.good.is_empty() && !anomalous.is_empty();
+        let [image_auroc, image_average_precision, image_f1_max] = if has_both {
+            let of_images = [GridFigure::Auroc, GridFigure::AveragePrecision, GridFigure::F1Max];
+            let values = [auroc(&scores, &labels)?, average_precision(&scores, &labels)?, f1_max(&scores, &labels)?.f1];
+            self.curves.image_roc.push(roc(&self.image_grid, name, &weights));
+            self.figures(&self.image_grid, &members, &labels, of_images, values)?.map(Some)
+        } else {
+            [None; 3]
+        };
+        let is_without_mask = |i: &&usize| self.images[**i].pixels.as_ref().is_some_and(|p| !p.has_mask);
         let mut row = Row {
             name: name.to_owned(),
             normal: self.good.len(),
             anomalous: anomalous.len(),
+            without_mask: anomalous.iter().filter(is_without_mask).count(),
             image_auroc,
             image_average_precision,
             image_f1_max,
@@ -280,8 +297,16 @@ impl<'a> TestSet<'a> {
         };
         if let Some(grid) = &self.pixel_grid {
             let mut pool = PixelPool::new();
-            for pixels in members.iter().filter_map(|&i| self.images[i].pixels.as_ref()) {
-                pool.push_labeled(pixels.map.view(), pixels.components.as_ref());
+            let (mut members, mut labels) = (Vec::new(), Vec::new());
+            for &i in self.good.iter().chain(anomalous) {
+                if let Some(pixels) = self.images[i].pixels.as_ref().filter(|p| p.has_mask) {
+                    pool.push_labeled(pixels.map.view(), pixels.components.as_ref());
+                    members.push(i);
+                    labels.push(self.images[i].kind.is_some());
+                }
+            }
+            if pool.normal() == 0 || pool.anomalous() == 0 {
+                return Ok(row);
             }
             let ranked = pool.rank()?;
             let of_pixels = [
@@ -308,7 +333,6 @@ impl<'a> TestSet<'a> {
             self.curves.pixel_roc.push(roc(grid, name, &weights));
             self.curves.pro.push(pro(grid, name, &weights));
         }
-        self.curves.image_roc.push(roc(&self.image_grid, name, &weights));
         Ok(row)
     }
 
@@ -353,6 +377,9 @@ impl Scored for &Pixels {
     type Score = f32;
 
     fn for_each_score(&self, each: &mut dyn FnMut(f32, Option<f64>)) {
+        if !self.has_mask {
+            return;
+        }
         let Some(components) = &self.components else {
             self.map.iter().for_each(|&score| each(score, None));
             return;
@@ -391,6 +418,6 @@ impl ByScore {
         let at_or_below = others.partition_point(|&s| s <= score);
         let above = others.len() - at_or_below;
         let wrong = if is_anomalous { above } else { below };
-        (wrong as f64 + (at_or_below - below) as f64 / 2.0) / others.len() as f64
+        (wrong as f64 + (at_or_below - below) as f64 / 2.0) / others.len().max(1) as f64
     }
 }

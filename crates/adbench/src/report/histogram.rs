@@ -30,7 +30,9 @@ impl Histogram {
         };
         let wider = |a: (f64, f64), b: (f64, f64)| (a.0.min(b.0), a.1.max(b.1));
         let (mut low, mut high) = images.par_iter().map(ends).reduce(|| (f64::INFINITY, f64::NEG_INFINITY), wider);
-        if low >= high {
+        if low > high {
+            (low, high) = (0.0, 1.0); // no score at all
+        } else if low == high {
             // One value only: a cell around it.
             (low, high) = (low - 0.5, high + 0.5);
         }

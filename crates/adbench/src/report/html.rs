@@ -7,7 +7,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::curves::Curve;
 use super::document::{Document, Line, Role};
-use super::model::{COLUMNS, Column, Figure, ImageResult, Report, Row, shortest};
+use super::model::{COLUMNS, Column, Figure, ImageResult, Report, Row};
 use super::pictures::Pictures;
 use super::svg::{self, number};
 use super::text::about_intervals;
@@ -109,6 +109,9 @@ fn summary(document: &Document, lines: &[Line<'_>]) -> Markup {
                     }
                 }
             }
+            @for note in reports.iter().flat_map(Report::notes) {
+                p.caution { bdi { (note) } "." }
+            }
             @for report in few {
                 p.caution {
                     bdi { (report.name) } " has fewer than " (FEW) " images of a class: the intervals are too narrow."
@@ -186,7 +189,7 @@ fn curves(document: &Document) -> Markup {
             @for report in &document.categories {
                 @if document.categories.len() > 1 { h3 { bdi { (report.name) } } }
                 ul.legend aria-label="Colors of the curves" {
-                    @for (i, curve) in report.curves.image_roc.iter().enumerate() {
+                    @for (i, curve) in legend(report).iter().enumerate() {
                         li {
                             svg viewBox="0 0 24 8" aria-hidden="true" { path class=(svg::class(i)) d="M0 4H24" {} }
                             bdi { (curve.name) }
@@ -194,7 +197,9 @@ fn curves(document: &Document) -> Markup {
                     }
                 }
                 div.charts {
-                    (chart(report, "ROC of images", "true-positive rate", &report.curves.image_roc, 1.0))
+                    @if !report.curves.image_roc.is_empty() {
+                        (chart(report, "ROC of images", "true-positive rate", &report.curves.image_roc, 1.0))
+                    }
                     @if !report.curves.pro.is_empty() {
                         (chart(report, "ROC of pixels", "true-positive rate", &report.curves.pixel_roc, 1.0))
                         (chart(report, "Per-region overlap", "overlap", &report.curves.pro, 0.3))
@@ -220,11 +225,18 @@ fn curves(document: &Document) -> Markup {
     }
 }
 
+/// The list of curves that holds each name: of images, unless those are not defined.
+fn legend(report: &Report) -> &[Curve] {
+    let curves = &report.curves;
+    if curves.image_roc.is_empty() { &curves.pixel_roc } else { &curves.image_roc }
+}
+
 fn chart(report: &Report, title: &str, y: &str, curves: &[Curve], limit: f64) -> Markup {
     html! {
         figure {
             figcaption { (title) }
-            (svg::curves(&format!("{title} of {}", report.name), y, curves, limit))
+            @let index = |name: &str| legend(report).iter().position(|c| c.name == name).unwrap_or(0);
+            (svg::curves(&format!("{title} of {}", report.name), y, curves, &index, limit))
         }
     }
 }
@@ -309,7 +321,7 @@ fn card(report: &Report, image: &ImageResult) -> Markup {
     html! {
         li data-category=(report.name) data-name=(image.id) data-kind=(kind.unwrap_or_default())
             data-class=(if kind.is_some() { "bad" } else { "good" })
-            data-score=(shortest(image.score)) data-misranked=(image.misranked) {
+            data-score=(image.score) data-misranked=(image.misranked) {
             @if let Some(pictures) = &image.pictures {
                 button.pictures type="button" aria-label=(format!("Enlarge {}", image.id)) { (strip(pictures)) }
             }

@@ -26,13 +26,15 @@ pub struct Row {
     pub normal: usize,
     /// Anomalous images: those of the kind.
     pub anomalous: usize,
-    /// Image AUROC of these images.
-    pub image_auroc: Figure,
+    /// Those of the anomalous images whose ground truth is not known: they take no part in pixel figures.
+    pub without_mask: usize,
+    /// Image AUROC of these images; `None`, as the next two, without a good or without an anomalous one.
+    pub image_auroc: Option<Figure>,
     /// Image average precision.
-    pub image_average_precision: Figure,
+    pub image_average_precision: Option<Figure>,
     /// Largest image F1 over all thresholds, chosen with the labels in hand.
-    pub image_f1_max: Figure,
-    /// Figures over all pixels of these images; `None` when no maps were pushed.
+    pub image_f1_max: Option<Figure>,
+    /// Figures over all pixels of these images; `None` when no maps were pushed, no mask marks a pixel, or all do.
     pub pixels: Option<PixelFigures>,
 }
 
@@ -100,7 +102,7 @@ pub struct Report {
     pub curves: Curves,
     /// The image scores.
     pub image_scores: Histogram,
-    /// The pixel scores; `None` when no maps were pushed.
+    /// The pixel scores of images with a mask; `None` when no maps were pushed.
     pub pixel_scores: Option<Histogram>,
     /// What dark and bright mean in the heat maps; `None` without pictures.
     pub heat_scale: Option<HeatScale>,
@@ -109,19 +111,57 @@ pub struct Report {
 }
 
 impl Report {
-    /// Mean over the defect kinds of a figure, such as `|row| Some(row.image_auroc.value)`; `None` when a kind lacks
-    /// it.
+    /// Mean over the defect kinds of a figure, such as `|row| row.image_auroc.map(|figure| figure.value)`; `None` when a
+    /// kind lacks it.
     #[must_use]
     pub fn mean_of_kinds(&self, figure: impl Fn(&Row) -> Option<f64>) -> Option<f64> {
         mean(self.kinds.iter().map(figure))
     }
 }
 
-/// The mean; `None` when a member is.
+impl Report {
+    /// Notes on the figures that are not defined and on images that take no part in some, one line each.
+    ///
+    /// ```
+    /// use adbench::report::{Outcome, ReportBuilder};
+    /// let mut builder = ReportBuilder::new("bottle");
+    /// builder.push(&Outcome::new("crack/0.png", Some("crack"), 0.2))?;
+    /// let notes = builder.finish()?.notes();
+    /// assert!(notes[0].contains("no good test image"), "{notes:?}");
+    /// # Ok::<(), adbench::report::ReportError>(())
+    /// ```
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let name = &self.name;
+        let has_pixels = self.overall.pixels.is_some();
+        if self.overall.normal == 0 {
+            let rest = if has_pixels { "; pixel figures are of the anomalous images alone" } else { "" };
+            notes.push(format!("{name}: no good test image, so that image figures are not defined{rest}"));
+        }
+        if self.overall.anomalous == 0 {
+            notes.push(format!("{name}: no anomalous test image, so that there are scores and no figures"));
+        }
+        for row in &self.kinds {
+            let (kind, lacking, count) = (&row.name, row.without_mask, row.anomalous);
+            if lacking > 0 {
+                notes.push(format!(
+                    "{name}, {kind}: {lacking} of {count} anomalous images have no mask and take no part in pixel \
+                     figures"
+                ));
+            } else if self.pixel_scores.is_some() && row.pixels.is_none() {
+                notes.push(format!("{name}, {kind}: no mask marks a pixel, so that pixel figures are not defined"));
+            }
+        }
+        notes
+    }
+}
+
+/// The mean; `None` when a member is, or there is none.
 pub(super) fn mean(figures: impl ExactSizeIterator<Item = Option<f64>>) -> Option<f64> {
     let count = figures.len();
     let sum: Option<f64> = figures.sum();
-    sum.map(|sum| sum / count as f64)
+    sum.filter(|_| count > 0).map(|sum| sum / count as f64)
 }
 
 /// A column of figures.
@@ -142,20 +182,20 @@ pub(super) const COLUMNS: [Column; 9] = [
         key: "image_auroc",
         title: "image AUROC",
         meaning: "the probability that an anomalous image scores above a good one, ties counting one half",
-        figure: |r| Some(r.image_auroc),
+        figure: |r| r.image_auroc,
     },
     Column {
         key: "image_ap",
         title: "image AP",
         meaning: "average precision of the image scores: the step-wise sum over distinct thresholds",
-        figure: |r| Some(r.image_average_precision),
+        figure: |r| r.image_average_precision,
     },
     Column {
         key: "image_f1_max",
         title: "image F1-max",
         meaning: "the largest F1 over all thresholds on the image scores, an upper bound: the \
                   threshold is chosen with the labels in hand",
-        figure: |r| Some(r.image_f1_max),
+        figure: |r| r.image_f1_max,
     },
     Column {
         key: "pixel_auroc",
@@ -195,9 +235,3 @@ pub(super) const COLUMNS: [Column; 9] = [
         figure: |r| r.pixels.map(|p| p.au_pro_01),
     },
 ];
-
-/// A score with the fewest digits that tell it from others of its precision: those of `f32` where it is one.
-pub(super) fn shortest(score: f64) -> String {
-    let narrow = score as f32;
-    if f64::from(narrow) == score { narrow.to_string() } else { score.to_string() }
-}

@@ -5,6 +5,7 @@ use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageError};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
+use imgkit::rank::at_most;
 use imgkit::resize::{Kernel, ResizeError, resize, resize_map};
 
 /// Longest side of a picture in pixels; smaller images stay as they are.
@@ -116,13 +117,18 @@ impl Thumbnail {
 
 /// The scale for these images, each with whether it is anomalous.
 pub(super) fn heat_scale<'a>(images: impl Iterator<Item = (bool, &'a Thumbnail)>) -> HeatScale {
-    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    let (mut good, mut bad, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     for (is_anomalous, image) in images {
-        if is_anomalous {
+        if is_anomalous && image.mask.iter().all(|m| !m) {
+            unknown.extend(image.map.iter().copied());
+        } else if is_anomalous {
             bad.extend(image.map.iter().zip(&image.mask).filter(|(_, m)| **m).map(|(v, _)| *v));
         } else {
             good.extend(image.map.iter().copied());
         }
+    }
+    if good.is_empty() && bad.is_empty() {
+        good = unknown; // nothing else is known of what is normal
     }
     let low = quantile(&mut good, 0.5).or_else(|| quantile(&mut bad, 0.0)).unwrap_or(0.0);
     let high = [quantile(&mut good, 0.999), quantile(&mut bad, 0.95)].into_iter().flatten().fold(low, f32::max);
@@ -131,7 +137,7 @@ pub(super) fn heat_scale<'a>(images: impl Iterator<Item = (bool, &'a Thumbnail)>
 }
 
 fn quantile(values: &mut [f32], share: f64) -> Option<f32> {
-    let rank = (values.len().checked_sub(1)? as f64 * share) as usize;
+    let rank = at_most(share, values.len().checked_sub(1)?);
     Some(*values.select_nth_unstable_by(rank, f32::total_cmp).1)
 }
 

@@ -60,12 +60,12 @@ fn round(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
 
-/// Curves from (0, 0), shown up to the false-positive rate `limit`.
-pub(super) fn curves(label: &str, y: &str, curves: &[Curve], limit: f64) -> Markup {
+/// Curves from (0, 0), shown up to the false-positive rate `limit`; `index` gives the color of a name.
+pub(super) fn curves(label: &str, y: &str, curves: &[Curve], index: &dyn Fn(&str) -> usize, limit: f64) -> Markup {
     let inside = html! {
         // Overall last, on top.
-        @for (i, curve) in curves.iter().enumerate().rev() {
-            path class=(class(i)) d=(path(curve, limit)) { title { (curve.name) } }
+        @for curve in curves.iter().rev() {
+            path class=(class(index(&curve.name))) d=(path(curve, limit)) { title { (curve.name) } }
         }
     };
     frame(label, ("false-positive rate", &ticks(0.0, limit, number)), (y, &ticks(0.0, 1.0, number)), &inside)

@@ -57,6 +57,7 @@ fn json_report(report: &Report) -> Value {
     json!({
         "name": report.name,
         "training_images": report.training_images,
+        "notes": report.notes(),
         "bootstrap": { "resamples": settings.resamples(), "level": settings.level(), "seed": settings.seed() },
         "kinds": report.kinds.iter().map(json_row).collect::<Vec<_>>(),
         "overall": json_row(&report.overall),
@@ -68,15 +69,9 @@ fn json_report(report: &Report) -> Value {
         "image_scores": histogram(&report.image_scores),
         "pixel_scores": report.pixel_scores.as_ref().map(histogram),
         "images": report.images.iter().map(|i| json!({
-            "id": i.id, "kind": i.kind, "score": json_score(i.score), "misranked": i.misranked,
+            "id": i.id, "kind": i.kind, "score": i.score, "misranked": i.misranked,
         })).collect::<Vec<_>>(),
     })
-}
-
-/// A score as a number of its own precision.
-fn json_score(score: f64) -> Value {
-    let narrow = score as f32;
-    if f64::from(narrow) == score { json!(narrow) } else { json!(score) }
 }
 
 fn json_row(row: &Row) -> Value {
@@ -86,6 +81,7 @@ fn json_row(row: &Row) -> Value {
         "name": row.name,
         "normal": row.normal,
         "anomalous": row.anomalous,
+        "without_mask": row.without_mask,
         "prevalence": row.prevalence(),
         "pixel_prevalence": row.pixels.map(|p| p.prevalence),
     });
@@ -119,6 +115,9 @@ pub(super) fn markdown(document: &Document) -> String {
         text.push_str(&format!("| {category} | {name} | {} | {} |", count(|r| r.normal), count(|r| r.anomalous)));
         used.iter().for_each(|&i| text.push_str(&format!(" {} |", cell(line.figures[i], |ends| format!(" {ends}")))));
         text.push('\n');
+    }
+    for note in document.categories.iter().flat_map(Report::notes) {
+        text.push_str(&format!("\n{}.\n", markdown_text(&note)));
     }
     text.push_str(&format!("\n{}\n\n", about_intervals(document)));
     for (name, line) in document.provenance.lines() {

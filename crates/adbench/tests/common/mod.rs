@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use adbench::dataset::{Dataset, DatasetError, Finding, Policy, Severity};
 use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
@@ -13,8 +14,13 @@ pub(crate) fn save(path: &Path, image: impl Into<DynamicImage>) {
     image.into().save(path).unwrap();
 }
 
+/// A photo that differs from all before it in its last pixel.
 pub(crate) fn photo(side: u32) -> RgbImage {
-    RgbImage::from_pixel(side, side, Rgb([90, 120, 150]))
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let mut photo = RgbImage::from_pixel(side, side, Rgb([90, 120, 150]));
+    let [_, blue, green, red] = COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    photo.put_pixel(side - 1, side - 1, Rgb([red, green, blue]));
+    photo
 }
 
 /// A mask with one pixel of this level, in column 1 and row 2.

@@ -198,7 +198,7 @@ fn one(set: &ImageSet, shared: &Shared<'_>, variant: &str, seed: u64, rounds: us
         .map(|w| json!({ "mechanism": w.mechanism, "band": w.band, "mean": w.mean, "samples": w.samples }))
         .collect();
     let more = json!({
-        "image_auroc": figures.image_auroc.value,
+        "image_auroc": figures.image_auroc.map(|figure| figure.value),
         "pixel_auroc": pixels.auroc.value,
         "au_pro": pixels.au_pro.value,
         "effective_share": last.ess_fraction,

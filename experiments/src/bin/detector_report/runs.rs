@@ -108,8 +108,10 @@ fn figures(set: &ImageSet, predictions: &[Prediction], protocol: &Protocol) -> R
     let mut pool = PixelPool::new();
     let (mut scores, mut labels) = (Vec::new(), Vec::new());
     for (test, prediction) in set.tests.iter().zip(predictions) {
-        let evaluated = protocol.map(prediction.map.view(), test.mask.dim())?;
-        pool.push(evaluated.view(), protocol.truth(test.mask.view())?.view())?;
+        let evaluated = protocol.map(prediction.map.view(), (test.image.dim().0, test.image.dim().1))?;
+        if let Some(mask) = &test.mask {
+            pool.push(evaluated.view(), protocol.truth(mask.view())?.view())?;
+        }
         let by_rule = f64::from(protocol.reducer.reduce(evaluated.view())?);
         scores.push(if protocol.evaluation.is_some() { by_rule } else { prediction.score });
         labels.push(test.kind.is_some());
