@@ -3,7 +3,7 @@
 use maphc2f::adbench::dataset::Policy;
 use maphc2f::adbench::loaders::{Layout, Mvtec};
 use maphc2f::bisqad::Threshold;
-use maphc2f::{RunDescription, TestImage, hardest_images, prepare_folder, write_report};
+use maphc2f::{PhotoReader, RunDescription, TestImage, hardest_images, prepare_folder, write_report};
 use serde_json::json;
 
 use crate::Result;
@@ -15,7 +15,8 @@ use crate::train::{command, metrics};
 pub fn run(args: &EvaluateArgs, console: &Console) -> Result<u8> {
     let dataset = Mvtec.index(&args.data, None, Policy::Strict)?.validate()?;
     let detector = load(&args.model)?;
-    let tests = dataset.test().samples().iter().map(TestImage::read);
+    let reader = PhotoReader::new(args.window.or(detector.provenance().window()));
+    let tests = dataset.test().samples().iter().map(|sample| TestImage::read_with(&reader, sample));
     let tests: Vec<TestImage> = tests.collect::<std::result::Result<_, _>>()?;
     if let Some(out) = &args.out {
         prepare_folder(out)?;

@@ -1,15 +1,17 @@
 //! `maphc2f train`: trains a detector, and measures it on request.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use maphc2f::adbench::loaders::Mvtec;
 use maphc2f::adbench::report::Report;
-use maphc2f::bisqad::{Checkpoint, Fusion, Persist, Threshold, TrainParams};
+use maphc2f::bisqad::{Checkpoint, Fusion, Persist, Threshold, TrainParams, Windowed};
 use maphc2f::factory::PhotoSet;
+use maphc2f::imgkit::file::escaped;
 use maphc2f::{
-    Category, MATERIALS, Pipeline, PipelineSource, RunDescription, TestImage, TrainedModel, TrainingParams, evaluate,
-    hardest_images, load_normals, prepare_folder, write_report,
+    Category, MATERIALS, PhotoReader, Pipeline, PipelineSource, RunDescription, TestImage, TrainedModel,
+    TrainingParams, evaluate, hardest_images, load_normals_with, prepare_folder, refuse_not_read, write_report,
 };
 use ndarray::Array3;
 use serde_json::{Value, json};
@@ -25,6 +27,8 @@ struct Images {
     names: Vec<String>,
     /// With `--report`.
     tests: Vec<TestImage>,
+    /// Files beside the photos that look like images.
+    not_read: usize,
 }
 
 pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
@@ -42,7 +46,8 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
         args.side
     ));
     let checkpoint = args.out.join("run.checkpoint");
-    let run = format!("{} {} {} {params:?}", images.name, args.side, images.normals.len());
+    let window = args.window.map(|window| window.to_string()).unwrap_or_default();
+    let run = format!("{} {} {} {params:?} {window}", images.name, args.side, images.normals.len());
     let resume = if args.resume && checkpoint.exists() { Some(Checkpoint::load(&checkpoint, &run)?) } else { None };
     let training = TrainingParams::default().with_detector(params);
     let mut bars = TrainingBars::new(console, checkpoint.clone(), run);
@@ -50,14 +55,19 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
     drop(bars);
     let model = model?;
     console.say(&summary(&model));
-    model.fitted.detector.save(&args.out.join("detector.safetensors"))?;
+    let file = args.out.join("detector.safetensors");
+    match args.window {
+        None => model.fitted.detector.save(&file)?,
+        Some(window) => Windowed::new(Arc::new(model.fitted.detector.clone()), window).save(&file)?,
+    }
     model.quality.save(&args.out.join("quality.safetensors"))?;
     let mut object = json!({
         "images": images.normals.len(),
         "side": args.side,
         "seed": args.seed,
         "quality_pair_accuracy": model.warm_start.held_out_accuracy,
-        "out": args.out,
+        "not_read": images.not_read,
+        "out": escaped(&args.out),
     });
     let mut line = format!("detector.safetensors and quality.safetensors in {}", args.out.display());
     if args.report {
@@ -73,7 +83,7 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
     object["seconds"] = json!(start.elapsed().as_secs_f64());
     std::fs::remove_file(&checkpoint).ok(); // the run is whole: nothing is left to resume
     console.result(&line, &object);
-    Ok(0)
+    Ok(if images.not_read > 0 { 3 } else { 0 })
 }
 
 fn params(args: &TrainArgs) -> TrainParams {
@@ -89,17 +99,24 @@ fn params(args: &TrainArgs) -> TrainParams {
 
 fn load(args: &TrainArgs, console: &Console) -> Result<Images> {
     if args.report {
+        let reader = PhotoReader::new(args.window);
         let Category { name, normals, names, tests, findings, .. } =
-            Category::load(&Mvtec, &args.normals, args.category.as_deref(), args.side)?;
+            Category::load_with(&reader, &Mvtec, &args.normals, args.category.as_deref(), args.side)?;
         for finding in findings {
             console.say(&format!("note: {finding}"));
         }
-        return Ok(Images { name, normals, names, tests });
+        return Ok(Images { name, normals, names, tests, not_read: 0 });
     }
-    let paths = PhotoSet::find(&args.normals, args.category.as_deref(), None)?.paths();
+    let photos = PhotoSet::find(&args.normals, args.category.as_deref(), None)?.with_window(args.window);
+    if args.strict {
+        refuse_not_read(photos.not_read())?;
+    }
+    let paths = photos.paths();
     let name = args.category.clone().unwrap_or_else(|| name_of(&args.normals));
     let names = paths.iter().map(|path| path.display().to_string()).collect();
-    Ok(Images { name, normals: load_normals(&paths, args.side)?, names, tests: Vec::new() })
+    let normals = load_normals_with(photos.reader(), &paths, args.side)?;
+    console.say_photos(&photos);
+    Ok(Images { name, normals, names, tests: Vec::new(), not_read: photos.not_read().len() })
 }
 
 fn name_of(folder: &Path) -> String {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use imgkit::Size;
-use imgkit::image_io::{MaskRule, Photo, ReadError};
+use imgkit::image_io::{MaskRule, PhotoFile, ReadError, read_photo_file};
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::error::DatasetError;
@@ -162,9 +163,16 @@ fn check<S: SplitName + Sync>(split: &Split<S>, done: &(impl Fn(&Sample) + Sync)
 }
 
 fn check_sample(sample: &Sample) -> Vec<Finding> {
-    let image = sample.read_image().map_err(Finding::from_read_error);
-    let image_size = image.as_ref().ok().map(|photo: &Photo| Size::from((photo.dim().0, photo.dim().1)));
-    let mut found: Vec<Finding> = image.err().into_iter().collect();
+    let mut found = Vec::new();
+    let mut image_size = None;
+    match read_photo_file(sample.image_path()) {
+        Err(error) => found.push(Finding::from_read_error(error)),
+        Ok(PhotoFile { photo, notes, .. }) => {
+            image_size = Some(Size::from((photo.dim().0, photo.dim().1)));
+            let path = sample.image_path();
+            found.extend(notes.iter().map(|note| Finding::Oddity { path: path.to_owned(), note: note.to_string() }));
+        }
+    }
     let Some(mask_path) = sample.mask_path() else { return found };
     let mask_file = match sample.read_mask(MaskRule::NonZero) {
         Ok(mask_file) => mask_file,
@@ -184,10 +192,22 @@ fn check_sample(sample: &Sample) -> Vec<Finding> {
         found.push(Finding::GrayMask { mask: mask.clone(), pixels: mask_file.gray_pixels });
     }
     let pixels = mask_file.mask.iter().filter(|&&m| m).count();
+    if pixels > 0 && marks_border(mask_file.mask.view()) {
+        let mask = mask.clone();
+        let is_full = pixels == mask_file.mask.len();
+        found.push(if is_full { Finding::FullMask { mask } } else { Finding::FrameMask { mask } });
+    }
     if sample.is_anomalous() && pixels == 0 {
         found.push(Finding::EmptyMaskForAnomalous { image, mask });
     } else if !sample.is_anomalous() && pixels > 0 {
         found.push(Finding::NonEmptyMaskForNormal { image, mask, pixels });
     }
     found
+}
+
+/// Whether every pixel of a mask's outermost rows and columns is marked.
+fn marks_border(mask: ArrayView2<'_, bool>) -> bool {
+    let (height, width) = mask.dim();
+    let edge = |(y, x): (usize, usize)| y == 0 || x == 0 || y + 1 == height || x + 1 == width;
+    mask.indexed_iter().all(|(at, &marked)| marked || !edge(at))
 }
