@@ -217,16 +217,16 @@ impl<'a> Walk<'a> {
         let mut parts = Vec::new();
         for entry in body.get(1..1 + 2 * count).unwrap_or_default().chunks_exact(2) {
             let Some(number) = self.components.iter().position(|c| c.id == entry[0]) else {
-                return Err(Stop::NotUnderstood);
+                return damage("a scan's header is damaged");
             };
             parts.push((number, usize::from(entry[1] >> 4), usize::from(entry[1] & 15)));
         }
         let &[from, to, approximation] = body.get(1 + 2 * count..).unwrap_or_default() else {
-            return Err(Stop::NotUnderstood);
+            return damage("a scan's header is damaged");
         };
         let band = if self.progressive { (u32::from(from), u32::from(to)) } else { (0, 63) };
         if parts.is_empty() || band.0 > band.1 || band.1 > 63 || (self.progressive && band.0 > 0 && parts.len() > 1) {
-            return Err(Stop::NotUnderstood);
+            return damage("a scan's header is damaged");
         }
         let (refines, last_bit) = (approximation >> 4 != 0, approximation & 15 == 0);
         for &(number, ..) in &parts {
@@ -399,7 +399,9 @@ impl<'a> Walk<'a> {
     fn symbol(&mut self, class: usize, slot: usize) -> Result<u8, Stop> {
         let code = self.peek(16);
         let Some(Some(table)) = self.tables[class].get(slot) else {
-            return Err(Stop::NotUnderstood); // the customary tables, which some video cameras leave out
+            // Some video cameras leave out the customary tables, and then all of them.
+            let none = self.tables.iter().flatten().all(Option::is_none);
+            return if none { Err(Stop::NotUnderstood) } else { damage("a scan lacks its Huffman table") };
         };
         let (length, symbol) = table.fast[(code >> (16 - FAST)) as usize];
         if length > 0 {
@@ -439,7 +441,9 @@ impl<'a> Walk<'a> {
         loop {
             match (self.bytes.get(self.at), self.bytes.get(self.at + 1)) {
                 // Zeros may happen to be the codes of just the blocks that are missing.
-                (None, _) if spare > 0 || self.bytes.ends_with(&[0, 0]) => return damage("its tail is no part of the picture"),
+                (None, _) if spare > 0 || self.bytes.ends_with(&[0, 0]) => {
+                    return damage("its tail is no part of the picture");
+                }
                 (None, _) => return Ok(()),
                 (Some(0xff), next) if next != Some(&0) => break,
                 _ => spare += 1,
