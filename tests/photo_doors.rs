@@ -194,14 +194,14 @@ fn tiff_rgb(to: &mut impl std::io::Write, pixels: &[u8]) {
 fn dotfiles_pipes_devices_and_dangling_links_stop_nothing_and_change_no_sample() {
     use std::os::unix::fs::symlink;
     let folder = tempfile::tempdir().unwrap();
-    let normals = normals(folder.path(), 3);
+    let normals = normals(folder.path(), 4);
     run(&mut synth(&normals, &folder.path().join("plain")));
     fs::write(normals.join("._0.png"), "resource fork").unwrap();
     run(&mut synth(&normals, &folder.path().join("dots")));
     assert_eq!(tree(&folder.path().join("plain")), tree(&folder.path().join("dots")));
     run(&mut preview(&normals, &folder.path().join("sheet.png")));
     run(inspect(&normals, &folder.path().join("seen")).args(["--threshold", "1e9"]));
-    assert_eq!(json(&run(&mut train(&normals, &folder.path().join("model"))))["images"], 3);
+    assert_eq!(json(&run(&mut train(&normals, &folder.path().join("model"))))["images"], 4);
 
     assert!(Command::new("mkfifo").arg(normals.join("0a.png")).status().unwrap().success());
     symlink("/dev/zero", normals.join("0b.png")).unwrap();
@@ -358,7 +358,7 @@ fn twelve_bits_are_noted_and_spread_by_a_window_that_the_detector_remembers() {
     }
     for i in 0..8 {
         deep(&texture(i)).save(twelve.join(format!("{i}.png"))).unwrap();
-        texture(i).save(eight.join(format!("{i}.png"))).unwrap();
+        DynamicImage::from(texture(i)).into_luma8().save(eight.join(format!("{i}.png"))).unwrap();
     }
     let window = ["--window", "0..4080"]; // 255 * 16: the same pictures
     let made = |name: &str| folder.path().join(name);
@@ -373,7 +373,7 @@ fn twelve_bits_are_noted_and_spread_by_a_window_that_the_detector_remembers() {
     let images: Vec<String> = tree(&made("spread")).into_keys().filter(|name| name.ends_with(".png")).collect();
     assert!(images.len() > 12);
     for name in &images {
-        assert_eq!(pixels("spread", name), pixels("eight bits", name), "{name}");
+        assert!(pixels("spread", name) == pixels("eight bits", name), "{name}");
     }
     // another window is another run
     let output = synth(&twelve, &made("spread")).arg("--resume").output().unwrap();
@@ -381,7 +381,7 @@ fn twelve_bits_are_noted_and_spread_by_a_window_that_the_detector_remembers() {
 
     let model = made("model");
     run(train(&twelve, &model).args(window).args(["--seed", "3"]));
-    damaged(50).save(eight.join("bad.png")).unwrap();
+    DynamicImage::from(damaged(50)).into_luma8().save(eight.join("bad.png")).unwrap();
     deep(&damaged(50)).save(twelve.join("bad.png")).unwrap();
     let mut scores = Vec::new();
     for images in [&twelve, &eight] {
