@@ -176,12 +176,11 @@ impl PhotoSet {
         self.photos.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok()
     }
 
-    /// SHA-256 of the list of photos (their paths, not their content) and the window.
+    /// SHA-256 of the list of photos (their paths, not their content).
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let names: Vec<&str> = self.photos.iter().map(|(name, _)| name.as_str()).collect();
-        let window = self.reader.window().map(|window| format!("\n{window}")).unwrap_or_default();
-        Hash::of(format!("{}\n{}{window}", names.join("\n"), self.masks.is_some()).as_bytes())
+        Hash::of(format!("{}\n{}", names.join("\n"), self.masks.is_some()).as_bytes())
     }
 
     /// Reads photo `i`, resized to `side` x `side` if given.

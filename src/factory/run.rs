@@ -208,6 +208,7 @@ impl<'a> Begun<'a> {
             params: job.params.clone(),
             photos: (job.photos.len(), job.photos.fingerprint()),
             content: Some(content.to_vec()),
+            window: job.photos.reader().window().map(|window| window.to_string()),
             quality_scorer: job.quality_scorer.map(|scorer| scorer.hash().to_owned()),
         };
         let known = RunHeader::find(job.out)?;
