@@ -2,10 +2,11 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use adbench::report::CsvTable;
 use bisqad::Detector;
 use imgkit::file::{escaped, write_atomic};
 use imgkit::image_io::ImageList;
@@ -91,45 +92,42 @@ fn keep_map(seen: &Seen, path: &Path, threshold: f32, folder: &Path) -> Result<(
     save_photo(&folder.join(name), picture.view())
 }
 
+/// A photo and its line.
+type Row = (PathBuf, String);
+
 /// Lines of the table, in a file as they come and in memory.
 struct Rows {
     path: PathBuf,
     threshold: f64,
-    written: Mutex<(File, Vec<(PathBuf, Vec<u8>)>)>,
+    written: Mutex<(File, Vec<Row>)>,
 }
 
 impl Rows {
     fn create(path: PathBuf, threshold: f64) -> Result<Self, Error> {
         let file = File::create(&path).map_err(|e| Error::output(&path, e))?;
         let rows = Self { path, threshold, written: Mutex::new((file, Vec::new())) };
-        let header = rows.line(["file", "score", "threshold", "anomalous", "error"])?;
-        rows.push(PathBuf::new(), header)?;
+        rows.push(PathBuf::new(), ["file", "score", "threshold", "anomalous", "error"])?;
         Ok(rows)
     }
 
     fn add(&self, photo: &Path, score: Result<f64, &str>) -> Result<(), Error> {
         let file = escaped(photo.file_name().unwrap_or_default());
         let threshold = self.threshold.to_string();
-        let line = match score {
+        match score {
             Ok(score) => {
                 let anomalous = u8::from(score > self.threshold).to_string();
-                self.line([file.as_str(), &score.to_string(), &threshold, &anomalous, ""])
+                self.push(photo.to_owned(), [file.as_str(), &score.to_string(), &threshold, &anomalous, ""])
             }
-            Err(reason) => self.line([file.as_str(), "", &threshold, "", &reason.replace('\n', "; ")]),
-        }?;
-        self.push(photo.to_owned(), line)
+            Err(reason) => {
+                self.push(photo.to_owned(), [file.as_str(), "", &threshold, "", &reason.replace('\n', "; ")])
+            }
+        }
     }
 
-    fn line(&self, cells: [&str; 5]) -> Result<Vec<u8>, Error> {
-        let mut line = csv::Writer::from_writer(Vec::new());
-        let fail = |e: io::Error| Error::output(&self.path, e);
-        line.write_record(cells).map_err(|e| Error::output(&self.path, e))?;
-        line.into_inner().map_err(|e| fail(e.into_error()))
-    }
-
-    fn push(&self, photo: PathBuf, line: Vec<u8>) -> Result<(), Error> {
+    fn push(&self, photo: PathBuf, cells: [&str; 5]) -> Result<(), Error> {
+        let line = CsvTable::new(cells).into_text();
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let wrote = written.0.write_all(&line).and_then(|()| written.0.flush());
+        let wrote = written.0.write_all(line.as_bytes()).and_then(|()| written.0.flush());
         written.1.push((photo, line));
         wrote.map_err(|e| Error::output(&self.path, e))
     }
@@ -140,7 +138,7 @@ impl Rows {
         drop(file);
         debug_assert_eq!(lines.len(), 1 + list.photos.len() + list.not_read.len());
         lines.sort();
-        let content: Vec<u8> = lines.into_iter().flat_map(|(_, line)| line).collect();
+        let content: String = lines.into_iter().map(|(_, line)| line).collect();
         write_atomic(&table, content)?;
         fs::remove_file(&self.path).map_err(|e| Error::output(&self.path, e))
     }

@@ -35,8 +35,8 @@ const MAX_SHRUNK: usize = 1 << 22;
 #[derive(Debug, Default)]
 pub struct PhotoReader {
     window: Option<Window>,
-    /// By kind of note: number of files, the first path and its note.
-    notes: Mutex<BTreeMap<&'static str, (usize, PathBuf, String)>>,
+    /// By kind of note: the files and what is said of them.
+    notes: Mutex<BTreeMap<&'static str, BTreeMap<PathBuf, String>>>,
 }
 
 impl PhotoReader {
@@ -99,22 +99,21 @@ impl PhotoReader {
     /// Remembers a note of a kind on a file.
     pub(crate) fn note(&self, kind: &'static str, path: &Path, text: String) {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = notes.entry(kind).or_insert_with(|| (0, path.to_owned(), text.clone()));
-        entry.0 += 1;
-        if path < entry.1.as_path() {
-            (entry.1, entry.2) = (path.to_owned(), text);
-        }
+        notes.entry(kind).or_default().insert(path.to_owned(), text);
     }
 
     /// Notes on the files read so far, one line a kind of note, with the number of files.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = |(count, path, text): &(usize, PathBuf, String)| match count - 1 {
-            0 => format!("{}: {text}", escaped(path)),
-            others => format!("{}: {text} (and {others} more such files)", escaped(path)),
+        let line = |files: &BTreeMap<PathBuf, String>| {
+            let (path, text) = files.first_key_value()?;
+            Some(match files.len() - 1 {
+                0 => format!("{}: {text}", escaped(path)),
+                others => format!("{}: {text} (and {others} more such files)", escaped(path)),
+            })
         };
-        notes.values().map(line).collect()
+        notes.values().filter_map(line).collect()
     }
 }
 

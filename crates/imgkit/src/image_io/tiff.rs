@@ -37,8 +37,10 @@ fn failure(path: &Path, error: TiffError) -> ReadError {
     }
 }
 
+type Pages<'a> = Decoder<Cursor<&'a [u8]>>;
+
 /// Opens the first page that is no thumbnail.
-fn open_page<'a>(bytes: &'a [u8], path: &Path) -> Result<(Decoder<Cursor<&'a [u8]>>, Header), ReadError> {
+fn open_page<'a>(bytes: &'a [u8], path: &Path) -> Result<(Pages<'a>, Header), ReadError> {
     let fail = |e| failure(path, e);
     let mut decoder = open(Cursor::new(bytes), path)?;
     let (mut images, mut chosen) = (0, None);
@@ -66,7 +68,7 @@ fn open_page<'a>(bytes: &'a [u8], path: &Path) -> Result<(Decoder<Cursor<&'a [u8
 }
 
 /// Whether a page is a smaller copy of another, or a transparency mask, by either of the two tags for it.
-fn is_thumbnail_or_mask(decoder: &mut Decoder<Cursor<&[u8]>>) -> bool {
+fn is_thumbnail_or_mask(decoder: &mut Pages<'_>) -> bool {
     let mut tag = |tag| decoder.find_tag_unsigned::<u32>(tag).ok().flatten();
     tag(Tag::NewSubfileType).is_some_and(|bits| bits & 5 != 0) || tag(Tag::SubfileType) == Some(2)
 }
