@@ -321,8 +321,9 @@ impl MaskFolder {
     /// Where the mask of a photo lets defects lie. A mask is never the photo itself.
     fn domain(&self, photo: &Path, hash: &str, size: (usize, usize), to: (usize, usize)) -> Result<Domain, String> {
         let Some(file) = self.of(photo) else {
-            let (folder, stem) = (escaped(&self.path), escaped(photo.file_stem().unwrap_or_default()));
-            return Err(format!("{folder}: no mask {stem}_mask.png, nor {stem}.png beside the photo; add it"));
+            let stem = escaped(photo.file_stem().unwrap_or_default());
+            let name = escaped(self.path.join(format!("{stem}_mask.png")));
+            return Err(format!("{name}: no such mask, nor {stem}.png; add it"));
         };
         let name = escaped(file);
         let bytes = read_bytes(file).map_err(|e| e.to_string())?;
