@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::error::Error;
 use crate::evaluate::TestImage;
-use crate::photo::{load_photo, shrink_to_side};
+use crate::photo::PhotoReader;
 
 /// Category of a dataset in memory: good photos for training, shrunk, and test images at their own sizes.
 #[derive(Debug, Clone)]
@@ -42,12 +42,28 @@ impl Category {
         side: usize,
         policy: Policy,
     ) -> Result<Self, Error> {
+        Self::load_with(&PhotoReader::default(), layout, root, category, side, policy)
+    }
+
+    /// Reads a category as [`Category::load`] does, with a reader that knows the window.
+    ///
+    /// # Errors
+    /// As [`Category::load`].
+    pub fn load_with(
+        reader: &PhotoReader,
+        layout: &dyn Layout,
+        root: &Path,
+        category: Option<&str>,
+        side: usize,
+        policy: Policy,
+    ) -> Result<Self, Error> {
         let data = layout.index(root, category, policy)?.validate()?;
         let paths: Vec<PathBuf> = data.train().samples().iter().map(|s| s.image_path().to_owned()).collect();
-        let tests = data.test().samples().par_iter().map(TestImage::read).collect::<Result<_, _>>()?;
+        let tests = data.test().samples().par_iter();
+        let tests = tests.map(|sample| TestImage::read_with(reader, sample)).collect::<Result<_, _>>()?;
         Ok(Self {
             name: data.category().to_owned(),
-            normals: load_normals(&paths, side)?,
+            normals: load_normals_with(reader, &paths, side)?,
             names: paths.iter().map(|path| path.display().to_string()).collect(),
             tests,
             findings: data.findings().to_vec(),
@@ -58,7 +74,15 @@ impl Category {
 /// Reads photos and shrinks each to a shorter side of `side` px.
 ///
 /// # Errors
-/// [`Error::Read`] or [`Error::TooSmall`] for the first bad one, [`Error::Resize`] for a side of 0.
+/// For the first bad one as [`PhotoReader::load_shrunk`].
 pub fn load_normals(paths: &[PathBuf], side: usize) -> Result<Vec<Array3<f32>>, Error> {
-    paths.par_iter().map(|path| shrink_to_side(load_photo(path)?.view(), side)).collect()
+    load_normals_with(&PhotoReader::default(), paths, side)
+}
+
+/// Reads photos as [`load_normals`] does, with a reader that knows the window and remembers notes.
+///
+/// # Errors
+/// As [`load_normals`].
+pub fn load_normals_with(reader: &PhotoReader, paths: &[PathBuf], side: usize) -> Result<Vec<Array3<f32>>, Error> {
+    paths.par_iter().map(|path| reader.load_shrunk(path, side)).collect()
 }

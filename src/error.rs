@@ -23,10 +23,20 @@ pub enum Error {
         source: io::Error,
     },
     /// A folder holds no photo.
-    #[error("{}: holds no photo: put PNG, JPEG or BMP files there", path.display())]
+    #[error("{}: holds no photo{}: put PNG, JPEG, BMP or TIFF files there", path.display(), and_others(*not_read))]
     NoPhotos {
         /// The folder.
         path: PathBuf,
+        /// Number of files in it that look like images and are not read.
+        not_read: usize,
+    },
+    /// Files look like images and are not read, where nothing may be passed over.
+    #[error("{first}; {count} such files in all")]
+    NotRead {
+        /// The first, with the reason.
+        first: String,
+        /// Number of such files.
+        count: usize,
     },
     /// A folder holds no category of a dataset in the layout asked for.
     #[error("{}: no category of this layout below; check root and layout", path.display())]
@@ -43,6 +53,19 @@ pub enum Error {
         found: Size,
         /// Smallest side, px.
         minimum: usize,
+    },
+    /// A photo has too many pixels to be worked on.
+    #[error(
+        "{}: the image is {found} as it is worked on, but at most {maximum} pixels are: cut it, or shrink it",
+        path.display()
+    )]
+    TooLarge {
+        /// The photo.
+        path: PathBuf,
+        /// Its size, shrunk as it would be worked on.
+        found: Size,
+        /// Most pixels.
+        maximum: usize,
     },
     /// The object cannot be separated from its background.
     #[error("{name}: {source}; check that the photo shows the product")]
@@ -109,6 +132,10 @@ pub enum Error {
     /// Training or detection failed.
     #[error(transparent)]
     Detector(#[from] bisqad::Error),
+}
+
+fn and_others(not_read: usize) -> String {
+    if not_read == 0 { String::new() } else { format!(" but {not_read} files of kinds that are not read") }
 }
 
 impl Error {

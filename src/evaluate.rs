@@ -2,13 +2,14 @@
 
 use adbench::report::{Outcome, Report, ReportBuilder};
 use bisqad::Detector;
+use imgkit::Size;
 use imgkit::image_io::MaskRule;
 use imgkit::resize::{Kernel, resize_map};
 use ndarray::{Array2, Array3};
 use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::photo::{load_photo, shrink_to_side};
+use crate::photo::{PhotoReader, check_shrunk, shrink_to_side};
 
 /// A labeled test image.
 #[derive(Debug, Clone)]
@@ -30,7 +31,15 @@ impl TestImage {
     /// # Errors
     /// [`Error::Read`], [`Error::Dataset`], [`Error::TooSmall`].
     pub fn read(sample: &adbench::dataset::Sample) -> Result<Self, Error> {
-        let image = load_photo(sample.image_path())?;
+        Self::read_with(&PhotoReader::default(), sample)
+    }
+
+    /// Reads a sample as [`TestImage::read`] does, with a reader that knows the window and remembers notes.
+    ///
+    /// # Errors
+    /// As [`TestImage::read`].
+    pub fn read_with(reader: &PhotoReader, sample: &adbench::dataset::Sample) -> Result<Self, Error> {
+        let image = reader.load(sample.image_path())?;
         let mask = match sample.mask_path() {
             Some(_) => Some(sample.read_mask(MaskRule::NonZero)?.mask),
             None => (!sample.is_anomalous()).then(|| Array2::from_elem((image.dim().0, image.dim().1), false)),
@@ -78,6 +87,7 @@ pub fn evaluate(
     let provenance = detector.provenance();
     let side = provenance.training_side().unwrap_or(usize::MAX);
     let score = |(i, test): (usize, &TestImage)| -> Result<ScoredImage, Error> {
+        check_shrunk(test.name.as_ref(), Size::from((test.image.dim().0, test.image.dim().1)), side)?;
         let image = shrink_to_side(test.image.view(), side)?;
         if provenance.saw_in_training(image.view()) {
             let (name, place) = (test.name.clone(), "a test image".to_owned());

@@ -1,26 +1,42 @@
 //! Inspection: a detector applied to a folder of photos.
 
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
+use adbench::report::CsvTable;
 use bisqad::Detector;
 use imgkit::ensure;
-use imgkit::file::write_atomic;
+use imgkit::file::{escaped, write_atomic};
+use imgkit::image_io::ImageList;
 use imgkit::resize::{Kernel, resize_map};
+use ndarray::{Array2, Array3};
 use rayon::prelude::*;
 
 use crate::error::Error;
 use crate::heatmap::overlay_heatmap;
-use crate::photo::{load_photo, prepare_folder, save_photo, shrink_to_side};
+use crate::photo::{PhotoReader, prepare_folder, save_photo, shrink_to_side};
 
-/// Scores each photo; writes heat maps under `out/heat` and `out/scores.csv` with one line a photo. A photo that cannot
-/// be read has the reason instead of a score. `progress` is called after each photo.
+/// Table of scores, and its name while photos are still being scored.
+const TABLE: &str = "scores.csv";
+const UNFINISHED: &str = "scores.csv.part";
+
+/// Scores each photo of a list; writes heat maps under `out/heat` and `out/scores.csv` with one line a file. A photo
+/// that cannot be read, and a file that [`list_photos`](crate::list_photos) does not read, has the reason instead of a
+/// score. One photo never ends the others: lines are in `out/scores.csv.part` as they come, and a heat map that cannot
+/// be written is reported when all are scored. `progress` is called after each photo.
+///
+/// Returns the scores of `list.photos`, in order.
 ///
 /// # Errors
 /// [`Error::Parameter`] for a threshold that is not finite, which every photo would pass; [`Error::Output`],
 /// [`Error::Write`] if something cannot be written.
 pub fn inspect_folder(
     detector: &dyn Detector,
-    photos: &[PathBuf],
+    reader: &PhotoReader,
+    list: &ImageList,
     threshold: f64,
     out: &Path,
     progress: &(dyn Fn() + Sync),
@@ -28,43 +44,102 @@ pub fn inspect_folder(
     ensure(threshold.is_finite(), "inspection", "threshold", threshold, "finite")?;
     let folder = out.join("heat");
     prepare_folder(&folder)?;
+    let rows = Rows::create(out.join(UNFINISHED), threshold)?;
+    for file in &list.not_read {
+        rows.add(&file.path, Err(&file.reason))?;
+    }
     let score = |photo: &PathBuf| {
-        let score = inspect(detector, photo, threshold as f32, &folder);
+        let (score, kept) = match inspect(detector, reader, photo) {
+            Ok(seen) => {
+                let kept = keep_map(&seen, photo, threshold as f32, &folder);
+                (Ok(seen.score), kept)
+            }
+            Err(reason) => (Err(reason), Ok(())),
+        };
+        let line = score.as_ref().map(|score| *score).map_err(|reason| reason.to_string());
+        let kept = kept.and(rows.add(photo, line.as_ref().map(|score| *score).map_err(String::as_str)));
         progress();
-        score
+        (score, kept)
     };
-    let scores: Vec<Result<f64, Error>> = photos.par_iter().map(score).collect();
-    let path = out.join("scores.csv");
-    let table = table(photos, &scores, threshold).map_err(|e| Error::output(&path, e))?;
-    write_atomic(&path, &table)?;
+    let done: Vec<_> = list.photos.par_iter().map(score).collect();
+    rows.finish(out.join(TABLE), list)?;
+    let (scores, kept): (Vec<_>, Vec<_>) = done.into_iter().unzip();
+    kept.into_iter().collect::<Result<(), Error>>()?;
     Ok(scores)
 }
 
-fn table(photos: &[PathBuf], scores: &[Result<f64, Error>], threshold: f64) -> Result<String, csv::Error> {
-    let mut table = csv::Writer::from_writer(Vec::new());
-    table.write_record(["file", "score", "threshold", "anomalous", "error"])?;
-    for (photo, score) in photos.iter().zip(scores) {
-        let file = photo.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (score, anomalous, error) = match score {
-            Ok(s) => (s.to_string(), u8::from(*s > threshold).to_string(), String::new()),
-            Err(reason) => (String::new(), String::new(), reason.to_string().replace('\n', "; ")),
-        };
-        table.write_record([&file, &score, &threshold.to_string(), &anomalous, &error])?;
-    }
-    let bytes = table.into_inner().map_err(|e| e.into_error())?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+/// What a detector sees on a photo.
+struct Seen {
+    photo: Array3<f32>,
+    map: Array2<f32>,
+    score: f64,
 }
 
-/// Scores a photo and writes its heat map, from half the threshold to three times it.
-fn inspect(detector: &dyn Detector, path: &Path, threshold: f32, folder: &Path) -> Result<f64, Error> {
-    let photo = load_photo(path)?;
-    let prediction = detector
-        .predict(shrink_to_side(photo.view(), detector.provenance().training_side().unwrap_or(usize::MAX))?.view())?
-        .checked(detector.name())?;
+fn inspect(detector: &dyn Detector, reader: &PhotoReader, path: &Path) -> Result<Seen, Error> {
+    let side = detector.provenance().training_side().unwrap_or(usize::MAX);
+    let photo = reader.load_for(path, side)?;
+    let prediction = detector.predict(shrink_to_side(photo.view(), side)?.view())?.checked(detector.name())?;
     let map = resize_map(prediction.map.view(), (photo.dim().0, photo.dim().1), Kernel::Bilinear)?;
+    Ok(Seen { photo, map, score: prediction.score })
+}
+
+/// Writes a photo's heat map, from half the threshold to three times it.
+fn keep_map(seen: &Seen, path: &Path, threshold: f32, folder: &Path) -> Result<(), Error> {
     let spread = 0.5 * threshold.abs().max(1e-3);
-    let picture = overlay_heatmap(photo.view(), &map, threshold - spread, threshold + 4.0 * spread);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    save_photo(&folder.join(format!("{name}.png")), picture.view())?;
-    Ok(prediction.score)
+    let picture = overlay_heatmap(seen.photo.view(), &seen.map, threshold - spread, threshold + 4.0 * spread);
+    let mut name = OsString::from(path.file_name().unwrap_or_default());
+    name.push(".png");
+    save_photo(&folder.join(name), picture.view())
+}
+
+/// A photo and its line.
+type Row = (PathBuf, String);
+
+/// Lines of the table, in a file as they come and in memory.
+struct Rows {
+    path: PathBuf,
+    threshold: f64,
+    written: Mutex<(File, Vec<Row>)>,
+}
+
+impl Rows {
+    fn create(path: PathBuf, threshold: f64) -> Result<Self, Error> {
+        let file = File::create(&path).map_err(|e| Error::output(&path, e))?;
+        let rows = Self { path, threshold, written: Mutex::new((file, Vec::new())) };
+        rows.push(PathBuf::new(), ["file", "score", "threshold", "anomalous", "error"])?;
+        Ok(rows)
+    }
+
+    fn add(&self, photo: &Path, score: Result<f64, &str>) -> Result<(), Error> {
+        let file = escaped(photo.file_name().unwrap_or_default());
+        let threshold = self.threshold.to_string();
+        match score {
+            Ok(score) => {
+                let anomalous = u8::from(score > self.threshold).to_string();
+                self.push(photo.to_owned(), [file.as_str(), &score.to_string(), &threshold, &anomalous, ""])
+            }
+            Err(reason) => {
+                self.push(photo.to_owned(), [file.as_str(), "", &threshold, "", &reason.replace('\n', "; ")])
+            }
+        }
+    }
+
+    fn push(&self, photo: PathBuf, cells: [&str; 5]) -> Result<(), Error> {
+        let line = CsvTable::new(cells).into_text();
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let wrote = written.0.write_all(line.as_bytes()).and_then(|()| written.0.flush());
+        written.1.push((photo, line));
+        wrote.map_err(|e| Error::output(&self.path, e))
+    }
+
+    /// Writes the table in byte order of the names, under its final name.
+    fn finish(self, table: PathBuf, list: &ImageList) -> Result<(), Error> {
+        let (file, mut lines) = self.written.into_inner().unwrap_or_else(PoisonError::into_inner);
+        drop(file);
+        debug_assert_eq!(lines.len(), 1 + list.photos.len() + list.not_read.len());
+        lines.sort();
+        let content: String = lines.into_iter().map(|(_, line)| line).collect();
+        write_atomic(&table, content)?;
+        fs::remove_file(&self.path).map_err(|e| Error::output(&self.path, e))
+    }
 }

@@ -20,14 +20,17 @@ mod synthesis;
 mod train;
 mod warm_start;
 
-pub use category::{Category, load_normals};
+pub use category::{Category, load_normals, load_normals_with};
 pub use dataset_check::{Arrangement, CategoryCheck, DatasetCheck, check_dataset};
 pub use error::Error;
 pub use evaluate::{Evaluation, ScoredImage, TestImage, evaluate};
 pub use few_shot::take_few_shot;
 pub use heatmap::overlay_heatmap;
 pub use inspect::inspect_folder;
-pub use photo::{list_photos, load_photo, load_photos, prepare_folder, resize_square, save_photo, shrink_to_side};
+pub use photo::{
+    PhotoReader, list_photos, load_photo, load_photos, prepare_folder, refuse_not_read, resize_square, save_photo,
+    shrink_to_side,
+};
 #[cfg(feature = "sheet")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sheet")))]
 pub use report::hardest_images;

@@ -1,10 +1,14 @@
 //! Reading, resizing and writing of photos.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use imgkit::Size;
 use imgkit::convert::to_rgb_image;
-use imgkit::image_io::write_png;
+use imgkit::file::escaped;
+use imgkit::image_io::{ImageList, NotRead, Note, decode_photo_file, decode_size, list_images, read_bytes, write_png};
+use imgkit::level::Window;
 use imgkit::resize::{Kernel, resize};
 use ndarray::{Array3, ArrayView3, Axis, concatenate};
 use rayon::prelude::*;
@@ -20,47 +24,162 @@ pub(crate) fn square_kernel((height, width): (usize, usize), side: usize) -> Ker
     if height >= side && width >= side { Kernel::Area } else { Kernel::Bilinear }
 }
 
-/// Reads a photo (PNG, JPEG, BMP; gray or RGB; 8 or 16 bits) as f32 `(H, W, C)` in \[0, 1\].
-///
-/// # Errors
-/// [`Error::Read`] naming the file, [`Error::TooSmall`] under 32 px a side.
-pub fn load_photo(path: &Path) -> Result<Array3<f32>, Error> {
-    let photo = imgkit::image_io::read_photo(path)?.to_f32();
-    let (height, width, _) = photo.dim();
+/// Most pixels of a photo that is decoded: what a camera of 64 megapixels makes.
+const MAX_DECODED: usize = 1 << 26;
+
+/// Most pixels that a network is given at once, unless it was trained on more.
+const MAX_SHRUNK: usize = 1 << 22;
+
+/// Reader of photos: the one that every command reads with. It applies a window, refuses what is too small or too
+/// large, and remembers what was odd.
+#[derive(Debug, Default)]
+pub struct PhotoReader {
+    window: Option<Window>,
+    /// By kind of note: the files and what is said of them.
+    notes: Mutex<BTreeMap<&'static str, BTreeMap<PathBuf, String>>>,
+}
+
+impl PhotoReader {
+    /// Creates a reader that maps the stored values of a window to `[0, 1]` in files of more than 8 bits (default: full
+    /// scale).
+    #[must_use]
+    pub fn new(window: Option<Window>) -> Self {
+        Self { window, notes: Mutex::default() }
+    }
+
+    /// The window, if one is set.
+    #[must_use]
+    pub fn window(&self) -> Option<Window> {
+        self.window
+    }
+
+    /// Reads a photo (PNG, JPEG, BMP, TIFF; gray or RGB; 8 or 16 bits or floats) as f32 `(H, W, C)`, upright, full
+    /// scale or the window at \[0, 1\].
+    ///
+    /// # Errors
+    /// [`Error::Read`] naming the file, [`Error::TooSmall`] under 32 px a side, [`Error::TooLarge`] over 2^26 pixels.
+    pub fn load(&self, path: &Path) -> Result<Array3<f32>, Error> {
+        let pixels = self.decode(&read_bytes(path)?, path)?.0;
+        check_minimum(path, pixels.dim())?;
+        Ok(pixels)
+    }
+
+    /// Reads a photo as [`PhotoReader::load`] does and shrinks it to a shorter side of `side` px for a network.
+    ///
+    /// # Errors
+    /// As [`PhotoReader::load`] and [`shrink_to_side`]; [`Error::TooLarge`] for a shrunk photo of more than 2^22 pixels
+    /// and more than four squares of `side`.
+    pub fn load_shrunk(&self, path: &Path, side: usize) -> Result<Array3<f32>, Error> {
+        shrink_to_side(self.load_for(path, side)?.view(), side)
+    }
+
+    /// Reads a photo that a network can be given when its shorter side is shrunk to `side`.
+    pub(crate) fn load_for(&self, path: &Path, side: usize) -> Result<Array3<f32>, Error> {
+        let bytes = read_bytes(path)?;
+        check_shrunk(path, decode_size(&bytes, path)?, side)?;
+        let pixels = self.decode(&bytes, path)?.0;
+        check_minimum(path, pixels.dim())?;
+        Ok(pixels)
+    }
+
+    /// Decodes a photo of any size up to the limit; the number is that of its bits.
+    pub(crate) fn decode(&self, bytes: &[u8], path: &Path) -> Result<(Array3<f32>, u32), Error> {
+        check_area(path, decode_size(bytes, path)?, MAX_DECODED)?;
+        let file = decode_photo_file(bytes, path)?;
+        for note in file.notes {
+            let is_of_range = matches!(note, Note::NarrowRange { .. } | Note::BeyondOne { .. });
+            if self.window.is_none() || !is_of_range {
+                self.note(note.kind(), path, note.to_string());
+            }
+        }
+        let pixels = self.window.map_or_else(|| file.photo.to_f32(), |window| file.photo.to_f32_in(window));
+        Ok((pixels, file.photo.bits()))
+    }
+
+    /// Remembers a note of a kind on a file.
+    pub(crate) fn note(&self, kind: &'static str, path: &Path, text: String) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.entry(kind).or_default().insert(path.to_owned(), text);
+    }
+
+    /// Notes on the files read so far, one line a kind of note, with the number of files.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = |files: &BTreeMap<PathBuf, String>| {
+            let (path, text) = files.first_key_value()?;
+            Some(match files.len() - 1 {
+                0 => format!("{}: {text}", escaped(path)),
+                others => format!("{}: {text} (and {others} more such files)", escaped(path)),
+            })
+        };
+        notes.values().filter_map(line).collect()
+    }
+}
+
+pub(crate) fn check_minimum(path: &Path, (height, width, _): (usize, usize, usize)) -> Result<(), Error> {
     if height < MINIMUM || width < MINIMUM {
         return Err(Error::TooSmall { path: path.to_owned(), found: Size { height, width }, minimum: MINIMUM });
     }
-    Ok(photo)
+    Ok(())
 }
 
-/// Reads every PNG, JPEG and BMP of a folder, in the byte order of their names.
+/// Refuses more pixels than `maximum`.
+pub(crate) fn check_area(path: &Path, found: Size, maximum: usize) -> Result<(), Error> {
+    if found.area() > maximum {
+        return Err(Error::TooLarge { path: path.to_owned(), found, maximum });
+    }
+    Ok(())
+}
+
+/// Refuses a photo that a network cannot be given even when its shorter side is shrunk to `side`.
+pub(crate) fn check_shrunk(path: &Path, Size { height, width }: Size, side: usize) -> Result<(), Error> {
+    let shorter = height.min(width).max(1);
+    let scale = if shorter > side { side as f64 / shorter as f64 } else { 1.0 };
+    let scaled = |n: usize| (n as f64 * scale).round() as usize;
+    let found = Size { height: scaled(height), width: scaled(width) };
+    // A detector without a side of its own takes images apart.
+    check_area(path, found, if side < 1 << 12 { MAX_SHRUNK.max(4 * side * side) } else { MAX_DECODED })
+}
+
+/// Reads a photo as [`PhotoReader::load`] does, at full scale.
 ///
 /// # Errors
-/// [`Error::Folder`], [`Error::NoPhotos`]; [`Error::Read`] or [`Error::TooSmall`] for the first bad one.
-pub fn load_photos(folder: &Path) -> Result<Vec<(PathBuf, Array3<f32>)>, Error> {
-    list_photos(folder)?.into_par_iter().map(|p| Ok((p.clone(), load_photo(&p)?))).collect()
+/// As [`PhotoReader::load`].
+pub fn load_photo(path: &Path) -> Result<Array3<f32>, Error> {
+    PhotoReader::default().load(path)
 }
 
-/// Lists every PNG, JPEG and BMP of a folder, in the byte order of their names.
+/// Reads every photo of a folder, in the byte order of their names. What [`list_photos`] does not read is left out.
+///
+/// # Errors
+/// [`Error::Folder`], [`Error::NoPhotos`]; for the first bad one as [`load_photo`].
+pub fn load_photos(folder: &Path) -> Result<Vec<(PathBuf, Array3<f32>)>, Error> {
+    list_photos(folder)?.photos.into_par_iter().map(|p| Ok((p.clone(), load_photo(&p)?))).collect()
+}
+
+/// Lists the photos of a folder, in the byte order of their names, its masks, and what looks like an image and is not
+/// read: the one rule of [`file_kind`](imgkit::image_io::file_kind).
 ///
 /// # Errors
 /// [`Error::Folder`] if the folder cannot be listed, [`Error::NoPhotos`].
-pub fn list_photos(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let fail = |source| Error::Folder { path: folder.to_owned(), source };
-    let entries = std::fs::read_dir(folder).map_err(fail)?;
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(fail)?.path();
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
-        if ["png", "jpg", "jpeg", "bmp"].contains(&extension.as_str()) {
-            paths.push(path);
-        }
+pub fn list_photos(folder: &Path) -> Result<ImageList, Error> {
+    let list = list_images(folder).map_err(|source| Error::Folder { path: folder.to_owned(), source })?;
+    if list.photos.is_empty() {
+        return Err(Error::NoPhotos { path: folder.to_owned(), not_read: list.not_read.len() });
     }
-    if paths.is_empty() {
-        return Err(Error::NoPhotos { path: folder.to_owned() });
+    Ok(list)
+}
+
+/// Refuses a folder with files that look like images and are not read, for runs that must not pass over any.
+///
+/// # Errors
+/// [`Error::NotRead`] with the first and their number.
+pub fn refuse_not_read(files: &[NotRead]) -> Result<(), Error> {
+    match files.first() {
+        None => Ok(()),
+        Some(first) => Err(Error::NotRead { first: first.to_string(), count: files.len() }),
     }
-    paths.sort();
-    Ok(paths)
 }
 
 /// Writes a photo `(H, W, 1 or 3)` in \[0, 1\] as 8-bit PNG, under a temporary name first.

@@ -37,7 +37,7 @@ fn count() -> impl Strategy<Value = u64> {
 }
 
 fn side() -> impl Strategy<Value = usize> {
-    prop_oneof![Just(0), Just(1), Just(usize::MAX), 2..80usize]
+    prop_oneof![Just(0), Just(1), Just(usize::MAX), Just(64), 2..80usize]
 }
 
 /// Runs `test` on many values and sees both outcomes.

@@ -5,7 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Failures of the dataset factory.
 #[derive(Debug, thiserror::Error)]

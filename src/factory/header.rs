@@ -28,6 +28,9 @@ pub(super) struct RunHeader {
     /// Content of the photos. `None` in files of before it was recorded.
     #[serde(default, rename = "photos")]
     pub(super) content: Option<Vec<PhotoContent>>,
+    /// Window of stored values in which photos of more than 8 bits were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) window: Option<String>,
     /// Hash of the quality estimator's file.
     #[serde(rename = "judge")]
     pub(super) quality_scorer: Option<String>,
@@ -74,6 +77,8 @@ impl RunHeader {
         compare("materials", here.materials().to_string(), there.materials().to_string());
         compare("format", here.formats().to_string(), there.formats().to_string());
         compare("keep-best", here.keep_best().to_string(), there.keep_best().to_string());
+        let window = |header: &Self| header.window.clone().unwrap_or("full scale".to_owned());
+        compare("window", window(self), window(other));
         let scorer = |header: &Self| header.quality_scorer.clone().unwrap_or("none".to_owned());
         compare("quality model", scorer(self), scorer(other));
         found

@@ -1,27 +1,41 @@
 //! Good photos: found in a folder or a dataset's layout, decoded one at a time.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use adbench::dataset::Policy;
-use adbench::loaders::{Btad, Layout, Mvtec, Visa, VisaSplit};
-use imgkit::image_io::{MaskRule, Photo, decode_photo, read_mask};
-use imgkit::level::to_u8;
+use adbench::dataset::DatasetError;
+use adbench::loaders::detect;
+use imgkit::Size;
+use imgkit::file::escaped;
+use imgkit::image_io::{ImageList, MaskRule, NotRead, decode_mask, list_images, read_bytes};
+use imgkit::level::{Window, to_u8};
 use imgkit::resize::{resize, resize_map};
 use ndarray::Array3;
 use physdefect::{Domain, Error as Refused, estimate_foreground};
 use serde::{Deserialize, Serialize};
 
-use super::error::Error;
+use super::error::{BoxError, Error};
 use super::files::Hash;
 use super::names::check_name;
-use crate::photo::{MINIMUM, list_photos, square_kernel};
+use crate::photo::{PhotoReader, check_area, check_minimum, list_photos, square_kernel};
 
 /// A set of good photos in byte order of their paths, with the folder of their foreground masks if there is one.
 #[derive(Debug, Clone)]
 pub struct PhotoSet {
-    root: PathBuf,
-    photos: Vec<String>,
-    masks: Option<PathBuf>,
+    /// Name and file, by name.
+    photos: Vec<(String, PathBuf)>,
+    masks: Option<MaskFolder>,
+    not_read: Vec<NotRead>,
+    reader: Arc<PhotoReader>,
+}
+
+/// Foreground masks by their stem.
+#[derive(Debug, Clone)]
+struct MaskFolder {
+    path: PathBuf,
+    by_stem: BTreeMap<OsString, PathBuf>,
 }
 
 /// Region of a photo where defects may lie, by how it was found.
@@ -59,12 +73,14 @@ impl SourcePhoto {
     }
 }
 
-const GOOD: [&str; 2] = ["good", "ok"];
+/// Most pixels of a photo that defects are drawn on.
+const MAX_WORKED: usize = 1 << 25;
 
 impl PhotoSet {
     /// Finds the photos of a plain folder, of a category in MVTec AD, VisA or BTAD layout (`train/good` or `train/ok`),
     /// or of the named `category` below a dataset's root (the published VisA with its `split_csv` too). `masks` is a
-    /// folder of foreground masks named as the photos (`<stem>.png` or `<stem>_mask.png`), white where the product is.
+    /// folder of foreground masks named as the photos (`<stem>_mask` or `<stem>`), white where the product is; it may
+    /// be the photos' own folder.
     ///
     /// # Errors
     /// [`Error::NoFolder`]; [`Error::NoCategory`], or [`Error::CategoryNeeded`] if there are several and none is named;
@@ -80,39 +96,39 @@ impl PhotoSet {
         if !root.is_dir() {
             return Err(no_folder("photos", root));
         }
-        let raw_visa = root.join("split_csv").is_dir();
-        let train_of = |folder: &Path| GOOD.map(|g| folder.join("train").join(g)).into_iter().find(|f| f.is_dir());
-        let inner = [root.join("1cls"), root.join("BTech_Dataset_transformed")].into_iter().find(|f| f.is_dir());
-        let top = inner.unwrap_or_else(|| root.to_owned());
-        let found = match category {
-            Some(name) if raw_visa => {
-                let data = Visa::new(VisaSplit::OneClass).index(root, Some(name), Policy::Skip);
-                let data = data.map_err(crate::Error::from)?;
-                data.train().samples().iter().map(|s| s.image_path().to_owned()).collect()
-            }
-            Some(name) => match train_of(&top.join(name)) {
-                Some(folder) => photos(&folder)?,
-                None => {
-                    let (path, category, known) = (root.to_owned(), name.to_owned(), categories(root, &top));
-                    return Err(Error::NoCategory { path, category, known });
-                }
-            },
-            None => match train_of(root) {
-                Some(folder) => photos(&folder)?,
-                None if raw_visa || !categories(root, &top).is_empty() => {
-                    return Err(Error::CategoryNeeded { path: root.to_owned(), known: categories(root, &top) });
-                }
-                None => photos(root)?,
-            },
-        };
-        let relative = |path: &PathBuf| {
-            let parts: Vec<_> =
-                path.strip_prefix(root).unwrap_or(path).iter().map(|p| p.to_string_lossy().into_owned()).collect();
-            parts.join("/")
-        };
-        let mut photos: Vec<String> = found.iter().map(relative).collect();
-        photos.sort_unstable();
-        Ok(Self { root: root.to_owned(), photos, masks: masks.map(Path::to_owned) })
+        let found = list(root, category)?;
+        if found.photos.is_empty() {
+            let (path, not_read) = (root.to_owned(), found.not_read.len());
+            return Err(crate::Error::NoPhotos { path, not_read }.into());
+        }
+        let masks = masks.map(MaskFolder::list).transpose()?;
+        let photos = named(root, found.photos);
+        Ok(Self { photos, masks, not_read: found.not_read, reader: Arc::default() })
+    }
+
+    /// Sets the window of stored values that files of more than 8 bits are read in (default: full scale).
+    #[must_use]
+    pub fn with_window(mut self, window: Option<Window>) -> Self {
+        self.reader = Arc::new(PhotoReader::new(window));
+        self
+    }
+
+    /// Files beside the photos that look like images and are not read.
+    #[must_use]
+    pub fn not_read(&self) -> &[NotRead] {
+        &self.not_read
+    }
+
+    /// Reader of the photos, with the window and the notes.
+    #[must_use]
+    pub fn reader(&self) -> &PhotoReader {
+        &self.reader
+    }
+
+    /// Notes on the photos read so far, such as bits that were rounded away: one line a kind, with the number of files.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        self.reader.notes()
     }
 
     /// Number of photos.
@@ -127,43 +143,44 @@ impl PhotoSet {
         self.photos.is_empty()
     }
 
-    /// Path of photo `i` relative to the root, with `/`.
+    /// Name of photo `i`: its path relative to the root, with `/`, and escaped where it is no UTF-8.
     #[must_use]
     pub fn name(&self, i: usize) -> Option<&str> {
-        self.photos.get(i).map(String::as_str)
+        self.photos.get(i).map(|(name, _)| name.as_str())
     }
 
     /// File of photo `i`.
     #[must_use]
     pub fn path(&self, i: usize) -> Option<PathBuf> {
-        self.name(i).map(|name| self.root.join(name))
+        self.photos.get(i).map(|(_, path)| path.clone())
     }
 
     /// Files of all photos, in order.
     #[must_use]
     pub fn paths(&self) -> Vec<PathBuf> {
-        self.photos.iter().map(|name| self.root.join(name)).collect()
+        self.photos.iter().map(|(_, path)| path.clone()).collect()
     }
 
     /// File of the mask that was given with photo `i`, if there is one.
     pub(super) fn mask_path(&self, i: usize) -> Option<PathBuf> {
-        mask_of(self.masks.as_ref()?, &self.path(i)?).ok()
+        self.masks.as_ref()?.of(&self.photos.get(i)?.1).cloned()
     }
 
     /// Folder of the masks that were given.
     pub(super) fn masks_folder(&self) -> Option<&Path> {
-        self.masks.as_deref()
+        self.masks.as_ref().map(|masks| masks.path.as_path())
     }
 
     /// Number of the photo with this path relative to the root.
     pub(super) fn find_name(&self, name: &str) -> Option<usize> {
-        self.photos.iter().position(|photo| photo == name)
+        self.photos.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok()
     }
 
     /// SHA-256 of the list of photos (their paths, not their content).
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        Hash::of(format!("{}\n{}", self.photos.join("\n"), self.masks.is_some()).as_bytes())
+        let names: Vec<&str> = self.photos.iter().map(|(name, _)| name.as_str()).collect();
+        Hash::of(format!("{}\n{}", names.join("\n"), self.masks.is_some()).as_bytes())
     }
 
     /// Reads photo `i`, resized to `side` x `side` if given.
@@ -172,63 +189,94 @@ impl PhotoSet {
     /// [`Error::NoPhoto`]; [`Error::Photo`] if photo or mask cannot be read, do not fit together or leave no room for a
     /// defect.
     pub fn load(&self, i: usize, side: Option<usize>) -> Result<SourcePhoto, Error> {
-        let name = self.name(i).ok_or(Error::NoPhoto { index: i, total: self.len() })?;
-        let fail = |reason: String| Error::Photo { photo: name.to_owned(), source: reason.into() };
-        let path = self.root.join(name);
-        let bytes = std::fs::read(&path).map_err(|e| fail(format!("{}: cannot be read ({e})", path.display())))?;
+        let (name, path) = self.photos.get(i).ok_or(Error::NoPhoto { index: i, total: self.len() })?;
+        self.load_file(name, path, side)
+    }
+
+    fn load_file(&self, name: &str, path: &Path, side: Option<usize>) -> Result<SourcePhoto, Error> {
+        let unusable = |source: BoxError| Error::Photo { photo: name.to_owned(), source };
+        let failed = |e: crate::Error| unusable(e.into());
+        let bytes = read_bytes(path).map_err(|e| unusable(e.into()))?;
         let hash = Hash::of(&bytes);
-        let photo =
-            decode_photo(&bytes, &path).map_err(|e| Error::Photo { photo: name.to_owned(), source: e.into() })?;
+        let (pixels, bits) = self.reader.decode(&bytes, path).map_err(failed)?;
         drop(bytes);
-        let (height, width, _) = photo.dim();
-        let pixels = eight_bits(photo);
+        if bits > 8 {
+            self.reader.note("rounded", path, format!("{bits} bits are rounded to the 8 that samples have"));
+        }
+        let (height, width, _) = pixels.dim();
         let pixels = match side {
             Some(side) if (height, width) != (side, side) => {
-                let (to, kernel) = ((side, side), square_kernel((height, width), side));
-                resize(pixels.mapv(imgkit::level::from_u8).view(), to, kernel)
-                    .map_err(|e| fail(format!("{}: {e}", path.display())))?
-                    .mapv(to_u8)
+                let kernel = square_kernel((height, width), side);
+                resize(pixels.view(), (side, side), kernel)
+                    .map_err(|e| unusable(format!("{}: {e}", escaped(path)).into()))?
             }
             _ => pixels,
         };
         let (h, w, _) = pixels.dim();
-        if h < MINIMUM || w < MINIMUM {
-            return Err(fail(format!(
-                "{}: {w}x{h} px, but {MINIMUM} a side are needed: use larger photos",
-                path.display()
-            )));
-        }
+        check_minimum(path, pixels.dim()).map_err(failed)?;
+        check_area(path, Size { height: h, width: w }, MAX_WORKED).map_err(failed)?;
+        let pixels = pixels.mapv(to_u8);
         let (domain, region, region_confidence) = match &self.masks {
-            None => estimated(&pixels).map_err(|e| fail(format!("{}: {e}", path.display())))?,
-            Some(folder) => (given(folder, &path, (height, width), (h, w)).map_err(fail)?, Region::GivenMask, None),
+            None => estimated(&pixels).map_err(|e| unusable(format!("{}: {e}", escaped(path)).into()))?,
+            Some(masks) => {
+                let domain = masks.domain(path, &hash, (height, width), (h, w));
+                (domain.map_err(|e| unusable(e.into()))?, Region::GivenMask, None)
+            }
         };
         Ok(SourcePhoto { pixels, domain, region, region_confidence, hash })
     }
 }
 
-/// Photos of a folder.
-fn photos(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    list_photos(folder).map_err(Error::from)
+/// The photos of a folder, a category or a dataset.
+fn list(root: &Path, category: Option<&str>) -> Result<ImageList, Error> {
+    let fail = |e: DatasetError| Error::from(crate::Error::from(e));
+    let layout = match detect(root) {
+        Ok(layout) => layout,
+        Err(DatasetError::UnknownLayout { .. }) => {
+            return match category {
+                None => Ok(list_photos(root)?),
+                Some(name) => Err(no_category(root, name, Vec::new())),
+            };
+        }
+        Err(e) => return Err(fail(e)),
+    };
+    let known = layout.categories(root).map_err(fail)?;
+    let found = match category {
+        Some(name) if known.iter().any(|category| category == name) => layout.training_images(root, Some(name)),
+        // One dataset may call its good photos by two names.
+        Some(name) => match detect(&root.join(name)) {
+            Ok(layout) => layout.training_images(&root.join(name), None),
+            Err(_) => return Err(no_category(root, name, known)),
+        },
+        None => layout.training_images(root, None),
+    };
+    match found {
+        Err(DatasetError::MissingFolder { .. } | DatasetError::SeveralCategories { .. }) => {
+            Err(Error::CategoryNeeded { path: root.to_owned(), known })
+        }
+        other => other.map_err(fail),
+    }
 }
 
-/// Categories below a root.
-fn categories(root: &Path, top: &Path) -> Vec<String> {
-    if root.join("split_csv").is_dir() {
-        return Visa::new(VisaSplit::OneClass).categories(root).unwrap_or_default();
-    }
-    let mut names = Mvtec.categories(top).unwrap_or_default();
-    names.extend(Btad.categories(top).unwrap_or_default());
-    names.sort();
-    names.dedup();
-    names
+fn no_category(root: &Path, category: &str, known: Vec<String>) -> Error {
+    Error::NoCategory { path: root.to_owned(), category: category.to_owned(), known }
 }
 
-/// Deeper photos are rounded to 8 bits: that is what the formats hold.
-fn eight_bits(photo: Photo) -> Array3<u8> {
-    match photo {
-        Photo::U8(pixels) => pixels,
-        other => other.to_f32().mapv(to_u8),
+/// Photos with their names: the path relative to the root with `/`, escaped, and numbered should two be alike.
+fn named(root: &Path, photos: Vec<PathBuf>) -> Vec<(String, PathBuf)> {
+    let name = |path: &Path| -> String {
+        let parts: Vec<String> = path.strip_prefix(root).unwrap_or(path).iter().map(escaped).collect();
+        parts.join("/")
+    };
+    let mut photos: Vec<(String, PathBuf)> = photos.into_iter().map(|path| (name(&path), path)).collect();
+    photos.sort_unstable();
+    for i in 1..photos.len() {
+        if photos[i].0 == photos[i - 1].0 {
+            photos[i].0.push_str("#2"); // an escape and its literal spelling
+        }
     }
+    photos.sort_unstable();
+    photos
 }
 
 /// The foreground, how it was found, and how clearly.
@@ -248,33 +296,53 @@ fn estimated(pixels: &Array3<u8>) -> Result<(Domain, Region, Option<f64>), Refus
     }
 }
 
-/// The file in `folder` of the mask of the photo at `path`, or the names that it may have.
-fn mask_of(folder: &Path, path: &Path) -> Result<PathBuf, [PathBuf; 2]> {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let names = [format!("{stem}.png"), format!("{stem}_mask.png")].map(|name| folder.join(name));
-    names.iter().find(|file| file.is_file()).cloned().ok_or(names)
-}
-
-/// The foreground mask in `folder` of the photo at `path`.
-fn given(folder: &Path, path: &Path, photo: (usize, usize), to: (usize, usize)) -> Result<Domain, String> {
-    let file = mask_of(folder, path).map_err(|[name, other]| {
-        let other = other.file_name().unwrap_or_default().display();
-        format!("{}: no such mask, nor {other}; add it", name.display())
-    })?;
-    let mask = read_mask(&file, MaskRule::NonZero).map_err(|e| e.to_string())?.mask;
-    if mask.dim() != photo {
-        let ((h, w), (ph, pw)) = (mask.dim(), photo);
-        return Err(format!(
-            "{}: mask of {w}x{h} for a photo of {pw}x{ph}; save it at the photo's size",
-            file.display()
-        ));
+impl MaskFolder {
+    fn list(folder: &Path) -> Result<Self, Error> {
+        let fail = |source| crate::Error::Folder { path: folder.to_owned(), source };
+        let found = list_images(folder).map_err(fail)?;
+        // A mask alone is what this folder is for.
+        let alone = found.not_read.into_iter().map(|file| file.path);
+        let files = found.photos.into_iter().chain(found.masks).chain(alone);
+        let by_stem = files.map(|path| (path.file_stem().unwrap_or_default().to_owned(), path)).collect();
+        Ok(Self { path: folder.to_owned(), by_stem })
     }
-    let mask = if photo == to {
-        mask
-    } else {
-        let gray =
-            resize_map(mask.mapv(f32::from).view(), to, square_kernel(photo, to.0)).map_err(|e| e.to_string())?;
-        gray.mapv(|v| v >= 0.5)
-    };
-    Domain::from_mask(mask).map_err(|e| format!("{}: {e}", file.display()))
+
+    /// The file of the mask of a photo.
+    fn of(&self, photo: &Path) -> Option<&PathBuf> {
+        let stem = photo.file_stem().unwrap_or_default();
+        let mut suffixed = stem.to_owned();
+        suffixed.push("_mask");
+        let real = std::fs::canonicalize(photo).ok();
+        let is_photo = |mask: &Path| mask == photo || std::fs::canonicalize(mask).ok() == real;
+        let mut named = [suffixed.as_os_str(), stem].into_iter().filter_map(|stem| self.by_stem.get(stem));
+        named.find(|mask| !is_photo(mask))
+    }
+
+    /// Where the mask of a photo lets defects lie. A mask is never the photo itself.
+    fn domain(&self, photo: &Path, hash: &str, size: (usize, usize), to: (usize, usize)) -> Result<Domain, String> {
+        let Some(file) = self.of(photo) else {
+            let stem = escaped(photo.file_stem().unwrap_or_default());
+            let name = escaped(self.path.join(format!("{stem}_mask.png")));
+            return Err(format!("{name}: no such mask, nor {stem}.png; add it"));
+        };
+        let name = escaped(file);
+        let bytes = read_bytes(file).map_err(|e| e.to_string())?;
+        if Hash::of(&bytes) == hash {
+            return Err(format!(
+                "{name}: the photo itself, where its mask should be; save the mask as <photo>_mask.png"
+            ));
+        }
+        let mask = decode_mask(&bytes, file, MaskRule::NonZero).map_err(|e| e.to_string())?.mask;
+        if mask.dim() != size {
+            let ((h, w), (ph, pw)) = (mask.dim(), size);
+            return Err(format!("{name}: mask of {w}x{h} for a photo of {pw}x{ph}; save it at the photo's size"));
+        }
+        let mask = if size == to {
+            mask
+        } else {
+            let gray = resize_map(mask.mapv(f32::from).view(), to, square_kernel(size, to.0));
+            gray.map_err(|e| e.to_string())?.mapv(|v| v >= 0.5)
+        };
+        Domain::from_mask(mask).map_err(|e| format!("{name}: {e}"))
+    }
 }

@@ -185,8 +185,10 @@ pub fn synthesize(job: &Job<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Summ
 
 fn refuse_unusable(job: &Job<'_>) -> Result<(), Error> {
     let load = |i: usize| job.photos.load(i, job.params.side()).err().map(|e| e.to_string());
-    let reasons: Vec<String> = (0..job.photos.len()).into_par_iter().filter_map(load).collect();
-    if reasons.is_empty() { Ok(()) } else { Err(Error::UnusablePhotos { reasons, total: job.photos.len() }) }
+    let mut reasons: Vec<String> = (0..job.photos.len()).into_par_iter().filter_map(load).collect();
+    reasons.extend(job.photos.not_read().iter().map(ToString::to_string));
+    let total = job.photos.len() + job.photos.not_read().len();
+    if reasons.is_empty() { Ok(()) } else { Err(Error::UnusablePhotos { reasons, total }) }
 }
 
 /// A run whose folder is known to be its own.
@@ -206,6 +208,7 @@ impl<'a> Begun<'a> {
             params: job.params.clone(),
             photos: (job.photos.len(), job.photos.fingerprint()),
             content: Some(content.to_vec()),
+            window: job.photos.reader().window().map(|window| window.to_string()),
             quality_scorer: job.quality_scorer.map(|scorer| scorer.hash().to_owned()),
         };
         let known = RunHeader::find(job.out)?;

@@ -129,11 +129,79 @@ fn two_files_of_one_stem_are_ambiguous() {
     let (_folder, root) = category();
     save(&root.join("ground_truth/crack/000_mask.bmp"), mask(8, 255));
     assert!(matches!(only_finding(&root, 2, false), Finding::AmbiguousStem { .. }));
+}
 
-    // The images 000 and 000_mask both claim 000_mask.png.
+#[test]
+fn masks_beside_the_images_are_no_images_and_no_image_is_its_own_mask() {
+    use adbench::loaders::Folder;
     let (_folder, root) = category();
-    save(&root.join("test/crack/000_mask.png"), photo(8));
-    assert!(matches!(only_finding(&root, 2, false), Finding::AmbiguousStem { .. }));
+    save(&root.join("test/crack/000_mask.png"), mask(8, 255));
+    save(&root.join("train/good/000_mask.png"), mask(8, 255));
+    let data = Mvtec.index(&root, None, Policy::Strict).unwrap().validate().unwrap();
+    assert_eq!((data.train().len(), data.test().len()), (2, 3));
+    assert!(data.findings().is_empty(), "{:?}", data.findings());
+    // one without its image may be a photo
+    save(&root.join("test/crack/009_mask.png"), photo(8));
+    assert!(matches!(only_finding(&root, 3, false), Finding::NotRead { path, .. } if path.ends_with("009_mask.png")));
+    fs::remove_file(root.join("test/crack/009_mask.png")).unwrap();
+    // images and masks in one folder, one image without a mask
+    save(&root.join("test/crack/001_mask.png"), mask(8, 255));
+    let folder = |root: &Path| Folder::new("w", root).with_train("train/good").with_good("test/good");
+    let crack = |root: &Path| folder(root).with_defect("crack", "test/crack", Some("test/crack".as_ref()));
+    let data = crack(&root).index(Policy::Strict).unwrap().validate().unwrap();
+    let masks: Vec<&Path> = data.test().samples().iter().filter_map(|s| s.mask_path()).collect();
+    assert_eq!(masks.len(), 2);
+    assert!(masks.iter().all(|mask| mask.to_str().unwrap().ends_with("_mask.png")), "{masks:?}");
+    fs::remove_file(root.join("test/crack/001_mask.png")).unwrap();
+    let error = crack(&root).index(Policy::Strict).unwrap_err().to_string();
+    assert!(error.contains("001.png: no mask"), "{error}");
+}
+
+#[test]
+fn masks_that_mark_everything_or_a_frame_are_found() {
+    let (_folder, root) = category();
+    let path = root.join("ground_truth/crack/000_mask.png");
+    let findings = || Mvtec.index(&root, None, Policy::Strict).unwrap().validate().unwrap().findings().to_vec();
+    save(&path, GrayImage::from_pixel(8, 8, image::Luma([255])));
+    assert!(matches!(&findings()[..], [Finding::FullMask { mask }] if *mask == path), "{:?}", findings());
+    let edge = |x: u32, y: u32| x == 0 || y == 0 || x == 7 || y == 7;
+    let frame = |inside: u8| GrayImage::from_fn(8, 8, |x, y| image::Luma([if edge(x, y) { 255 } else { inside }]));
+    save(&path, frame(0));
+    assert!(matches!(&findings()[..], [Finding::FrameMask { .. }]), "{:?}", findings());
+    // a frame around a defect, and black and white exchanged
+    let mut around = frame(0);
+    around.put_pixel(4, 4, image::Luma([255]));
+    save(&path, around);
+    assert!(matches!(&findings()[..], [Finding::FrameMask { .. }]), "{:?}", findings());
+    let mut exchanged = GrayImage::from_pixel(8, 8, image::Luma([255]));
+    exchanged.put_pixel(4, 4, image::Luma([0]));
+    save(&path, exchanged);
+    assert!(matches!(&findings()[..], [Finding::FrameMask { .. }]), "{:?}", findings());
+    // a defect that touches the border is none
+    save(&path, GrayImage::from_fn(8, 8, |x, _| image::Luma([if x < 3 { 255 } else { 0 }])));
+    assert_eq!(findings(), []);
+}
+
+#[test]
+fn images_that_are_not_read_are_found_and_odd_ones_noted() {
+    let (folder, root) = category();
+    for (sub, left) in [("test/crack", 3), ("train/good", 3), ("ground_truth/crack", 3)] {
+        let path = root.join(sub).join("009.webp");
+        fs::write(&path, "RIFF....WEBP").unwrap();
+        assert!(matches!(only_finding(&root, left, true), Finding::NotRead { path: found, .. } if found == path));
+        fs::remove_file(&path).unwrap();
+    }
+    let deep = image::ImageBuffer::<image::Luma<u16>, Vec<u16>>::from_pixel(8, 8, image::Luma([4000]));
+    save(&root.join("test/good/000.png"), deep);
+    // endings that training takes are taken here, too
+    fs::rename(root.join("train/good/000.png"), root.join("train/good/000.jfif")).unwrap();
+    let data = Mvtec.index(&root, None, Policy::Strict).unwrap().validate().unwrap();
+    assert_eq!((data.train().len(), data.test().len()), (2, 3));
+    let [Finding::Oddity { note, .. }] = data.findings() else { panic!("{:?}", data.findings()) };
+    assert!(note.contains("window"), "{note}");
+    let list = Mvtec.training_images(&root, None).unwrap();
+    assert_eq!(list.photos.len(), 2);
+    assert_eq!(Mvtec.training_images(folder.path(), Some("widget")).unwrap(), list);
 }
 
 #[test]

@@ -19,6 +19,7 @@ pub use detectors::projected::Projected;
 pub use detectors::provenance::{Provenance, image_hash};
 pub use detectors::threshold::Threshold;
 pub use detectors::tiled::Tiled;
+pub use detectors::windowed::Windowed;
 pub use detectors::{Detector, Prediction};
 pub use error::{DefectError, Error};
 pub use features::projection::ChannelProjection;

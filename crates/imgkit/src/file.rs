@@ -7,6 +7,26 @@ use std::path::{Path, PathBuf};
 use tempfile::{Builder, NamedTempFile};
 use thiserror::Error;
 
+/// Text of a path or a name for people, CSV and JSON: valid UTF-8 without control characters. What is neither is
+/// escaped, `\xff` for a byte and `\u{1b}` for a character.
+///
+/// ```
+/// use imgkit::file::escaped;
+/// assert_eq!(escaped("Teile/ä b.png"), "Teile/ä b.png");
+/// assert_eq!(escaped("a\u{1b}[31m.png"), "a\\u{1b}[31m.png");
+/// ```
+#[must_use]
+pub fn escaped(path: impl AsRef<Path>) -> String {
+    let mut text = String::new();
+    for chunk in path.as_ref().as_os_str().as_encoded_bytes().utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c.is_control() { text.extend(c.escape_unicode()) } else { text.push(c) }
+        }
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02x}")));
+    }
+    text
+}
+
 /// Failure to write a result file.
 #[derive(Debug, Error)]
 #[non_exhaustive]

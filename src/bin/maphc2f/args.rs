@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use maphc2f::PHYSICAL;
 use maphc2f::bisqad::Weighting;
 use maphc2f::factory::{DatasetParams, Formats, Materials, MechanismMix, PhotoSet, Shard};
+use maphc2f::imgkit::level::Window;
 use maphc2f::physdefect::appearance::Material;
 use maphc2f::physdefect::registry::Registry;
 
@@ -15,7 +16,7 @@ const EXIT_CODES: &str = "Exit codes:
   0  all was done, all is well
   1  verify found a fault, verify or replay a difference; inspect found a photo above the threshold
   2  refused or broken off; the reason is on standard error
-  3  done, but some samples could not be made or photos not be read
+  3  done, but some samples could not be made, photos not be read, or files that look like images are not read
 
 Every flag can stand in a file: --config FILE, in TOML, with the flags' names as keys. Flags win.";
 
@@ -62,12 +63,16 @@ pub struct Photos {
     /// Foreground masks named as the photos, white where the product is [default: estimated]
     #[arg(long, value_name = "FOLDER")]
     pub masks: Option<PathBuf>,
+    /// Stored values that are black and white in files of more than 8 bits, such as 0..4095 for 12 bits [default: full
+    /// scale]
+    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
+    pub window: Option<Window>,
 }
 
 impl Photos {
     pub fn find(&self) -> Result<PhotoSet> {
         let root = self.normals.as_deref().ok_or("--normals is missing: name a folder of good photos")?;
-        Ok(PhotoSet::find(root, self.category.as_deref(), self.masks.as_deref())?)
+        Ok(PhotoSet::find(root, self.category.as_deref(), self.masks.as_deref())?.with_window(self.window))
     }
 }
 
@@ -83,11 +88,16 @@ pub struct Normals {
     /// Foreground masks named as the photos
     #[arg(long, value_name = "FOLDER")]
     pub masks: Option<PathBuf>,
+    /// Stored values that are black and white in files of more than 8 bits, such as 0..4095 for 12 bits [default: full
+    /// scale]
+    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
+    pub window: Option<Window>,
 }
 
 impl Normals {
     pub fn find(&self) -> Result<PhotoSet> {
-        Ok(PhotoSet::find(&self.normals, self.category.as_deref(), self.masks.as_deref())?)
+        let photos = PhotoSet::find(&self.normals, self.category.as_deref(), self.masks.as_deref())?;
+        Ok(photos.with_window(self.window))
     }
 }
 
@@ -169,7 +179,7 @@ pub struct SynthArgs {
     /// Keep what is finished and make the rest
     #[arg(long)]
     pub resume: bool,
-    /// Stop before the first output if a photo cannot be used
+    /// Stop before the first output if a photo cannot be used, or a file that looks like an image is not read
     #[arg(long)]
     pub strict: bool,
     /// Keep the best by estimated quality of this share of the tries, such as 0.5
@@ -252,6 +262,9 @@ pub struct PreviewArgs {
     /// Number of samples, at most 1024
     #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub count: u64,
+    /// Stop before the first output if a file that looks like an image is not read
+    #[arg(long)]
+    pub strict: bool,
     #[command(flatten)]
     pub samples: SampleArgs,
 }
@@ -275,12 +288,20 @@ pub struct TrainArgs {
     /// Seed
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Rounds of training [default: the detector's]
+    /// Rounds of training [default: the
+    /// detector's]
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
     /// Shorter side that larger photos are shrunk to, px
     #[arg(long, value_name = "PX", default_value_t = 288)]
     pub side: usize,
+    /// Stored values that are black and white in files of more than 8 bits, such as 0..4095 for 12 bits [default: full
+    /// scale]
+    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
+    pub window: Option<Window>,
+    /// Stop before the first output if a file that looks like an image is not read
+    #[arg(long)]
+    pub strict: bool,
     /// Measure on test images, too: --normals is then a category with train/good, test and ground_truth
     #[arg(long)]
     pub report: bool,
@@ -332,6 +353,10 @@ pub struct EvaluateArgs {
     /// Category with train/good, test and ground_truth
     #[arg(long, value_name = "FOLDER")]
     pub data: PathBuf,
+    /// Stored values that are black and white in files of more than 8 bits, such as 0..4095 for 12 bits [default: the
+    /// detector's]
+    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
+    pub window: Option<Window>,
     /// Folder for results.{html,csv,json,md,tex} and hardest.png
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
@@ -349,12 +374,19 @@ pub struct InspectArgs {
     /// Detector that `train` wrote
     #[arg(long, value_name = "FILE")]
     pub model: PathBuf,
-    /// Folder of photos
+    /// Folder of photos: PNG, JPEG, BMP, TIFF
     #[arg(long, value_name = "FOLDER")]
     pub images: PathBuf,
     /// Folder for scores.csv and heat/
     #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
+    /// Stop before the first output if a photo cannot be read, or a file that looks like an image is not
+    #[arg(long)]
+    pub strict: bool,
+    /// Stored values that are black and white in files of more than 8 bits, such as 0..4095 for 12 bits [default: the
+    /// detector's]
+    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
+    pub window: Option<Window>,
     /// Share of good photos that may be called anomalous
     #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = finite)]
     pub false_positive_rate: f64,

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use maphc2f::bisqad::{Checkpoint, Observe, Progress};
+use maphc2f::factory::PhotoSet;
 use serde_json::{Value, json};
 
 /// Console output: text for people or JSON, with or without notes.
@@ -41,6 +42,16 @@ impl Console {
     pub fn say(&self, line: &dyn Display) {
         if !self.quiet {
             note(line);
+        }
+    }
+
+    /// Prints what is odd about the photos of a set, and the files beside them that are not read.
+    pub fn say_photos(&self, photos: &PhotoSet) {
+        for note in photos.notes() {
+            self.say(&format!("note: {note}"));
+        }
+        for file in photos.not_read() {
+            self.say(file);
         }
     }
 

@@ -3,7 +3,7 @@
 use maphc2f::adbench::dataset::{DatasetError, Policy};
 use maphc2f::adbench::loaders::{Layout, Mvtec};
 use maphc2f::bisqad::Threshold;
-use maphc2f::{Error, RunDescription, TestImage, hardest_images, prepare_folder, write_report};
+use maphc2f::{Error, PhotoReader, RunDescription, TestImage, hardest_images, prepare_folder, write_report};
 use serde_json::json;
 
 use crate::Result;
@@ -18,7 +18,8 @@ pub fn run(args: &EvaluateArgs, console: &Console) -> Result<u8> {
     let dataset = dataset.map_err(|e| with_flag(e.into()))?;
     let mut warnings: Vec<String> = dataset.findings().iter().map(ToString::to_string).collect();
     warn(console, &warnings);
-    let tests = dataset.test().samples().iter().map(TestImage::read);
+    let reader = PhotoReader::new(args.window.or(detector.provenance().window()));
+    let tests = dataset.test().samples().iter().map(|sample| TestImage::read_with(&reader, sample));
     let tests: Vec<TestImage> = tests.collect::<std::result::Result<_, _>>()?;
     if let Some(out) = &args.out {
         prepare_folder(out)?;

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use maphc2f::factory::{DatasetParams, preview};
+use maphc2f::imgkit::file::escaped;
 use maphc2f::physdefect::registry::Registry;
-use maphc2f::{Cell, Sheet};
+use maphc2f::{Cell, Sheet, refuse_not_read};
 use rayon::prelude::*;
 use serde_json::json;
 
@@ -24,6 +25,9 @@ fn folder_of(file: &Path) -> &Path {
 
 pub fn run(args: &PreviewArgs, console: &Console) -> Result<u8> {
     let photos = args.photos.find()?;
+    if args.strict {
+        refuse_not_read(photos.not_read())?;
+    }
     let params = args.samples.over(DatasetParams::default().with_count(args.count));
     params.check()?;
     photos.check_output(folder_of(&args.out))?;
@@ -60,7 +64,9 @@ pub fn run(args: &PreviewArgs, console: &Console) -> Result<u8> {
         return Err("no sample could be drawn".into());
     }
     sheet.save(&args.out)?;
-    let object = json!({ "images": cells.len(), "failed": failed, "file": args.out });
-    console.result(&format!("{} samples in {}", cells.len(), args.out.display()), &object);
-    Ok(if failed > 0 { 3 } else { 0 })
+    console.say_photos(&photos);
+    let (file, not_read) = (escaped(&args.out), photos.not_read().len());
+    let object = json!({ "images": cells.len(), "failed": failed, "not_read": not_read, "file": file });
+    console.result(&format!("{} samples in {file}", cells.len()), &object);
+    Ok(if failed > 0 || not_read > 0 { 3 } else { 0 })
 }

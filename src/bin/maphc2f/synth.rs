@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use maphc2f::factory::{DatasetParams, Job, PhotoSet, QualityScorer, Shard, Summary, synthesize};
+use maphc2f::refuse_not_read;
 use serde_json::json;
 
 use crate::Result;
@@ -38,6 +39,9 @@ pub fn run(args: &SynthArgs, console: &Console) -> Result<u8> {
     if let Some(reason) = missing.first() {
         return Err(format!("{reason} ({} categories are missing; --dry-run lists them)", missing.len()).into());
     }
+    if args.strict {
+        parts.iter().try_for_each(|part| refuse_not_read(part.photos.not_read()))?;
+    }
     let total: u64 = parts.iter().map(|p| p.params.samples_of(p.shard(args))).sum();
     let bar = console.bar("samples", total);
     let mut whole = Summary::default();
@@ -60,7 +64,9 @@ pub fn run(args: &SynthArgs, console: &Console) -> Result<u8> {
     for (_, reason) in &whole.unusable {
         console.say(&format!("skipped: {reason}"));
     }
-    Ok(report(&whole, &args.out, start.elapsed().as_secs_f64(), console))
+    parts.iter().for_each(|part| console.say_photos(&part.photos));
+    let not_read = parts.iter().map(|part| part.photos.not_read().len()).sum();
+    Ok(report(&whole, not_read, &args.out, start.elapsed().as_secs_f64(), console))
 }
 
 /// Says on which photos defects may lie beside the product.
@@ -77,7 +83,7 @@ fn note_whole_frames(photos: &[String], console: &Console) {
     }
 }
 
-fn report(done: &Summary, out: &Path, seconds: f64, console: &Console) -> u8 {
+fn report(done: &Summary, not_read: usize, out: &Path, seconds: f64, console: &Console) -> u8 {
     let rate = done.images as f64 / seconds.max(1e-9);
     let object = json!({
         "images": done.images,
@@ -87,6 +93,7 @@ fn report(done: &Summary, out: &Path, seconds: f64, console: &Console) -> u8 {
         "kept": done.kept,
         "unusable_photos": done.unusable.len(),
         "whole_frame_photos": done.whole_frame.len(),
+        "not_read": not_read,
         "peak_rss_mb": peak_rss_mb(),
     });
     let line = format!(
@@ -97,7 +104,7 @@ fn report(done: &Summary, out: &Path, seconds: f64, console: &Console) -> u8 {
         done.kept
     );
     console.result(&line, &object);
-    if done.failed > 0 { 3 } else { 0 }
+    if done.failed > 0 || not_read > 0 { 3 } else { 0 }
 }
 
 /// The data sets to make, and a reason for each that cannot be made.

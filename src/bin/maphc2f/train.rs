@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use maphc2f::adbench::loaders::Mvtec;
 use maphc2f::adbench::report::Report;
-use maphc2f::bisqad::{Checkpoint, Fusion, Persist, Threshold, TrainParams};
+use maphc2f::bisqad::{Checkpoint, Fusion, Persist, Threshold, TrainParams, Windowed};
 use maphc2f::factory::PhotoSet;
+use maphc2f::imgkit::file::escaped;
 use maphc2f::{
-    Category, MATERIALS, Pipeline, PipelineSource, RunDescription, TestImage, TrainedModel, TrainingParams, evaluate,
-    hardest_images, load_normals, prepare_folder, write_report,
+    Category, MATERIALS, PhotoReader, Pipeline, PipelineSource, RunDescription, TestImage, TrainedModel,
+    TrainingParams, evaluate, hardest_images, load_normals_with, prepare_folder, refuse_not_read, write_report,
 };
 use ndarray::Array3;
 use serde_json::{Value, json};
@@ -33,6 +35,8 @@ struct Images {
     /// With `--report`.
     tests: Vec<TestImage>,
     warnings: Vec<String>,
+    /// Files beside the photos that look like images.
+    not_read: usize,
 }
 
 pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
@@ -64,7 +68,11 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
     console.say(&summary(&model));
     let threshold = Threshold::of(&model.fitted.detector, FALSE_POSITIVE_RATE)?;
     console.say(&threshold::describe(&threshold)?);
-    model.fitted.detector.save(&args.out.join("detector.safetensors"))?;
+    let file = args.out.join("detector.safetensors");
+    match args.window {
+        None => model.fitted.detector.save(&file)?,
+        Some(window) => Windowed::new(Arc::new(model.fitted.detector.clone()), window).save(&file)?,
+    }
     model.quality.save(&args.out.join("quality.safetensors"))?;
     let mut object = json!({
         "images": images.normals.len(),
@@ -72,7 +80,8 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
         "seed": args.seed,
         "quality_pair_accuracy": model.warm_start.held_out_accuracy,
         "threshold": threshold::object(&threshold)?,
-        "out": args.out,
+        "not_read": images.not_read,
+        "out": escaped(&args.out),
     });
     let mut line = format!("detector.safetensors and quality.safetensors in {}", args.out.display());
     if args.report {
@@ -91,7 +100,7 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
     object["seconds"] = json!(start.elapsed().as_secs_f64());
     std::fs::remove_file(&checkpoint).ok(); // the run is whole: nothing is left to resume
     console.result(&line, &object);
-    Ok(0)
+    Ok(if images.not_read > 0 { 3 } else { 0 })
 }
 
 fn params(args: &TrainArgs) -> TrainParams {
@@ -107,17 +116,24 @@ fn params(args: &TrainArgs) -> TrainParams {
 
 fn load(args: &TrainArgs) -> Result<Images> {
     if args.report {
-        let category = args.category.as_deref();
+        let (category, policy) = (args.category.as_deref(), policy(args.skip_faulty));
+        let reader = PhotoReader::new(args.window);
         let Category { name, normals, names, tests, findings, .. } =
-            Category::load(&Mvtec, &args.normals, category, args.side, policy(args.skip_faulty)).map_err(with_flag)?;
+            Category::load_with(&reader, &Mvtec, &args.normals, category, args.side, policy).map_err(with_flag)?;
         let warnings = findings.iter().map(ToString::to_string).collect();
-        return Ok(Images { name, normals, names, tests, warnings });
+        return Ok(Images { name, normals, names, tests, warnings, not_read: 0 });
     }
-    let paths = PhotoSet::find(&args.normals, args.category.as_deref(), None)?.paths();
+    let photos = PhotoSet::find(&args.normals, args.category.as_deref(), None)?.with_window(args.window);
+    if args.strict {
+        refuse_not_read(photos.not_read())?;
+    }
+    let paths = photos.paths();
     let name = args.category.clone().unwrap_or_else(|| name_of(&args.normals));
     let names = paths.iter().map(|path| path.display().to_string()).collect();
-    let (normals, tests, warnings) = (load_normals(&paths, args.side)?, Vec::new(), Vec::new());
-    Ok(Images { name, normals, names, tests, warnings })
+    let normals = load_normals_with(photos.reader(), &paths, args.side)?;
+    let not_read = photos.not_read();
+    let warnings = photos.notes().into_iter().chain(not_read.iter().map(ToString::to_string)).collect();
+    Ok(Images { name, normals, names, tests: Vec::new(), warnings, not_read: not_read.len() })
 }
 
 /// Refuses an output folder among the photos: a later run would take its pictures for photos.

@@ -106,9 +106,9 @@ pub enum Finding {
         /// The decoder's reason.
         reason: String,
     },
-    /// A file's pixels are of an unsupported type.
+    /// A file's format or pixels are of an unsupported type.
     #[error(
-        "{}: unsupported pixels ({pixel}); convert to gray or RGB with 8 or 16 bits a channel, or floats in TIFF",
+        "{}: not supported ({pixel}): save as gray or RGB of 8 or 16 bits in PNG or TIFF, or as floats in TIFF",
         .path.display()
     )]
     UnsupportedPixel {
@@ -209,11 +209,42 @@ pub enum Finding {
         /// Pixels neither black nor white.
         pixels: usize,
     },
-    /// Warning: a file among the images has no image's extension and was ignored.
-    #[error("{}: not a .png, .jpg, .jpeg, .bmp, .tif or .tiff file; ignored", .path.display())]
+    /// A file looks like an image and is not read: of another format, a dangling link, a pipe.
+    #[error("{}: not read ({reason})", .path.display())]
+    NotRead {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// Warning: a file among the images is no image and was ignored.
+    #[error("{}: no image by its ending; ignored", .path.display())]
     IgnoredFile {
         /// The file.
         path: PathBuf,
+    },
+    /// Warning: a mask marks every pixel.
+    #[error("{}: mask marks the whole image; check that it is no photo and not all of one color", .mask.display())]
+    FullMask {
+        /// The mask.
+        mask: PathBuf,
+    },
+    /// Warning: a mask marks every pixel of the image's border, and not the whole image.
+    #[error(
+        "{}: mask marks the whole border of the image; check that no frame was drawn, nor black and white exchanged",
+        .mask.display()
+    )]
+    FrameMask {
+        /// The mask.
+        mask: PathBuf,
+    },
+    /// Warning: an image was read, and is odd.
+    #[error("{}: {note}", .path.display())]
+    Oddity {
+        /// The image.
+        path: PathBuf,
+        /// What is odd.
+        note: String,
     },
 }
 
@@ -232,7 +263,10 @@ impl Finding {
             | Self::CountMismatch { .. }
             | Self::MissingMaskFolder { .. }
             | Self::EmptyFolder { .. }
-            | Self::SharedImage { .. } => Severity::Warning,
+            | Self::SharedImage { .. }
+            | Self::FullMask { .. }
+            | Self::FrameMask { .. }
+            | Self::Oddity { .. } => Severity::Warning,
             _ => Severity::Error,
         }
     }

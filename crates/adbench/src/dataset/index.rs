@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use imgkit::Size;
-use imgkit::image_io::{MaskRule, Photo, ReadError};
+use imgkit::image_io::{MaskRule, Photo, PhotoFile, ReadError, read_photo_file};
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -219,10 +220,14 @@ fn hash(photo: &Photo) -> [u8; 32] {
 }
 
 fn check_sample(sample: &Sample) -> (Vec<Finding>, Option<[u8; 32]>) {
-    let image = sample.read_image().map_err(Finding::from_read_error);
-    let hash = image.as_ref().ok().map(hash);
-    let size = image.as_ref().ok().map(|photo: &Photo| Size::from((photo.dim().0, photo.dim().1)));
-    let mut found: Vec<Finding> = image.err().into_iter().collect();
+    let (mut found, hash, size) = match read_photo_file(sample.image_path()) {
+        Err(error) => (vec![Finding::from_read_error(error)], None, None),
+        Ok(PhotoFile { photo, notes, .. }) => {
+            let path = sample.image_path();
+            let odd = notes.iter().map(|note| Finding::Oddity { path: path.to_owned(), note: note.to_string() });
+            (odd.collect(), Some(hash(&photo)), Some(Size::from((photo.dim().0, photo.dim().1))))
+        }
+    };
     found.extend(check_mask(sample, size));
     (found, hash)
 }
@@ -248,10 +253,22 @@ fn check_mask(sample: &Sample, image_size: Option<Size>) -> Vec<Finding> {
         found.push(Finding::GrayMask { mask: mask.clone(), pixels: mask_file.gray_pixels });
     }
     let pixels = mask_file.mask.iter().filter(|&&m| m).count();
+    if pixels > 0 && marks_border(mask_file.mask.view()) {
+        let mask = mask.clone();
+        let is_full = pixels == mask_file.mask.len();
+        found.push(if is_full { Finding::FullMask { mask } } else { Finding::FrameMask { mask } });
+    }
     if sample.is_anomalous() && pixels == 0 {
         found.push(Finding::EmptyMaskForAnomalous { image, mask });
     } else if !sample.is_anomalous() && pixels > 0 {
         found.push(Finding::NonEmptyMaskForNormal { image, mask, pixels });
     }
     found
+}
+
+/// Whether every pixel of a mask's outermost rows and columns is marked.
+fn marks_border(mask: ArrayView2<'_, bool>) -> bool {
+    let (height, width) = mask.dim();
+    let edge = |(y, x): (usize, usize)| y == 0 || x == 0 || y + 1 == height || x + 1 == width;
+    mask.indexed_iter().all(|(at, &marked)| marked || !edge(at))
 }

@@ -13,9 +13,11 @@
 
 use std::path::{Path, PathBuf};
 
+use imgkit::image_io::ImageList;
+
 use super::counts::{self, Counts};
 use super::layout::Layout;
-use super::plan::{Plan, categories, category_folder};
+use super::plan::{Plan, categories, category_folder, training_images};
 use crate::dataset::{Dataset, DatasetError, Policy};
 
 const TOP: &str = "BTech_Dataset_transformed";
@@ -39,6 +41,10 @@ impl Layout for Btad {
     fn index(&self, root: &Path, category: Option<&str>, policy: Policy) -> Result<Dataset, DatasetError> {
         let data = Plan::category(&category_folder(&top(root), category, &GOOD), &GOOD)?.index(Policy::Skip)?;
         counts::check(data, self.published(), policy)
+    }
+
+    fn training_images(&self, root: &Path, category: Option<&str>) -> Result<ImageList, DatasetError> {
+        training_images(&category_folder(&top(root), category, &GOOD), &GOOD)
     }
 
     fn published(&self) -> &'static [(&'static str, Counts)] {

@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 use std::path::Path;
 
+use imgkit::image_io::ImageList;
+
 use super::btad::{self, Btad};
 use super::counts::Counts;
 use super::mvtec::Mvtec;
@@ -46,10 +48,27 @@ pub trait Layout: Debug + Send + Sync {
     /// [`DatasetError::EmptyTable`] and [`DatasetError::Io`] when there is nothing to index.
     fn index(&self, root: &Path, category: Option<&str>, policy: Policy) -> Result<Dataset, DatasetError>;
 
+    /// Lists the good training images of a category without looking at its test images, and the files beside them that
+    /// look like images and are not read. Links out of the dataset are followed.
+    ///
+    /// # Errors
+    /// As [`Layout::index`], where there is nothing to list.
+    fn training_images(&self, root: &Path, category: Option<&str>) -> Result<ImageList, DatasetError> {
+        Ok(good_training_images(&self.index(root, category, Policy::Skip)?))
+    }
+
     /// Categories of the published dataset and their numbers of images; empty where nothing was published.
     fn published(&self) -> &'static [(&'static str, Counts)] {
         &[]
     }
+}
+
+/// The good training images of an indexed dataset, and what of it is not read.
+pub(super) fn good_training_images(data: &Dataset) -> ImageList {
+    let good = data.train().samples().iter().filter(|sample| !sample.is_anomalous());
+    let mut list = ImageList::default();
+    list.photos = good.map(|sample| sample.image_path().to_owned()).collect();
+    list
 }
 
 /// All layouts that have a name: `mvtec`, `btad`, `visa`, `visa-2cls-highshot`, `visa-2cls-fewshot` and `table`.

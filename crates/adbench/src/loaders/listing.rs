@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::dataset::{DatasetError, Finding};
+use imgkit::file::escaped;
+use imgkit::image_io::{FileKind, file_kind};
 
-const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff"];
+use crate::dataset::{DatasetError, Finding};
 
 /// A dataset's root, which no symbolic link may lead out of.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ impl Root {
 struct Entry {
     name: String,
     path: PathBuf,
-    is_dir: bool,
+    kind: FileKind,
 }
 
 /// The visible entries of a folder, in byte order of their names. Links out of the root are noted and left out.
@@ -44,22 +45,20 @@ fn entries(root: &Root, folder: &Path, findings: &mut Vec<Finding>) -> Result<Ve
     let mut list = Vec::new();
     for entry in fs::read_dir(folder).map_err(fail)? {
         let entry = entry.map_err(fail)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
+        let name = escaped(entry.file_name());
         if name.starts_with('.') {
             continue;
         }
         let path = entry.path();
         // The type comes with the listing: only links cost further calls to the system.
         let kind = entry.file_type().map_err(fail)?;
-        let mut is_dir = kind.is_dir();
-        if kind.is_symlink() {
-            if let Some(target) = root.escape(&path) {
-                findings.push(Finding::PathEscapesRoot { path, target });
-                continue;
-            }
-            is_dir = path.is_dir();
+        if kind.is_symlink()
+            && let Some(target) = root.escape(&path)
+        {
+            findings.push(Finding::PathEscapesRoot { path, target });
+            continue;
         }
-        list.push(Entry { name, path, is_dir });
+        list.push(Entry { name, path, kind: file_kind(&entry).map_err(fail)? });
     }
     list.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(list)
@@ -72,7 +71,7 @@ pub(super) fn folders(
     findings: &mut Vec<Finding>,
 ) -> Result<Vec<(String, PathBuf)>, DatasetError> {
     let all = entries(root, folder, findings)?.into_iter();
-    Ok(all.filter(|e| e.is_dir).map(|e| (e.name, e.path)).collect())
+    Ok(all.filter(|e| e.kind == FileKind::Folder).map(|e| (e.name, e.path)).collect())
 }
 
 /// The image files of a folder, in byte order of their stems.
@@ -84,9 +83,32 @@ pub(super) struct ImageFiles {
 }
 
 impl ImageFiles {
-    /// Lists a folder. Of files that share a stem none is kept; other files than images are noted and ignored. A folder
-    /// that a link leads out of the root is noted and not read.
-    pub(super) fn list(root: &Root, folder: &Path, findings: &mut Vec<Finding>) -> Result<Self, DatasetError> {
+    /// Lists the photos of a folder; masks beside them are passed over.
+    pub(super) fn photos(root: &Root, folder: &Path, findings: &mut Vec<Finding>) -> Result<Self, DatasetError> {
+        Self::list(root, folder, |kind| *kind == FileKind::Photo, findings)
+    }
+
+    /// Lists the masks of a folder: every image, or where the photos are in the same folder those named as masks.
+    pub(super) fn masks(
+        root: &Root,
+        folder: &Path,
+        photos: Option<&Path>,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Self, DatasetError> {
+        let real = |path: &Path| fs::canonicalize(path).ok();
+        let beside = photos.is_some_and(|photos| real(photos) == real(folder));
+        let is_mask = move |kind: &FileKind| *kind == FileKind::Mask || (*kind == FileKind::Photo && !beside);
+        Self::list(root, folder, is_mask, findings)
+    }
+
+    /// Lists a folder. Of files that share a stem none is kept; images of a kind that is not read and other files are
+    /// noted and left out. A folder that a link leads out of the root is noted and not read.
+    fn list(
+        root: &Root,
+        folder: &Path,
+        belongs: impl Fn(&FileKind) -> bool,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Self, DatasetError> {
         if let Some(target) = root.escape(folder) {
             let finding = Finding::PathEscapesRoot { path: folder.into(), target };
             // Listing the folder above has noted a link as such already.
@@ -96,15 +118,29 @@ impl ImageFiles {
             return Ok(Self::default());
         }
         let mut all: Vec<(String, PathBuf)> = Vec::new();
-        for Entry { name, path, .. } in entries(root, folder, findings)?.into_iter().filter(|e| !e.is_dir) {
-            match name.rsplit_once('.') {
-                Some((stem, extension)) if EXTENSIONS.iter().any(|e| extension.eq_ignore_ascii_case(e)) => {
+        let mut beside: Vec<(String, PathBuf)> = Vec::new();
+        for Entry { name, path, kind } in entries(root, folder, findings)? {
+            match kind {
+                FileKind::Folder => {}
+                FileKind::NotRead(reason) => findings.push(Finding::NotRead { path, reason }),
+                kind if belongs(&kind) => {
+                    let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
                     all.push((stem.to_owned(), path));
                 }
+                FileKind::Mask => beside.push((name, path)),
+                FileKind::Photo => {}
                 _ => findings.push(Finding::IgnoredFile { path }),
             }
         }
         all.sort();
+        let has_photo = |name: &str| {
+            let of = name.rsplit_once("_mask.").map_or(name, |(of, _)| of);
+            all.binary_search_by(|(stem, _)| stem.as_str().cmp(of)).is_ok()
+        };
+        for (_, path) in beside.into_iter().filter(|(name, _)| !has_photo(name)) {
+            let reason = "named as a mask among the images; rename it if it is a photo".to_owned();
+            findings.push(Finding::NotRead { path, reason });
+        }
         let files = all.len();
         let mut ambiguous = BTreeSet::new();
         for same in all.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {

@@ -11,9 +11,11 @@
 
 use std::path::Path;
 
+use imgkit::image_io::ImageList;
+
 use super::counts::{self, Counts};
 use super::layout::Layout;
-use super::plan::{Plan, categories, category_folder};
+use super::plan::{Plan, categories, category_folder, training_images};
 use crate::dataset::{Dataset, DatasetError, Policy};
 
 const GOOD: [&str; 1] = ["good"];
@@ -40,6 +42,10 @@ impl Layout for Mvtec {
     fn index(&self, root: &Path, category: Option<&str>, policy: Policy) -> Result<Dataset, DatasetError> {
         let data = Plan::category(&category_folder(root, category, &GOOD), &GOOD)?.index(Policy::Skip)?;
         counts::check(data, self.published(), policy)
+    }
+
+    fn training_images(&self, root: &Path, category: Option<&str>) -> Result<ImageList, DatasetError> {
+        training_images(&category_folder(root, category, &GOOD), &GOOD)
     }
 
     fn published(&self) -> &'static [(&'static str, Counts)] {

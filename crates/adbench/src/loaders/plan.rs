@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use imgkit::file::escaped;
+use imgkit::image_io::{ImageList, list_images};
+
 use super::listing::{ImageFiles, Root, folders};
 use crate::dataset::{Dataset, DatasetError, Finding, Policy, Sample, Split};
 
@@ -94,7 +97,7 @@ impl Plan {
     pub(super) fn index(self, policy: Policy) -> Result<Dataset, DatasetError> {
         let Self { name, root, train, test, spare_masks, train_anomalies, has_class_ids, mut findings } = self;
         for folder in train_anomalies {
-            let images = ImageFiles::list(&root, &folder, &mut findings)?.files();
+            let images = ImageFiles::photos(&root, &folder, &mut findings)?.files();
             findings.push(match images {
                 0 => Finding::EmptyFolder { folder },
                 _ => Finding::AnomalyInTrain { path: folder, images },
@@ -103,13 +106,22 @@ impl Plan {
         let train = samples(&root, &train, &mut findings, "put the good training images there")?;
         let test = samples(&root, &test, &mut findings, "put the test images into test/good and test/<kind>")?;
         for folder in spare_masks {
-            let masks = ImageFiles::list(&root, &folder, &mut findings)?;
+            let masks = ImageFiles::masks(&root, &folder, None, &mut findings)?;
             findings.extend(masks.iter().map(|(_, mask)| Finding::OrphanMask { mask: mask.clone() }));
         }
         let ids = |s: Sample| if has_class_ids { s.with_class_ids() } else { s };
         let of = |samples: Vec<Sample>| samples.into_iter().map(ids).collect();
         Dataset::new(name, root.path().into(), Split::new(of(train)), Split::new(of(test)), findings, policy)
     }
+}
+
+/// The images of a category's folder of good training images.
+pub(super) fn training_images(category: &Path, good_names: &[&str]) -> Result<ImageList, DatasetError> {
+    require(category, || "check the path".to_owned())?;
+    let good = good_name(category, good_names).unwrap_or(good_names[0]);
+    let folder = category.join("train").join(good);
+    require(&folder, || layout_advice(category, good_names))?;
+    list_images(&folder).map_err(|source| DatasetError::Io { path: folder, source })
 }
 
 /// The first of the names that the category's training folder has.
@@ -185,7 +197,7 @@ fn samples(
     let mut samples = Vec::new();
     let mut files = 0;
     for part in parts {
-        let images = ImageFiles::list(root, &part.images, findings)?;
+        let images = ImageFiles::photos(root, &part.images, findings)?;
         files += images.files();
         if images.files() == 0 && parts.len() > 1 {
             findings.push(Finding::EmptyFolder { folder: part.images.clone() });
@@ -193,13 +205,13 @@ fn samples(
         let masks = match &part.masks {
             Masks::Absent => None,
             Masks::Optional(folder) | Masks::Required(folder) if folder.is_dir() => {
-                Some(ImageFiles::list(root, folder, findings)?)
+                Some(ImageFiles::masks(root, folder, Some(&part.images), findings)?)
             }
             _ => None,
         };
         let prefix = relative(root.path(), &part.images);
         let make = |image: &Path, mask: Option<PathBuf>| {
-            let name = image.file_name().map(|n| n.to_string_lossy()).unwrap_or_default();
+            let name = image.file_name().map(escaped).unwrap_or_default();
             Sample::new(format!("{prefix}{name}"), image.to_owned(), mask, part.kind.clone())
         };
         let has_none = masks.as_ref().is_none_or(|masks| masks.files() == 0) && images.files() > 0;
@@ -229,7 +241,7 @@ fn samples(
 /// A folder's path relative to the root, with `/` between and behind.
 fn relative(root: &Path, folder: &Path) -> String {
     let relative = folder.strip_prefix(root).unwrap_or(folder);
-    relative.iter().map(|part| format!("{}/", part.to_string_lossy())).collect()
+    relative.iter().map(|part| format!("{}/", escaped(part))).collect()
 }
 
 /// Pairs images and masks of one kind by stem: `<stem>_mask`, else `<stem>`.

@@ -14,9 +14,11 @@
 
 use std::path::{Path, PathBuf};
 
+use imgkit::image_io::ImageList;
+
 use super::counts::{self, Counts};
-use super::layout::Layout;
-use super::plan::{Plan, categories, category_folder, require};
+use super::layout::{Layout, good_training_images};
+use super::plan::{Plan, categories, category_folder, require, training_images};
 use super::table::Table;
 use crate::dataset::{Dataset, DatasetError, Policy};
 
@@ -97,11 +99,7 @@ impl Layout for Visa {
     fn index(&self, root: &Path, category: Option<&str>, policy: Policy) -> Result<Dataset, DatasetError> {
         require(root, || "check the path".to_owned())?;
         let data = match (self.table(root), category) {
-            (Some(table), Some(category)) => table.with_category(category).index(Policy::Skip)?,
-            (Some(table), None) => {
-                let categories = table.categories()?;
-                return Err(DatasetError::SeveralCategories { path: root.into(), categories });
-            }
+            (Some(table), category) => of_table(table, root, category)?,
             (None, _) => {
                 if self.split != VisaSplit::OneClass {
                     let advice = format!("a copy in folders has no split {}; use the raw dataset", self.split.name());
@@ -116,8 +114,26 @@ impl Layout for Visa {
         counts::check(data, self.published(), policy)
     }
 
+    fn training_images(&self, root: &Path, category: Option<&str>) -> Result<ImageList, DatasetError> {
+        match self.table(root) {
+            None => training_images(&category_folder(&top(root), category, &GOOD), &GOOD),
+            Some(table) => Ok(good_training_images(&of_table(table, root, category)?)),
+        }
+    }
+
     fn published(&self) -> &'static [(&'static str, Counts)] {
         if self.split == VisaSplit::OneClass { &counts::VISA } else { &[] }
+    }
+}
+
+/// A category of the published tables.
+fn of_table(table: Table, root: &Path, category: Option<&str>) -> Result<Dataset, DatasetError> {
+    match category {
+        Some(category) => table.with_category(category).index(Policy::Skip),
+        None => {
+            let categories = table.categories()?;
+            Err(DatasetError::SeveralCategories { path: root.into(), categories })
+        }
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod projected;
 pub(crate) mod provenance;
 pub(crate) mod threshold;
 pub(crate) mod tiled;
+pub(crate) mod windowed;
 
 use imgkit::Size;
 use ndarray::{Array2, Array3, ArrayView3};

@@ -1,7 +1,7 @@
 //! Origin of a detector: the images it was trained on and those that a test must leave out.
 
 use imgkit::hash::fnv1a;
-use imgkit::level::to_u8;
+use imgkit::level::{Window, to_u8};
 use ndarray::ArrayView3;
 
 use crate::features::projection::ChannelProjection;
@@ -22,6 +22,7 @@ use crate::features::projection::ChannelProjection;
 pub struct Provenance {
     training_side: Option<usize>,
     seen: Vec<Seen>,
+    window: Option<Window>,
 }
 
 /// Images that were seen, through some projections.
@@ -38,7 +39,19 @@ impl Provenance {
     #[must_use]
     pub fn new(training_side: Option<usize>, validation_hashes: Vec<u64>) -> Self {
         let seen = Seen { hashes: validation_hashes, through: Vec::new() };
-        Self { training_side, seen: if seen.hashes.is_empty() { Vec::new() } else { vec![seen] } }
+        Self { training_side, seen: if seen.hashes.is_empty() { Vec::new() } else { vec![seen] }, window: None }
+    }
+
+    /// Window of stored values in which the training images were read; `None` for full scale. Images of the same kind
+    /// must be read in it, too.
+    #[must_use]
+    pub fn window(&self) -> Option<Window> {
+        self.window
+    }
+
+    /// The same of images that were read in a window.
+    pub(crate) fn with_window(self, window: Window) -> Self {
+        Self { window: Some(window), ..self }
     }
 
     /// Longest shorter side of the training images, px. Larger images should be shrunk to it first, because features
@@ -83,6 +96,7 @@ impl Provenance {
     pub(crate) fn merged(mut self, other: Self) -> Self {
         self.training_side = [self.training_side, other.training_side].into_iter().flatten().min();
         self.seen.extend(other.seen);
+        self.window = self.window.or(other.window);
         self
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use frozen_backbone::Backbone;
 use frozen_backbone::model_file::{ModelFile, ModelParts, ModelTensor, hash_text};
+use imgkit::level::Window;
 
 use crate::detectors::Detector;
 use crate::detectors::ensemble::Ensemble;
@@ -14,6 +15,7 @@ use crate::detectors::memory::MemoryDetector;
 use crate::detectors::patch::PatchDetector;
 use crate::detectors::projected::Projected;
 use crate::detectors::tiled::Tiled;
+use crate::detectors::windowed::Windowed;
 use crate::error::Error;
 use crate::features::projection::ChannelProjection;
 use crate::persistence::detectors::{DETECTOR, DetectorFile, GAUSSIAN, MEMORY};
@@ -22,6 +24,7 @@ use crate::persistence::format::Persist;
 const ENSEMBLE: &str = "bisqad-ensemble-1";
 const TILED: &str = "bisqad-tiled-1";
 const PROJECTED: &str = "bisqad-projected-1";
+const WINDOWED: &str = "bisqad-windowed-1";
 
 /// Loads any detector that [`Persist::save`](crate::Persist::save) wrote. Each of its parts takes the one of
 /// `backbones` that it was saved with.
@@ -99,6 +102,7 @@ fn detector(file: ModelFile, backbones: &[Arc<dyn Backbone>]) -> Result<Arc<dyn 
         ENSEMBLE => Arc::new(Ensemble::read(file, backbones)?),
         TILED => Arc::new(Tiled::read(file, backbones)?),
         PROJECTED => Arc::new(Projected::read(file, backbones)?),
+        WINDOWED => Arc::new(Windowed::read(file, backbones)?),
         _ => return Err(file.mismatch("format", "one of a detector of this version").into()),
     })
 }
@@ -166,5 +170,23 @@ impl Projected {
         let offset = offset.as_slice().try_into().map_err(|_| file.damaged("offset"))?;
         let projection = ChannelProjection::fixed(weights, offset).map_err(|_| file.damaged("weights"))?;
         Ok(Self::new(detector, projection))
+    }
+}
+
+impl Persist for Windowed {
+    fn parts(&self) -> Result<ModelParts, Error> {
+        let (low, high) = self.window.ends();
+        let tensors = vec![("window".to_owned(), ModelTensor::vector(&[low, high]))];
+        Ok(ModelParts::new(WINDOWED, tensors).with_model("detector", parts(self.detector.as_ref())?))
+    }
+}
+
+impl Windowed {
+    fn read(mut file: ModelFile, backbones: &[Arc<dyn Backbone>]) -> Result<Self, Error> {
+        let detector = detector(file.take_model("detector"), backbones)?;
+        let ends: Vec<f32> = file.vector("window")?;
+        let &[low, high] = ends.as_slice() else { return Err(file.damaged("window").into()) };
+        let window = Window::new(low, high).map_err(|_| file.damaged("window"))?;
+        Ok(Self::new(detector, window))
     }
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::Size;
+
 /// Failure to read an image file. Every message is one line: the path, what is wrong, what to do.
 ///
 /// Stable: the variants and [`ReadError::path`]. The type behind a boxed `source` is not: it belongs to a decoder.
@@ -40,7 +42,21 @@ pub enum ReadError {
         /// The decoder's reason.
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// The image decodes, or would, but its pixels are neither gray nor RGB of 8 or 16 bits or floats.
+    /// The image has more pixels than are read.
+    #[error(
+        "{}: {size} (height x width), but at most {maximum} pixels are read; cut or shrink the image",
+        .path.display()
+    )]
+    TooLarge {
+        /// The file asked for.
+        path: PathBuf,
+        /// The size that its header claims.
+        size: Size,
+        /// Most pixels that are read.
+        maximum: usize,
+    },
+    /// The file may be whole, but its kind is not read: another format, or pixels that are neither gray nor RGB of 8 or
+    /// 16 bits or floats.
     #[error("{}: {source}", .path.display())]
     UnsupportedPixel {
         /// The file asked for.
@@ -50,12 +66,12 @@ pub enum ReadError {
     },
 }
 
-/// Pixel type that is neither gray nor RGB of 8 or 16 bits or floats.
+/// Format or pixel type that is not read: PNG, JPEG, BMP and TIFF are, with gray or RGB of 8 or 16 bits or floats.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("unsupported pixels ({pixel}); convert to gray or RGB with 8 or 16 bits a channel, or floats in TIFF")]
+#[error("not supported ({pixel}): save as gray or RGB of 8 or 16 bits in PNG or TIFF, or as floats in TIFF")]
 #[non_exhaustive]
 pub struct UnsupportedPixel {
-    /// The pixel type found.
+    /// The format or pixel type found.
     pub pixel: String,
 }
 
@@ -77,6 +93,7 @@ impl ReadError {
             Self::Missing { path }
             | Self::Io { path, .. }
             | Self::Undecodable { path, .. }
+            | Self::TooLarge { path, .. }
             | Self::UnsupportedPixel { path, .. } => path,
         }
     }
@@ -88,6 +105,7 @@ impl ReadError {
             Self::Missing { .. } => "no such file".to_owned(),
             Self::Io { source, .. } => one_line(source),
             Self::Undecodable { source, .. } => one_line(source),
+            Self::TooLarge { size, maximum, .. } => format!("{size}, more than {maximum} pixels"),
             Self::UnsupportedPixel { source, .. } => source.pixel.clone(),
         }
     }

@@ -4,7 +4,7 @@ use image::{DynamicImage, GrayImage, RgbImage};
 use ndarray::Array3;
 
 use super::error::UnsupportedPixel;
-use super::photo::Photo;
+use super::photo::{Photo, split_samples};
 
 impl From<&RgbImage> for Photo {
     fn from(image: &RgbImage) -> Self {
@@ -27,18 +27,23 @@ impl TryFrom<DynamicImage> for Photo {
     type Error = UnsupportedPixel;
 
     fn try_from(image: DynamicImage) -> Result<Self, UnsupportedPixel> {
-        let (h, w) = (image.height() as usize, image.width() as usize);
-        Ok(match image {
-            DynamicImage::ImageLuma8(b) => Self::U8(array((h, w, 1), b.into_raw())?),
-            DynamicImage::ImageLumaA8(b) => Self::U8(array((h, w, 1), without_alpha(b.as_raw(), 2))?),
-            DynamicImage::ImageRgb8(b) => Self::U8(array((h, w, 3), b.into_raw())?),
-            DynamicImage::ImageRgba8(b) => Self::U8(array((h, w, 3), without_alpha(b.as_raw(), 4))?),
-            DynamicImage::ImageLuma16(b) => Self::U16(array((h, w, 1), b.into_raw())?),
-            DynamicImage::ImageLumaA16(b) => Self::U16(array((h, w, 1), without_alpha(b.as_raw(), 2))?),
-            DynamicImage::ImageRgb16(b) => Self::U16(array((h, w, 3), b.into_raw())?),
-            DynamicImage::ImageRgba16(b) => Self::U16(array((h, w, 3), without_alpha(b.as_raw(), 4))?),
-            other => return Err(UnsupportedPixel::new(format!("{:?}", other.color()))),
-        })
+        Ok(split(image)?.0)
+    }
+}
+
+/// The photo and its alpha.
+pub(super) fn split(image: DynamicImage) -> Result<(Photo, Option<Photo>), UnsupportedPixel> {
+    let size = (image.height() as usize, image.width() as usize);
+    match image {
+        DynamicImage::ImageLuma8(b) => split_samples(b.into_raw(), size, 1, false, Photo::U8),
+        DynamicImage::ImageLumaA8(b) => split_samples(b.into_raw(), size, 1, true, Photo::U8),
+        DynamicImage::ImageRgb8(b) => split_samples(b.into_raw(), size, 3, false, Photo::U8),
+        DynamicImage::ImageRgba8(b) => split_samples(b.into_raw(), size, 3, true, Photo::U8),
+        DynamicImage::ImageLuma16(b) => split_samples(b.into_raw(), size, 1, false, Photo::U16),
+        DynamicImage::ImageLumaA16(b) => split_samples(b.into_raw(), size, 1, true, Photo::U16),
+        DynamicImage::ImageRgb16(b) => split_samples(b.into_raw(), size, 3, false, Photo::U16),
+        DynamicImage::ImageRgba16(b) => split_samples(b.into_raw(), size, 3, true, Photo::U16),
+        other => Err(UnsupportedPixel::new(format!("{:?}", other.color()))),
     }
 }
 
@@ -48,13 +53,4 @@ impl TryFrom<&DynamicImage> for Photo {
     fn try_from(image: &DynamicImage) -> Result<Self, UnsupportedPixel> {
         image.clone().try_into()
     }
-}
-
-fn array<T>(shape: (usize, usize, usize), raw: Vec<T>) -> Result<Array3<T>, UnsupportedPixel> {
-    Array3::from_shape_vec(shape, raw).map_err(|_| UnsupportedPixel::new("fewer than the image's size needs"))
-}
-
-/// The raw samples without their last channel out of `channels`.
-fn without_alpha<T: Copy>(raw: &[T], channels: usize) -> Vec<T> {
-    raw.chunks_exact(channels).flat_map(|p| p[..channels - 1].iter().copied()).collect()
 }

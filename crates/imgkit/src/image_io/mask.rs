@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ndarray::{Array2, Array3};
 
-use super::decode::read_photo;
+use super::decode::{decode, read_bytes, read_photo};
 use super::error::{ReadError, UnsupportedPixel};
 use super::photo::Photo;
 
@@ -39,7 +39,8 @@ pub enum MaskRule {
     LumaAbove(f32),
 }
 
-/// Reads a mask of any pixel type but floats: `true` where `rule` holds.
+/// Reads a mask of any pixel type but floats: `true` where `rule` holds. Where color is constant and alpha is not, the
+/// mask is in alpha.
 ///
 /// [`MaskFile::gray_pixels`] counts the pixels that are neither black nor white.
 ///
@@ -47,11 +48,25 @@ pub enum MaskRule {
 /// [`ReadError`] as for [`read_photo`].
 pub fn read_mask(path: impl AsRef<Path>, rule: MaskRule) -> Result<MaskFile, ReadError> {
     let path = path.as_ref();
+    decode_mask(&read_bytes(path)?, path, rule)
+}
+
+/// Decodes a mask as [`read_mask`] does. `name` stands in errors.
+///
+/// # Errors
+/// [`ReadError`] as for [`decode_photo`](super::decode_photo).
+pub fn decode_mask(bytes: &[u8], name: impl AsRef<Path>, rule: MaskRule) -> Result<MaskFile, ReadError> {
+    let path = name.as_ref();
     let threshold = match rule {
         MaskRule::NonZero => 0.0,
         MaskRule::LumaAbove(luma) => luma,
     };
-    match &read_photo(path)? {
+    let stored = decode(bytes, path)?;
+    let pixels = match &stored.alpha {
+        Some(alpha) if is_constant(&stored.photo) && !is_constant(alpha) => alpha,
+        _ => &stored.photo,
+    };
+    match pixels {
         Photo::U8(pixels) => Ok(binarize(pixels, f64::from, threshold)),
         Photo::U16(pixels) => Ok(binarize(pixels, |v| f64::from(v) / 257.0, threshold)),
         Photo::F32(_) => {
@@ -72,6 +87,20 @@ pub fn read_class_ids(path: impl AsRef<Path>) -> Result<Array2<u8>, ReadError> {
             let pixel = format!("{} channels of {} bits, where class ids need one of 8", other.dim().2, other.bits());
             Err(UnsupportedPixel::new(pixel).at(path))
         }
+    }
+}
+
+/// Whether all pixels are equal.
+fn is_constant(photo: &Photo) -> bool {
+    fn all_equal<T: PartialEq>(pixels: &Array3<T>) -> bool {
+        let mut lanes = pixels.lanes(ndarray::Axis(2)).into_iter();
+        let first = lanes.next();
+        lanes.all(|pixel| first.as_ref() == Some(&pixel))
+    }
+    match photo {
+        Photo::U8(pixels) => all_equal(pixels),
+        Photo::U16(pixels) => all_equal(pixels),
+        Photo::F32(pixels) => all_equal(pixels),
     }
 }
 
