@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 
 use imgkit::file::{WriteError, write_atomic};
 use ndarray::{Array2, ArrayView2};
-use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
+use safetensors::{Dtype, SafeTensors, View};
 
 use crate::backbone::Backbone;
+
+/// Bytes of the header's length, with which a file begins.
+const LENGTH_BYTES: usize = 8;
 
 /// Boxed cause of an error, of a type that is not part of the stable interface.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -127,8 +130,8 @@ impl View for Written<'_> {
 
 /// Text of the hash of a backbone in metadata.
 #[must_use]
-pub fn hash_text(backbone: &dyn Backbone) -> String {
-    format!("{:016x}", backbone.hash())
+pub fn hash_text(hash: u64) -> String {
+    format!("{hash:016x}")
 }
 
 /// Content of the file of a model, to be written.
@@ -168,10 +171,10 @@ impl ModelParts {
         self
     }
 
-    /// Records id and hash of the backbone that the content belongs to.
+    /// Records [`Backbone::id`] and [`Backbone::hash`] of the backbone that the content belongs to.
     #[must_use]
-    pub fn with_backbone(self, backbone: &dyn Backbone) -> Self {
-        self.with_field("backbone", backbone.id()).with_field("backbone_hash", hash_text(backbone))
+    pub fn with_backbone(self, id: &str, hash: u64) -> Self {
+        self.with_field("backbone", id).with_field("backbone_hash", hash_text(hash))
     }
 
     /// Adds the parts of another model as `name/...`.
@@ -217,12 +220,13 @@ impl ModelFile {
     /// # Errors
     /// [`ModelFileError::Damaged`].
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, ModelFileError> {
-        let damaged = |e: SafeTensorError| ModelFileError::Damaged { path: path.to_owned(), source: e.into() };
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        let (header_length, header) = SafeTensors::read_metadata(bytes)
+            .map_err(|e| ModelFileError::Damaged { path: path.to_owned(), source: e.into() })?;
         let metadata = header.metadata().clone().unwrap_or_default();
-        let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?.tensors().into_iter().map(|(name, view)| {
-            let (dtype, shape, bytes) = (view.dtype(), view.shape().to_vec(), view.data().to_vec());
-            (name, ModelTensor { dtype, shape, bytes })
+        let data = bytes.get(LENGTH_BYTES + header_length..).unwrap_or_default();
+        let tensors = header.tensors().into_iter().map(|(name, info)| {
+            let bytes = data.get(info.data_offsets.0..info.data_offsets.1).unwrap_or_default().to_vec();
+            (name, ModelTensor { dtype: info.dtype, shape: info.shape.clone(), bytes })
         });
         Ok(Self { path: path.to_owned(), tensors: tensors.collect(), metadata })
     }
@@ -266,7 +270,7 @@ impl ModelFile {
     pub fn expect_backbone(&self, format: &str, backbone: &dyn Backbone) -> Result<(), ModelFileError> {
         self.expect("format", format)?;
         self.expect("backbone", backbone.id())?;
-        self.expect("backbone_hash", &hash_text(backbone))
+        self.expect("backbone_hash", &hash_text(backbone.hash()))
     }
 
     /// Error that says that a metadata field is not as `expected`.

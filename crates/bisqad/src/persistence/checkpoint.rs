@@ -36,8 +36,7 @@ impl Checkpoint {
     /// Loads a state that was saved for the same `run`.
     ///
     /// # Errors
-    /// [`Error::File`] if it is unreadable or not whole, or belongs to
-    /// another run.
+    /// [`Error::File`] if it is unreadable or not whole, or belongs to another run.
     pub fn load(path: &Path, run: &str) -> Result<Self, Error> {
         let mut file = ModelFile::read(path)?;
         file.expect("format", CHECKPOINT)?;
