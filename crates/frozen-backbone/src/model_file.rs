@@ -14,6 +14,9 @@ use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
 use crate::backbone::Backbone;
 use crate::weights::is_lfs_pointer;
 
+/// Bytes of the header's length, with which a file begins.
+const LENGTH_BYTES: usize = 8;
+
 /// Boxed cause of an error, of a type that is not part of the stable interface.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -189,8 +192,8 @@ impl View for Written<'_> {
 
 /// Text of the hash of a backbone in metadata.
 #[must_use]
-pub fn hash_text(backbone: &dyn Backbone) -> String {
-    format!("{:016x}", backbone.hash())
+pub fn hash_text(hash: u64) -> String {
+    format!("{hash:016x}")
 }
 
 /// Content of the file of a model, to be written.
@@ -230,10 +233,10 @@ impl ModelParts {
         self
     }
 
-    /// Records id and hash of the backbone that the content belongs to.
+    /// Records [`Backbone::id`] and [`Backbone::hash`] of the backbone that the content belongs to.
     #[must_use]
-    pub fn with_backbone(self, backbone: &dyn Backbone) -> Self {
-        self.with_field("backbone", backbone.id()).with_field("backbone_hash", hash_text(backbone))
+    pub fn with_backbone(self, id: &str, hash: u64) -> Self {
+        self.with_field("backbone", id).with_field("backbone_hash", hash_text(hash))
     }
 
     /// Adds the parts of another model as `name/...`.
@@ -260,7 +263,7 @@ impl ModelParts {
 
 /// The same file with the keys of its header in order, which depends on chance before.
 fn with_sorted_header(file: &[u8]) -> Option<Vec<u8>> {
-    let (length, rest) = file.split_first_chunk::<8>()?;
+    let (length, rest) = file.split_first_chunk::<LENGTH_BYTES>()?;
     let (header, data) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
     let header: BTreeMap<String, BTreeMap<String, serde_json::Value>> = serde_json::from_slice(header).ok()?;
     let mut header = serde_json::to_vec(&header).ok()?;
@@ -296,21 +299,21 @@ impl ModelFile {
         if is_lfs_pointer(bytes) {
             return Err(ModelFileError::LfsPointer { path: path.to_owned() });
         }
-        let refuse = |e: SafeTensorError| {
+        let (header_length, header) = SafeTensors::read_metadata(bytes).map_err(|e| {
             use SafeTensorError::{HeaderTooLarge, HeaderTooSmall, InvalidHeader, InvalidHeaderDeserialization};
             let is_foreign =
                 matches!(e, HeaderTooLarge | HeaderTooSmall | InvalidHeader(_) | InvalidHeaderDeserialization(_));
             let source: Cause = if is_foreign { NoModel(e).into() } else { e.into() };
             ModelFileError::Damaged { path: path.to_owned(), source }
-        };
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(refuse)?;
+        })?;
         let metadata = header.metadata().clone().unwrap_or_default();
-        let mut views = SafeTensors::deserialize(bytes).map_err(refuse)?.tensors();
-        views.sort_by(|(a, _), (b, _)| a.cmp(b)); // so that of several faults one and the same is named
+        let data = bytes.get(LENGTH_BYTES + header_length..).unwrap_or_default();
+        let mut infos: Vec<_> = header.tensors().into_iter().collect();
+        infos.sort_by(|(a, _), (b, _)| a.cmp(b)); // so that of several faults one and the same is named
         let mut tensors = HashMap::new();
-        for (name, view) in views {
-            let (dtype, shape, bytes) = (view.dtype(), view.shape().to_vec(), view.data().to_vec());
-            let tensor = ModelTensor { dtype, shape, bytes };
+        for (name, info) in infos {
+            let bytes = data.get(info.data_offsets.0..info.data_offsets.1).unwrap_or_default().to_vec();
+            let tensor = ModelTensor { dtype: info.dtype, shape: info.shape.clone(), bytes };
             tensor.check(path, &name)?;
             tensors.insert(name, tensor);
         }
@@ -356,7 +359,7 @@ impl ModelFile {
     pub fn expect_backbone(&self, format: &str, backbone: &dyn Backbone) -> Result<(), ModelFileError> {
         self.expect("format", format)?;
         self.expect("backbone", backbone.id())?;
-        self.expect("backbone_hash", &hash_text(backbone))
+        self.expect("backbone_hash", &hash_text(backbone.hash()))
     }
 
     /// Error that says that a metadata field is not as `expected`.

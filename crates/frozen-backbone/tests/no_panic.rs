@@ -4,7 +4,6 @@
 
 mod common;
 
-use std::cell::Cell;
 use std::sync::LazyLock;
 
 use common::{Tensor, file, tensors};
@@ -12,24 +11,11 @@ use frozen_backbone::{
     Backbone, DinoV2, DinoVariant, EfficientNetLite, EfficientNetLite0, LiteVariant, Weights, WideResNet50,
 };
 use ndarray::Array3;
+use oracles::both_ways;
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
 
 static NET: LazyLock<EfficientNetLite0> = LazyLock::new(|| EfficientNetLite0::pretrained().unwrap());
 static LITE0: LazyLock<Vec<Tensor>> = LazyLock::new(|| tensors("lite0"));
-
-/// Runs `case` on values of `strategy`; at least one must succeed and at least one fail.
-fn both_ways<S: Strategy>(cases: u32, strategy: &S, case: impl Fn(S::Value) -> bool) {
-    let (good, bad) = (Cell::new(0), Cell::new(0));
-    let mut runner = TestRunner::new(ProptestConfig::with_cases(cases));
-    let run = runner.run(strategy, |value| {
-        let counter = if case(value) { &good } else { &bad };
-        counter.set(counter.get() + 1);
-        Ok(())
-    });
-    run.unwrap();
-    assert!(good.get() > 0 && bad.get() > 0, "{} succeed, {} fail", good.get(), bad.get());
-}
 
 fn number() -> impl Strategy<Value = f32> {
     prop_oneof![

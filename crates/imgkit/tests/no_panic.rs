@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test, in helpers too
 
-use std::cell::Cell;
-
 use imgkit::components::{component_pixels, label_components};
 use imgkit::distance::{half_width, squared_to_background, to_background, to_foreground};
 use imgkit::level::{from_u8, from_u16, to_u8, to_u16};
@@ -12,21 +10,8 @@ use imgkit::seam::{SeamFaces, band_energy_ratio, seam_index};
 use imgkit::wavelet::{self, Atrous};
 use imgkit::{Rect, Size, bounding_box, boxes, ensure, first_non_finite, robust};
 use ndarray::{Array2, Array3, ArrayView2, Axis};
+use oracles::both_ways;
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
-
-/// Runs `case` on values of `strategy`; at least one must succeed and at least one fail.
-fn both_ways<S: Strategy>(cases: u32, strategy: &S, case: impl Fn(S::Value) -> bool) {
-    let (good, bad) = (Cell::new(0), Cell::new(0));
-    let mut runner = TestRunner::new(ProptestConfig::with_cases(cases));
-    let run = runner.run(strategy, |value| {
-        let counter = if case(value) { &good } else { &bad };
-        counter.set(counter.get() + 1);
-        Ok(())
-    });
-    run.unwrap();
-    assert!(good.get() > 0 && bad.get() > 0, "{} succeed, {} fail", good.get(), bad.get());
-}
 
 fn number() -> impl Strategy<Value = f32> {
     prop_oneof![

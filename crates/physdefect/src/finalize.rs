@@ -160,11 +160,7 @@ fn surround_deviation(photo: ArrayView3<'_, f32>, bbox: Rect, mask: ArrayView2<'
     let (mut n, mut sum, mut squares) = (0.0f64, 0.0f64, 0.0f64);
     for y in (ring.top..ring.bottom).step_by(stride) {
         for x in (ring.left..ring.right).step_by(stride) {
-            let inside = y >= bbox.top
-                && x >= bbox.left
-                && y < bbox.bottom
-                && x < bbox.right
-                && mask[[y - bbox.top, x - bbox.left]];
+            let inside = bbox.contains((y, x)) && mask[[y - bbox.top, x - bbox.left]];
             if !inside {
                 let v = (0..c).map(|k| f64::from(photo[[y, x, k]])).sum::<f64>() / c as f64;
                 n += 1.0;

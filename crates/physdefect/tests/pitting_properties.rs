@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{pits, rng};
+use common::{domain_of_bits, pits, rng};
 use ndarray::Array2;
 use physdefect::imgkit::ParameterError;
 use physdefect::pitting::{
@@ -176,8 +176,12 @@ proptest! {
             prop_assert!(model.generate(&domain, 1.0, &mut rng(seed)).is_ok());
         }
         let q = PolygonParams::default;
-        let made =
-            [q().with_polygons(count).with_radius(v[0]), q().with_growth(v[1]).with_probability(v[2]), q().with_noise_scale(v[3]).with_noise_contrast(v[4]), q().with_depth(v[5])];
+        let made = [
+            q().with_polygons(count).with_radius(v[0]),
+            q().with_growth(v[1]).with_probability(v[2]),
+            q().with_noise_scale(v[3]).with_noise_contrast(v[4]),
+            q().with_depth(v[5]),
+        ];
         let accepted: Vec<_> = made.into_iter().filter_map(|p| PaperPolygon::new(p).ok()).collect();
         prop_assume!(!accepted.is_empty());
         for model in accepted {
@@ -189,10 +193,7 @@ proptest! {
     fn any_mask_gives_a_defect_inside_it_or_a_typed_error(
         bits in prop::collection::vec(any::<bool>(), 1..1500), width in 1usize..60, severity in 0.0f64..=1.0, seed: u64,
     ) {
-        let width = width.min(bits.len());
-        let height = bits.len() / width;
-        let mask = Array2::from_shape_vec((height, width), bits[..height * width].to_vec()).unwrap();
-        let domain = Domain::from_mask(mask);
+        let domain = domain_of_bits(&bits, width);
         prop_assume!(domain.is_ok());
         let domain = domain.unwrap();
         let models: [Box<dyn Mechanism>; 2] = [Box::new(PittingLoss::default()), Box::new(PaperPolygon::default())];

@@ -1,22 +1,20 @@
 //! Plastic warpage against plate theory's tables, closed forms and fiber-by-fiber integration.
 #![allow(clippy::unwrap_used)] // helpers outside #[test] functions; a panic is the failure wanted
 
+mod common;
+
 use std::f64::consts::PI;
 
+use common::{domain_of_bits, rng};
 use ndarray::Array2;
 use oracles::plates;
 use physdefect::imgkit::ParameterError;
 use physdefect::warpage::{Load, PlasticWarpage, Plate, Tolerance, WarpageParams, section_moment};
-use physdefect::{Defect, Domain, Error, Mechanism, SampleKey};
+use physdefect::{Defect, Domain, Error, Mechanism};
 use proptest::prelude::*;
-use rand_chacha::ChaCha8Rng;
 
 const LOADS: [Load; 4] = [Load::Indenter, Load::Line, Load::PressedEdge, Load::HotSpot];
 const EXACT: Tolerance = Tolerance { change: 1e-10, iterations: 5000 };
-
-fn rng(seed: u64) -> ChaCha8Rng {
-    SampleKey { seed, index: 0 }.rng()
-}
 
 /// Unit square plate, D = 1.
 fn square(n: usize, poisson: f64) -> Plate {
@@ -395,10 +393,7 @@ proptest! {
     fn any_mask_gives_a_defect_inside_it_or_a_typed_error(
         bits in prop::collection::vec(any::<bool>(), 1..1500), width in 1usize..60, severity in 0.0f64..=1.0, seed: u64,
     ) {
-        let width = width.min(bits.len());
-        let height = bits.len() / width;
-        let mask = Array2::from_shape_vec((height, width), bits[..height * width].to_vec()).unwrap();
-        let domain = Domain::from_mask(mask);
+        let domain = domain_of_bits(&bits, width);
         prop_assume!(domain.is_ok());
         let domain = domain.unwrap();
         match PlasticWarpage::default().generate(&domain, severity, &mut rng(seed)) {

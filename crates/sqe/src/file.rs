@@ -31,8 +31,7 @@ impl Sqe {
             tensors.push(((*name).to_owned(), ModelTensor::matrix(values.view())));
         }
         let parts = ModelParts::new(FORMAT, tensors)
-            .with_field("backbone", self.backbone_id.as_str())
-            .with_field("backbone_hash", format!("{:016x}", self.backbone_hash))
+            .with_backbone(&self.backbone_id, self.backbone_hash)
             .with_field("hidden", self.head.hidden().to_string());
         Ok(parts.write(path)?)
     }

@@ -1,33 +1,19 @@
 //! Odd arguments of public functions give a value or a typed error, and never a panic.
 #![allow(clippy::unwrap_used)] // a test may panic
 
-use std::cell::Cell;
 use std::path::Path;
 use std::sync::LazyLock;
 
 use frozen_backbone::EfficientNetLite0;
 use ndarray::{Array2, Array3};
+use oracles::both_ways;
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
 use sqe::{
     Degradation, Descriptors, Head, QualityFeatures, RankedVersions, Sqe, WarmStartParams, effective_sample_size,
     keep_best, mean_one_weights, pair_accuracy, spearman, temper_to_ess,
 };
 
 static NET: LazyLock<EfficientNetLite0> = LazyLock::new(|| EfficientNetLite0::pretrained().unwrap());
-
-/// Runs `case` on values of `strategy`; at least one must succeed and at least one fail.
-fn both_ways<S: Strategy>(cases: u32, strategy: &S, case: impl Fn(S::Value) -> bool) {
-    let (good, bad) = (Cell::new(0), Cell::new(0));
-    let mut runner = TestRunner::new(ProptestConfig::with_cases(cases));
-    let run = runner.run(strategy, |value| {
-        let counter = if case(value) { &good } else { &bad };
-        counter.set(counter.get() + 1);
-        Ok(())
-    });
-    run.unwrap();
-    assert!(good.get() > 0 && bad.get() > 0, "{} succeed, {} fail", good.get(), bad.get());
-}
 
 const ODD: [f64; 9] = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN, -0.0, 0.0, 1e-320, -1.0];
 

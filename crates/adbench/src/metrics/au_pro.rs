@@ -1,5 +1,6 @@
 //! Area under the per-region-overlap curve of maps in memory.
 
+use imgkit::components::label_components;
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
@@ -8,7 +9,6 @@ use super::error::MetricError;
 use super::overlap::{area, check_limit};
 use super::ranking::{Counter, Ranked, check_classes, count_parts, counter, groups, key};
 use super::regions::Regions;
-use imgkit::components::label_components;
 
 /// Area under the per-region-overlap curve up to the false-positive rate `limit` (0.3 is customary), divided by it.
 ///

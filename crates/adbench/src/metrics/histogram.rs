@@ -1,5 +1,6 @@
 //! **Approximate** pixel metrics from histograms, with a bound of their error.
 
+use imgkit::components::label_components;
 use imgkit::ensure;
 use ndarray::ArrayView2;
 
@@ -7,7 +8,6 @@ use super::check::check_map;
 use super::error::MetricError;
 use super::overlap::check_limit;
 use super::ranking::{check_classes, key};
-use imgkit::components::label_components;
 
 /// Approximate figure: the exact one is within `value - error` and `value + error`.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,5 +1,6 @@
 //! Pixel metrics, pooled over the images of a test set.
 
+use imgkit::components::{Components, label_components};
 use ndarray::ArrayView2;
 
 use super::check::check_map;
@@ -8,7 +9,6 @@ use super::overlap::area;
 use super::precision::{F1Max, average_precision_from_ranked, f1_max_from_ranked};
 use super::ranking::{Ranked, key};
 use super::regions::Regions;
-use imgkit::components::{Components, label_components};
 
 /// Collects score maps and masks of one image after another, for metrics over all their pixels.
 ///

@@ -1,5 +1,6 @@
 //! Pixel metrics of test sets that do not fit into memory.
 
+use imgkit::components::label_components;
 use ndarray::ArrayView2;
 
 use super::check::check_map;
@@ -7,7 +8,6 @@ use super::error::MetricError;
 use super::pixels::RankedPixels;
 use super::ranking::{Counter, Group, Ranked, check_classes, counter, groups, key};
 use super::regions::Regions;
-use imgkit::components::label_components;
 
 /// First of two passes over the images: collects their anomalous pixels.
 ///

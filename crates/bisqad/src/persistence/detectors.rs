@@ -57,7 +57,7 @@ impl Persist for PatchDetector {
             ("normal_scores".to_owned(), ModelTensor::vector(&self.normal_scores)),
             ("steered_by".to_owned(), ModelTensor::vector(&hashes)),
         ]);
-        Ok(ModelParts::new(DETECTOR, tensors).with_backbone(self.backbone.as_ref()))
+        Ok(ModelParts::new(DETECTOR, tensors).with_backbone(self.backbone.id(), self.backbone.hash()))
     }
 }
 
@@ -65,8 +65,7 @@ impl PatchDetector {
     /// Reads a detector saved with this `backbone`.
     ///
     /// # Errors
-    /// [`Error::File`] if it is unreadable or not whole, or belongs to
-    /// another backbone or format.
+    /// [`Error::File`] if it is unreadable or not whole, or belongs to another backbone or format.
     pub fn load(path: &Path, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
         Self::read(ModelFile::read(path)?, backbone)
     }
@@ -135,7 +134,7 @@ impl Persist for GaussianDetector {
         tensors.push(("smoothing".to_owned(), ModelTensor::vector(&[self.smoothing])));
         tensors.push(("trained_at".to_owned(), ModelTensor::vector(&[self.training_side as u32])));
         tensors.push(("normal_scores".to_owned(), ModelTensor::vector(&self.normal_scores)));
-        Ok(ModelParts::new(GAUSSIAN, tensors).with_backbone(self.backbone.as_ref()))
+        Ok(ModelParts::new(GAUSSIAN, tensors).with_backbone(self.backbone.id(), self.backbone.hash()))
     }
 }
 
@@ -143,8 +142,7 @@ impl GaussianDetector {
     /// Reads a detector saved with this `backbone`.
     ///
     /// # Errors
-    /// [`Error::File`] if it is unreadable or not whole, or belongs to
-    /// another backbone or format.
+    /// [`Error::File`] if it is unreadable or not whole, or belongs to another backbone or format.
     pub fn load(path: &Path, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
         Self::read(ModelFile::read(path)?, backbone)
     }
@@ -173,7 +171,7 @@ impl Persist for MemoryDetector {
             ("trained_at".to_owned(), ModelTensor::vector(&[self.training_side as u32])),
             ("normal_scores".to_owned(), ModelTensor::vector(&self.normal_scores)),
         ];
-        Ok(ModelParts::new(MEMORY, tensors).with_backbone(self.backbone.as_ref()))
+        Ok(ModelParts::new(MEMORY, tensors).with_backbone(self.backbone.id(), self.backbone.hash()))
     }
 }
 
@@ -181,8 +179,7 @@ impl MemoryDetector {
     /// Reads a detector saved with this `backbone`.
     ///
     /// # Errors
-    /// [`Error::File`] if it is unreadable or not whole, or belongs to
-    /// another backbone or format.
+    /// [`Error::File`] if it is unreadable or not whole, or belongs to another backbone or format.
     pub fn load(path: &Path, backbone: Arc<dyn Backbone>) -> Result<Self, Error> {
         Self::read(ModelFile::read(path)?, backbone)
     }

@@ -57,8 +57,7 @@ const WINDOWED: &str = "bisqad-windowed-1";
 /// ```
 ///
 /// # Errors
-/// [`Error::File`] if it is unreadable or not whole, or for an unknown format or a
-/// backbone that is not given.
+/// [`Error::File`] if it is unreadable or not whole, or for an unknown format or a backbone that is not given.
 pub fn load(path: &Path, backbones: &[Arc<dyn Backbone>]) -> Result<Arc<dyn Detector>, Error> {
     detector(ModelFile::read(path)?, backbones)
 }
@@ -82,11 +81,11 @@ const MAX_DEPTH: usize = 16;
 /// Finds the one of `backbones` that a file was saved with.
 fn backbone(file: &ModelFile, backbones: &[Arc<dyn Backbone>]) -> Result<Arc<dyn Backbone>, Error> {
     let (id, hash) = (file.field("backbone"), file.field("backbone_hash"));
-    if let Some(found) = backbones.iter().find(|b| id == b.id() && hash == hash_text(&***b)) {
+    if let Some(found) = backbones.iter().find(|b| id == b.id() && hash == hash_text(b.hash())) {
         return Ok(found.clone());
     }
     let field = if backbones.iter().any(|b| id == b.id()) { "backbone_hash" } else { "backbone" };
-    let of = |b: &Arc<dyn Backbone>| if field == "backbone" { b.id().to_owned() } else { hash_text(&**b) };
+    let of = |b: &Arc<dyn Backbone>| if field == "backbone" { b.id().to_owned() } else { hash_text(b.hash()) };
     Err(file.mismatch(field, &backbones.iter().map(of).collect::<Vec<_>>().join(" or ")).into())
 }
 

@@ -117,8 +117,12 @@ fn check_defect(defect: &Defect, domain: &Domain) -> Result<(), Error> {
     let shape = |what, found: &[usize], expected: &[usize]| {
         Err(Error::Shape { what, found: found.to_vec(), expected: expected.to_vec() })
     };
-    if b.top >= b.bottom || b.left >= b.right || b.bottom > height || b.right > width {
-        return shape("defect box (y0, x0, y1, x1)", &[b.top, b.left, b.bottom, b.right], &[0, 0, height, width]);
+    if b.is_empty() || b.bottom > height || b.right > width {
+        return shape(
+            "defect box (top, left, bottom, right)",
+            &[b.top, b.left, b.bottom, b.right],
+            &[0, 0, height, width],
+        );
     }
     let size = [b.height(), b.width()];
     for (what, found) in [("defect height", defect.height.shape()), ("defect opacity", defect.opacity.shape())] {

@@ -56,7 +56,7 @@ pub(super) fn rasterize(branches: &[Branch], aspect: f64, domain: &Domain) -> Op
         bottom: high(hi[0], height),
         right: high(hi[1], width),
     };
-    if bbox.top >= bbox.bottom || bbox.left >= bbox.right {
+    if bbox.is_empty() {
         return None;
     }
     let (h, w) = (bbox.height(), bbox.width());

@@ -60,6 +60,13 @@ pub fn domain(h: usize, w: usize, disc: bool) -> Domain {
     .unwrap()
 }
 
+/// The domain of the set bits, in rows of `width` or as many as there are.
+pub fn domain_of_bits(bits: &[bool], width: usize) -> Result<Domain, physdefect::Error> {
+    let width = width.min(bits.len());
+    let height = bits.len() / width;
+    Domain::from_mask(Array2::from_shape_vec((height, width), bits[..height * width].to_vec()).unwrap())
+}
+
 /// 8-bit to \[0, 1\].
 pub fn to_float(photo: &Array3<u8>) -> Array3<f32> {
     photo.mapv(|v| f32::from(v) / 255.0)
