@@ -74,7 +74,7 @@ def parquet(out, storage):
     """Writes the manifest as one table, nested values as JSON, block by block, so that memory does not grow with it."""
     fs, root = fsspec.core.url_to_fs(out, **storage)
     texts = ("source", "source_sha256", "region", "mechanism", "image_sha256", "mask_sha256", "failed")
-    numbers = ("severity", "contrast_to_noise", "quality")
+    numbers = ("severity", "contrast_to_noise", "quality", "region_confidence")
     nested = ("model", "key", "measures", "solver", "descriptors", "size", "mask")
     schema = pa.schema(
         [(name, pa.int64()) for name in ("index", "seed", "side")]

@@ -30,15 +30,15 @@ def tree(folder):
     return {os.path.relpath(name, folder): open(name, "rb").read() for name in names}
 
 
-def driver(out, *more):
+def driver(out, *more, run=RUN):
     script = os.path.join(HERE, "ray_synth.py")
     line = [sys.executable, script, "--binary", BINARY, "--shards", "4", "--out", out, *more]
-    return subprocess.Popen([*line, "--", *RUN], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([*line, "--", *run], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def finish(process):
+def finish(process, code=0):
     out, err = process.communicate(timeout=600)
-    assert process.returncode == 0, err
+    assert process.returncode == code, (process.returncode, err)
     return json.loads(out.splitlines()[-1])
 
 
@@ -90,6 +90,19 @@ class Driver(unittest.TestCase):
         single.pop("coco/annotations.json")  # spans all blocks: merged by `synth --resume` where it is wanted
         made.pop("manifest.parquet")
         self.assertEqual(made, single)
+
+    def test_samples_that_are_lacking_end_with_3_again_and_again(self):
+        photos = os.path.join(self.folder, "photos")
+        shutil.copytree(PHOTOS, photos)
+        torn = os.path.join(photos, "brick.png")
+        os.truncate(torn, os.path.getsize(torn) // 2)
+        run = ["--normals", photos, "--count", "1100", "--side", "64", "--format", "coco"]
+        out = os.path.join(self.folder, "lacking")
+        first = finish(driver(out, run=run), code=3)
+        self.assertGreater(first["failed"], 0)
+        self.assertEqual(first["images"] + first["failed"], 1100)
+        again = finish(driver(out, run=run), code=3)
+        self.assertEqual((again["images"], again["failed"]), (first["images"], first["failed"]))
 
     def test_an_s3_bucket_gets_the_same_files(self):
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

@@ -1,15 +1,15 @@
 //! Inspection: a detector applied to a folder of photos.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use adbench::report::CsvTable;
 use bisqad::Detector;
 use imgkit::ensure;
-use imgkit::file::{escaped, write_atomic};
+use imgkit::file::{check_replaceable, escaped, write_atomic};
 use imgkit::image_io::ImageList;
 use imgkit::resize::{Kernel, resize_map};
 use ndarray::{Array2, Array3};
@@ -23,16 +23,22 @@ use crate::photo::{PhotoReader, prepare_folder, save_photo, shrink_to_side};
 const TABLE: &str = "scores.csv";
 const UNFINISHED: &str = "scores.csv.part";
 
+/// Folder of the heat maps.
+const HEAT: &str = "heat";
+
 /// Scores each photo of a list; writes heat maps under `out/heat` and `out/scores.csv` with one line a file. A photo
 /// that cannot be read, and a file that [`list_photos`](crate::list_photos) does not read, has the reason instead of a
 /// score. One photo never ends the others: lines are in `out/scores.csv.part` as they come, and a heat map that cannot
 /// be written is reported when all are scored. `progress` is called after each photo.
 ///
+/// The table and the heat maps of an earlier inspection in `out` are removed first, so that none lies beside scores it
+/// does not belong to.
+///
 /// Returns the scores of `list.photos`, in order.
 ///
 /// # Errors
 /// [`Error::Parameter`] for a threshold that is not finite, which every photo would pass; [`Error::Output`],
-/// [`Error::Write`] if something cannot be written.
+/// [`Error::Write`] if something cannot be written, another inspection is writing in `out`.
 pub fn inspect_folder(
     detector: &dyn Detector,
     reader: &PhotoReader,
@@ -42,9 +48,9 @@ pub fn inspect_folder(
     progress: &(dyn Fn() + Sync),
 ) -> Result<Vec<Result<f64, Error>>, Error> {
     ensure(threshold.is_finite(), "inspection", "threshold", threshold, "finite")?;
-    let folder = out.join("heat");
+    let folder = out.join(HEAT);
     prepare_folder(&folder)?;
-    let rows = Rows::create(out.join(UNFINISHED), threshold)?;
+    let rows = Rows::create(out, threshold)?;
     for file in &list.not_read {
         rows.add(&file.path, Err(&file.reason))?;
     }
@@ -92,6 +98,18 @@ fn keep_map(seen: &Seen, path: &Path, threshold: f32, folder: &Path) -> Result<(
     save_photo(&folder.join(name), picture.view())
 }
 
+/// Removes the heat maps of an earlier inspection.
+fn clear(folder: &Path) -> Result<(), Error> {
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    for entry in entries.map_err(|e| Error::output(folder, e))? {
+        let path = entry.path();
+        if path.extension().is_some_and(|ending| ending == "png") && check_replaceable(&path).is_ok() {
+            fs::remove_file(&path).map_err(|e| Error::output(&path, e))?;
+        }
+    }
+    Ok(())
+}
+
 /// A photo and its line.
 type Row = (PathBuf, String);
 
@@ -103,8 +121,24 @@ struct Rows {
 }
 
 impl Rows {
-    fn create(path: PathBuf, threshold: f64) -> Result<Self, Error> {
-        let file = File::create(&path).map_err(|e| Error::output(&path, e))?;
+    /// Takes `out` for this inspection alone and removes the results of an earlier one.
+    fn create(out: &Path, threshold: f64) -> Result<Self, Error> {
+        let (path, table) = (out.join(UNFINISHED), out.join(TABLE));
+        check_replaceable(&path)?;
+        let was_used = path.exists() || table.exists();
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(|e| Error::output(&path, e))?;
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(Error::output(out, "another inspection is writing there"));
+        }
+        if was_used {
+            clear(&out.join(HEAT))?;
+        }
+        if table.exists() {
+            check_replaceable(&table)?;
+            fs::remove_file(&table).map_err(|e| Error::output(&table, e))?;
+        }
+        file.set_len(0).map_err(|e| Error::output(&path, e))?;
         let rows = Self { path, threshold, written: Mutex::new((file, Vec::new())) };
         rows.push(PathBuf::new(), ["file", "score", "threshold", "anomalous", "error"])?;
         Ok(rows)
@@ -135,11 +169,15 @@ impl Rows {
     /// Writes the table in byte order of the names, under its final name.
     fn finish(self, table: PathBuf, list: &ImageList) -> Result<(), Error> {
         let (file, mut lines) = self.written.into_inner().unwrap_or_else(PoisonError::into_inner);
-        drop(file);
         debug_assert_eq!(lines.len(), 1 + list.photos.len() + list.not_read.len());
         lines.sort();
         let content: String = lines.into_iter().map(|(_, line)| line).collect();
         write_atomic(&table, content)?;
-        fs::remove_file(&self.path).map_err(|e| Error::output(&self.path, e))
+        let removed = fs::remove_file(&self.path);
+        drop(file); // and the lock
+        match removed {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::output(&self.path, e)),
+            _ => Ok(()),
+        }
     }
 }

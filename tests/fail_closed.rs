@@ -122,6 +122,10 @@ fn a_damaged_detector_and_a_threshold_that_is_no_number_pass_no_photo() {
     let output = inspect(&broken, &[]);
     assert!(output.status.code() == Some(2) && stderr(&output).contains("git lfs pull"), "{output:?}");
     assert!(!seen.exists(), "nothing is written");
+    // its own threshold is said with what it rests on
+    let output = inspect(&detector, &[]);
+    assert!(stderr(&output).contains("1 held-out photo is too few for a rate of 5 %, which takes 19"), "{output:?}");
+    assert_eq!(json(&output)["chosen"]["held_out"], 1);
     // the whole one does see them
     assert!(inspect(&detector, &["--threshold", "1e9"]).status.success());
 }

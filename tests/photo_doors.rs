@@ -316,6 +316,47 @@ fn a_heat_map_that_cannot_be_written_loses_no_score() {
     assert_eq!(rows(&out).iter().filter(|row| !row[1].is_empty()).count(), 3);
 }
 
+#[test]
+fn no_heat_map_of_an_earlier_inspection_lies_beside_a_new_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let (images, out) = (normals(folder.path(), 3), folder.path().join("seen"));
+    let maps = || {
+        let mut names: Vec<_> = fs::read_dir(out.join("heat")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    run(inspect(&images, &out).args(["--threshold", "1e9"]));
+    assert_eq!(maps(), ["0.png.png", "1.png.png", "2.png.png"]);
+    // one is gone, one is a photo no longer, and something of the user's lies there
+    fs::remove_file(images.join("0.png")).unwrap();
+    fs::write(images.join("1.png"), "no photo").unwrap();
+    fs::write(out.join("heat/notes.txt"), "mine").unwrap();
+    let output = inspect(&images, &out).args(["--threshold", "1e9"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert_eq!(maps(), ["2.png.png", "notes.txt"]);
+    // what a killed run leaves is not followed where it is a link, and is taken over otherwise
+    let part = out.join("scores.csv.part");
+    fs::write(&part, "half a li").unwrap();
+    assert_eq!(inspect(&images, &out).args(["--threshold", "1e9"]).output().unwrap().status.code(), Some(3));
+    assert!(!part.exists() && rows(&out).len() == 2);
+    #[cfg(unix)]
+    {
+        let other = folder.path().join("other.txt");
+        fs::write(&other, "untouched").unwrap();
+        std::os::unix::fs::symlink(&other, &part).unwrap();
+        let output = inspect(&images, &out).args(["--threshold", "1e9"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert_eq!(fs::read_to_string(&other).unwrap(), "untouched");
+        fs::remove_file(&part).unwrap();
+    }
+    // two at once would mix their heat maps
+    let living = fs::File::create(&part).unwrap();
+    living.lock().unwrap();
+    let output = inspect(&images, &out).args(["--threshold", "1e9"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("another inspection"), "{output:?}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn names_that_are_no_utf8_are_read_escaped_and_never_share_an_output() {

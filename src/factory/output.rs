@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use imgkit::file::lies_in;
+
 use super::error::Error;
 use super::photo_set::PhotoSet;
 
@@ -27,20 +29,9 @@ impl PhotoSet {
 }
 
 /// Whether `out` is the folder `input` or lies in it, or `input` is one of the folders `own` that are written in `out`,
-/// or lies in one. Links are followed.
+/// or lies in one.
 fn mixes(out: &Path, input: &Path, own: &[&str]) -> bool {
-    let (out, input) = (resolved(out), resolved(input));
-    out.starts_with(&input) || own.iter().any(|folder| input.starts_with(out.join(folder)))
-}
-
-/// The path without links and `..`, as far as it exists.
-fn resolved(path: &Path) -> PathBuf {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let known = absolute.ancestors().find_map(|part| Some((part.canonicalize().ok()?, part)));
-    match known {
-        Some((canonical, part)) => absolute.strip_prefix(part).map_or(canonical.clone(), |rest| canonical.join(rest)),
-        None => absolute,
-    }
+    lies_in(out, input) || own.iter().any(|folder| lies_in(input, &out.join(folder)))
 }
 
 #[cfg(test)]

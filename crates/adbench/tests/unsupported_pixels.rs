@@ -23,8 +23,9 @@ fn unsupported_pixels_are_a_finding() {
     for folder in ["train/good", "test/good", "test/dent", "ground_truth/dent"] {
         fs::create_dir_all(category.join(folder)).unwrap();
     }
-    for image in ["train/good/0.tiff", "test/good/0.tiff", "test/dent/0.tiff", "ground_truth/dent/0_mask.tiff"] {
-        write::<colortype::Gray8>(&category.join(image), &[0, 255]);
+    let images = ["train/good/0.tiff", "test/good/0.tiff", "test/dent/0.tiff", "ground_truth/dent/0_mask.tiff"];
+    for (image, value) in images.into_iter().zip([97, 98, 99, 0]) {
+        write::<colortype::Gray8>(&category.join(image), &[value, 255]);
     }
     Mvtec.index(&category, None, Policy::Strict).unwrap().validate().unwrap();
     let bad = category.join("train/good/1.tiff");

@@ -216,7 +216,8 @@ fn other_numbers_than_the_published_ones_are_warned_of() {
     });
     assert_eq!(numbers.collect::<Vec<_>>(), [("train", 905), ("good test", 101), ("anomalous test", 100)]);
     // A strict refusal lists them beside what it refuses for.
-    fs::remove_file(object.join("ground_truth/bad/000.png")).unwrap();
+    fs::rename(object.join("ground_truth/bad/000.png"), object.join("ground_truth/bad/001.png")).unwrap();
+    save(&object.join("test/bad/001.JPG"), photo(8));
     let error = Visa::default().index(folder.path(), Some("pcb3"), Policy::Strict).unwrap_err().to_string();
     assert!(error.contains("1 errors and 3 warnings") && error.contains("905 were published"), "{error}");
 }

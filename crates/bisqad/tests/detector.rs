@@ -139,10 +139,7 @@ fn an_interrupted_run_resumes_to_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.checkpoint");
     observer.1.unwrap().save(&path, "textures").unwrap();
-    assert!(matches!(
-        Checkpoint::load(&path, "pills"),
-        Err(Error::File(ModelFileError::Mismatch { field: "run", .. }))
-    ));
+    assert!(matches!(Checkpoint::load(&path, "pills"), Err(Error::OtherRun { .. })));
     let resumed = train_with(params(), Some(Checkpoint::load(&path, "textures").unwrap()), &mut NoObserver).unwrap();
     let image = texture(60);
     assert_eq!(resumed.detector.predict(image.view()).unwrap(), whole.detector.predict(image.view()).unwrap());

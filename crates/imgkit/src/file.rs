@@ -107,6 +107,34 @@ pub fn prepare_folder(folder: impl AsRef<Path>) -> Result<(), WriteError> {
     ready.map(drop).map_err(|source| WriteError::new(folder, source))
 }
 
+/// Whether `path` is the folder `folder` or lies in it, through links and `..`. Neither has to be there yet.
+///
+/// ```
+/// use imgkit::file::lies_in;
+/// use std::path::Path;
+/// assert!(lies_in(Path::new("photos/new/../out"), Path::new("./photos")));
+/// assert!(!lies_in(Path::new("photos2"), Path::new("photos")));
+/// ```
+#[must_use]
+pub fn lies_in(path: &Path, folder: &Path) -> bool {
+    resolved(path).starts_with(resolved(folder))
+}
+
+/// The path without links and `..`, as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let known = absolute.ancestors().find_map(|part| Some((part.canonicalize().ok()?, part)));
+    let Some((mut real, part)) = known else { return absolute };
+    for step in absolute.strip_prefix(part).into_iter().flatten() {
+        if step == ".." {
+            real.pop();
+        } else {
+            real.push(step)
+        }
+    }
+    real
+}
+
 /// A new file of a random name next to `path`, with the permissions of any new file; removed when it is dropped.
 fn temporary(path: &Path) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();

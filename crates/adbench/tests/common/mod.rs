@@ -14,13 +14,12 @@ pub(crate) fn save(path: &Path, image: impl Into<DynamicImage>) {
     image.into().save(path).unwrap();
 }
 
-/// A photo that differs from all before it in its last pixel.
+/// A photo of one color, which none before it had, in a JPEG, too.
 pub(crate) fn photo(side: u32) -> RgbImage {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let mut photo = RgbImage::from_pixel(side, side, Rgb([90, 120, 150]));
-    let [_, blue, green, red] = COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-    photo.put_pixel(side - 1, side - 1, Rgb([red, green, blue]));
-    photo
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let step = |n: u32| 20 + 8 * (n % 25) as u8;
+    RgbImage::from_pixel(side, side, Rgb([step(count), step(count / 25), 150]))
 }
 
 /// A mask with one pixel of this level, in column 1 and row 2.

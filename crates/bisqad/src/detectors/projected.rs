@@ -52,7 +52,7 @@ impl Detector for Projected {
     }
 
     fn predict(&self, image: ArrayView3<'_, f32>) -> Result<Prediction, Error> {
-        self.detector.predict(self.projection.apply(image)?.view())
+        self.detector.predict(self.projection.apply(image)?.view())?.checked(self.name())
     }
 
     fn normal_scores(&self) -> &[f64] {

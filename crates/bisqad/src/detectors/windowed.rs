@@ -50,7 +50,7 @@ impl Detector for Windowed {
     }
 
     fn predict(&self, image: ArrayView3<'_, f32>) -> Result<Prediction, Error> {
-        self.detector.predict(image)
+        self.detector.predict(image)?.checked(self.name())
     }
 
     fn normal_scores(&self) -> &[f64] {
