@@ -54,6 +54,14 @@ pub enum Error {
         /// Smallest side, px.
         minimum: usize,
     },
+    /// Photos are too small to learn a detector from.
+    #[error("the photos have {found} px a side, too few to train on: use photos of at least {minimum} px a side")]
+    TooSmallToTrain {
+        /// The smallest side among them, px.
+        found: usize,
+        /// Side that suffices, px.
+        minimum: usize,
+    },
     /// A photo has too many pixels to be worked on.
     #[error(
         "{}: the image is {found} as it is worked on, but at most {maximum} pixels are: cut it, or shrink it",

@@ -83,6 +83,9 @@ impl TrainingParams {
     }
 }
 
+/// Shorter side of photos, px, that gives a detector places enough to learn from.
+const ENOUGH: usize = 64;
+
 /// A detector with the quality estimator that weighted its training samples.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -101,7 +104,8 @@ pub struct TrainedModel {
 /// `source` is made from the same photos in the same order. The backbone is the embedded one; [`train_on`] takes any.
 ///
 /// # Errors
-/// [`Error::Parameter`], [`Error::Foreground`], [`Error::Defect`], [`Error::Quality`], [`Error::Detector`].
+/// [`Error::Parameter`], [`Error::TooSmallToTrain`], [`Error::Foreground`], [`Error::Defect`], [`Error::Quality`],
+/// [`Error::Detector`].
 pub fn train(
     photos: &[Array3<f32>],
     source: &PipelineSource<'_>,
@@ -130,6 +134,14 @@ pub fn train_on(
         warm_start(backbone.as_ref(), photos, source, params.warm_start, params.detector.seed())?;
     let method = ForwardDifference::default();
     let upper = OuterProblem { quality: &mut quality, method: &method, validation: &params.validation };
-    let fitted = fit(backbone, photos, source, upper, &params.detector, resume, observer)?;
+    let fitted = fit(backbone, photos, source, upper, &params.detector, resume, observer);
+    let side = photos.iter().map(|photo| photo.dim().0.min(photo.dim().1)).min().unwrap_or(0);
+    let fitted = match fitted {
+        // there are not enough places in them, however many photos there are
+        Err(bisqad::Error::Degenerate { .. }) if side < ENOUGH => {
+            return Err(Error::TooSmallToTrain { found: side, minimum: ENOUGH });
+        }
+        other => other?,
+    };
     Ok(TrainedModel { fitted, quality, warm_start: reached })
 }
