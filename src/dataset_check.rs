@@ -4,6 +4,7 @@ use std::path::Path;
 
 use adbench::dataset::{Dataset, DatasetError, Policy, Severity};
 use adbench::loaders::{Counts, Folder, Layout};
+use imgkit::file::escaped;
 
 use crate::error::Error;
 
@@ -103,6 +104,6 @@ pub fn check_dataset(
     };
     let categories: Vec<CategoryCheck> = names.iter().map(check).collect();
     let missing = published.iter().filter(|(name, _)| names.len() > 1 && !names.iter().any(|n| n == name));
-    let warnings = missing.map(|(name, _)| format!("{}: published category {name} is missing", root.display()));
+    let warnings = missing.map(|(name, _)| format!("{}: published category {name} is missing", escaped(root)));
     Ok(DatasetCheck { categories, warnings: warnings.collect() })
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use imgkit::Size;
+use imgkit::file::escaped;
 
 /// Failures of the composed pipeline.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +16,7 @@ pub enum Error {
     #[error(transparent)]
     Parameter(#[from] imgkit::ParameterError),
     /// A folder cannot be listed.
-    #[error("{}: cannot be listed ({source}): check the path", path.display())]
+    #[error("{}: cannot be listed ({source}): check the path", escaped(path))]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -23,7 +24,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A folder holds no photo.
-    #[error("{}: holds no photo{}: put PNG, JPEG, BMP or TIFF files there", path.display(), and_others(*not_read))]
+    #[error("{}: holds no photo{}: put PNG, JPEG, BMP or TIFF files there", escaped(path), and_others(*not_read))]
     NoPhotos {
         /// The folder.
         path: PathBuf,
@@ -39,13 +40,13 @@ pub enum Error {
         count: usize,
     },
     /// A folder holds no category of a dataset in the layout asked for.
-    #[error("{}: no category of this layout below; check root and layout", path.display())]
+    #[error("{}: no category of this layout below; check root and layout", escaped(path))]
     NoCategory {
         /// The folder.
         path: PathBuf,
     },
     /// A photo is too small for the network.
-    #[error("{}: the image is {found}, but at least {minimum} px a side are needed: use larger photos", path.display())]
+    #[error("{}: the image is {found}, but at least {minimum} px a side are needed: use larger photos", escaped(path))]
     TooSmall {
         /// The photo.
         path: PathBuf,
@@ -65,7 +66,7 @@ pub enum Error {
     /// A photo has too many pixels to be worked on.
     #[error(
         "{}: the image is {found} as it is worked on, but at most {maximum} pixels are: cut it, or shrink it",
-        path.display()
+        escaped(path)
     )]
     TooLarge {
         /// The photo.
@@ -92,7 +93,7 @@ pub enum Error {
         groups: usize,
     },
     /// An output cannot be written.
-    #[error("{}: cannot be written ({source}): choose another output folder", path.display())]
+    #[error("{}: cannot be written ({source}): choose another output folder", escaped(path))]
     Output {
         /// The file or folder.
         path: PathBuf,

@@ -17,7 +17,7 @@ fn texture(seed: u32, side: u32) -> RgbImage {
 /// A bright product on a dark table, with noise.
 fn product(seed: u32, side: u32) -> RgbImage {
     RgbImage::from_fn(side, side, |x, y| {
-        let noise = (x * 7919 ^ y * 104_729 ^ seed * 1_299_709).wrapping_mul(2_654_435_761) >> 28;
+        let noise = ((x * 7919) ^ (y * 104_729) ^ (seed * 1_299_709)).wrapping_mul(2_654_435_761) >> 28;
         let is_lit = (8 + seed % 3..24).contains(&x) && (8..24).contains(&y);
         Rgb([noise as u8 + if is_lit { 150 + 4 * (seed % 5) as u8 } else { 28 }; 3])
     })

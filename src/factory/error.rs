@@ -5,6 +5,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use imgkit::file::escaped;
+
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Failures of the dataset factory.
@@ -15,7 +17,7 @@ pub enum Error {
     #[error(transparent)]
     Parameter(#[from] imgkit::ParameterError),
     /// A folder of photos or masks does not exist.
-    #[error("{}: no such folder of {what}: check the path", path.display())]
+    #[error("{}: no such folder of {what}: check the path", escaped(path))]
     NoFolder {
         /// What it should hold.
         what: &'static str,
@@ -23,7 +25,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A folder holds several categories and none was named.
-    #[error("{}: holds several categories: name one with `category`{}", path.display(), list(known))]
+    #[error("{}: holds several categories: name one with `category`{}", escaped(path), list(known))]
     CategoryNeeded {
         /// The folder.
         path: PathBuf,
@@ -31,7 +33,7 @@ pub enum Error {
         known: Vec<String>,
     },
     /// A folder has no category of this name.
-    #[error("{}: no category `{category}`{}", path.display(), list(known))]
+    #[error("{}: no category `{category}`{}", escaped(path), list(known))]
     NoCategory {
         /// The folder.
         path: PathBuf,
@@ -65,7 +67,7 @@ pub enum Error {
         total: usize,
     },
     /// A folder was not written by `synth`.
-    #[error("{}: cannot be read ({source}): name a folder of `synth`", path.display())]
+    #[error("{}: cannot be read ({source}): name a folder of `synth`", escaped(path))]
     NoRun {
         /// The file that is missing.
         path: PathBuf,
@@ -73,7 +75,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A run's description cannot be understood.
-    #[error("{}: is not what `synth` writes ({source})", path.display())]
+    #[error("{}: is not what `synth` writes ({source})", escaped(path))]
     RunHeader {
         /// The file.
         path: PathBuf,
@@ -83,7 +85,7 @@ pub enum Error {
     /// The output folder holds another run.
     #[error(
         "{}: holds a run with other settings, photos or another version ({}): repeat those or choose another folder",
-        path.display(), changed.join("; ")
+        escaped(path), changed.join("; ")
     )]
     OtherRun {
         /// The run's description.
@@ -92,7 +94,7 @@ pub enum Error {
         changed: Vec<String>,
     },
     /// The output folder and an input folder lie in each other.
-    #[error("{}: outputs would mix with the inputs in {}: choose another output folder", out.display(), input.display())]
+    #[error("{}: outputs would mix with the inputs in {}: choose another output folder", escaped(out), escaped(input))]
     OutputInInput {
         /// The output folder.
         out: PathBuf,
@@ -100,13 +102,13 @@ pub enum Error {
         input: PathBuf,
     },
     /// A block is finished, and finished blocks were not to be kept.
-    #[error("{}: is finished already: `resume` keeps it, another folder starts afresh", path.display())]
+    #[error("{}: is finished already: `resume` keeps it, another folder starts afresh", escaped(path))]
     FinishedBlock {
         /// The block's manifest.
         path: PathBuf,
     },
     /// A manifest cannot be read or does not list its block's samples.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", escaped(path))]
     Manifest {
         /// The block's manifest.
         path: PathBuf,
@@ -114,7 +116,7 @@ pub enum Error {
         source: BoxError,
     },
     /// A run has no sample of this number.
-    #[error("{}: has no sample {index}{}", path.display(), reason_of(reason))]
+    #[error("{}: has no sample {index}{}", escaped(path), reason_of(reason))]
     NoSample {
         /// The block's manifest.
         path: PathBuf,
@@ -124,7 +126,7 @@ pub enum Error {
         reason: Option<String>,
     },
     /// An input file cannot be read.
-    #[error("{}: cannot be read ({source}): check the path", path.display())]
+    #[error("{}: cannot be read ({source}): check the path", escaped(path))]
     Input {
         /// The file.
         path: PathBuf,
@@ -140,7 +142,7 @@ pub enum Error {
         source: image::ImageError,
     },
     /// An output cannot be written.
-    #[error("{}: cannot be written ({source}): make room or choose another folder, then resume", path.display())]
+    #[error("{}: cannot be written ({source}): make room or choose another folder, then resume", escaped(path))]
     Output {
         /// The file or folder.
         path: PathBuf,

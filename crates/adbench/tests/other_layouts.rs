@@ -168,6 +168,17 @@ fn a_table_of_any_column_order_is_read() {
     assert!(matches!(Table::new(root.join("absent.csv")).index(Policy::Strict), Err(DatasetError::Io { .. })));
 }
 
+/// Found by fuzzing: a line break in a quoted name broke the line of its finding.
+#[test]
+fn names_with_line_breaks_are_escaped_in_findings() {
+    let temporary = TempDir::new().unwrap();
+    let root = temporary.path();
+    save(&root.join("a.png"), photo(8));
+    fs::write(root.join("list.csv"), "image,split,label,mask\na.png,train,0,\n\"b\nc.png\",test,1,\n").unwrap();
+    let finding = Table::new(root.join("list.csv")).index(Policy::Strict).unwrap_err().to_string();
+    assert!(finding.contains("b\\u{a}c.png"), "{finding}");
+}
+
 fn category() -> (TempDir, PathBuf) {
     let folder = TempDir::new().unwrap();
     let root = folder.path().join("widget");

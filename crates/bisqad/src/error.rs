@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use frozen_backbone::model_file::ModelFileError;
+use imgkit::file::escaped;
 use imgkit::{ParameterError, Size};
 
 /// Boxed cause of an error, of a type that is not part of the stable interface.
@@ -106,7 +107,7 @@ pub enum Error {
     #[error(
         "{} belongs to another run: it was saved with `{found}`, this run has `{expected}`; restore what changed, or \
          train from the start (without --resume)",
-        path.display()
+        escaped(path)
     )]
     OtherRun {
         /// The checkpoint.

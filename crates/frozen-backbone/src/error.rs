@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use imgkit::file::escaped;
 use imgkit::{ParameterError, Size};
 
 /// Every failure of this crate.
@@ -38,7 +39,7 @@ pub enum Error {
         column: usize,
     },
     /// A file of weights cannot be used.
-    #[error("weights {}: {source}", path.display())]
+    #[error("weights {}: {source}", escaped(path))]
     Weights {
         /// The file.
         path: PathBuf,

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use imgkit::file::{WriteError, write_atomic};
+use imgkit::file::{WriteError, escaped, write_atomic};
 use ndarray::{Array2, ArrayView2};
 use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
 
@@ -25,7 +25,7 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 #[non_exhaustive]
 pub enum ModelFileError {
     /// The file belongs to another model, backbone, run or version of the format.
-    #[error("{}: {field} is `{found}`, expected `{expected}`: it was saved by another model", path.display())]
+    #[error("{}: {field} is `{found}`, expected `{expected}`: it was saved by another model", escaped(path))]
     Mismatch {
         /// The file.
         path: PathBuf,
@@ -37,7 +37,7 @@ pub enum ModelFileError {
         expected: String,
     },
     /// The file cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
+    #[error("{} cannot be read: {source}", escaped(path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -45,7 +45,7 @@ pub enum ModelFileError {
         source: std::io::Error,
     },
     /// The file is not whole.
-    #[error("{} is damaged: {source}; make it again", path.display())]
+    #[error("{} is damaged: {source}; make it again", escaped(path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -53,13 +53,13 @@ pub enum ModelFileError {
         source: Cause,
     },
     /// The file stands for another one that Git LFS keeps.
-    #[error("{} is a Git LFS pointer, not the model itself: fetch it with `git lfs pull`", path.display())]
+    #[error("{} is a Git LFS pointer, not the model itself: fetch it with `git lfs pull`", escaped(path))]
     LfsPointer {
         /// The file.
         path: PathBuf,
     },
     /// A tensor holds NaN or an infinity.
-    #[error("{}: tensor `{tensor}` holds {value} at index {index}: the model is damaged, make it again", path.display())]
+    #[error("{}: tensor `{tensor}` holds {value} at index {index}: the model is damaged, make it again", escaped(path))]
     NotFinite {
         /// The file.
         path: PathBuf,
@@ -71,7 +71,7 @@ pub enum ModelFileError {
         value: f64,
     },
     /// A tensor holds a number that no model of this kind has.
-    #[error("{}: tensor `{tensor}` holds {value}, which must be {expected}: make the file again", path.display())]
+    #[error("{}: tensor `{tensor}` holds {value}, which must be {expected}: make the file again", escaped(path))]
     Range {
         /// The file.
         path: PathBuf,

@@ -30,7 +30,7 @@ pub fn escaped(path: impl AsRef<Path>) -> String {
 /// Failure to write a result file.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-#[error("{}: cannot be written ({source}); check that its folder exists and that you may write there", .path.display())]
+#[error("{}: cannot be written ({source}); check that its folder exists and that you may write there", escaped(path))]
 pub struct WriteError {
     /// The file asked for.
     pub path: PathBuf,

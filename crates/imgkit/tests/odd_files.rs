@@ -287,3 +287,22 @@ fn several_images_profiles_and_narrow_ranges_are_noted() {
     imgkit::image_io::tiff::write_map(&path, Array2::from_elem((4, 4), 200.0).view()).unwrap();
     assert!(matches!(notes(&path)[..], [Note::BeyondOne { .. }]));
 }
+
+/// Found by fuzzing: the decoder took the palette for whole and panicked.
+#[test]
+fn a_palette_that_is_cut_is_damage() {
+    let header = [3_u32.to_be_bytes().as_slice(), &1_u32.to_be_bytes(), &[4, 3, 0, 0, 0]].concat();
+    for (length, is_whole) in [(45, true), (46, false), (1, false)] {
+        let palette: Vec<u8> = (0..length).collect();
+        let rows = [0x78, 0x01, 0x01, 3, 0, 0xfc, 0xff, 0, 0x01, 0x20, 0, 37, 0, 34];
+        let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+        for (kind, data) in [(b"IHDR", &header[..]), (b"PLTE", &palette), (b"IDAT", &rows), (b"IEND", &[])] {
+            bytes.extend(png_chunk(kind, data));
+        }
+        match (decode_photo(&bytes, "torn.png"), is_whole) {
+            (Ok(photo), true) => assert_eq!(photo.dim(), (1, 3, 3)),
+            (Err(ReadError::Undecodable { .. }), false) => {}
+            (other, _) => panic!("{length}: {other:?}"),
+        }
+    }
+}

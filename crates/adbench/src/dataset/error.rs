@@ -7,6 +7,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use imgkit::file::escaped;
 use imgkit::image_io::ReadError;
 use thiserror::Error;
 
@@ -17,7 +18,7 @@ use super::finding::{Finding, Severity};
 #[non_exhaustive]
 pub enum DatasetError {
     /// A folder of the layout is missing.
-    #[error("{}: no such folder; {advice}", .path.display())]
+    #[error("{}: no such folder; {advice}", escaped(path))]
     MissingFolder {
         /// The folder looked for.
         path: PathBuf,
@@ -25,7 +26,7 @@ pub enum DatasetError {
         advice: String,
     },
     /// A folder that must hold images holds none.
-    #[error("{}: no image in the folder; {advice}", .path.display())]
+    #[error("{}: no image in the folder; {advice}", escaped(path))]
     EmptyFolder {
         /// The folder.
         path: PathBuf,
@@ -33,7 +34,7 @@ pub enum DatasetError {
         advice: String,
     },
     /// A root holds several categories and none was named.
-    #[error("{}: holds several categories; name one of {}", .path.display(), .categories.join(", "))]
+    #[error("{}: holds several categories; name one of {}", escaped(path), .categories.join(", "))]
     SeveralCategories {
         /// The root.
         path: PathBuf,
@@ -44,14 +45,14 @@ pub enum DatasetError {
     #[error(
         "{}: no known layout; MVTec AD needs <category>/train/good, BTAD <category>/train/ok, VisA split_csv or 1cls, \
          and a table is a CSV file",
-        .path.display()
+        escaped(path)
     )]
     UnknownLayout {
         /// The root.
         path: PathBuf,
     },
     /// The operating system refused to list a folder or to read a table.
-    #[error("{}: cannot be read ({source}); check the path and that you may read it", .path.display())]
+    #[error("{}: cannot be read ({source}); check the path and that you may read it", escaped(path))]
     Io {
         /// The folder or the table.
         path: PathBuf,
@@ -59,7 +60,7 @@ pub enum DatasetError {
         source: std::io::Error,
     },
     /// The header of a table is not CSV.
-    #[error("{}: the header cannot be read ({source}); save the table as CSV", .path.display())]
+    #[error("{}: the header cannot be read ({source}); save the table as CSV", escaped(path))]
     TableHeader {
         /// The table.
         path: PathBuf,
@@ -67,7 +68,7 @@ pub enum DatasetError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A table lacks a column.
-    #[error("{}: no column {column}; the header must be image,split,label,mask", .path.display())]
+    #[error("{}: no column {column}; the header must be image,split,label,mask", escaped(path))]
     MissingColumn {
         /// The table.
         path: PathBuf,
@@ -75,7 +76,7 @@ pub enum DatasetError {
         column: &'static str,
     },
     /// A table has no line for the category, or none at all.
-    #[error("{}: no line{}; list the images", .path.display(), of_category(.category.as_deref()))]
+    #[error("{}: no line{}; list the images", escaped(path), of_category(.category.as_deref()))]
     EmptyTable {
         /// The table.
         path: PathBuf,
@@ -83,7 +84,7 @@ pub enum DatasetError {
         category: Option<String>,
     },
     /// An anomalous image has no mask.
-    #[error("{}: no mask of its defect; use image figures only, or add the mask", .image.display())]
+    #[error("{}: no mask of its defect; use image figures only, or add the mask", escaped(image))]
     NoMask {
         /// The image.
         image: PathBuf,
@@ -128,7 +129,7 @@ impl fmt::Display for FindingList {
         write!(
             f,
             "{}: {errors} errors and {warnings} warnings; mend them, or leave these samples out",
-            self.root.display()
+            escaped(&self.root)
         )?;
         self.findings.iter().try_for_each(|finding| write!(f, "\n  {finding}"))
     }

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use imgkit::file::escaped;
 use thiserror::Error;
 
 use imgkit::Size;
@@ -24,7 +25,7 @@ pub enum Severity {
 #[non_exhaustive]
 pub enum Finding {
     /// An anomalous image has no mask.
-    #[error("{}: no mask{}; add the mask or remove the image", .image.display(), looked_for(.expected))]
+    #[error("{}: no mask{}; add the mask or remove the image", escaped(image), looked_for(.expected))]
     MissingMask {
         /// The image.
         image: PathBuf,
@@ -32,9 +33,7 @@ pub enum Finding {
         expected: Vec<PathBuf>,
     },
     /// Warning: a whole folder of masks is missing or empty. The images count without masks.
-    #[error(
-        "{}: no masks there, for {images} anomalous images; they take no part in pixel figures", .folder.display()
-    )]
+    #[error("{}: no masks there, for {images} anomalous images; they take no part in pixel figures", escaped(folder))]
     MissingMaskFolder {
         /// The folder looked for.
         folder: PathBuf,
@@ -42,7 +41,7 @@ pub enum Finding {
         images: usize,
     },
     /// A mask has no image.
-    #[error("{}: a mask without an image; add the image or remove the mask", .mask.display())]
+    #[error("{}: a mask without an image; add the image or remove the mask", escaped(mask))]
     OrphanMask {
         /// The mask.
         mask: PathBuf,
@@ -50,7 +49,8 @@ pub enum Finding {
     /// Two files claim the same stem, so that it is unclear which mask belongs to which image.
     #[error(
         "{} and {}: same stem, so that image and mask cannot be paired; rename or remove one",
-        .first.display(), .second.display()
+        escaped(first),
+        escaped(second)
     )]
     AmbiguousStem {
         /// One file.
@@ -62,7 +62,8 @@ pub enum Finding {
     #[error(
         "{}: mask of {mask_size} for an image of {image_size} (height x width, {}); export the mask at the image's \
          size",
-        .mask.display(), .image.display()
+        escaped(mask),
+        escaped(image)
     )]
     SizeMismatch {
         /// The image.
@@ -75,10 +76,7 @@ pub enum Finding {
         mask_size: Size,
     },
     /// An anomalous image's mask marks nothing.
-    #[error(
-        "{}: mask of an anomalous image marks no pixel; correct the mask or move the image to good",
-        .mask.display()
-    )]
+    #[error("{}: mask of an anomalous image marks no pixel; correct the mask or move the image to good", escaped(mask))]
     EmptyMaskForAnomalous {
         /// The image.
         image: PathBuf,
@@ -88,7 +86,7 @@ pub enum Finding {
     /// A good image's mask marks something.
     #[error(
         "{}: mask of a good image marks {pixels} pixels; empty the mask or move the image to its defect kind",
-        .mask.display()
+        escaped(mask)
     )]
     NonEmptyMaskForNormal {
         /// The image.
@@ -99,7 +97,7 @@ pub enum Finding {
         pixels: usize,
     },
     /// A file cannot be decoded.
-    #[error("{}: cannot be decoded ({reason}); restore the file", .path.display())]
+    #[error("{}: cannot be decoded ({reason}); restore the file", escaped(path))]
     Undecodable {
         /// The file.
         path: PathBuf,
@@ -109,7 +107,7 @@ pub enum Finding {
     /// A file's format or pixels are of an unsupported type.
     #[error(
         "{}: not supported ({pixel}): save as gray or RGB of 8 or 16 bits in PNG or TIFF, or as floats in TIFF",
-        .path.display()
+        escaped(path)
     )]
     UnsupportedPixel {
         /// The file.
@@ -118,7 +116,7 @@ pub enum Finding {
         pixel: String,
     },
     /// The training split of a one-class dataset holds anomalous images.
-    #[error("{}: {images} anomalous images in the training split; move them to test", .path.display())]
+    #[error("{}: {images} anomalous images in the training split; move them to test", escaped(path))]
     AnomalyInTrain {
         /// The folder or the table.
         path: PathBuf,
@@ -126,7 +124,7 @@ pub enum Finding {
         images: usize,
     },
     /// A path leads out of the dataset's root: absolute, with `..`, or by a symbolic link.
-    #[error("{}: leads out of the dataset ({}); copy the file into it", .path.display(), .target.display())]
+    #[error("{}: leads out of the dataset ({}); copy the file into it", escaped(path), escaped(target))]
     PathEscapesRoot {
         /// The path as the dataset gives it.
         path: PathBuf,
@@ -134,7 +132,7 @@ pub enum Finding {
         target: PathBuf,
     },
     /// A table names an image that is not there.
-    #[error("{} line {line}: no image {}; add the image or remove the line", .table.display(), .image.display())]
+    #[error("{} line {line}: no image {}; add the image or remove the line", escaped(table), escaped(image))]
     MissingImage {
         /// The table.
         table: PathBuf,
@@ -144,7 +142,7 @@ pub enum Finding {
         image: PathBuf,
     },
     /// A line of a table cannot be understood.
-    #[error("{} line {line}: {reason}", .table.display())]
+    #[error("{} line {line}: {reason}", escaped(table))]
     BadRow {
         /// The table.
         table: PathBuf,
@@ -154,7 +152,7 @@ pub enum Finding {
         reason: String,
     },
     /// A table names an image twice, perhaps in both splits.
-    #[error("{} lines {first} and {second}: the same image {}; remove one line", .table.display(), .image.display())]
+    #[error("{} lines {first} and {second}: the same image {}; remove one line", escaped(table), escaped(image))]
     DuplicateImage {
         /// The table.
         table: PathBuf,
@@ -181,7 +179,7 @@ pub enum Finding {
         published: usize,
     },
     /// Warning: a folder among those of the images holds none, such as a file server's own.
-    #[error("{}: no image in the folder; passed over", .folder.display())]
+    #[error("{}: no image in the folder; passed over", escaped(folder))]
     EmptyFolder {
         /// The folder.
         folder: PathBuf,
@@ -189,7 +187,8 @@ pub enum Finding {
     /// Warning: two images with other splits or labels show the same, pixel by pixel.
     #[error(
         "{} ({first_role}) and {} ({second_role}): the same image; remove it from one of them",
-        .first.display(), .second.display()
+        escaped(first),
+        escaped(second)
     )]
     SharedImage {
         /// One image.
@@ -202,7 +201,7 @@ pub enum Finding {
         second_role: &'static str,
     },
     /// Warning: a mask holds gray levels, so that the threshold matters.
-    #[error("{}: mask holds {pixels} pixels neither black nor white; check the threshold", .mask.display())]
+    #[error("{}: mask holds {pixels} pixels neither black nor white; check the threshold", escaped(mask))]
     GrayMask {
         /// The mask.
         mask: PathBuf,
@@ -210,7 +209,7 @@ pub enum Finding {
         pixels: usize,
     },
     /// A file looks like an image and is not read: of another format, a dangling link, a pipe.
-    #[error("{}: not read ({reason})", .path.display())]
+    #[error("{}: not read ({reason})", escaped(path))]
     NotRead {
         /// The file.
         path: PathBuf,
@@ -218,13 +217,13 @@ pub enum Finding {
         reason: String,
     },
     /// Warning: a file among the images is no image and was ignored.
-    #[error("{}: no image by its ending; ignored", .path.display())]
+    #[error("{}: no image by its ending; ignored", escaped(path))]
     IgnoredFile {
         /// The file.
         path: PathBuf,
     },
     /// Warning: a mask marks every pixel.
-    #[error("{}: mask marks the whole image; check that it is no photo and not all of one color", .mask.display())]
+    #[error("{}: mask marks the whole image; check that it is no photo and not all of one color", escaped(mask))]
     FullMask {
         /// The mask.
         mask: PathBuf,
@@ -232,14 +231,14 @@ pub enum Finding {
     /// Warning: a mask marks every pixel of the image's border, and not the whole image.
     #[error(
         "{}: mask marks the whole border of the image; check that no frame was drawn, nor black and white exchanged",
-        .mask.display()
+        escaped(mask)
     )]
     FrameMask {
         /// The mask.
         mask: PathBuf,
     },
     /// Warning: an image was read, and is odd.
-    #[error("{}: {note}", .path.display())]
+    #[error("{}: {note}", escaped(path))]
     Oddity {
         /// The image.
         path: PathBuf,
@@ -249,7 +248,7 @@ pub enum Finding {
 }
 
 fn looked_for(expected: &[PathBuf]) -> String {
-    let paths: Vec<String> = expected.iter().map(|path| path.display().to_string()).collect();
+    let paths: Vec<String> = expected.iter().map(escaped).collect();
     if paths.is_empty() { String::new() } else { format!(" {}", paths.join(" or ")) }
 }
 

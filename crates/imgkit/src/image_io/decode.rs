@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 
 use super::error::{ReadError, UnsupportedPixel};
@@ -113,7 +114,7 @@ pub fn read_size(path: impl AsRef<Path>) -> Result<Size, ReadError> {
 /// As [`decode_photo`], as far as the header tells.
 pub fn decode_size(bytes: &[u8], name: impl AsRef<Path>) -> Result<Size, ReadError> {
     let name = name.as_ref();
-    let header = if is_tiff(bytes) { tiff_header(bytes, name) } else { raster_header(bytes, name) }?;
+    let header = guarded(name, || if is_tiff(bytes) { tiff_header(bytes, name) } else { raster_header(bytes, name) })?;
     Ok(header.orientation.size(header.size))
 }
 
@@ -132,10 +133,17 @@ pub fn read_bytes(path: impl AsRef<Path>) -> Result<Vec<u8>, ReadError> {
 
 /// Decodes and turns upright.
 pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Stored, ReadError> {
-    let stored = if is_tiff(bytes) { tiff_photo(bytes, path) } else { raster_photo(bytes, path) }?;
+    let stored = guarded(path, || if is_tiff(bytes) { tiff_photo(bytes, path) } else { raster_photo(bytes, path) })?;
     let orientation = stored.header.orientation;
     let turn = |photo| orientation.turn(photo);
     Ok(Stored { photo: turn(stored.photo), alpha: stored.alpha.map(turn), header: stored.header })
+}
+
+/// Runs a decoder of another crate: should it panic on a file, that file cannot be decoded, and others go on.
+fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T, ReadError>) -> Result<T, ReadError> {
+    // nothing that the decoder may have left half done is used afterwards
+    std::panic::catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err(ReadError::undecodable(path, "its decoder panicked")))
 }
 
 /// Whether a file starts as TIFF files do, the large kind included.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::Size;
+use crate::file::escaped;
 
 /// Failure to read an image file. Every message is one line: the path, what is wrong, what to do.
 ///
@@ -15,7 +16,7 @@ use crate::Size;
 #[non_exhaustive]
 pub enum ReadError {
     /// There is no file at the path.
-    #[error("{}: no such file; check the path", .path.display())]
+    #[error("{}: no such file; check the path", escaped(path))]
     Missing {
         /// The file asked for.
         path: PathBuf,
@@ -23,7 +24,7 @@ pub enum ReadError {
     /// The operating system refused to read the path.
     #[error(
         "{}: cannot be read ({}); check that it is a file and that you may read it",
-        .path.display(), one_line(.source)
+        escaped(path), one_line(.source)
     )]
     Io {
         /// The file asked for.
@@ -34,7 +35,7 @@ pub enum ReadError {
     /// The content is not a whole PNG, JPEG, BMP or TIFF image.
     #[error(
         "{}: cannot be decoded ({}); restore the file or save it again as PNG, JPEG, BMP or TIFF",
-        .path.display(), one_line(.source)
+        escaped(path), one_line(.source)
     )]
     Undecodable {
         /// The file asked for.
@@ -45,7 +46,7 @@ pub enum ReadError {
     /// The image has more pixels than are read.
     #[error(
         "{}: {size} (height x width), but at most {maximum} pixels are read; cut or shrink the image",
-        .path.display()
+        escaped(path)
     )]
     TooLarge {
         /// The file asked for.
@@ -57,7 +58,7 @@ pub enum ReadError {
     },
     /// The file may be whole, but its kind is not read: another format, or pixels that are neither gray nor RGB of 8 or
     /// 16 bits or floats.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}: {source}", escaped(path))]
     UnsupportedPixel {
         /// The file asked for.
         path: PathBuf,

@@ -47,6 +47,9 @@ fn open<'a>(bytes: &'a [u8], path: &Path) -> Result<(impl ImageDecoder + 'a, Hea
     let (width, height) = decoder.dimensions();
     let size = Size { height: height as usize, width: width as usize };
     let chunks = if format == ImageFormat::Png { PngChunks::of(bytes) } else { PngChunks::default() };
+    if chunks.has_torn_palette {
+        return Err(ReadError::undecodable(path, "the length of its palette is no multiple of three"));
+    }
     let orientation = match chunks.orientation {
         Some(orientation) => orientation,
         None => decoder.orientation().map_err(fail)?,
@@ -66,6 +69,8 @@ fn open<'a>(bytes: &'a [u8], path: &Path) -> Result<(impl ImageDecoder + 'a, Hea
 struct PngChunks {
     frames: usize,
     orientation: Option<Exif>,
+    /// The decoder panics on it.
+    has_torn_palette: bool,
 }
 
 impl PngChunks {
@@ -77,6 +82,7 @@ impl PngChunks {
             let Some(data) = rest.get(8..8_usize.saturating_add(length)) else { break };
             match &head[4..] {
                 b"acTL" => found.frames = data.first_chunk().map_or(0, |n| u32::from_be_bytes(*n) as usize),
+                b"PLTE" => found.has_torn_palette |= !length.is_multiple_of(3),
                 b"eXIf" => found.orientation = Exif::from_exif_chunk(data),
                 _ => {}
             }
