@@ -101,6 +101,9 @@ impl Nucleation {
             Interaction::Thomas { pits_per_cluster, spread } => {
                 let offspring = at_most_pits(pits_per_cluster).max(1e-3);
                 for _ in 0..poisson((mean / offspring).min(MOST_PITS), rng) {
+                    if sites.len() as f64 >= 2.0 * MOST_PITS {
+                        break; // several large clusters where one was expected
+                    }
                     let parent = place(rng);
                     for _ in 0..poisson(offspring, rng) {
                         sites.push(near(domain, parent, spread * scale, rng));
