@@ -71,7 +71,8 @@ pub struct Verification {
     pub missing: Findings,
     /// Files with other content, and what stands in a file's place without being a regular file.
     pub differing: Findings,
-    /// Files, links and others under names that the run does not have. Temporary files, which start with a dot, do not count.
+    /// Files, links and others under names that the run does not have. Temporary files, which start with a dot, do not
+    /// count.
     pub unknown: Findings,
 }
 

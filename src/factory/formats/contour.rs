@@ -231,8 +231,8 @@ fn wrong(polygons: &[Polygon], mask: ArrayView2<'_, bool>) -> usize {
     mask.iter().zip(&redraw(polygons, mask.dim())).filter(|(a, b)| a != b).count()
 }
 
-/// Draws polygons as OpenCV's `fillPoly` does: corners cut to whole pixels, filled by the even-odd rule between crossings
-/// rounded to the nearest pixel, boundaries included.
+/// Draws polygons as OpenCV's `fillPoly` does: corners cut to whole pixels, filled by the even-odd rule between
+/// crossings rounded to the nearest pixel, boundaries included.
 fn redraw(polygons: &[Polygon], (h, w): (usize, usize)) -> ndarray::Array2<bool> {
     let mut drawn = ndarray::Array2::from_elem((h, w), false);
     for polygon in polygons {

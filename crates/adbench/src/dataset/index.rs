@@ -116,8 +116,8 @@ impl Dataset {
         Ok(self)
     }
 
-    /// Decodes every image and mask, in parallel, and checks sizes, whether masks fit their labels, and whether an image
-    /// is in both splits or under both labels.
+    /// Decodes every image and mask, in parallel, and checks sizes, whether masks fit their labels, and whether an
+    /// image is in both splits or under both labels.
     ///
     /// # Errors
     /// [`DatasetError::Findings`], listing everything found, when the policy is strict and any finding is an error.
@@ -159,8 +159,8 @@ struct Content {
     role: &'static str,
 }
 
-/// The findings of a split, in the order of its samples, the ids of the samples that cannot be used, and the contents of
-/// its images.
+/// The findings of a split, in the order of its samples, the ids of the samples that cannot be used, and the contents
+/// of its images.
 fn check<S: SplitName + Sync>(
     split: &Split<S>,
     done: &(impl Fn(&Sample) + Sync),

@@ -111,8 +111,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Mean over the defect kinds of a figure, such as `|row| row.image_auroc.map(|figure| figure.value)`; `None` when a
-    /// kind lacks it.
+    /// Mean over the defect kinds of a figure, such as `|row| row.image_auroc.map(|figure| figure.value)`; `None` when
+    /// a kind lacks it.
     #[must_use]
     pub fn mean_of_kinds(&self, figure: impl Fn(&Row) -> Option<f64>) -> Option<f64> {
         mean(self.kinds.iter().map(figure))

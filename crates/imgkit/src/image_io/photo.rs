@@ -9,7 +9,8 @@ use super::error::UnsupportedPixel;
 use crate::level::{Window, from_u8, from_u16};
 use crate::{ParameterError, ensure};
 
-/// An image as stored, turned upright: height x width x channels, one channel (gray) or three (RGB), 8 or 16 bits or floats.
+/// An image as stored, turned upright: height x width x channels, one channel (gray) or three (RGB), 8 or 16 bits or
+/// floats.
 ///
 /// Alpha is dropped: color values stay as the file holds them, neither multiplied by alpha nor laid over a background.
 /// Palettes are expanded to RGB, and gray of fewer than 8 bits is scaled to 0..=255.
