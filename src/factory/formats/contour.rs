@@ -3,23 +3,25 @@
 //! Trainers cut the corners' coordinates to whole pixels and fill with the boundary included. So a corner lies on the
 //! edge of a pixel of the mask, a little to the inside: cut, it is that pixel.
 
-use ndarray::ArrayView2;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use ndarray::{Array2, ArrayView2};
 
 /// Distance of corners from the pixel's edge, px: more than the rounding of a label's decimals.
 const INSET: f64 = 0.05;
 
-/// Largest distances, px, by which a polygon may leave the outline to do with fewer corners: the first that is good
-/// enough is taken.
-const TOLERANCES: [f64; 7] = [1.5, 1.0, 0.75, 0.6, 0.5, 0.4, 0.25];
-
-/// The distance, px, at which corners on a straight line are left out and no others.
-const STRAIGHT: f64 = 1e-9;
-
 /// Share of the mask's pixels that may be redrawn wrongly to do with fewer corners, less [`SPARE`].
-const WRONG: f64 = 0.025;
+const WRONG: f64 = 0.043;
 
 /// Pixels by which trainers' drawing may differ from ours.
 const SPARE: f64 = 3.0;
+
+/// Parts of that share that are tried, until what is redrawn keeps it.
+const SHARES: [f64; 6] = [1.0, 0.75, 0.5, 0.3, 0.15, 0.0];
+
+/// Largest hole that may be filled to do with fewer corners, px.
+const SMALL: usize = 8;
 
 /// A polygon as corners (x, y) in px.
 pub(super) type Polygon = Vec<(f64, f64)>;
@@ -27,12 +29,57 @@ pub(super) type Polygon = Vec<(f64, f64)>;
 /// The outline of every 8-connected part with its holes, each hole joined to the outline by a cut that is gone there
 /// and back.
 pub(super) fn outlines(mask: ArrayView2<'_, bool>) -> Vec<Polygon> {
-    let rings = Rings::trace(mask);
-    let whole = rings.polygons();
-    let within = |tolerance: f64| -> Vec<Polygon> { whole.iter().map(|ring| simplify(ring, tolerance)).collect() };
     let area = mask.iter().filter(|m| **m).count() as f64;
-    let mut simple = TOLERANCES.iter().map(|tolerance| within(*tolerance));
-    simple.find(|p| wrong(p, mask) as f64 <= WRONG * area - SPARE).unwrap_or_else(|| within(STRAIGHT))
+    let allowed = (WRONG * area - SPARE).max(0.0);
+    let simple = SHARES.iter().map(|share| {
+        let (filled, used) = fill_small_holes(mask, 0.5 * share * allowed);
+        simplify(&Rings::trace(filled.view()).polygons(), share * allowed - used)
+    });
+    let mut last = Vec::new();
+    for polygons in simple {
+        if wrong(&polygons, mask) as f64 <= allowed {
+            return polygons;
+        }
+        last = polygons;
+    }
+    last
+}
+
+/// Fills holes from the smallest on, of at most `allowed` pixels in all; returns how many pixels it filled.
+fn fill_small_holes(mask: ArrayView2<'_, bool>, allowed: f64) -> (Array2<bool>, f64) {
+    let (h, w) = mask.dim();
+    let mut seen = mask.to_owned();
+    let mut holes: Vec<Vec<(usize, usize)>> = Vec::new();
+    for (start, _) in mask.indexed_iter().filter(|(_, m)| !**m) {
+        let (mut hole, mut at, mut is_open) = (vec![start], 0, false);
+        if std::mem::replace(&mut seen[start], true) {
+            continue;
+        }
+        while let Some(&(y, x)) = hole.get(at) {
+            at += 1;
+            is_open |= y == 0 || x == 0 || y + 1 == h || x + 1 == w;
+            for (dx, dy) in STEPS {
+                let next = (y.wrapping_add_signed(dy), x.wrapping_add_signed(dx));
+                if seen.get(next) == Some(&false) {
+                    seen[next] = true;
+                    hole.push(next);
+                }
+            }
+        }
+        if !is_open && hole.len() <= SMALL {
+            holes.push(hole);
+        }
+    }
+    holes.sort_by_key(Vec::len);
+    let (mut filled, mut used) = (mask.to_owned(), 0.0);
+    for hole in holes {
+        if used + hole.len() as f64 > allowed {
+            break;
+        }
+        used += hole.len() as f64;
+        hole.into_iter().for_each(|place| filled[place] = true);
+    }
+    (filled, used)
 }
 
 /// One polygon of several, joined one after the other where they come nearest.
@@ -193,37 +240,79 @@ fn walk(edges: &mut [u8], columns: usize, start: usize, first: usize, mut visit:
     }
 }
 
-/// Leaves out corners that are within `tolerance` of the line between those that stay (Douglas and Peucker).
-fn simplify(ring: &[Node], tolerance: f64) -> Polygon {
-    let n = ring.len();
-    let mut keep: Vec<bool> = ring.iter().map(|node| node.fixed).collect();
-    let distance = |a: &Node, b: &Node| (a.x - b.x).hypot(a.y - b.y);
-    let first = keep.iter().position(|kept| *kept).unwrap_or(0);
-    let far = (0..n).max_by(|&a, &b| distance(&ring[first], &ring[a]).total_cmp(&distance(&ring[first], &ring[b])));
-    keep[first] = true;
-    keep[far.unwrap_or(0)] = true;
-    let mut stays: Vec<usize> = (first..first + n).filter(|i| keep[i % n]).collect();
-    stays.push(first + n);
-    let mut spans: Vec<(usize, usize)> = stays.windows(2).map(|pair| (pair[0], pair[1])).collect();
-    while let Some((from, to)) = spans.pop() {
-        let (a, b) = (&ring[from % n], &ring[to % n]);
-        let length = distance(a, b);
-        let off = |node: &Node| {
-            if length == 0.0 {
-                distance(a, node)
-            } else {
-                ((b.x - a.x) * (node.y - a.y) - (b.y - a.y) * (node.x - a.x)).abs() / length
-            }
-        };
-        let farthest = (from + 1..to).map(|i| (off(&ring[i % n]), i)).max_by(|a, b| a.0.total_cmp(&b.0));
-        if let Some((_, middle)) = farthest.filter(|(off, _)| *off > tolerance) {
-            keep[middle % n] = true;
-            spans.extend([(from, middle), (middle, to)]);
+/// Twice the area of a triangle, which is what leaving out its second corner changes.
+fn doubled_triangle(a: &Node, b: &Node, c: &Node) -> f64 {
+    ((b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x)).abs()
+}
+
+/// Leaves out the corners whose triangles with their neighbors are smallest, of `area` in all (Visvalingam and Whyatt).
+/// Corners on a straight line are always left out.
+fn simplify(rings: &[Vec<Node>], area: f64) -> Vec<Polygon> {
+    let mut rings: Vec<Thinned<'_>> = rings.iter().map(|ring| Thinned::new(ring)).collect();
+    // the least triangle first; one that has changed since it was put here is out of date
+    let mut queue = BinaryHeap::new();
+    let key = |doubled: f64| Reverse((doubled * 1e6).round() as u64);
+    for (k, ring) in rings.iter().enumerate() {
+        queue.extend((0..ring.nodes.len()).filter_map(|i| Some((key(ring.cost(i)?), k, i))));
+    }
+    let mut left = 2.0 * area.max(0.0) * 1e6;
+    while let Some((cost, k, i)) = queue.pop() {
+        if rings[k].cost(i).map(key) != Some(cost) {
+            continue;
+        }
+        if cost.0 as f64 > left {
+            break;
+        }
+        left -= cost.0 as f64;
+        for neighbor in rings[k].leave_out(i) {
+            queue.extend(rings[k].cost(neighbor).map(|doubled| (key(doubled), k, neighbor)));
         }
     }
-    let corners: Polygon =
-        ring.iter().zip(&keep).filter(|(_, kept)| **kept).map(|(node, _)| (node.x, node.y)).collect();
-    if corners.len() < 3 { ring.iter().map(|node| (node.x, node.y)).collect() } else { corners }
+    rings.iter().map(Thinned::corners).collect()
+}
+
+/// A ring of which corners are left out.
+struct Thinned<'a> {
+    nodes: &'a [Node],
+    /// Neighbors before and behind; `None` for a corner that was left out.
+    links: Vec<Option<(usize, usize)>>,
+    kept: usize,
+}
+
+impl<'a> Thinned<'a> {
+    fn new(nodes: &'a [Node]) -> Self {
+        let n = nodes.len();
+        Self { nodes, links: (0..n).map(|i| Some(((i + n - 1) % n, (i + 1) % n))).collect(), kept: n }
+    }
+
+    /// Twice the area that leaving out a corner changes; `None` where it must stay or is gone.
+    fn cost(&self, i: usize) -> Option<f64> {
+        let (before, behind) = self.links[i]?;
+        let may_go = self.kept > 3 && !self.nodes[i].fixed;
+        may_go.then(|| doubled_triangle(&self.nodes[before], &self.nodes[i], &self.nodes[behind]))
+    }
+
+    /// Leaves out a corner; returns its neighbors.
+    fn leave_out(&mut self, i: usize) -> Vec<usize> {
+        let Some((before, behind)) = self.links[i].take() else { return Vec::new() };
+        self.kept -= 1;
+        if let Some(link) = &mut self.links[before] {
+            link.1 = behind;
+        }
+        if let Some(link) = &mut self.links[behind] {
+            link.0 = before;
+        }
+        vec![before, behind]
+    }
+
+    fn corners(&self) -> Polygon {
+        self.nodes
+            .iter()
+            .zip(&self.links)
+            .filter(|(_, link)| link.is_some())
+            .map(|(node, _)| (node.x, node.y))
+            .collect()
+    }
 }
 
 /// Number of pixels that differ between a mask and polygons that are drawn as trainers draw them.
@@ -233,8 +322,8 @@ fn wrong(polygons: &[Polygon], mask: ArrayView2<'_, bool>) -> usize {
 
 /// Draws polygons as OpenCV's `fillPoly` does: corners cut to whole pixels, filled by the even-odd rule between
 /// crossings rounded to the nearest pixel, boundaries included.
-fn redraw(polygons: &[Polygon], (h, w): (usize, usize)) -> ndarray::Array2<bool> {
-    let mut drawn = ndarray::Array2::from_elem((h, w), false);
+fn redraw(polygons: &[Polygon], (h, w): (usize, usize)) -> Array2<bool> {
+    let mut drawn = Array2::from_elem((h, w), false);
     for polygon in polygons {
         let corners: Vec<(i64, i64)> = polygon.iter().map(|(x, y)| (*x as i64, *y as i64)).collect();
         let edges = || corners.iter().copied().zip(corners.iter().copied().cycle().skip(1));
@@ -270,7 +359,6 @@ fn redraw(polygons: &[Polygon], (h, w): (usize, usize)) -> ndarray::Array2<bool>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::Array2;
 
     fn noise(seed: u32, (h, w): (usize, usize), density: u32) -> Array2<bool> {
         let mut state = seed;
@@ -285,8 +373,7 @@ mod tests {
         for density in [40, 128, 200, 250] {
             for seed in 0..20 {
                 let mask = noise(seed, (13, 17), density);
-                let exact: Vec<Polygon> =
-                    Rings::trace(mask.view()).polygons().iter().map(|ring| simplify(ring, STRAIGHT)).collect();
+                let exact = simplify(&Rings::trace(mask.view()).polygons(), 0.0);
                 assert_eq!(redraw(&exact, mask.dim()), mask, "{density} {seed}");
                 // cut to six decimals of the picture's size, as labels hold them
                 let cut = |v: f64, n: usize| (v / n as f64 * 1e6).round() / 1e6 * n as f64;
@@ -307,7 +394,7 @@ mod tests {
         let crack = Array2::from_shape_fn((288, 288), |(y, x)| (x as f64 * 0.37 + 40.0 - y as f64).abs() < 1.0);
         for (mask, times) in [(ring, 2), (crack, 1)] {
             let polygons = outlines(mask.view());
-            assert!(wrong(&polygons, mask.view()) * 40 <= mask.iter().filter(|m| **m).count());
+            assert!(wrong(&polygons, mask.view()) * 23 <= mask.iter().filter(|m| **m).count());
             let exact = Rings::trace(mask.view()).polygons();
             let count = |of: &[usize]| of.iter().sum::<usize>();
             let (few, all): (Vec<_>, Vec<_>) =
