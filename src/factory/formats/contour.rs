@@ -277,18 +277,25 @@ struct Thinned<'a> {
     /// Neighbors before and behind; `None` for a corner that was left out.
     links: Vec<Option<(usize, usize)>>,
     kept: usize,
+    /// The outermost corners, which stay: boxes are drawn around them.
+    outermost: [usize; 4],
 }
 
 impl<'a> Thinned<'a> {
     fn new(nodes: &'a [Node]) -> Self {
         let n = nodes.len();
-        Self { nodes, links: (0..n).map(|i| Some(((i + n - 1) % n, (i + 1) % n))).collect(), kept: n }
+        let first = |by: &dyn Fn(&Node) -> f64| {
+            let least = (0..n).min_by(|&a, &b| by(&nodes[a]).total_cmp(&by(&nodes[b])));
+            least.unwrap_or(0)
+        };
+        let outermost = [first(&|p| p.x), first(&|p| p.y), first(&|p| -p.x), first(&|p| -p.y)];
+        Self { nodes, links: (0..n).map(|i| Some(((i + n - 1) % n, (i + 1) % n))).collect(), kept: n, outermost }
     }
 
     /// Twice the area that leaving out a corner changes; `None` where it must stay or is gone.
     fn cost(&self, i: usize) -> Option<f64> {
         let (before, behind) = self.links[i]?;
-        let may_go = self.kept > 3 && !self.nodes[i].fixed;
+        let may_go = self.kept > 3 && !self.nodes[i].fixed && !self.outermost.contains(&i);
         may_go.then(|| doubled_triangle(&self.nodes[before], &self.nodes[i], &self.nodes[behind]))
     }
 
