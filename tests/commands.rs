@@ -6,23 +6,8 @@ mod factory_common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use factory_common::{json, maphc2f, photos, run};
-use image::{GrayImage, Luma, Rgb, RgbImage};
-
-fn texture(seed: u32) -> RgbImage {
-    RgbImage::from_fn(64, 64, |x, y| Rgb([90 + ((x * 7 + y * 13 + seed * 5) % 40) as u8; 3]))
-}
-
-/// A texture with a bright square.
-fn damaged(seed: u32) -> RgbImage {
-    let mut image = texture(seed);
-    for (x, y, pixel) in image.enumerate_pixels_mut() {
-        if (20..36).contains(&x) && (28..44).contains(&y) {
-            *pixel = Rgb([250; 3]);
-        }
-    }
-    image
-}
+use factory_common::{damaged, json, maphc2f, photos, run, texture};
+use image::{GrayImage, Luma};
 
 /// A category with eight good photos, three good test images and two with a defect.
 fn category(folder: &Path) -> PathBuf {

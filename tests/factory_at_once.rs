@@ -4,6 +4,7 @@
 
 mod factory_common;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -23,6 +24,17 @@ fn assert_whole(out: &Path) {
     assert_eq!(temporaries(out), [""; 0]);
 }
 
+/// Waits for processes that write to one folder: all succeed, and it holds `expected`. Then it is removed.
+fn all_make(children: Vec<Child>, out: &Path, expected: &BTreeMap<String, (usize, u64)>) {
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    assert_eq!(tree(out), *expected);
+    assert_whole(out);
+    fs::remove_dir_all(out).unwrap();
+}
+
 #[test]
 fn eight_processes_at_once_two_or_three_on_a_shard_make_the_single_run() {
     let folder = tempfile::tempdir().unwrap();
@@ -39,13 +51,7 @@ fn eight_processes_at_once_two_or_three_on_a_shard_make_the_single_run() {
         let out = folder.path().join(format!("out{round}"));
         let shard = |i: usize| start(make(&out).args(["--shard", &format!("{}/3", i % 3), "--resume"]));
         let children: Vec<Child> = (0..8).map(shard).collect();
-        for child in children {
-            let output = child.wait_with_output().unwrap();
-            assert!(output.status.success(), "{}", stderr(&output));
-        }
-        assert_eq!(tree(&out), expected);
-        assert_whole(&out);
-        fs::remove_dir_all(out).unwrap();
+        all_make(children, &out, &expected);
     }
 }
 
@@ -75,13 +81,7 @@ fn processes_of_one_number_do_not_touch_each_other() {
             start(&mut command)
         };
         let children: Vec<Child> = (0..4).map(make).collect();
-        for child in children {
-            let output = child.wait_with_output().unwrap();
-            assert!(output.status.success(), "{}", stderr(&output));
-        }
-        assert_eq!(tree(&out), expected);
-        assert_whole(&out);
-        fs::remove_dir_all(out).unwrap();
+        all_make(children, &out, &expected);
     }
 }
 

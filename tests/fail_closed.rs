@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use factory_common::{json, maphc2f, run};
+use factory_common::{json, maphc2f, run, stderr};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 
 fn texture(seed: u32, side: u32) -> RgbImage {
@@ -55,10 +55,6 @@ fn category(root: &Path) {
 
 fn train(normals: &Path, out: &Path) -> Output {
     maphc2f("train").args(["--epochs", "1"]).arg("--normals").arg(normals).arg("--out").arg(out).output().unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// A category and a detector trained on it.

@@ -5,26 +5,11 @@ mod factory_common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::OnceLock;
 
-use factory_common::{json, maphc2f, run, tree};
+use factory_common::{damaged, json, maphc2f, run, stderr, texture, tree};
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage};
-
-fn texture(seed: u32) -> RgbImage {
-    RgbImage::from_fn(64, 64, |x, y| Rgb([90 + ((x * 7 + y * 13 + seed * 5) % 40) as u8; 3]))
-}
-
-/// A texture with a bright square.
-fn damaged(seed: u32) -> RgbImage {
-    let mut image = texture(seed);
-    for (x, y, pixel) in image.enumerate_pixels_mut() {
-        if (20..36).contains(&x) && (28..44).contains(&y) {
-            *pixel = Rgb([250; 3]);
-        }
-    }
-    image
-}
 
 fn normals(folder: &Path, count: u32) -> PathBuf {
     let normals = folder.join("normals");
@@ -67,10 +52,6 @@ fn preview(normals: &Path, out: &Path) -> Command {
     let mut command = maphc2f("preview");
     command.arg("--normals").arg(normals).arg("--out").arg(out).args(["--count", "4", "--seed", "1"]);
     command
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 fn rows(out: &Path) -> Vec<Vec<String>> {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use image::imageops::FilterType;
+use image::{Rgb, RgbImage};
 
 /// `maphc2f SUBCOMMAND --json`.
 pub fn maphc2f(subcommand: &str) -> Command {
@@ -46,6 +47,22 @@ pub fn photos(folder: &Path, n: usize) -> PathBuf {
         photo.save(normals.join(format!("{k}.png"))).unwrap();
     }
     normals
+}
+
+/// A gray texture of 64 px, another one for each seed.
+pub fn texture(seed: u32) -> RgbImage {
+    RgbImage::from_fn(64, 64, |x, y| Rgb([90 + ((x * 7 + y * 13 + seed * 5) % 40) as u8; 3]))
+}
+
+/// A texture with a bright square.
+pub fn damaged(seed: u32) -> RgbImage {
+    let mut image = texture(seed);
+    for (x, y, pixel) in image.enumerate_pixels_mut() {
+        if (20..36).contains(&x) && (28..44).contains(&y) {
+            *pixel = Rgb([250; 3]);
+        }
+    }
+    image
 }
 
 /// Every file of a folder but temporary ones, whose names or folders start with a dot: name with `/`, and size and

@@ -68,7 +68,8 @@ pub enum Error {
     },
     /// Too few of the normal images differ from each other.
     #[error(
-        "{found} normal images, but only {different} that differ from each other and are not of one color throughout,          and at least {needed} are needed: add photos of other pieces"
+        "{found} normal images, but only {different} that differ from each other and are not of one color throughout, \
+         and at least {needed} are needed: add photos of other pieces"
     )]
     TooFewDifferent {
         /// Images given.
