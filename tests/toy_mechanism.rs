@@ -48,14 +48,10 @@ impl Mechanism for Stamp {
         let (y0, x0) = (rng.random_range(0..=h - side), rng.random_range(0..=w - side));
         let depth = self.0.depth as f32;
         let inside = |y: usize, x: usize| (1..side - 1).contains(&y) && (1..side - 1).contains(&x);
-        Ok(Defect {
-            bbox: Rect { top: y0, left: x0, bottom: y0 + side, right: x0 + side },
-            height: Array2::from_shape_fn((side, side), |(y, x)| if inside(y, x) { -depth } else { 0.0 }),
-            displacement: None,
-            opacity: Array2::ones((side, side)),
-            tint: None,
-            measures: Measures::from([("side_px".to_owned(), side as f64)]),
-        })
+        let bbox = Rect { top: y0, left: x0, bottom: y0 + side, right: x0 + side };
+        let height = Array2::from_shape_fn((side, side), |(y, x)| if inside(y, x) { -depth } else { 0.0 });
+        let measures = Measures::from([("side_px".to_owned(), side as f64)]);
+        Ok(Defect::new(bbox, height, Array2::ones((side, side)), measures))
     }
 }
 

@@ -33,14 +33,9 @@ fn mechanisms(c: &mut Criterion) {
     });
     // A dent-like bump whose every pixel is active: 57 x 57 px = 5 % of the image.
     let disc = |y: usize, x: usize| ((y as f32 - 28.0).powi(2) + (x as f32 - 28.0).powi(2)).sqrt() / 28.0;
-    let defect = Defect {
-        bbox: Rect { top: 90, left: 90, bottom: 147, right: 147 },
-        height: Array2::from_shape_fn((57, 57), |(y, x)| -6.0 * (1.0 - disc(y, x).min(1.0).powi(2))),
-        displacement: None,
-        opacity: Array2::ones((57, 57)),
-        tint: None,
-        measures: Measures::new(),
-    };
+    let height = Array2::from_shape_fn((57, 57), |(y, x)| -6.0 * (1.0 - disc(y, x).min(1.0).powi(2)));
+    let bbox = Rect { top: 90, left: 90, bottom: 147, right: 147 };
+    let defect = Defect::new(bbox, height, Array2::ones((57, 57)), Measures::new());
     let given = Rendered::new(crack.clone(), Appearance::new(Material::METAL).lit(Light::default())).unwrap();
     c.bench_function("render/given-light/5%", |b| {
         b.iter(|| given.render(photo.view(), &domain, defect.clone(), 0.5, next()).unwrap())

@@ -51,6 +51,7 @@ pub struct Tint {
 
 /// Geometry of one defect in its own box. All arrays have the box's shape `(h, w)`.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Defect {
     /// Where the arrays lie in the photo.
     pub bbox: Rect,
@@ -63,8 +64,18 @@ pub struct Defect {
     pub opacity: Array2<f32>,
     /// Deposit or stain.
     pub tint: Option<Tint>,
+    /// Factor on the surface's reflectance `(h, w)`, at least 0: 1 leaves it as it is. `None` for no change.
+    pub reflectance: Option<Array2<f32>>,
     /// Resolved parameters and physical size.
     pub measures: Measures,
+}
+
+impl Defect {
+    /// Creates a defect of a relief and a support, without shift, tint or change of reflectance.
+    #[must_use]
+    pub fn new(bbox: Rect, height: Array2<f32>, opacity: Array2<f32>, measures: Measures) -> Self {
+        Self { bbox, height, displacement: None, opacity, tint: None, reflectance: None, measures }
+    }
 }
 
 /// Mechanism with parameters in units: generates the geometry of one defect.

@@ -33,14 +33,11 @@ fn plain() -> Material {
 fn plane(gx: f64, gy: f64, opacity: f32, bend: bool) -> Defect {
     let n = SIDE / 2;
     let (y0, x0) = (SIDE / 4, SIDE / 4);
-    Defect {
-        bbox: Rect { top: y0, left: x0, bottom: y0 + n, right: x0 + n },
-        height: Array2::from_shape_fn((n, n), |(y, x)| (gx * x as f64 + gy * y as f64 - 40.0) as f32),
-        displacement: bend.then(|| Array3::zeros((n, n, 2))),
-        opacity: Array2::from_elem((n, n), opacity),
-        tint: None,
-        measures: Measures::new(),
-    }
+    let bbox = Rect { top: y0, left: x0, bottom: y0 + n, right: x0 + n };
+    let height = Array2::from_shape_fn((n, n), |(y, x)| (gx * x as f64 + gy * y as f64 - 40.0) as f32);
+    let mut defect = Defect::new(bbox, height, Array2::from_elem((n, n), opacity), Measures::new());
+    defect.displacement = bend.then(|| Array3::zeros((n, n, 2)));
+    defect
 }
 
 fn rendered(material: Material, light: Light, photo: &Array3<f32>, defect: Defect) -> Sample {

@@ -108,23 +108,20 @@ fn shapes_that_do_not_fit() {
     }
     let crack = Rendered::new(FractureLine::default(), Appearance::default()).unwrap();
     let bbox = Rect { top: 5, left: 5, bottom: 15, right: 25 };
-    let plane = |h, w| Array2::from_elem((h, w), 1.0f32);
-    let good = Defect {
-        bbox,
-        height: plane(10, 20),
-        displacement: None,
-        opacity: plane(10, 20),
-        tint: None,
-        measures: Measures::new(),
-    };
-    let broken = [
-        Defect { height: plane(10, 19), ..good.clone() },
-        Defect { opacity: plane(20, 10), ..good.clone() },
-        Defect { displacement: Some(Array3::zeros((10, 20, 3))), ..good.clone() },
-        Defect { bbox: Rect { bottom: 41, ..bbox }, ..good.clone() },
-        Defect { bbox: Rect { top: 15, bottom: 5, ..bbox }, ..good.clone() },
+    fn plane(h: usize, w: usize) -> Array2<f32> {
+        Array2::from_elem((h, w), 1.0)
+    }
+    let breaks: [fn(&mut Defect); 6] = [
+        |d| d.height = plane(10, 19),
+        |d| d.opacity = plane(20, 10),
+        |d| d.displacement = Some(Array3::zeros((10, 20, 3))),
+        |d| d.reflectance = Some(plane(9, 20)),
+        |d| d.bbox.bottom = 41,
+        |d| (d.bbox.top, d.bbox.bottom) = (15, 5),
     ];
-    for defect in broken {
+    for broken in breaks {
+        let mut defect = Defect::new(bbox, plane(10, 20), plane(10, 20), Measures::new());
+        broken(&mut defect);
         assert!(matches!(crack.render(photo.view(), &domain, defect, 0.5, key), Err(Error::Shape { .. })));
     }
     let sample = crack.synthesize(photo.view(), &domain, key).unwrap();

@@ -46,17 +46,13 @@ impl Mechanism for Punch {
             return Err(Error::DomainTooSmall { model: Self::NAME, found: domain.area(), needed: side * side });
         }
         let (y0, x0) = (at % (h - side + 1), (at >> 8) % (w - side + 1));
-        Ok(Defect {
-            bbox: Rect { top: y0, left: x0, bottom: y0 + side, right: x0 + side },
-            height: Array2::from_shape_fn((side, side), |(y, x)| {
-                let inside = (1..side - 1).contains(&y) && (1..side - 1).contains(&x);
-                if inside { -(self.params.depth as f32) } else { 0.0 }
-            }),
-            displacement: None,
-            opacity: Array2::ones((side, side)),
-            tint: None,
-            measures: Measures::from([("side_px".to_owned(), side as f64)]),
-        })
+        let bbox = Rect { top: y0, left: x0, bottom: y0 + side, right: x0 + side };
+        let height = Array2::from_shape_fn((side, side), |(y, x)| {
+            let inside = (1..side - 1).contains(&y) && (1..side - 1).contains(&x);
+            if inside { -(self.params.depth as f32) } else { 0.0 }
+        });
+        let measures = Measures::from([("side_px".to_owned(), side as f64)]);
+        Ok(Defect::new(bbox, height, Array2::ones((side, side)), measures))
     }
 }
 

@@ -77,7 +77,7 @@ impl Appearance {
                 (0..channels).map(|k| illumination * if channels == 3 { tint.color[k] } else { gray }).collect();
             (&tint.weight, color)
         });
-        let opacity = defect.opacity.as_standard_layout();
+        let (opacity, reflectance) = (defect.opacity.as_standard_layout(), defect.reflectance.as_ref());
         let domain_mask = domain.mask();
         let mut support = ndarray::Array2::from_elem((h, w), false);
         let mut scratch = Scratch::default();
@@ -95,7 +95,8 @@ impl Appearance {
                     let a = if inside && row[x] > 0.0 { row[x].min(1.0) } else { continue };
                     support[[y, x]] = true;
                     let at = (y * w + x) * channels;
-                    let gain = 1.0 + a * (factor - 1.0);
+                    let paint = reflectance.map_or(1.0, |factor| factor[[y, x]].max(0.0));
+                    let gain = 1.0 + a * (factor * paint - 1.0);
                     let stain = tint.as_ref().map(|(weight, color)| (weight[[y, x]].clamp(0.0, 1.0), color));
                     for (k, v) in pixels[at..at + channels].iter_mut().enumerate() {
                         let mut light = tables.linear(*v) * gain;
@@ -134,6 +135,9 @@ fn check_defect(defect: &Defect, domain: &Domain) -> Result<(), Error> {
         && shift.shape() != [size[0], size[1], 2]
     {
         return shape("defect displacement", shift.shape(), &[size[0], size[1], 2]);
+    }
+    if let Some(reflectance) = defect.reflectance.as_ref().filter(|factor| factor.shape() != size) {
+        return shape("defect reflectance", reflectance.shape(), &size);
     }
     match &defect.tint {
         Some(tint) if tint.weight.shape() != size => shape("defect tint", tint.weight.shape(), &size),

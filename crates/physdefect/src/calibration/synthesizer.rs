@@ -292,5 +292,5 @@ fn merged(mut all: Vec<Defect>) -> Option<Defect> {
             }
         }
     }
-    Some(Defect { bbox, height, displacement, opacity, tint: None, measures: Measures::new() })
+    Some(Defect { displacement, ..Defect::new(bbox, height, opacity, Measures::new()) })
 }

@@ -209,7 +209,7 @@ impl Mechanism for PaperFrontier {
             ("branches".to_owned(), (branches.len() - 1) as f64),
         ]);
         let (bbox, height, opacity) = relief::rasterize(&branches, p.aspect, domain).ok_or_else(small)?;
-        Ok(Defect { bbox, height, displacement: None, opacity, tint: None, measures })
+        Ok(Defect::new(bbox, height, opacity, measures))
     }
 }
 

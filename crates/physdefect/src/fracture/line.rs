@@ -318,6 +318,6 @@ impl Mechanism for FractureLine {
         let crack = self.trace(domain, severity, rng)?;
         let small = Error::DomainTooSmall { model: NAME, found: domain.area(), needed: MIN_AREA };
         let (bbox, height, opacity) = relief::rasterize(&crack.branches, self.params.aspect, domain).ok_or(small)?;
-        Ok(Defect { bbox, height, displacement: None, opacity, tint: None, measures: crack.measures })
+        Ok(Defect::new(bbox, height, opacity, crack.measures))
     }
 }

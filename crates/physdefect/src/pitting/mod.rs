@@ -236,7 +236,7 @@ impl PittingLoss {
             measures.insert("charge_c".into(), metal.charge_c(grams));
         }
         let tint = color.map(|color| Tint { weight, color });
-        Defect { bbox: tight, height, displacement: None, opacity, tint, measures }
+        Defect { tint, ..Defect::new(tight, height, opacity, measures) }
     }
 }
 

@@ -272,7 +272,7 @@ impl PaperPolygon {
         measures.insert("polygon_count".into(), self.params.polygons as f64);
         measures.insert("expansions".into(), steps as f64);
         let tint = self.params.product.reflectance().map(|color| Tint { weight, color });
-        Defect { bbox: tight, height, displacement: None, opacity, tint, measures }
+        Defect { tint, ..Defect::new(tight, height, opacity, measures) }
     }
 }
 

@@ -316,7 +316,7 @@ fn surface(
     measures.insert("area_px2".into(), opacity.iter().filter(|&&o| o > 0.5).count() as f64);
     measures.insert("max_slope".into(), unit.abs() * steepest);
     measures.insert("max_shift_px".into(), f64::from(lift * shift[0].hypot(shift[1])));
-    Ok(Defect { bbox: tight, height, displacement: Some(displacement), opacity, tint: None, measures })
+    Ok(Defect { displacement: Some(displacement), ..Defect::new(tight, height, opacity, measures) })
 }
 
 #[cfg(test)]
