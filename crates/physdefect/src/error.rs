@@ -64,6 +64,19 @@ pub enum Error {
         /// Why.
         reason: &'static str,
     },
+    /// The visibility asked for lies beyond what the defect's physical range gives on this photo.
+    #[error(
+        "{model}: a visibility of {wanted:.2} just noticeable contrasts is out of reach here, {reached:.2} comes \
+         nearest: ask for another range, or accept the nearest"
+    )]
+    VisibilityOutOfReach {
+        /// Model that refused.
+        model: &'static str,
+        /// What was asked for.
+        wanted: f64,
+        /// What came nearest.
+        reached: f64,
+    },
     /// A text is not the JSON of a recipe or a configuration.
     #[cfg(feature = "serde")]
     #[error("not a recipe: {source}; compare with `Recipe::to_json`")]

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod annotation;
 pub mod appearance;
 pub mod baselines;
 pub mod calibration;
@@ -19,6 +20,7 @@ pub mod registry;
 #[cfg(feature = "serde")]
 pub mod replay;
 mod sample;
+pub mod visibility;
 pub mod warpage;
 
 pub use imgkit;

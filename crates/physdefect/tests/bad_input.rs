@@ -130,7 +130,8 @@ fn shapes_that_do_not_fit() {
     assert!(matches!(sample.paste_u8(Array3::zeros((40, 50, 1)).view()), Err(Error::Shape { .. })));
     assert!(matches!(sample.full_mask(small.0, small.1), Err(Error::Shape { .. })));
     // A sample edited by hand into disagreement with itself.
-    let edited = Sample { bbox: Rect { top: 0, left: 0, bottom: 1, right: 1 }, ..sample };
+    let mut edited = sample;
+    edited.bbox = Rect { top: 0, left: 0, bottom: 1, right: 1 };
     assert!(matches!(edited.paste(photo.view()), Err(Error::Shape { .. })));
     assert!(matches!(edited.full_mask(40, 50), Err(Error::Shape { .. })));
 }

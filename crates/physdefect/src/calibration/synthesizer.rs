@@ -217,11 +217,9 @@ impl Calibrated {
             measures.insert("target_log_contrast".to_owned(), target);
             measures.insert("log_contrast".to_owned(), reached);
         }
-        finalize::finalize(
-            photo,
-            draft,
-            Provenance { name: self.name, mechanism: c.mechanism, key, severity, measures },
-        )
+        let (name, mechanism) = (self.name, c.mechanism);
+        let label = Provenance { name, mechanism, key, severity, visibility_target: None, measures };
+        finalize::finalize(photo, domain, draft, label)
     }
 }
 
