@@ -14,17 +14,23 @@ const LEAST: usize = 12;
 /// Share of a mask that must be visible: the contract's three fifths, and some for pixels that are restored later.
 const VISIBLE_SHARE: f64 = 0.65;
 
+/// Radius of closing over half of the defect's width, at least: the outline of a large soft dent is rounder than that of
+/// a crack.
+const ROUNDING: f64 = 0.15;
+/// Largest radius, px.
+const LARGEST: f64 = 24.0;
+
 /// How outlines are drawn.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outline {
-    /// Radius of closing and opening, px.
+    /// Least radius of closing and opening, px.
     pub(crate) radius: f64,
 }
 
 impl Outline {
     /// For an object of this scale, px: a radius of one hundredth, at least one pixel.
     pub(crate) fn for_scale(scale: f64) -> Self {
-        Self { radius: (0.01 * scale).clamp(1.0, 16.0) }
+        Self { radius: (0.01 * scale).clamp(1.0, LARGEST) }
     }
 
     /// Mask of the `visible` pixels of the physical `support`, within `allowed`; all of one shape. Empty if less than
@@ -38,11 +44,12 @@ impl Outline {
         let empty = Array2::from_elem(visible.dim(), false);
         let Some(seen) = bounding_box(visible.view()) else { return empty };
         // Everything happens within reach of what is seen.
-        let reach = seen.grow(self.radius.ceil() as usize + 1, visible.dim());
+        let radius = self.radius.max(ROUNDING * half_width(support)).min(LARGEST);
+        let reach = seen.grow(radius.ceil() as usize + 1, visible.dim());
         let cut = |a: ArrayView2<'_, bool>| a.slice_each_axis(|axis| reach.slice_of(axis.axis)).to_owned();
         let (visible, support, allowed) = (cut(visible.view()), cut(support.view()), cut(allowed));
         let mut found = None;
-        for radius in [self.radius, 0.5 * self.radius, 0.0] {
+        for radius in [radius, 0.5 * radius, 0.0] {
             let mask = drawn(&visible, &support, &allowed, radius);
             let area = mask.iter().filter(|&&m| m).count();
             let shown = mask.iter().zip(&visible).filter(|(m, v)| **m && **v).count();

@@ -1,163 +1,28 @@
 //! A mechanism with an appearance: something that can be put on a photo.
 
-use ndarray::ArrayView3;
+use ndarray::{Array3, ArrayView3};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::shade::{Relief, Scratch, Shader};
-use super::srgb::Tables;
-use super::{Light, LightSource, Material, warp};
+use super::Appearance;
 use crate::finalize::{self, Provenance, UncheckedSample};
-use crate::params::{self, parameters};
-use crate::visibility::{OutOfReach, Threshold, Visibility, visibility};
+use crate::params;
+use crate::visibility::{OutOfReach, Threshold, visibility};
 use crate::{Defect, Domain, Error, Measures, Mechanism, MechanismKind, Sample, SampleKey, Synthesizer};
 
 /// Places tried before a defect is given up.
 const ATTEMPTS: u32 = 6;
 /// Strengths that a defect is scaled by to meet a visibility: its physical range.
 const STRENGTH: (f64, f64) = (0.02, 12.0);
+/// Steepest slope of a bend.
+const STEEPEST: f64 = 0.5;
 /// Renderings of one defect at most.
 const STEPS: usize = 5;
-
-parameters! {
-    /// Material of the surface, and the light on it.
-    #[derive(Copy)]
-    pub struct Appearance {
-        /// Reflectance of the surface.
-        material / with_material: Material = Material::MATTE,
-        /// Where the light comes from.
-        light / with_light: LightSource = LightSource::Estimated,
-    }
-}
-
-impl Appearance {
-    /// Creates the appearance of a material under a light that is estimated from each photo.
-    #[must_use]
-    pub fn new(material: Material) -> Self {
-        Self { material, light: LightSource::Estimated }
-    }
-
-    /// Sets a known light.
-    #[must_use]
-    pub fn lit(self, light: Light) -> Self {
-        Self { light: LightSource::Given(light), ..self }
-    }
-
-    /// Checks every parameter.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] naming the first value out of range and its range.
-    pub fn check(&self) -> Result<(), Error> {
-        self.material.check()?;
-        if let LightSource::Given(light) = self.light { light.check() } else { Ok(()) }
-    }
-
-    /// Renders `defect` on `photo`; `strength` scales its relief, shift, tint and change of reflectance. Changes only
-    /// pixels with opacity inside the domain.
-    pub(crate) fn draft(
-        &self,
-        photo: ArrayView3<'_, f32>,
-        domain: &Domain,
-        defect: &Defect,
-        strength: f32,
-    ) -> Result<UncheckedSample, Error> {
-        let (h, w) = (defect.bbox.height(), defect.bbox.width());
-        check_defect(defect, domain)?;
-        let mut patch = finalize::crop(photo, defect.bbox)?;
-        let channels = patch.dim().2;
-        if let Some(shift) = &defect.displacement {
-            let shift = shift.mapv(|v| v * strength);
-            warp::warp(photo, defect.bbox, shift.view(), defect.opacity.view(), &mut patch);
-        }
-        let light = match self.light {
-            LightSource::Given(light) => light,
-            LightSource::Estimated => Light::estimate(photo, domain),
-        };
-        let shader = Shader::new(&light, &self.material);
-        // A bend moves the old surface and keeps its gloss; a crack or a pit lays open a new one.
-        let relief = Relief::new(defect.height.view(), strength).roughened(defect.displacement.is_none());
-        let tables = Tables::get();
-        let tint = defect.tint.as_ref().map(|tint| {
-            let mean = patch.iter().map(|&v| tables.linear(v)).sum::<f32>() / patch.len().max(1) as f32;
-            let illumination = (mean / self.material.albedo as f32).clamp(0.02, 1.0);
-            let gray = (tint.color[0] + tint.color[1] + tint.color[2]) / 3.0;
-            let color: Vec<f32> =
-                (0..channels).map(|k| illumination * if channels == 3 { tint.color[k] } else { gray }).collect();
-            (&tint.weight, color)
-        });
-        let (opacity, reflectance) = (defect.opacity.as_standard_layout(), defect.reflectance.as_ref());
-        let domain_mask = domain.mask();
-        let mut support = ndarray::Array2::from_elem((h, w), false);
-        let mut scratch = Scratch::default();
-        let Some(pixels) = patch.as_slice_mut() else {
-            return Err(Error::Invisible { model: "appearance", reason: "the patch is not contiguous" });
-        };
-        pulp::Arch::new().dispatch(|| {
-            for y in 0..h {
-                let row = opacity.row(y);
-                let Some(first) = row.iter().position(|&a| a > 0.0) else { continue };
-                let last = row.iter().rposition(|&a| a > 0.0).unwrap_or(first);
-                shader.row(&relief, y, first, last + 1 - first, &mut scratch);
-                for (x, &factor) in (first..=last).zip(&scratch.factor) {
-                    let inside = domain_mask[[defect.bbox.top + y, defect.bbox.left + x]];
-                    let a = if inside && row[x] > 0.0 { row[x].min(1.0) } else { continue };
-                    support[[y, x]] = true;
-                    let at = (y * w + x) * channels;
-                    let paint = reflectance.map_or(1.0, |factor| factor[[y, x]].max(0.0).powf(strength));
-                    let gain = 1.0 + a * (factor * paint - 1.0);
-                    let covered = |weight: f32| 1.0 - (1.0 - weight.clamp(0.0, 1.0)).powf(strength);
-                    let stain = tint.as_ref().map(|(weight, color)| (covered(weight[[y, x]]), color));
-                    for (k, v) in pixels[at..at + channels].iter_mut().enumerate() {
-                        let mut light = tables.linear(*v) * gain;
-                        if let Some((t, color)) = &stain {
-                            light += t * (color[k] * gain - light);
-                        }
-                        *v = tables.encoded(light);
-                    }
-                }
-            }
-        });
-        Ok(UncheckedSample { bbox: defect.bbox, patch, support })
-    }
-}
-
-/// Refuses a defect whose arrays disagree with its box or whose box leaves the photo.
-fn check_defect(defect: &Defect, domain: &Domain) -> Result<(), Error> {
-    let ((height, width), b) = (domain.dim(), defect.bbox);
-    let shape = |what, found: &[usize], expected: &[usize]| {
-        Err(Error::Shape { what, found: found.to_vec(), expected: expected.to_vec() })
-    };
-    if b.is_empty() || b.bottom > height || b.right > width {
-        return shape(
-            "defect box (top, left, bottom, right)",
-            &[b.top, b.left, b.bottom, b.right],
-            &[0, 0, height, width],
-        );
-    }
-    let size = [b.height(), b.width()];
-    for (what, found) in [("defect height", defect.height.shape()), ("defect opacity", defect.opacity.shape())] {
-        if found != size {
-            return shape(what, found, &size);
-        }
-    }
-    if let Some(shift) = &defect.displacement
-        && shift.shape() != [size[0], size[1], 2]
-    {
-        return shape("defect displacement", shift.shape(), &[size[0], size[1], 2]);
-    }
-    if let Some(reflectance) = defect.reflectance.as_ref().filter(|factor| factor.shape() != size) {
-        return shape("defect reflectance", reflectance.shape(), &size);
-    }
-    match &defect.tint {
-        Some(tint) if tint.weight.shape() != size => shape("defect tint", tint.weight.shape(), &size),
-        _ => Ok(()),
-    }
-}
 
 /// Synthesizer that renders a mechanism onto photos: `M` generates the geometry, the [`Appearance`] lights it.
 ///
 /// Each sample's severity, its size, is sampled uniformly from a range (default 0 to 1), and its visibility from
-/// another (default [`Visibility`]). The strength of the relief, the shift, the tint and the change of reflectance is
+/// that of the appearance ([`Visibility`](crate::visibility::Visibility)). The strength of the relief, the shift, the tint and the change of reflectance is
 /// then solved for, by the secant rule on the logarithms, until the rendered patch has that visibility: a dent on
 /// porcelain and one on grass are equally hard to see. A defect that finds no room, stays invisible or cannot be
 /// brought to its visibility is drawn again at another place, at most six times.
@@ -184,7 +49,6 @@ pub struct Rendered<M> {
     name: &'static str,
     appearance: Appearance,
     severity: (f64, f64),
-    visibility: Option<Visibility>,
 }
 
 impl<M: Mechanism> Rendered<M> {
@@ -195,7 +59,7 @@ impl<M: Mechanism> Rendered<M> {
     pub fn new(model: M, appearance: Appearance) -> Result<Self, Error> {
         appearance.check()?;
         let name = model.name();
-        Ok(Self { model, name, appearance, severity: (0.0, 1.0), visibility: Some(Visibility::default()) })
+        Ok(Self { model, name, appearance, severity: (0.0, 1.0) })
     }
 
     /// Sets the range `low..=high` that severities are sampled from, within \[0, 1\].
@@ -205,18 +69,6 @@ impl<M: Mechanism> Rendered<M> {
     pub fn with_severity(mut self, low: f64, high: f64) -> Result<Self, Error> {
         params::severity_range(self.name, (low, high))?;
         self.severity = (low, high);
-        Ok(self)
-    }
-
-    /// Sets the range of visibilities; `None` leaves defects as strong as their parameters make them.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] from [`Visibility::check`].
-    pub fn with_visibility(mut self, visibility: Option<Visibility>) -> Result<Self, Error> {
-        if let Some(range) = &visibility {
-            range.check()?;
-        }
-        self.visibility = visibility;
         Ok(self)
     }
 
@@ -250,7 +102,8 @@ impl<M: Mechanism> Rendered<M> {
         key: SampleKey,
     ) -> Result<Sample, Error> {
         finalize::check_photo(photo, domain)?;
-        let draft = self.appearance.draft(photo, domain, &defect, 1.0)?;
+        let conditions = self.appearance.conditions(photo, domain, &defect)?;
+        let draft = self.appearance.draft(photo, domain, &defect, &conditions, 1.0)?;
         let label = self.label(key, severity, defect.measures, 1.0, None);
         finalize::finalize(photo, domain, draft, label)
     }
@@ -275,14 +128,19 @@ impl<M: Mechanism> Rendered<M> {
         defect: &Defect,
         wanted: f64,
     ) -> Result<(UncheckedSample, f64, f64), Error> {
-        let original = finalize::crop(photo, defect.bbox)?;
-        let threshold = Threshold::of(photo, defect.bbox);
+        let conditions = self.appearance.conditions(photo, domain, defect)?;
+        let mut measured: Option<(Threshold, Array3<f32>)> = None;
         let mut best: Option<(UncheckedSample, f64, f64)> = None;
         let mut strength = 1.0f64;
         let mut before: Option<(f64, f64)> = None;
+        let most = strongest(defect);
         for _ in 0..STEPS {
-            let draft = self.appearance.draft(photo, domain, defect, strength as f32)?;
-            let reached = visibility(&threshold.ratios(&original, &draft.patch), &draft.support);
+            let draft = self.appearance.draft(photo, domain, defect, &conditions, strength as f32)?;
+            let (threshold, original) = match &mut measured {
+                Some(known) => known,
+                none => none.insert((Threshold::of(photo, draft.bbox), finalize::crop(photo, draft.bbox)?)),
+            };
+            let reached = visibility(&threshold.ratios(original, &draft.patch), &draft.support);
             let off = |v: f64| (v.max(1e-6) / wanted).ln().abs();
             if best.as_ref().is_none_or(|b| off(reached) < off(b.2)) {
                 best = Some((draft, strength, reached));
@@ -294,7 +152,7 @@ impl<M: Mechanism> Rendered<M> {
             let here = (strength.ln(), reached.max(1e-6).ln());
             let slope = before.map_or(1.0, |(x, v)| ((here.1 - v) / (here.0 - x)).clamp(0.25, 3.0));
             before = Some(here);
-            let next = (here.0 + (wanted.ln() - here.1) / slope).exp().clamp(STRENGTH.0, STRENGTH.1);
+            let next = (here.0 + (wanted.ln() - here.1) / slope).exp().clamp(STRENGTH.0, most);
             if (next / strength).ln().abs() < 1e-3 {
                 break;
             }
@@ -332,6 +190,14 @@ impl<M: Mechanism> Rendered<M> {
     }
 }
 
+/// Largest strength of a defect: a bend keeps its slopes below [`STEEPEST`].
+fn strongest(defect: &Defect) -> f64 {
+    let Some(slope) = defect.measures.get("max_slope").filter(|_| defect.displacement.is_some()) else {
+        return STRENGTH.1;
+    };
+    (STEEPEST / slope.max(1e-9)).clamp(1.0, STRENGTH.1)
+}
+
 impl<M: Mechanism> Synthesizer for Rendered<M> {
     fn name(&self) -> &'static str {
         self.name
@@ -344,7 +210,7 @@ impl<M: Mechanism> Synthesizer for Rendered<M> {
         let mut rng = key.rng();
         let severity = self.severity.0 + (self.severity.1 - self.severity.0) * rng.random::<f64>();
         let quantile = rng.random::<f64>();
-        let wanted = self.visibility.map(|range| (range.at(quantile), range.out_of_reach()));
+        let wanted = self.appearance.visibility().map(|range| (range.at(quantile), range.out_of_reach()));
         let mut failure = Error::Invisible { model: self.name, reason: "no attempt was made" };
         for _ in 0..ATTEMPTS {
             match self.attempt(photo, domain, key, (severity, wanted), &mut rng) {

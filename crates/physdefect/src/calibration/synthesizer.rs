@@ -209,7 +209,8 @@ impl Calibrated {
         let Some(defect) = merged(placed) else {
             return Err(failure.unwrap_or(Error::Invisible { model: self.name, reason: "no place was found" }));
         };
-        let mut draft = self.appearance.draft(photo, domain, &defect, 1.0)?;
+        let conditions = self.appearance.conditions(photo, domain, &defect)?;
+        let mut draft = self.appearance.draft(photo, domain, &defect, &conditions, 1.0)?;
         if !bends {
             let original = finalize::crop(photo, draft.bbox)?;
             let reached =
