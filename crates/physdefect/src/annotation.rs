@@ -9,7 +9,7 @@ use imgkit::distance::{squared_to_background, to_background};
 use imgkit::{Rect, bounding_box};
 use ndarray::{Array2, ArrayView2};
 
-/// Components below this many pixels are dropped unless their whole defect is that small.
+/// Components below this many pixels are dropped unless all of the defect's are.
 const LEAST: usize = 12;
 /// Share of a mask that must be visible: the contract's three fifths, and some for pixels that are restored later.
 const VISIBLE_SHARE: f64 = 0.65;
@@ -75,7 +75,7 @@ fn drawn(visible: &Array2<bool>, support: &Array2<bool>, allowed: &Array2<bool>,
     }
     let parts = label_components(support.view());
     bridge(&mut mask, &parts.labels, parts.sizes.len(), radius);
-    keep_one_a_part(&mask, &parts.labels, &parts.sizes, visible)
+    keep_one_a_part(&mask, &parts.labels, parts.sizes.len(), visible)
 }
 
 fn and(mut mask: Array2<bool>, other: &Array2<bool>) -> Array2<bool> {
@@ -150,7 +150,8 @@ fn trim(mask: &mut Array2<bool>, radius: f64) {
     });
 }
 
-/// Joins visible parts of one physical part where the gap is no wider than the part.
+/// Joins visible components of one physical part where the gap is no wider than the part: its pixels within that
+/// distance of two of them.
 fn bridge(mask: &mut Array2<bool>, labels: &Array2<u32>, parts: usize, radius: f64) {
     let components = label_components(mask.view());
     if components.sizes.len() < 2 {
@@ -162,16 +163,20 @@ fn bridge(mask: &mut Array2<bool>, labels: &Array2<u32>, parts: usize, radius: f
             touching[part as usize - 1].push(component);
         }
     }
-    for (i, _) in touching.iter().enumerate().filter(|(_, all)| all.len() > 1) {
+    for (i, all) in touching.iter().enumerate().filter(|(_, all)| all.len() > 1) {
         let part = labels.mapv(|label| label as usize == i + 1);
         let Some(bbox) = bounding_box(part.view()) else { continue };
         let own = part.slice_each_axis(|axis| bbox.slice_of(axis.axis)).to_owned();
-        let reach = (1.5 * half_width(&own)).max(radius);
-        let mut inside = mask.slice_each_axis(|axis| bbox.slice_of(axis.axis)).to_owned();
-        inside.zip_mut_with(&own, |m, &o| *m &= o);
-        let joined = closed(&inside, reach);
+        let reach = (2.0 * half_width(&own)).max(radius);
+        let limit = (reach * reach) as u64;
+        let inside = components.labels.slice_each_axis(|axis| bbox.slice_of(axis.axis));
+        let mut near = Array2::<u32>::zeros(own.dim());
+        for &component in all {
+            let distance = squared_to_background(inside.mapv(|label| label != component).view());
+            near.zip_mut_with(&distance, |n, &d| *n += u32::from(d <= limit));
+        }
         let mut target = mask.slice_each_axis_mut(|axis| bbox.slice_of(axis.axis));
-        ndarray::Zip::from(&mut target).and(&joined).and(&own).for_each(|m, &j, &o| *m |= j && o);
+        ndarray::Zip::from(&mut target).and(&near).and(&own).for_each(|m, &n, &o| *m |= n > 1 && o);
     }
 }
 
@@ -181,23 +186,25 @@ fn half_width(part: &Array2<bool>) -> f64 {
 }
 
 /// Keeps of each physical part the component in which most of it can be seen.
-fn keep_one_a_part(mask: &Array2<bool>, labels: &Array2<u32>, sizes: &[usize], visible: &Array2<bool>) -> Array2<bool> {
+fn keep_one_a_part(mask: &Array2<bool>, labels: &Array2<u32>, parts: usize, visible: &Array2<bool>) -> Array2<bool> {
     let components = label_components(mask.view());
     let n = components.sizes.len();
-    let mut seen = vec![0usize; sizes.len() * n];
+    let mut seen = vec![0usize; parts * n];
     for ((&part, &component), &v) in labels.iter().zip(&components.labels).zip(visible) {
         if part > 0 && component > 0 && v {
             seen[(part as usize - 1) * n + component as usize - 1] += 1;
         }
     }
     let mut kept = vec![false; n];
-    for (counts, &size) in seen.chunks_exact(n.max(1)).zip(sizes) {
+    for counts in seen.chunks_exact(n.max(1)) {
         let best = counts.iter().enumerate().max_by_key(|&(i, &count)| (count, n - i)).filter(|(_, c)| **c > 0);
-        if let Some((i, _)) = best
-            && (components.sizes[i] >= LEAST || size < LEAST)
-        {
+        if let Some((i, _)) = best {
             kept[i] = true;
         }
+    }
+    let large = |i: usize| components.sizes[i] >= LEAST;
+    if (0..n).any(|i| kept[i] && large(i)) {
+        (0..n).filter(|&i| !large(i)).for_each(|i| kept[i] = false);
     }
     let mut out = mask.clone();
     out.zip_mut_with(&components.labels, |m, &label| *m &= label > 0 && kept[label as usize - 1]);
@@ -227,7 +234,8 @@ mod tests {
         let visible = Array2::from_shape_fn((60, 60), |(y, x)| {
             whole[[y, x]] && (y * 60 + x) % 7 != 0 || (y, x) == (4, 5) || (y, x) == (55, 30)
         });
-        let mask = outline(&visible, &Array2::from_elem((60, 60), true), 2.0);
+        let support = Array2::from_shape_fn((60, 60), |(y, x)| whole[[y, x]] || visible[[y, x]]);
+        let mask = outline(&visible, &support, 2.0);
         let off = mask.iter().zip(&whole).filter(|(a, b)| a != b).count();
         assert!(off <= count(&whole) / 50, "{off} of {}", count(&whole));
         assert_eq!(label_components(mask.view()).sizes.len(), 1);
@@ -242,7 +250,7 @@ mod tests {
             let mask = outline(&visible, &support, 1.0);
             let components = label_components(mask.view());
             assert_eq!(components.sizes.len(), 1, "gap {gap}");
-            let reaches = mask[[19, 80]];
+            let reaches = mask[[19, 10]] && mask[[19, 80]];
             assert_eq!(reaches, joined, "gap {gap}");
             assert!(mask.iter().zip(&support).all(|(m, s)| !m || *s));
         }
@@ -258,16 +266,14 @@ mod tests {
     }
 
     #[test]
-    fn separate_pits_stay_separate_and_tiny_ones_are_kept_if_they_are_tiny() {
+    fn separate_pits_stay_separate_and_specks_are_kept_only_if_there_is_nothing_else() {
         let visible = Array2::from_shape_fn((60, 90), |(y, x)| {
             disc(y, x, 20.0, 20.0, 8.0) || disc(y, x, 20.0, 60.0, 8.0) || (40..42).contains(&y) && (40..43).contains(&x)
         });
         let mask = outline(&visible, &visible, 1.0);
-        assert_eq!(label_components(mask.view()).sizes.len(), 3);
-        // The same six pixels as all that is seen of a large part are a speck.
-        let mut support = visible.clone();
-        support.indexed_iter_mut().for_each(|((y, x), v)| *v |= (34..50).contains(&y) && (30..60).contains(&x));
-        assert_eq!(label_components(outline(&visible, &support, 1.0).view()).sizes.len(), 2);
+        assert_eq!(label_components(mask.view()).sizes.len(), 2);
+        let speck = Array2::from_shape_fn((60, 90), |(y, x)| (40..42).contains(&y) && (40..43).contains(&x));
+        assert_eq!(outline(&speck, &speck, 1.0), speck);
     }
 
     #[test]

@@ -5,15 +5,15 @@ use imgkit::{Rect, bounding_box};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Zip};
 
 use crate::annotation::Outline;
-use crate::visibility::{Threshold, visibility};
+use crate::visibility::{SEEN, Threshold, visibility};
 use crate::{Domain, Error, Measures, MechanismKind, Record, Sample, SampleKey};
 
 /// One 8-bit level, with a hair of margin so that rounding to `u8` never loses it.
 pub(crate) const LEVEL: f32 = 1.0 / 255.0 * 1.001;
 /// Fewest changed pixels of a sample.
 const MIN_PIXELS: usize = 4;
-/// Visibility of a pixel from which it belongs to the mask, in just noticeable contrasts.
-const SEEN: f32 = 0.5;
+/// Share of a mask that must be visible.
+const VISIBLE_SHARE: f64 = 0.6;
 /// Relative error of the visibility that is accepted.
 pub(crate) const TOLERANCE: f64 = 0.1;
 /// Factors on the refined change that bring it to the visibility asked for.
@@ -189,9 +189,17 @@ impl Marks<'_> {
         let noise = surround_deviation(self.photo, self.bbox, mask.view());
         record.contrast_to_noise = (squares / count as f64).sqrt() / noise;
         let (height, width, _) = self.photo.dim();
-        record.area_fraction = mask.iter().filter(|&&m| m).count() as f64 / (height * width) as f64;
         let mut soft = ratios.mapv(|r| r.min(1.0));
-        Zip::from(&mut soft).and(&mask).for_each(|s, &m| *s = if m { *s } else { 0.0 });
+        let (mut area, mut shown) = (0usize, 0usize);
+        Zip::from(&mut soft).and(&mask).for_each(|s, &m| {
+            *s = if m { *s } else { 0.0 };
+            area += usize::from(m);
+            shown += usize::from(*s >= SEEN);
+        });
+        if (shown as f64) < VISIBLE_SHARE * area as f64 {
+            return invisible("too little of its mask would be seen");
+        }
+        record.area_fraction = area as f64 / (height * width) as f64;
         Ok(crop_to_mask(Sample { bbox: self.bbox, patch, mask, changed, soft, record }))
     }
 }

@@ -11,7 +11,7 @@
 //! uniform for the eye (Weber's law); on a texture, as much as the texture's own contrast (masking; Legge and Foley
 //! 1980, with the slope of one that holds for noise maskers). The filter stands for the eye's optics at a distance at
 //! which pixels just merge. **Visibility** is the mean of c / J over the defect, weighted by min(1, c / J): 1 is just
-//! noticeable. The model and its constants are this project's own; the paper has none.
+//! noticeable. Pixels of less than half of J do not count. The model and its constants are this project's own; the paper has none.
 
 use imgkit::Rect;
 use ndarray::{Array2, Array3, ArrayView3};
@@ -24,6 +24,8 @@ const NAME: &str = "visibility";
 const EVEN: f32 = 0.01;
 /// Half side of the window of the local standard deviation, px.
 const HALF: usize = 4;
+/// Ratio from which a pixel counts as seen.
+pub(crate) const SEEN: f32 = 0.5;
 /// Pixels around a box that its thresholds depend on.
 const MARGIN: usize = HALF + 2;
 
@@ -48,7 +50,7 @@ parameters! {
     #[derive(Copy)]
     pub struct Visibility {
         /// Least visibility, in \[0.2, 100\].
-        from / with_from: f64 = 1.5,
+        from / with_from: f64 = 1.0,
         /// Largest visibility, from the least to 100.
         to / with_to: f64 = 8.0,
         /// What becomes of a defect that cannot be made as visible, or as faint, as drawn.
@@ -132,10 +134,10 @@ impl Threshold {
     }
 }
 
-/// Mean of the ratios over the true pixels, weighted by min(1, ratio): 0 for none.
+/// Mean of the ratios from [`SEEN`] on over the true pixels, weighted by min(1, ratio): 0 for none.
 pub(crate) fn visibility(ratios: &Array2<f32>, mask: &Array2<bool>) -> f64 {
     let (mut sum, mut weight) = (0.0f64, 0.0f64);
-    for (&ratio, _) in ratios.iter().zip(mask).filter(|(_, inside)| **inside) {
+    for (&ratio, _) in ratios.iter().zip(mask).filter(|(ratio, inside)| **inside && **ratio >= SEEN) {
         let share = f64::from(ratio.min(1.0));
         sum += share * f64::from(ratio);
         weight += share;

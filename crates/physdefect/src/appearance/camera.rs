@@ -13,8 +13,8 @@ const WINDOW: usize = 96;
 const LEAST_EDGES: usize = 24;
 /// Standard deviation of the second blur that edges are compared with, px: that of the filter (1 2 1) / 4.
 const REBLUR: f32 = std::f32::consts::FRAC_1_SQRT_2;
-/// Quantile of the edges' blur that is the camera's: softer edges are soft in the scene.
-const SHARPEST: f64 = 0.2;
+/// Quantile of the edges' blur that is the camera's: noise sharpens some, softer ones are soft in the scene.
+const SHARPEST: f64 = 0.35;
 
 parameters! {
     /// Sharpness and noise of a camera with its lens and its image processing.
@@ -47,7 +47,7 @@ impl Camera {
     /// Noise: the median of |N * photo| with N the Laplacian's difference (1 -2 1; -2 4 -2; 1 -2 1) / 6, which leaves
     /// flat and linear parts alone (Immerkaer 1996), over 0.6745; fine texture counts as noise. Sharpness: at strong
     /// edges the ratio R of the gradient to that of the photo blurred once more by s is sqrt(1 + s^2 / blur^2) for a
-    /// step (Zhuo and Sim 2011); the sharpest fifth of the edges is taken. Without edges the blur is the default's.
+    /// step (Zhuo and Sim 2011); the quantile 0.35 of the edges is taken. Without edges the blur is the default's.
     #[must_use]
     pub fn estimate(photo: ArrayView3<'_, f32>, domain: &Domain, bbox: Rect) -> Self {
         let (height, width, channels) = photo.dim();
@@ -133,7 +133,7 @@ fn blur(luma: &[f32], w: usize, noise: f32) -> Option<f64> {
         let (gx, gy) = (0.5 * (v[i + 1] - v[i - 1]), 0.5 * (v[i + w] - v[i - w]));
         (gx * gx + gy * gy).sqrt()
     };
-    let floor = (6.0 * noise).max(0.03);
+    let floor = (8.0 * noise).max(0.03);
     let mut found = Vec::new();
     for y in 2..h - 2 {
         for x in 2..w - 2 {

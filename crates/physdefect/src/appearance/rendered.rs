@@ -24,8 +24,9 @@ const STEPS: usize = 5;
 /// Each sample's severity, its size, is sampled uniformly from a range (default 0 to 1), and its visibility from
 /// that of the appearance ([`Visibility`](crate::visibility::Visibility)). The strength of the relief, the shift, the tint and the change of reflectance is
 /// then solved for, by the secant rule on the logarithms, until the rendered patch has that visibility: a dent on
-/// porcelain and one on grass are equally hard to see. A defect that finds no room, stays invisible or cannot be
-/// brought to its visibility is drawn again at another place, at most six times.
+/// porcelain and one on grass are equally hard to see. Where a place cannot give that visibility the nearest one is
+/// taken if it lies in the range. A defect that finds no room, stays invisible or cannot be brought into the range is
+/// drawn again at another place, at most six times.
 ///
 /// ```
 /// use ndarray::Array3;
@@ -167,21 +168,24 @@ impl<M: Mechanism> Rendered<M> {
         photo: ArrayView3<'_, f32>,
         domain: &Domain,
         key: SampleKey,
-        (severity, wanted): (f64, Option<(f64, OutOfReach)>),
+        (severity, wanted): (f64, Option<f64>),
         rng: &mut ChaCha8Rng,
     ) -> Result<Sample, Error> {
         let domain = domain.pick_object(rng);
         let defect = self.model.generate(domain, severity, rng)?;
-        let Some((wanted, policy)) = wanted else {
+        let (Some(wanted), Some(range)) = (wanted, self.appearance.visibility()) else {
             return self.render(photo, domain, defect, severity, key);
         };
         let (draft, strength, reached) = self.solve(photo, domain, &defect, wanted)?;
-        let nearest = policy == OutOfReach::Nearest;
+        // What the place cannot give is drawn as strong, or as faint, as it can be.
+        let within = |v: f64| v >= range.from() && v <= range.to();
+        let meets = |v: f64| (v / wanted - 1.0).abs() <= finalize::TOLERANCE;
+        let nearest = !meets(reached) && (range.out_of_reach() == OutOfReach::Nearest || within(reached));
         let target = if nearest { reached } else { wanted };
         let label = self.label(key, severity, defect.measures, strength, Some(target));
         let mut sample = finalize::finalize(photo, domain, draft, label)?;
         let reached = sample.record.visibility;
-        if nearest {
+        if nearest && (range.out_of_reach() == OutOfReach::Nearest || within(reached)) {
             sample.record.visibility_target = Some(reached);
         } else if (reached / wanted - 1.0).abs() > 1.5 * finalize::TOLERANCE {
             return Err(Error::VisibilityOutOfReach { model: self.name, wanted, reached });
@@ -210,7 +214,7 @@ impl<M: Mechanism> Synthesizer for Rendered<M> {
         let mut rng = key.rng();
         let severity = self.severity.0 + (self.severity.1 - self.severity.0) * rng.random::<f64>();
         let quantile = rng.random::<f64>();
-        let wanted = self.appearance.visibility().map(|range| (range.at(quantile), range.out_of_reach()));
+        let wanted = self.appearance.visibility().map(|range| range.at(quantile));
         let mut failure = Error::Invisible { model: self.name, reason: "no attempt was made" };
         for _ in 0..ATTEMPTS {
             match self.attempt(photo, domain, key, (severity, wanted), &mut rng) {

@@ -213,8 +213,11 @@ impl Calibrated {
         let mut draft = self.appearance.draft(photo, domain, &defect, &conditions, 1.0)?;
         if !bends {
             let original = finalize::crop(photo, draft.bbox)?;
+            // The camera spreads the change beyond the defect's own box.
+            let mut opacity = Array2::zeros((draft.bbox.height(), draft.bbox.width()));
+            defect.bbox.relative_to(draft.bbox).crop_mut(opacity.view_mut()).assign(&defect.opacity);
             let reached =
-                contrast::set_contrast(&original, &mut draft.patch, &draft.support, (&defect.opacity, visible), target);
+                contrast::set_contrast(&original, &mut draft.patch, &draft.support, (&opacity, visible), target);
             measures.insert("target_log_contrast".to_owned(), target);
             measures.insert("log_contrast".to_owned(), reached);
         }
