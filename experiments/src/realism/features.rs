@@ -151,10 +151,8 @@ fn mean_3x3(level: ArrayView3<'_, f32>) -> Array3<f32> {
 pub fn mask_shares(mask: ArrayView2<'_, bool>) -> Array2<f32> {
     let (h, w) = mask.dim();
     Array2::from_shape_fn((h.div_ceil(STRIDE), w.div_ceil(STRIDE)), |(row, column)| {
-        let square = mask.slice(s![
-            row * STRIDE..((row + 1) * STRIDE).min(h),
-            column * STRIDE..((column + 1) * STRIDE).min(w)
-        ]);
+        let square =
+            mask.slice(s![row * STRIDE..((row + 1) * STRIDE).min(h), column * STRIDE..((column + 1) * STRIDE).min(w)]);
         square.iter().filter(|m| **m).count() as f32 / square.len().max(1) as f32
     })
 }

@@ -129,17 +129,16 @@ mod tests {
     #[test]
     fn a_head_that_reads_the_truth_is_perfect() -> Result<()> {
         let level = |high: bool| {
-            let values = Array3::from_shape_fn((4, 4, 2), |(y, x, c)| {
-                f32::from(u8::from(high && c == 1 && y < 2 && x < 2))
-            });
+            let values =
+                Array3::from_shape_fn((4, 4, 2), |(y, x, c)| f32::from(u8::from(high && c == 1 && y < 2 && x < 2)));
             Features { size: (32, 32), levels: vec![(STRIDE, values)] }
         };
         let (bad, good) = (level(true), level(false));
         let mask = Array2::from_shape_fn((32, 32), |(y, x)| y < 16 && x < 16 && y + x < 24);
         let empty = Array2::from_elem((32, 32), false);
-        let tests =
-            [Tested { features: &bad, mask: mask.view() }, Tested { features: &good, mask: empty.view() }];
-        let reads = |channel: usize| Linear { weights: vec![f64::from(channel == 0), f64::from(channel == 1)], bias: 0.3 };
+        let tests = [Tested { features: &bad, mask: mask.view() }, Tested { features: &good, mask: empty.view() }];
+        let reads =
+            |channel: usize| Linear { weights: vec![f64::from(channel == 0), f64::from(channel == 1)], bias: 0.3 };
         let found = evaluate(&reads(1), &tests)?;
         assert_eq!(found.image_auroc, 1.0);
         assert!(found.pixel_ap > 0.9 && found.pixel_auroc > 0.99, "{found:?}");

@@ -10,8 +10,9 @@ use maphc2f::imgkit::rng::{Retry, keyed_stream};
 use maphc2f::pde_refine::CoarseToFine;
 use maphc2f::physdefect::appearance::Appearance;
 use maphc2f::physdefect::registry::Registry;
-use maphc2f::physdefect::{SampleKey, Synthesizer, calibration};
+use maphc2f::physdefect::{Domain, SampleKey, Synthesizer, calibration};
 use maphc2f::{MATERIALS, Pipeline, SEVERITY, Stage, list_photos, load_photo};
+use ndarray::Array3;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
@@ -71,20 +72,41 @@ impl Arm {
     }
 }
 
+/// A good photo at the size of evaluation, at which defects are drawn, as in training of a detector.
+#[derive(Debug)]
+pub(crate) struct Good {
+    /// `(H, W, 1 or 3)`, values of 8 bits.
+    pub(crate) image: Array3<f32>,
+    /// Where defects may lie.
+    domain: Domain,
+}
+
+impl Good {
+    fn shrunk(photo: &SourcePhoto, side: usize) -> Result<Self> {
+        let image = photo.pixels.mapv(from_u8);
+        let Marked { image, mask } = Marked { image, mask: photo.domain.mask().to_owned() }.shrunk(side)?;
+        Ok(Self { image: image.mapv(|v| from_u8(to_u8(v))), domain: Domain::from_mask(mask)? })
+    }
+}
+
 /// The photos that a seed draws on: [`DRAWN`] of `train/good`, each once if there are as many.
 #[derive(Debug)]
 pub(crate) struct Canvas {
-    pub(crate) photos: Vec<SourcePhoto>,
+    pub(crate) photos: Vec<Good>,
     /// Positions of the other good photos, which stay as they are.
     pub(crate) others: Vec<usize>,
 }
 
 impl Canvas {
-    pub(crate) fn load(set: &PhotoSet, seed: u64) -> Result<Self> {
+    pub(crate) fn load(set: &PhotoSet, side: usize, seed: u64) -> Result<Self> {
         let mut order: Vec<usize> = (0..set.len()).collect();
         order.shuffle(&mut keyed_stream(seed, 1 << 62));
         let (drawn, others) = order.split_at(DRAWN.min(order.len()));
-        let photos = drawn.par_iter().map(|&i| set.load(i, None)).collect::<std::result::Result<_, _>>()?;
+        let load = |&i: &usize| -> std::result::Result<Good, String> {
+            let photo = set.load(i, None).map_err(|e| e.to_string())?;
+            Good::shrunk(&photo, side).map_err(|e| e.to_string())
+        };
+        let photos = drawn.par_iter().map(load).collect::<std::result::Result<_, _>>()?;
         Ok(Self { photos, others: others.to_vec() })
     }
 }
@@ -106,17 +128,14 @@ impl Draw<'_> {
     pub(crate) fn samples(&self, arm: Arm) -> Result<Vec<Marked>> {
         match arm {
             Arm::Before => self.read_before(),
-            Arm::Ours => self.draw(&Pipeline::from_registry(
-                &Registry::standard(),
-                &[self.row.mechanism],
-                &MATERIALS,
-                SEVERITY,
-            )?),
+            Arm::Ours => {
+                self.draw(&Pipeline::from_registry(&Registry::standard(), &[self.row.mechanism], &MATERIALS, SEVERITY)?)
+            }
             Arm::Calibrated => self.draw(&self.calibrated()?),
             // as published: pasted, without an equation of this project
-            Arm::Baseline(name) => {
-                self.draw(&Pipeline::from_registry(&Registry::standard(), &[name], &MATERIALS, SEVERITY)?.up_to(Stage::Raw))
-            }
+            Arm::Baseline(name) => self.draw(
+                &Pipeline::from_registry(&Registry::standard(), &[name], &MATERIALS, SEVERITY)?.up_to(Stage::Raw),
+            ),
         }
     }
 
@@ -135,18 +154,17 @@ impl Draw<'_> {
     /// One sample a photo, in 8 bits, as a data set holds it.
     fn draw(&self, pipeline: &Pipeline) -> Result<Vec<Marked>> {
         let photos = &self.canvas.photos;
-        let one = |i: usize| -> Option<std::result::Result<Marked, String>> {
+        let one = |i: usize| -> Option<Marked> {
             let photo = &photos[i % photos.len()];
-            let pixels = photo.pixels.mapv(from_u8);
             let attempt = |index| {
                 let key = SampleKey { seed: self.seed, index };
-                pipeline.synthesize(pixels.view(), &photo.domain, 0, key)
+                pipeline.synthesize(photo.image.view(), &photo.domain, 0, key)
             };
             let made = RETRY.first_success(i as u64, attempt).ok()?;
             let image = made.image.mapv(|v| from_u8(to_u8(v)));
-            Some(Marked { image, mask: made.mask }.shrunk(self.row.side).map_err(|e| e.to_string()))
+            Some(Marked { image, mask: made.mask })
         };
-        Ok((0..DRAWN).into_par_iter().filter_map(one).collect::<std::result::Result<_, _>>()?)
+        Ok((0..DRAWN).into_par_iter().filter_map(one).collect())
     }
 
     /// At most [`DRAWN`] samples from `FOLDER/SET/MECHANISM/SEED`.

@@ -67,9 +67,8 @@ fn fit_standardized(normals: &[Vec<f32>], defects: &[Vec<f32>]) -> Linear {
     let scale: Vec<f64> = squares.iter().map(|s| 1.0 / s.sqrt().max(1e-6)).collect();
     let rows: Vec<&Vec<f32>> = normals.iter().chain(defects).collect();
     let labels: Vec<bool> = (0..rows.len()).map(|i| i >= normals.len()).collect();
-    let inputs = Array2::from_shape_fn((rows.len(), inputs), |(i, j)| {
-        ((f64::from(rows[i][j]) - mean[j]) * scale[j]) as f32
-    });
+    let inputs =
+        Array2::from_shape_fn((rows.len(), inputs), |(i, j)| ((f64::from(rows[i][j]) - mean[j]) * scale[j]) as f32);
     let head = fit(inputs.view(), &labels, L2);
     let weights: Vec<f64> = head.weights.iter().zip(&scale).map(|(w, s)| w * s).collect();
     let bias = head.bias - weights.iter().zip(&mean).map(|(w, m)| w * m).sum::<f64>();

@@ -117,11 +117,15 @@ fn measure(row: &Row, options: &Options, store: &FeatureStore) -> Result<RowRepo
         let mut order: Vec<&Real> = data.defects.iter().collect();
         order.shuffle(&mut keyed_stream(seed, 1 << 60));
         let (calibrating, tested) = order.split_at(CALIBRATING.min(order.len()));
-        let canvas = Canvas::load(&data.photos, seed)?;
+        let canvas = Canvas::load(&data.photos, row.side, seed)?;
         let others: Vec<_> = canvas.others.iter().take(arms::DRAWN).map(|&i| &data.normals[i]).collect();
         let before = options.before.as_deref();
         let draw = Draw { row, canvas: &canvas, calibrating, before, seed };
-        let crops = if options.head_only { None } else { Some(two_sample::RealCrops::new(store.net(), tested, &canvas, row, seed)?) };
+        let crops = if options.head_only {
+            None
+        } else {
+            Some(two_sample::RealCrops::new(store.net(), tested, &canvas, seed)?)
+        };
         if let Some(crops) = &crops {
             report.floor.push(crops.halves(seed)?);
         }

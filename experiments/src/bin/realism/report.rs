@@ -29,14 +29,7 @@ pub(crate) struct ArmFigures {
 
 impl ArmFigures {
     pub(crate) fn new(arm: Arm) -> Self {
-        Self {
-            arm,
-            head: Vec::new(),
-            two_sample: Vec::new(),
-            shapes: Vec::new(),
-            drawn: Vec::new(),
-            refused: None,
-        }
+        Self { arm, head: Vec::new(), two_sample: Vec::new(), shapes: Vec::new(), drawn: Vec::new(), refused: None }
     }
 }
 

@@ -6,9 +6,7 @@ use experiments::realism::logistic::fit;
 use experiments::realism::manifold::{PrecisionRecall, precision_recall};
 use maphc2f::adbench::metrics::auroc;
 use maphc2f::frozen_backbone::EfficientNetLite0;
-use maphc2f::imgkit::level::from_u8;
 use maphc2f::imgkit::rng::keyed_stream;
-use maphc2f::shrink_to_side;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, s};
 use rand::Rng;
 use rand::seq::SliceRandom;
@@ -17,7 +15,6 @@ use rayon::prelude::*;
 
 use crate::arms::Canvas;
 use crate::data::{Marked, Real};
-use crate::rows::Row;
 
 /// Side of a crop, px at the size of evaluation.
 const CROP: usize = 64;
@@ -44,20 +41,13 @@ pub(crate) struct RealCrops {
 }
 
 impl RealCrops {
-    pub(crate) fn new(
-        net: &EfficientNetLite0,
-        real: &[&Real],
-        canvas: &Canvas,
-        row: &Row,
-        seed: u64,
-    ) -> Result<Self> {
+    pub(crate) fn new(net: &EfficientNetLite0, real: &[&Real], canvas: &Canvas, seed: u64) -> Result<Self> {
         let mut rng = keyed_stream(seed, 400);
         let mut good = Vec::new();
         for photo in &canvas.photos {
-            let image = shrink_to_side(photo.pixels.mapv(from_u8).view(), row.side)?;
-            let (h, w, _) = image.dim();
+            let (h, w, _) = photo.image.dim();
             let center = (rng.random_range(0..h), rng.random_range(0..w));
-            good.push(crop(image.view(), center, CROP));
+            good.push(crop(photo.image.view(), center, CROP));
         }
         let good = pooled(net, &good)?;
         let n = good.len() as f64;
@@ -81,7 +71,10 @@ impl RealCrops {
     pub(crate) fn compare(&self, net: &EfficientNetLite0, drawn: &[Marked], seed: u64) -> Result<Compared> {
         let drawn: Vec<&Marked> = drawn.iter().take(self.rows.len()).collect();
         let rows = self.standardized(net, &drawn, seed + 200)?;
-        Ok(Compared { auroc: classify(&self.rows, &rows, seed)?, coverage: precision_recall(&self.rows, &rows, NEIGHBORS) })
+        Ok(Compared {
+            auroc: classify(&self.rows, &rows, seed)?,
+            coverage: precision_recall(&self.rows, &rows, NEIGHBORS),
+        })
     }
 
     fn standardized(&self, net: &EfficientNetLite0, marked: &[&Marked], seed: u64) -> Result<Vec<Vec<f64>>> {
