@@ -221,7 +221,7 @@ mod tests {
 
     /// Levels at strides 4, 8 and 16 of a photo of 37 x 50 px whose values are those of a plane in image coordinates.
     fn plane() -> Features {
-        let size = (37, 50);
+        let size = (37usize, 50usize);
         let level = |stride: usize, channels: usize| {
             let at = |i: usize| (i as f32 + 0.5) * stride as f32;
             let dim = (size.0.div_ceil(stride), size.1.div_ceil(stride), channels);

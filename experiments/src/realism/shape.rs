@@ -6,7 +6,8 @@ use ndarray::ArrayView2;
 /// Shape of one image's mask.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MaskShape {
-    /// Area over the area of the convex hull, both summed over the components, in (0, 1]: 1 for convex parts.
+    /// Area over the area of the convex hull of the pixels' corners, both summed over the components, in (0, 1]: 1 for
+    /// convex parts, somewhat less for slanted ones a few pixels wide.
     pub solidity: f64,
     /// 8-connected components.
     pub components: f64,
@@ -120,7 +121,10 @@ mod tests {
             let expected = 248.0 / 480f64.sqrt();
             // four directions err by up to 5 % on straight lines
             assert!((bar.boundary / expected - 1.0).abs() < 0.06, "{turned}: {bar:?} {expected}");
-            assert!(bar.solidity > 0.84 && bar.components == 1.0, "{turned}: {bar:?}");
+            // the hull of the pixels' corners is wider than the bar by at most a pixel's shadow on its normal
+            let least = 4.0 / (4.0 + sin.abs() + cos.abs());
+            assert!(bar.solidity > 0.98 * least && bar.solidity <= 1.0, "{turned}: {bar:?} {least}");
+            assert_eq!(bar.components, 1.0);
         }
     }
 
