@@ -13,12 +13,14 @@ mod finalize;
 mod foreground;
 pub mod fracture;
 pub mod noise;
+mod outline;
 mod params;
 pub mod pitting;
 pub mod registry;
 #[cfg(feature = "serde")]
 pub mod replay;
 mod sample;
+pub mod unevenness;
 pub mod warpage;
 
 pub use imgkit;

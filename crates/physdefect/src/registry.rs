@@ -29,6 +29,7 @@ use crate::fracture::{FractureLine, PaperFrontier};
 use crate::pitting::{PaperPolygon, PittingLoss};
 #[cfg(feature = "serde")]
 use crate::replay::{Config, Replayable, SynthesizerConfig, TypedConfig};
+use crate::unevenness::SurfaceUnevenness;
 use crate::warpage::PlasticWarpage;
 use crate::{Error, Mechanism, MechanismKind, Synthesizer};
 
@@ -133,7 +134,7 @@ impl Entry {
         self.kind
     }
 
-    /// Abbreviation of the family in the paper, see [`MechanismKind::abbreviation`].
+    /// Abbreviation of the family, see [`MechanismKind::abbreviation`].
     #[must_use]
     pub fn abbreviation(&self) -> &'static str {
         self.kind.abbreviation()
@@ -200,6 +201,7 @@ impl Registry {
             mechanism::<PaperPolygon>("corrosion by the paper's growing polygons"),
             mechanism::<PlasticWarpage>("dent, crease or warp by elastic-plastic bending")
                 .calibrated_by::<PlasticWarpage>(),
+            mechanism::<SurfaceUnevenness>("uneven grinding, waviness, stain or water mark (not the paper's)"),
             baseline::<CutPaste>("CutPaste: a rectangle of the photo pasted elsewhere"),
             baseline::<CutPasteScar>("CutPaste's scar: a thin rotated rectangle pasted elsewhere"),
             baseline::<PerlinBlend>("DRAEM: a texture blended in by Perlin noise"),

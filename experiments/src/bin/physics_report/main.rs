@@ -11,6 +11,7 @@ mod conventions;
 mod fracture;
 mod pitting;
 mod table;
+mod unevenness;
 mod warpage;
 
 use std::process::ExitCode;
@@ -37,10 +38,11 @@ fn main() -> ExitCode {
 type Section = (&'static str, fn(&mut Table) -> std::result::Result<(), physdefect::Error>);
 
 fn report() -> Result<(String, ExitCode)> {
-    let sections: [Section; 4] = [
+    let sections: [Section; 5] = [
         ("FL: fracture line", fracture::run),
         ("PL: pitting loss", pitting::run),
         ("PW: plastic warpage", warpage::run),
+        ("SU: surface unevenness (not the paper's)", unevenness::run),
         ("Conventions: mask contract, severity, replay", conventions::run),
     ];
     let (mut text, mut rows, mut failed) = (String::from(HEAD), 0, 0);
