@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod abrasion;
 pub mod appearance;
 pub mod baselines;
 pub mod calibration;

@@ -22,6 +22,7 @@
 
 use std::fmt;
 
+use crate::abrasion::Abrasion;
 use crate::appearance::{Appearance, Rendered};
 use crate::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
 use crate::calibration::{Calibrate, Calibrated, Calibration};
@@ -201,6 +202,7 @@ impl Registry {
             mechanism::<PaperPolygon>("corrosion by the paper's growing polygons"),
             mechanism::<PlasticWarpage>("dent, crease or warp by elastic-plastic bending")
                 .calibrated_by::<PlasticWarpage>(),
+            mechanism::<Abrasion>("scratch of a hard point by Archard's law (not the paper's)"),
             mechanism::<SurfaceUnevenness>("uneven grinding, waviness, stain or water mark (not the paper's)"),
             baseline::<CutPaste>("CutPaste: a rectangle of the photo pasted elsewhere"),
             baseline::<CutPasteScar>("CutPaste's scar: a thin rotated rectangle pasted elsewhere"),

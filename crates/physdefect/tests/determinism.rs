@@ -66,6 +66,7 @@ fn values_are_stable() {
         ("pitting-loss", 225, 81.5587),
         ("paper-polygon", 318, 139.9267),
         ("plastic-warpage", 716, 33.8951),
+        ("abrasion", 76, 16.0718),
         ("surface-unevenness", 845, 51.3980),
         ("cutpaste", 1058, 370.0963),
         ("cutpaste-scar", 26, 10.0113),

@@ -88,6 +88,7 @@ contract! {
     pitting_loss: "pitting-loss",
     paper_polygon: "paper-polygon",
     plastic_warpage: "plastic-warpage",
+    abrasion: "abrasion",
     surface_unevenness: "surface-unevenness",
     cutpaste: "cutpaste",
     cutpaste_scar: "cutpaste-scar",

@@ -10,8 +10,8 @@ parameters! {
     pub struct UnevennessParams {
         /// Kinds that are chosen with equal chance, at least one. Default all four.
         kinds / with_kinds: Vec<Unevenness> = Unevenness::ALL.to_vec(),
-        /// Width of the patch (depth of a ground zone, diameter of a blotch, 1 / 0.6 of that of a drop) at severity 0 and 1, fraction of
-        /// the scale, 0 < first <= last <= 2. Default (0.25, 0.75).
+        /// Width of the patch (depth of a ground zone, diameter of a blotch, 1 / 0.6 of that of a drop) at severity 0
+        /// and 1, fraction of the scale, 0 < first <= last <= 2. Default (0.25, 0.75).
         size / with_size: (f64, f64) = (0.25, 0.75),
         /// Size of the change, |ln of the reflectance factor|, at severity 0 and 1, 0 <= first <= last <= 3. Default
         /// (0.1, 0.4): by 10 % to 40 %.

@@ -1,5 +1,6 @@
 //! Counts of what every synthesizer promises.
 
+use crate::physdefect::abrasion::Abrasion;
 use crate::physdefect::appearance::{Appearance, Light, Material};
 use crate::physdefect::fracture::{FractureLine, PaperFrontier};
 use crate::physdefect::noise::Perlin;
@@ -130,6 +131,7 @@ fn severity(table: &mut Table) -> Result<(), Error> {
         Box::new(PittingLoss::default()),
         Box::new(PaperPolygon::default()),
         Box::new(PlasticWarpage::default()),
+        Box::new(Abrasion::default()),
         Box::new(SurfaceUnevenness::default()),
     ];
     let domain = Domain::full(112, 128)?;
