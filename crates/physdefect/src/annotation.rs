@@ -74,7 +74,9 @@ fn drawn(visible: &Array2<bool>, support: &Array2<bool>, allowed: &Array2<bool>,
         trim(&mut mask, radius);
     }
     let parts = label_components(support.view());
-    bridge(&mut mask, &parts.labels, parts.sizes.len(), radius);
+    if radius > 0.0 {
+        bridge(&mut mask, &parts.labels, parts.sizes.len(), radius);
+    }
     keep_one_a_part(&mask, &parts.labels, parts.sizes.len(), visible)
 }
 

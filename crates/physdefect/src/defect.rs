@@ -19,19 +19,29 @@ pub enum MechanismKind {
     PittingLoss,
     /// PW: a dent, crease or warp.
     PlasticWarpage,
+    /// SU: uneven shading, a stain or a water mark. Not the paper's: this project's own.
+    SurfaceUnevenness,
+    /// AB: a scratch. Not the paper's: this project's own.
+    Abrasion,
+    /// EL: a chip or notch of the outline. Not the paper's: this project's own.
+    EdgeLoss,
     /// Not physics: a baseline from the literature, such as CutPaste.
     #[cfg_attr(feature = "serde", serde(rename = "Control"))]
     Baseline,
 }
 
 impl MechanismKind {
-    /// The paper's abbreviation: FL, PL or PW; a dash for a baseline.
+    /// Abbreviation: the paper's FL, PL or PW; this project's own SU, AB or EL, which the paper does not have; a dash
+    /// for a baseline.
     #[must_use]
     pub fn abbreviation(self) -> &'static str {
         match self {
             Self::FractureLine => "FL",
             Self::PittingLoss => "PL",
             Self::PlasticWarpage => "PW",
+            Self::SurfaceUnevenness => "SU",
+            Self::Abrasion => "AB",
+            Self::EdgeLoss => "EL",
             Self::Baseline => "-",
         }
     }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod abrasion;
 mod annotation;
 pub mod appearance;
 pub mod baselines;
@@ -14,12 +15,14 @@ mod finalize;
 mod foreground;
 pub mod fracture;
 pub mod noise;
+mod outline;
 mod params;
 pub mod pitting;
 pub mod registry;
 #[cfg(feature = "serde")]
 pub mod replay;
 mod sample;
+pub mod unevenness;
 pub mod visibility;
 pub mod warpage;
 

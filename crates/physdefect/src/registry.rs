@@ -22,6 +22,7 @@
 
 use std::fmt;
 
+use crate::abrasion::Abrasion;
 use crate::appearance::{Appearance, Rendered};
 use crate::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
 use crate::calibration::{Calibrate, Calibrated, Calibration};
@@ -29,6 +30,7 @@ use crate::fracture::{FractureLine, PaperFrontier};
 use crate::pitting::{PaperPolygon, PittingLoss};
 #[cfg(feature = "serde")]
 use crate::replay::{Config, Replayable, SynthesizerConfig, TypedConfig};
+use crate::unevenness::SurfaceUnevenness;
 use crate::warpage::PlasticWarpage;
 use crate::{Error, Mechanism, MechanismKind, Synthesizer};
 
@@ -133,7 +135,7 @@ impl Entry {
         self.kind
     }
 
-    /// Abbreviation of the family in the paper, see [`MechanismKind::abbreviation`].
+    /// Abbreviation of the family, see [`MechanismKind::abbreviation`].
     #[must_use]
     pub fn abbreviation(&self) -> &'static str {
         self.kind.abbreviation()
@@ -200,6 +202,8 @@ impl Registry {
             mechanism::<PaperPolygon>("corrosion by the paper's growing polygons"),
             mechanism::<PlasticWarpage>("dent, crease or warp by elastic-plastic bending")
                 .calibrated_by::<PlasticWarpage>(),
+            mechanism::<Abrasion>("scratch of a hard point by Archard's law (not the paper's)"),
+            mechanism::<SurfaceUnevenness>("uneven grinding, waviness, stain or water mark (not the paper's)"),
             baseline::<CutPaste>("CutPaste: a rectangle of the photo pasted elsewhere"),
             baseline::<CutPasteScar>("CutPaste's scar: a thin rotated rectangle pasted elsewhere"),
             baseline::<PerlinBlend>("DRAEM: a texture blended in by Perlin noise"),

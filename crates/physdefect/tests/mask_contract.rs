@@ -70,25 +70,26 @@ fn image_step(a: &Array3<u8>, b: &Array3<u8>, y: usize, x: usize, k: usize) -> u
 }
 
 macro_rules! contract {
-    ($($name:ident: $at:expr),* $(,)?) => {$(
+    ($($name:ident: $model:expr),* $(,)?) => {$(
         #[test]
         fn $name() {
-            let all = common::synthesizers();
-            holds(&*all[$at], 1000);
+            holds(&*common::synthesizer($model), 1000);
         }
     )*};
 }
 
 contract! {
-    fracture_line: 0,
-    paper_frontier: 1,
-    pitting_loss: 2,
-    paper_polygon: 3,
-    plastic_warpage: 4,
-    cutpaste: 5,
-    cutpaste_scar: 6,
-    perlin_blend: 7,
-    patch_clone: 8,
+    fracture_line: "fracture-line",
+    paper_frontier: "paper-frontier",
+    pitting_loss: "pitting-loss",
+    paper_polygon: "paper-polygon",
+    plastic_warpage: "plastic-warpage",
+    abrasion: "abrasion",
+    surface_unevenness: "surface-unevenness",
+    cutpaste: "cutpaste",
+    cutpaste_scar: "cutpaste-scar",
+    perlin_blend: "perlin-blend",
+    patch_clone: "patch-clone",
 }
 
 #[test]

@@ -30,6 +30,11 @@ pub fn synthesizers() -> Vec<Box<dyn Synthesizer>> {
     registry.entries().iter().zip(looks).map(|(e, look)| e.synthesizer(look, (0.0, 1.0)).unwrap()).collect()
 }
 
+/// The registered synthesizer of a name, as in [`synthesizers`].
+pub fn synthesizer(name: &str) -> Box<dyn Synthesizer> {
+    synthesizers().into_iter().find(|s| s.name() == name).unwrap()
+}
+
 /// An 8-bit photo: noise, gradient, flat, texture or stripes.
 pub fn photo(kind: u32, h: usize, w: usize, c: usize, rng: &mut ChaCha8Rng) -> Array3<u8> {
     let base: f64 = rng.random_range(0.15..0.85);

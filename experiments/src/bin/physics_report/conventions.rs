@@ -1,11 +1,13 @@
 //! Counts of what every synthesizer promises.
 
+use crate::physdefect::abrasion::Abrasion;
 use crate::physdefect::appearance::{Appearance, Light, Material};
 use crate::physdefect::fracture::{FractureLine, PaperFrontier};
 use crate::physdefect::noise::Perlin;
 use crate::physdefect::pitting::{PaperPolygon, PittingLoss};
 use crate::physdefect::registry::Registry;
 use crate::physdefect::replay::{Recipe, Region, SynthesizerConfig, replay};
+use crate::physdefect::unevenness::SurfaceUnevenness;
 use crate::physdefect::warpage::PlasticWarpage;
 use crate::physdefect::{Domain, Error, Mechanism, Sample, SampleKey};
 use crate::table::Table;
@@ -129,6 +131,8 @@ fn severity(table: &mut Table) -> Result<(), Error> {
         Box::new(PittingLoss::default()),
         Box::new(PaperPolygon::default()),
         Box::new(PlasticWarpage::default()),
+        Box::new(Abrasion::default()),
+        Box::new(SurfaceUnevenness::default()),
     ];
     let domain = Domain::full(112, 128)?;
     for model in models {

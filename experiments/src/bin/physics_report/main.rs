@@ -7,10 +7,12 @@
 //! Writes the tables to `docs/physics-report.md` and ends with `result oracles=<n> failed=<n>`; the exit code is 1 if
 //! any failed.
 
+mod abrasion;
 mod conventions;
 mod fracture;
 mod pitting;
 mod table;
+mod unevenness;
 mod warpage;
 
 use std::process::ExitCode;
@@ -37,10 +39,12 @@ fn main() -> ExitCode {
 type Section = (&'static str, fn(&mut Table) -> std::result::Result<(), physdefect::Error>);
 
 fn report() -> Result<(String, ExitCode)> {
-    let sections: [Section; 4] = [
+    let sections: [Section; 6] = [
         ("FL: fracture line", fracture::run),
         ("PL: pitting loss", pitting::run),
         ("PW: plastic warpage", warpage::run),
+        ("AB: abrasion (not the paper's)", abrasion::run),
+        ("SU: surface unevenness (not the paper's)", unevenness::run),
         ("Conventions: mask contract, severity, replay", conventions::run),
     ];
     let (mut text, mut rows, mut failed) = (String::from(HEAD), 0, 0);
