@@ -35,5 +35,7 @@ pub use domain::Domain;
 pub use error::Error;
 #[cfg(feature = "serde")]
 pub use error::JsonError;
-pub use foreground::{Foreground, estimate_foreground};
+pub use foreground::{
+    Foreground, ForegroundFit, ForegroundModel, ForegroundParams, FrameReason, SetKind, estimate_foreground,
+};
 pub use sample::{Record, Sample, SampleKey, Synthesizer};
