@@ -119,11 +119,26 @@ impl Pipeline {
         materials: &[Material],
         severity: (f64, f64),
     ) -> Result<Self, Error> {
+        let appearances: Vec<Appearance> = materials.iter().map(|&material| Appearance::new(material)).collect();
+        Self::from_appearances(registry, names, &appearances, severity)
+    }
+
+    /// Creates a pipeline of mechanisms by name, each in every one of `appearances`: material, light, camera and
+    /// visibility.
+    ///
+    /// # Errors
+    /// As [`Self::from_registry`].
+    pub fn from_appearances(
+        registry: &Registry,
+        names: &[&str],
+        appearances: &[Appearance],
+        severity: (f64, f64),
+    ) -> Result<Self, Error> {
         let mut pipeline = Self::default();
         for name in names {
             let entry = registry.by_name(name)?;
-            let build = |&material: &Material| entry.synthesizer(Appearance::new(material), severity);
-            pipeline.push(materials.iter().map(build).collect::<Result<_, _>>()?);
+            let build = |&appearance: &Appearance| entry.synthesizer(appearance, severity);
+            pipeline.push(appearances.iter().map(build).collect::<Result<_, _>>()?);
         }
         Ok(pipeline)
     }

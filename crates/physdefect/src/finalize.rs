@@ -165,7 +165,7 @@ impl Marks<'_> {
         let invisible = |reason| Err(Error::Invisible { model, reason });
         let ratios = self.threshold.ratios(self.original, &patch);
         let mut seen = ratios.mapv(|r| r >= SEEN);
-        Zip::from(&mut seen).and(self.support).for_each(|v, &s| *v &= s);
+        Zip::from(&mut seen).and(self.allowed).for_each(|v, &inside| *v &= inside);
         let mask = Outline::for_scale(self.scale).of(&seen, self.support, self.allowed);
         let mut changed = mask.clone();
         let (mut squares, mut count) = (0.0f64, 0usize);

@@ -4,11 +4,11 @@
 //!
 //! ```text
 //! c = sqrt(mean over channels of (G d)^2)               G: binomial filter of 5 x 5, standard deviation 1 px
-//! J = sqrt(J0^2 + s^2)                                  J0 = 0.01, s: local standard deviation of G photo, 9 x 9 px
+//! J = sqrt(J0^2 + (2 s)^2)                              J0 = 0.01, s: local standard deviation of G photo, 9 x 9 px
 //! ```
 //!
 //! `J` is the just noticeable contrast: on an even surround a fixed step of the display's scale, which is nearly
-//! uniform for the eye (Weber's law); on a texture, as much as the texture's own contrast (masking; Legge and Foley
+//! uniform for the eye (Weber's law); on a texture, two standard deviations of the texture (masking; Legge and Foley
 //! 1980, with the slope of one that holds for noise maskers). The filter stands for the eye's optics at a distance at
 //! which pixels just merge. **Visibility** is the mean of c / J over the defect, weighted by min(1, c / J): 1 is just
 //! noticeable. Pixels of less than half of J do not count. The model and its constants are this project's own; the paper has none.
@@ -22,6 +22,8 @@ use crate::params::{self, parameters};
 const NAME: &str = "visibility";
 /// Just noticeable contrast on an even surround, of the encoded range: two and a half 8-bit levels.
 const EVEN: f32 = 0.01;
+/// Standard deviations of a texture that are just noticeable in it.
+const MASKING: f32 = 2.0;
 /// Half side of the window of the local standard deviation, px.
 const HALF: usize = 4;
 /// Ratio from which a pixel counts as seen.
@@ -50,9 +52,9 @@ parameters! {
     #[derive(Copy)]
     pub struct Visibility {
         /// Least visibility, in \[0.2, 100\].
-        from / with_from: f64 = 1.0,
+        from / with_from: f64 = 1.5,
         /// Largest visibility, from the least to 100.
-        to / with_to: f64 = 8.0,
+        to / with_to: f64 = 10.0,
         /// What becomes of a defect that cannot be made as visible, or as faint, as drawn.
         out_of_reach / with_out_of_reach: OutOfReach = OutOfReach::Refuse,
     }
@@ -109,7 +111,7 @@ impl Threshold {
         let inverse = Array2::from_shape_fn((bbox.height(), bbox.width()), |(y, x)| {
             let i = (y + oy) * w + x + ox;
             let variance = (squares[i] - luma[i] * luma[i]).max(0.0);
-            1.0 / (EVEN * EVEN + variance).sqrt()
+            1.0 / (EVEN * EVEN + MASKING * MASKING * variance).sqrt()
         });
         Self { inverse }
     }
@@ -247,7 +249,7 @@ mod tests {
         image.mapv_inplace(|v| v + 0.02);
         let ratios = Threshold::of(photo.view(), whole(&photo)).ratios(&photo, &image);
         let gain = (std::f32::consts::PI * frequency).cos().powi(4);
-        let exact = 0.02 / (0.01f32.powi(2) + (0.1 * gain).powi(2) / 2.0).sqrt();
+        let exact = 0.02 / (0.01f32.powi(2) + (2.0 * 0.1 * gain).powi(2) / 2.0).sqrt();
         assert!((ratios[[32, 32]] / exact - 1.0).abs() < 1e-3, "{} {exact}", ratios[[32, 32]]);
     }
 

@@ -15,6 +15,8 @@ use crate::{Defect, Domain, Error};
 
 /// Distance of what a coat reflects, over the defect's size.
 const REFLECTED: f32 = 0.15;
+/// How far the eye's own blur makes a change visible beyond it, px: it belongs to the mask.
+const EYE: usize = 2;
 /// Change of linear light below which a pixel keeps its value.
 const NOTHING: f32 = 1e-5;
 
@@ -102,7 +104,7 @@ impl Appearance {
         let (height, width, _) = photo.dim();
         let camera = conditions.camera;
         let sigma = camera.blur() as f32;
-        let bbox = defect.bbox.grow((2.0 * sigma).ceil() as usize, (height, width));
+        let bbox = defect.bbox.grow((2.0 * sigma).ceil() as usize + EYE, (height, width));
         let inner = defect.bbox.relative_to(bbox);
         let tables = Tables::get();
         let mut patch = finalize::crop(photo, bbox)?;

@@ -170,6 +170,17 @@ impl Mechanism for PittingLoss {
 }
 
 impl PittingLoss {
+    /// Makes the floor rough: the depth times 1 + noise of a wavelength of two grains, at least 5 px.
+    fn roughen(&self, height: &mut Array2<f32>, (top, left): (usize, usize), scale: f64, noise: &Perlin) {
+        let frequency = 1.0 / (2.0 * self.params.grain_size * scale).max(5.0);
+        // Perlin noise has a standard deviation of about a quarter.
+        let strength = (self.params.roughness / 0.25) as f32;
+        for ((y, x), z) in height.indexed_iter_mut().filter(|(_, z)| **z < 0.0) {
+            let at = |p: usize| 17.5 + p as f64 * frequency;
+            *z *= (1.0 + strength * noise.at(at(y + top), at(x + left)) as f32).clamp(0.1, 1.9);
+        }
+    }
+
     /// Turns arrival times into depth, support and deposit, in the tight box of what was reached.
     fn relief(&self, front: &Front, pits: &[Pit], reach: Rect, now: f64, speed: f64, mottle: &Perlin) -> Defect {
         let tight = reached(front, reach);
@@ -218,6 +229,7 @@ impl PittingLoss {
             }
         }
         relax_seams(&mut height, |y, x| front.owner[[y + oy, x + ox]]);
+        self.roughen(&mut height, (tight.top, tight.left), speed / self.params.spread_rate, mottle);
         let deepest = height.iter().fold(0.0f64, |a, &z| a.max(-f64::from(z)));
         let mut measures = Measures::new();
         let hidden = volume * self.params.shape.hidden_volume_ratio();

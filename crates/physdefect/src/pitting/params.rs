@@ -8,13 +8,13 @@ parameters! {
     /// Parameters of [`PittingLoss`](super::PittingLoss); the defaults make a colony of iron pits that covers about 0.2
     /// % (severity 0) to 6 % (severity 1) of the domain.
     pub struct PittingParams {
-        /// Birth process. Default 11 births a year, used up in 2.5 years, on a patch of 0.10 scale, independent (chosen
+        /// Birth process. Default 1 birth a year, used up in 2.5 years, on a patch of 0.12 scale, independent (chosen
         /// so that the default severities cover 0.2 % to 6 % of the domain). Rate at least 0 and low enough for 10 000
         /// births, decay in \[1e-6, 1e6\] years, lengths in \[0.0001, 1\].
         nucleation / with_nucleation: Nucleation = Nucleation {
-            rate: 11.0,
+            rate: 1.0,
             decay: 2.5,
-            susceptibility: Susceptibility::Patch { radius: 0.10 },
+            susceptibility: Susceptibility::Patch { radius: 0.12 },
             interaction: Interaction::Independent,
         },
         /// Exposure at severity 0 and at severity 1, years, 0.001 <= first <= last <= 1000; between them it grows
@@ -31,14 +31,17 @@ parameters! {
         exponent / with_exponent: f64 = 0.5,
         /// Standard deviation of ln k between pits, in \[0, 1.5\]. Default 0.35.
         rate_spread / with_rate_spread: f64 = 0.35,
-        /// Cross-section. Default [`PitShape::Front`].
-        shape / with_shape: PitShape = PitShape::Front,
+        /// Cross-section. Default [`PitShape::Hemispherical`].
+        shape / with_shape: PitShape = PitShape::Hemispherical,
         /// Corrosion product. Default iron oxides.
         product / with_product: Product = Product::IronOxides,
-        /// Tint weight of the deposit on the rim, in \[0, 1\]. Default 0.8.
-        deposit / with_deposit: f64 = 0.8,
+        /// Tint weight of the deposit on the rim, in \[0, 1\]. Default 0.5.
+        deposit / with_deposit: f64 = 0.5,
         /// Length over which the stain fades outside the pit, fraction of the scale, in \[0, 0.5\]. Default 0.003.
         stain / with_stain: f64 = 0.003,
+        /// Roughness of the pit's floor: standard deviation of its depth over its mean, in \[0, 0.5\]; at the scale of
+        /// grains. Default 0.2.
+        roughness / with_roughness: f64 = 0.2,
         /// Millimeters a pixel, above 0: adds `mass_loss_mg` and `charge_c` to the measures. Default `None`.
         pixel_pitch_mm / with_pixel_pitch_mm: Option<f64> = None,
     }
@@ -93,6 +96,7 @@ impl PittingParams {
         require((0.0..=1.5).contains(&self.rate_spread), MODEL, "rate_spread", self.rate_spread, "in [0, 1.5]")?;
         require((0.0..=1.0).contains(&self.deposit), MODEL, "deposit", self.deposit, "in [0, 1]")?;
         require((0.0..=0.5).contains(&self.stain), MODEL, "stain", self.stain, "in [0, 0.5] domain scales")?;
+        require((0.0..=0.5).contains(&self.roughness), MODEL, "roughness", self.roughness, "in [0, 0.5]")?;
         match self.pixel_pitch_mm {
             Some(p) => require(p > 0.0, MODEL, "pixel_pitch_mm", p, "greater than 0 mm"),
             None => Ok(()),

@@ -121,6 +121,8 @@ pub(crate) struct Draw<'a> {
     /// Folder of the older program's samples.
     pub(crate) before: Option<&'a Path>,
     pub(crate) seed: u64,
+    /// Of the uncalibrated arm.
+    pub(crate) appearances: &'a [Appearance],
 }
 
 impl Draw<'_> {
@@ -128,9 +130,12 @@ impl Draw<'_> {
     pub(crate) fn samples(&self, arm: Arm) -> Result<Vec<Marked>> {
         match arm {
             Arm::Before => self.read_before(),
-            Arm::Ours => {
-                self.draw(&Pipeline::from_registry(&Registry::standard(), &[self.row.mechanism], &MATERIALS, SEVERITY)?)
-            }
+            Arm::Ours => self.draw(&Pipeline::from_appearances(
+                &Registry::standard(),
+                &[self.row.mechanism],
+                self.appearances,
+                SEVERITY,
+            )?),
             Arm::Calibrated => self.draw(&self.calibrated()?),
             // as published: pasted, without an equation of this project
             Arm::Baseline(name) => self.draw(

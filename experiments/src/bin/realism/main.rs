@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p experiments --bin realism -- [--data FOLDER] [--only SET[/KIND],...] [--arms NAME,...]
-//!     [--seeds N] [--head-only] [--before FOLDER]
+//!     [--seeds N] [--head-only] [--before FOLDER] [--visibility LOW..HIGH] [--materials NAME,...]
 //! ```
 //!
 //! For each kind of real defects and each way to draw them (arm), over seeds: (1) AUROC of a classifier that tells
@@ -10,7 +10,7 @@
 //! average precision of a linear head trained on drawn defects alone and scored on real ones. Five real defects a seed
 //! calibrate one arm and are left out of every arm's test.
 //!
-//! `--head-only` measures (4) alone. `--before FOLDER` adds the samples of an older build: sets that its `maphc2f
+//! `--visibility` and `--materials` replace the defaults of the uncalibrated arm. `--head-only` measures (4) alone. `--before FOLDER` adds the samples of an older build: sets that its `maphc2f
 //! synth` wrote to `FOLDER/SET/MECHANISM/SEED`.
 //!
 //! A whole run writes `docs/realism.md`, and sheets of crops for people to target/realism; features of real photos are
@@ -32,7 +32,10 @@ use std::time::Instant;
 use experiments::args::{list, names, number};
 use experiments::program::{Result, finish, say};
 use experiments::realism::features::FeatureStore;
+use maphc2f::MATERIALS;
 use maphc2f::imgkit::rng::keyed_stream;
+use maphc2f::physdefect::appearance::{Appearance, Material};
+use maphc2f::physdefect::visibility::Visibility;
 use rand::seq::SliceRandom;
 
 use crate::arms::{ARMS, Arm, Canvas, Draw};
@@ -56,11 +59,21 @@ struct Options {
     head_only: bool,
     /// Nothing is left out, so that the report may be written.
     whole: bool,
+    /// Appearances of the uncalibrated arm.
+    appearances: Vec<Appearance>,
+}
+
+/// Reads `low..high`.
+fn range(args: &mut lexopt::Parser) -> Result<Visibility> {
+    let text = args.value()?.to_string_lossy().into_owned();
+    let (low, high) = text.split_once("..").ok_or("--visibility takes low..high")?;
+    Ok(Visibility::between(low.parse()?, high.parse()?))
 }
 
 fn options() -> Result<Options> {
     let mut data = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data"));
     let (mut before, mut only, mut arms, mut seeds, mut head_only) = (None, Vec::new(), Vec::new(), 5, false);
+    let (mut visibility, mut materials) = (None, Vec::new());
     let mut args = lexopt::Parser::from_env();
     while let Some(arg) = args.next()? {
         match arg {
@@ -70,16 +83,28 @@ fn options() -> Result<Options> {
             lexopt::Arg::Long("arms") => arms = names(&mut args, "arms", &ARMS.map(Arm::name))?,
             lexopt::Arg::Long("seeds") => seeds = number(&mut args, "seeds")?,
             lexopt::Arg::Long("head-only") => head_only = true,
+            lexopt::Arg::Long("visibility") => visibility = Some(range(&mut args)?),
+            lexopt::Arg::Long("materials") => materials = list(&mut args)?,
             _ => return Err(arg.unexpected().into()),
         }
     }
-    let whole = only.is_empty() && arms.is_empty() && seeds >= 5 && !head_only;
+    let materials: Vec<Material> = match materials.is_empty() {
+        true => MATERIALS.to_vec(),
+        false => materials.iter().map(|name| Material::by_name(name)).collect::<std::result::Result<_, _>>()?,
+    };
+    let own = visibility.is_some();
+    let look = |&material: &Material| match visibility {
+        Some(range) => Appearance::new(material).with_visibility(Some(range)),
+        None => Appearance::new(material),
+    };
+    let appearances: Vec<Appearance> = materials.iter().map(look).collect();
+    let whole = !own && only.is_empty() && arms.is_empty() && seeds >= 5 && !head_only;
     let kept = |arm: &Arm| {
         let asked = arms.is_empty() || arms.iter().any(|a| a == arm.name());
         asked && (*arm != Arm::Before || before.is_some())
     };
     let arms = ARMS.into_iter().filter(kept).collect();
-    Ok(Options { data, before, rows: chosen(&only)?, arms, seeds, head_only, whole })
+    Ok(Options { data, before, rows: chosen(&only)?, arms, seeds, head_only, whole, appearances })
 }
 
 fn run() -> Result<String> {
@@ -120,7 +145,8 @@ fn measure(row: &Row, options: &Options, store: &FeatureStore) -> Result<RowRepo
         let canvas = Canvas::load(&data.photos, row.side, seed)?;
         let others: Vec<_> = canvas.others.iter().take(arms::DRAWN).map(|&i| &data.normals[i]).collect();
         let before = options.before.as_deref();
-        let draw = Draw { row, canvas: &canvas, calibrating, before, seed };
+        let appearances = &options.appearances;
+        let draw = Draw { row, canvas: &canvas, calibrating, before, seed, appearances };
         let crops = if options.head_only {
             None
         } else {
