@@ -105,7 +105,8 @@ impl FractureLine {
             }
         }
         let Some((room, seed)) = best else { return small };
-        let medium = self.medium(domain, &field, seed.angle, p.zone * shortest, step, grain);
+        let mut medium = self.medium(domain, &field, seed.angle, p.zone * shortest, step, grain);
+        medium.cone *= p.wander.0 + (p.wander.1 - p.wander.0) * rng.random::<f64>();
         // The strongest load decides where the main tip may branch, so that its path is the same at every severity.
         let (load, top) = (load(target * seed.reach, &medium), load(longest * seed.reach, &medium));
         let arms: [Arm; 2] = [0u64, 1].map(|side| {

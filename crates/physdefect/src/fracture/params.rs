@@ -12,11 +12,11 @@ parameters! {
     #[derive(Copy)]
     pub struct FractureParams {
         /// Tip-to-tip length of the arrested crack in the homogeneous solid at severity 0 and 1, share of the domain's
-        /// scale (geometric between them), in \[0.01, 1\]. Default (0.05, 0.60).
-        length / with_length: (f64, f64) = (0.05, 0.60),
+        /// scale (geometric between them), in \[0.01, 1\]. Default (0.10, 0.80).
+        length / with_length: (f64, f64) = (0.10, 0.80),
         /// Largest opening at severity 0 and 1, share of the scale, in \[0.001, 0.1\]; at least 0.8 px. Default (1/256,
-        /// 6/256).
-        opening / with_opening: (f64, f64) = (1.0 / 256.0, 6.0 / 256.0),
+        /// 3.5/256).
+        opening / with_opening: (f64, f64) = (1.0 / 256.0, 3.5 / 256.0),
         /// Direction of the largest principal stress, radians; `None` samples it. A crack runs across it. Default
         /// `None`.
         stress_angle / with_stress_angle: Option<f64> = None,
@@ -35,6 +35,9 @@ parameters! {
         toughness / with_toughness: Toughness = Toughness::default(),
         /// Half-angle of the cone of directions, radians in \[0.05, 1.4\]. Default 0.35.
         cone / with_cone: f64 = 0.35,
+        /// Factors on the cone, low and high bound in \[0, 1\], one drawn for each crack: near 0 it runs straight, as
+        /// through fine grain, at 1 it follows every grain. Default (0.1, 1).
+        wander / with_wander: (f64, f64) = (0.1, 1.0),
         /// Length over which a tip keeps its heading (the process zone averages the driving direction), grains, in \[0,
         /// 20\]. Default 1.5.
         process_zone / with_process_zone: f64 = 1.5,
@@ -72,6 +75,8 @@ impl FractureParams {
         check("edge_start", p.edge_start, (0.0, 1.0), "in [0, 1]")?;
         check("grain", p.grain, (0.002, 0.2), "in [0.002, 0.2] of the domain's scale")?;
         check("cone", p.cone, (0.05, 1.4), "in [0.05, 1.4] radians")?;
+        check("wander.0", p.wander.0, (0.0, 1.0), "in [0, 1]")?;
+        check("wander.1", p.wander.1, (p.wander.0, 1.0), "in [wander.0, 1]")?;
         check("process_zone", p.process_zone, (0.0, 20.0), "in [0, 20] grains")?;
         check("branching", p.branching, (0.0, 1.0), "in [0, 1]")?;
         check("branch_angle.0", p.branch_angle.0, (0.1, 2.0), "in [0.1, 2] radians")?;

@@ -170,9 +170,9 @@ impl Mechanism for PittingLoss {
 }
 
 impl PittingLoss {
-    /// Makes the floor rough: the depth times 1 + noise of a wavelength of two grains, at least 5 px.
+    /// Makes the floor rough: the depth times 1 + noise of the wavelength of a grain, at least 3 px.
     fn roughen(&self, height: &mut Array2<f32>, (top, left): (usize, usize), scale: f64, noise: &Perlin) {
-        let frequency = 1.0 / (2.0 * self.params.grain_size * scale).max(5.0);
+        let frequency = 1.0 / (self.params.grain_size * scale).max(3.0);
         // Perlin noise has a standard deviation of about a quarter.
         let strength = (self.params.roughness / 0.25) as f32;
         for ((y, x), z) in height.indexed_iter_mut().filter(|(_, z)| **z < 0.0) {

@@ -40,8 +40,8 @@ parameters! {
         /// Length over which the stain fades outside the pit, fraction of the scale, in \[0, 0.5\]. Default 0.003.
         stain / with_stain: f64 = 0.003,
         /// Roughness of the pit's floor: standard deviation of its depth over its mean, in \[0, 0.5\]; at the scale of
-        /// grains. Default 0.2.
-        roughness / with_roughness: f64 = 0.2,
+        /// grains. Default 0.4.
+        roughness / with_roughness: f64 = 0.4,
         /// Millimeters a pixel, above 0: adds `mass_loss_mg` and `charge_c` to the measures. Default `None`.
         pixel_pitch_mm / with_pixel_pitch_mm: Option<f64> = None,
     }
