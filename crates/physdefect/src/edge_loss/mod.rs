@@ -197,7 +197,12 @@ impl Mechanism for EdgeLoss {
         let displacement = draft.displacement.as_ref().map(|shift| inner.crop(shift.view()).to_owned());
         let (height, opacity) = (cut(&draft.height), cut(&draft.opacity));
         let bbox = inner.offset_by(draft.bbox);
-        Ok(Defect { reflectance, displacement, ..Defect::new(bbox, height, opacity, draft.measures) })
+        Ok(Defect {
+            reflectance,
+            shows_background: displacement.is_some(),
+            displacement,
+            ..Defect::new(bbox, height, opacity, draft.measures)
+        })
     }
 }
 
