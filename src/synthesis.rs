@@ -1,11 +1,11 @@
 //! The synthesis pipeline: a mechanism renders a defect into a photo, npcF and npcF++ refine it.
 
 use bisqad::{Anomaly, AnomalySource, SourceError};
-use ndarray::{Array2, Array3, ArrayView3};
+use ndarray::{Array2, Array3, ArrayView3, Zip};
 use pde_refine::{CoarseToFine, Refine, RefineStats};
 use physdefect::appearance::{Appearance, Material};
 use physdefect::registry::Registry;
-use physdefect::{Domain, Record, SampleKey, Synthesizer, estimate_foreground};
+use physdefect::{Domain, Record, Sample, SampleKey, Synthesizer, estimate_foreground};
 
 use crate::error::Error;
 
@@ -28,8 +28,12 @@ pub struct Stages {
     pub coarse: Array3<f32>,
     /// After npcF++.
     pub fine: Array3<f32>,
-    /// Exact mask `(H, W)`: outside it all three images equal the photo bit for bit.
+    /// Mask `(H, W)` as a person would draw it: outside it all three images equal the photo bit for bit.
     pub mask: Array2<bool>,
+    /// Pixels `(H, W)` at which `fine` differs from the photo; inside the mask.
+    pub changed: Array2<bool>,
+    /// Visibility of each pixel of `fine` `(H, W)` in \[0, 1\]; 0 outside the mask.
+    pub soft: Array2<f32>,
     /// How the defect was made.
     pub record: Record,
     /// Statistics of the refinement: the solve of npcF, the boxes and the strength of npcF++.
@@ -42,8 +46,12 @@ pub struct Stages {
 pub struct SynthesizedDefect {
     /// The photo with the defect `(H, W, C)`.
     pub image: Array3<f32>,
-    /// Exact mask `(H, W)`: outside it the image equals the photo bit for bit.
+    /// Mask `(H, W)` as a person would draw it: outside it the image equals the photo bit for bit.
     pub mask: Array2<bool>,
+    /// Pixels `(H, W)` at which the image differs from the photo; inside the mask.
+    pub changed: Array2<bool>,
+    /// Visibility of each pixel `(H, W)` in \[0, 1\]; 0 outside the mask.
+    pub soft: Array2<f32>,
     /// How the defect was made.
     pub record: Record,
     /// Statistics of the refinement; `None` if the pipeline ends at [`Stage::Raw`], which solves nothing.
@@ -157,11 +165,24 @@ impl Pipeline {
         group: usize,
         key: SampleKey,
     ) -> Result<Stages, Error> {
-        let (raw, mask, record) = self.render(photo, domain, group, key)?;
-        let refined = self.refine.stages(photo, raw.view(), mask.view())?;
+        let (h, w, _) = photo.dim();
+        let sample = self.render(photo, domain, group, key)?;
+        let (mut raw, drawn) = (sample.paste(photo)?, sample.full_mask(h, w)?);
+        let refined = self.refine.stages(photo, raw.view(), drawn.view())?;
         let mut stats = refined.fine.stats;
         stats.solve = refined.coarse.stats.solve;
-        Ok(Stages { raw, coarse: refined.coarse.image, fine: refined.fine.image, mask, record, stats })
+        let (mut coarse, fine) = (refined.coarse.image, sample.refined(photo, refined.fine.image.view())?);
+        let mask = fine.full_mask(h, w)?;
+        // What the final mask leaves out is the photo in the earlier stages too.
+        for image in [&mut raw, &mut coarse] {
+            Zip::from(image.rows_mut()).and(photo.rows()).and(&mask).and(&drawn).for_each(|mut v, p, &now, &before| {
+                if before && !now {
+                    v.assign(&p);
+                }
+            });
+        }
+        let (changed, soft) = (fine.full_changed(h, w)?, fine.full_soft(h, w)?);
+        Ok(Stages { raw, coarse, fine: fine.paste(photo)?, mask, changed, soft, record: fine.record, stats })
     }
 
     /// Synthesizes sample `key` of `group` up to the pipeline's last stage; stages beyond that are not computed.
@@ -175,30 +196,35 @@ impl Pipeline {
         group: usize,
         key: SampleKey,
     ) -> Result<SynthesizedDefect, Error> {
-        let (raw, mask, record) = self.render(photo, domain, group, key)?;
-        let refined = match self.last {
-            Stage::Raw => return Ok(SynthesizedDefect { image: raw, mask, record, stats: None }),
-            Stage::Coarse => self.refine.coarse.refine(photo, raw.view(), mask.view())?,
-            Stage::Fine => self.refine.refine(photo, raw.view(), mask.view())?,
+        let (h, w, _) = photo.dim();
+        let sample = self.render(photo, domain, group, key)?;
+        let (sample, stats) = if self.last == Stage::Raw {
+            (sample, None)
+        } else {
+            let (raw, mask) = (sample.paste(photo)?, sample.full_mask(h, w)?);
+            let refined = match self.last {
+                Stage::Coarse => self.refine.coarse.refine(photo, raw.view(), mask.view())?,
+                _ => self.refine.refine(photo, raw.view(), mask.view())?,
+            };
+            (sample.refined(photo, refined.image.view())?, Some(refined.stats))
         };
-        Ok(SynthesizedDefect { image: refined.image, mask, record, stats: Some(refined.stats) })
+        let (mask, changed, soft) = (sample.full_mask(h, w)?, sample.full_changed(h, w)?, sample.full_soft(h, w)?);
+        Ok(SynthesizedDefect { image: sample.paste(photo)?, mask, changed, soft, record: sample.record, stats })
     }
 
-    /// The raw composite, its mask and its record.
+    /// The sample as rendered.
     fn render(
         &self,
         photo: ArrayView3<'_, f32>,
         domain: &Domain,
         group: usize,
         key: SampleKey,
-    ) -> Result<(Array3<f32>, Array2<bool>, Record), Error> {
-        let (h, w, _) = photo.dim();
+    ) -> Result<Sample, Error> {
         let no_such_group = || Error::NoSuchGroup { group, groups: self.groups.len() };
         let synthesizers = self.groups.get(group).filter(|g| !g.is_empty()).ok_or_else(no_such_group)?;
         // the remainder is taken in 64 bits, so that 32-bit machines pick the same one
         let which = (key.index % synthesizers.len() as u64) as usize;
-        let sample = synthesizers[which].synthesize(photo, domain, key)?;
-        Ok((sample.paste(photo)?, sample.full_mask(h, w)?, sample.record))
+        Ok(synthesizers[which].synthesize(photo, domain, key)?)
     }
 }
 

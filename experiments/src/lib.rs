@@ -12,6 +12,7 @@ pub mod paired;
 pub mod plot;
 pub mod poisson_cases;
 pub mod program;
+pub mod realism;
 pub mod runs;
 pub mod sets;
 pub mod texture;

@@ -3,7 +3,6 @@
 use imgkit::ParameterError;
 use ndarray::{Array2, Array3, ArrayView3};
 
-use crate::finalize::LEVEL;
 use crate::noise::mix;
 use crate::{Domain, Error, Record, SampleKey, Synthesizer};
 
@@ -12,8 +11,8 @@ use crate::{Domain, Error, Record, SampleKey, Synthesizer};
 pub struct Composite {
     /// The photo with all defects `(H, W, C)`.
     pub image: Array3<f32>,
-    /// 0 where the photo is untouched, else one more than the index into `records` `(H, W)`; the later defect wins
-    /// where two overlap.
+    /// 0 outside the defects' masks, else one more than the index into `records` `(H, W)`; the later defect wins where
+    /// two overlap.
     pub instances: Array2<u16>,
     /// One record per defect, in order.
     pub records: Vec<Record>,
@@ -21,9 +20,8 @@ pub struct Composite {
 
 /// Composes one defect of each synthesizer on `photo`, each on top of the former ones.
 ///
-/// Defect k has the key (seed mixed with k, index). The mask contract holds for the whole: where `instances` is 0 the
-/// image equals the photo bit for bit, elsewhere it differs from it by an 8-bit level or more. A defect that later ones
-/// cover wholly keeps its record but has no pixels.
+/// Defect k has the key (seed mixed with k, index). Where `instances` is 0 the image equals the photo bit for bit. A
+/// defect that later ones cover wholly keeps its record but has no pixels.
 ///
 /// # Errors
 /// Those of [`Synthesizer::synthesize`]; [`Error::Parameter`] for more than 65 535 synthesizers.
@@ -52,11 +50,10 @@ pub fn compose(
     if synthesizers.len() > usize::from(u16::MAX) {
         return Err(ParameterError::new("compose", "synthesizers", synthesizers.len(), "at most 65535").into());
     }
-    let (h, w, c) = photo.dim();
+    let (h, w, _) = photo.dim();
     let mut image = photo.to_owned();
     let mut instances = Array2::zeros((h, w));
     let mut records = Vec::with_capacity(synthesizers.len());
-    let mut touched = Vec::with_capacity(synthesizers.len());
     for (k, synthesizer) in synthesizers.iter().enumerate() {
         let own = SampleKey { seed: mix(key.seed ^ mix(k as u64)), index: key.index };
         let sample = synthesizer.synthesize(image.view(), domain, own)?;
@@ -67,20 +64,7 @@ pub fn compose(
                 instances[[b.top + y, b.left + x]] = k as u16 + 1;
             }
         }
-        touched.push(b);
         records.push(sample.record);
-    }
-    // A later defect may have brought a pixel back to where the photo had it.
-    for b in touched {
-        for y in b.top..b.bottom {
-            for x in b.left..b.right {
-                let changed = (0..c).any(|k| (image[[y, x, k]] - photo[[y, x, k]]).abs() >= LEVEL);
-                if !changed {
-                    instances[[y, x]] = 0;
-                    (0..c).for_each(|k| image[[y, x, k]] = photo[[y, x, k]]);
-                }
-            }
-        }
     }
     Ok(Composite { image, instances, records })
 }

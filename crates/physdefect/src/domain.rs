@@ -1,11 +1,23 @@
 //! The `Domain`: pixels that may carry a defect.
 
+use std::sync::Arc;
+
+use imgkit::components::label_components;
+use imgkit::distance::squared_to_background;
 use imgkit::{Rect, bounding_box};
 use ndarray::{Array2, ArrayView2};
 use rand::Rng;
 
 use crate::Error;
+use crate::annotation::padded;
 use crate::params::check_size;
+
+/// Most objects that a domain is split into.
+const MOST_OBJECTS: usize = 32;
+/// Parts below this share of the largest are no objects of their own.
+const LEAST_OBJECT: f64 = 0.06;
+/// Largest ratio of an object's scale to the diameter of the largest disc inside it.
+const ELONGATION: f64 = 1.5;
 
 /// Set of pixels that may carry a defect: the whole frame or a foreground mask.
 ///
@@ -15,6 +27,9 @@ pub struct Domain {
     mask: Array2<bool>,
     bbox: Rect,
     pixels: Vec<u32>,
+    scale: f64,
+    /// Its connected parts, if there are several.
+    objects: Arc<Vec<Domain>>,
 }
 
 impl Domain {
@@ -34,9 +49,64 @@ impl Domain {
     pub fn from_mask(mask: Array2<bool>) -> Result<Self, Error> {
         let (height, width) = mask.dim();
         let Some(bbox) = bounding_box(mask.view()) else { return Err(Error::EmptyDomain { height, width }) };
+        let whole = Self::single(mask, bbox);
+        if whole.area() == bbox.area() {
+            return Ok(whole);
+        }
+        let parts = label_components(whole.mask.view());
+        let least = parts.sizes.iter().max().map_or(0.0, |&most| LEAST_OBJECT * most as f64);
+        let mut labels: Vec<usize> = (0..parts.sizes.len()).filter(|&i| parts.sizes[i] as f64 >= least).collect();
+        if labels.len() < 2 {
+            return Ok(whole);
+        }
+        labels.sort_by_key(|&i| (std::cmp::Reverse(parts.sizes[i]), i));
+        labels.truncate(MOST_OBJECTS);
+        labels.sort_unstable();
+        let object = |&i: &usize| {
+            let mask = parts.labels.mapv(|label| label as usize == i + 1);
+            bounding_box(mask.view()).map(|bbox| Self::single(mask, bbox))
+        };
+        let objects: Vec<Self> = labels.iter().filter_map(object).collect();
+        let scale = objects.iter().map(|object| object.scale).fold(0.0, f64::max);
+        Ok(Self { scale, objects: Arc::new(objects), ..whole })
+    }
+
+    fn single(mask: Array2<bool>, bbox: Rect) -> Self {
+        let width = mask.ncols();
         let inside = mask.indexed_iter().filter(|&(_, &m)| m);
-        let pixels = inside.map(|((y, x), _)| (y * width + x) as u32).collect();
-        Ok(Self { mask, bbox, pixels })
+        let pixels: Vec<u32> = inside.map(|((y, x), _)| (y * width + x) as u32).collect();
+        let thickness = if pixels.len() == bbox.area() {
+            bbox.height().min(bbox.width()) as f64
+        } else {
+            // Beyond the frame there is no object.
+            let padded = padded(&bbox.crop(mask.view()).to_owned(), 1);
+            2.0 * (squared_to_background(padded.view()).iter().fold(0, |a, &d| a.max(d)) as f64).sqrt()
+        };
+        let scale = (pixels.len() as f64).sqrt().min(ELONGATION * thickness);
+        Self { mask, bbox, pixels, scale, objects: Arc::default() }
+    }
+
+    /// Its connected parts (eight neighbors) without those below 6 % of the largest, at most 32; empty if there is only
+    /// one.
+    #[must_use]
+    pub fn objects(&self) -> &[Domain] {
+        &self.objects
+    }
+
+    /// Samples one of its objects, each as likely as it is large; the domain itself if it is one object.
+    pub fn pick_object<R: Rng + ?Sized>(&self, rng: &mut R) -> &Domain {
+        let total: usize = self.objects.iter().map(Domain::area).sum();
+        if total == 0 {
+            return self;
+        }
+        let mut left = rng.random_range(0..total);
+        for object in self.objects.iter() {
+            if left < object.area() {
+                return object;
+            }
+            left -= object.area();
+        }
+        self
     }
 
     /// Mask `(H, W)`: true for pixels of the domain.
@@ -59,10 +129,12 @@ impl Domain {
     pub fn area(&self) -> usize {
         self.pixels.len()
     }
-    /// Characteristic length sqrt(area), px: the scale that severity is relative to.
+    /// Characteristic length of the object, px, that sizes of defects are relative to: the square root of its area, but
+    /// at most one and a half times the diameter of the largest disc inside it, so that a crack fits the neck of a
+    /// screw. Of several objects that of the largest.
     #[must_use]
     pub fn scale(&self) -> f64 {
-        (self.area() as f64).sqrt()
+        self.scale
     }
     /// Whether the point (row, column) lies in a domain pixel.
     #[must_use]

@@ -70,6 +70,19 @@ pub enum Error {
         /// Why.
         reason: &'static str,
     },
+    /// The visibility asked for lies beyond what the defect's physical range gives on this photo.
+    #[error(
+        "{model}: a visibility of {wanted:.2} just noticeable contrasts is out of reach here, {reached:.2} comes \
+         nearest: ask for another range, or accept the nearest"
+    )]
+    VisibilityOutOfReach {
+        /// Model that refused.
+        model: &'static str,
+        /// What was asked for.
+        wanted: f64,
+        /// What came nearest.
+        reached: f64,
+    },
     /// A text is not the JSON of a recipe or a configuration.
     #[cfg(feature = "serde")]
     #[error("not a recipe: {source}; compare with `Recipe::to_json`")]
@@ -114,6 +127,42 @@ pub enum Error {
     NoForeground {
         /// Why.
         reason: &'static str,
+    },
+    /// A photo of a set cannot be used.
+    #[error("photo {index} of the set: {source}")]
+    SetPhoto {
+        /// Position among the photos given.
+        index: usize,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// Photos of a set do not share their background.
+    #[error(
+        "{disagreeing} of {photos} photos have another background than the rest, photo {index} most of all: fit one \
+         model for each background, or pass masks"
+    )]
+    PhotosDisagree {
+        /// Position, among the photos given, of the one that disagrees most.
+        index: usize,
+        /// Photos that disagree.
+        disagreeing: usize,
+        /// Photos that were looked at.
+        photos: usize,
+    },
+    /// A stored model was written by another version.
+    #[error("the stored model has version {found}, this version reads {expected}: fit it again")]
+    ModelVersion {
+        /// Version in the file.
+        found: u32,
+        /// Version that is read.
+        expected: u32,
+    },
+    /// A text is not the JSON of a foreground model.
+    #[cfg(feature = "serde")]
+    #[error("not a foreground model: {source}; compare with `ForegroundModel::to_json`")]
+    ModelJson {
+        /// What the parser met, with line and column.
+        source: JsonError,
     },
     /// Too few images with masks.
     #[error("calibration needs at least {needed} images with masks, {found} were given: label more defects")]
@@ -165,6 +214,10 @@ fn did_you_mean(nearest: Option<&'static str>) -> String {
 impl Error {
     pub(crate) fn json(error: serde_json::Error) -> Self {
         Self::Json { source: JsonError(Arc::new(error)) }
+    }
+
+    pub(crate) fn model_json(error: serde_json::Error) -> Self {
+        Self::ModelJson { source: JsonError(Arc::new(error)) }
     }
 }
 

@@ -1,17 +1,23 @@
-//! Finalization of samples, which keeps the mask contract by construction: the mask is what changed, and pixels outside
-//! it are restored.
+//! Finalization of samples: mask, changed pixels and visibility follow from the rendered pixels, so that the mask
+//! contract holds by construction.
 
 use imgkit::{Rect, bounding_box};
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Zip};
 
+use crate::annotation::Outline;
+use crate::visibility::{SEEN, Threshold, visibility};
 use crate::{Domain, Error, Measures, MechanismKind, Record, Sample, SampleKey};
 
 /// One 8-bit level, with a hair of margin so that rounding to `u8` never loses it.
 pub(crate) const LEVEL: f32 = 1.0 / 255.0 * 1.001;
-/// Fewest mask pixels of a sample.
-pub(crate) const MIN_PIXELS: usize = 4;
-/// Share of the mask that may be pin holes without a visible change (the contract allows 0.05).
-const MAX_HOLES: f64 = 0.04;
+/// Fewest changed pixels of a sample.
+const MIN_PIXELS: usize = 4;
+/// Share of a mask that must be visible.
+const VISIBLE_SHARE: f64 = 0.6;
+/// Relative error of the visibility that is accepted.
+pub(crate) const TOLERANCE: f64 = 0.1;
+/// Factors on the refined change that bring it to the visibility asked for.
+const FACTORS: (f64, f64) = (0.4, 2.5);
 
 /// A rendered box before its mask is known.
 #[derive(Debug)]
@@ -30,6 +36,7 @@ pub(crate) struct Provenance {
     pub(crate) mechanism: MechanismKind,
     pub(crate) key: SampleKey,
     pub(crate) severity: f64,
+    pub(crate) visibility_target: Option<f64>,
     pub(crate) measures: Measures,
 }
 
@@ -45,8 +52,7 @@ pub(crate) fn check_photo(photo: ArrayView3<'_, f32>, domain: &Domain) -> Result
 
 /// A box of the photo, checked to be finite.
 pub(crate) fn crop(photo: ArrayView3<'_, f32>, bbox: Rect) -> Result<Array3<f32>, Error> {
-    let view = photo.slice_each_axis(|axis| bbox.slice_of(axis.axis));
-    let patch = view.as_standard_layout().into_owned();
+    let patch = bbox.crop(photo).as_standard_layout().into_owned();
     // Summing is cheap; only a sum that is not finite is looked into.
     if !patch.iter().map(|v| v * 0.0).sum::<f32>().is_finite() {
         for ((y, x, channel), v) in patch.indexed_iter() {
@@ -58,95 +64,143 @@ pub(crate) fn crop(photo: ArrayView3<'_, f32>, bbox: Rect) -> Result<Array3<f32>
     Ok(patch)
 }
 
-/// Derives the exact mask from the draft, restores everything outside it and writes the record.
+/// Draws the mask of a draft, restores everything that does not count as changed and writes the record.
 pub(crate) fn finalize(
     photo: ArrayView3<'_, f32>,
-    mut draft: UncheckedSample,
+    domain: &Domain,
+    draft: UncheckedSample,
     label: Provenance,
 ) -> Result<Sample, Error> {
-    let invisible = |reason| Error::Invisible { model: label.name, reason };
-    let (h, w, c) = draft.patch.dim();
-    let original = crop(photo, draft.bbox)?;
-    let mut mask = vec![false; h * w];
-    {
-        let (old, new) = (original.as_slice(), draft.patch.as_slice());
-        let (Some(old), Some(new)) = (old, new) else { return Err(invisible("patch is not contiguous")) };
-        for (((m, o), n), s) in
-            mask.iter_mut().zip(old.chunks_exact(c)).zip(new.chunks_exact(c)).zip(draft.support.iter_mut())
-        {
-            // A broken neighbor that an interpolation touched with weight 0 is still not a number.
-            *s &= n.iter().all(|v| v.is_finite());
-            *m = *s && o.iter().zip(n).any(|(a, b)| (a - b).abs() >= LEVEL);
-        }
-    }
-    drop_specks(&mut mask, h, w);
-    let changed = mask.iter().filter(|&&m| m).count();
-    if changed < MIN_PIXELS {
-        return Err(invisible("fewer than four pixels change by an 8-bit level"));
-    }
-    let allowed = (changed as f64 * MAX_HOLES) as usize;
-    fill_pin_holes(&mut mask, h, w, &draft.support, allowed);
-
-    let (mut squares, mut count) = (0.0f64, 0usize);
-    if let (Some(old), Some(new)) = (original.as_slice(), draft.patch.as_slice_mut()) {
-        for ((&m, o), n) in mask.iter().zip(old.chunks_exact(c)).zip(new.chunks_exact_mut(c)) {
-            if m {
-                let change = o.iter().zip(n.iter()).map(|(a, b)| b - a).sum::<f32>() / c as f32;
-                squares += f64::from(change * change);
-                count += 1;
-            } else {
-                n.copy_from_slice(o);
-            }
-        }
-    }
-    let mask = Array2::from_shape_vec((h, w), mask).map_err(|_| invisible("mask shape"))?;
-    let noise = surround_deviation(photo, draft.bbox, mask.view());
+    let UncheckedSample { bbox, patch, mut support } = draft;
+    let original = crop(photo, bbox)?;
+    // A broken neighbor that an interpolation touched with weight 0 is still not a number.
+    Zip::from(&mut support).and(patch.rows()).for_each(|s, pixel| *s &= pixel.iter().all(|v| v.is_finite()));
+    let marks = Marks {
+        photo,
+        bbox,
+        original: &original,
+        threshold: &Threshold::of(photo, bbox),
+        support: &support,
+        allowed: bbox.crop(domain.mask()),
+        scale: domain.scale(),
+    };
     let (height, width, _) = photo.dim();
     let record = Record {
         model: label.name.to_owned(),
         mechanism: label.mechanism,
         key: label.key,
         severity: label.severity,
-        contrast_to_noise: (squares / count as f64).sqrt() / noise,
-        area_fraction: count as f64 / (height * width) as f64,
+        visibility: 0.0,
+        visibility_target: label.visibility_target,
+        contrast_to_noise: 0.0,
+        area_fraction: (height * width) as f64,
+        object_scale: domain.scale(),
         measures: label.measures,
     };
-    Ok(crop_to_mask(Sample { bbox: draft.bbox, patch: draft.patch, mask, record }))
+    marks.settle(label.name, patch, record)
 }
 
-/// Removes mask pixels without a masked neighbor (of eight).
-fn drop_specks(mask: &mut [bool], h: usize, w: usize) {
-    let lonely: Vec<usize> = (0..h * w).filter(|&i| mask[i] && neighbors(mask, h, w, i) == 0).collect();
-    for i in lonely {
-        mask[i] = false;
-    }
-}
-
-fn neighbors(mask: &[bool], h: usize, w: usize, i: usize) -> usize {
-    let (y, x) = (i / w, i % w);
-    let mut n = 0;
-    for yy in y.saturating_sub(1)..(y + 2).min(h) {
-        for xx in x.saturating_sub(1)..(x + 2).min(w) {
-            n += usize::from(mask[yy * w + xx] && (yy, xx) != (y, x));
+/// [`Sample::refined`].
+pub(crate) fn refined(
+    sample: &Sample,
+    photo: ArrayView3<'_, f32>,
+    image: ArrayView3<'_, f32>,
+) -> Result<Sample, Error> {
+    const MODEL: &str = "refined sample";
+    let bbox = sample.bbox;
+    let original = crop(photo, bbox)?;
+    let mut patch = crop(image, bbox)?;
+    let threshold = Threshold::of(photo, bbox);
+    let masked = |patch: &mut Array3<f32>| {
+        Zip::from(patch.rows_mut()).and(original.rows()).and(&sample.mask).for_each(|mut new, old, &inside| {
+            if !inside {
+                new.assign(&old);
+            }
+        });
+    };
+    masked(&mut patch);
+    if let Some(target) = sample.record.visibility_target {
+        let change = &patch - &original;
+        let (mut factor, mut reached) = (1.0f64, visibility(&threshold.ratios(&original, &patch), &sample.mask));
+        for _ in 0..3 {
+            if (reached / target - 1.0).abs() < 0.5 * TOLERANCE || reached <= 0.0 {
+                break;
+            }
+            factor = (factor * target / reached).clamp(FACTORS.0, FACTORS.1);
+            patch.assign(&original);
+            patch.zip_mut_with(&change, |v, d| *v = (*v + factor as f32 * d).clamp(0.0, 1.0));
+            masked(&mut patch);
+            reached = visibility(&threshold.ratios(&original, &patch), &sample.mask);
+        }
+        if (reached / target - 1.0).abs() > TOLERANCE {
+            return Err(Error::VisibilityOutOfReach { model: MODEL, wanted: target, reached });
         }
     }
-    n
+    let marks = Marks {
+        photo,
+        bbox,
+        original: &original,
+        threshold: &threshold,
+        support: &sample.mask,
+        allowed: sample.mask.view(),
+        scale: sample.record.object_scale,
+    };
+    marks.settle(MODEL, patch, sample.record.clone())
 }
 
-/// Takes at most `allowed` unmasked pixels that have seven or more masked neighbors into the mask.
-fn fill_pin_holes(mask: &mut [bool], h: usize, w: usize, support: &Array2<bool>, allowed: usize) {
-    if allowed == 0 {
-        return;
-    }
-    let holes: Vec<usize> = support
-        .iter()
-        .enumerate()
-        .filter(|&(i, &s)| s && !mask[i] && neighbors(mask, h, w, i) >= 7)
-        .map(|(i, _)| i)
-        .take(allowed)
-        .collect();
-    for i in holes {
-        mask[i] = true;
+/// What the marks of a sample depend on besides its pixels; all arrays have the shape of the box.
+struct Marks<'a> {
+    photo: ArrayView3<'a, f32>,
+    bbox: Rect,
+    original: &'a Array3<f32>,
+    threshold: &'a Threshold,
+    support: &'a Array2<bool>,
+    allowed: ArrayView2<'a, bool>,
+    scale: f64,
+}
+
+impl Marks<'_> {
+    /// Draws the mask, restores what is not changed and completes the record.
+    fn settle(self, model: &'static str, mut patch: Array3<f32>, mut record: Record) -> Result<Sample, Error> {
+        let invisible = |reason| Err(Error::Invisible { model, reason });
+        let ratios = self.threshold.ratios(self.original, &patch);
+        let mut seen = ratios.mapv(|r| r >= SEEN);
+        Zip::from(&mut seen).and(self.support).for_each(|v, &s| *v &= s);
+        let mask = Outline::for_scale(self.scale).of(&seen, self.support, self.allowed);
+        let mut changed = mask.clone();
+        let (mut squares, mut count) = (0.0f64, 0usize);
+        Zip::from(&mut changed).and(self.support).and(patch.rows_mut()).and(self.original.rows()).for_each(
+            |changed, &support, mut new, old| {
+                *changed &= support && new.iter().zip(&old).any(|(n, o)| (n - o).abs() >= LEVEL);
+                if *changed {
+                    let mean = new.iter().zip(&old).map(|(n, o)| n - o).sum::<f32>() / old.len() as f32;
+                    squares += f64::from(mean * mean);
+                    count += 1;
+                } else {
+                    new.assign(&old);
+                }
+            },
+        );
+        if count < MIN_PIXELS {
+            return invisible("fewer than four visible pixels would change by an 8-bit level");
+        }
+        let ratios = self.threshold.ratios(self.original, &patch);
+        record.visibility = visibility(&ratios, &mask);
+        let noise = surround_deviation(self.photo, self.bbox, mask.view());
+        record.contrast_to_noise = (squares / count as f64).sqrt() / noise;
+        let (height, width, _) = self.photo.dim();
+        let mut soft = ratios.mapv(|r| r.min(1.0));
+        let (mut area, mut shown) = (0usize, 0usize);
+        Zip::from(&mut soft).and(&mask).for_each(|s, &m| {
+            *s = if m { *s } else { 0.0 };
+            area += usize::from(m);
+            shown += usize::from(*s >= SEEN);
+        });
+        if (shown as f64) < VISIBLE_SHARE * area as f64 {
+            return invisible("too little of its mask would be seen");
+        }
+        record.area_fraction = area as f64 / (height * width) as f64;
+        Ok(crop_to_mask(Sample { bbox: self.bbox, patch, mask, changed, soft, record }))
     }
 }
 
@@ -185,8 +239,10 @@ fn crop_to_mask(sample: Sample) -> Sample {
     }
     Sample {
         bbox: inner.offset_by(sample.bbox),
-        patch: sample.patch.slice_each_axis(|axis| inner.slice_of(axis.axis)).as_standard_layout().into_owned(),
-        mask: sample.mask.slice_each_axis(|axis| inner.slice_of(axis.axis)).as_standard_layout().into_owned(),
+        patch: inner.crop(sample.patch.view()).as_standard_layout().into_owned(),
+        mask: inner.crop(sample.mask.view()).as_standard_layout().into_owned(),
+        changed: inner.crop(sample.changed.view()).as_standard_layout().into_owned(),
+        soft: inner.crop(sample.soft.view()).as_standard_layout().into_owned(),
         record: sample.record,
     }
 }

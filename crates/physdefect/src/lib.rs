@@ -3,6 +3,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod abrasion;
+mod annotation;
 pub mod appearance;
 pub mod baselines;
 pub mod calibration;
@@ -23,6 +24,7 @@ pub mod registry;
 pub mod replay;
 mod sample;
 pub mod unevenness;
+pub mod visibility;
 pub mod warpage;
 
 pub use imgkit;
@@ -34,5 +36,7 @@ pub use domain::Domain;
 pub use error::Error;
 #[cfg(feature = "serde")]
 pub use error::JsonError;
-pub use foreground::{Foreground, estimate_foreground};
+pub use foreground::{
+    Foreground, ForegroundFit, ForegroundModel, ForegroundParams, FrameReason, SetKind, estimate_foreground,
+};
 pub use sample::{Record, Sample, SampleKey, Synthesizer};

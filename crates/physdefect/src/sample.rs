@@ -5,7 +5,7 @@ use ndarray::{Array2, Array3, ArrayView3};
 use rand_chacha::ChaCha8Rng;
 
 use crate::params::check_size;
-use crate::{Domain, Error, Measures, MechanismKind};
+use crate::{Domain, Error, Measures, MechanismKind, finalize};
 
 /// Key of a sample: the same key gives the same bytes on any thread count, in any order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,28 +35,42 @@ pub struct Record {
     pub mechanism: MechanismKind,
     /// Key.
     pub key: SampleKey,
-    /// Severity in \[0, 1\].
+    /// Severity in \[0, 1\]: the size.
     pub severity: f64,
+    /// Visibility in just noticeable contrasts, see [`visibility`](crate::visibility).
+    pub visibility: f64,
+    /// Visibility that the defect was brought to; `None` where it was left as drawn.
+    pub visibility_target: Option<f64>,
     /// Contrast-to-noise ratio of the change against the surround.
     pub contrast_to_noise: f64,
-    /// Changed pixels over all pixels of the photo.
+    /// Mask pixels over all pixels of the photo.
     pub area_fraction: f64,
+    /// Scale of the object that carries it, px: see [`Domain::scale`].
+    pub object_scale: f64,
     /// Physical measures, named with their unit.
     pub measures: Measures,
 }
 
 /// Sample: a defect rendered into its box of the photo.
 ///
-/// **Mask contract**: outside `mask` the patch equals the photo bit for bit; inside it at least 95 % of the pixels
-/// differ by one 8-bit level or more.
+/// **Mask contract**: `changed` lies inside `mask`, and outside `changed` the patch equals the photo bit for bit; a
+/// changed pixel differs by one 8-bit level or more. `mask` is closed and has no holes but such as are hidden for the
+/// most part, one component for each pit, dent or crack, none below 12 px unless the defect is that small, and at
+/// least three fifths of it are visible (`soft` of one half or more).
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Sample {
     /// Where the patch lies.
     pub bbox: Rect,
     /// Rendered pixels of the box `(h, w, C)`, in \[0, 1\].
     pub patch: Array3<f32>,
-    /// Exact mask of the box `(h, w)`.
+    /// Mask of the box `(h, w)` as a person would draw it.
     pub mask: Array2<bool>,
+    /// Pixels of the box `(h, w)` that differ from the photo.
+    pub changed: Array2<bool>,
+    /// Visibility of each pixel of the box `(h, w)` in \[0, 1\]: contrast over the just noticeable one, cut off at 1; 0
+    /// outside the mask.
+    pub soft: Array2<f32>,
     /// How it was made.
     pub record: Record,
 }
@@ -73,8 +87,8 @@ impl Sample {
         Ok(out)
     }
 
-    /// Pastes the defect as [`Self::paste`] into 8-bit photos: only masked pixels are quantized, all others keep their
-    /// bytes. `photo / 255` must be the photo the sample was made for.
+    /// Pastes the defect as [`Self::paste`] into 8-bit photos: only changed pixels are quantized, all others keep
+    /// their bytes. `photo / 255` must be the photo the sample was made for.
     ///
     /// # Errors
     /// [`Error::Shape`] if the photo is not the one the sample was made for.
@@ -82,8 +96,8 @@ impl Sample {
         self.paste_quantized(photo, imgkit::level::to_u8)
     }
 
-    /// Pastes the defect as [`Self::paste`] into 16-bit photos: only masked pixels are quantized, all others keep their
-    /// bytes. `photo / 65535` must be the photo the sample was made for.
+    /// Pastes the defect as [`Self::paste`] into 16-bit photos: only changed pixels are quantized, all others keep
+    /// their bytes. `photo / 65535` must be the photo the sample was made for.
     ///
     /// # Errors
     /// [`Error::Shape`] if the photo is not the one the sample was made for.
@@ -98,8 +112,8 @@ impl Sample {
     ) -> Result<Array3<T>, Error> {
         self.check_fits(photo.dim())?;
         let mut out = photo.to_owned();
-        for ((y, x), &masked) in self.mask.indexed_iter() {
-            if masked {
+        for ((y, x), &changed) in self.changed.indexed_iter() {
+            if changed {
                 for k in 0..self.patch.dim().2 {
                     out[[self.bbox.top + y, self.bbox.left + x, k]] = quantize(self.patch[[y, x, k]]);
                 }
@@ -121,7 +135,9 @@ impl Sample {
     /// The fields are public: refuses a box that is not that of patch and mask.
     fn check_whole(&self) -> Result<(), Error> {
         let expected = vec![self.bbox.height(), self.bbox.width()];
-        for (what, found) in [("patch", &self.patch.shape()[..2]), ("mask", self.mask.shape())] {
+        let (patch, soft) = (&self.patch.shape()[..2], self.soft.shape());
+        let all = [("patch", patch), ("mask", self.mask.shape()), ("changed", self.changed.shape()), ("soft", soft)];
+        for (what, found) in all {
             if found != expected {
                 return Err(Error::Shape { what, found: found.to_vec(), expected });
             }
@@ -129,11 +145,46 @@ impl Sample {
         Ok(())
     }
 
+    /// The sample after its image was refined: takes the pixels of `image` `(H, W, C)` inside the mask, brings them to
+    /// the sample's own visibility by one factor on the change, and draws the mask again, within the old one.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if photo or image are not of the size of the photo that the sample was made for;
+    /// [`Error::Invisible`] if too little is left to be seen, [`Error::VisibilityOutOfReach`].
+    pub fn refined(&self, photo: ArrayView3<'_, f32>, image: ArrayView3<'_, f32>) -> Result<Self, Error> {
+        self.check_fits(photo.dim())?;
+        if image.dim() != photo.dim() {
+            let (found, expected) = (image.shape().to_vec(), photo.shape().to_vec());
+            return Err(Error::Shape { what: "refined image", found, expected });
+        }
+        finalize::refined(self, photo, image)
+    }
+
     /// Mask of the whole photo, `height` x `width`.
     ///
     /// # Errors
     /// [`Error::Shape`] if the box does not fit, [`Error::Parameter`] for a frame of more than 2^32 pixels.
     pub fn full_mask(&self, height: usize, width: usize) -> Result<Array2<bool>, Error> {
+        self.full(height, width, &self.mask)
+    }
+
+    /// Changed pixels of the whole photo, `height` x `width`.
+    ///
+    /// # Errors
+    /// As [`Self::full_mask`].
+    pub fn full_changed(&self, height: usize, width: usize) -> Result<Array2<bool>, Error> {
+        self.full(height, width, &self.changed)
+    }
+
+    /// Visibility of each pixel of the whole photo, `height` x `width`.
+    ///
+    /// # Errors
+    /// As [`Self::full_mask`].
+    pub fn full_soft(&self, height: usize, width: usize) -> Result<Array2<f32>, Error> {
+        self.full(height, width, &self.soft)
+    }
+
+    fn full<T: Copy + Default>(&self, height: usize, width: usize, part: &Array2<T>) -> Result<Array2<T>, Error> {
         self.check_whole()?;
         check_size("frame", (height, width))?;
         if self.bbox.bottom > height || self.bbox.right > width {
@@ -143,8 +194,8 @@ impl Sample {
                 expected: vec![self.bbox.bottom, self.bbox.right],
             });
         }
-        let mut out = Array2::from_elem((height, width), false);
-        out.slice_each_axis_mut(|axis| self.bbox.slice_of(axis.axis)).assign(&self.mask);
+        let mut out = Array2::from_elem((height, width), T::default());
+        out.slice_each_axis_mut(|axis| self.bbox.slice_of(axis.axis)).assign(part);
         Ok(out)
     }
 }

@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 
 use ndarray::{Array2, Array3};
 use physdefect::appearance::srgb::{to_encoded, to_linear};
-use physdefect::appearance::{Appearance, Light, Material, Rendered};
+use physdefect::appearance::{Appearance, Camera, CameraSource, Light, Material, Rendered};
 use physdefect::baselines::{CutPasteScar, PerlinBlend};
 use physdefect::fracture::FractureLine;
 use physdefect::imgkit::Rect;
@@ -40,9 +40,14 @@ fn plane(gx: f64, gy: f64, opacity: f32, bend: bool) -> Defect {
     defect
 }
 
+/// The material under the light, seen by a camera without blur or noise.
+fn ideal(material: Material, light: Light) -> Appearance {
+    Appearance::new(material).lit(light).with_camera(CameraSource::Given(Camera::IDEAL))
+}
+
 fn rendered(material: Material, light: Light, photo: &Array3<f32>, defect: Defect) -> Sample {
     let (h, w, _) = photo.dim();
-    let look = Rendered::new(FractureLine::default(), Appearance::new(material).lit(light)).unwrap();
+    let look = Rendered::new(FractureLine::default(), ideal(material, light)).unwrap();
     look.render(photo.view(), &Domain::full(h, w).unwrap(), defect, 0.5, KEY).unwrap()
 }
 
@@ -186,7 +191,7 @@ fn a_wall_throws_a_shadow_as_long_as_the_light_is_low() {
 fn a_given_defect_stays_inside_the_domain() {
     let mask = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| y + x < SIDE);
     let domain = Domain::from_mask(mask.clone()).unwrap();
-    let look = Rendered::new(FractureLine::default(), Appearance::new(plain()).lit(Light::default())).unwrap();
+    let look = Rendered::new(FractureLine::default(), ideal(plain(), Light::default())).unwrap();
     let sample = look.render(gray(0.5).view(), &domain, plane(0.4, 0.0, 1.0, true), 0.5, KEY).unwrap();
     let changed = sample.full_mask(SIDE, SIDE).unwrap();
     for ((y, x), &m) in changed.indexed_iter() {
@@ -202,7 +207,7 @@ fn a_tint_is_its_reflectance_under_the_photos_illumination() {
     let light = Light::default().with_azimuth(0.0).with_elevation(0.8).with_ambient(0.2);
     let mut defect = plane(0.0, 0.0, 1.0, false);
     let color = [0.24, 0.085, 0.03];
-    let material = plain().with_specular(0.0);
+    let material = plain().with_specular(0.0).with_corrodes(true);
     for weight in [0.5f32, 1.0] {
         defect.height.fill(0.0);
         defect.tint = Some(Tint { weight: Array2::from_elem((SIDE / 2, SIDE / 2), weight), color });

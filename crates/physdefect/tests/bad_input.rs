@@ -21,26 +21,28 @@ fn assert_sound(name: &str, sample: &Sample, photo: &Array3<f32>, domain: &Domai
     let (h, w, c) = photo.dim();
     let mask = sample.full_mask(h, w).unwrap();
     let image = sample.paste(photo.view()).unwrap();
+    let (soft, changed) = (sample.full_soft(h, w).unwrap(), sample.full_changed(h, w).unwrap());
     let (mut inside, mut visible) = (0.0, 0.0);
     for ((y, x), &masked) in mask.indexed_iter() {
         if masked {
             assert!(domain.mask()[[y, x]], "{name}: mask outside the domain at {y}, {x}");
             let change = (0..c).map(|k| (image[[y, x, k]] - photo[[y, x, k]]).abs()).fold(0.0, f32::max);
             assert!((0..c).all(|k| (0.0..=1.0).contains(&image[[y, x, k]])), "{name}: {:?}", image.dim());
+            assert_eq!(change >= 1.0 / 255.0, changed[[y, x]], "{name}: {change} at {y}, {x}");
             inside += 1.0;
-            visible += if change >= 1.0 / 255.0 { 1.0 } else { 0.0 };
+            visible += if soft[[y, x]] >= 0.5 { 1.0 } else { 0.0 };
         } else {
             let same = (0..c).all(|k| image[[y, x, k]].to_bits() == photo[[y, x, k]].to_bits());
             assert!(same, "{name}: changed outside the mask at {y}, {x}");
         }
     }
-    assert!(inside >= 4.0 && visible >= 0.95 * inside, "{name}: {visible} of {inside} visible");
+    assert!(inside >= 4.0 && visible >= 0.6 * inside, "{name}: {visible} of {inside} visible");
     let r = &sample.record;
     assert!(r.contrast_to_noise.is_finite() && r.area_fraction > 0.0);
     assert!(r.measures.values().all(|v| v.is_finite()), "{name}: {:?}", r.measures);
 }
 
-/// A sound sample or one of the errors that mean "not here".
+/// A sound sample or one of the three errors that mean "not here".
 fn sound_or_refused(synth: &dyn Synthesizer, photo: &Array3<f32>, domain: &Domain, index: u64) -> bool {
     let domain = common::outlined(synth.name(), domain);
     match synth.synthesize(photo.view(), &domain, SampleKey { seed: 21, index }) {
@@ -48,7 +50,7 @@ fn sound_or_refused(synth: &dyn Synthesizer, photo: &Array3<f32>, domain: &Domai
             assert_sound(synth.name(), &sample, photo, &domain);
             true
         }
-        Err(Error::Invisible { .. } | Error::DomainTooSmall { .. }) => false,
+        Err(Error::Invisible { .. } | Error::DomainTooSmall { .. } | Error::VisibilityOutOfReach { .. }) => false,
         Err(other) => panic!("{}: {other}", synth.name()),
     }
 }
@@ -65,7 +67,7 @@ fn one_broken_value_is_refused_or_stays_out() {
             match synth.synthesize(photo.view(), &domain, SampleKey { seed: 5, index: index as u64 }) {
                 Ok(sample) => assert_sound(synth.name(), &sample, &photo, &domain),
                 Err(Error::NotFinite { row, column, channel }) => assert_eq!((row, column, channel), (y, x, k)),
-                Err(Error::Invisible { .. }) => {}
+                Err(Error::Invisible { .. } | Error::VisibilityOutOfReach { .. }) => {}
                 Err(other) => panic!("{}: {other}", synth.name()),
             }
         }
@@ -131,7 +133,8 @@ fn shapes_that_do_not_fit() {
     assert!(matches!(sample.paste_u8(Array3::zeros((40, 50, 1)).view()), Err(Error::Shape { .. })));
     assert!(matches!(sample.full_mask(small.0, small.1), Err(Error::Shape { .. })));
     // A sample edited by hand into disagreement with itself.
-    let edited = Sample { bbox: Rect { top: 0, left: 0, bottom: 1, right: 1 }, ..sample };
+    let mut edited = sample;
+    edited.bbox = Rect { top: 0, left: 0, bottom: 1, right: 1 };
     assert!(matches!(edited.paste(photo.view()), Err(Error::Shape { .. })));
     assert!(matches!(edited.full_mask(40, 50), Err(Error::Shape { .. })));
 }

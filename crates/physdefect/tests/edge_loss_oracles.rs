@@ -5,7 +5,7 @@
 mod common;
 
 use ndarray::{Array2, Array3};
-use physdefect::appearance::{Appearance, Light, Material, Rendered};
+use physdefect::appearance::{Appearance, Camera, CameraSource, Light, Material, Rendered};
 use physdefect::edge_loss::{Cut, EdgeLoss, EdgeLossParams};
 use physdefect::imgkit::ParameterError;
 use physdefect::{Defect, Domain, Error, Mechanism, SampleKey};
@@ -76,6 +76,7 @@ fn a_faceted_cut_is_a_triangle_or_a_trapezoid() {
 /// the new outline.
 fn shown(photo: &Array3<f32>, domain: &Domain, defect: &Defect) -> (Array3<f32>, Array2<bool>) {
     let look = Appearance::new(Material::METAL).lit(Light::default().with_elevation(0.5));
+    let look = look.with_camera(CameraSource::Given(Camera::IDEAL));
     let synth = Rendered::new(EdgeLoss::default(), look).unwrap();
     let (h, w, _) = photo.dim();
     let mut gone = Array2::from_elem((h, w), false);

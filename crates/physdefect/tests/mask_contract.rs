@@ -29,7 +29,7 @@ fn holds(synth: &dyn Synthesizer, samples: u64) {
         let (h, w, c) = photo.dim();
         let sample = match synth.synthesize(photo.view(), &domain, SampleKey { seed: 99, index }) {
             Ok(sample) => sample,
-            Err(Error::Invisible { .. } | Error::DomainTooSmall { .. }) => {
+            Err(Error::Invisible { .. } | Error::DomainTooSmall { .. } | Error::VisibilityOutOfReach { .. }) => {
                 // A cloned patch of a uniform photo, its mean shifted, is the same uniform photo.
                 let uniform = index % 5 == 2 && synth.name() == "patch-clone";
                 *(if uniform { &mut flat } else { &mut refused }) += 1;
@@ -40,28 +40,24 @@ fn holds(synth: &dyn Synthesizer, samples: u64) {
         let image = sample.paste(photo.view()).unwrap();
         let pasted = sample.paste_u8(bytes.view()).unwrap();
         let mask = sample.full_mask(h, w).unwrap();
-        let (mut inside, mut visible, mut visible_bytes, mut outside) = (0u64, 0u64, 0u64, 0u64);
+        let (changed, soft) = (sample.full_changed(h, w).unwrap(), sample.full_soft(h, w).unwrap());
+        let (mut inside, mut visible) = (0u64, 0u64);
         for ((y, x), &masked) in mask.indexed_iter() {
-            let changed = (0..c).any(|k| image[[y, x, k]].to_bits() != photo[[y, x, k]].to_bits());
+            let name = format!("{} #{index} ({h}x{w}x{c}) at {y},{x}", synth.name());
+            let change = (0..c).map(|k| (image[[y, x, k]] - photo[[y, x, k]]).abs()).fold(0.0, f32::max);
             let byte_change = (0..c).map(|k| image_step(&pasted, &bytes, y, x, k)).max().unwrap();
-            if masked {
-                inside += 1;
-                visible += u64::from((0..c).any(|k| (image[[y, x, k]] - photo[[y, x, k]]).abs() >= 1.0 / 255.0));
-                visible_bytes += u64::from(byte_change >= 1);
-                assert!(domain.mask()[[y, x]], "{} #{index}: mask leaves the domain at {y},{x}", synth.name());
-            } else {
-                outside += u64::from(changed || byte_change > 0);
-            }
-            for k in 0..c {
-                assert!((0.0..=1.0).contains(&image[[y, x, k]]), "{} #{index}: value out of range", synth.name());
-            }
+            assert_eq!((change > 0.0, byte_change > 0), (changed[[y, x]], changed[[y, x]]), "{name}: {change}");
+            assert!(change == 0.0 || change >= 1.0 / 255.0, "{name}: {change}");
+            assert!(masked || !changed[[y, x]], "{name}: changed outside the mask");
+            assert!(!masked || domain.mask()[[y, x]], "{name}: mask leaves the domain");
+            assert!((0.0..=1.0).contains(&soft[[y, x]]) && (masked || soft[[y, x]] == 0.0), "{name}: soft");
+            assert!((0..c).all(|k| (0.0..=1.0).contains(&image[[y, x, k]])), "{name}: value out of range");
+            inside += u64::from(masked);
+            visible += u64::from(masked && soft[[y, x]] >= 0.5);
         }
-        assert_eq!(outside, 0, "{} #{index} ({h}x{w}x{c}): pixels changed outside the mask", synth.name());
         assert!(inside >= 4);
-        for (what, n) in [("f32", visible), ("u8", visible_bytes)] {
-            let share = n as f64 / inside as f64;
-            assert!(share >= 0.95, "{} #{index} ({h}x{w}x{c}): {what} visible share {share}", synth.name());
-        }
+        let share = visible as f64 / inside as f64;
+        assert!(share >= 0.6, "{} #{index} ({h}x{w}x{c}): visible share {share}", synth.name());
         let record = &sample.record;
         assert!((record.area_fraction - inside as f64 / (h * w) as f64).abs() < 1e-12);
         assert!(record.contrast_to_noise.is_finite() && record.contrast_to_noise > 0.0);
@@ -139,20 +135,23 @@ fn the_largest_photo_keeps_the_contract() {
             let sample =
                 (1..5).find_map(|index| match synth.synthesize(photo.view(), &domain, SampleKey { seed: 2, index }) {
                     Ok(sample) => Some(sample),
-                    Err(Error::Invisible { .. } | Error::DomainTooSmall { .. }) => None,
+                    Err(
+                        Error::Invisible { .. } | Error::DomainTooSmall { .. } | Error::VisibilityOutOfReach { .. },
+                    ) => None,
                     Err(other) => panic!("{}: {other}", synth.name()),
                 });
             let Some(sample) = sample else { continue };
             made.insert((whole, synth.name()));
             let image = sample.paste(photo.view()).unwrap();
             let mask = sample.full_mask(SIDE, SIDE).unwrap();
+            let soft = sample.full_soft(SIDE, SIDE).unwrap();
             let (mut inside, mut visible) = (0u64, 0u64);
-            for ((&masked, &old), &new) in mask.iter().zip(&photo).zip(&image) {
+            for (((&masked, &old), &new), &soft) in mask.iter().zip(&photo).zip(&image).zip(&soft) {
                 assert!(masked || old.to_bits() == new.to_bits(), "{}", synth.name());
                 inside += u64::from(masked);
-                visible += u64::from(masked && (old - new).abs() >= 1.0 / 255.0);
+                visible += u64::from(masked && soft >= 0.5);
             }
-            assert!(inside >= 4 && visible as f64 >= 0.95 * inside as f64, "{}: {visible}/{inside}", synth.name());
+            assert!(inside >= 4 && visible as f64 >= 0.6 * inside as f64, "{}: {visible}/{inside}", synth.name());
         }
     }
     assert_eq!(made.len(), common::synthesizers().len() + 1, "{made:?}");
@@ -174,7 +173,7 @@ fn composites_keep_the_contract() {
             let change =
                 (0..photo.dim().2).map(|k| (all.image[[y, x, k]] - photo[[y, x, k]]).abs()).fold(0.0, f32::max);
             assert!(usize::from(id) <= refs.len());
-            assert!(if id == 0 { change == 0.0 } else { change >= 1.0 / 255.0 }, "#{index} {y},{x}: {id} {change}");
+            assert!(id > 0 || change == 0.0, "#{index} {y},{x}: {id} {change}");
         }
     }
     assert!(done >= 30, "{done} of 40 composites");

@@ -389,7 +389,12 @@ fn any_calibration_makes_a_sample_or_is_refused() {
                 assert!(sample.patch.iter().all(|v| (0.0..=1.0).contains(v)));
                 made.set(made.get() + 1);
             }
-            Err(Error::Parameter(_) | Error::Invisible { .. } | Error::DomainTooSmall { .. }) => {
+            Err(
+                Error::Parameter(_)
+                | Error::Invisible { .. }
+                | Error::DomainTooSmall { .. }
+                | Error::VisibilityOutOfReach { .. },
+            ) => {
                 refused.set(refused.get() + 1);
             }
             Err(other) => panic!("{other}"),
@@ -407,7 +412,9 @@ fn odd_sizes_and_keys_are_refused_or_served() {
     for key in [0, 1, u64::MAX].into_iter().flat_map(|seed| [0, u64::MAX].map(|index| SampleKey { seed, index })) {
         let sample = match crack.synthesize(photo.view(), &domain, key) {
             Ok(sample) => sample,
-            Err(Error::Invisible { .. } | Error::DomainTooSmall { .. }) => continue,
+            Err(Error::Invisible { .. } | Error::DomainTooSmall { .. } | Error::VisibilityOutOfReach { .. }) => {
+                continue;
+            }
             Err(other) => panic!("{other}"),
         };
         made += 1;

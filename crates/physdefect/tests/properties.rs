@@ -88,7 +88,7 @@ proptest! {
                 prop_assert!(!m || domain.mask()[[y, x]]);
             },
             Err(error) => {
-                prop_assert!(matches!(error, Error::DomainTooSmall { .. } | Error::Invisible { .. }), "{error}");
+                prop_assert!(matches!(error, Error::DomainTooSmall { .. } | Error::Invisible { .. } | Error::VisibilityOutOfReach { .. }), "{error}");
             }
         }
         let drawn = model.trace(&domain, severity, &mut SampleKey { seed: 2, index }.rng());
@@ -136,7 +136,7 @@ proptest! {
                 prop_assert!(mask.indexed_iter().all(|(at, &m)| !m || domain.mask()[at]));
             }
             Err(error) => {
-                prop_assert!(matches!(error, Error::DomainTooSmall { .. } | Error::Invisible { .. }), "{error}");
+                prop_assert!(matches!(error, Error::DomainTooSmall { .. } | Error::Invisible { .. } | Error::VisibilityOutOfReach { .. }), "{error}");
             }
         }
     }

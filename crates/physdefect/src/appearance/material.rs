@@ -26,29 +26,149 @@ parameters! {
         /// Typical diffuse reflectance in linear light, in \[0.02, 1\]: turns the surround's brightness into an
         /// illumination for tints.
         albedo / with_albedo: f64 = Self::MATTE.albedo,
+        /// Strength of the clear coat's reflections, in \[0, 1\]: what a light source adds in it, over white.
+        coat / with_coat: f64 = Self::MATTE.coat,
+        /// Whether it is a metal that corrodes: only then corrosion products are drawn.
+        corrodes / with_corrodes: bool = Self::MATTE.corrodes,
     }
 }
 
 impl Material {
-    /// Matte surfaces: paint, stone, unglazed ceramic, rubber.
-    pub const MATTE: Self = Self { diffuse: 1.0, specular: 0.0, gloss: 3, cavity: 0.9, rim: 0.1, albedo: 0.4 };
+    /// Matte surfaces: stone, unglazed clay, flat paint.
+    pub const MATTE: Self =
+        Self { diffuse: 1.0, specular: 0.0, gloss: 3, cavity: 0.9, rim: 0.1, albedo: 0.4, coat: 0.0, corrodes: false };
     /// Metal, machined or ground.
-    pub const METAL: Self = Self { diffuse: 0.35, specular: 0.9, gloss: 4, cavity: 0.95, rim: 0.6, albedo: 0.5 };
-    /// Glossy plastic: molded or lacquered parts, glass.
-    pub const GLOSSY_PLASTIC: Self =
-        Self { diffuse: 0.8, specular: 0.5, gloss: 6, cavity: 0.8, rim: 0.4, albedo: 0.45 };
+    pub const METAL: Self = Self {
+        diffuse: 0.35,
+        specular: 0.9,
+        gloss: 4,
+        cavity: 0.95,
+        rim: 0.6,
+        albedo: 0.5,
+        coat: 0.105,
+        corrodes: true,
+    };
+    /// Glossy plastic: molded or lacquered parts.
+    pub const GLOSSY_PLASTIC: Self = Self {
+        diffuse: 0.8,
+        specular: 0.5,
+        gloss: 6,
+        cavity: 0.8,
+        rim: 0.4,
+        albedo: 0.45,
+        coat: 0.21,
+        corrodes: false,
+    };
     /// Wood and other fibrous, translucent materials.
-    pub const WOOD: Self = Self { diffuse: 0.95, specular: 0.08, gloss: 3, cavity: 0.8, rim: 0.15, albedo: 0.35 };
+    pub const WOOD: Self = Self {
+        diffuse: 0.95,
+        specular: 0.08,
+        gloss: 3,
+        cavity: 0.8,
+        rim: 0.15,
+        albedo: 0.35,
+        coat: 0.017,
+        corrodes: false,
+    };
     /// Fabric: light is scattered between fibers, cavities stay shallow.
-    pub const FABRIC: Self = Self { diffuse: 1.0, specular: 0.0, gloss: 3, cavity: 0.65, rim: 0.0, albedo: 0.35 };
+    pub const FABRIC: Self = Self {
+        diffuse: 1.0,
+        specular: 0.0,
+        gloss: 3,
+        cavity: 0.65,
+        rim: 0.0,
+        albedo: 0.35,
+        coat: 0.0,
+        corrodes: false,
+    };
+    /// Glass: hardly any color of its own, sharp reflections, bright edges where it breaks.
+    pub const GLASS: Self =
+        Self { diffuse: 0.5, specular: 0.8, gloss: 7, cavity: 0.7, rim: 1.2, albedo: 0.3, coat: 0.35, corrodes: false };
+    /// Glazed ceramic and porcelain.
+    pub const CERAMIC: Self = Self {
+        diffuse: 0.9,
+        specular: 0.35,
+        gloss: 6,
+        cavity: 0.85,
+        rim: 0.5,
+        albedo: 0.7,
+        coat: 0.245,
+        corrodes: false,
+    };
+    /// Rubber: dark, with a weak broad sheen.
+    pub const RUBBER: Self = Self {
+        diffuse: 0.95,
+        specular: 0.12,
+        gloss: 3,
+        cavity: 0.9,
+        rim: 0.15,
+        albedo: 0.08,
+        coat: 0.035,
+        corrodes: false,
+    };
+    /// Painted or powder-coated metal: loss shows the layer below.
+    pub const PAINTED: Self = Self {
+        diffuse: 0.9,
+        specular: 0.3,
+        gloss: 5,
+        cavity: 0.85,
+        rim: 0.3,
+        albedo: 0.45,
+        coat: 0.158,
+        corrodes: false,
+    };
+    /// Cast metal, unmachined: rough and dull.
+    pub const CAST: Self = Self {
+        diffuse: 0.75,
+        specular: 0.3,
+        gloss: 3,
+        cavity: 0.95,
+        rim: 0.3,
+        albedo: 0.35,
+        coat: 0.035,
+        corrodes: true,
+    };
+    /// Brushed or turned metal: a broad sheen.
+    pub const BRUSHED: Self =
+        Self { diffuse: 0.4, specular: 0.8, gloss: 3, cavity: 0.95, rim: 0.5, albedo: 0.5, coat: 0.07, corrodes: true };
+    /// Circuit boards: solder mask over laminate.
+    pub const CIRCUIT_BOARD: Self = Self {
+        diffuse: 0.85,
+        specular: 0.3,
+        gloss: 5,
+        cavity: 0.85,
+        rim: 0.25,
+        albedo: 0.25,
+        coat: 0.14,
+        corrodes: false,
+    };
+    /// Leather, finished.
+    pub const LEATHER: Self = Self {
+        diffuse: 0.95,
+        specular: 0.15,
+        gloss: 4,
+        cavity: 0.85,
+        rim: 0.2,
+        albedo: 0.25,
+        coat: 0.052,
+        corrodes: false,
+    };
 
     /// All named materials.
-    pub const NAMED: [(&'static str, Self); 5] = [
+    pub const NAMED: [(&'static str, Self); 13] = [
         ("matte", Self::MATTE),
         ("metal", Self::METAL),
         ("glossy-plastic", Self::GLOSSY_PLASTIC),
         ("wood", Self::WOOD),
         ("fabric", Self::FABRIC),
+        ("glass", Self::GLASS),
+        ("ceramic", Self::CERAMIC),
+        ("rubber", Self::RUBBER),
+        ("painted", Self::PAINTED),
+        ("cast", Self::CAST),
+        ("brushed", Self::BRUSHED),
+        ("circuit-board", Self::CIRCUIT_BOARD),
+        ("leather", Self::LEATHER),
     ];
 
     /// Names of all named materials.
@@ -79,6 +199,7 @@ impl Material {
         params::within(NAME, "gloss", f64::from(self.gloss), (0.0, 8.0), "in [0, 8]")?;
         params::within(NAME, "cavity", self.cavity, (0.0, 1.0), "in [0, 1]")?;
         params::within(NAME, "rim", self.rim, (0.0, 2.0), "in [0, 2]")?;
-        params::within(NAME, "albedo", self.albedo, (0.02, 1.0), "in [0.02, 1]")
+        params::within(NAME, "albedo", self.albedo, (0.02, 1.0), "in [0.02, 1]")?;
+        params::within(NAME, "coat", self.coat, (0.0, 1.0), "in [0, 1]")
     }
 }

@@ -18,6 +18,10 @@
 //!
 //! The mask is not guessed from the geometry but read off the rendered change; see [`Sample`](crate::Sample).
 
+mod camera;
+mod drawing;
+mod environment;
+mod filter;
 mod light;
 mod material;
 mod rendered;
@@ -25,6 +29,8 @@ mod shade;
 pub mod srgb;
 mod warp;
 
+pub use camera::{Camera, CameraSource};
+pub use drawing::Appearance;
 pub use light::{Light, LightSource};
 pub use material::Material;
-pub use rendered::{Appearance, Rendered};
+pub use rendered::Rendered;

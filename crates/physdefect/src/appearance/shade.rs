@@ -5,11 +5,11 @@ use ndarray::ArrayView2;
 use super::{Light, Material};
 
 /// Horizon steps, px.
-const STEPS: [usize; 3] = [1, 2, 4];
+const STEPS: [usize; 5] = [1, 2, 4, 8, 16];
 /// Horizon directions (row, column), by eighths of a turn from +x towards +y.
 const COMPASS: [(isize, isize); 8] = [(0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1)];
 /// Border of the padded relief: the longest horizon step.
-const PAD: usize = 4;
+const PAD: usize = 16;
 
 /// The relief with a replicated border, so that no inner loop asks about the edge.
 pub(super) struct Relief {
@@ -41,6 +41,13 @@ impl Relief {
     /// Material is gone where the relief is below zero: broken or corroded walls do not shine as the old surface does.
     pub(super) fn roughened(self, rough: bool) -> Self {
         Self { rough, ..self }
+    }
+
+    /// Slope (dh/dx, dh/dy) at a pixel, by central differences.
+    #[inline(always)]
+    pub(super) fn slope(&self, y: usize, x: usize) -> [f32; 2] {
+        let i = (y + PAD) * self.stride + x + PAD;
+        [0.5 * (self.data[i + 1] - self.data[i - 1]), 0.5 * (self.data[i + self.stride] - self.data[i - self.stride])]
     }
 
     /// The `n` values from (y + dy, x + dx).

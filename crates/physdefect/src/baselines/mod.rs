@@ -86,11 +86,9 @@ fn attempt(
     let mut failure = Error::Invisible { model: name, reason: "no attempt was made" };
     for k in 0..ATTEMPTS {
         let result = draw(severity, 1.0 + 0.5 * f64::from(k), &mut rng).and_then(|(draft, measures)| {
-            finalize::finalize(
-                photo,
-                draft,
-                Provenance { name, mechanism: MechanismKind::Baseline, key, severity, measures },
-            )
+            let mechanism = MechanismKind::Baseline;
+            let label = Provenance { name, mechanism, key, severity, visibility_target: None, measures };
+            finalize::finalize(photo, domain, draft, label)
         });
         match result {
             Err(error @ Error::Invisible { .. }) => failure = error,

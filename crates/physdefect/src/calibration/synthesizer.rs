@@ -209,19 +209,21 @@ impl Calibrated {
         let Some(defect) = merged(placed) else {
             return Err(failure.unwrap_or(Error::Invisible { model: self.name, reason: "no place was found" }));
         };
-        let mut draft = self.appearance.draft(photo, domain, &defect, 1.0)?;
+        let conditions = self.appearance.conditions(photo, domain, &defect)?;
+        let mut draft = self.appearance.draft(photo, domain, &defect, &conditions, 1.0)?;
         if !bends {
             let original = finalize::crop(photo, draft.bbox)?;
+            // The camera spreads the change beyond the defect's own box.
+            let mut opacity = Array2::zeros((draft.bbox.height(), draft.bbox.width()));
+            defect.bbox.relative_to(draft.bbox).crop_mut(opacity.view_mut()).assign(&defect.opacity);
             let reached =
-                contrast::set_contrast(&original, &mut draft.patch, &draft.support, (&defect.opacity, visible), target);
+                contrast::set_contrast(&original, &mut draft.patch, &draft.support, (&opacity, visible), target);
             measures.insert("target_log_contrast".to_owned(), target);
             measures.insert("log_contrast".to_owned(), reached);
         }
-        finalize::finalize(
-            photo,
-            draft,
-            Provenance { name: self.name, mechanism: c.mechanism, key, severity, measures },
-        )
+        let (name, mechanism) = (self.name, c.mechanism);
+        let label = Provenance { name, mechanism, key, severity, visibility_target: None, measures };
+        finalize::finalize(photo, domain, draft, label)
     }
 }
 

@@ -1,6 +1,6 @@
 //! EL against the areas of its shapes and the mirrored background.
 
-use crate::physdefect::appearance::{Appearance, Light, Material, Rendered};
+use crate::physdefect::appearance::{Appearance, Camera, CameraSource, Light, Material, Rendered};
 use crate::physdefect::edge_loss::{Cut, EdgeLoss, EdgeLossParams};
 use crate::physdefect::{Defect, Domain, Error, Mechanism, SampleKey};
 use crate::table::Table;
@@ -64,6 +64,7 @@ fn mirrored(table: &mut Table) -> Result<(), Error> {
     let ramp = |y: f64| 0.1 + 0.004 * y;
     let photo = Array3::from_shape_fn((400, 500, 3), |(y, _, _)| if y < EDGE { ramp(y as f64) as f32 } else { 0.9 });
     let look = Appearance::new(Material::METAL).lit(Light::default().with_elevation(0.5));
+    let look = look.with_camera(CameraSource::Given(Camera::IDEAL));
     let (synthesizer, domain) = (Rendered::new(EdgeLoss::default(), look)?, half_plane()?);
     let (mut worst, mut pixels) = (0.0f64, 0usize);
     for defect in Cut::ALL.into_iter().map(|cut| clear(cut, 0.8, 6)).collect::<Result<Vec<_>, _>>()?.concat() {

@@ -1,36 +1,15 @@
-//! Foreground estimation: the background is grown inward from the photo's border.
+//! The foreground of a single photo: the background is grown inward from the photo's border.
 
 use imgkit::components::{Components, label_components};
 use ndarray::{Array2, ArrayView3};
 
-use crate::{Domain, Error};
+use super::{Foreground, FrameReason};
+use crate::Error;
 
 /// Longest side of the grid the estimate works on; larger photos are block-averaged first.
 const GRID: usize = 384;
 /// Below this confidence the whole frame is recommended.
 const TRUSTED: f64 = 0.5;
-
-/// Estimated foreground of a photo.
-#[derive(Debug, Clone)]
-pub struct Foreground {
-    /// Foreground pixels `(H, W)`; every pixel if `fills_frame`.
-    pub mask: Array2<bool>,
-    /// How clearly object and background part, in \[0, 1\]: the product of three shares, (border that is background),
-    /// (pixels that are far from the threshold) and (foreground in its largest part).
-    pub confidence: f64,
-    /// The border looks like the interior: a texture, or an object that covers the frame. `mask` is then all true.
-    pub fills_frame: bool,
-}
-
-impl Foreground {
-    /// Converts the mask to a domain.
-    ///
-    /// # Errors
-    /// [`Error::EmptyDomain`] if the mask holds no pixel (not for masks made by [`estimate_foreground`]).
-    pub fn into_domain(self) -> Result<Domain, Error> {
-        Domain::from_mask(self.mask)
-    }
-}
 
 /// Estimates the foreground of `photo` `(H, W, C)`, f32 in \[0, 1\], any number of channels.
 ///
@@ -79,12 +58,17 @@ pub fn estimate_foreground(photo: ArrayView3<'_, f32>) -> Result<Foreground, Err
     let near: Vec<bool> = distance.iter().map(|&d| d < threshold).collect();
     let background = flood(&near, &border, grid.h, grid.w);
     let mut foreground = Array2::from_shape_fn((grid.h, grid.w), |(y, x)| !background[y * grid.w + x]);
-    let (largest, total) = keep_large_parts(&mut foreground);
+    let (largest, total, dropped_parts) = keep_large_parts(&mut foreground);
 
-    let whole =
-        |confidence| Foreground { mask: Array2::from_elem((height, width), true), confidence, fills_frame: true };
+    let whole = |confidence, reason| Foreground {
+        mask: Array2::from_elem((height, width), true),
+        confidence,
+        fills_frame: true,
+        reason: Some(reason),
+        dropped_parts: 0,
+    };
     if total == 0 {
-        return Ok(whole(0.0));
+        return Ok(whole(0.0, FrameReason::NothingFound));
     }
     let outside =
         border.iter().filter(|&&i| !foreground[[i / grid.w, i % grid.w]]).count() as f64 / border.len() as f64;
@@ -94,10 +78,10 @@ pub fn estimate_foreground(photo: ArrayView3<'_, f32>) -> Result<Foreground, Err
     let decided = (1.0 - undecided / smaller).max(0.0);
     let confidence = outside * decided * largest as f64 / total as f64;
     if confidence < TRUSTED {
-        return Ok(whole(confidence));
+        return Ok(whole(confidence, FrameReason::Unclear));
     }
     let mask = Array2::from_shape_fn((height, width), |(y, x)| foreground[[y / block, x / block]]);
-    Ok(Foreground { mask, confidence, fills_frame: false })
+    Ok(Foreground { mask, confidence, fills_frame: false, reason: None, dropped_parts })
 }
 
 /// The photo averaged over blocks, channels interleaved.
@@ -259,7 +243,7 @@ fn smooth(values: &[f32], h: usize, w: usize) -> Vec<f32> {
 }
 
 /// Otsu's threshold over 256 bins.
-fn otsu(values: &[f32]) -> f32 {
+pub(super) fn otsu(values: &[f32]) -> f32 {
     let (lo, hi) = values.iter().fold((f32::INFINITY, 0.0f32), |(a, b), &v| (a.min(v), b.max(v)));
     let width = (hi - lo).max(1e-6) / 256.0;
     let mut histogram = [0.0f64; 256];
@@ -305,12 +289,13 @@ fn flood(open: &[bool], seeds: &[usize], h: usize, w: usize) -> Vec<bool> {
     reached
 }
 
-/// Drops parts smaller than a tenth of the largest; returns the sizes of the largest part and of all parts *before*.
-fn keep_large_parts(mask: &mut Array2<bool>) -> (usize, usize) {
+/// Drops parts smaller than a tenth of the largest; returns the sizes of the largest part and of all parts *before*, and
+/// how many were dropped.
+fn keep_large_parts(mask: &mut Array2<bool>) -> (usize, usize, usize) {
     let Components { labels, sizes } = label_components(mask.view());
     let (largest, total) = (sizes.iter().copied().max().unwrap_or(0), sizes.iter().sum());
     for (m, &number) in mask.iter_mut().zip(&labels) {
         *m = *m && sizes[number as usize - 1] * 10 >= largest;
     }
-    (largest, total)
+    (largest, total, sizes.iter().filter(|&&n| n * 10 < largest).count())
 }

@@ -1,0 +1,310 @@
+//! Masks as a person would draw them, from the pixels that can be seen.
+//!
+//! A person marks a defect as one closed region with a smooth outline; pixels that happen to keep their value inside it
+//! are marked too, specks beside it are not. [`Outline::of`] does the same: closing, filling of holes, opening of the
+//! outline, bridges between the visible parts of one physical part, one component a part.
+
+use imgkit::components::label_components;
+use imgkit::distance::{squared_to_background, to_background};
+use imgkit::{Rect, bounding_box};
+use ndarray::{Array2, ArrayView2};
+
+/// Components below this many pixels are dropped unless all of the defect's are.
+const LEAST: usize = 12;
+/// Share of a mask that must be visible: the contract's three fifths, and some for pixels that are restored later.
+const VISIBLE_SHARE: f64 = 0.65;
+
+/// Radius of closing over half of the defect's width, at least: the outline of a large soft dent is rounder than that of
+/// a crack.
+const ROUNDING: f64 = 0.15;
+/// Largest radius, px.
+const LARGEST: f64 = 24.0;
+
+/// How outlines are drawn.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outline {
+    /// Least radius of closing and opening, px.
+    pub(crate) radius: f64,
+}
+
+impl Outline {
+    /// For an object of this scale, px: a radius of one hundredth, at least one pixel.
+    pub(crate) fn for_scale(scale: f64) -> Self {
+        Self { radius: (0.01 * scale).clamp(1.0, LARGEST) }
+    }
+
+    /// Mask of the `visible` pixels of the physical `support`, within `allowed`; all of one shape. Empty if less than
+    /// [`VISIBLE_SHARE`] of any such mask is visible.
+    pub(crate) fn of(
+        self,
+        visible: &Array2<bool>,
+        support: &Array2<bool>,
+        allowed: ArrayView2<'_, bool>,
+    ) -> Array2<bool> {
+        let empty = Array2::from_elem(visible.dim(), false);
+        let Some(seen) = bounding_box(visible.view()) else { return empty };
+        // Everything happens within reach of what is seen.
+        let radius = self.radius.max(ROUNDING * half_width(support)).min(LARGEST);
+        let reach = seen.grow(radius.ceil() as usize + 1, visible.dim());
+        let cut = |a: ArrayView2<'_, bool>| a.slice_each_axis(|axis| reach.slice_of(axis.axis)).to_owned();
+        let (visible, support, allowed) = (cut(visible.view()), cut(support.view()), cut(allowed));
+        let mut found = None;
+        for radius in [radius, 0.5 * radius, 0.0] {
+            let mask = drawn(&visible, &support, &allowed, radius);
+            let area = mask.iter().filter(|&&m| m).count();
+            let shown = mask.iter().zip(&visible).filter(|(m, v)| **m && **v).count();
+            if area > 0 && shown as f64 >= VISIBLE_SHARE * area as f64 {
+                found = Some(mask);
+                break;
+            }
+        }
+        let mut out = empty;
+        if let Some(mask) = found {
+            out.slice_each_axis_mut(|axis| reach.slice_of(axis.axis)).assign(&mask);
+        }
+        out
+    }
+}
+
+fn drawn(visible: &Array2<bool>, support: &Array2<bool>, allowed: &Array2<bool>, radius: f64) -> Array2<bool> {
+    let mut mask = and(closed(visible, radius), allowed);
+    if radius > 0.0 {
+        fill_holes(&mut mask);
+        mask = and(mask, allowed);
+        trim(&mut mask, radius);
+    }
+    let parts = label_components(support.view());
+    if radius > 0.0 {
+        bridge(&mut mask, &parts.labels, parts.sizes.len(), radius);
+    }
+    keep_one_a_part(&mask, &parts.labels, parts.sizes.len(), visible)
+}
+
+fn and(mut mask: Array2<bool>, other: &Array2<bool>) -> Array2<bool> {
+    mask.iter_mut().zip(other).for_each(|(m, &o)| *m &= o);
+    mask
+}
+
+/// The mask with `pad` unset pixels around it.
+pub(crate) fn padded(mask: &Array2<bool>, pad: usize) -> Array2<bool> {
+    let (h, w) = mask.dim();
+    let mut out = Array2::from_elem((h + 2 * pad, w + 2 * pad), false);
+    Rect { top: pad, left: pad, bottom: pad + h, right: pad + w }.crop_mut(out.view_mut()).assign(mask);
+    out
+}
+
+/// Morphological closing with a disc; beyond the array nothing is set.
+fn closed(mask: &Array2<bool>, radius: f64) -> Array2<bool> {
+    if radius < 1.0 {
+        return mask.clone();
+    }
+    let (h, w) = mask.dim();
+    let pad = radius.ceil() as usize + 1;
+    let limit = (radius * radius) as u64;
+    let inner = Rect { top: pad, left: pad, bottom: pad + h, right: pad + w };
+    let away = padded(mask, pad).mapv(|m| !m);
+    // Within reach of a set pixel; then out of reach of what is not.
+    let grown = squared_to_background(away.view()).mapv(|d| d <= limit);
+    let inward = squared_to_background(grown.view());
+    inner.crop(inward.view()).mapv(|d| d > limit)
+}
+
+/// Sets background that is not joined (four neighbors) to the array's border.
+fn fill_holes(mask: &mut Array2<bool>) {
+    let (h, w) = mask.dim();
+    let mut outside = Array2::from_elem((h, w), false);
+    let mut stack: Vec<(usize, usize)> = (0..h).flat_map(|y| [(y, 0), (y, w - 1)]).collect();
+    stack.extend((0..w).flat_map(|x| [(0, x), (h - 1, x)]));
+    while let Some((y, x)) = stack.pop() {
+        if mask[[y, x]] || std::mem::replace(&mut outside[[y, x]], true) {
+            continue;
+        }
+        let near = [(y.wrapping_sub(1), x), (y + 1, x), (y, x.wrapping_sub(1)), (y, x + 1)];
+        stack.extend(near.into_iter().filter(|&(v, u)| v < h && u < w));
+    }
+    mask.iter_mut().zip(&outside).for_each(|(m, &o)| *m |= !o);
+}
+
+/// Opens the outline: spikes that no disc of `radius` fits go, thin parts that are long (a crack) or alone stay.
+fn trim(mask: &mut Array2<bool>, radius: f64) {
+    let limit = (radius * radius) as u64;
+    let (h, w) = mask.dim();
+    let core = squared_to_background(padded(mask, 1).view()).mapv(|d| d > limit);
+    if !core.iter().any(|&c| c) {
+        return;
+    }
+    let opened = squared_to_background(core.mapv(|c| !c).view()).mapv(|d| d <= limit);
+    let opened = Rect { top: 1, left: 1, bottom: h + 1, right: w + 1 }.crop(opened.view());
+    let components = label_components(mask.view());
+    let mut thick = vec![false; components.sizes.len()];
+    let mut rest = mask.clone();
+    ndarray::Zip::from(&mut rest).and(&opened).and(&components.labels).for_each(|m, &o, &label| {
+        *m &= !o;
+        if o && label > 0 {
+            thick[label as usize - 1] = true;
+        }
+    });
+    let rest = label_components(rest.view());
+    let long = LEAST.max((4.0 * radius * radius) as usize);
+    ndarray::Zip::from(mask).and(&rest.labels).and(&components.labels).for_each(|m, &part, &label| {
+        let spike = part > 0 && rest.sizes[part as usize - 1] < long && thick[label as usize - 1];
+        *m &= !spike;
+    });
+}
+
+/// Joins visible components of one physical part where the gap is no wider than the part: its pixels within that
+/// distance of two of them.
+fn bridge(mask: &mut Array2<bool>, labels: &Array2<u32>, parts: usize, radius: f64) {
+    let components = label_components(mask.view());
+    if components.sizes.len() < 2 {
+        return;
+    }
+    let mut touching: Vec<Vec<u32>> = vec![Vec::new(); parts];
+    for (&part, &component) in labels.iter().zip(&components.labels) {
+        if part > 0 && component > 0 && !touching[part as usize - 1].contains(&component) {
+            touching[part as usize - 1].push(component);
+        }
+    }
+    for (i, all) in touching.iter().enumerate().filter(|(_, all)| all.len() > 1) {
+        let part = labels.mapv(|label| label as usize == i + 1);
+        let Some(bbox) = bounding_box(part.view()) else { continue };
+        let own = part.slice_each_axis(|axis| bbox.slice_of(axis.axis)).to_owned();
+        let reach = (2.0 * half_width(&own)).max(radius);
+        let limit = (reach * reach) as u64;
+        let inside = components.labels.slice_each_axis(|axis| bbox.slice_of(axis.axis));
+        let mut near = Array2::<u32>::zeros(own.dim());
+        for &component in all {
+            let distance = squared_to_background(inside.mapv(|label| label != component).view());
+            near.zip_mut_with(&distance, |n, &d| *n += u32::from(d <= limit));
+        }
+        let mut target = mask.slice_each_axis_mut(|axis| bbox.slice_of(axis.axis));
+        ndarray::Zip::from(&mut target).and(&near).and(&own).for_each(|m, &n, &o| *m |= n > 1 && o);
+    }
+}
+
+/// Half of the part's largest width, px.
+fn half_width(part: &Array2<bool>) -> f64 {
+    to_background(padded(part, 1).view()).iter().fold(0.0f32, |a, &d| a.max(d)).into()
+}
+
+/// Keeps of each physical part the component in which most of it can be seen.
+fn keep_one_a_part(mask: &Array2<bool>, labels: &Array2<u32>, parts: usize, visible: &Array2<bool>) -> Array2<bool> {
+    let components = label_components(mask.view());
+    let n = components.sizes.len();
+    let mut seen = vec![0usize; parts * n];
+    for ((&part, &component), &v) in labels.iter().zip(&components.labels).zip(visible) {
+        if part > 0 && component > 0 && v {
+            seen[(part as usize - 1) * n + component as usize - 1] += 1;
+        }
+    }
+    let mut kept = vec![false; n];
+    for counts in seen.chunks_exact(n.max(1)) {
+        let best = counts.iter().enumerate().max_by_key(|&(i, &count)| (count, n - i)).filter(|(_, c)| **c > 0);
+        if let Some((i, _)) = best {
+            kept[i] = true;
+        }
+    }
+    let large = |i: usize| components.sizes[i] >= LEAST;
+    if (0..n).any(|i| kept[i] && large(i)) {
+        (0..n).filter(|&i| !large(i)).for_each(|i| kept[i] = false);
+    }
+    let mut out = mask.clone();
+    out.zip_mut_with(&components.labels, |m, &label| *m &= label > 0 && kept[label as usize - 1]);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(mask: &Array2<bool>) -> usize {
+        mask.iter().filter(|&&m| m).count()
+    }
+
+    fn outline(visible: &Array2<bool>, support: &Array2<bool>, radius: f64) -> Array2<bool> {
+        Outline { radius }.of(visible, support, Array2::from_elem(visible.dim(), true).view())
+    }
+
+    fn disc(y: usize, x: usize, cy: f64, cx: f64, r: f64) -> bool {
+        (y as f64 - cy).hypot(x as f64 - cx) <= r
+    }
+
+    #[test]
+    fn a_ragged_disc_becomes_a_whole_one() {
+        // Every seventh pixel keeps its value, and specks lie around it.
+        let whole = Array2::from_shape_fn((60, 60), |(y, x)| disc(y, x, 30.0, 30.0, 18.0));
+        let visible = Array2::from_shape_fn((60, 60), |(y, x)| {
+            whole[[y, x]] && (y * 60 + x) % 7 != 0 || (y, x) == (4, 5) || (y, x) == (55, 30)
+        });
+        let support = Array2::from_shape_fn((60, 60), |(y, x)| whole[[y, x]] || visible[[y, x]]);
+        let mask = outline(&visible, &support, 2.0);
+        let off = mask.iter().zip(&whole).filter(|(a, b)| a != b).count();
+        assert!(off <= count(&whole) / 50, "{off} of {}", count(&whole));
+        assert_eq!(label_components(mask.view()).sizes.len(), 1);
+    }
+
+    #[test]
+    fn a_crack_is_bridged_where_it_is_hidden_for_less_than_its_width() {
+        let support = Array2::from_shape_fn((40, 90), |(y, x)| (18..22).contains(&y) && (5..85).contains(&x));
+        for (gap, joined) in [(3, true), (20, false)] {
+            let mut visible = support.clone();
+            visible.indexed_iter_mut().for_each(|((_, x), v)| *v &= !(50..50 + gap).contains(&x));
+            let mask = outline(&visible, &support, 1.0);
+            let components = label_components(mask.view());
+            assert_eq!(components.sizes.len(), 1, "gap {gap}");
+            let reaches = mask[[19, 10]] && mask[[19, 80]];
+            assert_eq!(reaches, joined, "gap {gap}");
+            assert!(mask.iter().zip(&support).all(|(m, s)| !m || *s));
+        }
+    }
+
+    #[test]
+    fn a_dent_seen_as_two_lobes_is_one_region() {
+        let support = Array2::from_shape_fn((60, 60), |(y, x)| disc(y, x, 30.0, 30.0, 22.0));
+        let visible = Array2::from_shape_fn((60, 60), |(y, x)| support[[y, x]] && x.abs_diff(30) > 4);
+        let mask = outline(&visible, &support, 1.0);
+        assert_eq!(label_components(mask.view()).sizes.len(), 1);
+        assert!(mask[[30, 30]] && count(&mask) <= count(&support));
+    }
+
+    #[test]
+    fn separate_pits_stay_separate_and_specks_are_kept_only_if_there_is_nothing_else() {
+        let visible = Array2::from_shape_fn((60, 90), |(y, x)| {
+            disc(y, x, 20.0, 20.0, 8.0) || disc(y, x, 20.0, 60.0, 8.0) || (40..42).contains(&y) && (40..43).contains(&x)
+        });
+        let mask = outline(&visible, &visible, 1.0);
+        assert_eq!(label_components(mask.view()).sizes.len(), 2);
+        let speck = Array2::from_shape_fn((60, 90), |(y, x)| (40..42).contains(&y) && (40..43).contains(&x));
+        assert_eq!(outline(&speck, &speck, 1.0), speck);
+    }
+
+    #[test]
+    fn a_mask_of_which_too_little_is_visible_is_none() {
+        // A frame around a large hole: filled it would be hidden for the most part, so the hole stays.
+        let frame = Array2::from_shape_fn((80, 80), |(y, x)| {
+            let edge = y.min(79 - y).min(x).min(79 - x);
+            (10..13).contains(&edge)
+        });
+        let mask = outline(&frame, &frame, 1.0);
+        assert!(!mask[[40, 40]] && count(&mask) > 0);
+        let shown = mask.iter().zip(&frame).filter(|(m, f)| **m && **f).count();
+        assert!(shown as f64 >= VISIBLE_SHARE * count(&mask) as f64);
+    }
+
+    #[test]
+    fn nothing_leaves_what_is_allowed() {
+        let visible = Array2::from_shape_fn((40, 40), |(y, x)| disc(y, x, 20.0, 20.0, 9.0) && x != 20);
+        let allowed = Array2::from_shape_fn((40, 40), |(_, x)| x != 20);
+        let mask = Outline { radius: 2.0 }.of(&visible, &visible, allowed.view());
+        assert!(mask.iter().zip(&allowed).all(|(m, a)| !m || *a));
+        assert_eq!(count(&Outline { radius: 2.0 }.of(&allowed.mapv(|_| false), &visible, allowed.view())), 0);
+    }
+
+    #[test]
+    fn thin_and_degenerate_shapes_do_not_break_it() {
+        for (h, w) in [(1, 1), (1, 9), (9, 1), (2, 2)] {
+            let all = Array2::from_elem((h, w), true);
+            assert_eq!(outline(&all, &all, 3.0), all);
+        }
+    }
+}

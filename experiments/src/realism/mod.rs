@@ -1,0 +1,9 @@
+//! Measures of how real drawn defects are: a linear head on frozen features, precision and recall in feature space,
+//! shapes of masks.
+
+pub mod features;
+pub mod lbfgs;
+pub mod logistic;
+pub mod manifold;
+pub mod scoring;
+pub mod shape;
