@@ -9,7 +9,7 @@ use physdefect::{Domain, Record, Sample, SampleKey, Synthesizer, estimate_foregr
 
 use crate::error::Error;
 
-/// Names of the three mechanisms of this project: fracture line, pitting loss, plastic warpage.
+/// Names of the three mechanisms that the paper names: fracture line, pitting loss, plastic warpage.
 pub const PHYSICAL: [&str; 3] = ["fracture-line", "pitting-loss", "plastic-warpage"];
 
 /// Default range of severities of a data set. Milder defects are hard to see even for people who know where they are.

@@ -70,6 +70,9 @@ pub struct Defect {
     /// In-plane shift `(h, w, 2)` in px: the rendered pixel p shows what was at p - shift; (dy, dx). `None` for no
     /// shift.
     pub displacement: Option<Array3<f32>>,
+    /// Whether `displacement` shows what lies behind an object whose edge is gone, instead of moving the picture on its
+    /// surface: it is then a place to look at and is taken as it is, however strong the defect is rendered.
+    pub shows_background: bool,
     /// Soft support in \[0, 1\]: 0 leaves the pixel alone.
     pub opacity: Array2<f32>,
     /// Deposit or stain.
@@ -84,7 +87,16 @@ impl Defect {
     /// Creates a defect of a relief and a support, without shift, tint or change of reflectance.
     #[must_use]
     pub fn new(bbox: Rect, height: Array2<f32>, opacity: Array2<f32>, measures: Measures) -> Self {
-        Self { bbox, height, displacement: None, opacity, tint: None, reflectance: None, measures }
+        Self {
+            bbox,
+            height,
+            displacement: None,
+            shows_background: false,
+            opacity,
+            tint: None,
+            reflectance: None,
+            measures,
+        }
     }
 }
 

@@ -36,6 +36,12 @@ pub enum Error {
         /// Pixels needed.
         needed: usize,
     },
+    /// The domain fills the frame: it has no outline inside the photo that a piece could break off.
+    #[error("{model}: the domain fills the frame and has no outline inside the photo: give a mask of the object")]
+    NoEdge {
+        /// Model that refused.
+        model: &'static str,
+    },
     /// Two arrays that must agree in shape do not.
     #[error("{what} has shape {found:?}, expected {expected:?}")]
     Shape {

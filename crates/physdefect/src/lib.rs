@@ -10,6 +10,7 @@ pub mod calibration;
 mod compose;
 mod defect;
 mod domain;
+pub mod edge_loss;
 mod error;
 mod finalize;
 mod foreground;

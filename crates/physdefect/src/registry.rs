@@ -26,6 +26,7 @@ use crate::abrasion::Abrasion;
 use crate::appearance::{Appearance, Rendered};
 use crate::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
 use crate::calibration::{Calibrate, Calibrated, Calibration};
+use crate::edge_loss::EdgeLoss;
 use crate::fracture::{FractureLine, PaperFrontier};
 use crate::pitting::{PaperPolygon, PittingLoss};
 #[cfg(feature = "serde")]
@@ -204,6 +205,7 @@ impl Registry {
                 .calibrated_by::<PlasticWarpage>(),
             mechanism::<Abrasion>("scratch of a hard point by Archard's law (not the paper's)"),
             mechanism::<SurfaceUnevenness>("uneven grinding, waviness, stain or water mark (not the paper's)"),
+            mechanism::<EdgeLoss>("chip or notch of the object's outline (not the paper's)"),
             baseline::<CutPaste>("CutPaste: a rectangle of the photo pasted elsewhere"),
             baseline::<CutPasteScar>("CutPaste's scar: a thin rotated rectangle pasted elsewhere"),
             baseline::<PerlinBlend>("DRAEM: a texture blended in by Perlin noise"),

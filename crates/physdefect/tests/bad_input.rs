@@ -44,9 +44,10 @@ fn assert_sound(name: &str, sample: &Sample, photo: &Array3<f32>, domain: &Domai
 
 /// A sound sample or one of the three errors that mean "not here".
 fn sound_or_refused(synth: &dyn Synthesizer, photo: &Array3<f32>, domain: &Domain, index: u64) -> bool {
-    match synth.synthesize(photo.view(), domain, SampleKey { seed: 21, index }) {
+    let domain = common::outlined(synth.name(), domain);
+    match synth.synthesize(photo.view(), &domain, SampleKey { seed: 21, index }) {
         Ok(sample) => {
-            assert_sound(synth.name(), &sample, photo, domain);
+            assert_sound(synth.name(), &sample, photo, &domain);
             true
         }
         Err(Error::Invisible { .. } | Error::DomainTooSmall { .. } | Error::VisibilityOutOfReach { .. }) => false,
@@ -62,7 +63,7 @@ fn one_broken_value_is_refused_or_stays_out() {
             let mut photo = common::to_float(&common::photo(index as u32, 48, 56, 3, &mut rng));
             let (y, x, k) = (index * 7 % 48, index * 11 % 56, index % 3);
             photo[[y, x, k]] = value;
-            let domain = Domain::full(48, 56).unwrap();
+            let domain = common::outlined(synth.name(), &Domain::full(48, 56).unwrap());
             match synth.synthesize(photo.view(), &domain, SampleKey { seed: 5, index: index as u64 }) {
                 Ok(sample) => assert_sound(synth.name(), &sample, &photo, &domain),
                 Err(Error::NotFinite { row, column, channel }) => assert_eq!((row, column, channel), (y, x, k)),
@@ -199,8 +200,8 @@ fn bytes_and_words_change_inside_the_mask_only() {
     for c in [1, 3, 5] {
         let bytes = common::photo(3, 90, 70, c, &mut ChaCha8Rng::seed_from_u64(6));
         let words = bytes.mapv(|v| u16::from(v) * 257);
-        let domain = Domain::full(90, 70).unwrap();
         for synth in common::synthesizers() {
+            let domain = common::outlined(synth.name(), &Domain::full(90, 70).unwrap());
             let float = common::to_float(&bytes);
             let key = |index: u64| SampleKey { seed: 2, index: c as u64 + 10 * index };
             let made = (0..8).find_map(|index| synth.synthesize(float.view(), &domain, key(index)).ok());

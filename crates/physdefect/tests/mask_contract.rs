@@ -24,6 +24,7 @@ fn holds(synth: &dyn Synthesizer, samples: u64) {
     let (mut refused, mut flat) = (0, 0);
     for index in 0..samples {
         let (bytes, domain) = scene(index);
+        let domain = common::outlined(synth.name(), &domain);
         let photo = common::to_float(&bytes);
         let (h, w, c) = photo.dim();
         let sample = match synth.synthesize(photo.view(), &domain, SampleKey { seed: 99, index }) {
@@ -86,6 +87,7 @@ contract! {
     plastic_warpage: "plastic-warpage",
     abrasion: "abrasion",
     surface_unevenness: "surface-unevenness",
+    edge_loss: "edge-loss",
     cutpaste: "cutpaste",
     cutpaste_scar: "cutpaste-scar",
     perlin_blend: "perlin-blend",
@@ -97,8 +99,8 @@ fn sixteen_bits() {
     let synths = common::synthesizers();
     let photo = Array3::from_shape_fn((64, 80, 1), |(y, x, _)| (20_000 + 300 * y + 77 * x) as u16);
     let float = photo.mapv(|v| f32::from(v) / 65535.0);
-    let domain = Domain::full(64, 80).unwrap();
     for synth in &synths {
+        let domain = common::outlined(synth.name(), &Domain::full(64, 80).unwrap());
         // A seed may find no place; one of eight must.
         let made = (0..8).find_map(|index| synth.synthesize(float.view(), &domain, SampleKey { seed: 4, index }).ok());
         let Some(sample) = made else { panic!("{}: no sample in eight", synth.name()) };
@@ -162,6 +164,7 @@ fn composites_keep_the_contract() {
     let mut done = 0;
     for index in 0..40 {
         let (bytes, domain) = scene(index);
+        let domain = common::outlined("edge-loss", &domain);
         let photo = common::to_float(&bytes);
         let Ok(all) = compose(photo.view(), &domain, &refs, SampleKey { seed: 1, index }) else { continue };
         done += 1;
@@ -187,6 +190,7 @@ fn impossible_photos_are_refused() {
     let mut broken = Array3::from_elem((64, 64, 3), 0.5);
     broken.fill(f32::NAN);
     for synth in common::synthesizers() {
+        let domain = common::outlined(synth.name(), &domain);
         assert!(
             matches!(synth.synthesize(broken.view(), &domain, key), Err(Error::NotFinite { .. })),
             "{}",

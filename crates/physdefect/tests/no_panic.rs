@@ -6,12 +6,14 @@
 use std::cell::Cell;
 
 use ndarray::{Array2, Array3};
+use physdefect::abrasion::{Abrasion, AbrasionParams, worm_like_chain};
 use physdefect::appearance::{Appearance, Light, Material, Rendered};
 use physdefect::baselines::{
     CutPaste, CutPasteParams, CutPasteScar, CutPasteScarParams, PatchClone, PatchCloneParams, PerlinBlend,
     PerlinBlendParams,
 };
 use physdefect::calibration::{Calibration, Course, apparent_depth, fit};
+use physdefect::edge_loss::{EdgeLoss, EdgeLossParams};
 use physdefect::fracture::{
     FractureLine, FractureParams, FrontierParams, PaperFrontier, Toughness, ToughnessField, frontier_half_width, lefm,
 };
@@ -22,8 +24,9 @@ use physdefect::pitting::{
     Product, Seed, Susceptibility, fast_march,
 };
 use physdefect::registry::Registry;
+use physdefect::unevenness::{Spectrum, SurfaceUnevenness, UnevennessParams, WaveField};
 use physdefect::warpage::{PlasticWarpage, Plate, Tolerance, WarpageParams, section_moment};
-use physdefect::{Domain, Error, MechanismKind, SampleKey, Synthesizer};
+use physdefect::{Domain, Error, Mechanism, MechanismKind, SampleKey, Synthesizer};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -51,6 +54,22 @@ impl Tally {
                 self.refused.set(self.refused.get() + 1);
                 None
             }
+        }
+    }
+}
+
+/// Draws defects on a small disc: finite, or a typed refusal.
+fn draws(model: &dyn Mechanism, n: usize) {
+    let disc = |(y, x): (usize, usize)| (y as f64 - 20.0).hypot(x as f64 - 23.0) < 18.0;
+    let domain = Domain::from_mask(Array2::from_shape_fn((41, 47), disc)).unwrap();
+    for severity in [0.0, 1.0] {
+        match model.generate(&domain, severity, &mut SampleKey { seed: 5, index: n as u64 }.rng()) {
+            Ok(defect) => {
+                assert!(defect.height.iter().chain(&defect.opacity).all(|v| v.is_finite()), "{model:?}");
+                assert!(defect.reflectance.iter().flatten().all(|v| v.is_finite() && *v >= 0.0), "{model:?}");
+                assert!(defect.measures.values().all(|v| v.is_finite()), "{model:?}: {:?}", defect.measures);
+            }
+            Err(error) => assert!(matches!(error, Error::DomainTooSmall { .. }), "{model:?}: {error}"),
         }
     }
 }
@@ -144,6 +163,59 @@ fn every_constructor_accepts_or_names_what_is_wrong() {
                 t.count(PlasticWarpage::new(p().with_yield_strain(v[5]).with_poisson(v[0])));
                 t.count(PlasticWarpage::new(p().with_foundation_length(v[1]).with_irregularity(v[2])));
                 t.count(PlasticWarpage::new(p().with_view(Some([v[3], v[4], v[5]]))));
+            }),
+        ),
+        (
+            "SurfaceUnevenness",
+            Box::new(|t, (v, n, _)| {
+                let p = UnevennessParams::default;
+                t.count(SurfaceUnevenness::new(p().with_size((v[0], v[1])).with_contrast((v[2], v[3]))));
+                t.count(SurfaceUnevenness::new(p().with_waviness((v[0], v[1])).with_waves((v[2], v[3]))));
+                t.count(SurfaceUnevenness::new(p().with_streaks((v[0], v[1])).with_slope(v[2]).with_aspect(v[3])));
+                t.count(SurfaceUnevenness::new(p().with_grain(Some(v[0])).with_irregularity(v[1])));
+                t.count(SurfaceUnevenness::new(p().with_softness(v[0]).with_brighter(v[1])));
+                t.count(SurfaceUnevenness::new(p().with_color([v[0], v[1], v[2]]).with_color_weight(v[3])));
+                if let Some(model) = t.count(SurfaceUnevenness::new(p().with_transport(v[4]).with_ring_width(v[5]))) {
+                    draws(&model, *n);
+                }
+                let spectrum = Spectrum { wavelength: (v[0], v[1]), slope: v[2], aspect: v[3], angle: v[4] };
+                if let Some(field) = t.count(WaveField::new(spectrum, &mut SampleKey { seed: 1, index: 1 }.rng())) {
+                    let _ = field.at(v[5], v[6]);
+                }
+            }),
+        ),
+        (
+            "Abrasion",
+            Box::new(|t, (v, n, _)| {
+                let p = AbrasionParams::default;
+                t.count(Abrasion::new(p().with_length((v[0], v[1])).with_fade(v[2])));
+                t.count(Abrasion::new(p().with_hardness(v[0]).with_attack_angle(v[1]).with_pile_up(v[2])));
+                t.count(Abrasion::new(p().with_chatter(v[0]).with_chatter_spacing(v[1]).with_unsteadiness(v[2])));
+                t.count(Abrasion::new(p().with_parallel(v[0]).with_spread(v[1]).with_bare((v[2], v[3]))));
+                if let Some(model) = t.count(Abrasion::new(p().with_pixel_pitch_mm(Some(v[0])).with_load((v[1], v[2]))))
+                {
+                    draws(&model, *n);
+                }
+                if let Some(model) = t.count(Abrasion::new(p().with_extent_mm(v[0]).with_persistence(v[1]))) {
+                    draws(&model, *n);
+                }
+                let mut rng = SampleKey { seed: 1, index: 1 }.rng();
+                t.count(worm_like_chain([v[0], v[1]], v[2], (n % 2000, v[3]), v[4], &mut rng));
+            }),
+        ),
+        (
+            "EdgeLoss",
+            Box::new(|t, (v, n, _)| {
+                let p = EdgeLossParams::default;
+                t.count(EdgeLoss::new(p().with_thickness(v[0]).with_irregularity(v[1])));
+                t.count(EdgeLoss::new(p().with_band((v[0], v[1])).with_through(v[2])));
+                t.count(EdgeLoss::new(p().with_fresh((v[0], v[1])).with_brighter(v[2]).with_clearance(v[3])));
+                if let Some(model) = t.count(EdgeLoss::new(p().with_size((v[0], v[1])).with_depth((v[2], v[3])))) {
+                    draws(&model, *n);
+                }
+                if let Some(model) = t.count(EdgeLoss::new(p().with_steepness(v[0]).with_roughness(v[1]))) {
+                    draws(&model, *n);
+                }
             }),
         ),
         (

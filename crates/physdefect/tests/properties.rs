@@ -195,7 +195,7 @@ proptest! {
 fn a_larger_severity_is_never_a_smaller_defect() {
     for model in common::models() {
         for index in 0..40 {
-            let domain = common::domain(120, 140, index % 2 == 1);
+            let domain = common::outlined(model.name(), &common::domain(120, 140, index % 2 == 1));
             let mut last = 0.0;
             for step in 0..=10 {
                 let severity = f64::from(step) / 10.0;

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 fn a_larger_severity_is_never_smaller_over_a_thousand_seeds() {
     let domains = [common::domain(96, 120, false), common::domain(96, 120, true)];
     for model in common::models() {
+        let domains = domains.each_ref().map(|domain| common::outlined(model.name(), domain));
         let refused = AtomicUsize::new(0);
         let falls: Vec<String> = (0..1000u64)
             .into_par_iter()

@@ -119,7 +119,12 @@ impl Raster {
         let (h, w) = self.height.dim();
         // Nearest part of the path: distance and width there.
         let mut nearest = Array2::<(f32, f32)>::from_elem((h, w), (f32::INFINITY, 0.0));
-        for (p, width) in points.windows(2).zip(widths.windows(2)) {
+        // A wide groove needs no vertex at every pixel.
+        let stride = (widths.iter().copied().fold(0.0, f64::max) / 16.0).floor().max(1.0) as usize;
+        let last = points.len().saturating_sub(1);
+        for from in (0..last).step_by(stride) {
+            let to = (from + stride).min(last);
+            let (p, width) = ([points[from], points[to]], [widths[from], widths[to]]);
             let widest = width[0].max(width[1]);
             if widest <= 0.0 {
                 continue;

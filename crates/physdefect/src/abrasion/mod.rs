@@ -25,8 +25,11 @@ use groove::Raster;
 const MODEL: &str = "abrasion";
 /// Smallest domain on which a scratch is more than a dot.
 const LEAST_AREA: usize = 64;
-/// Shortest scratch, px.
+/// Shortest scratch that is asked for, and of which so much must lie inside, px.
+const SHORTEST: f64 = 8.0;
 const LEAST_LENGTH: f64 = 6.0;
+/// Widest groove, fraction of the scale: wider ones are no scratches.
+const WIDEST: f64 = 0.25;
 /// Most scratches of a stroke.
 const MOST: usize = 6;
 /// Places that a stroke may lie at; the one with the most room is taken.
@@ -119,9 +122,10 @@ impl Mechanism for Abrasion {
         let scale = domain.scale();
         let at = |(a, b): (f64, f64), severity: f64| a * (b / a).powf(severity);
         let (length, longest) = (at(p.length, severity) * scale, p.length.1 * scale);
+        let (length, longest) = (length.max(SHORTEST), longest.max(SHORTEST));
         let load = at(p.load, severity);
         let pitch = p.pixel_pitch_mm.unwrap_or(p.extent_mm / scale);
-        let width = |load: f64| groove_width(load, p.hardness) / pitch;
+        let width = |load: f64| (groove_width(load, p.hardness) / pitch).min(WIDEST * scale);
 
         let (place, heading) = roomiest(domain, 0.5 * longest, rng);
         let steps = (0.5 * longest / STEP).ceil() as usize;
@@ -144,7 +148,7 @@ impl Mechanism for Abrasion {
             .filter(|(_, s)| s.abs() <= 0.5 * length)
             .collect();
         let measured = path.len().saturating_sub(1) as f64 * STEP;
-        if measured < LEAST_LENGTH.min(0.9 * length) || path.len() < 2 {
+        if measured < LEAST_LENGTH {
             return Err(small(path.len()));
         }
         let section = |width: f64| CrossSection::new(width, p.attack_angle, p.pile_up, p.ridge);

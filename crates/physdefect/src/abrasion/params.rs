@@ -14,7 +14,7 @@ parameters! {
         load / with_load: (f64, f64) = (3.0, 40.0),
         /// Hardness of the surface, MPa, in \[1, 1e5\]: about 200 for a polymer, 2000 for steel. Default 200.
         hardness / with_hardness: f64 = 200.0,
-        /// Millimeters a pixel, above 0; `None` takes the domain's scale for `extent_mm`. Default `None`.
+        /// Millimeters a pixel, in \[1e-9, 1e9\]; `None` takes the domain's scale for `extent_mm`. Default `None`.
         pixel_pitch_mm / with_pixel_pitch_mm: Option<f64> = None,
         /// Scale of the domain in millimeters where the pixel pitch is not known, in \[1e-3, 1e6\]. Default 50.
         extent_mm / with_extent_mm: f64 = 50.0,
@@ -61,7 +61,7 @@ impl AbrasionParams {
         within(MODEL, "load.1", b, (a, 1e6), "at least the first and at most 1e6 N")?;
         within(MODEL, "hardness", self.hardness, (1.0, 1e5), "in [1, 1e5] MPa")?;
         if let Some(pitch) = self.pixel_pitch_mm {
-            require(pitch > 0.0, MODEL, "pixel_pitch_mm", pitch, "greater than 0 mm")?;
+            within(MODEL, "pixel_pitch_mm", pitch, (1e-9, 1e9), "in [1e-9, 1e9] mm")?;
         }
         within(MODEL, "extent_mm", self.extent_mm, (1e-3, 1e6), "in [0.001, 1e6] mm")?;
         let angle = self.attack_angle;

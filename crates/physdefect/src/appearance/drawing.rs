@@ -144,9 +144,12 @@ impl Appearance {
         Ok(UncheckedSample { bbox, patch, support })
     }
 
-    /// Shift of the picture: that of the surface, and of what a coat reflects, which moves by twice the slope times its
+    /// Shift of the picture: where to look for what lies behind, or that of the surface, and of what a coat reflects, which moves by twice the slope times its
     /// distance.
     fn shift(&self, defect: &Defect, shift: &Array3<f32>, strength: f32) -> Array3<f32> {
+        if defect.shows_background {
+            return shift.clone();
+        }
         let mut shift = shift.mapv(|v| v * strength);
         let coat = self.material.coat() as f32;
         if coat > 0.0 {
@@ -170,7 +173,7 @@ impl Appearance {
         let (h, w, channels) = scene.dim();
         let shader = Shader::new(&conditions.light, &self.material);
         // A bend moves the old surface and keeps its gloss; a crack or a pit lays open a new one.
-        let bends = defect.displacement.is_some();
+        let bends = defect.displacement.is_some() && !defect.shows_background;
         let relief = Relief::new(defect.height.view(), strength).roughened(!bends);
         let coat = if bends { self.material.coat() as f32 } else { 0.0 };
         let environment = Environment::new(&conditions.light, coat * conditions.brightest);

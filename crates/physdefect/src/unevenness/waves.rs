@@ -8,7 +8,7 @@ use rand::{Rng, RngCore};
 
 use super::MODEL;
 use crate::Error;
-use crate::params::require;
+use crate::params::{require, within};
 
 /// Plane waves in one field.
 const WAVES: usize = 96;
@@ -19,7 +19,7 @@ const LANES: usize = 8;
 /// Power spectrum of a field: k^-slope between two wavelengths, nothing outside, stretched along a direction.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spectrum {
-    /// Shortest and longest wavelength, px, 0 < first <= last.
+    /// Shortest and longest wavelength, px, 1e-6 <= first <= last <= 1e9.
     pub wavelength: (f64, f64),
     /// Exponent of the fall of the power density (per unit area of the wave-number plane) with the wave number.
     pub slope: f64,
@@ -58,8 +58,8 @@ impl WaveField {
     /// [`Error::Parameter`] for a spectrum out of range.
     pub fn new<R: RngCore + ?Sized>(spectrum: Spectrum, rng: &mut R) -> Result<Self, Error> {
         let Spectrum { wavelength: (shortest, longest), slope, aspect, angle } = spectrum;
-        require(shortest > 0.0, MODEL, "wavelength.0", shortest, "greater than 0 px")?;
-        require(longest >= shortest, MODEL, "wavelength.1", longest, "at least the shortest")?;
+        within(MODEL, "wavelength.0", shortest, (1e-6, 1e9), "in [1e-6, 1e9] px")?;
+        within(MODEL, "wavelength.1", longest, (shortest, 1e9), "at least the shortest and at most 1e9 px")?;
         require((0.0..=8.0).contains(&slope), MODEL, "slope", slope, "in [0, 8]")?;
         require((1.0..=1e4).contains(&aspect), MODEL, "aspect", aspect, "in [1, 10000]")?;
         require(angle.abs() <= 100.0, MODEL, "angle", angle, "in [-100, 100] radians")?;

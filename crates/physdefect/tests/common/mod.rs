@@ -65,6 +65,17 @@ pub fn domain(h: usize, w: usize, disc: bool) -> Domain {
     .unwrap()
 }
 
+/// The domain for a synthesizer: that of a frame without its border where the mechanism needs an outline and the domain
+/// fills the frame.
+pub fn outlined(name: &str, domain: &Domain) -> Domain {
+    let (h, w) = domain.dim();
+    if name != "edge-loss" || domain.area() < h * w {
+        return domain.clone();
+    }
+    let inner = |at: usize, n: usize| n < 8 || (n / 8..n - n / 8).contains(&at);
+    Domain::from_mask(Array2::from_shape_fn((h, w), |(y, x)| inner(y, h) && inner(x, w))).unwrap()
+}
+
 /// The domain of the set bits, in rows of `width` or as many as there are.
 pub fn domain_of_bits(bits: &[bool], width: usize) -> Result<Domain, physdefect::Error> {
     let width = width.min(bits.len());

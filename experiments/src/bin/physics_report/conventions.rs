@@ -2,6 +2,7 @@
 
 use crate::physdefect::abrasion::Abrasion;
 use crate::physdefect::appearance::{Appearance, Light, Material};
+use crate::physdefect::edge_loss::EdgeLoss;
 use crate::physdefect::fracture::{FractureLine, PaperFrontier};
 use crate::physdefect::noise::Perlin;
 use crate::physdefect::pitting::{PaperPolygon, PittingLoss};
@@ -77,6 +78,17 @@ fn photo(kind: u64, (h, w, c): (usize, usize, usize), rng: &mut ChaCha8Rng) -> A
     })
 }
 
+/// The domain for a synthesizer: that of a frame without its border where the mechanism needs an outline and the domain
+/// fills the frame.
+fn outlined(name: &str, domain: Domain) -> Result<Domain, Error> {
+    let (h, w) = domain.dim();
+    if name != "edge-loss" || domain.area() < h * w {
+        return Ok(domain);
+    }
+    let inner = |at: usize, n: usize| (n / 8..n - n / 8).contains(&at);
+    Domain::from_mask(Array2::from_shape_fn((h, w), |(y, x)| inner(y, h) && inner(x, w)))
+}
+
 /// Pixels changed outside the mask, mask pixels outside the domain, and whether less than 95 % of the mask is visible.
 fn breaches(photo: &Array3<f32>, domain: &Domain, sample: &Sample) -> Result<(usize, usize, bool), Error> {
     let (h, w, c) = photo.dim();
@@ -101,6 +113,7 @@ fn mask_contract(table: &mut Table, models: &[SynthesizerConfig]) -> Result<(), 
             .into_par_iter()
             .map(|index| {
                 let (photo, domain) = scene(index)?;
+                let domain = outlined(synthesizer.name(), domain)?;
                 match synthesizer.synthesize(photo.view(), &domain, SampleKey { seed: 99, index }) {
                     Ok(sample) => breaches(&photo, &domain, &sample).map(Some),
                     Err(Error::Invisible { .. } | Error::DomainTooSmall { .. }) => Ok(None),
@@ -132,10 +145,11 @@ fn severity(table: &mut Table) -> Result<(), Error> {
         Box::new(PaperPolygon::default()),
         Box::new(PlasticWarpage::default()),
         Box::new(Abrasion::default()),
+        Box::new(EdgeLoss::default()),
         Box::new(SurfaceUnevenness::default()),
     ];
-    let domain = Domain::full(112, 128)?;
     for model in models {
+        let domain = outlined(model.name(), Domain::full(112, 128)?)?;
         let counts = (0..SAMPLES as u64)
             .into_par_iter()
             .map(|index| {

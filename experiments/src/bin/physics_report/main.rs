@@ -9,6 +9,7 @@
 
 mod abrasion;
 mod conventions;
+mod edge_loss;
 mod fracture;
 mod pitting;
 mod table;
@@ -39,11 +40,12 @@ fn main() -> ExitCode {
 type Section = (&'static str, fn(&mut Table) -> std::result::Result<(), physdefect::Error>);
 
 fn report() -> Result<(String, ExitCode)> {
-    let sections: [Section; 6] = [
+    let sections: [Section; 7] = [
         ("FL: fracture line", fracture::run),
         ("PL: pitting loss", pitting::run),
         ("PW: plastic warpage", warpage::run),
         ("AB: abrasion (not the paper's)", abrasion::run),
+        ("EL: edge loss (not the paper's)", edge_loss::run),
         ("SU: surface unevenness (not the paper's)", unevenness::run),
         ("Conventions: mask contract, severity, replay", conventions::run),
     ];

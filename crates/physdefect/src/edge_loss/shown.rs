@@ -1,0 +1,93 @@
+//! What shows where an object is gone: the photo mirrored across the object's outline.
+
+use imgkit::Rect;
+
+use crate::Domain;
+
+/// Distance from the new outline within which the blur of the old one is shown, px.
+const BLUR: f64 = 2.0;
+
+/// Ground beyond a part of an outline.
+pub(super) struct Ground {
+    /// Pixels outside the object that touch it.
+    outside: Vec<[f64; 2]>,
+    clearance: f64,
+}
+
+impl Ground {
+    /// No ground: shifts nothing.
+    pub(super) fn none() -> Self {
+        Self { outside: Vec::new(), clearance: 0.0 }
+    }
+
+    /// The ground beyond the part of the outline within `reach` px of a box.
+    pub(super) fn near(domain: &Domain, outline: &[(usize, usize)], area: Rect, reach: f64, clearance: f64) -> Self {
+        let mask = domain.mask();
+        let near = area.grow(reach.ceil() as usize, domain.dim());
+        let mut outside = Vec::new();
+        for &(y, x) in outline.iter().filter(|&&p| near.contains(p)) {
+            for (v, u) in [(y.wrapping_sub(1), x), (y + 1, x), (y, x.wrapping_sub(1)), (y, x + 1)] {
+                if mask.get((v, u)).is_some_and(|inside| !inside) {
+                    outside.push((v, u));
+                }
+            }
+        }
+        outside.sort_unstable();
+        outside.dedup();
+        Self { outside: outside.into_iter().map(|(y, x)| [y as f64, x as f64]).collect(), clearance }
+    }
+
+    /// The pixel outside that is nearest to a place: searched row by row away from it, until the rows are farther.
+    fn nearest(&self, at: [f64; 2]) -> Option<[f64; 2]> {
+        let split = self.outside.partition_point(|q| q[0] < at[0]);
+        let (above, below) = self.outside.split_at(split);
+        let mut best: Option<(f64, [f64; 2])> = None;
+        let mut search = |rows: &mut dyn Iterator<Item = &[f64; 2]>| {
+            for q in rows {
+                let (dy, dx) = (q[0] - at[0], q[1] - at[1]);
+                if best.is_some_and(|(least, _)| dy * dy > least) {
+                    break;
+                }
+                if best.is_none_or(|(least, _)| dy * dy + dx * dx < least) {
+                    best = Some((dy * dy + dx * dx, *q));
+                }
+            }
+        };
+        search(&mut below.iter());
+        search(&mut above.iter().rev());
+        best.map(|(_, q)| q)
+    }
+
+    /// Shift (dy, dx) with which a pixel of the object shows the ground; `beyond` is its distance from the new outline,
+    /// px, positive where the object is gone.
+    pub(super) fn shift(&self, (y, x): (usize, usize), beyond: f64, domain: &Domain) -> [f64; 2] {
+        let at = [y as f64, x as f64];
+        let Some(nearest) = self.nearest(at) else { return [0.0; 2] };
+        let distance = (nearest[0] - at[0]).hypot(nearest[1] - at[1]).max(1e-9);
+        let outward = [(nearest[0] - at[0]) / distance, (nearest[1] - at[1]) / distance];
+        // The outline lies half way between the last pixel inside and the first outside.
+        let depth = distance - 0.5;
+        let mirrored = depth + self.clearance;
+        let wanted = if beyond < BLUR { beyond.min(mirrored) } else { mirrored };
+        let source = |past: f64| [at[0] + (depth + past) * outward[0], at[1] + (depth + past) * outward[1]];
+        let (height, width) = domain.dim();
+        let shows_ground = |past: f64| {
+            let [v, u] = source(past);
+            v >= 0.0
+                && u >= 0.0
+                && v <= height as f64 - 1.0
+                && u <= width as f64 - 1.0
+                && !domain.contains(v + 0.5, u + 0.5)
+        };
+        // Less far where another part of the object or the frame's border is in the way.
+        let mut past = wanted;
+        for _ in 0..4 {
+            if past < BLUR || shows_ground(past) {
+                break;
+            }
+            past *= 0.5;
+        }
+        let [v, u] = source(past);
+        [at[0] - v, at[1] - u]
+    }
+}
