@@ -117,14 +117,15 @@ fn parts(samples: &[Sample]) -> Vec<Option<Part>> {
         .collect()
 }
 
-/// Whether most parts of a border are too busy to be one plain background.
+/// Whether the parts of a border are too busy or too different to be one plain background.
 pub(super) fn busy(border: &[Sample]) -> bool {
     let parts: Vec<Part> = parts(border).into_iter().flatten().collect();
     let plain = parts.iter().filter(|p| p.plain > 0.5).count();
     let weighted: Vec<(Values, f64)> = parts.iter().map(|p| (p.median, p.plain)).collect();
     let Some(mode) = densest(&weighted) else { return true };
     let alike = parts.iter().filter(|p| p.plain > 0.5 && likeness(&p.median, &mode) > 0.3).count();
-    2 * plain < parts.len() || 2 * alike < parts.len()
+    let most = |n: usize| 10 * n >= 7 * parts.len();
+    !(most(plain) && most(alike))
 }
 
 fn squared_difference(a: &Values, b: &Values) -> f64 {
