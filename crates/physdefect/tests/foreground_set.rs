@@ -1,5 +1,5 @@
-//! The foreground model of a set on drawn scenes whose objects are known, and, where they lie beside the project, on real
-//! photos.
+//! The foreground model of a set on drawn scenes whose objects are known, and, where they lie beside the project, on
+//! real photos.
 // A failed set-up is a failed test; a test says when it skips.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 

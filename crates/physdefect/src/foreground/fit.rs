@@ -87,11 +87,13 @@ impl ForegroundFit {
     }
 
     /// Photos added so far.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.seen
     }
 
     /// Whether no photo was added.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.seen == 0
     }

@@ -94,21 +94,25 @@ impl ForegroundModel {
     }
 
     /// What the set's photos show.
+    #[must_use]
     pub fn kind(&self) -> SetKind {
         self.kind
     }
 
     /// How sure [`Self::kind`] is, in \[0, 1\].
+    #[must_use]
     pub fn confidence(&self) -> f64 {
         self.confidence
     }
 
     /// Photos the model was fitted to.
+    #[must_use]
     pub fn photos(&self) -> usize {
         self.photos
     }
 
     /// Parameters of the fit.
+    #[must_use]
     pub fn params(&self) -> &ForegroundParams {
         &self.params
     }

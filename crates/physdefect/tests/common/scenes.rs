@@ -1,4 +1,6 @@
 //! Sets of drawn photos with known foregrounds: objects of several shapes on backgrounds as they are met on benches.
+// Each test file uses a part of this module.
+#![allow(dead_code, unreachable_pub)]
 
 use ndarray::{Array2, Array3};
 use rand::{Rng, SeedableRng};
