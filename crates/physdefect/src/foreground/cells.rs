@@ -197,27 +197,79 @@ fn average(image: &Plane<[f32; 3]>, block: usize) -> (Plane<[f32; 3]>, Plane<f32
     (colors, energy)
 }
 
-/// Mean over a square of `2 radius + 1` cells, cut off at the border.
+/// Mean over a square of `2 radius + 1` cells, cut off at the border; running sums in double precision.
 pub(super) fn box_blur(plane: &Plane<f32>, radius: usize) -> Plane<f32> {
     let (h, w) = (plane.h, plane.w);
     let mut rows = vec![0f32; h * w];
     for (source, target) in plane.data.chunks_exact(w).zip(rows.chunks_exact_mut(w)) {
+        let (mut sum, mut n) = (0f64, 0f64);
+        for v in source.iter().take(radius) {
+            (sum, n) = (sum + f64::from(*v), n + 1.0);
+        }
         for (x, out) in target.iter_mut().enumerate() {
-            let part = &source[x.saturating_sub(radius)..(x + radius + 1).min(w)];
-            *out = part.iter().sum::<f32>() / part.len() as f32;
+            if let Some(v) = source.get(x + radius) {
+                (sum, n) = (sum + f64::from(*v), n + 1.0);
+            }
+            if x > radius {
+                (sum, n) = (sum - f64::from(source[x - radius - 1]), n - 1.0);
+            }
+            *out = (sum / n) as f32;
         }
     }
     let mut out = Plane::new(h, w, 0f32);
+    let (mut sums, mut n) = (vec![0f64; w], 0f64);
+    let row = |y: usize| rows[y * w..(y + 1) * w].iter().map(|&v| f64::from(v));
+    for y in 0..radius.min(h) {
+        sums.iter_mut().zip(row(y)).for_each(|(s, v)| *s += v);
+        n += 1.0;
+    }
     for y in 0..h {
-        let (low, high) = (y.saturating_sub(radius), (y + radius + 1).min(h));
-        let target = &mut out.data[y * w..(y + 1) * w];
-        for row in low..high {
-            for (t, s) in target.iter_mut().zip(&rows[row * w..(row + 1) * w]) {
-                *t += s;
-            }
+        if y + radius < h {
+            sums.iter_mut().zip(row(y + radius)).for_each(|(s, v)| *s += v);
+            n += 1.0;
         }
-        let n = (high - low) as f32;
-        target.iter_mut().for_each(|t| *t /= n);
+        if y > radius {
+            sums.iter_mut().zip(row(y - radius - 1)).for_each(|(s, v)| *s -= v);
+            n -= 1.0;
+        }
+        let target = &mut out.data[y * w..(y + 1) * w];
+        target.iter_mut().zip(&sums).for_each(|(t, s)| *t = (s / n) as f32);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Plane, box_blur, intensities, log_color};
+
+    #[test]
+    fn the_running_mean_is_the_mean() {
+        let (h, w) = (7, 11);
+        let plane = Plane { h, w, data: (0..h * w).map(|i| ((i * 37) % 23) as f32 / 23.0).collect() };
+        for radius in [1, 2, 4, 9] {
+            let blurred = box_blur(&plane, radius);
+            for (i, b) in blurred.data.iter().enumerate() {
+                let (y, x) = (i / w, i % w);
+                let (mut sum, mut n) = (0.0, 0.0);
+                for yy in y.saturating_sub(radius)..(y + radius + 1).min(h) {
+                    for xx in x.saturating_sub(radius)..(x + radius + 1).min(w) {
+                        sum += plane.data[yy * w + xx];
+                        n += 1.0;
+                    }
+                }
+                assert!((b - sum / n).abs() < 1e-5, "radius {radius} at {y}, {x}: {b} and {}", sum / n);
+            }
+        }
+    }
+
+    #[test]
+    fn a_color_survives_its_log_axes() {
+        let color = [0.7, 0.2, 0.05];
+        let [luma, one, other] = log_color(color);
+        let back = intensities(&[luma, one, other, 0.0]);
+        assert!(color.iter().zip(&back).all(|(a, b)| (a - b).abs() < 1e-12), "{back:?}");
+        // A rotation keeps lengths: of the logs of the three intensities.
+        let length: f64 = color.iter().map(|v| (v + super::DARK).ln().powi(2)).sum();
+        assert!((luma * luma + one * one + other * other - length).abs() < 1e-12);
+    }
 }

@@ -1,12 +1,20 @@
 //! How clearly object and background part in a segmentation.
 
-use super::background::ring_width;
+use super::background::{Background, ring_width};
 use super::parts::erode;
 use super::segment::Segmentation;
 use super::small_matrix::median;
 
-/// Smallest share of the frame that counts as an object.
-pub(super) const SMALLEST: f64 = 0.002;
+/// Smallest share of the frame that counts as objects on a plain ground, and how much more on a rough one.
+const SMALLEST: (f64, f64) = (0.002, 0.03);
+/// Spread of log luma from which a ground is rough, and at which it is so in full.
+const ROUGH: (f64, f64) = (0.1, 0.3);
+
+/// Smallest share of the frame that counts as objects.
+pub(super) fn smallest(background: &Background) -> f64 {
+    let spread = background.tones.first().map_or(0.0, |t| t.spread[0]);
+    SMALLEST.0 + SMALLEST.1 * ramp(spread, ROUGH.0, ROUGH.1)
+}
 
 /// Measures of one segmentation.
 #[derive(Debug, Clone, Copy)]
@@ -64,8 +72,10 @@ impl Clarity {
     }
 
     /// How surely objects lie on a background, in \[0, 1\].
-    pub(super) fn objects(&self) -> f64 {
-        let stands_out = ramp(self.area, 0.0, SMALLEST);
+    ///
+    /// `smallest` is the share of the frame from which something stands out.
+    pub(super) fn objects(&self, smallest: f64) -> f64 {
+        let stands_out = ramp(self.area, 0.0, smallest);
         stands_out * (1.0 - spill(&self.sides, self.area)) * ramp(self.sided, 0.4, 0.95)
     }
 }
@@ -79,12 +89,12 @@ fn spill(sides: &[f64; 4], area: f64) -> f64 {
 }
 
 /// How surely the photos of a set show objects on a background, and how surely a texture, each in \[0, 1\].
-pub(super) fn of_set(photos: &[Clarity]) -> (f64, f64) {
+pub(super) fn of_set(photos: &[Clarity], smallest: f64) -> (f64, f64) {
     let mean = |f: &dyn Fn(&Clarity) -> f64| photos.iter().map(f).sum::<f64>() / photos.len().max(1) as f64;
     let area = mean(&|c| c.area);
     let spilled = spill(&[0, 1, 2, 3].map(|k| mean(&|c| c.sides[k])), area);
-    let objects = median(&mut photos.iter().map(Clarity::objects).collect::<Vec<_>>());
-    let empty = 1.0 - ramp(median(&mut photos.iter().map(|c| c.area).collect::<Vec<_>>()), SMALLEST, 0.02);
+    let objects = median(&mut photos.iter().map(|c| c.objects(smallest)).collect::<Vec<_>>());
+    let empty = 1.0 - ramp(median(&mut photos.iter().map(|c| c.area).collect::<Vec<_>>()), smallest, 10.0 * smallest);
     let spills = median(&mut photos.iter().map(|c| spill(&c.sides, c.area)).collect::<Vec<_>>());
     (objects * (1.0 - spilled), empty.max(spilled).max(spills))
 }

@@ -4,7 +4,7 @@ use ndarray::ArrayView3;
 
 use super::background::{Background, Sample, Values, border, busy, sample};
 use super::cells::{Cells, Plane};
-use super::clarity::{Clarity, of_set};
+use super::clarity::{Clarity, of_set, smallest};
 use super::model::{Evidence, ForegroundModel};
 use super::parts::erode;
 use super::segment::{DARK_OBJECTS, OTHER_OBJECTS, Rules, Segmentation, segment};
@@ -87,11 +87,13 @@ impl ForegroundFit {
     }
 
     /// Photos added so far.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.seen
     }
 
     /// Whether no photo was added.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.seen == 0
     }
@@ -150,7 +152,7 @@ impl ForegroundFit {
         let n = kept.len() as f32;
         places.data.iter_mut().for_each(|o| *o = (*o + 2.0) / (n + 4.0));
         let of = |f: fn(&Clarity) -> f64| median(&mut clarities.iter().map(f).collect::<Vec<_>>());
-        let (objects, frame) = of_set(&clarities);
+        let (objects, frame) = of_set(&clarities, smallest(&background));
         let kind = if objects >= 0.5 { SetKind::Objects } else { SetKind::FillsFrame };
         let confidence = if kind == SetKind::Objects { objects } else { frame };
         let largest = clarities.iter().map(|c| c.area).fold(0.0, f64::max);

@@ -3,6 +3,7 @@
 mod background;
 mod cells;
 mod clarity;
+mod distances;
 mod fit;
 mod model;
 mod outline;
@@ -72,6 +73,7 @@ pub enum FrameReason {
 
 impl FrameReason {
     /// The reason in words, to end a sentence with.
+    #[must_use]
     pub fn words(self) -> &'static str {
         match self {
             Self::Texture => "the product fills the frame",

@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView3};
 
 use super::background::Background;
 use super::cells::{Cells, Plane};
-use super::clarity::{Clarity, SMALLEST};
+use super::clarity::{Clarity, smallest};
 use super::fit::ForegroundFit;
 use super::outline::refine;
 use super::segment::{Rules, segment};
@@ -94,21 +94,25 @@ impl ForegroundModel {
     }
 
     /// What the set's photos show.
+    #[must_use]
     pub fn kind(&self) -> SetKind {
         self.kind
     }
 
     /// How sure [`Self::kind`] is, in \[0, 1\].
+    #[must_use]
     pub fn confidence(&self) -> f64 {
         self.confidence
     }
 
     /// Photos the model was fitted to.
+    #[must_use]
     pub fn photos(&self) -> usize {
         self.photos
     }
 
     /// Parameters of the fit.
+    #[must_use]
     pub fn params(&self) -> &ForegroundParams {
         &self.params
     }
@@ -146,17 +150,18 @@ impl ForegroundModel {
         };
         let s = segment(&cells, &rules);
         let clarity = Clarity::of(&s, self.evidence.threshold);
+        let smallest = smallest(&self.background);
         let doubted = |confidence: f64, reason| whole(confidence.min(0.49), reason, s.dropped);
         if clarity.explained < SHARED * self.explained {
             return Ok(doubted(clarity.explained, FrameReason::OtherBackground));
         }
-        if clarity.area < SMALLEST {
-            return Ok(doubted(clarity.objects(), FrameReason::NothingFound));
+        if clarity.area < smallest {
+            return Ok(doubted(clarity.objects(smallest), FrameReason::NothingFound));
         }
         if clarity.area > f64::max(1.6 * self.largest, self.largest + 0.1) {
-            return Ok(doubted(0.5 * clarity.objects(), FrameReason::UnusualArea));
+            return Ok(doubted(0.5 * clarity.objects(smallest), FrameReason::UnusualArea));
         }
-        let confidence = clarity.objects();
+        let confidence = clarity.objects(smallest);
         if confidence < TRUSTED {
             return Ok(doubted(confidence, FrameReason::Unclear));
         }

@@ -75,3 +75,39 @@ pub(super) fn erode(mask: &Plane<bool>, radius: usize) -> Plane<bool> {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plane(rows: &[&str]) -> Plane<bool> {
+        let data = rows.iter().flat_map(|r| r.chars().map(|c| c == '#')).collect();
+        Plane { h: rows.len(), w: rows[0].len(), data }
+    }
+
+    #[test]
+    fn parts_below_the_share_of_the_largest_go() {
+        let mut mask = plane(&["####..#", "####...", "....##.", "#......"]);
+        // Parts of 8 + 2 (they touch at a corner), 1 and 1 cells.
+        assert_eq!(drop_small(&mut mask, 0.1), 0);
+        assert_eq!(drop_small(&mut mask, 0.11), 2);
+        assert_eq!(mask, plane(&["####...", "####...", "....##.", "......."]));
+    }
+
+    #[test]
+    fn a_hole_closes_unless_it_shows_background_and_a_bay_never_does() {
+        let open = plane(&["#######", "#.#..#.", "#######"]);
+        let mut mask = open.clone();
+        close_holes(&mut mask, |hole| hole.len() > 1);
+        assert_eq!(mask, plane(&["#######", "###..#.", "#######"]));
+        let mut mask = open;
+        close_holes(&mut mask, |_| false);
+        assert_eq!(mask, plane(&["#######", "######.", "#######"]));
+    }
+
+    #[test]
+    fn erosion_takes_a_square_and_spares_the_border() {
+        let mask = plane(&["######", "######", "######", "###.##"]);
+        assert_eq!(erode(&mask, 1), plane(&["######", "######", "##...#", "##...#"]));
+    }
+}

@@ -1,8 +1,9 @@
 //! Segmentation of one photo against the background of its set, on the coarse grid.
 
 use super::ForegroundParams;
-use super::background::{Background, COLORED, Distances, Values, border};
+use super::background::{Background, Values, border};
 use super::cells::{Cells, Plane};
+use super::distances::{COLORED, Distances};
 use super::model::Evidence;
 use super::parts::{close_holes, drop_small};
 use super::walker::walk;

@@ -289,8 +289,8 @@ fn flood(open: &[bool], seeds: &[usize], h: usize, w: usize) -> Vec<bool> {
     reached
 }
 
-/// Drops parts smaller than a tenth of the largest; returns the sizes of the largest part and of all parts *before*, and
-/// how many were dropped.
+/// Drops parts smaller than a tenth of the largest; returns the sizes of the largest part and of all parts *before*,
+/// and how many were dropped.
 fn keep_large_parts(mask: &mut Array2<bool>) -> (usize, usize, usize) {
     let Components { labels, sizes } = label_components(mask.view());
     let (largest, total) = (sizes.iter().copied().max().unwrap_or(0), sizes.iter().sum());

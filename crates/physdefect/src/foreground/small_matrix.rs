@@ -31,20 +31,13 @@ pub(super) fn solve<const N: usize>(a: &[[f64; N]; N], b: &[f64; N]) -> [f64; N]
 
 /// Inverse of a symmetric positive definite matrix.
 pub(super) fn inverse<const N: usize>(a: &[[f64; N]; N]) -> [[f64; N]; N] {
-    let mut out = [[0.0; N]; N];
-    for i in 0..N {
+    let columns: [[f64; N]; N] = std::array::from_fn(|i| {
         let mut unit = [0.0; N];
         unit[i] = 1.0;
-        out[i] = solve(a, &unit);
-    }
+        solve(a, &unit)
+    });
     // Rounding leaves the halves a little apart.
-    for i in 0..N {
-        for j in 0..i {
-            let mean = 0.5 * (out[i][j] + out[j][i]);
-            (out[i][j], out[j][i]) = (mean, mean);
-        }
-    }
-    out
+    std::array::from_fn(|i| std::array::from_fn(|j| 0.5 * (columns[i][j] + columns[j][i])))
 }
 
 /// Median; 0 of nothing.

@@ -149,3 +149,66 @@ fn relax(bonds: &Bonds, source: &Plane<f32>, trust: &Plane<f32>, start: Plane<f3
     }
     Plane { h, w, data: p }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same equations by elimination on the dense matrix, in double precision.
+    fn eliminated(bonds: &Bonds, source: &Plane<f32>, trust: &Plane<f32>) -> Vec<f64> {
+        let (h, w) = (trust.h, trust.w);
+        let n = h * w;
+        let mut a = vec![vec![0f64; n + 1]; n];
+        for i in 0..n {
+            a[i][i] += f64::from(trust.data[i]);
+            a[i][n] = f64::from(source.data[i]);
+            let mut couple = |j: usize, g: f32| {
+                let g = f64::from(g);
+                a[i][i] += g;
+                a[j][j] += g;
+                a[i][j] -= g;
+                a[j][i] -= g;
+            };
+            if i % w + 1 < w {
+                couple(i + 1, bonds.right.data[i]);
+            }
+            if i + w < n {
+                couple(i + w, bonds.down.data[i]);
+            }
+        }
+        for k in 0..n {
+            for i in k + 1..n {
+                let factor = a[i][k] / a[k][k];
+                for j in k..=n {
+                    a[i][j] -= factor * a[k][j];
+                }
+            }
+        }
+        let mut x = vec![0f64; n];
+        for i in (0..n).rev() {
+            let rest: f64 = (i + 1..n).map(|j| a[i][j] * x[j]).sum();
+            x[i] = (a[i][n] - rest) / a[i][i];
+        }
+        x
+    }
+
+    #[test]
+    fn the_walk_solves_its_equations() {
+        // Two plateaus with a hard edge between them; every third cell hardly trusts its noisy prior.
+        let (h, w) = (19, 22);
+        let noise = |i: usize| ((i * 7919) % 101) as f32 / 101.0;
+        let features =
+            Plane { h, w, data: (0..h * w).map(|i| [f32::from(u8::from(i % w > 9)), 0.0, 0.0, 0.0]).collect() };
+        let prior = |i: usize| (if i % w > 9 { 0.7 } else { 0.1 }) + 0.25 * noise(i);
+        let prior = Plane { h, w, data: (0..h * w).map(prior).collect() };
+        let trust = Plane { h, w, data: (0..h * w).map(|i| if i % 3 == 0 { 0.004 } else { 0.08 }).collect() };
+        let found = walk(&features, &prior, &trust, 0.1);
+        let bonds = Bonds::new(&features, 0.1);
+        let source = prior.with(prior.data.iter().zip(&trust.data).map(|(p, t)| p * t).collect());
+        let right = eliminated(&bonds, &source, &trust);
+        let worst = found.data.iter().zip(&right).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+        assert!(worst < 0.01, "{worst}");
+        // The edge keeps the sides apart: neighbors across it differ by most of the plateaus' difference.
+        assert!(right[9 * w + 10] - right[9 * w + 9] > 0.4, "{}", right[9 * w + 10] - right[9 * w + 9]);
+    }
+}
