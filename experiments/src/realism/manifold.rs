@@ -80,6 +80,14 @@ mod tests {
     }
 
     #[test]
+    fn a_point_is_not_its_own_neighbor() {
+        let real: Vec<Vec<f64>> = [0.0, 1.0, 3.0].map(|x| vec![x]).to_vec();
+        // the nearest other points are at 1, 1 and 2
+        let drawn: Vec<Vec<f64>> = [-0.9, 2.1, 4.9, 5.1].map(|x| vec![x]).to_vec();
+        assert_eq!(precision_recall(&real, &drawn, 1).precision, 0.75);
+    }
+
+    #[test]
     fn too_few_points_have_no_figure() {
         assert!(precision_recall(&grid(1, 0.0), &grid(3, 0.0), 1).precision.is_nan());
         assert!(precision_recall(&grid(3, 0.0), &grid(3, 0.0), 0).recall.is_nan());

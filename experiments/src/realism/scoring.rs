@@ -97,7 +97,8 @@ mod tests {
     use super::*;
     use ndarray::{Array3, arr2};
 
-    /// By hand: scores 9 (defect), 8 (good), 7 (defect), 1 (defect, below two good ones at 2): AP = (1/1 + 2/3 + 3/6) / 3.
+    /// By hand: scores 9 (defect), 8 (good), 7 (defect), 1 (defect, below two good ones at 2), so that AP is
+    /// (1/1 + 2/3 + 3/6) / 3.
     #[test]
     fn average_precision_is_over_all_pixels_of_all_photos() -> Result<()> {
         let maps = [arr2(&[[9.0f32, 2.0], [7.0, 1.0]]), arr2(&[[8.0f32, 2.0]])];

@@ -19,9 +19,12 @@ const L2: f64 = 3e-3;
 /// Normal places taken from a photo.
 const NORMAL_PLACES: usize = 200;
 
+/// Features at places, one vector each.
+type Vectors = Vec<Vec<f32>>;
+
 /// Trains a head on drawn defects and on normal places of the same and of other good photos.
 pub(crate) fn train(net: &EfficientNetLite0, drawn: &[Marked], others: &[&Features], seed: u64) -> Result<Linear> {
-    let one = |(i, sample): (usize, &Marked)| -> std::result::Result<(Vec<Vec<f32>>, Vec<Vec<f32>>), String> {
+    let one = |(i, sample): (usize, &Marked)| -> std::result::Result<(Vectors, Vectors), String> {
         let features = Features::extract(net, sample.image.view()).map_err(|e| e.to_string())?;
         let shares = mask_shares(sample.mask.view());
         let places = |fits: &dyn Fn(f32) -> bool| -> Vec<(usize, usize)> {
@@ -32,14 +35,14 @@ pub(crate) fn train(net: &EfficientNetLite0, drawn: &[Marked], others: &[&Featur
     };
     let rows: Vec<_> = drawn.par_iter().enumerate().map(one).collect::<std::result::Result<_, _>>()?;
     let (defects, mut normals): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-    let defects: Vec<Vec<f32>> = defects.into_iter().flatten().collect();
+    let defects: Vectors = defects.into_iter().flatten().collect();
     let clean = |(i, features): (usize, &&Features)| {
         let (rows, columns) = features.grid();
         let places: Vec<_> = (0..rows * columns).map(|p| (p / columns, p % columns)).collect();
         some(features, &places, seed, (drawn.len() + i) as u64)
     };
     normals.extend(others.par_iter().enumerate().map(clean).collect::<Vec<_>>());
-    let normals: Vec<Vec<f32>> = normals.into_iter().flatten().collect();
+    let normals: Vectors = normals.into_iter().flatten().collect();
     if defects.is_empty() {
         return Err("no drawn defect fills three tenths of a place".into());
     }
@@ -47,7 +50,7 @@ pub(crate) fn train(net: &EfficientNetLite0, drawn: &[Marked], others: &[&Featur
 }
 
 /// Features at some of the places.
-fn some(features: &Features, places: &[(usize, usize)], seed: u64, photo: u64) -> Vec<Vec<f32>> {
+fn some(features: &Features, places: &[(usize, usize)], seed: u64, photo: u64) -> Vectors {
     let mut rng = keyed_stream(seed, (1 << 61) + photo);
     let taken = sample(&mut rng, places.len(), NORMAL_PLACES.min(places.len()));
     taken.iter().map(|i| features.at(places[i].0, places[i].1)).collect()
