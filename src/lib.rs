@@ -10,6 +10,7 @@ mod evaluate;
 #[cfg_attr(docsrs, doc(cfg(feature = "factory")))]
 pub mod factory;
 mod few_shot;
+mod foreground;
 mod heatmap;
 mod inspect;
 mod photo;
@@ -25,6 +26,7 @@ pub use dataset_check::{Arrangement, CategoryCheck, DatasetCheck, check_dataset}
 pub use error::Error;
 pub use evaluate::{Evaluation, ScoredImage, TestImage, evaluate};
 pub use few_shot::take_few_shot;
+pub use foreground::{Located, Region, SetForeground};
 pub use heatmap::overlay_heatmap;
 pub use inspect::inspect_folder;
 pub use photo::{

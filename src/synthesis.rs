@@ -5,9 +5,10 @@ use ndarray::{Array2, Array3, ArrayView3, Zip};
 use pde_refine::{CoarseToFine, Refine, RefineStats};
 use physdefect::appearance::{Appearance, Material};
 use physdefect::registry::Registry;
-use physdefect::{Domain, Record, Sample, SampleKey, Synthesizer, estimate_foreground};
+use physdefect::{Domain, Record, Sample, SampleKey, Synthesizer};
 
 use crate::error::Error;
+use crate::foreground::SetForeground;
 
 /// Names of the three mechanisms that the paper names: fracture line, pitting loss, plastic warpage.
 pub const PHYSICAL: [&str; 3] = ["fracture-line", "pitting-loss", "plastic-warpage"];
@@ -252,14 +253,37 @@ pub struct PipelineSource<'a> {
 }
 
 impl<'a> PipelineSource<'a> {
-    /// Estimates the foreground of each photo `(H, W, C)`; `names` are used in error messages.
+    /// Finds the foreground of each photo `(H, W, C)` by a model of the set; `names` are used in error messages.
     ///
     /// # Errors
-    /// [`Error::Foreground`] naming the first photo without a foreground.
+    /// [`Error::Foreground`] naming the first photo that is refused.
     pub fn new(pipeline: &'a Pipeline, photos: &[Array3<f32>], names: &[String], seed: u64) -> Result<Self, Error> {
+        let name = |i: usize| names.get(i).cloned().unwrap_or_else(|| format!("photo {i}"));
+        let foreground =
+            SetForeground::fit(photos.iter().map(|photo| photo.view())).map_err(|source| match source {
+                physdefect::Error::SetPhoto { index, source } => {
+                    Error::Foreground { name: name(index), source: *source }
+                }
+                source => Error::Foreground { name: "the set".to_owned(), source },
+            })?;
+        Self::on(pipeline, photos, names, seed, &foreground)
+    }
+
+    /// Finds the foreground of each photo by a model that was fitted before.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn on(
+        pipeline: &'a Pipeline,
+        photos: &[Array3<f32>],
+        names: &[String],
+        seed: u64,
+        foreground: &SetForeground,
+    ) -> Result<Self, Error> {
         let domain = |(i, photo): (usize, &Array3<f32>)| {
-            estimate_foreground(photo.view()).and_then(physdefect::Foreground::into_domain).map_err(|source| {
-                Error::Foreground { name: names.get(i).cloned().unwrap_or_else(|| format!("photo {i}")), source }
+            foreground.locate(photo.view()).map(|found| found.domain).map_err(|source| Error::Foreground {
+                name: names.get(i).cloned().unwrap_or_else(|| format!("photo {i}")),
+                source,
             })
         };
         let domains = photos.iter().enumerate().map(domain).collect::<Result<_, _>>()?;

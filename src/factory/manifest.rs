@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use physdefect::Measures;
-use physdefect::SampleKey;
 use physdefect::registry::Registry;
 use physdefect::replay::SynthesizerConfig;
+use physdefect::{FrameReason, Measures, SampleKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -14,7 +13,7 @@ use super::error::Error;
 use super::files::read_text;
 use super::names::check_name;
 use super::params::check_side;
-use super::photo_set::Region;
+use crate::foreground::Region;
 
 /// What every line of the manifest has, whatever made its sample.
 #[derive(Debug, Deserialize)]
@@ -37,6 +36,8 @@ pub(super) struct Outcome {
     pub(super) mask_sha256: Option<String>,
     #[serde(default)]
     pub(super) region: Option<Region>,
+    #[serde(default)]
+    pub(super) region_reason: Option<FrameReason>,
 }
 
 /// Largest manifest of a block that is read, bytes: 256 lines of some kilobytes each.
@@ -111,14 +112,26 @@ pub struct SampleRecord {
     /// the whole frame.
     #[serde(default)]
     pub region_confidence: Option<f64>,
+    /// Why the region is the whole frame, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region_reason: Option<FrameReason>,
     /// Name of the mechanism.
     pub mechanism: String,
     /// The synthesizer with every parameter, light and material.
     pub model: SynthesizerConfig,
     /// Which of the synthesizer's samples: differs from `index` where an earlier try stayed invisible or was worse.
     pub key: SampleKey,
-    /// Severity in \[0, 1\].
+    /// Severity in \[0, 1\]: the size.
     pub severity: f64,
+    /// Visibility in just noticeable contrasts, of the final image.
+    #[serde(default)]
+    pub visibility: f64,
+    /// Visibility that the defect was brought to, if it was.
+    #[serde(default)]
+    pub visibility_target: Option<f64>,
+    /// Scale of the object that carries the defect, px.
+    #[serde(default)]
+    pub object_scale: f64,
     /// Contrast-to-noise ratio of the rendered change against its surround.
     pub contrast_to_noise: f64,
     /// Physical measures, named with their units.

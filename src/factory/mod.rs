@@ -61,7 +61,7 @@ pub use manifest::{FailureRecord, ManifestRecord, MaskExtent, SampleRecord, Solv
 pub use mix::{Materials, MechanismMix, MixEntry};
 pub use names::check_name;
 pub use params::DatasetParams;
-pub use photo_set::{PhotoSet, Region, SourcePhoto};
+pub use photo_set::{PhotoSet, SourcePhoto};
 pub use plan::{BLOCK, SamplePlan, Shard};
 pub use quality_scorer::QualityScorer;
 pub use render::RenderedSample;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use adbench::dataset::DatasetError;
 use adbench::loaders::detect;
@@ -13,12 +13,12 @@ use imgkit::image_io::{ImageList, MaskRule, NotRead, decode_mask, list_images, r
 use imgkit::level::{Window, to_u8};
 use imgkit::resize::{resize, resize_map};
 use ndarray::Array3;
-use physdefect::{Domain, Error as Refused, estimate_foreground};
-use serde::{Deserialize, Serialize};
+use physdefect::{Domain, Error as Refused, ForegroundFit, ForegroundParams, FrameReason};
 
 use super::error::{BoxError, Error};
 use super::files::Hash;
 use super::names::check_name;
+use crate::foreground::{Located, Region, SetForeground};
 use crate::photo::{PhotoReader, check_area, check_minimum, list_photos, square_kernel};
 
 /// A set of good photos in byte order of their paths, with the folder of their foreground masks if there is one.
@@ -29,26 +29,17 @@ pub struct PhotoSet {
     masks: Option<MaskFolder>,
     not_read: Vec<NotRead>,
     reader: Arc<PhotoReader>,
+    foreground: Arc<Mutex<Option<FittedFor>>>,
 }
+
+/// Foreground of the set, and the side for which it was fitted; `None` for one that was given.
+type FittedFor = (Option<Option<usize>>, Arc<SetForeground>);
 
 /// Foreground masks by their stem.
 #[derive(Debug, Clone)]
 struct MaskFolder {
     path: PathBuf,
     by_stem: BTreeMap<OsString, PathBuf>,
-}
-
-/// Region of a photo where defects may lie, by how it was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Region {
-    /// On the foreground that was estimated.
-    EstimatedForeground,
-    /// Anywhere in the frame: no object can be told from the background, as on a texture.
-    WholeFrame,
-    /// On the mask given with the photo.
-    GivenMask,
 }
 
 /// A good photo, ready to carry defects.
@@ -62,6 +53,8 @@ pub struct SourcePhoto {
     pub region: Region,
     /// How clearly object and background part, in \[0, 1\]; `None` where the region was given.
     pub region_confidence: Option<f64>,
+    /// Why the region is the whole frame; `None` otherwise.
+    pub region_reason: Option<FrameReason>,
     /// SHA-256 of the photo's file, in hexadecimal.
     pub hash: String,
 }
@@ -103,7 +96,7 @@ impl PhotoSet {
         }
         let masks = masks.map(MaskFolder::list).transpose()?;
         let photos = named(root, found.photos);
-        Ok(Self { photos, masks, not_read: found.not_read, reader: Arc::default() })
+        Ok(Self { photos, masks, not_read: found.not_read, reader: Arc::default(), foreground: Arc::default() })
     }
 
     /// Sets the window of stored values that files of more than 8 bits are read in (default: full scale).
@@ -111,6 +104,41 @@ impl PhotoSet {
     pub fn with_window(mut self, window: Option<Window>) -> Self {
         self.reader = Arc::new(PhotoReader::new(window));
         self
+    }
+
+    /// Sets the foreground of the set, fitted before; photos with a given mask take no notice.
+    #[must_use]
+    pub fn with_foreground(mut self, foreground: SetForeground) -> Self {
+        self.foreground = Arc::new(Mutex::new(Some((None, Arc::new(foreground)))));
+        self
+    }
+
+    /// Foreground of the set for photos resized to `side`; `None` where masks were given. It is fitted at the first
+    /// call, to at most 64 photos spread over the set; photos that cannot be read are left out.
+    ///
+    /// # Errors
+    /// [`Error::Photo`] for a photo that the model refuses.
+    pub fn foreground(&self, side: Option<usize>) -> Result<Option<Arc<SetForeground>>, Error> {
+        if self.masks.is_some() {
+            return Ok(None);
+        }
+        // Held while fitting: what is waited for must not wait for this, so nothing in here runs in parallel.
+        let mut kept = self.foreground.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, foreground)) = kept.as_ref().filter(|(of, _)| of.is_none_or(|of| of == side)) {
+            return Ok(Some(foreground.clone()));
+        }
+        let refused = |photo: &str, e: Refused| Error::Photo { photo: photo.to_owned(), source: e.into() };
+        let params = ForegroundParams::default();
+        let (n, most) = (self.photos.len(), params.max_photos());
+        let mut fit = ForegroundFit::new(&params).map_err(crate::Error::from)?;
+        for (name, path) in (0..n.min(most)).map(|i| &self.photos[i * n / n.min(most)]) {
+            if let Ok((_, pixels)) = self.pixels(name, path, side) {
+                fit.add(pixels.mapv(imgkit::level::from_u8).view()).map_err(|e| refused(name, e))?;
+            }
+        }
+        let found = Arc::new(SetForeground::finish(fit).map_err(|e| refused("the set", e))?);
+        *kept = Some((Some(side), found.clone()));
+        Ok(Some(found))
     }
 
     /// Files beside the photos that look like images and are not read.
@@ -195,6 +223,25 @@ impl PhotoSet {
 
     fn load_file(&self, name: &str, path: &Path, side: Option<usize>) -> Result<SourcePhoto, Error> {
         let unusable = |source: BoxError| Error::Photo { photo: name.to_owned(), source };
+        let (read, pixels) = self.pixels(name, path, side)?;
+        let (h, w, _) = pixels.dim();
+        let Some(masks) = &self.masks else {
+            let foreground = self.foreground(side)?.unwrap_or_else(|| Arc::new(SetForeground::alone()));
+            let photo = pixels.mapv(imgkit::level::from_u8);
+            let found = foreground.locate(photo.view());
+            let Located { domain, region, confidence, reason } =
+                found.map_err(|e| unusable(format!("{}: {e}", escaped(path)).into()))?;
+            let (region_confidence, region_reason) = (confidence, reason);
+            return Ok(SourcePhoto { pixels, domain, region, region_confidence, region_reason, hash: read.hash });
+        };
+        let domain = masks.domain(path, &read.hash, read.size, (h, w)).map_err(|e| unusable(e.into()))?;
+        let (region, region_confidence, region_reason) = (Region::GivenMask, None, None);
+        Ok(SourcePhoto { pixels, domain, region, region_confidence, region_reason, hash: read.hash })
+    }
+
+    /// Decodes a photo to 8 bits, resized to `side` x `side` if given.
+    fn pixels(&self, name: &str, path: &Path, side: Option<usize>) -> Result<(ReadPhoto, Array3<u8>), Error> {
+        let unusable = |source: BoxError| Error::Photo { photo: name.to_owned(), source };
         let failed = |e: crate::Error| unusable(e.into());
         let bytes = read_bytes(path).map_err(|e| unusable(e.into()))?;
         let hash = Hash::of(&bytes);
@@ -215,16 +262,15 @@ impl PhotoSet {
         let (h, w, _) = pixels.dim();
         check_minimum(path, pixels.dim()).map_err(failed)?;
         check_area(path, Size { height: h, width: w }, MAX_WORKED).map_err(failed)?;
-        let pixels = pixels.mapv(to_u8);
-        let (domain, region, region_confidence) = match &self.masks {
-            None => estimated(&pixels).map_err(|e| unusable(format!("{}: {e}", escaped(path)).into()))?,
-            Some(masks) => {
-                let domain = masks.domain(path, &hash, (height, width), (h, w));
-                (domain.map_err(|e| unusable(e.into()))?, Region::GivenMask, None)
-            }
-        };
-        Ok(SourcePhoto { pixels, domain, region, region_confidence, hash })
+        Ok((ReadPhoto { hash, size: (height, width) }, pixels.mapv(to_u8)))
     }
+}
+
+/// What is known of a photo's file.
+struct ReadPhoto {
+    hash: String,
+    /// Height and width before resizing.
+    size: (usize, usize),
 }
 
 /// The photos of a folder, a category or a dataset.
@@ -277,23 +323,6 @@ fn named(root: &Path, photos: Vec<PathBuf>) -> Vec<(String, PathBuf)> {
     }
     photos.sort_unstable();
     photos
-}
-
-/// The foreground, how it was found, and how clearly.
-fn estimated(pixels: &Array3<u8>) -> Result<(Domain, Region, Option<f64>), Refused> {
-    let photo = pixels.mapv(imgkit::level::from_u8);
-    match estimate_foreground(photo.view()) {
-        Ok(foreground) => {
-            let region = if foreground.fills_frame { Region::WholeFrame } else { Region::EstimatedForeground };
-            let confidence = Some(foreground.confidence);
-            Ok((foreground.into_domain()?, region, confidence))
-        }
-        // a uniform photo
-        Err(Refused::NoForeground { .. }) => {
-            Ok((Domain::full(photo.dim().0, photo.dim().1)?, Region::WholeFrame, Some(0.0)))
-        }
-        Err(e) => Err(e),
-    }
 }
 
 impl MaskFolder {

@@ -20,8 +20,12 @@ pub(super) const RETRY: Retry = Retry::new(8, 1 << 40);
 pub struct RenderedSample {
     /// The photo with the defect `(H, W, C)`.
     pub image: Array3<u8>,
-    /// Its mask `(H, W)`.
+    /// Its mask `(H, W)` as a person would draw it.
     pub mask: Array2<bool>,
+    /// Pixels `(H, W)` that differ from the photo; inside the mask.
+    pub changed: Array2<bool>,
+    /// Visibility of each pixel `(H, W)` in \[0, 1\]; 0 outside the mask.
+    pub soft: Array2<f32>,
     /// The photo `(H, W, C)`.
     pub photo: Array3<u8>,
     /// How the defect was made.
@@ -39,14 +43,15 @@ pub(super) fn render(
 ) -> Result<RenderedSample, crate::Error> {
     let made = pipeline.synthesize(to_f32(&photo.pixels).view(), &photo.domain, group, key)?;
     let mut image = photo.pixels.clone();
-    for ((y, x), _) in made.mask.indexed_iter().filter(|(_, marked)| **marked) {
+    for ((y, x), _) in made.changed.indexed_iter().filter(|(_, changed)| **changed) {
         for k in 0..image.dim().2 {
             image[[y, x, k]] = to_u8(made.image[[y, x, k]]);
         }
     }
     let solve = made.stats.unwrap_or_default().solve;
     let solver = SolverStats { iterations: solve.iterations, residual: solve.residual };
-    Ok(RenderedSample { image, mask: made.mask, photo: photo.pixels.clone(), record: made.record, solver })
+    let (mask, changed, soft) = (made.mask, made.changed, made.soft);
+    Ok(RenderedSample { image, mask, changed, soft, photo: photo.pixels.clone(), record: made.record, solver })
 }
 
 /// Makes the first try of a sample that succeeds, from the one with index `first` on.

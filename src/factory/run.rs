@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, BufWriter};
 use std::path::Path;
 
+use physdefect::FrameReason;
 use physdefect::registry::Registry;
 use rayon::prelude::*;
 
@@ -17,12 +18,13 @@ use super::header::RunHeader;
 use super::layout::{COCO, RUN, coco_block, coco_blocks, finished_blocks, manifest_block, tar};
 use super::manifest::{ManifestRecord, Outcome, read_outcomes};
 use super::params::DatasetParams;
-use super::photo_set::{PhotoSet, Region};
+use super::photo_set::PhotoSet;
 use super::plan::{BLOCK, Shard};
 use super::quality_scorer::QualityScorer;
 use super::sample::{MadeIndex, SampleMaker};
 use super::staging::{StagedBlock, Staging, remove_leftovers};
 use super::text_list::refuse;
+use crate::foreground::Region;
 use crate::photo::prepare_folder;
 
 /// Samples that are in memory at once.
@@ -111,8 +113,13 @@ struct Tally {
     whole_frame: BTreeSet<String>,
 }
 
+/// Whether the whole frame was taken because object and background could not be parted, and not for a texture.
+fn is_unclear(region: Option<Region>, reason: Option<FrameReason>) -> bool {
+    region == Some(Region::WholeFrame) && reason != Some(FrameReason::Texture)
+}
+
 impl Tally {
-    fn add(&mut self, source: &str, region: Option<Region>, failed: Option<(&str, bool)>) {
+    fn add(&mut self, source: &str, unclear: bool, failed: Option<(&str, bool)>) {
         match failed {
             None => self.images += 1,
             Some((reason, unusable)) => {
@@ -122,20 +129,23 @@ impl Tally {
                 }
             }
         }
-        if region == Some(Region::WholeFrame) && !self.whole_frame.contains(source) {
+        if unclear && !self.whole_frame.contains(source) {
             self.whole_frame.insert(source.to_owned());
         }
     }
 
     fn add_record(&mut self, record: &ManifestRecord) {
         match record {
-            ManifestRecord::Made(made) => self.add(&made.source, Some(made.region), None),
-            ManifestRecord::Failed(f) => self.add(&f.source, None, Some((f.failed.as_str(), f.unusable))),
+            ManifestRecord::Made(made) => {
+                self.add(&made.source, is_unclear(Some(made.region), made.region_reason), None)
+            }
+            ManifestRecord::Failed(f) => self.add(&f.source, false, Some((f.failed.as_str(), f.unusable))),
         }
     }
 
     fn add_outcome(&mut self, line: &Outcome) {
-        self.add(&line.source, line.region, line.failed.as_deref().map(|reason| (reason, line.unusable)));
+        let unclear = is_unclear(line.region, line.region_reason);
+        self.add(&line.source, unclear, line.failed.as_deref().map(|reason| (reason, line.unusable)));
     }
 }
 
