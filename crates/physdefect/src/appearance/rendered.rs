@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use super::Appearance;
 use crate::finalize::{self, Provenance, UncheckedSample};
 use crate::params;
+use crate::texture;
 use crate::visibility::{OutOfReach, Threshold, visibility};
 use crate::{Defect, Domain, Error, Measures, Mechanism, MechanismKind, Sample, SampleKey, Synthesizer};
 
@@ -211,6 +212,9 @@ impl<M: Mechanism> Synthesizer for Rendered<M> {
     }
     fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
         finalize::check_photo(photo, domain)?;
+        let grained = (self.model.follows_grain() && domain.grain().is_none())
+            .then(|| domain.clone().with_grain(texture::grain(photo, domain)));
+        let domain = grained.as_ref().unwrap_or(domain);
         let mut rng = key.rng();
         let severity = self.severity.0 + (self.severity.1 - self.severity.0) * rng.random::<f64>();
         let quantile = rng.random::<f64>();
