@@ -23,8 +23,8 @@ parameters! {
         /// 2; blotches are three times as large. Default (0.1, 0.3).
         waves / with_waves: (f64, f64) = (0.1, 0.3),
         /// Shortest and longest wavelength of grinding streaks, across the grain, as `waves`; below 2.5 px counts as
-        /// 2.5 px. Default (0.008, 0.2).
-        streaks / with_streaks: (f64, f64) = (0.008, 0.2),
+        /// 2.5 px. Default (0.008, 0.06).
+        streaks / with_streaks: (f64, f64) = (0.008, 0.06),
         /// Exponent of the fall of the streaks' and waves' power with the wave number, in \[0, 8\]. Default 2: as much
         /// power in each octave.
         slope / with_slope: f64 = 2.0,
