@@ -7,6 +7,10 @@
 //! J = sqrt(J0^2 + (2 s)^2)                              J0 = 0.01, s: local standard deviation of G photo, 9 x 9 px
 //! ```
 //!
+//! and the same once more for what is large and soft, which the eye sees by summing over an area (Ricco's and Piper's
+//! laws): d and the photo are averaged over 9 x 9 px first, and s is taken over 25 x 25 px. The larger of the two c / J
+//! counts, the second only where the change itself is at least half of its mean.
+//!
 //! `J` is the just noticeable contrast: on an even surround a fixed step of the display's scale, which is nearly
 //! uniform for the eye (Weber's law); on a texture, two standard deviations of the texture (masking; Legge and Foley
 //! 1980, with the slope of one that holds for noise maskers). The filter stands for the eye's optics at a distance at
@@ -27,12 +31,14 @@ const NAME: &str = "visibility";
 const EVEN: f32 = 0.01;
 /// Standard deviations of a texture that are just noticeable in it.
 const MASKING: f32 = 2.0;
-/// Half side of the window of the local standard deviation, px.
+/// Half side of the window of the local standard deviation, px, and of the area that is summed over.
 const HALF: usize = 4;
+/// Half side of the window of the standard deviation of those areas' means, px.
+const WIDE: usize = 12;
 /// Ratio from which a pixel counts as seen.
 pub(crate) const SEEN: f32 = 0.5;
 /// Pixels around a box that its thresholds depend on.
-const MARGIN: usize = HALF + 2;
+const MARGIN: usize = WIDE + HALF + 2;
 
 /// What becomes of a defect whose visibility cannot be brought into the range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -111,6 +117,8 @@ impl fmt::Display for Visibility {
 pub(crate) struct Threshold {
     /// 1 / J `(h, w)`.
     inverse: Array2<f32>,
+    /// The same for means over an area.
+    wide: Array2<f32>,
 }
 
 impl Threshold {
@@ -127,23 +135,19 @@ impl Threshold {
             *v = if sum.is_finite() { sum } else { 0.0 };
         }
         binomial(&mut luma, w);
-        let mut squares: Vec<f32> = luma.iter().map(|v| v * v).collect();
-        window_mean(&mut luma, w);
-        window_mean(&mut squares, w);
-        let (oy, ox) = (bbox.top - reach.top, bbox.left - reach.left);
-        let inverse = Array2::from_shape_fn((bbox.height(), bbox.width()), |(y, x)| {
-            let i = (y + oy) * w + x + ox;
-            let variance = (squares[i] - luma[i] * luma[i]).max(0.0);
-            1.0 / (EVEN * EVEN + MASKING * MASKING * variance).sqrt()
-        });
-        Self { inverse }
+        let inner = bbox.relative_to(reach);
+        let fine = inverse_thresholds(&luma, w, HALF, inner);
+        window_mean(&mut luma, w, HALF);
+        Self { inverse: fine, wide: inverse_thresholds(&luma, w, WIDE, inner) }
     }
 
     /// Contrast of the change from `old` to `new`, both `(h, w, C)` of the box, over the just noticeable one.
     pub(crate) fn ratios(&self, old: &Array3<f32>, new: &Array3<f32>) -> Array2<f32> {
         let (h, w, channels) = old.dim();
-        let mut squares = vec![0.0f32; h * w];
+        let (mut squares, mut wide) = (vec![0.0f32; h * w], vec![0.0f32; h * w]);
         let mut plane = vec![0.0f32; h * w];
+        // A change that is smaller than the area says nothing there.
+        let large = h > 2 * HALF && w > 2 * HALF;
         for k in 0..channels {
             for ((v, o), n) in plane.iter_mut().zip(old.rows()).zip(new.rows()) {
                 let change = n[k] - o[k];
@@ -151,12 +155,36 @@ impl Threshold {
             }
             binomial(&mut plane, w);
             squares.iter_mut().zip(&plane).for_each(|(s, v)| *s += v * v);
+            if large {
+                window_mean(&mut plane, w, HALF);
+                wide.iter_mut().zip(&plane).for_each(|(s, v)| *s += v * v);
+            }
         }
         let per = 1.0 / channels.max(1) as f32;
         let mut ratios = self.inverse.clone();
-        ratios.iter_mut().zip(&squares).for_each(|(r, s)| *r *= (s * per).sqrt());
+        let areas = wide.iter().zip(&self.wide);
+        for ((r, s), (area, inverse)) in ratios.iter_mut().zip(&squares).zip(areas) {
+            *r *= (s * per).sqrt();
+            // Beside a strong line the area has a mean, but there is nothing to see.
+            if *s >= 0.25 * area {
+                *r = r.max(inverse * (area * per).sqrt());
+            }
+        }
         ratios
     }
+}
+
+/// 1 / J in a box of a plane of `w` columns, s over windows of `half` to each side.
+fn inverse_thresholds(plane: &[f32], w: usize, half: usize, inner: Rect) -> Array2<f32> {
+    let mut mean = plane.to_vec();
+    let mut squares: Vec<f32> = plane.iter().map(|v| v * v).collect();
+    window_mean(&mut mean, w, half);
+    window_mean(&mut squares, w, half);
+    Array2::from_shape_fn((inner.height(), inner.width()), |(y, x)| {
+        let i = (y + inner.top) * w + x + inner.left;
+        let variance = (squares[i] - mean[i] * mean[i]).max(0.0);
+        1.0 / (EVEN * EVEN + MASKING * MASKING * variance).sqrt()
+    })
 }
 
 /// Mean of the ratios from [`SEEN`] on over the true pixels, weighted by min(1, ratio): 0 for none.
@@ -204,8 +232,8 @@ fn binomial(plane: &mut [f32], w: usize) {
     }
 }
 
-/// Replaces each value by the mean over a window of [`HALF`] to each side, cut off at the edges.
-fn window_mean(plane: &mut [f32], w: usize) {
+/// Replaces each value by the mean over a window of `half` to each side, cut off at the edges.
+fn window_mean(plane: &mut [f32], w: usize, half: usize) {
     let h = plane.len() / w.max(1);
     let mut sums = vec![0.0f64; w];
     let copy = plane.to_vec();
@@ -213,26 +241,26 @@ fn window_mean(plane: &mut [f32], w: usize) {
     let add = |sums: &mut [f64], y: usize, sign: f64| {
         sums.iter_mut().zip(&copy[y * w..][..w]).for_each(|(s, &v)| *s += sign * f64::from(v));
     };
-    for y in 0..HALF.min(h) {
+    for y in 0..half.min(h) {
         add(&mut sums, y, 1.0);
     }
     for y in 0..h {
-        if y + HALF < h {
-            add(&mut sums, y + HALF, 1.0);
+        if y + half < h {
+            add(&mut sums, y + half, 1.0);
         }
-        if y > HALF {
-            add(&mut sums, y - HALF - 1, -1.0);
+        if y > half {
+            add(&mut sums, y - half - 1, -1.0);
         }
-        let rows = (y + HALF + 1).min(h) - y.saturating_sub(HALF);
-        let mut run: f64 = sums.iter().take(HALF).sum();
+        let rows = (y + half + 1).min(h) - y.saturating_sub(half);
+        let mut run: f64 = sums.iter().take(half).sum();
         for (x, v) in plane[y * w..][..w].iter_mut().enumerate() {
-            if x + HALF < w {
-                run += sums[x + HALF];
+            if x + half < w {
+                run += sums[x + half];
             }
-            if x > HALF {
-                run -= sums[x - HALF - 1];
+            if x > half {
+                run -= sums[x - half - 1];
             }
-            let columns = (x + HALF + 1).min(w) - x.saturating_sub(HALF);
+            let columns = (x + half + 1).min(w) - x.saturating_sub(half);
             *v = (run / (rows * columns) as f64) as f32;
         }
     }
@@ -263,27 +291,38 @@ mod tests {
     #[test]
     fn texture_masks_by_its_own_contrast() {
         // A sine along x of amplitude 0.1 and wavelength 9 px: the window of 9 x 9 px holds one whole wave, so its
-        // deviation is a / sqrt 2 times the filter's gain at that frequency, cos^4(pi f).
+        // deviation is a / sqrt 2 times the filter's gain at that frequency, cos^4(pi f). Its mean over the window is
+        // none, so a large change is seen as on an even surround.
         let frequency = 1.0 / 9.0;
         let photo = Array3::from_shape_fn((64, 64, 1), |(_, x, _)| {
             0.5 + 0.1 * (std::f32::consts::TAU * frequency * x as f32).sin()
         });
+        let mut line = photo.clone();
+        for y in 0..64 {
+            line[[y, 32, 0]] += 0.05;
+        }
+        let threshold = Threshold::of(photo.view(), whole(&photo));
+        let gain = (std::f32::consts::PI * frequency).cos().powi(4);
+        let masked = (0.01f32.powi(2) + (2.0 * 0.1 * gain).powi(2) / 2.0).sqrt();
+        // A line keeps 6/16 of its contrast, and its mean over nine columns is a ninth of it.
+        let (fine, wide) = (0.05 * 6.0 / 16.0 / masked, 0.05 / 9.0 / 0.01);
+        let found = threshold.ratios(&photo, &line)[[32, 32]];
+        assert!((found / fine.max(wide) - 1.0).abs() < 0.02, "{found} {fine} {wide}");
         let mut image = photo.clone();
         image.mapv_inplace(|v| v + 0.02);
-        let ratios = Threshold::of(photo.view(), whole(&photo)).ratios(&photo, &image);
-        let gain = (std::f32::consts::PI * frequency).cos().powi(4);
-        let exact = 0.02 / (0.01f32.powi(2) + (2.0 * 0.1 * gain).powi(2) / 2.0).sqrt();
-        assert!((ratios[[32, 32]] / exact - 1.0).abs() < 1e-3, "{} {exact}", ratios[[32, 32]]);
+        let found = threshold.ratios(&photo, &image)[[32, 32]];
+        assert!((found - 2.0).abs() < 0.02, "{found}");
     }
 
     #[test]
     fn a_box_sees_the_surround_beyond_it() {
         let photo = Array3::from_shape_fn((50, 60, 3), |(y, x, k)| ((y * 31 + x * 17 + k * 7) % 23) as f32 / 23.0);
         let bbox = Rect { top: 13, left: 20, bottom: 30, right: 44 };
-        let all = Threshold::of(photo.view(), whole(&photo)).inverse;
-        let part = Threshold::of(photo.view(), bbox).inverse;
-        let off = bbox.crop(all.view()).iter().zip(&part).map(|(a, b)| (a / b - 1.0).abs()).fold(0.0, f32::max);
-        assert!(off < 1e-4, "{off}");
+        let (all, part) = (Threshold::of(photo.view(), whole(&photo)), Threshold::of(photo.view(), bbox));
+        for (all, part) in [(&all.inverse, &part.inverse), (&all.wide, &part.wide)] {
+            let off = bbox.crop(all.view()).iter().zip(part).map(|(a, b)| (a / b - 1.0).abs()).fold(0.0, f32::max);
+            assert!(off < 1e-4, "{off}");
+        }
     }
 
     #[test]
@@ -291,7 +330,7 @@ mod tests {
         let (h, w) = (7usize, 13usize);
         let plane: Vec<f32> = (0..h * w).map(|i| ((i * 29) % 17) as f32).collect();
         let mut found = plane.clone();
-        window_mean(&mut found, w);
+        window_mean(&mut found, w, HALF);
         for y in 0..h {
             for x in 0..w {
                 let rows = y.saturating_sub(HALF)..(y + HALF + 1).min(h);
