@@ -116,7 +116,7 @@ fields! {
     /// Materials that surfaces are taken for, one sampled for each defect (default: matte, glossy plastic, metal).
     materials, with_materials: Materials, &Materials, |p| &p.materials;
     /// Range of visibilities in just noticeable contrasts of the final image; each defect's is drawn evenly in its
-    /// logarithm (default: 2.5 to 10). Baselines take no notice.
+    /// logarithm (default: 1.5 to 8). Baselines take no notice.
     visibility, with_visibility: Visibility, Visibility, |p| p.visibility;
     /// Formats that are written (default: MVTec AD).
     formats, with_formats: Formats, &Formats, |p| &p.formats;

@@ -120,7 +120,7 @@ pub struct SampleArgs {
     #[arg(long, value_name = "LIST", long_help = materials_help())]
     pub materials: Option<Materials>,
     /// How visible defects are in the final image, in just noticeable contrasts: 1 is found by who knows where to look,
-    /// 10 is obvious [default: 2.5..10]
+    /// 8 is obvious [default: 1.5..8]
     #[arg(long, value_name = "LOW..HIGH")]
     pub visibility: Option<Visibility>,
 }
