@@ -2,6 +2,8 @@
 // Each test file uses a part of this module.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod contract;
+
 use ndarray::{Array2, Array3};
 use physdefect::appearance::{Appearance, Light, Material};
 use physdefect::noise::Perlin;
