@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! c = sqrt(mean over channels of (G d)^2)               G: binomial filter of 5 x 5, standard deviation 1 px
-//! J = sqrt(J0^2 + (2 s)^2)                              J0 = 0.01, s: local standard deviation of G photo, 9 x 9 px
+//! J = sqrt(J0^2 + (2 s)^2)                              J0 = 0.01, s: local standard deviation of G photo, 9 x 9 px,
+//!                                                       about its local slope: shading hides nothing
 //! ```
 //!
 //! `J` is the just noticeable contrast: on an even surround a fixed step of the display's scale, which is nearly
@@ -26,10 +27,12 @@ const EVEN: f32 = 0.01;
 const MASKING: f32 = 2.0;
 /// Half side of the window of the local standard deviation, px.
 const HALF: usize = 4;
+/// Variance of a plane of unit slope over the window along one axis: (9^2 - 1) / 12.
+const PLANE: f32 = 80.0 / 12.0;
 /// Ratio from which a pixel counts as seen.
 pub(crate) const SEEN: f32 = 0.5;
 /// Pixels around a box that its thresholds depend on.
-const MARGIN: usize = HALF + 2;
+const MARGIN: usize = 2 * HALF + 2;
 
 /// What becomes of a defect whose visibility cannot be brought into the range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -109,8 +112,16 @@ impl Threshold {
         window_mean(&mut squares, w);
         let (oy, ox) = (bbox.top - reach.top, bbox.left - reach.left);
         let inverse = Array2::from_shape_fn((bbox.height(), bbox.width()), |(y, x)| {
-            let i = (y + oy) * w + x + ox;
-            let variance = (squares[i] - luma[i] * luma[i]).max(0.0);
+            let (v, u) = (y + oy, x + ox);
+            let i = v * w + u;
+            let variance = squares[i] - luma[i] * luma[i];
+            // A plane has the variance slope^2 (n^2 - 1) / 12 over n pixels; its slope is that of the means around.
+            let (left, right) = (u.saturating_sub(HALF), (u + HALF).min(w - 1));
+            let (up, down) = (v.saturating_sub(HALF), (v + HALF).min(h - 1));
+            let per = |a: f32, b: f32, n: usize| (b - a) / n.max(1) as f32;
+            let gx = per(luma[v * w + left], luma[v * w + right], right - left);
+            let gy = per(luma[up * w + u], luma[down * w + u], down - up);
+            let variance = (variance - PLANE * (gx * gx + gy * gy)).max(0.0);
             1.0 / (EVEN * EVEN + MASKING * MASKING * variance).sqrt()
         });
         Self { inverse }
@@ -122,8 +133,9 @@ impl Threshold {
         let mut squares = vec![0.0f32; h * w];
         let mut plane = vec![0.0f32; h * w];
         for k in 0..channels {
-            for ((v, o), n) in plane.iter_mut().zip(old.rows()).zip(new.rows()) {
-                let change = n[k] - o[k];
+            let (old, new) = (old.iter().skip(k).step_by(channels), new.iter().skip(k).step_by(channels));
+            for ((v, o), n) in plane.iter_mut().zip(old).zip(new) {
+                let change = n - o;
                 *v = if change.is_finite() { change } else { 0.0 };
             }
             binomial(&mut plane, w);
@@ -251,6 +263,17 @@ mod tests {
         let gain = (std::f32::consts::PI * frequency).cos().powi(4);
         let exact = 0.02 / (0.01f32.powi(2) + (2.0 * 0.1 * gain).powi(2) / 2.0).sqrt();
         assert!((ratios[[32, 32]] / exact - 1.0).abs() < 1e-3, "{} {exact}", ratios[[32, 32]]);
+    }
+
+    #[test]
+    fn a_slope_of_light_hides_nothing() {
+        let photo = Array3::from_shape_fn((60, 60, 3), |(y, x, _)| 0.2 + 0.006 * x as f32 - 0.002 * y as f32);
+        let inverse = Threshold::of(photo.view(), whole(&photo)).inverse;
+        for y in 12..48 {
+            for x in 12..48 {
+                assert!((inverse[[y, x]] * EVEN - 1.0).abs() < 0.02, "{y} {x}: {}", inverse[[y, x]]);
+            }
+        }
     }
 
     #[test]

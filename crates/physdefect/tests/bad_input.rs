@@ -5,49 +5,24 @@
 
 mod common;
 
+use common::contract;
 use ndarray::{Array2, Array3};
 use physdefect::appearance::{Appearance, Light, Material, Rendered};
 use physdefect::fracture::FractureLine;
 use physdefect::imgkit::ParameterError;
 use physdefect::imgkit::Rect;
 use physdefect::noise::Perlin;
-use physdefect::{Defect, Domain, Error, Measures, Sample, SampleKey, Synthesizer};
+use physdefect::{Defect, Domain, Error, Measures, SampleKey, Synthesizer};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-
-/// What every sample must be: finite, inside the domain, the photo elsewhere.
-fn assert_sound(name: &str, sample: &Sample, photo: &Array3<f32>, domain: &Domain) {
-    let (h, w, c) = photo.dim();
-    let mask = sample.full_mask(h, w).unwrap();
-    let image = sample.paste(photo.view()).unwrap();
-    let (soft, changed) = (sample.full_soft(h, w).unwrap(), sample.full_changed(h, w).unwrap());
-    let (mut inside, mut visible) = (0.0, 0.0);
-    for ((y, x), &masked) in mask.indexed_iter() {
-        if masked {
-            assert!(domain.mask()[[y, x]], "{name}: mask outside the domain at {y}, {x}");
-            let change = (0..c).map(|k| (image[[y, x, k]] - photo[[y, x, k]]).abs()).fold(0.0, f32::max);
-            assert!((0..c).all(|k| (0.0..=1.0).contains(&image[[y, x, k]])), "{name}: {:?}", image.dim());
-            assert_eq!(change >= 1.0 / 255.0, changed[[y, x]], "{name}: {change} at {y}, {x}");
-            inside += 1.0;
-            visible += if soft[[y, x]] >= 0.5 { 1.0 } else { 0.0 };
-        } else {
-            let same = (0..c).all(|k| image[[y, x, k]].to_bits() == photo[[y, x, k]].to_bits());
-            assert!(same, "{name}: changed outside the mask at {y}, {x}");
-        }
-    }
-    assert!(inside >= 4.0 && visible >= 0.6 * inside, "{name}: {visible} of {inside} visible");
-    let r = &sample.record;
-    assert!(r.contrast_to_noise.is_finite() && r.area_fraction > 0.0);
-    assert!(r.measures.values().all(|v| v.is_finite()), "{name}: {:?}", r.measures);
-}
 
 /// A sound sample or one of the three errors that mean "not here".
 fn sound_or_refused(synth: &dyn Synthesizer, photo: &Array3<f32>, domain: &Domain, index: u64) -> bool {
     let domain = common::outlined(synth.name(), domain);
     match synth.synthesize(photo.view(), &domain, SampleKey { seed: 21, index }) {
         Ok(sample) => {
-            assert_sound(synth.name(), &sample, photo, &domain);
+            contract::check(synth.name(), &sample, photo, &domain);
             true
         }
         Err(Error::Invisible { .. } | Error::DomainTooSmall { .. } | Error::VisibilityOutOfReach { .. }) => false,
@@ -65,7 +40,7 @@ fn one_broken_value_is_refused_or_stays_out() {
             photo[[y, x, k]] = value;
             let domain = common::outlined(synth.name(), &Domain::full(48, 56).unwrap());
             match synth.synthesize(photo.view(), &domain, SampleKey { seed: 5, index: index as u64 }) {
-                Ok(sample) => assert_sound(synth.name(), &sample, &photo, &domain),
+                Ok(sample) => drop(contract::check(synth.name(), &sample, &photo, &domain)),
                 Err(Error::NotFinite { row, column, channel }) => assert_eq!((row, column, channel), (y, x, k)),
                 Err(Error::Invisible { .. } | Error::VisibilityOutOfReach { .. }) => {}
                 Err(other) => panic!("{}: {other}", synth.name()),

@@ -31,22 +31,56 @@ fn holds(synth: &dyn Synthesizer, samples: u64) {
         let kind = (index % 5) as usize;
         let sample = match synth.synthesize(photo.view(), &domain, SampleKey { seed: 99, index }) {
             Ok(sample) => sample,
-            Err(Error::Invisible { .. }) => { by_kind[kind][1] += 1; continue }
-            Err(Error::DomainTooSmall { .. }) => { by_kind[kind][2] += 1; continue }
-            Err(Error::VisibilityOutOfReach { .. }) => { by_kind[kind][3] += 1; continue }
+            Err(Error::Invisible { .. }) => {
+                by_kind[kind][1] += 1;
+                continue;
+            }
+            Err(Error::DomainTooSmall { .. }) => {
+                by_kind[kind][2] += 1;
+                continue;
+            }
+            Err(Error::VisibilityOutOfReach { wanted, reached, .. }) => {
+                if kind == 1 || kind == 2 {
+                    println!(
+                        "  R#{index} kind {kind} {h}x{w}x{c} mean {:.2} wanted {wanted:.2} reached {reached:.2}",
+                        photo.mean().unwrap()
+                    );
+                }
+                by_kind[kind][3] += 1;
+                continue;
+            }
             Err(other) => panic!("{} #{index} ({h}x{w}x{c}): {other}", synth.name()),
         };
         by_kind[kind][0] += 1;
         let m = common::contract::check(&format!("{} #{index}", synth.name()), &sample, &photo, &domain);
         comps[m.components.min(39)] += 1;
-        if m.components > 1 && index < 100 { println!("  #{index} comps {} {:?}", m.components, sample.record.measures.get("pit_count")); }
-        if m.holes > 0 { holed += 1; worst_fill = worst_fill.max(m.share_if_filled); if index < 300 { println!("  #{index} holes {} of {} filled share {:.3}", m.holes, m.area, m.share_if_filled); } }
-        if let Some(t) = sample.record.visibility_target { off.push((sample.record.visibility / t - 1.0).abs()); }
+        if m.components > 1 && index < 100 {
+            println!("  #{index} comps {} {:?}", m.components, sample.record.measures.get("pit_count"));
+        }
+        if m.holes > 0 {
+            holed += 1;
+            worst_fill = worst_fill.max(m.share_if_filled);
+            if index < 300 {
+                println!("  #{index} holes {} of {} filled share {:.3}", m.holes, m.area, m.share_if_filled);
+            }
+        }
+        if let Some(t) = sample.record.visibility_target {
+            off.push((sample.record.visibility / t - 1.0).abs());
+        }
     }
     off.sort_by(f64::total_cmp);
     let q = |p: f64| off.get((p * off.len() as f64) as usize).copied().unwrap_or(9.9);
     println!("{}: made/invisible/small/reach by kind noise,grad,flat,texture,stripes {by_kind:?}", synth.name());
-    println!("   components {:?} holed {holed} worst {worst_fill:.3} off 50 {:.3} 90 {:.3} 95 {:.3} 99 {:.3} max {:?} n {}", &comps[..12], q(0.5), q(0.9), q(0.95), q(0.99), off.last(), off.len());
+    println!(
+        "   components {:?} holed {holed} worst {worst_fill:.3} off 50 {:.3} 90 {:.3} 95 {:.3} 99 {:.3} max {:?} n {}",
+        &comps[..12],
+        q(0.5),
+        q(0.9),
+        q(0.95),
+        q(0.99),
+        off.last(),
+        off.len()
+    );
 }
 
 macro_rules! contract {

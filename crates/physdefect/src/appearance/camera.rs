@@ -91,9 +91,8 @@ impl Camera {
         }
         let crop = Rect { top, left, bottom, right }.crop(photo);
         let per = 1.0 / channels as f32;
-        let luma = Array3::from_shape_fn((h, w, 1), |(y, x, _)| {
-            (0..channels).map(|k| crop[[y, x, k]]).sum::<f32>() * per
-        });
+        let luma =
+            Array3::from_shape_fn((h, w, 1), |(y, x, _)| (0..channels).map(|k| crop[[y, x, k]]).sum::<f32>() * per);
         let noise = noise(crop, (h, w));
         let blur = blur(luma, noise).unwrap_or(default.blur);
         Self { blur, noise: f64::from(noise) }

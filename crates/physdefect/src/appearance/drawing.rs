@@ -111,7 +111,8 @@ impl Appearance {
             let shift = self.shift(defect, shift, strength);
             let mut moved = inner.crop(original.view()).to_owned();
             warp::warp(photo, defect.bbox, shift.view(), defect.opacity.view(), &mut moved);
-            let rows = Zip::from(scene.rows_mut()).and(moved.rows()).and(inner.crop(noise.view()).rows());
+            let noise = inner.crop(noise.view());
+            let rows = Zip::from(scene.rows_mut()).and(moved.rows()).and(noise.rows());
             rows.and(&defect.opacity).for_each(|mut scene, moved, noise, &a| {
                 if a > 0.0 {
                     // The noise does not move with the surface.
@@ -126,20 +127,25 @@ impl Appearance {
         let mut change = Array3::zeros(clean.dim());
         inner.crop_mut(change.view_mut()).assign(&scene);
         blur(&mut change, conditions.camera.blur() as f32);
-        let allowed = bbox.crop(domain.mask());
         let mut support = Array2::from_elem((bbox.height(), bbox.width()), false);
-        Zip::from(&mut support).and(&allowed).and(change.rows()).for_each(|support, &allowed, change| {
-            *support = allowed && change.iter().any(|c| c.abs() > NOTHING);
-        });
         let mut patch = original.clone();
-        let rows = Zip::from(patch.rows_mut()).and(clean.rows()).and(change.rows()).and(noise.rows());
-        rows.and(&support).for_each(|mut new, clean, change, noise, &support| {
-            if support {
+        let (Some(pixels), Some(change), Some(clean), Some(noise)) =
+            (patch.as_slice_mut(), change.as_slice(), clean.as_slice(), noise.as_slice())
+        else {
+            return Ok(UncheckedSample { bbox: *bbox, patch, support });
+        };
+        let channels = photo.dim().2.max(1);
+        let all = pixels.chunks_exact_mut(channels).zip(change.chunks_exact(channels));
+        let all = all.zip(clean.chunks_exact(channels).zip(noise.chunks_exact(channels)));
+        let allowed = bbox.crop(domain.mask());
+        for ((support, &allowed), ((new, change), (clean, noise))) in support.iter_mut().zip(&allowed).zip(all) {
+            *support = allowed && change.iter().any(|c| c.abs() > NOTHING);
+            if *support {
                 for ((v, clean), (c, n)) in new.iter_mut().zip(clean).zip(change.iter().zip(noise)) {
                     *v = (tables.encoded(tables.linear(*clean) + c) + n).clamp(0.0, 1.0);
                 }
             }
-        });
+        }
         Ok(UncheckedSample { bbox: *bbox, patch, support })
     }
 
