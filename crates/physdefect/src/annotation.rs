@@ -149,17 +149,26 @@ fn fill_where_visible(mask: &mut Array2<bool>, visible: &Array2<bool>, allowed: 
 /// Sets background that is not joined (four neighbors) to the array's border.
 fn fill_holes(mask: &mut Array2<bool>) {
     let (h, w) = mask.dim();
-    let mut outside = Array2::from_elem((h, w), false);
-    let mut stack: Vec<(usize, usize)> = (0..h).flat_map(|y| [(y, 0), (y, w - 1)]).collect();
-    stack.extend((0..w).flat_map(|x| [(0, x), (h - 1, x)]));
-    while let Some((y, x)) = stack.pop() {
-        if mask[[y, x]] || std::mem::replace(&mut outside[[y, x]], true) {
-            continue;
-        }
-        let near = [(y.wrapping_sub(1), x), (y + 1, x), (y, x.wrapping_sub(1)), (y, x + 1)];
-        stack.extend(near.into_iter().filter(|&(v, u)| v < h && u < w));
+    let stride = w + 2;
+    // With a border of background; what is reached from it is closed to further visits.
+    let mut closed = vec![false; (h + 2) * stride];
+    for (row, line) in mask.rows().into_iter().zip(closed.chunks_exact_mut(stride).skip(1)) {
+        line[1..=w].iter_mut().zip(row).for_each(|(c, &m)| *c = m);
     }
-    mask.iter_mut().zip(&outside).for_each(|(m, &o)| *m |= !o);
+    let mut stack = vec![0usize];
+    closed[0] = true;
+    while let Some(i) = stack.pop() {
+        for next in [i.wrapping_sub(stride), i.wrapping_sub(1), i + 1, i + stride] {
+            if let Some(c) = closed.get_mut(next).filter(|c| !**c) {
+                *c = true;
+                stack.push(next);
+            }
+        }
+    }
+    // Now what was neither set nor reached is a hole.
+    for (mut row, line) in mask.rows_mut().into_iter().zip(closed.chunks_exact(stride).skip(1)) {
+        row.iter_mut().zip(&line[1..=w]).for_each(|(m, &c)| *m |= !c);
+    }
 }
 
 /// Opens the outline: spikes that no disc of `radius` fits go, thin parts that are long (a crack) or alone stay.
