@@ -53,8 +53,9 @@ pub(crate) fn check_photo(photo: ArrayView3<'_, f32>, domain: &Domain) -> Result
 /// A box of the photo, checked to be finite.
 pub(crate) fn crop(photo: ArrayView3<'_, f32>, bbox: Rect) -> Result<Array3<f32>, Error> {
     let patch = bbox.crop(photo).as_standard_layout().into_owned();
-    // Summing is cheap; only a sum that is not finite is looked into.
-    if !patch.iter().map(|v| v * 0.0).sum::<f32>().is_finite() {
+    // The largest magnitude's bits are cheap to find; only if they are those of no number, its place is looked for.
+    let largest = patch.iter().fold(0u32, |a, v| a.max(v.to_bits() & 0x7fff_ffff));
+    if !f32::from_bits(largest).is_finite() {
         for ((y, x, channel), v) in patch.indexed_iter() {
             if !v.is_finite() {
                 return Err(Error::NotFinite { row: bbox.top + y, column: bbox.left + x, channel });
@@ -71,15 +72,26 @@ pub(crate) fn finalize(
     draft: UncheckedSample,
     label: Provenance,
 ) -> Result<Sample, Error> {
+    let measured = (Threshold::of(photo, draft.bbox), crop(photo, draft.bbox)?);
+    finalize_measured(photo, domain, draft, label, &measured)
+}
+
+/// [`finalize`] where the thresholds and the pixels of the draft's box are known.
+pub(crate) fn finalize_measured(
+    photo: ArrayView3<'_, f32>,
+    domain: &Domain,
+    draft: UncheckedSample,
+    label: Provenance,
+    (threshold, original): &(Threshold, Array3<f32>),
+) -> Result<Sample, Error> {
     let UncheckedSample { bbox, patch, mut support } = draft;
-    let original = crop(photo, bbox)?;
     // A broken neighbor that an interpolation touched with weight 0 is still not a number.
     Zip::from(&mut support).and(patch.rows()).for_each(|s, pixel| *s &= pixel.iter().all(|v| v.is_finite()));
     let marks = Marks {
         photo,
         bbox,
-        original: &original,
-        threshold: &Threshold::of(photo, bbox),
+        original,
+        threshold,
         support: &support,
         allowed: bbox.crop(domain.mask()),
         scale: domain.scale(),

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! c = sqrt(mean over channels of (G d)^2)               G: binomial filter of 5 x 5, standard deviation 1 px
-//! J = sqrt(J0^2 + (2 s)^2)                              J0 = 0.01, s: local standard deviation of G photo, 9 x 9 px
+//! J = sqrt(J0^2 + (2 s)^2)                              J0 = 0.01, s: local standard deviation of G photo, 9 x 9 px,
+//!                                                       about its local slope: shading hides nothing
 //! ```
 //!
 //! and the same once more for what is large and soft, which the eye sees by summing over an area (Ricco's and Piper's
@@ -38,7 +39,7 @@ const WIDE: usize = 12;
 /// Ratio from which a pixel counts as seen.
 pub(crate) const SEEN: f32 = 0.5;
 /// Pixels around a box that its thresholds depend on.
-const MARGIN: usize = WIDE + HALF + 2;
+const MARGIN: usize = 2 * WIDE + HALF + 2;
 
 /// What becomes of a defect whose visibility cannot be brought into the range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -149,8 +150,9 @@ impl Threshold {
         // A change that is smaller than the area says nothing there.
         let large = h > 2 * HALF && w > 2 * HALF;
         for k in 0..channels {
-            for ((v, o), n) in plane.iter_mut().zip(old.rows()).zip(new.rows()) {
-                let change = n[k] - o[k];
+            let (old, new) = (old.iter().skip(k).step_by(channels), new.iter().skip(k).step_by(channels));
+            for ((v, o), n) in plane.iter_mut().zip(old).zip(new) {
+                let change = n - o;
                 *v = if change.is_finite() { change } else { 0.0 };
             }
             binomial(&mut plane, w);
@@ -174,15 +176,25 @@ impl Threshold {
     }
 }
 
-/// 1 / J in a box of a plane of `w` columns, s over windows of `half` to each side.
+/// 1 / J in a box of a plane of `w` columns, s over windows of `half` to each side, about the window's slope.
 fn inverse_thresholds(plane: &[f32], w: usize, half: usize, inner: Rect) -> Array2<f32> {
+    let h = plane.len() / w.max(1);
     let mut mean = plane.to_vec();
     let mut squares: Vec<f32> = plane.iter().map(|v| v * v).collect();
     window_mean(&mut mean, w, half);
     window_mean(&mut squares, w, half);
+    // A plane has the variance slope^2 (n^2 - 1) / 12 over n pixels; its slope is that of the means around.
+    let side = (2 * half + 1) as f32;
+    let of_slope = (side * side - 1.0) / 12.0;
     Array2::from_shape_fn((inner.height(), inner.width()), |(y, x)| {
-        let i = (y + inner.top) * w + x + inner.left;
-        let variance = (squares[i] - mean[i] * mean[i]).max(0.0);
+        let (v, u) = (y + inner.top, x + inner.left);
+        let i = v * w + u;
+        let (left, right) = (u.saturating_sub(half), (u + half).min(w - 1));
+        let (up, down) = (v.saturating_sub(half), (v + half).min(h - 1));
+        let per = |a: f32, b: f32, n: usize| (b - a) / n.max(1) as f32;
+        let gx = per(mean[v * w + left], mean[v * w + right], right - left);
+        let gy = per(mean[up * w + u], mean[down * w + u], down - up);
+        let variance = (squares[i] - mean[i] * mean[i] - of_slope * (gx * gx + gy * gy)).max(0.0);
         1.0 / (EVEN * EVEN + MASKING * MASKING * variance).sqrt()
     })
 }
@@ -312,6 +324,17 @@ mod tests {
         image.mapv_inplace(|v| v + 0.02);
         let found = threshold.ratios(&photo, &image)[[32, 32]];
         assert!((found - 2.0).abs() < 0.02, "{found}");
+    }
+
+    #[test]
+    fn a_slope_of_light_hides_nothing() {
+        let photo = Array3::from_shape_fn((60, 60, 3), |(y, x, _)| 0.2 + 0.006 * x as f32 - 0.002 * y as f32);
+        let inverse = Threshold::of(photo.view(), whole(&photo)).inverse;
+        for y in 12..48 {
+            for x in 12..48 {
+                assert!((inverse[[y, x]] * EVEN - 1.0).abs() < 0.02, "{y} {x}: {}", inverse[[y, x]]);
+            }
+        }
     }
 
     #[test]

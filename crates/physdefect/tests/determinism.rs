@@ -4,28 +4,40 @@
 
 mod common;
 
+use ndarray::Array3;
 use physdefect::{Domain, Sample, SampleKey};
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 fn bytes(sample: &Sample) -> (Vec<u32>, Vec<bool>, String) {
     (
-        sample.patch.iter().map(|v| v.to_bits()).collect(),
-        sample.mask.iter().copied().collect(),
+        sample.patch.iter().chain(&sample.soft).map(|v| v.to_bits()).collect(),
+        sample.mask.iter().chain(&sample.changed).copied().collect(),
         serde_json::to_string(&sample.record).unwrap(),
     )
 }
 
+/// A mid-gray ground with a slope of light and faint noise.
+fn even((h, w, c): (usize, usize, usize)) -> Array3<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    Array3::from_shape_fn((h, w, c), |(y, x, k)| {
+        0.45 + 0.001 * y as f32 + 0.0005 * x as f32 + 0.01 * k as f32 + rng.random_range(-0.008..0.008f32)
+    })
+}
+
 #[test]
 fn equal_on_any_thread_count_and_in_any_order() {
-    let photo = common::to_float(&common::photo(3, 90, 101, 3, &mut ChaCha8Rng::seed_from_u64(5)));
+    let photo = even((90, 101, 3));
     let domain = Domain::full(90, 101).unwrap();
     for synth in common::synthesizers() {
         let domain = common::outlined(synth.name(), &domain);
         let make = |index| synth.synthesize(photo.view(), &domain, SampleKey { seed: 8, index }).map(|s| bytes(&s));
         let serial: Vec<_> = (0..1000).map(make).collect();
-        assert!(serial.iter().filter(|s| s.is_ok()).count() >= 950, "{} refuses", synth.name());
+        // Dents on fabric, and clones of an even ground, are refused where they cannot be seen; refusals must agree too.
+        let least = if matches!(synth.name(), "plastic-warpage" | "patch-clone") { 500 } else { 950 };
+        let made = serial.iter().filter(|s| s.is_ok()).count();
+        assert!(made >= least, "{}: {made} of 1000 made", synth.name());
         let backwards: Vec<_> = (0..1000).rev().map(make).collect();
         assert!(serial.iter().eq(backwards.iter().rev()), "{} depends on the order", synth.name());
         for threads in [2, 5] {
@@ -41,11 +53,12 @@ fn equal_on_any_thread_count_and_in_any_order() {
 
 #[test]
 fn records_survive_json() {
-    let photo = common::to_float(&common::photo(0, 64, 64, 1, &mut ChaCha8Rng::seed_from_u64(1)));
-    let domain = Domain::full(64, 64).unwrap();
-    for synth in common::synthesizers() {
+    let photo = even((96, 96, 1));
+    let domain = Domain::full(96, 96).unwrap();
+    for synth in common::undemanding() {
         let domain = common::outlined(synth.name(), &domain);
-        let sample = synth.synthesize(photo.view(), &domain, SampleKey { seed: 1, index: 1 }).unwrap();
+        let made = (0..8).find_map(|index| synth.synthesize(photo.view(), &domain, SampleKey { seed: 1, index }).ok());
+        let Some(sample) = made else { panic!("{}: no sample in eight", synth.name()) };
         let text = serde_json::to_string(&sample.record).unwrap();
         let back: physdefect::Record = serde_json::from_str(&text).unwrap();
         assert_eq!(back.model, synth.name());
@@ -58,23 +71,23 @@ fn records_survive_json() {
 /// changes. A change here changes every data set made with this crate and belongs into the change log.
 #[test]
 fn values_are_stable() {
-    let photo = ndarray::Array3::from_shape_fn((96, 128, 3), |(y, x, k)| {
-        0.3 + 0.002 * y as f32 + 0.001 * x as f32 + 0.05 * k as f32 + 0.03 * ((y * 5 + x * 3) % 7) as f32
+    let photo = Array3::from_shape_fn((96, 128, 3), |(y, x, k)| {
+        0.3 + 0.002 * y as f32 + 0.001 * x as f32 + 0.05 * k as f32 + 0.002 * ((y * 5 + x * 3) % 7) as f32
     });
     let domain = Domain::full(96, 128).unwrap();
     let recorded = [
-        ("fracture-line", 57, 16.2240),
-        ("paper-frontier", 39, 14.3962),
-        ("pitting-loss", 225, 81.5587),
-        ("paper-polygon", 318, 139.9267),
-        ("plastic-warpage", 716, 33.8951),
-        ("abrasion", 76, 16.0718),
-        ("surface-unevenness", 845, 51.3980),
-        ("edge-loss", 39, 6.7059),
-        ("cutpaste", 1058, 370.0963),
-        ("cutpaste-scar", 26, 10.0113),
-        ("perlin-blend", 753, 129.3537),
-        ("patch-clone", 108, 13.9072),
+        ("fracture-line", 156, 15.7171),
+        ("paper-frontier", 122, 12.6887),
+        ("pitting-loss", 140, 13.0472),
+        ("paper-polygon", 105, 11.9223),
+        ("plastic-warpage", 531, 50.2569),
+        ("abrasion", 182, 17.5087),
+        ("surface-unevenness", 4365, 455.0729),
+        ("edge-loss", 75, 7.6947),
+        ("cutpaste", 1058, 341.6485),
+        ("cutpaste-scar", 55, 9.7604),
+        ("perlin-blend", 2086, 97.9874),
+        ("patch-clone", 74, 2.2608),
     ];
     let mut wrong = Vec::new();
     for (name, pixels, change) in recorded {

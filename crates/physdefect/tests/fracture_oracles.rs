@@ -100,9 +100,9 @@ fn homogeneous_solid_cracks_straight_across_the_load() {
             let offset = (p[1] - origin[1]) * angle.cos() + (p[0] - origin[0]) * angle.sin();
             assert!(offset.abs() < 1e-9, "angle {angle}: {offset} px off the plane");
         }
-        // It arrests where the load balances: tip to tip 0.05 * 12^0.5 * 256 px, up to a step of 1.5 px at each tip.
+        // It arrests where the load balances: tip to tip 0.1 * 8^0.5 * 256 px, up to a step of 1.5 px at each tip.
         let length = crack.measures["length_px"];
-        let target = 256.0 * 0.05 * 12f64.sqrt();
+        let target = 256.0 * 0.1 * 8f64.sqrt();
         assert!((length - target).abs() <= 3.0 + 1e-9, "{length} {target}");
     }
 }
@@ -298,6 +298,7 @@ fn each_step_goes_where_g_over_its_toughness_is_largest_and_griffith_holds() {
             .with_edge_start(0.0)
             .with_branching(0.0)
             .with_process_zone(0.0)
+            .with_wander((1.0, 1.0))
             .with_cone(cone),
     )
     .unwrap();
@@ -308,7 +309,7 @@ fn each_step_goes_where_g_over_its_toughness_is_largest_and_griffith_holds() {
         let m = &crack.measures;
         let field = ToughnessField::new(kind, m["grain_px"], key.rng().next_u64());
         let stress = RemoteStress { s1: 1.0, s2: 0.0, angle: m["stress_angle_rad"] };
-        let shortest = 0.5 * 0.05 * 256.0;
+        let shortest = 0.5 * 0.1 * 256.0;
         let (zone, step, load) = (0.5 * shortest, 0.5 * m["grain_px"], m["load_over_toughness"]);
         let flaw = (0.3 * shortest / step).ceil() as usize;
         for arm in &crack.branches[..crack.arms] {

@@ -1,5 +1,6 @@
 //! Appearance: material, light and camera, and the pixels that a defect has under them.
 
+use imgkit::Rect;
 use ndarray::{Array2, Array3, ArrayView3, Zip};
 
 use super::camera::{Camera, CameraSource};
@@ -75,11 +76,13 @@ impl Appearance {
         defect: &Defect,
     ) -> Result<Conditions, Error> {
         check_defect(defect, domain)?;
+        let camera = match self.camera {
+            CameraSource::Given(camera) => camera,
+            CameraSource::Estimated => Camera::estimate(photo, domain, defect.bbox),
+        };
         Ok(Conditions {
-            camera: match self.camera {
-                CameraSource::Given(camera) => camera,
-                CameraSource::Estimated => Camera::estimate(photo, domain, defect.bbox),
-            },
+            camera,
+            canvas: Canvas::new(photo, defect.bbox, &camera)?,
             light: match self.light {
                 LightSource::Given(light) => light,
                 LightSource::Estimated => Light::estimate(photo, domain),
@@ -101,51 +104,53 @@ impl Appearance {
         conditions: &Conditions,
         strength: f32,
     ) -> Result<UncheckedSample, Error> {
-        let (height, width, _) = photo.dim();
-        let camera = conditions.camera;
-        let sigma = camera.blur() as f32;
-        let bbox = defect.bbox.grow((2.0 * sigma).ceil() as usize + EYE, (height, width));
-        let inner = defect.bbox.relative_to(bbox);
         let tables = Tables::get();
-        let mut patch = finalize::crop(photo, bbox)?;
-        let noise = remainder(&patch, 2.5 * camera.noise() as f32);
-        patch.zip_mut_with(&noise, |v, n| *v -= n);
-        let mut scene = inner.crop(patch.view()).to_owned();
+        let Canvas { bbox, inner, original, noise, clean, linear } = &conditions.canvas;
+        let mut scene = linear.clone();
         if let Some(shift) = &defect.displacement {
             let shift = self.shift(defect, shift, strength);
-            warp::warp(photo, defect.bbox, shift.view(), defect.opacity.view(), &mut scene);
-            // The noise does not move with the surface.
-            scene.zip_mut_with(&inner.crop(noise.view()), |v, n| *v -= n);
-            let still = inner.crop(patch.view());
-            Zip::from(scene.rows_mut()).and(still.rows()).and(&defect.opacity).for_each(|mut v, still, &a| {
-                if !(a > 0.0) {
-                    v.assign(&still);
+            let mut moved = inner.crop(original.view()).to_owned();
+            warp::warp(photo, defect.bbox, shift.view(), defect.opacity.view(), &mut moved);
+            let noise = inner.crop(noise.view());
+            let rows = Zip::from(scene.rows_mut()).and(moved.rows()).and(noise.rows());
+            rows.and(&defect.opacity).for_each(|mut scene, moved, noise, &a| {
+                if a > 0.0 {
+                    // The noise does not move with the surface.
+                    for ((v, m), n) in scene.iter_mut().zip(moved).zip(noise) {
+                        *v = tables.linear(m - n);
+                    }
                 }
             });
         }
-        scene.mapv_inplace(|v| tables.linear(v));
         self.light_scene(conditions, defect, strength, &mut scene);
-        let mut change = Array3::zeros(patch.dim());
+        scene -= linear;
+        let mut change = Array3::zeros(clean.dim());
         inner.crop_mut(change.view_mut()).assign(&scene);
-        inner.crop_mut(change.view_mut()).zip_mut_with(&inner.crop(patch.view()), |v, p| *v -= tables.linear(*p));
-        blur(&mut change, sigma);
-        let allowed = bbox.crop(domain.mask());
+        blur(&mut change, conditions.camera.blur() as f32);
         let mut support = Array2::from_elem((bbox.height(), bbox.width()), false);
-        let original = bbox.crop(photo);
-        Zip::from(&mut support).and(&allowed).and(change.rows()).for_each(|support, &allowed, change| {
+        let mut patch = original.clone();
+        let (Some(pixels), Some(change), Some(clean), Some(noise)) =
+            (patch.as_slice_mut(), change.as_slice(), clean.as_slice(), noise.as_slice())
+        else {
+            return Ok(UncheckedSample { bbox: *bbox, patch, support });
+        };
+        let channels = photo.dim().2.max(1);
+        let all = pixels.chunks_exact_mut(channels).zip(change.chunks_exact(channels));
+        let all = all.zip(clean.chunks_exact(channels).zip(noise.chunks_exact(channels)));
+        let allowed = bbox.crop(domain.mask());
+        for ((support, &allowed), ((new, change), (clean, noise))) in support.iter_mut().zip(&allowed).zip(all) {
             *support = allowed && change.iter().any(|c| c.abs() > NOTHING);
-        });
-        let rows = Zip::from(patch.rows_mut()).and(change.rows()).and(noise.rows()).and(original.rows());
-        rows.and(&support).for_each(|mut new, change, noise, old, &support| {
-            for ((v, (c, n)), &old) in new.iter_mut().zip(change.iter().zip(noise)).zip(old) {
-                *v = if support { (tables.encoded(tables.linear(*v) + c) + n).clamp(0.0, 1.0) } else { old };
+            if *support {
+                for ((v, clean), (c, n)) in new.iter_mut().zip(clean).zip(change.iter().zip(noise)) {
+                    *v = (tables.encoded(tables.linear(*clean) + c) + n).clamp(0.0, 1.0);
+                }
             }
-        });
-        Ok(UncheckedSample { bbox, patch, support })
+        }
+        Ok(UncheckedSample { bbox: *bbox, patch, support })
     }
 
-    /// Shift of the picture: where to look for what lies behind, or that of the surface, and of what a coat reflects, which moves by twice the slope times its
-    /// distance.
+    /// Shift of the picture: where to look for what lies behind, or that of the surface and of what a coat reflects,
+    /// which moves by twice the slope times its distance.
     fn shift(&self, defect: &Defect, shift: &Array3<f32>, strength: f32) -> Array3<f32> {
         if defect.shows_background {
             return shift.clone();
@@ -188,6 +193,8 @@ impl Appearance {
             (&tint.weight, color)
         });
         let (opacity, reflectance) = (defect.opacity.as_standard_layout(), defect.reflectance.as_ref());
+        // Most factors are 1, and the first strength is: neither needs a power.
+        let power = |v: f32| if v == 1.0 || strength == 1.0 { v } else { v.powf(strength) };
         let mut scratch = Scratch::default();
         let Some(pixels) = scene.as_slice_mut() else { return };
         pulp::Arch::new().dispatch(|| {
@@ -199,9 +206,9 @@ impl Appearance {
                 for (x, &factor) in (first..=last).zip(&scratch.factor) {
                     let a = if row[x] > 0.0 { row[x].min(1.0) } else { continue };
                     let at = (y * w + x) * channels;
-                    let paint = reflectance.map_or(1.0, |factor| factor[[y, x]].max(0.0).powf(strength));
+                    let paint = reflectance.map_or(1.0, |factor| power(factor[[y, x]].max(0.0)));
                     let gain = 1.0 + a * (factor * paint - 1.0);
-                    let covered = |weight: f32| 1.0 - (1.0 - weight.clamp(0.0, 1.0)).powf(strength);
+                    let covered = |weight: f32| 1.0 - power(1.0 - weight.clamp(0.0, 1.0));
                     let stain = tint.as_ref().map(|(weight, color)| (covered(weight[[y, x]]), color));
                     let glint = if coat > 0.0 { a * environment.change(relief.slope(y, x)) } else { 0.0 };
                     for (k, v) in pixels[at..at + channels].iter_mut().enumerate() {
@@ -227,13 +234,43 @@ fn is_gray(scene: &Array3<f32>) -> bool {
     scene.rows().into_iter().map(spread).sum::<f32>() < 2e-3 * n
 }
 
-/// Camera and light of a photo around a defect.
-#[derive(Debug, Clone, Copy)]
+/// Camera and light of a photo around a defect, and the pixels there.
+#[derive(Debug)]
 pub(crate) struct Conditions {
     camera: Camera,
+    canvas: Canvas,
     light: Light,
     /// Linear light of what a light source looks like.
     brightest: f32,
+}
+
+/// Pixels that a defect is drawn on: what does not depend on its strength.
+#[derive(Debug)]
+struct Canvas {
+    /// Box of the defect with all that the camera's blur and the eye's may touch.
+    bbox: Rect,
+    /// Box of the defect in it.
+    inner: Rect,
+    /// The photo `(h, w, C)` as it is, its noise, and what is left without it; encoded.
+    original: Array3<f32>,
+    noise: Array3<f32>,
+    clean: Array3<f32>,
+    /// The inner part of `clean` in linear light.
+    linear: Array3<f32>,
+}
+
+impl Canvas {
+    fn new(photo: ArrayView3<'_, f32>, defect: Rect, camera: &Camera) -> Result<Self, Error> {
+        let (height, width, _) = photo.dim();
+        let bbox = defect.grow((2.0 * camera.blur()).ceil() as usize + EYE, (height, width));
+        let inner = defect.relative_to(bbox);
+        let original = finalize::crop(photo, bbox)?;
+        let noise = remainder(&original, 2.5 * camera.noise() as f32);
+        let clean = &original - &noise;
+        let tables = Tables::get();
+        let linear = inner.crop(clean.view()).mapv(|v| tables.linear(v));
+        Ok(Self { bbox, inner, original, noise, clean, linear })
+    }
 }
 
 /// Linear light of the brightest fiftieth of the domain, on about a thousand pixels: what a light source looks like.

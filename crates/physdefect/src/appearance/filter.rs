@@ -26,7 +26,7 @@ pub(super) fn blur(patch: &mut Array3<f32>, sigma: f32) {
 }
 
 /// Symmetric filter along rows and columns; `half` are the taps up to the middle one.
-fn along(patch: &mut Array3<f32>, half: &[f32]) {
+pub(super) fn along(patch: &mut Array3<f32>, half: &[f32]) {
     let (h, w, c) = patch.dim();
     let radius = half.len() - 1;
     let row = w * c;

@@ -19,8 +19,20 @@ const STRENGTH: (f64, f64) = (0.02, 12.0);
 const STEEPEST: f64 = 0.5;
 /// Largest logarithm of a change of reflectance.
 const LARGEST_CHANGE: f64 = 0.7;
+/// Logarithm of a ratio of visibilities that drawing the mask cannot mend.
+const HOPELESS: f64 = 0.4;
 /// Renderings of one defect at most.
 const STEPS: usize = 5;
+
+/// A draft at the strength that was solved for.
+struct Solved {
+    draft: UncheckedSample,
+    strength: f64,
+    /// Its visibility, over all that it may change.
+    reached: f64,
+    /// Thresholds and pixels of its box.
+    measured: (Threshold, Array3<f32>),
+}
 
 /// Synthesizer that renders a mechanism onto photos: `M` generates the geometry, the [`Appearance`] lights it.
 ///
@@ -124,14 +136,14 @@ impl<M: Mechanism> Rendered<M> {
         Provenance { name: self.name, mechanism: self.model.kind(), key, severity, visibility_target, measures }
     }
 
-    /// Renders with the strength at which the patch has the visibility `wanted`: draft, strength, visibility.
+    /// Renders with the strength at which the patch has the visibility `wanted`.
     fn solve(
         &self,
         photo: ArrayView3<'_, f32>,
         domain: &Domain,
         defect: &Defect,
         wanted: f64,
-    ) -> Result<(UncheckedSample, f64, f64), Error> {
+    ) -> Result<Solved, Error> {
         let conditions = self.appearance.conditions(photo, domain, defect)?;
         let mut measured: Option<(Threshold, Array3<f32>)> = None;
         let mut best: Option<(UncheckedSample, f64, f64)> = None;
@@ -162,7 +174,9 @@ impl<M: Mechanism> Rendered<M> {
             }
             strength = next;
         }
-        best.ok_or(Error::Invisible { model: self.name, reason: "no strength was tried" })
+        let ((draft, strength, reached), measured) =
+            best.zip(measured).ok_or(Error::Invisible { model: self.name, reason: "no strength was tried" })?;
+        Ok(Solved { draft, strength, reached, measured })
     }
 
     /// One try at one place.
@@ -179,14 +193,17 @@ impl<M: Mechanism> Rendered<M> {
         let (Some(wanted), Some(range)) = (wanted, self.appearance.visibility()) else {
             return self.render(photo, domain, defect, severity, key);
         };
-        let (draft, strength, reached) = self.solve(photo, domain, &defect, wanted)?;
+        let Solved { draft, strength, reached, measured } = self.solve(photo, domain, &defect, wanted)?;
         // What the place cannot give is drawn as strong, or as faint, as it can be.
         let within = |v: f64| v >= range.from() && v <= range.to();
         let meets = |v: f64| (v / wanted - 1.0).abs() <= finalize::TOLERANCE;
         let nearest = !meets(reached) && (range.out_of_reach() == OutOfReach::Nearest || within(reached));
+        if !nearest && (reached.max(1e-6) / wanted).ln().abs() > HOPELESS {
+            return Err(Error::VisibilityOutOfReach { model: self.name, wanted, reached });
+        }
         let target = if nearest { reached } else { wanted };
         let label = self.label(key, severity, defect.measures, strength, Some(target));
-        let mut sample = finalize::finalize(photo, domain, draft, label)?;
+        let mut sample = finalize::finalize_measured(photo, domain, draft, label, &measured)?;
         let reached = sample.record.visibility;
         if nearest && (range.out_of_reach() == OutOfReach::Nearest || within(reached)) {
             sample.record.visibility_target = Some(reached);

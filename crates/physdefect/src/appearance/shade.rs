@@ -8,6 +8,8 @@ use super::{Light, Material};
 const STEPS: [usize; 5] = [1, 2, 4, 8, 16];
 /// Horizon directions (row, column), by eighths of a turn from +x towards +y.
 const COMPASS: [(isize, isize); 8] = [(0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1)];
+/// Slope below which a horizon hides nothing: less than 1e-4 of the sky.
+const NO_HORIZON: f32 = 0.01;
 /// Border of the padded relief: the longest horizon step.
 const PAD: usize = 16;
 
@@ -15,6 +17,8 @@ const PAD: usize = 16;
 pub(super) struct Relief {
     data: Vec<f32>,
     stride: usize,
+    /// Difference between the highest and the lowest point, px.
+    range: f32,
     /// Whether what lies below the old surface is a new, rough one.
     rough: bool,
 }
@@ -25,17 +29,19 @@ impl Relief {
         let (h, w) = height.dim();
         let stride = w + 2 * PAD;
         let mut data = vec![0.0; (h + 2 * PAD) * stride];
+        let (mut low, mut high) = (f32::MAX, f32::MIN);
         for y in 0..h + 2 * PAD {
             let from = y.saturating_sub(PAD).min(h - 1);
             let line = &mut data[y * stride..(y + 1) * stride];
             for (v, &s) in line[PAD..PAD + w].iter_mut().zip(height.row(from)) {
                 *v = if s.is_finite() { s * scale } else { 0.0 };
+                (low, high) = (low.min(*v), high.max(*v));
             }
             let (first, last) = (line[PAD], line[PAD + w - 1]);
             line[..PAD].fill(first);
             line[PAD + w..].fill(last);
         }
-        Self { data, stride, rough: false }
+        Self { data, stride, range: high - low, rough: false }
     }
 
     /// Material is gone where the relief is below zero: broken or corroded walls do not shine as the old surface does.
@@ -138,7 +144,8 @@ impl Shader {
             scratch.slope.clear();
             scratch.slope.resize(n, 0.0);
             let unit = if dy != 0 && dx != 0 { std::f32::consts::FRAC_1_SQRT_2 } else { 1.0 };
-            for step in STEPS {
+            // Seen from far enough even the whole relief is too low to hide anything.
+            for step in STEPS.into_iter().take_while(|&step| relief.range >= NO_HORIZON * step as f32) {
                 let far = relief.row(y, x, dy * step as isize, dx * step as isize, n);
                 let scale = unit / step as f32;
                 for ((s, &f), &h) in scratch.slope.iter_mut().zip(far).zip(here) {

@@ -2,11 +2,14 @@
 // Each test file uses a part of this module.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod contract;
+
 use ndarray::{Array2, Array3};
 use physdefect::appearance::{Appearance, Light, Material};
 use physdefect::noise::Perlin;
 use physdefect::pitting::{Interaction, Nucleation, PittingLoss, PittingParams, Susceptibility};
 use physdefect::registry::{Entry, Registry};
+use physdefect::visibility::{OutOfReach, Visibility};
 use physdefect::{Domain, Mechanism, SampleKey, Synthesizer};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -18,6 +21,16 @@ pub fn models() -> Vec<Box<dyn Mechanism>> {
 
 /// Every registered synthesizer, the mechanisms each with another material and light.
 pub fn synthesizers() -> Vec<Box<dyn Synthesizer>> {
+    seen_as(Visibility::default())
+}
+
+/// As [`synthesizers`], but a defect that cannot be as visible as wished is kept as it is: for tests that are about
+/// pixels and not about visibility.
+pub fn undemanding() -> Vec<Box<dyn Synthesizer>> {
+    seen_as(Visibility::default().with_out_of_reach(OutOfReach::Nearest))
+}
+
+fn seen_as(visibility: Visibility) -> Vec<Box<dyn Synthesizer>> {
     let looks = [
         Appearance::new(Material::METAL),
         Appearance::new(Material::MATTE).lit(Light::default()),
@@ -26,7 +39,7 @@ pub fn synthesizers() -> Vec<Box<dyn Synthesizer>> {
         Appearance::new(Material::FABRIC),
     ];
     let registry = Registry::standard();
-    let looks = looks.into_iter().cycle();
+    let looks = looks.into_iter().cycle().map(|look| look.with_visibility(Some(visibility)));
     registry.entries().iter().zip(looks).map(|(e, look)| e.synthesizer(look, (0.0, 1.0)).unwrap()).collect()
 }
 
