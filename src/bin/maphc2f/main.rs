@@ -10,6 +10,7 @@ mod evaluate;
 mod inspect;
 mod preview;
 mod recipe;
+mod repeated;
 mod synth;
 mod threshold;
 mod train;
