@@ -32,6 +32,10 @@ pub(super) fn card(sample: &PreviewSample) -> Result<Markup, ImageError> {
     Ok(html! {
         li data-index=(index) data-mechanism=(record.model) data-material=(material) data-photo=(photo)
             data-visibility=(finite(record.visibility)) data-severity=(finite(record.severity)) data-area=(sample.area) {
+            div.head {
+                h3 { span.muted { (index) } " " (record.model) }
+                @if !photo.is_empty() { span.photo title=(photo) { bdi { (photo) } } }
+            }
             button.view type="button" aria-label=(format!("Enlarge {what}")) {
                 span.stack.pixels[sample.good.width().max(sample.good.height()) <= LOSSLESS] {
                     (picture("good", &good, &format!("Photo without the defect, {width} by {height} px of it")))
@@ -50,19 +54,18 @@ pub(super) fn card(sample: &PreviewSample) -> Result<Markup, ImageError> {
                         rect x=(at.left) y=(at.top) width=(width) height=(height) {}
                     }
                 }
-                h3 { span.muted { (index) } " " (record.model) }
                 dl.facts {
                     (fact("visibility", &number(record.visibility), "JNC", "just noticeable contrasts"))
                     (fact("severity", &format!("{:.2}", record.severity), "", "size within the mechanism's range, 0 to 1"))
                     (fact("area", &sample.area.to_string(), "px", "pixels of the mask"))
                     @if !material.is_empty() { (fact("material", material, "", "what the surface was taken for")) }
                 }
-                button.turn type="button" aria-pressed="false" aria-label=(format!("Flicker sample {index}")) { "Flicker" }
             }
             details {
                 summary { "Measures, origin, command" }
                 (about(sample))
             }
+            button.turn type="button" aria-pressed="false" aria-label=(format!("Flicker sample {index}")) { "Flicker" }
         }
     })
 }

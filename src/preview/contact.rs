@@ -47,7 +47,7 @@ fn caption(sample: &PreviewSample) -> [String; 2] {
     [
         format!("{}  {}{material}{photo}", sample.index, record.model),
         format!(
-            "severity {:.2}  ·  visibility {} just noticeable contrasts  ·  {} px",
+            "severity {:.2}  ·  visibility {} just noticeable contrasts  ·  area {} px",
             record.severity,
             number(record.visibility),
             sample.area

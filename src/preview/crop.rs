@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn an_outline_lies_around_the_mask_at_any_scale() {
         let mask = rectangle((20, 20), Rect { top: 5, left: 5, bottom: 10, right: 10 });
-        for (side, inside) in [(40, 10..20), (20, 5..10), (10, 2..5)] {
+        for (side, inside) in [(40u32, 10u32..20), (20, 5..10), (10, 2..5)] {
             let mut picture = RgbImage::from_pixel(side, side, Rgb([100; 3]));
             draw_outline(&mut picture, &mask);
             for (x, y, pixel) in picture.enumerate_pixels() {

@@ -54,7 +54,7 @@ impl Face {
         while letters.last().is_some_and(|c| c.is_whitespace()) {
             letters.pop();
         }
-        if room < 0.0 { String::new() } else { letters.into_iter().chain(['…']).collect() }
+        if room >= 0.0 { letters.into_iter().chain(['…']).collect() } else { String::new() }
     }
 
     /// Draws one line of text whose upper left corner is (left, top); what lies outside of the canvas is left out.

@@ -86,7 +86,8 @@ pub fn run(args: &PreviewArgs, console: &Console) -> Result<u8> {
     };
     let drawn: Vec<std::result::Result<PreviewSample, String>> = indices.into_par_iter().map(draw).collect();
     bar.finish_and_clear();
-    let mut made = Preview::new(format!("Preview of defects, seed {}", params.seed()));
+    let normals = escaped(&args.photos.normals);
+    let mut made = Preview::new(format!("Preview of defects on {normals}, seed {}", params.seed()));
     let mut failed = 0;
     for sample in drawn {
         match sample {
