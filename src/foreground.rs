@@ -53,7 +53,8 @@ pub struct Located {
 /// assert_eq!(found.region, Region::EstimatedForeground);
 /// # Ok::<(), physdefect::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SetForeground {
     /// `None`: each photo alone.
     model: Option<ForegroundModel>,
@@ -98,6 +99,22 @@ impl SetForeground {
     #[must_use]
     pub fn of(model: ForegroundModel) -> Self {
         Self { model: Some(model), note: None }
+    }
+
+    /// Writes it as JSON, which reads back to the same masks bit for bit.
+    ///
+    /// # Errors
+    /// Those of the serializer; none for what [`Self::fit`] made.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
+    /// Reads what [`Self::to_json`] wrote; every value is checked.
+    ///
+    /// # Errors
+    /// For a text that is not such JSON, or of a model of another version.
+    pub fn from_json(text: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(text)
     }
 
     /// The model of the set; `None` where each photo is looked at alone.

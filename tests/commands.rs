@@ -154,7 +154,14 @@ fn a_sheet_of_samples_is_drawn_and_samples_that_cannot_be_made_are_counted() {
     let sheet = folder.path().join("sheet.png");
     let preview = |count: &str| {
         let mut command = maphc2f("preview");
-        command.arg("--normals").arg(&normals).arg("--out").arg(&sheet).args(["--count", count, "--seed", "1"]);
+        command.arg("--normals").arg(&normals).arg("--out").arg(&sheet).args([
+            "--count",
+            count,
+            "--seed",
+            "1",
+            "--mechanisms",
+            "cutpaste",
+        ]);
         command
     };
     let made = json(&run(&mut preview("6")));
@@ -179,7 +186,11 @@ fn the_page_of_a_preview_goes_where_it_is_told_and_its_commands_draw_one_sample_
     let normals = photos(folder.path(), 2);
     let preview = |out: &str, more: &[&str]| {
         let mut command = maphc2f("preview");
-        command.arg("--normals").arg(&normals).args(["--out", out, "--count", "3", "--seed", "1"]).args(more);
+        command
+            .arg("--normals")
+            .arg(&normals)
+            .args(["--out", out, "--count", "3", "--mechanisms", "cutpaste"])
+            .args(more);
         command.current_dir(folder.path());
         command
     };
@@ -243,7 +254,7 @@ fn outputs_of_a_preview_that_cannot_be_written_are_refused_before_drawing() {
     run(maphc2f("preview")
         .arg("--normals")
         .arg(&normals)
-        .args(["--out", "sub.png", "--no-html", "--count", "1"])
+        .args(["--out", "sub.png", "--no-html", "--count", "1", "--mechanisms", "cutpaste"])
         .current_dir(folder.path()));
 }
 

@@ -12,6 +12,8 @@ pub(super) struct EncodedSample {
     pub(super) image: Vec<u8>,
     pub(super) mask: Vec<u8>,
     pub(super) bits: Array2<bool>,
+    pub(super) changed: Array2<bool>,
+    pub(super) soft: Array2<f32>,
     /// Position of the mechanism in the mix.
     pub(super) class: usize,
 }
@@ -19,6 +21,7 @@ pub(super) struct EncodedSample {
 impl EncodedSample {
     pub(super) fn new(rendered: &RenderedSample, class: usize) -> Result<Self, ImageError> {
         let (image, mask) = (png::photo(&rendered.image)?, png::mask(rendered.mask.view())?);
-        Ok(Self { image, mask, bits: rendered.mask.clone(), class })
+        let (bits, changed, soft) = (rendered.mask.clone(), rendered.changed.clone(), rendered.soft.clone());
+        Ok(Self { image, mask, bits, changed, soft, class })
     }
 }

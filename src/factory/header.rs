@@ -31,6 +31,9 @@ pub(super) struct RunHeader {
     /// Window of stored values in which photos of more than 8 bits were read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) window: Option<String>,
+    /// Hash of the file of the set's foreground; `None` where masks were given, and in files of before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) foreground: Option<String>,
     /// Hash of the quality estimator's file.
     #[serde(rename = "judge")]
     pub(super) quality_scorer: Option<String>,
@@ -75,10 +78,13 @@ impl RunHeader {
         compare("side", side(here), side(there));
         compare("mechanisms", here.mechanisms().to_string(), there.mechanisms().to_string());
         compare("materials", here.materials().to_string(), there.materials().to_string());
+        compare("visibility", here.visibility().to_string(), there.visibility().to_string());
         compare("format", here.formats().to_string(), there.formats().to_string());
         compare("keep-best", here.keep_best().to_string(), there.keep_best().to_string());
         let window = |header: &Self| header.window.clone().unwrap_or("full scale".to_owned());
         compare("window", window(self), window(other));
+        let foreground = |header: &Self| header.foreground.clone().unwrap_or("none".to_owned());
+        compare("foreground of the set", foreground(self), foreground(other));
         let scorer = |header: &Self| header.quality_scorer.clone().unwrap_or("none".to_owned());
         compare("quality model", scorer(self), scorer(other));
         found

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// What the run was asked for.
 pub(super) const RUN: &str = "run.json";
 
+/// The foreground of the set of photos.
+pub(super) const FOREGROUND: &str = "foreground.json";
+
 /// The merged COCO annotations.
 pub(super) const COCO: &str = "coco/annotations.json";
 

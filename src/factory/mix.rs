@@ -6,6 +6,7 @@ use std::str::FromStr;
 use physdefect::appearance::{Appearance, Material};
 use physdefect::registry::Registry;
 use physdefect::replay::SynthesizerConfig;
+use physdefect::visibility::Visibility;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
@@ -248,9 +249,14 @@ fn known_materials() -> String {
 }
 
 /// The synthesizer of a mechanism on a material, as plain data.
-pub(super) fn config(entry: &MixEntry, material: &str, registry: &Registry) -> Result<SynthesizerConfig, crate::Error> {
+pub(super) fn config(
+    entry: &MixEntry,
+    material: &str,
+    visibility: Visibility,
+    registry: &Registry,
+) -> Result<SynthesizerConfig, crate::Error> {
     let (low, high) = entry.severity;
-    let appearance = Appearance::new(Material::by_name(material)?);
+    let appearance = Appearance::new(Material::by_name(material)?).with_visibility(Some(visibility));
     Ok(registry.by_name(&entry.name)?.config()?.with_appearance(appearance).with_severity(low, high))
 }
 
@@ -262,7 +268,7 @@ mod tests {
     fn every_mechanism_is_built_under_its_own_name() {
         for name in Registry::standard().names() {
             let entry = MixEntry::new(name).with_severity((0.2, 0.4));
-            let built = config(&entry, "metal", &Registry::standard()).unwrap().build().unwrap();
+            let built = config(&entry, "metal", Visibility::default(), &Registry::standard()).unwrap().build().unwrap();
             assert_eq!(built.name(), name);
         }
     }

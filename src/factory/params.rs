@@ -1,5 +1,6 @@
 //! Parameters of a data set. Equal parameters and photos make equal bytes.
 
+use physdefect::visibility::Visibility;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
@@ -36,6 +37,7 @@ pub struct DatasetParams {
     side: Option<usize>,
     mechanisms: MechanismMix,
     materials: Materials,
+    visibility: Visibility,
     formats: Formats,
     keep_best: f64,
 }
@@ -49,6 +51,8 @@ struct Unchecked {
     side: Option<usize>,
     mechanisms: MechanismMix,
     materials: Materials,
+    #[serde(default)]
+    visibility: Visibility,
     formats: Formats,
     keep_best: f64,
 }
@@ -57,8 +61,8 @@ impl TryFrom<Unchecked> for DatasetParams {
     type Error = Error;
 
     fn try_from(file: Unchecked) -> Result<Self, Error> {
-        let Unchecked { seed, count, side, mechanisms, materials, formats, keep_best } = file;
-        let params = Self { seed, count, side, mechanisms, materials, formats, keep_best };
+        let Unchecked { seed, count, side, mechanisms, materials, visibility, formats, keep_best } = file;
+        let params = Self { seed, count, side, mechanisms, materials, visibility, formats, keep_best };
         params.check().map(|()| params)
     }
 }
@@ -72,6 +76,7 @@ impl Default for DatasetParams {
             side: None,
             mechanisms: MechanismMix::default(),
             materials: Materials::default(),
+            visibility: Visibility::default(),
             formats: Formats::default(),
             keep_best: 1.0,
         }
@@ -110,6 +115,9 @@ fields! {
     mechanisms, with_mechanisms: MechanismMix, &MechanismMix, |p| &p.mechanisms;
     /// Materials that surfaces are taken for, one sampled for each defect (default: matte, glossy plastic, metal).
     materials, with_materials: Materials, &Materials, |p| &p.materials;
+    /// Range of visibilities in just noticeable contrasts of the final image; each defect's is drawn evenly in its
+    /// logarithm (default: 2.5 to 10). Baselines take no notice.
+    visibility, with_visibility: Visibility, Visibility, |p| p.visibility;
     /// Formats that are written (default: MVTec AD).
     formats, with_formats: Formats, &Formats, |p| &p.formats;
     /// Fraction of the candidates that is kept, in (0.01, 1]: the best by estimated quality of 1 / fraction. 1, the
@@ -127,6 +135,7 @@ impl DatasetParams {
             return refuse("count", self.count, "a number from 1 to 2^40");
         }
         check_side(self.side)?;
+        self.visibility.check().map_err(crate::Error::from)?;
         if !(self.keep_best > 0.01 && self.keep_best <= 1.0) {
             return refuse("keep_best", self.keep_best, "a fraction above 0.01 and at most 1");
         }

@@ -113,6 +113,16 @@ impl PhotoSet {
         self
     }
 
+    /// Whether foreground masks were given.
+    pub(super) fn has_masks(&self) -> bool {
+        self.masks.is_some()
+    }
+
+    /// Takes a foreground of the set that was fitted before, in place of the present one.
+    pub(super) fn keep_foreground(&self, foreground: SetForeground) {
+        *self.foreground.lock().unwrap_or_else(PoisonError::into_inner) = Some((None, Arc::new(foreground)));
+    }
+
     /// Foreground of the set for photos resized to `side`; `None` where masks were given. It is fitted at the first
     /// call, to at most 64 photos spread over the set; photos that cannot be read are left out.
     ///

@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder, ImageError};
+use imgkit::level::to_u8;
 use ndarray::{Array3, ArrayView2};
 
 /// An image `(H, W, 1 or 3)`, 8 bits.
@@ -18,6 +19,12 @@ pub(super) fn photo(pixels: &Array3<u8>) -> Result<Vec<u8>, ImageError> {
 pub(super) fn mask(mask: ArrayView2<'_, bool>) -> Result<Vec<u8>, ImageError> {
     let bytes: Vec<u8> = mask.iter().map(|&m| if m { 255 } else { 0 }).collect();
     encode(&bytes, mask.dim(), ExtendedColorType::L8, FilterType::NoFilter)
+}
+
+/// A map in \[0, 1\], 8 bits.
+pub(super) fn map(map: ArrayView2<'_, f32>) -> Result<Vec<u8>, ImageError> {
+    let bytes: Vec<u8> = map.iter().map(|&v| to_u8(v)).collect();
+    encode(&bytes, map.dim(), ExtendedColorType::L8, FilterType::Up)
 }
 
 fn encode(

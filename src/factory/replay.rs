@@ -6,12 +6,14 @@ use physdefect::registry::Registry;
 
 use super::encoded::EncodedSample;
 use super::error::Error;
-use super::files::Hash;
-use super::layout::manifest_block;
+use super::files::{Hash, read_text};
+use super::layout::{FOREGROUND, manifest_block};
 use super::manifest::{ManifestRecord, SampleRecord, read_record};
 use super::photo_set::PhotoSet;
 use super::plan::BLOCK;
 use super::render::{extent, render};
+use super::run::LARGEST_FOREGROUND;
+use crate::foreground::SetForeground;
 use crate::synthesis::Pipeline;
 
 /// Replayed sample: made again, and compared with the files that were written.
@@ -48,6 +50,13 @@ pub fn replay(out: &Path, photos: &PhotoSet, registry: &Registry, index: u64) ->
             format!("sample {index} names a photo that is not there, {:?}: name the photos of its run", entry.source);
         return Err(Error::manifest(&path, reason));
     };
+    let file = out.join(FOREGROUND);
+    let stored = match read_text(&file, LARGEST_FOREGROUND) {
+        Ok(text) => Some(SetForeground::from_json(&text).map_err(|e| Error::manifest(&file, e.to_string()))?),
+        // a run with given masks has none
+        Err(_) => None,
+    };
+    let photos = stored.map_or_else(|| photos.clone(), |foreground| photos.clone().with_foreground(foreground));
     let photo = photos.load(photo, entry.side)?;
     let mut pipeline = Pipeline::default();
     pipeline.push(vec![entry.model.build().map_err(crate::Error::from)?]);

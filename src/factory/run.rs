@@ -12,10 +12,10 @@ use rayon::prelude::*;
 use super::content::{PhotoContent, content_of};
 use super::encoded::EncodedSample;
 use super::error::Error;
-use super::files::read_text;
+use super::files::{Hash, read_text};
 use super::formats::{Format, Formats, Tar, coco_fragment, coco_merge};
 use super::header::RunHeader;
-use super::layout::{COCO, RUN, coco_block, coco_blocks, finished_blocks, manifest_block, tar};
+use super::layout::{COCO, FOREGROUND, RUN, coco_block, coco_blocks, finished_blocks, manifest_block, tar};
 use super::manifest::{ManifestRecord, Outcome, read_outcomes};
 use super::params::DatasetParams;
 use super::photo_set::PhotoSet;
@@ -24,8 +24,11 @@ use super::quality_scorer::QualityScorer;
 use super::sample::{MadeIndex, SampleMaker};
 use super::staging::{StagedBlock, Staging, remove_leftovers};
 use super::text_list::refuse;
-use crate::foreground::Region;
+use crate::foreground::{Region, SetForeground};
 use crate::photo::prepare_folder;
+
+/// Largest file of a set's foreground that is read, bytes.
+pub(super) const LARGEST_FOREGROUND: u64 = 1 << 24;
 
 /// Samples that are in memory at once.
 const CHUNK: u64 = 32;
@@ -213,12 +216,14 @@ struct Begun<'a> {
 impl<'a> Begun<'a> {
     /// Checks the output folder, writes what depends on the run alone, and finds the blocks to keep, with their counts.
     fn new(job: &'a Job<'a>, content: &[PhotoContent]) -> Result<(Self, Tally), Error> {
+        let foreground = foreground_of(job)?;
         let header = RunHeader {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             params: job.params.clone(),
             photos: (job.photos.len(), job.photos.fingerprint()),
             content: Some(content.to_vec()),
             window: job.photos.reader().window().map(|window| window.to_string()),
+            foreground: foreground.as_deref().map(|text| Hash::of(text.as_bytes())),
             quality_scorer: job.quality_scorer.map(|scorer| scorer.hash().to_owned()),
         };
         let known = RunHeader::find(job.out)?;
@@ -239,6 +244,10 @@ impl<'a> Begun<'a> {
                 let known = RunHeader::read(job.out)?;
                 refuse_other(job.out, &header, &known)?;
             }
+        }
+        if let Some(text) = &foreground {
+            staging.write(FOREGROUND, text.as_bytes())?;
+            staging.publish(FOREGROUND)?;
         }
         for (name, text) in job.params.formats().fixed(&job.params.mechanisms().names()) {
             staging.write(&name, text.as_bytes())?;
@@ -297,6 +306,25 @@ impl<'a> Begun<'a> {
         }
         staged.publish(block, &lines)
     }
+}
+
+/// The foreground of the set as text: that of the run in the output folder, or fitted now. `None` where masks were
+/// given.
+///
+/// A run keeps the one it began with, whatever photos are mended meanwhile.
+fn foreground_of(job: &Job<'_>) -> Result<Option<String>, Error> {
+    let side = job.params.side();
+    let path = job.out.join(FOREGROUND);
+    if job.photos.has_masks() {
+        return Ok(None);
+    }
+    if let Ok(text) = read_text(&path, LARGEST_FOREGROUND) {
+        let stored = SetForeground::from_json(&text).map_err(|e| Error::manifest(&path, e.to_string()))?;
+        job.photos.keep_foreground(stored);
+        return Ok(Some(text));
+    }
+    let Some(fitted) = job.photos.foreground(side)? else { return Ok(None) };
+    fitted.to_json().map(Some).map_err(Error::output(&path))
 }
 
 /// Refuses another run than the one that `out` holds. A photo whose file was replaced makes another run, unless there

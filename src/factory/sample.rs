@@ -58,7 +58,7 @@ fn config(
     let (Some(entry), Some(name)) = (entries.get(mechanism), names.get(material)) else {
         return refuse("plan", format!("{mechanism}, {material}"), "a mechanism and a material of the mix");
     };
-    Ok(mix::config(entry, name, registry)?)
+    Ok(mix::config(entry, name, params.visibility(), registry)?)
 }
 
 fn build(config: &SynthesizerConfig) -> Result<Box<dyn Synthesizer>, crate::Error> {

@@ -15,7 +15,7 @@ use super::error::Error;
 use super::files::{Hash, open_regular, read_text};
 use super::formats::{Content, Format, coco_merge};
 use super::header::RunHeader;
-use super::layout::{COCO, RUN, checksums, coco_block, coco_blocks, finished_blocks, manifest_block, tar};
+use super::layout::{COCO, FOREGROUND, RUN, checksums, coco_block, coco_blocks, finished_blocks, manifest_block, tar};
 use super::manifest::{Outcome, read_outcomes};
 use super::plan::BLOCK;
 
@@ -133,6 +133,10 @@ pub fn verify(out: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<Verificatio
     let checked: Vec<(Verification, u64, KnownBlock)> = blocks.par_iter().map(check).collect::<Result<_, _>>()?;
     let mut whole = Verification::default();
     let mut known = Known { header: &header, blocks: BTreeMap::new(), files: BTreeSet::from([RUN.to_owned()]) };
+    if let Some(hash) = &header.foreground {
+        whole.compare(out, FOREGROUND, &[Some(hash)]);
+        known.files.insert(FOREGROUND.to_owned());
+    }
     for (found, block, names) in checked {
         whole.add(found);
         known.blocks.insert(block, names);
@@ -201,7 +205,7 @@ fn check_block(out: &Path, header: &RunHeader, block: u64) -> Result<(Verificati
             let recorded = match content {
                 Content::Image => outcome.image_sha256.as_deref(),
                 Content::Mask => outcome.mask_sha256.as_deref(),
-                Content::Good | Content::Label { .. } => None,
+                Content::Good | Content::Soft | Content::Changed | Content::Label { .. } => None,
             };
             found.compare(out, &name, &[listed.get(name.as_str()).copied(), recorded]);
             expected.insert(name);

@@ -118,6 +118,10 @@ pub trait Mechanism: std::fmt::Debug + Send + Sync {
     fn generate(&self, domain: &Domain, severity: f64, rng: &mut dyn RngCore) -> Result<Defect, Error>;
     /// Key in [`Defect::measures`] that severity is monotone in.
     fn size_measure(&self) -> &'static str;
+    /// Whether it asks for [`Domain::grain`], which is then measured on the photo (default: no).
+    fn follows_grain(&self) -> bool {
+        false
+    }
 }
 
 impl<M: Mechanism + ?Sized> Mechanism for Box<M> {
@@ -132,5 +136,8 @@ impl<M: Mechanism + ?Sized> Mechanism for Box<M> {
     }
     fn size_measure(&self) -> &'static str {
         (**self).size_measure()
+    }
+    fn follows_grain(&self) -> bool {
+        (**self).follows_grain()
     }
 }

@@ -30,6 +30,7 @@ pub struct Domain {
     scale: f64,
     /// Its connected parts, if there are several.
     objects: Arc<Vec<Domain>>,
+    grain: Option<f64>,
 }
 
 impl Domain {
@@ -83,7 +84,24 @@ impl Domain {
             2.0 * (squared_to_background(padded.view()).iter().fold(0, |a, &d| a.max(d)) as f64).sqrt()
         };
         let scale = (pixels.len() as f64).sqrt().min(ELONGATION * thickness);
-        Self { mask, bbox, pixels, scale, objects: Arc::default() }
+        Self { mask, bbox, pixels, scale, objects: Arc::default(), grain: None }
+    }
+
+    /// Sets the direction along the grain of the surface, radians from +x (right) towards +y (down), as of ground,
+    /// brushed or woven ones; `None` for none.
+    #[must_use]
+    pub fn with_grain(mut self, grain: Option<f64>) -> Self {
+        self.grain = grain;
+        if !self.objects.is_empty() {
+            self.objects = Arc::new(self.objects.iter().map(|object| object.clone().with_grain(grain)).collect());
+        }
+        self
+    }
+
+    /// Direction along the grain of the surface, if it is known and has one.
+    #[must_use]
+    pub fn grain(&self) -> Option<f64> {
+        self.grain
     }
 
     /// Its connected parts (eight neighbors) without those below 6 % of the largest, at most 32; empty if there is only

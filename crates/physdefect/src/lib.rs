@@ -23,6 +23,7 @@ pub mod registry;
 #[cfg(feature = "serde")]
 pub mod replay;
 mod sample;
+mod texture;
 pub mod unevenness;
 pub mod visibility;
 pub mod warpage;

@@ -13,7 +13,10 @@
 //! which pixels just merge. **Visibility** is the mean of c / J over the defect, weighted by min(1, c / J): 1 is just
 //! noticeable. Pixels of less than half of J do not count. The model and its constants are this project's own; the paper has none.
 
-use imgkit::Rect;
+use std::fmt;
+use std::str::FromStr;
+
+use imgkit::{ParameterError, Rect};
 use ndarray::{Array2, Array3, ArrayView3};
 
 use crate::Error;
@@ -80,6 +83,26 @@ impl Visibility {
     #[must_use]
     pub fn at(&self, q: f64) -> f64 {
         self.from * (self.to / self.from).powf(q)
+    }
+}
+
+impl FromStr for Visibility {
+    type Err = Error;
+
+    /// Reads `low..high` or one value.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let (low, high) = text.split_once("..").unwrap_or((text, text));
+        let (Ok(low), Ok(high)) = (low.trim().parse(), high.trim().parse()) else {
+            return Err(ParameterError::new(NAME, "range", text, "low..high in just noticeable contrasts").into());
+        };
+        let range = Self::between(low, high);
+        range.check().map(|()| range)
+    }
+}
+
+impl fmt::Display for Visibility {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..{}", self.from, self.to)
     }
 }
 
@@ -286,6 +309,9 @@ mod tests {
     fn ranges_are_even_in_the_logarithm() {
         let range = Visibility::between(2.0, 8.0);
         assert!((range.at(0.5) - 4.0).abs() < 1e-12 && range.check().is_ok());
+        assert_eq!("2..8".parse(), Ok(range));
+        assert_eq!(Visibility::between(1.5, 1.5).to_string().parse(), Ok(Visibility::between(1.5, 1.5)));
+        assert!(["", "2..", "8..2", "nan", "0..1"].iter().all(|text| text.parse::<Visibility>().is_err()));
         assert!(Visibility::between(3.0, 2.0).check().is_err() && Visibility::between(f64::NAN, 2.0).check().is_err());
     }
 }

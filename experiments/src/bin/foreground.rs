@@ -6,9 +6,9 @@
 //!
 //! Fits one model to all good photos of each set below `--data` (../shared/data beside the checkout), with the
 //! defaults, and applies it to the photos with an outline in `experiments/references/foregrounds.json`. Prints for each
-//! set the mean and the worst intersection over union, the share of foreground pixels that are off the product, how many
-//! photos gave the whole frame, the seconds of the fit and the milliseconds of a mask. Sets without outlines are listed
-//! with what the model says of them.
+//! set the mean and the worst intersection over union, the share of foreground pixels that are off the product, how
+//! many photos gave the whole frame, the seconds of the fit and the milliseconds of a mask. Sets without outlines are
+//! listed with what the model says of them.
 //!
 //! Writes `sheet.png` (outlines found in red, drawn ones in green) to target/foreground. Ends with `result iou=<mean>
 //! worst=<f> off_object=<f>` over all photos with an outline.

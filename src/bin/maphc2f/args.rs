@@ -9,6 +9,7 @@ use maphc2f::factory::{DatasetParams, Formats, Materials, MechanismMix, PhotoSet
 use maphc2f::imgkit::level::Window;
 use maphc2f::physdefect::appearance::Material;
 use maphc2f::physdefect::registry::Registry;
+use maphc2f::physdefect::visibility::Visibility;
 
 use crate::Result;
 
@@ -46,6 +47,7 @@ pub enum Command {
     Verify(VerifyArgs),
     Replay(ReplayArgs),
     Preview(PreviewArgs),
+    Foreground(ForegroundArgs),
     Train(TrainArgs),
     Evaluate(EvaluateArgs),
     Inspect(InspectArgs),
@@ -117,6 +119,10 @@ pub struct SampleArgs {
     /// Materials of the surface [default: matte,glossy-plastic,metal]
     #[arg(long, value_name = "LIST", long_help = materials_help())]
     pub materials: Option<Materials>,
+    /// How visible defects are in the final image, in just noticeable contrasts: 1 is found by who knows where to look,
+    /// 10 is obvious [default: 2.5..10]
+    #[arg(long, value_name = "LOW..HIGH")]
+    pub visibility: Option<Visibility>,
 }
 
 /// Help of `--mechanisms`, with every name of the registry.
@@ -138,14 +144,16 @@ fn materials_help() -> String {
 impl SampleArgs {
     /// Replaces those of `params` that were given on the command line.
     pub fn over(&self, params: DatasetParams) -> DatasetParams {
-        let Self { seed, side, mechanisms, materials } = self.clone();
+        let Self { seed, side, mechanisms, materials, visibility } = self.clone();
         let (own_seed, own_side) = (params.seed(), params.side());
         let (own_mechanisms, own_materials) = (params.mechanisms().clone(), params.materials().clone());
+        let own_visibility = params.visibility();
         params
             .with_seed(seed.unwrap_or(own_seed))
             .with_side(side.or(own_side))
             .with_mechanisms(mechanisms.unwrap_or(own_mechanisms))
             .with_materials(materials.unwrap_or(own_materials))
+            .with_visibility(visibility.unwrap_or(own_visibility))
     }
 }
 
@@ -170,7 +178,8 @@ pub struct SynthArgs {
     pub count: Option<u64>,
     #[command(flatten)]
     pub samples: SampleArgs,
-    /// What to write: mvtec, yolo, yolo-joined (one polygon a sample), coco, webdataset [default: mvtec]
+    /// What to write: mvtec, yolo, yolo-joined (one polygon a sample), coco, webdataset, soft (visibility of each pixel)
+    /// [default: mvtec]
     #[arg(long, value_name = "LIST")]
     pub format: Option<Formats>,
     /// Make part i of n equal ones, counted from 0
@@ -246,6 +255,30 @@ pub struct ReplayArgs {
     /// Write image.png and mask.png there
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
+}
+
+/// Show where defects may lie: the foreground that is found on the photos of a set
+///
+/// The foreground is learned from the whole set, which shares its background and light. Masks that are wrong can be
+/// written with --masks-out, mended with any paint program, and given to `synth`, `preview` and `foreground` with
+/// --masks.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  maphc2f foreground --normals screws/train/good --out foreground.png")]
+pub struct ForegroundArgs {
+    #[command(flatten)]
+    pub photos: Normals,
+    /// The sheet, a PNG file
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Photos on the sheet, spread over the set, at most 1024
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    pub count: usize,
+    /// Write the mask of every photo into this folder, as <photo>_mask.png
+    #[arg(long, value_name = "FOLDER")]
+    pub masks_out: Option<PathBuf>,
+    /// Write the model of the set as JSON
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
 }
 
 /// Draw samples to look at: a PNG sheet of photo, defect and mask, and a page for the browser

@@ -7,6 +7,7 @@ mod check;
 mod config;
 mod console;
 mod evaluate;
+mod foreground;
 mod inspect;
 mod preview;
 mod recipe;
@@ -47,6 +48,7 @@ fn run(args: &Args, console: &Console) -> Result<u8> {
         Command::Verify(args) => check::verify(args, console),
         Command::Replay(args) => check::replay(args, console),
         Command::Preview(args) => preview::run(args, console),
+        Command::Foreground(args) => foreground::run(args, console),
         Command::Train(args) => train::run(args, console),
         Command::Evaluate(args) => evaluate::run(args, console),
         Command::Inspect(args) => inspect::run(args, console),

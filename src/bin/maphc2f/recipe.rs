@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use maphc2f::factory::{DatasetParams, Formats, Materials, MechanismMix, PhotoSet, check_name};
+use maphc2f::physdefect::visibility::Visibility;
 use serde::Deserialize;
 
 use crate::Result;
@@ -17,6 +18,7 @@ pub struct Recipe {
     side: Option<usize>,
     mechanisms: Option<MechanismMix>,
     materials: Option<Materials>,
+    visibility: Option<String>,
     format: Option<Formats>,
     #[serde(default)]
     mvtec: BTreeMap<String, u64>,
@@ -38,6 +40,9 @@ impl Recipe {
         let text = std::fs::read_to_string(path)
             .map_err(|e| format!("{}: cannot be read ({e}): check the path", path.display()))?;
         let recipe: Self = toml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
+        if let Some(text) = &recipe.visibility {
+            text.parse::<Visibility>().map_err(|e| format!("{}: visibility: {e}", path.display()))?;
+        }
         for (set, category, params) in recipe.runs() {
             let checked = check_name("category", category).and_then(|()| params.check());
             checked.map_err(|e| format!("{}: {set}.{category:?}: {e}", path.display()))?;
@@ -48,11 +53,13 @@ impl Recipe {
     /// Dataset, category and parameters of each run, in the order of the names.
     pub fn runs(&self) -> Vec<(&'static str, &str, DatasetParams)> {
         let base = DatasetParams::default().with_seed(self.seed).with_side(self.side);
+        let own = base.visibility();
         let (mechanisms, materials) = (base.mechanisms().clone(), base.materials().clone());
         let formats = base.formats().clone();
         let base = base
             .with_mechanisms(self.mechanisms.clone().unwrap_or(mechanisms))
             .with_materials(self.materials.clone().unwrap_or(materials))
+            .with_visibility(self.visibility.as_deref().and_then(|text| text.parse().ok()).unwrap_or(own))
             .with_formats(self.format.clone().unwrap_or(formats));
         let sets = [("mvtec", &self.mvtec), ("visa", &self.visa), ("btad", &self.btad)];
         let mut runs = Vec::new();

@@ -61,6 +61,13 @@ pub fn run(args: &SynthArgs, console: &Console) -> Result<u8> {
     }
     bar.finish_and_clear();
     note_whole_frames(&whole.whole_frame, console);
+    for part in &parts {
+        if let Some(set) = part.photos.foreground(part.params.side())?
+            && let Some(note) = set.note()
+        {
+            console.say(&format!("note: {note}"));
+        }
+    }
     for (_, reason) in &whole.unusable {
         console.say(&format!("skipped: {reason}"));
     }

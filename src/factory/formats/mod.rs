@@ -12,6 +12,7 @@ use std::str::FromStr;
 use super::encoded::EncodedSample;
 use super::error::Error;
 use super::layout::stem;
+use super::png;
 use super::text_list::{as_text, items, refuse};
 
 pub(super) use coco::{fragment as coco_fragment, merge as coco_merge};
@@ -34,18 +35,22 @@ pub enum Format {
     Coco,
     /// WebDataset: a tar file for each block.
     Webdataset,
+    /// Soft masks beside the others: `soft/<mechanism>/`, the visibility of each pixel from 0 to 255 (just noticeable)
+    /// and the pixels that differ from the photo.
+    Soft,
 }
 
-const FORMATS: [(&str, Format); 5] = [
+const FORMATS: [(&str, Format); 6] = [
     ("mvtec", Format::Mvtec),
     ("yolo", Format::Yolo),
     ("yolo-joined", Format::YoloJoined),
     ("coco", Format::Coco),
     ("webdataset", Format::Webdataset),
+    ("soft", Format::Soft),
 ];
 
 /// Formats written side by side, as text separated by commas: `mvtec`, `yolo`, `yolo-joined`, `coco`,
-/// `webdataset`.
+/// `webdataset`, `soft`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Formats(Vec<Format>);
@@ -120,6 +125,10 @@ impl Formats {
                         names.push((format!("{folder}/labels/{name}.txt"), Content::Label { joined }));
                     }
                     Format::Coco => names.push((coco::image_path(&name), Content::Image)),
+                    Format::Soft => {
+                        names.push((format!("soft/{kind}/{name}_soft.png"), Content::Soft));
+                        names.push((format!("soft/{kind}/{name}_changed.png"), Content::Changed));
+                    }
                     Format::Webdataset => {} // a tar is written in order
                 }
             }
@@ -146,6 +155,8 @@ impl Formats {
                 Content::Good => good.map(Cow::Borrowed),
                 Content::Image => encoded.map(|e| Cow::Borrowed(&e.image[..])),
                 Content::Mask => encoded.map(|e| Cow::Borrowed(&e.mask[..])),
+                Content::Soft => encoded.and_then(|e| png::map(e.soft.view()).ok()).map(Cow::Owned),
+                Content::Changed => encoded.and_then(|e| png::mask(e.changed.view()).ok()).map(Cow::Owned),
                 Content::Label { joined } => {
                     encoded.map(|e| Cow::Owned(yolo::label(e.bits.view(), e.class, joined).into_bytes()))
                 }
@@ -175,6 +186,10 @@ pub(super) enum Content {
     Image,
     /// The mask.
     Mask,
+    /// Visibility of each pixel.
+    Soft,
+    /// Pixels that differ from the photo.
+    Changed,
     /// The mask as polygons.
     Label { joined: bool },
 }

@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use super::Appearance;
 use crate::finalize::{self, Provenance, UncheckedSample};
 use crate::params;
+use crate::texture;
 use crate::visibility::{OutOfReach, Threshold, visibility};
 use crate::{Defect, Domain, Error, Measures, Mechanism, MechanismKind, Sample, SampleKey, Synthesizer};
 
@@ -16,6 +17,8 @@ const ATTEMPTS: u32 = 6;
 const STRENGTH: (f64, f64) = (0.02, 12.0);
 /// Steepest slope of a bend.
 const STEEPEST: f64 = 0.5;
+/// Largest logarithm of a change of reflectance.
+const LARGEST_CHANGE: f64 = 0.7;
 /// Renderings of one defect at most.
 const STEPS: usize = 5;
 
@@ -132,9 +135,9 @@ impl<M: Mechanism> Rendered<M> {
         let conditions = self.appearance.conditions(photo, domain, defect)?;
         let mut measured: Option<(Threshold, Array3<f32>)> = None;
         let mut best: Option<(UncheckedSample, f64, f64)> = None;
-        let mut strength = 1.0f64;
         let mut before: Option<(f64, f64)> = None;
         let most = strongest(defect);
+        let mut strength = most.min(1.0);
         for _ in 0..STEPS {
             let draft = self.appearance.draft(photo, domain, defect, &conditions, strength as f32)?;
             let (threshold, original) = match &mut measured {
@@ -194,12 +197,23 @@ impl<M: Mechanism> Rendered<M> {
     }
 }
 
-/// Largest strength of a defect: a bend keeps its slopes below [`STEEPEST`].
+/// Largest strength of a defect: a bend keeps its slopes below [`STEEPEST`], a change of reflectance its logarithm
+/// within [`LARGEST_CHANGE`] at all but a hundredth of its pixels.
 fn strongest(defect: &Defect) -> f64 {
-    let Some(slope) = defect.measures.get("max_slope").filter(|_| defect.displacement.is_some()) else {
-        return STRENGTH.1;
-    };
-    (STEEPEST / slope.max(1e-9)).clamp(1.0, STRENGTH.1)
+    let bends = defect.displacement.is_some() && !defect.shows_background;
+    let slope = defect.measures.get("max_slope").filter(|_| bends).map(|slope| STEEPEST / slope.max(1e-9));
+    let change = defect.reflectance.as_ref().map(|factor| {
+        let inside = factor.iter().zip(&defect.opacity).filter(|(_, a)| **a > 0.5);
+        let mut logs: Vec<f32> = inside.map(|(r, _)| r.max(1e-3).ln().abs()).collect();
+        let at = logs.len() * 99 / 100;
+        if logs.is_empty() {
+            return STRENGTH.1;
+        }
+        let (_, v, _) = logs.select_nth_unstable_by(at, f32::total_cmp);
+        LARGEST_CHANGE / f64::from(v.max(1e-6))
+    });
+    let most = slope.unwrap_or(f64::INFINITY).min(change.unwrap_or(f64::INFINITY));
+    most.clamp(0.5, STRENGTH.1)
 }
 
 impl<M: Mechanism> Synthesizer for Rendered<M> {
@@ -211,6 +225,9 @@ impl<M: Mechanism> Synthesizer for Rendered<M> {
     }
     fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
         finalize::check_photo(photo, domain)?;
+        let grained = (self.model.follows_grain() && domain.grain().is_none())
+            .then(|| domain.clone().with_grain(texture::grain(photo, domain)));
+        let domain = grained.as_ref().unwrap_or(domain);
         let mut rng = key.rng();
         let severity = self.severity.0 + (self.severity.1 - self.severity.0) * rng.random::<f64>();
         let quantile = rng.random::<f64>();

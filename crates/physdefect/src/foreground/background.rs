@@ -181,7 +181,7 @@ fn weight(squared: f64) -> f64 {
 }
 
 impl Background {
-    /// Fits the tones to the borders of all photos; returns the photos' offsets too.
+    /// Fits the tones to the borders of all photos; none if no border has a part of three cells.
     pub(super) fn of_borders(borders: &[Vec<Sample>]) -> Option<Self> {
         let parts: Vec<Vec<Option<Part>>> = borders.iter().map(|b| self::parts(b)).collect();
         // The tone that most parts of a photo's border have, then the one that most photos have.
@@ -209,8 +209,7 @@ impl Background {
                 (best, explained) = (more, gained);
             }
         }
-        let background = best;
-        Some(background)
+        Some(best)
     }
 
     /// Median over the photos of the share of the border that is explained.

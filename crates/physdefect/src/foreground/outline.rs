@@ -63,7 +63,7 @@ pub(super) fn refine(cells: &Cells, p: &Plane<f32>, mask: &Plane<bool>, size: (u
     }
     let mut kept = box_blur(&soft, 1).map(|v| v > 0.5);
     drop_small(&mut kept, SPECK);
-    let smooth = box_blur(&inset(&kept, mask, block), 1);
+    let smooth = box_blur(&inset(&kept, mask, &band, block), 1);
     if cells.shrink == 1 {
         return Array2::from_shape_fn(size, |(y, x)| smooth.data[y * smooth.w + x] > 0.5);
     }
@@ -74,7 +74,7 @@ pub(super) fn refine(cells: &Cells, p: &Plane<f32>, mask: &Plane<bool>, size: (u
 }
 
 /// Draws the outline inward by up to two pixels: what is placed on the foreground shall not lie on the background.
-fn inset(kept: &Plane<bool>, coarse: &Plane<bool>, block: usize) -> Plane<f32> {
+fn inset(kept: &Plane<bool>, coarse: &Plane<bool>, band: &Plane<bool>, block: usize) -> Plane<f32> {
     let depth = depths(coarse, block);
     let (h, w) = (kept.h, kept.w);
     let bound = (LARGEST_INSET.0 * h.min(w) as f32).min(LARGEST_INSET.1);
@@ -94,7 +94,12 @@ fn inset(kept: &Plane<bool>, coarse: &Plane<bool>, block: usize) -> Plane<f32> {
             if !kept.data[y * w + x] {
                 continue;
             }
-            let shift = (INSET * depth.data[y / block * depth.w + x / block]).min(bound);
+            let cell = y / block * depth.w + x / block;
+            if !band.data[cell] {
+                out.data[y * w + x] = 1.0;
+                continue;
+            }
+            let shift = (INSET * depth.data[cell]).min(bound);
             let near = RINGS.iter().find(|(_, ring)| ring.iter().any(|&(dy, dx)| outside(y, x, dy, dx)));
             // The edge lies half a pixel before the middle outside; a pixel that it cuts keeps the share that is left.
             let left = near.map_or(1.0, |(d, _)| (d - shift).clamp(0.0, 1.0));

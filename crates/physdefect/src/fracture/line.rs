@@ -235,6 +235,13 @@ impl FractureLine {
         }
         let tilt = p.flaw_tilt * rng.random_range(-1.0..=1.0);
         let hash = rng.next_u64();
+        let (weak, lean) = (unit(hash2(hash, 1, 6)) < p.along_grain, 0.42 * (unit(hash2(hash, 1, 7)) - 0.5));
+        let grain = domain.grain().filter(|_| weak && p.stress_angle.is_none());
+        if let Some(grain) = grain {
+            // The largest stress lies across the plane that opens; from an edge the crack runs along the grain, too.
+            angle = grain + 0.5 * PI + lean;
+            march = if march > 0.0 { grain } else { grain + PI };
+        }
         let mut at = site.0;
         if at_edge {
             let (s, c) = march.sin_cos();
@@ -311,6 +318,9 @@ impl Mechanism for FractureLine {
     }
     fn kind(&self) -> MechanismKind {
         MechanismKind::FractureLine
+    }
+    fn follows_grain(&self) -> bool {
+        true
     }
     fn size_measure(&self) -> &'static str {
         "length_px"

@@ -20,6 +20,9 @@ parameters! {
         /// Direction of the largest principal stress, radians; `None` samples it. A crack runs across it. Default
         /// `None`.
         stress_angle / with_stress_angle: Option<f64> = None,
+        /// Chance that a crack inside a surface with a grain ([`Domain::grain`](crate::Domain::grain)) follows it, within
+        /// 12 degrees, in \[0, 1\]: rolled, drawn, ground and woven materials are weakest there. Default 0.5.
+        along_grain / with_along_grain: f64 = 0.5,
         /// s2/s1 in \[-1, 0.95\]. 0 is uniaxial tension, 0.95 leaves the direction almost free. Default 0.
         stress_ratio / with_stress_ratio: f64 = 0.0,
         /// Half-width of the loaded zone over the half-length of the arrested crack at severity 0, in \[0.01, 1\] (a
@@ -69,6 +72,7 @@ impl FractureParams {
         check("opening.0", p.opening.0, (0.001, 0.1), "in [0.001, 0.1] of the domain's scale")?;
         check("opening.1", p.opening.1, (p.opening.0, 0.1), "in [opening.0, 0.1] of the domain's scale")?;
         check("stress_angle", p.stress_angle.unwrap_or(0.0), (-TAU, TAU), "in [-2 pi, 2 pi] radians")?;
+        check("along_grain", p.along_grain, (0.0, 1.0), "in [0, 1]")?;
         check("stress_ratio", p.stress_ratio, (-1.0, 0.95), "in [-1, 0.95]")?;
         check("zone", p.zone, (0.01, 1.0), "in [0.01, 1]")?;
         check("flaw_tilt", p.flaw_tilt, (0.0, 1.2), "in [0, 1.2] radians")?;

@@ -133,6 +133,10 @@ impl Mechanism for SurfaceUnevenness {
         "area_px2"
     }
 
+    fn follows_grain(&self) -> bool {
+        true
+    }
+
     fn generate(&self, domain: &Domain, severity: f64, rng: &mut dyn RngCore) -> Result<Defect, Error> {
         check_severity(MODEL, severity)?;
         if domain.area() < LEAST_AREA {
@@ -193,14 +197,35 @@ impl Mechanism for SurfaceUnevenness {
 }
 
 impl SurfaceUnevenness {
+    /// One of the kinds. On a surface with a grain, which was ground or turned, grinding and waviness are three times
+    /// as likely as the others; on one without there is nothing that was ground, unless no other kind is asked for.
+    fn kind(&self, domain: &Domain, rng: &mut dyn RngCore) -> Unevenness {
+        let machined = domain.grain().is_some();
+        let weight = |kind: Unevenness| match (kind, machined) {
+            (Unevenness::Grinding, false) => 0.0,
+            (Unevenness::Grinding | Unevenness::Waviness, true) => 3.0,
+            _ => 1.0,
+        };
+        let kinds = &self.params.kinds;
+        let total: f64 = kinds.iter().map(|&kind| weight(kind)).sum();
+        let mut left = rng.random::<f64>() * total;
+        for &kind in kinds {
+            left -= weight(kind);
+            if left < 0.0 {
+                return kind;
+            }
+        }
+        kinds.last().copied().unwrap_or(Unevenness::Stain)
+    }
+
     fn draw(&self, domain: &Domain, rng: &mut dyn RngCore) -> Result<Draw, Error> {
         let p = &self.params;
         let scale = domain.scale();
-        let kind = p.kinds[rng.random_range(0..p.kinds.len())];
+        let kind = self.kind(domain, rng);
         let (across, jitter): (bool, f64) = (rng.random(), StandardNormal.sample(rng));
         let own =
             longer_axis(domain) + if across { FRAC_PI_2 } else { 0.0 } + (1.5 * jitter.clamp(-2.6, 2.6)).to_radians();
-        let grain = p.grain.unwrap_or(own);
+        let grain = p.grain.or(domain.grain()).unwrap_or(own);
         let end = if rng.random::<bool>() { 1.0 } else { -1.0 };
         let tilt: f64 = StandardNormal.sample(rng);
         let reach = if kind == Unevenness::Grinding {

@@ -5,14 +5,15 @@ use crate::Error;
 use crate::params::{parameters, require, within};
 
 parameters! {
-    /// Parameters of [`SurfaceUnevenness`](super::SurfaceUnevenness); the defaults make patches of 25 % to 75 % of the
-    /// domain's scale.
+    /// Parameters of [`SurfaceUnevenness`](super::SurfaceUnevenness); the defaults make patches of 30 % to 120 % of
+    /// the domain's scale.
     pub struct UnevennessParams {
-        /// Kinds that are chosen with equal chance, at least one. Default all four.
+        /// Kinds that are chosen from, at least one; see [`Domain::grain`](crate::Domain::grain) for their chances. Default
+        /// all four.
         kinds / with_kinds: Vec<Unevenness> = Unevenness::ALL.to_vec(),
         /// Width of the patch (depth of a ground zone, diameter of a blotch, 1 / 0.6 of that of a drop) at severity 0
-        /// and 1, fraction of the scale, 0 < first <= last <= 2. Default (0.25, 0.75).
-        size / with_size: (f64, f64) = (0.25, 0.75),
+        /// and 1, fraction of the scale, 0 < first <= last <= 2. Default (0.3, 1.2).
+        size / with_size: (f64, f64) = (0.3, 1.2),
         /// Size of the change, |ln of the reflectance factor|, at severity 0 and 1, 0 <= first <= last <= 3. Default
         /// (0.1, 0.4): by 10 % to 40 %.
         contrast / with_contrast: (f64, f64) = (0.1, 0.4),
@@ -22,15 +23,16 @@ parameters! {
         /// 2; blotches are three times as large. Default (0.1, 0.3).
         waves / with_waves: (f64, f64) = (0.1, 0.3),
         /// Shortest and longest wavelength of grinding streaks, across the grain, as `waves`; below 2.5 px counts as
-        /// 2.5 px. Default (0.008, 0.2).
-        streaks / with_streaks: (f64, f64) = (0.008, 0.2),
+        /// 2.5 px. Default (0.008, 0.06).
+        streaks / with_streaks: (f64, f64) = (0.008, 0.06),
         /// Exponent of the fall of the streaks' and waves' power with the wave number, in \[0, 8\]. Default 2: as much
         /// power in each octave.
         slope / with_slope: f64 = 2.0,
         /// Length of streaks over their width, in \[1, 10000\]; waves are as long as its cube root. Default 60.
         aspect / with_aspect: f64 = 60.0,
-        /// Direction of the grain, radians from +x (right) towards +y (down), in \[-100, 100\]; `None` is along or
-        /// across the domain's longer axis, within 4 degrees. Default `None`.
+        /// Direction of the grain, radians from +x (right) towards +y (down), in \[-100, 100\]; `None` is that of
+        /// the surface ([`Domain::grain`](crate::Domain::grain)), or along or across the domain's longer axis, within 4
+        /// degrees. Default `None`.
         grain / with_grain: Option<f64> = None,
         /// Deviation of the patch's outline from a circle or a line, in \[0, 0.6\]. Default 0.25.
         irregularity / with_irregularity: f64 = 0.25,

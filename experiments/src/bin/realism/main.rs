@@ -130,8 +130,8 @@ fn run() -> Result<String> {
 /// Measures every arm on one kind.
 fn measure(row: &Row, options: &Options, store: &FeatureStore) -> Result<RowReport> {
     let registry = maphc2f::physdefect::registry::Registry::standard();
-    if let Err(e) = registry.by_name(row.mechanism) {
-        return Ok(RowReport::skipped(*row, format!("no mechanism {}: {e}", row.mechanism)));
+    if registry.by_name(row.mechanism).is_err() {
+        return Ok(RowReport::skipped(*row, format!("there is no mechanism `{}`", row.mechanism)));
     }
     if !row.root(&options.data).exists() {
         return Ok(RowReport::skipped(*row, "the set is absent".to_owned()));
