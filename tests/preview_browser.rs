@@ -106,6 +106,7 @@ fn the_page_flickers_filters_sorts_and_enlarges_without_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("preview.html");
     let made = made(&path);
+    browser.resize(1280, 900);
     browser.open(&path);
 
     // all is there as text, with pictures that can be decoded
@@ -156,11 +157,9 @@ fn the_page_flickers_filters_sorts_and_enlarges_without_an_error() {
     click(&mut browser, "[name=mechanism][value=fracture-line]");
     assert_eq!(values(&mut browser, "mechanism"), ["pitting-loss"; 3]);
     assert_eq!(browser.evaluate("document.getElementById('count').textContent"), "3 of 9");
-    click(&mut browser, "[name=mechanism][value=pitting-loss]");
+    click(&mut browser, "[data-all='']");
     assert_eq!(browser.evaluate("document.getElementById('none').checkVisibility()"), true);
-    for name in ["cutpaste", "fracture-line", "pitting-loss"] {
-        click(&mut browser, &format!("[name=mechanism][value={name}]"));
-    }
+    click(&mut browser, "[data-all='1']");
     assert_eq!(values(&mut browser, "index").len(), 9);
 
     // visibility: the range's ends hold all, and what is outside of it is hidden
@@ -228,6 +227,15 @@ fn the_page_flickers_filters_sorts_and_enlarges_without_an_error() {
     assert_eq!(browser.errors(), Vec::<String>::new());
     assert_eq!(browser.requests(), [format!("file://{}", path.display())], "the page asked for something else");
 
+    // texts stand out from their ground in both schemes
+    for scheme in ["light", "dark"] {
+        browser.media(&[("prefers-color-scheme", scheme)]);
+        for (selector, least) in [(".muted", 4.5), (".hint", 4.5), ("h3", 4.5), ("summary", 4.5), (".tag span", 4.5)] {
+            let ratio = contrast(&mut browser, selector);
+            assert!(ratio >= least, "{selector} in {scheme}: {ratio}");
+        }
+    }
+
     // For looking at: `ADBENCH_SCREENSHOT=folder cargo test -p maphc2f --test preview_browser`.
     if let Some(folder) = std::env::var_os("ADBENCH_SCREENSHOT") {
         std::fs::create_dir_all(&folder).unwrap();
@@ -236,6 +244,8 @@ fn the_page_flickers_filters_sorts_and_enlarges_without_an_error() {
         for (name, scheme, width) in [("light", "light", 1400), ("dark", "dark", 1400), ("phone", "light", 390)] {
             std::fs::write(folder.join(format!("preview-{name}.png")), browser.screenshot(scheme, width)).unwrap();
         }
+        click(&mut browser, "#cards .view");
+        std::fs::write(folder.join("preview-enlarged.png"), browser.screenshot("dark", 1400)).unwrap();
         made.sheet().save(&folder.join("preview-sheet.png")).unwrap();
     }
 }
@@ -243,4 +253,20 @@ fn the_page_flickers_filters_sorts_and_enlarges_without_an_error() {
 fn width(browser: &mut Browser, selector: &str) -> f64 {
     let found: Value = browser.evaluate(&format!("document.querySelector({selector:?}).getBoundingClientRect().width"));
     found.as_f64().unwrap()
+}
+
+/// Contrast of a text with the ground below it by WCAG 2.1 (relative luminance of sRGB), transparent ground on black.
+fn contrast(browser: &mut Browser, selector: &str) -> f64 {
+    let found = browser.evaluate(&format!(
+        "(e => {{
+            const ink = getComputedStyle(e).color;
+            while (getComputedStyle(e).backgroundColor === 'rgba(0, 0, 0, 0)') e = e.parentElement;
+            return [ink, getComputedStyle(e).backgroundColor].map(c => c.match(/[\\d.]+/g).slice(0, 3).map(Number));
+        }})(document.querySelector({selector:?}))"
+    ));
+    let colors: [[f64; 3]; 2] = serde_json::from_value(found).unwrap();
+    let linear =
+        |c: f64| if c / 255.0 <= 0.04045 { c / 255.0 / 12.92 } else { ((c / 255.0 + 0.055) / 1.055).powf(2.4) };
+    let [ink, ground] = colors.map(|[r, g, b]| 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b));
+    (ink.max(ground) + 0.05) / (ink.min(ground) + 0.05)
 }

@@ -33,7 +33,10 @@ pub(super) fn card(sample: &PreviewSample) -> Result<Markup, ImageError> {
         li data-index=(index) data-mechanism=(record.model) data-material=(material) data-photo=(photo)
             data-visibility=(finite(record.visibility)) data-severity=(finite(record.severity)) data-area=(sample.area) {
             div.head {
-                h3 { span.muted { (index) } " " (record.model) }
+                h3 {
+                    span.muted { (index) } " " (record.model)
+                    @if !material.is_empty() { span.material { " on " (material) } }
+                }
                 @if !photo.is_empty() { span.photo title=(photo) { bdi { (photo) } } }
             }
             button.view type="button" aria-label=(format!("Enlarge {what}")) {
@@ -58,7 +61,6 @@ pub(super) fn card(sample: &PreviewSample) -> Result<Markup, ImageError> {
                     (fact("visibility", &number(record.visibility), "JNC", "just noticeable contrasts"))
                     (fact("severity", &format!("{:.2}", record.severity), "", "size within the mechanism's range, 0 to 1"))
                     (fact("area", &sample.area.to_string(), "px", "pixels of the mask"))
-                    @if !material.is_empty() { (fact("material", material, "", "what the surface was taken for")) }
                 }
             }
             details {

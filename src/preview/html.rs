@@ -10,6 +10,8 @@ use super::sample::PreviewSample;
 
 const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
                       base-uri 'none'; form-action 'none'";
+/// Notes that are shown without asking.
+const UNFOLDED: usize = 3;
 /// Keys that cards are sorted by: the data attribute, the button's text, what it is.
 const SORTS: [(&str, &str, &str); 5] = [
     ("index", "number", "the sample's number"),
@@ -40,7 +42,7 @@ pub(super) fn page(preview: &Preview) -> Result<String, ImageError> {
                 header {
                     h1 { bdi { (preview.title) } }
                     p.lead { (counts(&preview.samples)) }
-                    @for note in &preview.notes { p.caution { bdi { (note) } } }
+                    (notes(&preview.notes))
                     p.hint {
                         "Point at a picture, or move the focus to it: photo and defect take turns"
                         span.still { " (with reduced motion: the photo without the defect)" }
@@ -59,6 +61,15 @@ pub(super) fn page(preview: &Preview) -> Result<String, ImageError> {
         }
     };
     Ok(page.into_string())
+}
+
+/// Notes in full, or folded up where they would push the samples down.
+fn notes(notes: &[String]) -> Markup {
+    let all = html! { @for note in notes { p.caution { bdi { (note) } } } };
+    if notes.len() <= UNFOLDED {
+        return all;
+    }
+    html! { details.notes { summary { (notes.len()) " notes" } (all) } }
 }
 
 fn counts(samples: &[PreviewSample]) -> String {
@@ -99,6 +110,10 @@ fn controls(samples: &[PreviewSample]) -> Markup {
                 @for (name, count) in numbered(samples, mechanism) {
                     label { input type="checkbox" name="mechanism" value=(name) checked; " " (name) " "
                         span.muted { (count) } }
+                }
+                span.sets {
+                    button type="button" data-all="1" aria-label="All mechanisms" { "all" }
+                    button type="button" data-all="" aria-label="No mechanism" { "none" }
                 }
             }
             fieldset.range {

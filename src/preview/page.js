@@ -54,6 +54,12 @@
       sort(key, button.dataset.direction === (first > 0 ? "up" : "down") ? -first : first);
     });
   }
+  for (const button of document.querySelectorAll("[data-all]")) {
+    button.addEventListener("click", () => {
+      for (const box of mechanisms) box.checked = button.dataset.all !== "";
+      filter();
+    });
+  }
   function outlines() {
     document.body.classList.toggle("no-outlines", !byId("outlines").checked);
   }
@@ -65,8 +71,9 @@
     const stack = big.querySelector(".stack");
     if (!stack) return;
     const [width, height] = ["width", "height"].map((side) => Number(stack.querySelector("img").getAttribute(side)));
-    const room = Math.max(240, innerHeight - 190);
-    stack.style.width = `${Math.floor(Math.min(big.clientWidth, (room * width) / height))}px`;
+    // all of it on the screen, but where that would be small: the dialog scrolls
+    const whole = ((innerHeight - 190) * width) / height;
+    stack.style.width = `${Math.floor(Math.min(big.clientWidth, Math.max(whole, 560)))}px`;
   }
   function view(card) {
     viewed = card;

@@ -124,6 +124,12 @@ impl Browser {
         self.call("Input.dispatchKeyEvent", with("keyUp", ""));
     }
 
+    /// Sets the size of the window, px.
+    pub(crate) fn resize(&mut self, width: u32, height: u32) {
+        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.call("Emulation.setDeviceMetricsOverride", metrics);
+    }
+
     /// Moves the pointer to (x, y) on the screen.
     pub(crate) fn point(&mut self, (x, y): (f64, f64)) {
         self.call("Input.dispatchMouseEvent", json!({ "type": "mouseMoved", "x": x, "y": y }));
