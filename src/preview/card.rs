@@ -64,7 +64,7 @@ pub(super) fn card(sample: &PreviewSample) -> Result<Markup, ImageError> {
                 }
             }
             details {
-                summary { "Measures, origin, command" }
+                summary { "All measures" }
                 (about(sample))
             }
             button.turn type="button" aria-pressed="false" aria-label=(format!("Flicker sample {index}")) { "Flicker" }
@@ -91,7 +91,7 @@ fn about(sample: &PreviewSample) -> Markup {
             (line("visibility", format!("{} just noticeable contrasts", number(record.visibility))))
             @if let Some(target) = record.visibility_target { (line("visibility aimed at", number(target))) }
             (line("severity", number(record.severity)))
-            (line("area", format!("{} px, {} % of the photo", sample.area, number(100.0 * record.area_fraction))))
+            (line("area of the mask", format!("{} px, {} % of the photo", sample.area, number(100.0 * record.area_fraction))))
             (line("object's scale", format!("{} px", number(record.object_scale))))
             (line("contrast to noise", number(record.contrast_to_noise)))
             @for (key, value) in &record.measures {

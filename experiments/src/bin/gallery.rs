@@ -6,17 +6,21 @@
 //!
 //! Writes `index.html`, which holds all samples, and as contact sheets one `MECHANISM.png` each, `severity.png` (the
 //! same defect from small to large) and `baselines.png` to target/gallery. Ends with
-//! `result samples=<n> refused=<n> folder=<path>`. Photographs are those of the folders below `--photos` (default
+//! `result samples=<n> missing=<n> folder=<path>`. Photographs are those of the folders below `--photos` (default
 //! `assets/photos`), one folder a product. A material is drawn on the folder of its name if there is one, others take
-//! turns; `--each` asks for more than one sample of a mechanism in a material, on one folder after another.
+//! turns; where a mechanism is refused, the next folder is tried, and then plates: rounded pieces of the photographs on a
+//! plain ground (`plates`), for those that need an object's outline. `--each` asks for more than one sample of a
+//! mechanism in a material, on one folder after another.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use experiments::args::number;
 use experiments::program::{Result, finish, say};
+use image::{Rgb, RgbImage};
 use maphc2f::factory::{DatasetParams, Materials, MechanismMix, MixEntry, PhotoSet, RenderedSample, preview};
 use maphc2f::imgkit::convert::to_rgb_image;
+use maphc2f::imgkit::image_io::write_png;
 use maphc2f::imgkit::level::from_u8;
 use maphc2f::physdefect::appearance::Material;
 use maphc2f::physdefect::registry::{Entry, Registry};
@@ -25,10 +29,14 @@ use maphc2f::{Cell, Preview, PreviewSample, Sheet, prepare_folder};
 /// Severities of the columns of `severity.png`.
 const SEVERITIES: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 
+/// Ground below plates.
+const GROUND: Rgb<u8> = Rgb([226, 228, 230]);
+
 /// Photographs of one product.
 struct Product {
     name: String,
-    folder: PathBuf,
+    /// Flags of `maphc2f` that name them.
+    flags: String,
     photos: PhotoSet,
 }
 
@@ -62,32 +70,38 @@ fn run() -> Result<String> {
     }
     prepare_folder(&out)?;
     let products = products(&folder)?;
+    let plates = plates(&products, &out.join("plates"))?;
     let registry = Registry::standard();
     let materials: Vec<&str> = Material::names().collect();
     let is_mechanism = |entry: &&Entry| entry.default_mechanism().is_some();
     let mut gallery = Preview::new("Every mechanism in every material");
-    let mut refused = 0;
+    let mut missing = 0;
 
     for (m, entry) in registry.entries().iter().filter(is_mechanism).enumerate() {
         let mut sheet = Preview::new(entry.name());
         for (k, &material) in materials.iter().enumerate() {
             for turn in 0..each {
-                let product = product_for(&products, material, m + k, turn);
-                let photo = (m + k + turn) % product.photos.len();
-                let mechanism = MixEntry::new(entry.name());
-                let wanted = Wanted { mechanism, material, product, photo, seed: seed + (k * each + turn) as u64 };
-                match wanted.draw(&registry) {
-                    Ok(sample) => {
-                        let shown = wanted.shown(&sample)?.with_index(gallery.samples().len() as u64);
-                        sheet.push(shown.clone());
-                        gallery.push(shown);
+                let seed = seed + (k * each + turn) as u64;
+                let tries = in_turn(&products, material, m + k + turn).chain(in_turn(&plates, material, m + k + turn));
+                let found = tries.into_iter().find_map(|product| {
+                    let photo = (m + k + turn) % product.photos.len();
+                    let wanted = Wanted { mechanism: MixEntry::new(entry.name()), material, product, photo, seed };
+                    match wanted.draw(&registry) {
+                        Ok(sample) => Some(wanted.shown(&sample)),
+                        Err(why) => {
+                            say(&format!("{material} on {}: {why}", product.name));
+                            None
+                        }
                     }
-                    Err(why) => {
-                        refused += 1;
-                        let note = format!("{} in {material} on {}: {why}", entry.name(), product.name);
-                        say(&note);
-                        gallery = gallery.with_note(note);
-                    }
+                });
+                if let Some(shown) = found {
+                    let shown = shown?.with_index(gallery.samples().len() as u64);
+                    sheet.push(shown.clone());
+                    gallery.push(shown);
+                } else {
+                    missing += 1;
+                    gallery =
+                        gallery.with_note(format!("{} is refused in {material} on all photographs", entry.name()));
                 }
             }
         }
@@ -96,7 +110,8 @@ fn run() -> Result<String> {
     gallery.write_page(&out.join("index.html"))?;
     say(&format!("wrote {}", out.join("index.html").display()));
 
-    save(&severities(&registry, &products, seed)?, &out, "severity")?;
+    let all: Vec<&Product> = products.iter().chain(&plates).collect();
+    save(&severities(&registry, &all, seed)?, &out, "severity")?;
     let mut baselines = Preview::new("Baselines");
     for entry in registry.entries().iter().filter(|entry| !is_mechanism(entry)) {
         for product in &products {
@@ -109,7 +124,7 @@ fn run() -> Result<String> {
     }
     save(&baselines.sheet(), &out, "baselines")?;
     let samples = gallery.samples().len();
-    Ok(format!("result samples={samples} refused={refused} folder={}", out.display()))
+    Ok(format!("result samples={samples} missing={missing} folder={}", out.display()))
 }
 
 impl Wanted<'_> {
@@ -127,9 +142,10 @@ impl Wanted<'_> {
     }
 
     fn shown(&self, sample: &RenderedSample) -> Result<PreviewSample> {
-        let (name, folder) = (self.product.photos.name(self.photo).unwrap_or_default(), self.product.folder.display());
+        let name = self.product.photos.name(self.photo).unwrap_or_default();
         let command = format!(
-            "maphc2f preview --normals {folder} --count {} --seed {} --mechanisms {} --materials {} --index {} --out sample.png",
+            "maphc2f preview {} --count {} --seed {} --mechanisms {} --materials {} --index {} --out sample.png",
+            self.product.flags,
             self.product.photos.len(),
             self.seed,
             self.mechanism.name(),
@@ -150,42 +166,82 @@ fn products(root: &Path) -> Result<Vec<Product>> {
     folders.sort();
     let found = folders.into_iter().map(|folder| {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Product { name, photos: PhotoSet::find(&folder, None, None)?, folder })
+        let flags = format!("--normals {}", folder.display());
+        Ok(Product { name, flags, photos: PhotoSet::find(&folder, None, None)? })
     });
     let found = found.collect::<Result<Vec<Product>>>()?;
     if found.is_empty() { Err(format!("{}: no folder of photographs", root.display()).into()) } else { Ok(found) }
 }
 
-/// The product that a material is drawn on: first that of its name, then one after another.
-fn product_for<'a>(products: &'a [Product], material: &str, number: usize, turn: usize) -> &'a Product {
+/// A rounded plate of the first photograph of each product on a plain ground, as photographs with masks in `folder`.
+fn plates(products: &[Product], folder: &Path) -> Result<Vec<Product>> {
+    let plate = |product: &Product| {
+        let (photos, masks) = (folder.join(&product.name), folder.join(format!("{}-masks", product.name)));
+        prepare_folder(&photos)?;
+        prepare_folder(&masks)?;
+        let photo = to_rgb_image(product.photos.load(0, None)?.pixels.mapv(from_u8).view());
+        let (width, height) = photo.dimensions();
+        // a superellipse of three quarters of the frame
+        let inside = |x: u32, y: u32| {
+            let across = |at: u32, all: u32| (2.0 * (f64::from(at) + 0.5) / f64::from(all) - 1.0) / 0.75;
+            across(x, width).powi(6) + across(y, height).powi(6) < 1.0
+        };
+        let drawn = RgbImage::from_fn(width, height, |x, y| if inside(x, y) { *photo.get_pixel(x, y) } else { GROUND });
+        let white = RgbImage::from_fn(width, height, |x, y| Rgb([if inside(x, y) { 255 } else { 0 }; 3]));
+        write_png(photos.join("plate.png"), &drawn)?;
+        write_png(masks.join("plate_mask.png"), &white)?;
+        let flags = format!("--normals {} --masks {}", photos.display(), masks.display());
+        let photos = PhotoSet::find(&photos, None, Some(&masks))?;
+        Ok(Product { name: format!("{} plate", product.name), flags, photos })
+    };
+    products.iter().map(plate).collect()
+}
+
+/// The products in the order in which a material is tried on them: first that of its name, else that of a number.
+fn in_turn<'a>(products: &'a [Product], material: &str, number: usize) -> impl Iterator<Item = &'a Product> {
     let own = products.iter().position(|product| product.name.replace('_', "-") == material);
-    &products[(own.unwrap_or(number) + turn) % products.len()]
+    let first = own.unwrap_or(number % products.len().max(1));
+    products.iter().cycle().skip(first).take(products.len())
 }
 
 /// A row for each mechanism: the same defect of rising severity on one photograph.
-fn severities(registry: &Registry, products: &[Product], seed: u64) -> Result<Sheet> {
+fn severities(registry: &Registry, products: &[&Product], seed: u64) -> Result<Sheet> {
     let labels = SEVERITIES.map(|s| format!("severity {s:.2}"));
     let mut sheet = Sheet::new(std::iter::once("photograph".to_owned()).chain(labels));
     for (m, entry) in registry.entries().iter().filter(|entry| entry.default_mechanism().is_some()).enumerate() {
-        let (product, photo) = (&products[m % products.len()], 0);
-        let cell = |pixels: &ndarray::Array3<u8>| Cell::image(to_rgb_image(pixels.mapv(from_u8).view()));
-        let pixels = product.photos.load(photo, None)?.pixels;
-        let mut cells = vec![cell(&pixels).with_caption([entry.name(), product.name.as_str()])];
-        let material = Material::names().find(|name| *name == product.name.replace('_', "-")).unwrap_or("matte");
-        for severity in SEVERITIES {
+        let draw = |product: &Product, severity: f64| {
             let mechanism = MixEntry::new(entry.name()).with_severity((severity, severity));
-            cells.push(match (Wanted { mechanism, material, product, photo, seed }).draw(registry) {
-                Ok(sample) => {
-                    let seen = format!("visibility {:.1}", sample.record.visibility);
-                    let area = format!("area {:.2} %", 100.0 * sample.record.area_fraction);
-                    cell(&sample.image).with_caption([seen, area])
-                }
-                Err(why) => {
-                    say(&format!("{} of severity {severity} on {}: {why}", entry.name(), product.name));
-                    Cell::blank(0)
-                }
-            });
+            let material = Material::names().find(|name| product.name.replace('_', "-").starts_with(name));
+            Wanted { mechanism, material: material.unwrap_or("matte"), product, photo: 0, seed }.draw(registry)
+        };
+        // the product on which most severities can be drawn, from the one that is due on
+        let rows = (0..products.len()).map(|k| products[(m + k) % products.len()]).map(|product| {
+            let row = SEVERITIES.map(|severity| draw(product, severity).ok());
+            (product, row)
+        });
+        let is_full = |row: &[Option<RenderedSample>]| row.iter().filter(|sample| sample.is_some()).count();
+        let mut best: Option<(&Product, [Option<RenderedSample>; 5])> = None;
+        for (product, row) in rows {
+            let found = is_full(&row);
+            if best.as_ref().is_none_or(|(_, other)| found > is_full(other)) {
+                best = Some((product, row));
+            }
+            if found == SEVERITIES.len() {
+                break;
+            }
         }
+        let Some((product, row)) = best else { continue };
+        let cell = |pixels: &ndarray::Array3<u8>| Cell::image(to_rgb_image(pixels.mapv(from_u8).view()));
+        let pixels = product.photos.load(0, None)?.pixels;
+        let mut cells = vec![cell(&pixels).with_caption([entry.name(), product.name.as_str()])];
+        cells.extend(row.iter().map(|sample| match sample {
+            Some(sample) => {
+                let seen = format!("visibility {:.1}", sample.record.visibility);
+                let area = format!("area {:.2} %", 100.0 * sample.record.area_fraction);
+                cell(&sample.image).with_caption([seen, area])
+            }
+            None => Cell::blank(0).with_caption(["cannot be seen"]),
+        }));
         sheet.push(cells)?;
     }
     Ok(sheet)
