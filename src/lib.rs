@@ -14,6 +14,8 @@ mod foreground;
 mod heatmap;
 mod inspect;
 mod photo;
+#[cfg(feature = "preview")]
+mod preview;
 mod report;
 #[cfg(feature = "sheet")]
 mod sheet;
@@ -33,6 +35,9 @@ pub use photo::{
     PhotoReader, list_photos, load_photo, load_photos, prepare_folder, refuse_not_read, resize_square, save_photo,
     shrink_to_side,
 };
+#[cfg(feature = "preview")]
+#[cfg_attr(docsrs, doc(cfg(feature = "preview")))]
+pub use preview::{Preview, PreviewSample};
 #[cfg(feature = "sheet")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sheet")))]
 pub use report::hardest_images;

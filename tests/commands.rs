@@ -154,20 +154,108 @@ fn a_sheet_of_samples_is_drawn_and_samples_that_cannot_be_made_are_counted() {
     let sheet = folder.path().join("sheet.png");
     let preview = |count: &str| {
         let mut command = maphc2f("preview");
-        command.arg("--normals").arg(&normals).arg("--out").arg(&sheet).args(["--count", count, "--seed", "1"]);
+        command.arg("--normals").arg(&normals).arg("--out").arg(&sheet).args([
+            "--count",
+            count,
+            "--seed",
+            "1",
+            "--mechanisms",
+            "cutpaste",
+        ]);
         command
     };
     let made = json(&run(&mut preview("6")));
     assert_eq!((made["images"].as_u64(), made["failed"].as_u64()), (Some(6), Some(0)), "{made}");
-    // four samples of three pictures across, two rows
+    // two samples of four pictures across, three rows with two lines of text below
     let (width, height) = image::open(&sheet).unwrap().into_rgb8().dimensions();
-    assert!(width > 12 * 128 && height > 2 * 128 && height < 3 * 128, "{width} x {height}");
+    assert!((8 * 224..9 * 224).contains(&width), "{width}");
+    assert!((3 * (224 + 30)..3 * (224 + 70)).contains(&height), "{height}");
+    let page = fs::read_to_string(folder.path().join("sheet.html")).unwrap();
+    assert_eq!(page.matches("<li data-index").count(), 6);
     fs::write(normals.join("1.png"), "no picture").unwrap();
     let output = preview("6").output().unwrap();
     assert_eq!((output.status.code(), json(&output)["failed"].as_u64()), (Some(3), Some(3)), "{output:?}");
     fs::write(normals.join("0.png"), "no picture").unwrap();
     assert_eq!(preview("6").output().unwrap().status.code(), Some(2));
     assert_eq!(preview("0").output().unwrap().status.code(), Some(2));
+}
+
+#[test]
+fn the_page_of_a_preview_goes_where_it_is_told_and_its_commands_draw_one_sample_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let normals = photos(folder.path(), 2);
+    let preview = |out: &str, more: &[&str]| {
+        let mut command = maphc2f("preview");
+        command
+            .arg("--normals")
+            .arg(&normals)
+            .args(["--out", out, "--count", "3", "--mechanisms", "cutpaste"])
+            .args(more);
+        command.current_dir(folder.path());
+        command
+    };
+    let made = json(&run(&mut preview("a.png", &[])));
+    assert_eq!((made["file"].as_str(), made["page"].as_str()), (Some("a.png"), Some("a.html")), "{made}");
+    let made = json(&run(&mut preview("b.png", &["--html", "pages.html"])));
+    assert_eq!(made["page"], "pages.html");
+    let made = json(&run(&mut preview("c.png", &["--no-html"])));
+    assert!(made["page"].is_null(), "{made}");
+    let files = ["a.html", "a.png", "b.png", "c.png", "normals", "pages.html"];
+    assert_eq!(names(folder.path()), files, "no temporary is left, and --no-html writes no page");
+    // equal runs, equal sheets; the pages differ in the command
+    let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    assert!(read("a.png") == read("b.png") && read("a.png") == read("c.png"));
+
+    // the command on the last card, run by a shell: the same picture of the same sample
+    let page = String::from_utf8(read("a.html")).unwrap();
+    let card = page.rsplit("<li data-index=\"2\"").next().unwrap();
+    let code = card.split("<code tabindex=\"0\">").nth(1).unwrap().split("</code>").next().unwrap();
+    let line = code.replace("&amp;", "&").replacen("maphc2f", "\"$MAPHC2F\"", 1);
+    let mut shell = std::process::Command::new("sh");
+    shell.arg("-c").arg(&line).env("MAPHC2F", env!("CARGO_BIN_EXE_maphc2f")).current_dir(folder.path());
+    run(&mut shell);
+    let again = String::from_utf8(read("sample-2.html")).unwrap();
+    assert_eq!(again.matches("<li data-index").count(), 1);
+    let pictures = |text: &str| -> Vec<String> {
+        text.split("src=\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(pictures(card), pictures(&again), "{line}");
+    assert_eq!(pictures(card).len(), 3);
+}
+
+#[test]
+fn outputs_of_a_preview_that_cannot_be_written_are_refused_before_drawing() {
+    let folder = tempfile::tempdir().unwrap();
+    let normals = photos(folder.path(), 1);
+    fs::create_dir(folder.path().join("sub.html")).unwrap();
+    fs::write(folder.path().join("kept.png"), "kept").unwrap();
+    let before = names(folder.path());
+    for (args, word) in [
+        (&["--out", "none/a.png"] as &[&str], "no such folder"),
+        (&["--out", "a.png", "--html", "none/a.html"], "no such folder"),
+        (&["--out", "sub.png"], "sub.html"),
+        (&["--out", "a.png", "--html", "sub.html"], "it is a folder"),
+        (&["--out", "a.png", "--html", "normals/a.html"], "inputs"),
+        (&["--out", "a.html"], "sheet and the page"),
+        (&["--out", "kept.png", "--html", "kept.png"], "sheet and the page"),
+        (&["--out", "a.png", "--html", "b.html", "--no-html"], "cannot be used with"),
+        (&["--out", "a.png", "--count", "3", "--index", "3"], "--index 3"),
+    ] {
+        let mut command = maphc2f("preview");
+        command.arg("--normals").arg(&normals).args(args).current_dir(folder.path());
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains(word) && !said.contains("skipped"), "{args:?}: {said}");
+        assert_eq!(names(folder.path()), before, "{args:?}");
+    }
+    assert_eq!(fs::read(folder.path().join("kept.png")).unwrap(), b"kept");
+    // a folder in place of the default page does not matter where there is none to write
+    run(maphc2f("preview")
+        .arg("--normals")
+        .arg(&normals)
+        .args(["--out", "sub.png", "--no-html", "--count", "1", "--mechanisms", "cutpaste"])
+        .current_dir(folder.path()));
 }
 
 #[test]

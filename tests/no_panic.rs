@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // a test may panic
 
 use std::cell::Cell as Count;
+use std::path::Path;
 
 use maphc2f::adbench::dataset::Policy;
 use maphc2f::adbench::loaders::Mvtec;
@@ -11,9 +12,9 @@ use maphc2f::physdefect::appearance::Material;
 use maphc2f::physdefect::registry::Registry;
 use maphc2f::physdefect::{Domain, SampleKey};
 use maphc2f::{
-    Arrangement, Category, Cell, Error, MATERIALS, PHYSICAL, Pipeline, PipelineSource, RankingParams, Sheet, Stage,
-    TrainingParams, check_dataset, load_photo, load_photos, overlay_heatmap, resize_square, shrink_to_side,
-    take_few_shot, warm_start,
+    Arrangement, Category, Cell, Error, MATERIALS, PHYSICAL, Pipeline, PipelineSource, Preview, PreviewSample,
+    RankingParams, Sheet, Stage, TrainingParams, check_dataset, load_photo, load_photos, overlay_heatmap,
+    resize_square, shrink_to_side, take_few_shot, warm_start,
 };
 use ndarray::{Array2, Array3};
 use proptest::prelude::*;
@@ -141,7 +142,12 @@ fn photos_and_sheets() {
     both(&(0..4usize, side(), side(), side()), |(channels, height, width, to)| {
         let photo = Array3::<f32>::zeros((height % 80, width % 80, channels));
         let mask = Array2::from_elem((height % 80, width % 80), true);
-        let _ = (Cell::photo(photo.view(), (to % 80) as u32), Cell::mask(mask.view(), (to % 80) as u32));
+        let side = (to % 80) as u32;
+        let caption = ["\u{1F980}\u{0}\t", "a long one that is cut somewhere"];
+        let cells = vec![Cell::photo(photo.view(), side).with_caption(caption), Cell::mask(mask.view(), side)];
+        let mut sheet = Sheet::new(["\u{202e}label", ""]);
+        sheet.push(cells).unwrap();
+        let _ = sheet.save(Path::new("")); // is drawn, but cannot be written
         let shown = overlay_heatmap(photo.view(), &Array2::zeros((3, 3)), f32::NAN, 0.0);
         assert_eq!(shown.dim(), (height % 80, width % 80, 3));
         shrink_to_side(photo.view(), to).and(resize_square(photo.view(), if to == usize::MAX { to } else { to % 80 }))
@@ -170,4 +176,33 @@ fn a_set_of_photos() {
     both(&(0..3usize, side()), |(i, side)| set.load(i, Some(side % 200)));
     let (params, registry) = (DatasetParams::default(), Registry::standard());
     both(&count(), |index| preview(&params, &set, &registry, index));
+
+    // samples that were changed by hand
+    let made = (0..20).find_map(|index| preview(&params, &set, &registry, index).ok()).unwrap();
+    let side = || prop_oneof![Just(0usize), Just(1), Just(3), Just(64), Just(600)];
+    let channels = prop_oneof![Just(0usize), Just(1), Just(2), Just(3), Just(5)];
+    both(&(side(), side(), channels, prop::bool::ANY, 0..4u8, number()), |(h, w, c, is_odd, marked, number)| {
+        let mut sample = made.clone();
+        sample.image = Array3::from_elem((h, w, c), 7);
+        sample.photo = Array3::from_elem((h, w + usize::from(is_odd && marked == 1), c), 9);
+        // nothing, all, a chessboard, the last pixel
+        sample.mask = Array2::from_shape_fn((h + usize::from(is_odd && marked == 2), w), |(y, x)| match marked {
+            0 => false,
+            1 => true,
+            2 => (y + x) % 2 == 0,
+            _ => y + 1 == h && x + 1 == w,
+        });
+        (sample.record.visibility, sample.record.severity) = (number, number);
+        sample.region_confidence = Some(number);
+        PreviewSample::new(&sample).map(|shown| {
+            let mut preview = Preview::new("\u{0}");
+            preview.push(shown.with_photo("\u{202e}").with_index(u64::MAX));
+            preview.write_page(&folder.path().join("page.html")).unwrap();
+            preview.sheet().save(&folder.path().join("page.png")).unwrap();
+        })
+    });
+    let empty = Preview::new("");
+    empty.write_page(&folder.path().join("page.html")).unwrap();
+    empty.sheet().save(&folder.path().join("page.png")).unwrap();
+    assert!(empty.write_page(&folder.path().join("none/page.html")).is_err());
 }

@@ -3,10 +3,11 @@
 use imgkit::level::to_u8;
 use imgkit::rng::Retry;
 use ndarray::{Array2, Array3, ArrayView2};
-use physdefect::{Record, SampleKey};
+use physdefect::{FrameReason, Record, SampleKey};
 
 use super::manifest::{MaskExtent, SolverStats};
 use super::photo_set::SourcePhoto;
+use crate::foreground::Region;
 use crate::synthesis::Pipeline;
 
 /// Tries of an index: a defect may find no room or stay invisible. Try n of index i has the key i + n 2^40, for a run
@@ -32,6 +33,12 @@ pub struct RenderedSample {
     pub record: Record,
     /// How the coarse stage's equation was solved.
     pub solver: SolverStats,
+    /// Where the defect could lie.
+    pub region: Region,
+    /// How clearly object and background part, in \[0, 1\]; `None` where the region was given.
+    pub region_confidence: Option<f64>,
+    /// Why the region is the whole frame; `None` otherwise.
+    pub region_reason: Option<FrameReason>,
 }
 
 /// Makes sample `key` of a group of the pipeline on a photo.
@@ -50,8 +57,18 @@ pub(super) fn render(
     }
     let solve = made.stats.unwrap_or_default().solve;
     let solver = SolverStats { iterations: solve.iterations, residual: solve.residual };
-    let (mask, changed, soft) = (made.mask, made.changed, made.soft);
-    Ok(RenderedSample { image, mask, changed, soft, photo: photo.pixels.clone(), record: made.record, solver })
+    Ok(RenderedSample {
+        image,
+        mask: made.mask,
+        changed: made.changed,
+        soft: made.soft,
+        photo: photo.pixels.clone(),
+        record: made.record,
+        solver,
+        region: photo.region,
+        region_confidence: photo.region_confidence,
+        region_reason: photo.region_reason,
+    })
 }
 
 /// Makes the first try of a sample that succeeds, from the one with index `first` on.

@@ -1,55 +1,53 @@
-//! Draws a page for each mechanism: severity from left to right, material from top to bottom, on the photographs that
-//! ship with the repository.
+//! Draws every mechanism in every material on the photographs that ship with the repository, to look at.
 //!
 //! ```text
-//! cargo run --release -p experiments --bin gallery [-- --out FOLDER] [--real FOLDER] [--seed N]
+//! cargo run --release -p experiments --bin gallery [-- --out FOLDER] [--photos FOLDER] [--each N] [--seed N]
 //! ```
 //!
-//! Writes `fracture.png`, `pitting.png`, `warpage.png` and `baselines.png` to target/gallery and ends with
-//! `result pages=<n> folder=<path>`. The last columns show crops of real defects if a folder of them in MVTec AD layout
-//! (`test/<kind>`, `ground_truth/<kind>`) is given or found at `../shared/data`; such pages are for looking at, not for
-//! passing on.
+//! Writes `index.html`, which holds all samples, and as contact sheets one `MECHANISM.png` each, `severity.png` (the
+//! same defect from small to large) and `baselines.png` to target/gallery. Ends with
+//! `result samples=<n> missing=<n> folder=<path>`. Photographs are those of the folders below `--photos` (default
+//! `assets/photos`), one folder a product. A material is drawn on the folder of its name if there is one, others take
+//! turns; where a mechanism is refused, the next folder is tried, and then plates: rounded pieces of the photographs on a
+//! plain ground (`plates`), for those that need an object's outline. `--each` asks for more than one sample of a
+//! mechanism in a material, on one folder after another.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use experiments::args::number;
 use experiments::program::{Result, finish, say};
+use image::{Rgb, RgbImage};
+use maphc2f::factory::{DatasetParams, Materials, MechanismMix, MixEntry, PhotoSet, RenderedSample, preview};
+use maphc2f::imgkit::convert::to_rgb_image;
+use maphc2f::imgkit::image_io::write_png;
+use maphc2f::imgkit::level::from_u8;
+use maphc2f::physdefect::appearance::Material;
+use maphc2f::physdefect::registry::{Entry, Registry};
+use maphc2f::{Cell, Preview, PreviewSample, Sheet, prepare_folder};
 
-use maphc2f::physdefect::appearance::{Appearance, Light, Material, Rendered};
-use maphc2f::physdefect::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
-use maphc2f::physdefect::fracture::{FractureLine, PaperFrontier};
-use maphc2f::physdefect::pitting::{PitShape, PittingLoss, PittingParams, Product};
-use maphc2f::physdefect::warpage::PlasticWarpage;
-use maphc2f::physdefect::{Domain, Error as Refused, Mechanism, SampleKey, Synthesizer};
-use maphc2f::{Cell, Sheet, load_photo, load_photos, prepare_folder, resize_square};
-use ndarray::{Array2, Array3, Axis, Slice};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
-/// Side of a crop, px; shown 1:1.
-const SIDE: usize = 160;
-/// Severities of the columns.
+/// Severities of the columns of `severity.png`.
 const SEVERITIES: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
-/// Columns of real defects.
-const REAL: usize = 2;
 
-/// A row: a crop of a photograph and the material of its surface.
-struct Row {
+/// Ground below plates.
+const GROUND: Rgb<u8> = Rgb([226, 228, 230]);
+
+/// Photographs of one product.
+struct Product {
     name: String,
-    crop: Array3<f32>,
-    material: Material,
-    /// Pixels in which defects may lie.
-    domain: Domain,
+    /// Flags of `maphc2f` that name them.
+    flags: String,
+    photos: PhotoSet,
 }
 
-impl Row {
-    /// Makes a row whose defects lie on pixels brighter than `dark`: neither in shadows nor on the ground.
-    fn new(name: &str, crop: Array3<f32>, material: Material, dark: f32) -> Result<Self> {
-        let mask =
-            Array2::from_shape_fn((SIDE, SIDE), |(y, x)| (0..3).map(|k| crop[[y, x, k]]).sum::<f32>() > 3.0 * dark);
-        Ok(Self { name: name.to_owned(), crop, material, domain: Domain::from_mask(mask)? })
-    }
+/// One sample that is asked for.
+struct Wanted<'a> {
+    mechanism: MixEntry,
+    material: &'a str,
+    product: &'a Product,
+    /// Number of the photograph.
+    photo: usize,
+    seed: u64,
 }
 
 fn main() -> ExitCode {
@@ -57,166 +55,201 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<String> {
-    let root = experiments::workspace();
-    let (mut out, mut real, mut seed) =
-        (PathBuf::from("target/gallery"), root.join("../shared/data/magnetic_tile/tile"), 1u64);
+    let mut out = PathBuf::from("target/gallery");
+    let mut folder = experiments::workspace().join("assets/photos");
+    let (mut each, mut seed) = (1usize, 1u64);
     let mut args = lexopt::Parser::from_env();
     while let Some(arg) = args.next()? {
         match arg {
             lexopt::Arg::Long("out") => out = args.value()?.into(),
-            lexopt::Arg::Long("real") => real = args.value()?.into(),
+            lexopt::Arg::Long("photos") => folder = args.value()?.into(),
+            lexopt::Arg::Long("each") => each = number(&mut args, "each")?,
             lexopt::Arg::Long("seed") => seed = number(&mut args, "seed")?,
             _ => return Err(arg.unexpected().into()),
         }
     }
     prepare_folder(&out)?;
-    let rows = rows(&root.join("assets/photos"))?;
-    let pages: [(&str, &str, Make); 3] = [
-        ("fracture", "crack", &|_| Ok(Box::new(FractureLine::default()))),
-        ("pitting", "blowhole", &|row| {
-            // corrosion products where there is metal, bare holes elsewhere
-            let product = if row.material == Material::METAL { Product::IronOxides } else { Product::None };
-            let pits =
-                PittingLoss::new(PittingParams::default().with_product(product).with_shape(PitShape::Hemispherical))?;
-            Ok(Box::new(pits))
-        }),
-        ("warpage", "uneven", &|_| Ok(Box::new(PlasticWarpage::default()))),
-    ];
-    // bends are inspected under raking light
-    let raking = Light::default().with_elevation(25f64.to_radians()).with_ambient(0.2);
-    for (page, kind, make) in &pages {
-        let light = if *page == "warpage" { raking } else { Light::default() };
-        let found = real_crops(&real, kind, rows.len() * REAL);
-        let mut labels: Vec<String> = std::iter::once("photograph".to_owned())
-            .chain(SEVERITIES.iter().map(|s| format!("severity {s:.2}")))
-            .collect();
-        if !found.is_empty() {
-            labels.extend((0..REAL).map(|_| format!("real ({kind})")));
-        }
-        let mut sheet = Sheet::new(labels);
-        for (r, row) in rows.iter().enumerate() {
-            let mut cells = vec![cell(&row.crop)];
-            for severity in SEVERITIES {
-                let look = Appearance::new(row.material).lit(light);
-                let synthesizer = Rendered::new(make(row)?, look)?.with_severity(severity, severity)?;
-                cells.push(render(&synthesizer, row, SampleKey { seed, index: r as u64 })?);
+    let products = products(&folder)?;
+    let plates = plates(&products, &out.join("plates"))?;
+    let registry = Registry::standard();
+    let materials: Vec<&str> = Material::names().collect();
+    let is_mechanism = |entry: &&Entry| entry.default_mechanism().is_some();
+    let mut gallery = Preview::new("Every mechanism in every material");
+    let mut missing = 0;
+
+    for (m, entry) in registry.entries().iter().filter(is_mechanism).enumerate() {
+        let mut sheet = Preview::new(entry.name());
+        for (k, &material) in materials.iter().enumerate() {
+            for turn in 0..each {
+                let seed = seed + (k * each + turn) as u64;
+                let tries = in_turn(&products, material, m + k + turn).chain(in_turn(&plates, material, m + k + turn));
+                let found = tries.into_iter().find_map(|product| {
+                    let photo = (m + k + turn) % product.photos.len();
+                    let wanted = Wanted { mechanism: MixEntry::new(entry.name()), material, product, photo, seed };
+                    match wanted.draw(&registry) {
+                        Ok(sample) => Some(wanted.shown(&sample)),
+                        Err(why) => {
+                            say(&format!("{material} on {}: {why}", product.name));
+                            None
+                        }
+                    }
+                });
+                if let Some(shown) = found {
+                    let shown = shown?.with_index(gallery.samples().len() as u64);
+                    sheet.push(shown.clone());
+                    gallery.push(shown);
+                } else {
+                    missing += 1;
+                    gallery =
+                        gallery.with_note(format!("{} is refused in {material} on all photographs", entry.name()));
+                }
             }
-            if !found.is_empty() {
-                cells.extend((0..REAL).map(|k| found[(r * REAL + k) % found.len()].clone()));
-            }
-            sheet.push(cells)?;
-            say(&format!("{page}: {} done", row.name));
         }
-        save(&sheet, &out, page)?;
+        save(&sheet.sheet(), &out, entry.name())?;
+    }
+    gallery.write_page(&out.join("index.html"))?;
+    say(&format!("wrote {}", out.join("index.html").display()));
+
+    let all: Vec<&Product> = products.iter().chain(&plates).collect();
+    save(&severities(&registry, &all, seed)?, &out, "severity")?;
+    let mut baselines = Preview::new("Baselines");
+    for entry in registry.entries().iter().filter(|entry| !is_mechanism(entry)) {
+        for product in &products {
+            let wanted = Wanted { mechanism: MixEntry::new(entry.name()), material: "matte", product, photo: 0, seed };
+            match wanted.draw(&registry) {
+                Ok(sample) => baselines.push(wanted.shown(&sample)?.with_material("")),
+                Err(why) => say(&format!("{} on {}: {why}", entry.name(), product.name)),
+            }
+        }
+    }
+    save(&baselines.sheet(), &out, "baselines")?;
+    let samples = gallery.samples().len();
+    Ok(format!("result samples={samples} missing={missing} folder={}", out.display()))
+}
+
+impl Wanted<'_> {
+    /// One sample a photograph, of which this is the photograph's.
+    fn params(&self) -> Result<DatasetParams> {
+        Ok(DatasetParams::default()
+            .with_count(self.product.photos.len() as u64)
+            .with_seed(self.seed)
+            .with_mechanisms(MechanismMix::new([self.mechanism.clone()])?)
+            .with_materials(Materials::new([self.material])?))
     }
 
-    let baselines: Vec<Box<dyn Synthesizer>> = vec![
-        Box::new(CutPaste::default()),
-        Box::new(CutPasteScar::default()),
-        Box::new(PerlinBlend::default()),
-        Box::new(PatchClone::default()),
-        Box::new(Rendered::new(PaperFrontier::default(), Appearance::default())?),
-    ];
-    let mut sheet = Sheet::new(std::iter::once("photograph").chain(baselines.iter().map(|a| a.name())));
-    for (r, row) in rows.iter().enumerate() {
-        let mut cells = vec![cell(&row.crop)];
-        for baseline in &baselines {
-            cells.push(render(baseline.as_ref(), row, SampleKey { seed, index: r as u64 })?);
+    fn draw(&self, registry: &Registry) -> Result<RenderedSample> {
+        Ok(preview(&self.params()?, &self.product.photos, registry, self.photo as u64)?)
+    }
+
+    fn shown(&self, sample: &RenderedSample) -> Result<PreviewSample> {
+        let name = self.product.photos.name(self.photo).unwrap_or_default();
+        let command = format!(
+            "maphc2f preview {} --count {} --seed {} --mechanisms {} --materials {} --index {} --out sample.png",
+            self.product.flags,
+            self.product.photos.len(),
+            self.seed,
+            self.mechanism.name(),
+            self.material,
+            self.photo
+        );
+        Ok(PreviewSample::new(sample)?
+            .with_photo(format!("{}/{name}", self.product.name))
+            .with_material(self.material)
+            .with_command(command))
+    }
+}
+
+/// Every folder with photographs, by name.
+fn products(root: &Path) -> Result<Vec<Product>> {
+    let mut folders: Vec<PathBuf> =
+        std::fs::read_dir(root)?.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    let found = folders.into_iter().map(|folder| {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let flags = format!("--normals {}", folder.display());
+        Ok(Product { name, flags, photos: PhotoSet::find(&folder, None, None)? })
+    });
+    let found = found.collect::<Result<Vec<Product>>>()?;
+    if found.is_empty() { Err(format!("{}: no folder of photographs", root.display()).into()) } else { Ok(found) }
+}
+
+/// A rounded plate of the first photograph of each product on a plain ground, as photographs with masks in `folder`.
+fn plates(products: &[Product], folder: &Path) -> Result<Vec<Product>> {
+    let plate = |product: &Product| {
+        let (photos, masks) = (folder.join(&product.name), folder.join(format!("{}-masks", product.name)));
+        prepare_folder(&photos)?;
+        prepare_folder(&masks)?;
+        let photo = to_rgb_image(product.photos.load(0, None)?.pixels.mapv(from_u8).view());
+        let (width, height) = photo.dimensions();
+        // a superellipse of three quarters of the frame
+        let inside = |x: u32, y: u32| {
+            let across = |at: u32, all: u32| (2.0 * (f64::from(at) + 0.5) / f64::from(all) - 1.0) / 0.75;
+            across(x, width).powi(6) + across(y, height).powi(6) < 1.0
+        };
+        let drawn = RgbImage::from_fn(width, height, |x, y| if inside(x, y) { *photo.get_pixel(x, y) } else { GROUND });
+        let white = RgbImage::from_fn(width, height, |x, y| Rgb([if inside(x, y) { 255 } else { 0 }; 3]));
+        write_png(photos.join("plate.png"), &drawn)?;
+        write_png(masks.join("plate_mask.png"), &white)?;
+        let flags = format!("--normals {} --masks {}", photos.display(), masks.display());
+        let photos = PhotoSet::find(&photos, None, Some(&masks))?;
+        Ok(Product { name: format!("{} plate", product.name), flags, photos })
+    };
+    products.iter().map(plate).collect()
+}
+
+/// The products in the order in which a material is tried on them: first that of its name, else that of a number.
+fn in_turn<'a>(products: &'a [Product], material: &str, number: usize) -> impl Iterator<Item = &'a Product> {
+    let own = products.iter().position(|product| product.name.replace('_', "-") == material);
+    let first = own.unwrap_or(number % products.len().max(1));
+    products.iter().cycle().skip(first).take(products.len())
+}
+
+/// A row for each mechanism: the same defect of rising severity on one photograph.
+fn severities(registry: &Registry, products: &[&Product], seed: u64) -> Result<Sheet> {
+    let labels = SEVERITIES.map(|s| format!("severity {s:.2}"));
+    let mut sheet = Sheet::new(std::iter::once("photograph".to_owned()).chain(labels));
+    for (m, entry) in registry.entries().iter().filter(|entry| entry.default_mechanism().is_some()).enumerate() {
+        let draw = |product: &Product, severity: f64| {
+            let mechanism = MixEntry::new(entry.name()).with_severity((severity, severity));
+            let material = Material::names().find(|name| product.name.replace('_', "-").starts_with(name));
+            Wanted { mechanism, material: material.unwrap_or("matte"), product, photo: 0, seed }.draw(registry)
+        };
+        // the product on which most severities can be drawn, from the one that is due on
+        let rows = (0..products.len()).map(|k| products[(m + k) % products.len()]).map(|product| {
+            let row = SEVERITIES.map(|severity| draw(product, severity).ok());
+            (product, row)
+        });
+        let is_full = |row: &[Option<RenderedSample>]| row.iter().filter(|sample| sample.is_some()).count();
+        let mut best: Option<(&Product, [Option<RenderedSample>; 5])> = None;
+        for (product, row) in rows {
+            let found = is_full(&row);
+            if best.as_ref().is_none_or(|(_, other)| found > is_full(other)) {
+                best = Some((product, row));
+            }
+            if found == SEVERITIES.len() {
+                break;
+            }
         }
+        let Some((product, row)) = best else { continue };
+        let cell = |pixels: &ndarray::Array3<u8>| Cell::image(to_rgb_image(pixels.mapv(from_u8).view()));
+        let pixels = product.photos.load(0, None)?.pixels;
+        let mut cells = vec![cell(&pixels).with_caption([entry.name(), product.name.as_str()])];
+        cells.extend(row.iter().map(|sample| match sample {
+            Some(sample) => {
+                let seen = format!("visibility {:.1}", sample.record.visibility);
+                let area = format!("area {:.2} %", 100.0 * sample.record.area_fraction);
+                cell(&sample.image).with_caption([seen, area])
+            }
+            None => Cell::blank(0).with_caption(["cannot be seen"]),
+        }));
         sheet.push(cells)?;
-        say(&format!("baselines: {} done", row.name));
     }
-    save(&sheet, &out, "baselines")?;
-    Ok(format!("result pages={} folder={}", pages.len() + 1, out.display()))
+    Ok(sheet)
 }
 
-type Make<'a> = &'a dyn Fn(&Row) -> Result<Box<dyn Mechanism>>;
-
-/// Renders a sample as a cell; the bare photograph where the defect would not show.
-fn render(synthesizer: &dyn Synthesizer, row: &Row, key: SampleKey) -> Result<Cell> {
-    match synthesizer.synthesize(row.crop.view(), &row.domain, key) {
-        Ok(sample) => Ok(cell(&sample.paste(row.crop.view())?)),
-        Err(error @ Refused::Invisible { .. }) => {
-            say(&format!("{} on {}: {error}", synthesizer.name(), row.name));
-            Ok(cell(&row.crop))
-        }
-        Err(other) => Err(other.into()),
-    }
-}
-
-fn cell(image: &Array3<f32>) -> Cell {
-    Cell::photo(image.view(), SIDE as u32)
-}
-
-fn save(sheet: &Sheet, out: &Path, page: &str) -> Result<()> {
-    let path = out.join(format!("{page}.png"));
+fn save(sheet: &Sheet, out: &Path, name: &str) -> Result<()> {
+    let path = out.join(format!("{name}.png"));
     sheet.save(&path)?;
     say(&format!("wrote {}", path.display()));
     Ok(())
-}
-
-/// Crops of every shipped photograph with the material that comes nearest to its surface.
-fn rows(photos: &Path) -> Result<Vec<Row>> {
-    // first a made-up plate with a lamp at the upper left and sensor noise, on which shading can be judged
-    let mut rows = vec![Row::new("drawn plate, metal", plate(), Material::METAL, 0.0)?];
-    for folder in ["surfaces", "objects"] {
-        for (path, photo) in load_photos(&photos.join(folder))? {
-            let name = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
-            // top, left and side of each crop, px of the photograph (smaller ones are enlarged); brightness of the
-            // ground
-            let crops: &[(&str, usize, usize, usize, Material, f32)] = match name.as_str() {
-                "brick" => &[("brick, matte", 310, 250, 64, Material::MATTE, 0.0)],
-                "coins" => &[("coin, metal", 90, 72, 56, Material::METAL, 0.6)],
-                "grass" => &[("grass, fabric", 40, 40, SIDE, Material::FABRIC, 0.0)],
-                "gravel" => &[("gravel, matte", 100, 100, SIDE, Material::MATTE, 0.0)],
-                _ => &[
-                    ("saucer, plastic", 250, 105, 80, Material::GLOSSY_PLASTIC, 0.19),
-                    ("table, wood", 270, 480, 110, Material::WOOD, 0.0),
-                ],
-            };
-            for &(label, y, x, side, material, dark) in crops {
-                rows.push(Row::new(label, crop(&photo, y, x, side)?, material, dark)?);
-            }
-        }
-    }
-    Ok(rows)
-}
-
-/// A gray plate: brighter towards the lamp, with noise of one hundredth.
-fn plate() -> Array3<f32> {
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let shade = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| {
-        0.58 - 0.12 * (y + x) as f32 / (2 * SIDE) as f32 + 0.02 * (rng.random::<f32>() - 0.5)
-    });
-    Array3::from_shape_fn((SIDE, SIDE, 3), |(y, x, _)| shade[[y, x]])
-}
-
-/// `side` x `side` px from (y, x), moved inwards where the photo ends, as `SIDE` x `SIDE` RGB.
-fn crop(photo: &Array3<f32>, y: usize, x: usize, side: usize) -> Result<Array3<f32>> {
-    let (h, w, _) = photo.dim();
-    let (y0, x0) = (y.min(h.saturating_sub(side)), x.min(w.saturating_sub(side)));
-    let piece = photo
-        .slice_axis(Axis(0), Slice::from(y0..(y0 + side).min(h)))
-        .slice_axis(Axis(1), Slice::from(x0..(x0 + side).min(w)))
-        .to_owned();
-    Ok(resize_square(piece.view(), SIDE)?)
-}
-
-/// Crops around the masks of up to `most` real defects; none where the folder is missing.
-fn real_crops(root: &Path, kind: &str, most: usize) -> Vec<Cell> {
-    let Ok(entries) = std::fs::read_dir(root.join("ground_truth").join(kind)) else { return Vec::new() };
-    let mut masks: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
-    masks.sort();
-    let every = (masks.len() / most.max(1)).max(1);
-    masks.into_iter().step_by(every).filter_map(|path| real_crop(root, kind, &path)).take(most).collect()
-}
-
-fn real_crop(root: &Path, kind: &str, mask: &Path) -> Option<Cell> {
-    let stem = mask.file_stem()?.to_str()?.strip_suffix("_mask")?;
-    let photo = load_photo(&root.join("test").join(kind).join(format!("{stem}.png"))).ok()?;
-    let mask = load_photo(mask).ok()?;
-    let marked = mask.indexed_iter().filter(|(_, v)| **v > 0.5);
-    let (n, y, x) = marked.fold((0, 0, 0), |(n, sy, sx), ((y, x, _), _)| (n + 1, sy + y, sx + x));
-    let corner = |sum: usize| (sum.checked_div(n)).map(|c| c.saturating_sub(SIDE / 2));
-    Some(cell(&crop(&photo, corner(y)?, corner(x)?, SIDE).ok()?))
 }

@@ -281,7 +281,7 @@ pub struct ForegroundArgs {
     pub save: Option<PathBuf>,
 }
 
-/// Draw a sheet of samples to look at: photo, defect, mask
+/// Draw samples to look at: a PNG sheet of photo, defect and mask, and a page for the browser
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  maphc2f preview --normals bottle/train/good --out sheet.png --count 100 --side 256"
@@ -292,9 +292,18 @@ pub struct PreviewArgs {
     /// The sheet, a PNG file
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// The page, an HTML file that holds all it shows [default: the sheet's name with .html]
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write no page
+    #[arg(long, conflicts_with = "html")]
+    pub no_html: bool,
     /// Number of samples, at most 1024
     #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub count: u64,
+    /// Draw this one of the samples alone, counted from 0
+    #[arg(long, value_name = "N")]
+    pub index: Option<u64>,
     /// Stop before the first output if a file that looks like an image is not read
     #[arg(long)]
     pub strict: bool,

@@ -11,6 +11,7 @@ mod foreground;
 mod inspect;
 mod preview;
 mod recipe;
+mod repeated;
 mod synth;
 mod threshold;
 mod train;

@@ -1,4 +1,5 @@
-//! A headless Chromium, driven over its DevTools protocol.
+//! A headless Chromium, driven over its DevTools protocol. Shared by the tests of all pages.
+#![allow(dead_code)] // each test uses its part
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
@@ -112,6 +113,8 @@ impl Browser {
             "Enter" => 13,
             " " => 32,
             "ArrowRight" => 39,
+            "Escape" => 27,
+            "Tab" => 9,
             _ => 0,
         };
         let with =
@@ -119,6 +122,23 @@ impl Browser {
         let down = if text.is_empty() { "rawKeyDown" } else { "keyDown" };
         self.call("Input.dispatchKeyEvent", with(down, text));
         self.call("Input.dispatchKeyEvent", with("keyUp", ""));
+    }
+
+    /// Sets the size of the window, px.
+    pub(crate) fn resize(&mut self, width: u32, height: u32) {
+        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.call("Emulation.setDeviceMetricsOverride", metrics);
+    }
+
+    /// Moves the pointer to (x, y) on the screen.
+    pub(crate) fn point(&mut self, (x, y): (f64, f64)) {
+        self.call("Input.dispatchMouseEvent", json!({ "type": "mouseMoved", "x": x, "y": y }));
+    }
+
+    /// Sets features that media queries ask for, such as `prefers-reduced-motion`; others are as they were first.
+    pub(crate) fn media(&mut self, features: &[(&str, &str)]) {
+        let features: Vec<Value> = features.iter().map(|(n, v)| json!({ "name": n, "value": v })).collect();
+        self.call("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 
     /// Errors and warnings that the page logged, and exceptions it threw, since it was opened.
@@ -146,8 +166,7 @@ impl Browser {
 
     /// A PNG of the whole page at this width under a color scheme.
     pub(crate) fn screenshot(&mut self, scheme: &str, width: u32) -> Vec<u8> {
-        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-        self.call("Emulation.setEmulatedMedia", features);
+        self.media(&[("prefers-color-scheme", scheme)]);
         let metrics =
             |height: u64| json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.call("Emulation.setDeviceMetricsOverride", metrics(900));
