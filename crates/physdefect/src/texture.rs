@@ -59,7 +59,7 @@ mod tests {
         for angle in [-1.2, -0.4, 0.0, 0.7, 1.5f64] {
             let (s, c) = angle.sin_cos();
             let photo = Array3::from_shape_fn((90, 120, 1), |(y, x, _)| {
-                0.5 + 0.2 * ((y as f64 * c - x as f64 * s) * 0.7).sin() as f32
+                0.5 + 0.2 * ((y as f64 * c - x as f64 * s) * 0.3).sin() as f32
             });
             let found = grain(photo.view(), &domain).unwrap();
             let off = (found - angle).rem_euclid(std::f64::consts::PI);
