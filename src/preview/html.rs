@@ -90,7 +90,7 @@ fn material(sample: &PreviewSample) -> &str {
 }
 
 /// Different texts of the samples in order of their names, each with how many samples have it.
-fn numbered<'a>(samples: &'a [PreviewSample], of: fn(&PreviewSample) -> &str) -> Vec<(&'a str, usize)> {
+fn numbered(samples: &[PreviewSample], of: fn(&PreviewSample) -> &str) -> Vec<(&str, usize)> {
     let mut names: Vec<&str> = samples.iter().map(of).collect();
     names.sort_unstable();
     names.chunk_by(|a, b| a == b).map(|alike| (alike[0], alike.len())).collect()
