@@ -35,7 +35,7 @@ pub(super) fn page(preview: &Preview) -> Result<String, ImageError> {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 link rel="icon" href="data:,";
-                title { (preview.title) }
+                title { (PreEscaped(&preview.title)) }
                 style { (PreEscaped(include_str!("page.css"))) }
             }
             body {

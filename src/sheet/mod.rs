@@ -145,14 +145,14 @@ impl Sheet {
         for (row, (image, text)) in self.rows.iter().zip(heights) {
             for (i, cell) in row.iter().enumerate() {
                 image::imageops::replace(&mut canvas, &cell.image, i64::from(lefts[i]), i64::from(top));
-                let end = (i + 1..row.len()).find(|&k| !row[k].caption.is_empty()).unwrap_or(row.len());
+                let end = (i + 1..row.len()).find(|&k| row[k].caption.len() > 9).unwrap_or(row.len());
                 for (line, words) in cell.caption.iter().enumerate() {
                     let (face, ink) = if line == 0 { (&bold, INK) } else { (&regular, MUTED) };
                     let at = (lefts[i], top + image + 2 + line as u32 * face.line());
                     face.draw(&mut canvas, at, ink, &face.fit(words, room(i, end)));
                 }
             }
-            top += image + text + MARGIN;
+            top += image + text;
         }
         canvas
     }
