@@ -19,7 +19,7 @@ pub(super) fn window(mask: ArrayView2<'_, bool>) -> Rect {
     let (height, width) = mask.dim();
     let Some(found) = bounding_box(mask) else { return Rect::whole((height, width)) };
     let longer = (found.bottom - found.top).max(found.right - found.left);
-    let side = (longer + 2 * (longer / 4).max(MARGIN)).max(SMALLEST);
+    let side = (longer + 2 * (longer / 3).max(MARGIN)).max(SMALLEST);
     let along = |from: usize, to: usize, most: usize| {
         let length = side.min(most);
         let start = ((from + to).saturating_sub(length) / 2).min(most - length);
@@ -72,7 +72,7 @@ pub(super) fn draw_outline(picture: &mut RgbImage, mask: &Array2<bool>) {
             let (ys, xs) = (y.saturating_sub(reach)..=y + reach, x.saturating_sub(reach)..=x + reach);
             ys.into_iter().any(|y| xs.clone().any(|x| inside.get((y, x)) == Some(&true)))
         };
-        if is_near(2) {
+        if is_near(1) {
             *pixel = BRIGHT;
         } else if is_near(2) {
             *pixel = DARK;
@@ -85,7 +85,7 @@ pub(super) fn draw_frame(picture: &mut RgbImage, at: Rect, (rows, columns): (usi
     let (width, height) = picture.dimensions();
     let place = |at: usize, all: usize, shown: u32| (at as u64 * u64::from(shown) / all.max(1) as u64) as i64;
     let (left, right) = (place(at.left, columns, width), place(at.right, columns, width) - 1);
-    let (top, bottom) = (place(at.top, columns, height), place(at.bottom, rows, height) - 1);
+    let (top, bottom) = (place(at.top, rows, height), place(at.bottom, rows, height) - 1);
     // a rectangle outside of the frame and one inside are dark, so that it is seen on any ground
     for (by, color) in [(-1, DARK), (1, DARK), (0, BRIGHT)] {
         let (left, right, top, bottom) = (left + by, right - by, top + by, bottom - by);

@@ -3,7 +3,7 @@
 /// Units that keys of measures end in, and how they are written.
 const UNITS: [(&str, &str); 9] = [
     ("px", "px"),
-    ("px2", "px"),
+    ("px2", "px²"),
     ("px3", "px³"),
     ("rad", "rad"),
     ("mm", "mm"),
@@ -32,7 +32,7 @@ pub(super) fn number(value: f64) -> String {
     if size != 0.0 && !(1e-3..1e9).contains(&size) {
         return format!("{value:.2e}");
     }
-    let decimals = if size == 0.0 { 0 } else { (3 - size.log10().floor() as i32).max(0) as usize };
+    let decimals = if size == 0.0 { 0 } else { (2 - size.log10().floor() as i32).max(0) as usize };
     let text = format!("{value:.decimals$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }

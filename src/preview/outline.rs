@@ -52,7 +52,7 @@ fn follow(leaving: &mut [u8], stride: usize, start: usize, first: usize, path: &
         if at == start {
             return;
         }
-        let turns = [(direction + 1) % 4, direction, (direction + 3) % 4];
+        let turns = [(direction + 3) % 4, direction, (direction + 1) % 4];
         // as many edges reach a corner as leave it
         let Some(next) = turns.into_iter().find(|&d| leaving[at] >> d & 1 == 1) else { return };
         if next != direction {

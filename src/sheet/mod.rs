@@ -145,14 +145,14 @@ impl Sheet {
         for (row, (image, text)) in self.rows.iter().zip(heights) {
             for (i, cell) in row.iter().enumerate() {
                 image::imageops::replace(&mut canvas, &cell.image, i64::from(lefts[i]), i64::from(top));
-                let end = (i + 1..row.len()).find(|&k| row[k].caption.len() > 9).unwrap_or(row.len());
+                let end = (i + 1..row.len()).find(|&k| !row[k].caption.is_empty()).unwrap_or(row.len());
                 for (line, words) in cell.caption.iter().enumerate() {
                     let (face, ink) = if line == 0 { (&bold, INK) } else { (&regular, MUTED) };
                     let at = (lefts[i], top + image + 2 + line as u32 * face.line());
                     face.draw(&mut canvas, at, ink, &face.fit(words, room(i, end)));
                 }
             }
-            top += image + text;
+            top += image + text + MARGIN;
         }
         canvas
     }
@@ -181,7 +181,9 @@ mod tests {
         let image = sheet.draw();
         // header of 6 + 17 px, then margins of 6 px around columns of 20 px and rows of 20 px
         assert_eq!(image.dimensions(), (3 * 6 + 2 * 20, 23 + 3 * 6 + 2 * 20));
-        for (x, y, level) in [(6, 29, 128), (13, 36, 128), (14, 29, 255), (32, 29, 0), (51, 48, 0), (6, 55, 0)] {
+        for (x, y, level) in
+            [(6, 29, 128), (13, 36, 128), (14, 29, 255), (32, 29, 0), (51, 48, 0), (6, 54, 255), (6, 55, 0)]
+        {
             assert_eq!(image.get_pixel(x, y).0, [level; 3], "({x}, {y})");
         }
         let inked = |left: u32, right: u32| {

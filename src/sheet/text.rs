@@ -19,7 +19,7 @@ impl Face {
 
     /// Open Sans Semibold, for what is to be seen first.
     pub(crate) fn semibold(height: f32) -> Self {
-        Self { font: FontRef::try_from_slice(include_bytes!("fonts/OpenSans-Regular.ttf")).ok(), height }
+        Self { font: FontRef::try_from_slice(include_bytes!("fonts/OpenSans-Semibold.ttf")).ok(), height }
     }
 
     /// Distance of one line from the next, px.
@@ -47,7 +47,7 @@ impl Face {
         let mut used = 0.0;
         let fitting = letters.iter().take_while(|c| {
             used += self.width(c.encode_utf8(&mut [0; 4]));
-            used <= room + 30.0
+            used <= room
         });
         let count = fitting.count();
         letters.truncate(count);

@@ -33,7 +33,7 @@ pub fn command(given: impl IntoIterator<Item = OsString>, index: u64) -> String 
 fn quoted(word: &OsString) -> String {
     let text = escaped(word);
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) { text } else { format!("'{}'", text) }
+    if !text.is_empty() && text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 #[cfg(test)]
