@@ -221,6 +221,9 @@ fn the_page_flickers_filters_sorts_and_enlarges_without_an_error() {
     assert!(facts.as_str().unwrap().contains("--index 3"), "{facts}");
     browser.press("Escape", "");
     assert_eq!(browser.evaluate(is_open), false);
+    // the event that tells the page comes with the next frame
+    let next_frame = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))";
+    browser.evaluate(&format!("{next_frame}.then(() => 0)"));
     let focused = browser.evaluate("document.activeElement.closest('li')?.dataset.index");
     assert_eq!(focused, "3");
 

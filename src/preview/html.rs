@@ -90,7 +90,7 @@ fn material(sample: &PreviewSample) -> &str {
 }
 
 /// Different texts of the samples in order of their names, each with how many samples have it.
-fn numbered<'a>(samples: &'a [PreviewSample], of: fn(&PreviewSample) -> &str) -> Vec<(&'a str, usize)> {
+fn numbered(samples: &[PreviewSample], of: fn(&PreviewSample) -> &str) -> Vec<(&str, usize)> {
     let mut names: Vec<&str> = samples.iter().map(of).collect();
     names.sort_unstable();
     names.chunk_by(|a, b| a == b).map(|alike| (alike[0], alike.len())).collect()
@@ -171,5 +171,78 @@ fn viewer() -> Markup {
             }
             div.body { div.big {} div.facts {} }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, Array3};
+    use physdefect::{MechanismKind, Record, SampleKey};
+
+    use super::*;
+    use crate::factory::{RenderedSample, SolverStats};
+    use crate::foreground::Region;
+
+    /// A gray photo of 40 x 60 px with a white rectangle of 3 x 5 px as its defect.
+    fn sample() -> RenderedSample {
+        let mask = Array2::from_shape_fn((40, 60), |(y, x)| (10..13).contains(&y) && (20..25).contains(&x));
+        let record = Record {
+            model: "toy".to_owned(),
+            mechanism: MechanismKind::PittingLoss,
+            key: SampleKey { seed: 3, index: 7 },
+            severity: 0.5,
+            visibility: 4.32,
+            visibility_target: None,
+            contrast_to_noise: 2.0,
+            area_fraction: 15.0 / 2400.0,
+            object_scale: 40.0,
+            measures: [("depth_px".to_owned(), 1.25)].into(),
+        };
+        RenderedSample {
+            image: Array3::from_shape_fn((40, 60, 1), |(y, x, _)| if mask[(y, x)] { 255 } else { 128 }),
+            photo: Array3::from_elem((40, 60, 1), 128),
+            changed: mask.clone(),
+            soft: mask.mapv(f32::from),
+            mask,
+            record,
+            solver: SolverStats { iterations: 0, residual: 0.0 },
+            region: Region::EstimatedForeground,
+            region_confidence: Some(0.875),
+            region_reason: None,
+        }
+    }
+
+    #[test]
+    fn a_card_says_all_that_is_known_and_any_text_is_text() {
+        let hostile = "\"><script>alert(1)</script><img src=x onerror='alert(2)'>&lt;.png";
+        let shown = PreviewSample::new(&sample()).unwrap().with_photo(hostile).with_material(hostile);
+        let mut preview = Preview::new(hostile).with_note(hostile);
+        preview.push(shown.with_command(format!("echo {hostile}")));
+        let page = page(&preview).unwrap();
+        assert_eq!(page.matches("<script").count(), 1, "the page's own");
+        assert!(!page.contains("<img src=x") && !page.contains("&lt;.png"), "markup or a half-escaped text");
+        assert!(page.matches("&amp;lt;.png").count() >= 8);
+        // 3 x 5 px at (20, 10); the crop is the whole photo, for it has less than 72 px a side
+        assert!(page.contains("d=\"M20 10h5v3h-5z\""), "the outline");
+        for fact in [
+            "data-visibility=\"4.32\"",
+            "data-area=\"15\"",
+            "15 px, 0.625 % of the photo",
+            "estimated foreground, confidence 0.88",
+            "<dt>depth</dt><dd><bdi>1.25 px</bdi></dd>",
+            "<bdi>3, 7</bdi>",
+            "60 × 40 px",
+        ] {
+            assert!(page.contains(fact), "{fact}");
+        }
+        assert_eq!(page.matches("data:image/png;base64,").count(), 2, "small crops lose nothing");
+    }
+
+    #[test]
+    fn many_notes_are_folded_up() {
+        let of = |n: usize| (0..n).fold(Preview::new(""), |made, _| made.with_note("a note"));
+        assert!(!page(&of(3)).unwrap().contains("3 notes"));
+        let folded = page(&of(4)).unwrap();
+        assert!(folded.contains("<summary>4 notes</summary>") && folded.matches("a note<").count() == 4);
     }
 }

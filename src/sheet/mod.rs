@@ -181,7 +181,9 @@ mod tests {
         let image = sheet.draw();
         // header of 6 + 17 px, then margins of 6 px around columns of 20 px and rows of 20 px
         assert_eq!(image.dimensions(), (3 * 6 + 2 * 20, 23 + 3 * 6 + 2 * 20));
-        for (x, y, level) in [(6, 29, 128), (13, 36, 128), (14, 29, 255), (32, 29, 0), (51, 48, 0), (6, 55, 0)] {
+        for (x, y, level) in
+            [(6, 29, 128), (13, 36, 128), (14, 29, 255), (32, 29, 0), (51, 48, 0), (6, 54, 255), (6, 55, 0)]
+        {
             assert_eq!(image.get_pixel(x, y).0, [level; 3], "({x}, {y})");
         }
         let inked = |left: u32, right: u32| {

@@ -22,13 +22,17 @@ use maphc2f::factory::{DatasetParams, Materials, MechanismMix, MixEntry, PhotoSe
 use maphc2f::imgkit::convert::to_rgb_image;
 use maphc2f::imgkit::image_io::write_png;
 use maphc2f::imgkit::level::from_u8;
+use maphc2f::imgkit::{Rect, bounding_box};
 use maphc2f::physdefect::appearance::Material;
 use maphc2f::physdefect::registry::{Entry, Registry};
-use maphc2f::{Cell, Preview, PreviewSample, Sheet, prepare_folder};
+use maphc2f::{Cell, Preview, PreviewSample, Sheet, prepare_folder, resize_square};
+use ndarray::Array3;
 
 /// Severities of the columns of `severity.png`.
 const SEVERITIES: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 
+/// Side of a picture of `severity.png`, px.
+const SHOWN: usize = 256;
 /// Ground below plates.
 const GROUND: Rgb<u8> = Rgb([226, 228, 230]);
 
@@ -231,20 +235,36 @@ fn severities(registry: &Registry, products: &[&Product], seed: u64) -> Result<S
             }
         }
         let Some((product, row)) = best else { continue };
-        let cell = |pixels: &ndarray::Array3<u8>| Cell::image(to_rgb_image(pixels.mapv(from_u8).view()));
+        // one part of the photograph, around all of the row's defects
         let pixels = product.photos.load(0, None)?.pixels;
-        let mut cells = vec![cell(&pixels).with_caption([entry.name(), product.name.as_str()])];
-        cells.extend(row.iter().map(|sample| match sample {
-            Some(sample) => {
-                let seen = format!("visibility {:.1}", sample.record.visibility);
-                let area = format!("area {:.2} %", 100.0 * sample.record.area_fraction);
-                cell(&sample.image).with_caption([seen, area])
-            }
-            None => Cell::blank(0).with_caption(["cannot be seen"]),
-        }));
+        let boxes = row.iter().flatten().filter_map(|sample| bounding_box(sample.mask.view()));
+        let at = square(boxes.reduce(Rect::union).unwrap_or_default(), pixels.dim());
+        let cell = |pixels: &Array3<u8>| -> Result<Cell> {
+            let part = pixels.slice_each_axis(|axis| at.slice_of(axis.axis)).mapv(from_u8);
+            Ok(Cell::image(to_rgb_image(resize_square(part.view(), SHOWN)?.view())))
+        };
+        let mut cells = vec![cell(&pixels)?.with_caption([entry.name(), product.name.as_str()])];
+        for sample in &row {
+            cells.push(match sample {
+                Some(sample) => {
+                    let seen = format!("visibility {:.1}", sample.record.visibility);
+                    let area = format!("area {:.2} %", 100.0 * sample.record.area_fraction);
+                    cell(&sample.image)?.with_caption([seen, area])
+                }
+                None => Cell::blank(0).with_caption(["cannot be seen"]),
+            });
+        }
         sheet.push(cells)?;
     }
     Ok(sheet)
+}
+
+/// The square around a box with a fifth of its side to spare, of at least 96 px, moved into a photo of this size.
+fn square(found: Rect, (height, width, _): (usize, usize, usize)) -> Rect {
+    let side = ((found.bottom - found.top).max(found.right - found.left) * 7 / 5).max(96).min(height).min(width);
+    let start = |from: usize, to: usize, all: usize| ((from + to).saturating_sub(side) / 2).min(all - side);
+    let (top, left) = (start(found.top, found.bottom, height), start(found.left, found.right, width));
+    Rect { top, left, bottom: top + side, right: left + side }
 }
 
 fn save(sheet: &Sheet, out: &Path, name: &str) -> Result<()> {
