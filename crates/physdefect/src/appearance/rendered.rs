@@ -195,7 +195,7 @@ impl<M: Mechanism> Rendered<M> {
         let within = |v: f64| v >= range.from() && v <= range.to();
         let meets = |v: f64| (v / wanted - 1.0).abs() <= finalize::TOLERANCE;
         let nearest = !meets(reached) && (range.out_of_reach() == OutOfReach::Nearest || within(reached));
-        if !nearest && (reached.max(1e-6) / wanted).ln().abs() > HOPELESS {
+        if !nearest && reached > 0.0 && (reached / wanted).ln().abs() > HOPELESS {
             return Err(Error::VisibilityOutOfReach { model: self.name, wanted, reached });
         }
         let target = if nearest { reached } else { wanted };
