@@ -178,7 +178,7 @@ fn blur(mut luma: Array3<f32>, noise: f32) -> Option<f64> {
         row(&mut below, y + 1);
         for x in EDGE..w - EDGE {
             let g = here[x];
-            if !(g > floor) {
+            if g <= floor {
                 continue;
             }
             // A ridge of the gradient: the edge itself.
