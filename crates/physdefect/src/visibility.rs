@@ -12,7 +12,8 @@
 //! uniform for the eye (Weber's law); on a texture, two standard deviations of the texture (masking; Legge and Foley
 //! 1980, with the slope of one that holds for noise maskers). The filter stands for the eye's optics at a distance at
 //! which pixels just merge. **Visibility** is the mean of c / J over the defect, weighted by min(1, c / J): 1 is just
-//! noticeable. Pixels of less than half of J do not count. The model and its constants are this project's own; the paper has none.
+//! noticeable. Pixels of less than half of J do not count. The model and its constants are this project's own; the
+//! paper has none.
 
 use imgkit::Rect;
 use ndarray::{Array2, Array3, ArrayView3};

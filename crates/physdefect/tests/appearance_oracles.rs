@@ -114,8 +114,8 @@ fn a_laid_open_surface_does_not_shine() {
 
 #[test]
 fn noise_is_neither_shaded_nor_moved() {
-    // The camera's noise lies on the picture: what a 3 x 3 binomial filter takes off, within 2.5 deviations, is put back
-    // as it was on the shaded surface, whether the defect bends the surface (here by nothing) or not.
+    // The camera's noise lies on the picture: what a 3 x 3 binomial filter takes off, within 2.5 deviations, is put
+    // back as it was on the shaded surface, whether the defect bends the surface (here by nothing) or not.
     let light = Light::default().with_azimuth(0.0).with_elevation(0.8).with_ambient(0.3);
     let (sigma, material) = (0.02f32, plain().with_specular(0.0));
     let normal = Normal::new(0.0, f64::from(sigma)).unwrap();
@@ -237,7 +237,8 @@ fn a_given_defect_stays_inside_the_domain() {
         assert!(!marked[[y, x]] || mask[[y, x]], "{y} {x} is marked outside the domain");
         cut += usize::from(inside && !m);
     }
-    // Area outside a disc of 2.4 px in the corners: r^2 (cot(a / 2) - (pi - a) / 2), twice for 45 and once for 90 degrees.
+    // Area outside a disc of 2.4 px in the corners: r^2 (cot(a / 2) - (pi - a) / 2), twice for 45 and once for 90
+    // degrees.
     assert!(cut as f64 <= 2.4 * 2.4 * (2.0 * 1.236 + 0.215), "{cut} px cut off");
 }
 

@@ -212,7 +212,8 @@ fn a_larger_severity_is_never_a_smaller_defect() {
 #[test]
 fn cracks_have_the_length_that_the_severity_asks_for() {
     // Median over seeds, in units of the length at that severity in the homogeneous solid; grains stop cracks, and the
-    // domain's edges the long ones. Short cracks that may follow every weak grain, and the defaults: longer, straighter.
+    // domain's edges the long ones. Short cracks that may follow every weak grain, and the defaults: longer,
+    // straighter.
     let domain = Domain::full(256, 256).unwrap();
     let short = FractureParams::default().with_length((0.05, 0.6)).with_wander((1.0, 1.0));
     let sets = [

@@ -18,8 +18,8 @@ const NINE: [f32; 5] = [1.0 / 256.0, 8.0 / 256.0, 28.0 / 256.0, 56.0 / 256.0, 70
 /// Variance of the first filter, and what the other two add to it, px^2.
 const VARIANCE: f32 = 1.0;
 const ADDED: f32 = 3.0;
-/// Expected squared gradient of white noise of variance 1 after one, two and three filters: 2 sum (k * d)^2 sum k^2 with
-/// the filter k and the difference d = (-1 0 1) / 2.
+/// Expected squared gradient of white noise of variance 1 after one, two and three filters: 2 sum (k * d)^2 sum k^2
+/// with the filter k and the difference d = (-1 0 1) / 2.
 const NOISE_GAINS: [f32; 3] = [0.04486, 0.01457, 0.004224];
 /// Deviations of the noise that an edge's gradient stands above.
 const NOISE_FACTOR: f32 = 8.0;
@@ -61,11 +61,11 @@ impl Camera {
     /// Estimates the camera on the surround of a box of a photo `(H, W, C)`, within the domain's box.
     ///
     /// Noise: the median of |N * photo| with N the Laplacian's difference (1 -2 1; -2 4 -2; 1 -2 1) / 6, which leaves
-    /// flat and linear parts alone (Immerkaer 1996), over 0.6745; fine texture counts as noise. Sharpness: at a step the
-    /// ratio of the gradient to that of the photo blurred by s more is sqrt(1 + s^2 / blur^2) (Zhuo and Sim 2011). It is
-    /// measured on binomially smoothed copies of variance 1, 2 and 4 px^2, less the noise expected in each; where the
-    /// gradient falls faster between the three than a step's does, as on lines and texture, nothing is measured. The
-    /// quantile 0.35 of the steps is taken. Without steps the blur is the default's.
+    /// flat and linear parts alone (Immerkaer 1996), over 0.6745; fine texture counts as noise. Sharpness: at a step
+    /// the ratio of the gradient to that of the photo blurred by s more is sqrt(1 + s^2 / blur^2) (Zhuo and Sim 2011).
+    /// It is measured on binomially smoothed copies of variance 1, 2 and 4 px^2, less the noise expected in each;
+    /// where the gradient falls faster between the three than a step's does, as on lines and texture, nothing is
+    /// measured. The quantile 0.35 of the steps is taken. Without steps the blur is the default's.
     #[must_use]
     pub fn estimate(photo: ArrayView3<'_, f32>, domain: &Domain, bbox: Rect) -> Self {
         let (height, width, channels) = photo.dim();

@@ -34,11 +34,11 @@ struct Solved {
 /// Synthesizer that renders a mechanism onto photos: `M` generates the geometry, the [`Appearance`] lights it.
 ///
 /// Each sample's severity, its size, is sampled uniformly from a range (default 0 to 1), and its visibility from
-/// that of the appearance ([`Visibility`](crate::visibility::Visibility)). The strength of the relief, the shift, the tint and the change of reflectance is
-/// then solved for, by the secant rule on the logarithms, until the rendered patch has that visibility: a dent on
-/// porcelain and one on grass are equally hard to see. Where a place cannot give that visibility the nearest one is
-/// taken if it lies in the range. A defect that finds no room, stays invisible or cannot be brought into the range is
-/// drawn again at another place, at most six times.
+/// that of the appearance ([`Visibility`](crate::visibility::Visibility)). The strength of the relief, the shift, the
+/// tint and the change of reflectance is then solved for, by the secant rule on the logarithms, until the rendered
+/// patch has that visibility: a dent on porcelain and one on grass are equally hard to see. Where a place cannot give
+/// that visibility the nearest one is taken if it lies in the range. A defect that finds no room, stays invisible or
+/// cannot be brought into the range is drawn again at another place, at most six times.
 ///
 /// ```
 /// use ndarray::Array3;

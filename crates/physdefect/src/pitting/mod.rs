@@ -172,8 +172,8 @@ impl Mechanism for PittingLoss {
 }
 
 impl PittingLoss {
-    /// Factor on the depth at a pixel, of mean 1, that makes the floor rough: noise of the wavelength of a grain, at least
-    /// 3 px. It is the same at every severity, so no pixel gets shallower.
+    /// Factor on the depth at a pixel, of mean 1, that makes the floor rough: noise of the wavelength of a grain, at
+    /// least 3 px. It is the same at every severity, so no pixel gets shallower.
     fn roughness(&self, (y, x): (usize, usize), scale: f64, noise: &Perlin) -> f64 {
         if self.params.roughness == 0.0 {
             return 1.0;
