@@ -16,7 +16,7 @@
 //! paper has none.
 
 use imgkit::Rect;
-use ndarray::{Array2, Array3, ArrayView3};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
 use crate::Error;
 use crate::params::{self, parameters};
@@ -150,7 +150,7 @@ impl Threshold {
 }
 
 /// Mean of the ratios from [`SEEN`] on over the true pixels, weighted by min(1, ratio): 0 for none.
-pub(crate) fn visibility(ratios: &Array2<f32>, mask: &Array2<bool>) -> f64 {
+pub(crate) fn visibility(ratios: &Array2<f32>, mask: ArrayView2<'_, bool>) -> f64 {
     let (mut sum, mut weight) = (0.0f64, 0.0f64);
     for (&ratio, _) in ratios.iter().zip(mask).filter(|(ratio, inside)| **inside && **ratio >= SEEN) {
         let share = f64::from(ratio.min(1.0));

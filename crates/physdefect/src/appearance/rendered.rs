@@ -25,7 +25,7 @@ const STEPS: usize = 5;
 struct Solved {
     draft: UncheckedSample,
     strength: f64,
-    /// Its visibility, over all that it may change.
+    /// Its visibility.
     reached: f64,
     /// Thresholds and pixels of its box.
     measured: (Threshold, Array3<f32>),
@@ -153,7 +153,8 @@ impl<M: Mechanism> Rendered<M> {
                 Some(known) => known,
                 none => none.insert((Threshold::of(photo, draft.bbox), finalize::crop(photo, draft.bbox)?)),
             };
-            let reached = visibility(&threshold.ratios(original, &draft.patch), &draft.support);
+            // Over all that can be seen, as in the end: the mask takes in what the eye's blur shows beside the change.
+            let reached = visibility(&threshold.ratios(original, &draft.patch), draft.bbox.crop(domain.mask()));
             let off = |v: f64| (v.max(1e-6) / wanted).ln().abs();
             if best.as_ref().is_none_or(|b| off(reached) < off(b.2)) {
                 best = Some((draft, strength, reached));
@@ -202,9 +203,10 @@ impl<M: Mechanism> Rendered<M> {
         let label = self.label(key, severity, defect.measures, strength, Some(target));
         let mut sample = finalize::finalize_measured(photo, domain, draft, label, &measured)?;
         let reached = sample.record.visibility;
-        if nearest && (range.out_of_reach() == OutOfReach::Nearest || within(reached)) {
+        let missed = (reached / wanted - 1.0).abs() > 1.5 * finalize::TOLERANCE;
+        if (nearest && within(reached)) || ((nearest || missed) && range.out_of_reach() == OutOfReach::Nearest) {
             sample.record.visibility_target = Some(reached);
-        } else if (reached / wanted - 1.0).abs() > 1.5 * finalize::TOLERANCE {
+        } else if missed {
             return Err(Error::VisibilityOutOfReach { model: self.name, wanted, reached });
         }
         Ok(sample)
