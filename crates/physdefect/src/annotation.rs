@@ -15,8 +15,8 @@ const LEAST: usize = 12;
 /// Share of a mask that must be visible: the contract's three fifths, and some for pixels that are restored later.
 const VISIBLE_SHARE: f64 = 0.65;
 
-/// Radius of closing over half of the defect's width, at least: the outline of a large soft dent is rounder than that of
-/// a crack.
+/// Radius of closing over half of the defect's width, at least: the outline of a large soft dent is rounder than that
+/// of a crack.
 const ROUNDING: f64 = 0.15;
 /// Largest radius, px.
 const LARGEST: f64 = 24.0;

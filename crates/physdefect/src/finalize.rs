@@ -133,7 +133,7 @@ pub(crate) fn refined(
     masked(&mut patch);
     if let Some(target) = sample.record.visibility_target {
         let change = &patch - &original;
-        let (mut factor, mut reached) = (1.0f64, visibility(&threshold.ratios(&original, &patch), &sample.mask));
+        let (mut factor, mut reached) = (1.0f64, visibility(&threshold.ratios(&original, &patch), sample.mask.view()));
         for _ in 0..3 {
             if (reached / target - 1.0).abs() < 0.5 * TOLERANCE || reached <= 0.0 {
                 break;
@@ -142,7 +142,7 @@ pub(crate) fn refined(
             patch.assign(&original);
             patch.zip_mut_with(&change, |v, d| *v = (*v + factor as f32 * d).clamp(0.0, 1.0));
             masked(&mut patch);
-            reached = visibility(&threshold.ratios(&original, &patch), &sample.mask);
+            reached = visibility(&threshold.ratios(&original, &patch), sample.mask.view());
         }
         if (reached / target - 1.0).abs() > TOLERANCE {
             return Err(Error::VisibilityOutOfReach { model: MODEL, wanted: target, reached });
@@ -197,7 +197,7 @@ impl Marks<'_> {
             return invisible("fewer than four visible pixels would change by an 8-bit level");
         }
         let ratios = self.threshold.ratios(self.original, &patch);
-        record.visibility = visibility(&ratios, &mask);
+        record.visibility = visibility(&ratios, mask.view());
         let noise = surround_deviation(self.photo, self.bbox, mask.view());
         record.contrast_to_noise = (squares / count as f64).sqrt() / noise;
         let (height, width, _) = self.photo.dim();

@@ -16,13 +16,14 @@
 //! uniform for the eye (Weber's law); on a texture, two standard deviations of the texture (masking; Legge and Foley
 //! 1980, with the slope of one that holds for noise maskers). The filter stands for the eye's optics at a distance at
 //! which pixels just merge. **Visibility** is the mean of c / J over the defect, weighted by min(1, c / J): 1 is just
-//! noticeable. Pixels of less than half of J do not count. The model and its constants are this project's own; the paper has none.
+//! noticeable. Pixels of less than half of J do not count. The model and its constants are this project's own; the
+//! paper has none.
 
 use std::fmt;
 use std::str::FromStr;
 
 use imgkit::{ParameterError, Rect};
-use ndarray::{Array2, Array3, ArrayView3};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
 use crate::Error;
 use crate::params::{self, parameters};
@@ -200,7 +201,7 @@ fn inverse_thresholds(plane: &[f32], w: usize, half: usize, inner: Rect) -> Arra
 }
 
 /// Mean of the ratios from [`SEEN`] on over the true pixels, weighted by min(1, ratio): 0 for none.
-pub(crate) fn visibility(ratios: &Array2<f32>, mask: &Array2<bool>) -> f64 {
+pub(crate) fn visibility(ratios: &Array2<f32>, mask: ArrayView2<'_, bool>) -> f64 {
     let (mut sum, mut weight) = (0.0f64, 0.0f64);
     for (&ratio, _) in ratios.iter().zip(mask).filter(|(ratio, inside)| **inside && **ratio >= SEEN) {
         let share = f64::from(ratio.min(1.0));

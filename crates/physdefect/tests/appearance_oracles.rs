@@ -113,6 +113,36 @@ fn a_laid_open_surface_does_not_shine() {
 }
 
 #[test]
+fn noise_is_neither_shaded_nor_moved() {
+    // The camera's noise lies on the picture: what a 3 x 3 binomial filter takes off, within 2.5 deviations, is put
+    // back as it was on the shaded surface, whether the defect bends the surface (here by nothing) or not.
+    let light = Light::default().with_azimuth(0.0).with_elevation(0.8).with_ambient(0.3);
+    let (sigma, material) = (0.02f32, plain().with_specular(0.0));
+    let normal = Normal::new(0.0, f64::from(sigma)).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let photo = Array3::from_shape_fn((SIDE, SIDE, 1), |_| (0.5 + normal.sample(&mut rng)) as f32);
+    let camera = CameraSource::Given(Camera::IDEAL.with_noise(f64::from(sigma)));
+    let look = Rendered::new(FractureLine::default(), ideal(material, light).with_camera(camera)).unwrap();
+    let exact = shading(&material, &light, 0.5, 0.0) as f32;
+    for bend in [false, true] {
+        let defect = plane(0.5, 0.0, 1.0, bend);
+        let sample = look.render(photo.view(), &Domain::full(SIDE, SIDE).unwrap(), defect, 0.5, KEY).unwrap();
+        let image = sample.paste(photo.view()).unwrap();
+        for y in SIDE / 4 + 4..3 * SIDE / 4 - 4 {
+            for x in SIDE / 4 + 4..3 * SIDE / 4 - 4 {
+                let near = |v: usize, u: usize| photo[[y + v - 1, x + u - 1, 0]];
+                let weight = [0.25, 0.5, 0.25f32];
+                let smooth: f32 = (0..9).map(|i| weight[i / 3] * weight[i % 3] * near(i / 3, i % 3)).sum();
+                let noise = (photo[[y, x, 0]] - smooth).clamp(-2.5 * sigma, 2.5 * sigma);
+                let expected = to_encoded(to_linear(photo[[y, x, 0]] - noise) * exact) + noise;
+                let found = image[[y, x, 0]];
+                assert!((found - expected).abs() < 1e-3, "{y} {x}, bend {bend}: {found} for {expected}");
+            }
+        }
+    }
+}
+
+#[test]
 fn opacity_blends_in_linear_light() {
     let light = Light::default().with_azimuth(0.0).with_elevation(0.8).with_ambient(0.2);
     let exact = shading(&plain(), &light, 0.5, 0.0);
@@ -207,7 +237,8 @@ fn a_given_defect_stays_inside_the_domain() {
         assert!(!marked[[y, x]] || mask[[y, x]], "{y} {x} is marked outside the domain");
         cut += usize::from(inside && !m);
     }
-    // Area outside a disc of 2.4 px in the corners: r^2 (cot(a / 2) - (pi - a) / 2), twice for 45 and once for 90 degrees.
+    // Area outside a disc of 2.4 px in the corners: r^2 (cot(a / 2) - (pi - a) / 2), twice for 45 and once for 90
+    // degrees.
     assert!(cut as f64 <= 2.4 * 2.4 * (2.0 * 1.236 + 0.215), "{cut} px cut off");
 }
 

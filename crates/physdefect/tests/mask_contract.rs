@@ -166,7 +166,7 @@ fn the_largest_photo_keeps_the_contract() {
     let mut made = std::collections::BTreeSet::new();
     for domain in [Domain::full(SIDE, SIDE).unwrap(), Domain::from_mask(part).unwrap()] {
         let whole = domain.area() == SIDE * SIDE;
-        for synth in common::synthesizers() {
+        for synth in common::undemanding() {
             // Physics on the whole photo; the arms that are drawn everywhere on the part only.
             if whole && !synth.name().starts_with("fracture") {
                 continue;

@@ -177,8 +177,15 @@ fn bits(sample: &Sample) -> Bits {
     let mut numbers = vec![r.severity.to_bits(), r.contrast_to_noise.to_bits(), r.area_fraction.to_bits()];
     numbers.extend(r.measures.values().map(|v| v.to_bits()));
     let names = format!("{} {:?} {:?} {:?}", r.model, r.mechanism, r.key, r.measures.keys());
-    let patch = sample.patch.iter().map(|v| v.to_bits()).collect();
-    (patch, sample.mask.iter().copied().collect(), [b.top, b.left, b.bottom, b.right], names, numbers)
+    numbers.extend([Some(r.visibility), r.visibility_target].map(|v| v.map_or(0, f64::to_bits)));
+    let patch = sample.patch.iter().chain(&sample.soft).map(|v| v.to_bits()).collect();
+    (
+        patch,
+        sample.mask.iter().chain(&sample.changed).copied().collect(),
+        [b.top, b.left, b.bottom, b.right],
+        names,
+        numbers,
+    )
 }
 
 #[test]
@@ -211,8 +218,13 @@ fn replay_is_byte_equal() {
                 .sum()
         });
         println!("{name}: {made} of 1000 samples replayed, the rest refused alike");
-        // A piece cannot break off the whole frame, which is every second region.
-        let least = if name == "edge-loss" { 450 } else { 900 };
+        // A piece cannot break off the whole frame, which is every second region; and thin cracks and shallow
+        // scratches are often too faint for the grain of the disc.
+        let least = match name {
+            "edge-loss" => 440,
+            "fracture-line" => 500,
+            _ => 680,
+        };
         assert!(made >= least, "{name}: only {made} of 1000 recipes gave a sample");
     }
 }

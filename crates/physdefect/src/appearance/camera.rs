@@ -18,8 +18,8 @@ const NINE: [f32; 5] = [1.0 / 256.0, 8.0 / 256.0, 28.0 / 256.0, 56.0 / 256.0, 70
 /// Variance of the first filter, and what the other two add to it, px^2.
 const VARIANCE: f32 = 1.0;
 const ADDED: f32 = 3.0;
-/// Expected squared gradient of white noise of variance 1 after one, two and three filters: 2 sum (k * d)^2 sum k^2 with
-/// the filter k and the difference d = (-1 0 1) / 2.
+/// Expected squared gradient of white noise of variance 1 after one, two and three filters: 2 sum (k * d)^2 sum k^2
+/// with the filter k and the difference d = (-1 0 1) / 2.
 const NOISE_GAINS: [f32; 3] = [0.04486, 0.01457, 0.004224];
 /// Deviations of the noise that an edge's gradient stands above.
 const NOISE_FACTOR: f32 = 8.0;
@@ -61,11 +61,11 @@ impl Camera {
     /// Estimates the camera on the surround of a box of a photo `(H, W, C)`, within the domain's box.
     ///
     /// Noise: the median of |N * photo| with N the Laplacian's difference (1 -2 1; -2 4 -2; 1 -2 1) / 6, which leaves
-    /// flat and linear parts alone (Immerkaer 1996), over 0.6745; fine texture counts as noise. Sharpness: at a step the
-    /// ratio of the gradient to that of the photo blurred by s more is sqrt(1 + s^2 / blur^2) (Zhuo and Sim 2011). It is
-    /// measured on binomially smoothed copies of variance 1, 2 and 4 px^2, less the noise expected in each; where the
-    /// gradient falls faster between the three than a step's does, as on lines and texture, nothing is measured. The
-    /// quantile 0.35 of the steps is taken. Without steps the blur is the default's.
+    /// flat and linear parts alone (Immerkaer 1996), over 0.6745; fine texture counts as noise. Sharpness: at a step
+    /// the ratio of the gradient to that of the photo blurred by s more is sqrt(1 + s^2 / blur^2) (Zhuo and Sim 2011).
+    /// It is measured on binomially smoothed copies of variance 1, 2 and 4 px^2, less the noise expected in each;
+    /// where the gradient falls faster between the three than a step's does, as on lines and texture, nothing is
+    /// measured. The quantile 0.35 of the steps is taken. Without steps the blur is the default's.
     #[must_use]
     pub fn estimate(photo: ArrayView3<'_, f32>, domain: &Domain, bbox: Rect) -> Self {
         let (height, width, channels) = photo.dim();
@@ -91,9 +91,17 @@ impl Camera {
         }
         let crop = Rect { top, left, bottom, right }.crop(photo);
         let per = 1.0 / channels as f32;
-        let luma =
-            Array3::from_shape_fn((h, w, 1), |(y, x, _)| (0..channels).map(|k| crop[[y, x, k]]).sum::<f32>() * per);
-        let noise = noise(crop, (h, w));
+        let (mut luma, mut first) = (Array3::zeros((h, w, 1)), Vec::with_capacity(h * w));
+        let pixels = crop.as_standard_layout();
+        let Some(pixels) = pixels.as_slice() else { return default };
+        for (v, pixel) in luma.iter_mut().zip(pixels.chunks_exact(channels)) {
+            *v = match pixel {
+                [red, green, blue] => red + green + blue,
+                other => other.iter().sum(),
+            } * per;
+            first.push(pixel[0]);
+        }
+        let noise = noise(&first, w);
         let blur = blur(luma, noise).unwrap_or(default.blur);
         Self { blur, noise: f64::from(noise) }
     }
@@ -110,14 +118,16 @@ pub enum CameraSource {
     Given(Camera),
 }
 
-fn noise(crop: ArrayView3<'_, f32>, (h, w): (usize, usize)) -> f32 {
+/// Deviation of the noise of a channel of `w` columns.
+fn noise(channel: &[f32], w: usize) -> f32 {
+    let h = channel.len() / w.max(1);
     let mut found = Vec::with_capacity((h / 2) * (w / 2));
-    for y in (1..h - 1).step_by(2) {
-        for x in (1..w - 1).step_by(2) {
-            let at = |dy: usize, dx: usize| crop[[y + dy - 1, x + dx - 1, 0]];
-            let corners = at(0, 0) + at(0, 2) + at(2, 0) + at(2, 2);
-            let sides = at(0, 1) + at(1, 0) + at(1, 2) + at(2, 1);
-            let v = (corners - 2.0 * sides + 4.0 * at(1, 1)) / 6.0;
+    for y in (1..h.saturating_sub(1)).step_by(2) {
+        let [above, here, below] = [y - 1, y, y + 1].map(|y| channel[y * w..][..w].windows(3).step_by(2));
+        for ((a, m), b) in above.zip(here).zip(below) {
+            let corners = a[0] + a[2] + b[0] + b[2];
+            let sides = a[1] + m[0] + m[2] + b[1];
+            let v = (corners - 2.0 * sides + 4.0 * m[1]) / 6.0;
             if v.is_finite() {
                 found.push(v.abs());
             }
@@ -152,8 +162,11 @@ fn blur(mut luma: Array3<f32>, noise: f32) -> Option<f64> {
     let floor = (NOISE_FACTOR * NOISE_FACTOR * gains[1]).max(LEAST_GRADIENT * LEAST_GRADIENT);
     let (mut above, mut here, mut below) = (vec![0.0f32; w], vec![0.0f32; w], vec![0.0f32; w]);
     let row = |out: &mut [f32], y: usize| {
-        for (x, g) in out.iter_mut().enumerate().take(w - 1).skip(1) {
-            *g = gradient(twice, y * w + x);
+        let (up, down) = (&twice[(y - 1) * w..][..w], &twice[(y + 1) * w..][..w]);
+        let sides = twice[y * w..][..w].windows(3);
+        for (((g, side), u), d) in out[1..].iter_mut().zip(sides).zip(&up[1..]).zip(&down[1..]) {
+            let (gx, gy) = (0.5 * (side[2] - side[0]), 0.5 * (d - u));
+            *g = gx * gx + gy * gy;
         }
     };
     row(&mut here, EDGE - 1);
@@ -165,9 +178,11 @@ fn blur(mut luma: Array3<f32>, noise: f32) -> Option<f64> {
         row(&mut below, y + 1);
         for x in EDGE..w - EDGE {
             let g = here[x];
+            if g <= floor {
+                continue;
+            }
             // A ridge of the gradient: the edge itself.
-            let ridge = (g >= here[x - 1] && g >= here[x + 1]) || (g >= above[x] && g >= below[x]);
-            if !(g > floor) || !ridge {
+            if !((g >= here[x - 1] && g >= here[x + 1]) || (g >= above[x] && g >= below[x])) {
                 continue;
             }
             let i = y * w + x;

@@ -8,7 +8,8 @@ const LIGHTS: [(f32, f32, f32, f32); 3] = [(0.0, 0.4, 0.3, 1.0), (2.1, 0.7, 0.3,
 /// Radiance of the environment seen in a coat over a relief.
 ///
 /// A surface of slope g reflects the camera's axis by the angle 2 atan |g|; what is seen there is the sum of the
-/// lights, each with the profile `(1 - (angle / half-width)^2)^2`. A flat surface under the camera sees none of them. The arrangement is a photographer's, chosen by eye; no photo says what stood around it.
+/// lights, each with the profile `(1 - (angle / half-width)^2)^2`. A flat surface under the camera sees none of them.
+/// The arrangement is a photographer's, chosen by eye; no photo says what stood around it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Environment {
     /// Directions (x, y, z), cosine of the half-width, strength.

@@ -28,7 +28,7 @@ const STEPS: usize = 5;
 struct Solved {
     draft: UncheckedSample,
     strength: f64,
-    /// Its visibility, over all that it may change.
+    /// Its visibility.
     reached: f64,
     /// Thresholds and pixels of its box.
     measured: (Threshold, Array3<f32>),
@@ -37,11 +37,11 @@ struct Solved {
 /// Synthesizer that renders a mechanism onto photos: `M` generates the geometry, the [`Appearance`] lights it.
 ///
 /// Each sample's severity, its size, is sampled uniformly from a range (default 0 to 1), and its visibility from
-/// that of the appearance ([`Visibility`](crate::visibility::Visibility)). The strength of the relief, the shift, the tint and the change of reflectance is
-/// then solved for, by the secant rule on the logarithms, until the rendered patch has that visibility: a dent on
-/// porcelain and one on grass are equally hard to see. Where a place cannot give that visibility the nearest one is
-/// taken if it lies in the range. A defect that finds no room, stays invisible or cannot be brought into the range is
-/// drawn again at another place, at most six times.
+/// that of the appearance ([`Visibility`](crate::visibility::Visibility)). The strength of the relief, the shift, the
+/// tint and the change of reflectance is then solved for, by the secant rule on the logarithms, until the rendered
+/// patch has that visibility: a dent on porcelain and one on grass are equally hard to see. Where a place cannot give
+/// that visibility the nearest one is taken if it lies in the range. A defect that finds no room, stays invisible or
+/// cannot be brought into the range is drawn again at another place, at most six times.
 ///
 /// ```
 /// use ndarray::Array3;
@@ -156,7 +156,8 @@ impl<M: Mechanism> Rendered<M> {
                 Some(known) => known,
                 none => none.insert((Threshold::of(photo, draft.bbox), finalize::crop(photo, draft.bbox)?)),
             };
-            let reached = visibility(&threshold.ratios(original, &draft.patch), &draft.support);
+            // Over all that can be seen, as in the end: the mask takes in what the eye's blur shows beside the change.
+            let reached = visibility(&threshold.ratios(original, &draft.patch), draft.bbox.crop(domain.mask()));
             let off = |v: f64| (v.max(1e-6) / wanted).ln().abs();
             if best.as_ref().is_none_or(|b| off(reached) < off(b.2)) {
                 best = Some((draft, strength, reached));
@@ -198,16 +199,17 @@ impl<M: Mechanism> Rendered<M> {
         let within = |v: f64| v >= range.from() && v <= range.to();
         let meets = |v: f64| (v / wanted - 1.0).abs() <= finalize::TOLERANCE;
         let nearest = !meets(reached) && (range.out_of_reach() == OutOfReach::Nearest || within(reached));
-        if !nearest && (reached.max(1e-6) / wanted).ln().abs() > HOPELESS {
+        if !nearest && reached > 0.0 && (reached / wanted).ln().abs() > HOPELESS {
             return Err(Error::VisibilityOutOfReach { model: self.name, wanted, reached });
         }
         let target = if nearest { reached } else { wanted };
         let label = self.label(key, severity, defect.measures, strength, Some(target));
         let mut sample = finalize::finalize_measured(photo, domain, draft, label, &measured)?;
         let reached = sample.record.visibility;
-        if nearest && (range.out_of_reach() == OutOfReach::Nearest || within(reached)) {
+        let missed = (reached / wanted - 1.0).abs() > 1.5 * finalize::TOLERANCE;
+        if (nearest && within(reached)) || ((nearest || missed) && range.out_of_reach() == OutOfReach::Nearest) {
             sample.record.visibility_target = Some(reached);
-        } else if (reached / wanted - 1.0).abs() > 1.5 * finalize::TOLERANCE {
+        } else if missed {
             return Err(Error::VisibilityOutOfReach { model: self.name, wanted, reached });
         }
         Ok(sample)

@@ -46,8 +46,8 @@ const GRAIN: f64 = 2.2;
 ///   outline is perturbed by smooth harmonics, star-shaped around the middle of the mouth.
 /// - The depth is limited to a share of the object's thickness there, measured along the normal.
 /// - Fracture surface: a band along the inside of the cut that drops as 1 - u^2 from the surface (u = 1) to the far
-///   edge (u = 0), with ripples around the origin (Wallner lines) on conchoidal cuts and roughness of 2.2 px; fresh material
-///   reflects otherwise than the old surface. A piece that did not go through leaves fracture surface only.
+///   edge (u = 0), with ripples around the origin (Wallner lines) on conchoidal cuts and roughness of 2.2 px; fresh
+///   material reflects otherwise than the old surface. A piece that did not go through leaves fracture surface only.
 /// - Background: a pixel at the depth d inside the old outline shows the photo at d + `clearance` beyond it, mirrored
 ///   across the nearest point of the outline; so the background's texture, noise and shadow are the photo's own. Within
 ///   2 px of the new outline it shows what lies as far from the old one, whose blur it takes over.

@@ -58,10 +58,10 @@ mod tests {
         for i in 0..3 {
             let product: f64 = (0..3).map(|k| a[i][k] * x[k]).sum();
             assert!((product - [1.0, -2.0, 0.5][i]).abs() < 1e-12);
-            for j in 0..3 {
-                let product: f64 = (0..3).map(|k| a[i][k] * inverse[k][j]).sum();
-                assert!((product - if i == j { 1.0 } else { 0.0 }).abs() < 1e-12);
-            }
+        }
+        for (i, j) in (0..9).map(|n| (n / 3, n % 3)) {
+            let product: f64 = (0..3).map(|k| a[i][k] * inverse[k][j]).sum();
+            assert!((product - if i == j { 1.0 } else { 0.0 }).abs() < 1e-12);
         }
         assert_eq!(solve(&[[0.0; 3]; 3], &[1.0; 3]), [0.0; 3]);
     }

@@ -177,11 +177,11 @@ mod tests {
             }
         }
         for k in 0..n {
-            for i in k + 1..n {
-                let factor = a[i][k] / a[k][k];
-                for j in k..=n {
-                    a[i][j] -= factor * a[k][j];
-                }
+            let (above, below) = a.split_at_mut(k + 1);
+            let pivot = &above[k];
+            for row in below {
+                let factor = row[k] / pivot[k];
+                row[k..].iter_mut().zip(&pivot[k..]).for_each(|(v, p)| *v -= factor * p);
             }
         }
         let mut x = vec![0f64; n];

@@ -34,6 +34,8 @@ use grains::Grains;
 const MODEL: &str = "pitting-loss";
 /// Smallest domain on which a colony is more than a dot.
 const LEAST_AREA: usize = 64;
+/// Standard deviation of Perlin noise, measured.
+const PERLIN_DEVIATION: f64 = 0.307;
 /// Where the stain's exponential is cut, in stain lengths.
 const STAIN_REACH: f64 = 3.0;
 /// Tint weight above which a stained pixel is fully part of the defect.
@@ -170,15 +172,16 @@ impl Mechanism for PittingLoss {
 }
 
 impl PittingLoss {
-    /// Makes the floor rough: the depth times 1 + noise of the wavelength of a grain, at least 3 px.
-    fn roughen(&self, height: &mut Array2<f32>, (top, left): (usize, usize), scale: f64, noise: &Perlin) {
-        let frequency = 1.0 / (self.params.grain_size * scale).max(3.0);
-        // Perlin noise has a standard deviation of about a quarter.
-        let strength = (self.params.roughness / 0.25) as f32;
-        for ((y, x), z) in height.indexed_iter_mut().filter(|(_, z)| **z < 0.0) {
-            let at = |p: usize| 17.5 + p as f64 * frequency;
-            *z *= (1.0 + strength * noise.at(at(y + top), at(x + left)) as f32).clamp(0.1, 1.9);
+    /// Factor on the depth at a pixel, of mean 1, that makes the floor rough: noise of the wavelength of a grain, at
+    /// least 3 px. It is the same at every severity, so no pixel gets shallower.
+    fn roughness(&self, (y, x): (usize, usize), scale: f64, noise: &Perlin) -> f64 {
+        if self.params.roughness == 0.0 {
+            return 1.0;
         }
+        let frequency = 1.0 / (self.params.grain_size * scale).max(3.0);
+        let strength = self.params.roughness / PERLIN_DEVIATION;
+        let at = |p: usize| 17.5 + p as f64 * frequency;
+        (1.0 + strength * noise.at(at(y), at(x))).clamp(0.1, 1.9)
     }
 
     /// Turns arrival times into depth, support and deposit, in the tight box of what was reached.
@@ -191,6 +194,7 @@ impl PittingLoss {
         let mut weight = Array2::<f32>::zeros(dim);
         let color = self.params.product.reflectance();
         let per_mottle = self.params.spread_rate / (1.5 * self.params.grain_size * speed);
+        let scale = speed / self.params.spread_rate;
         let stain_px = self.params.stain / self.params.spread_rate * speed;
         let (mut volume, mut area, mut stained) = (0.0f64, 0usize, 0usize);
         let mut alive = vec![false; pits.len()];
@@ -207,7 +211,8 @@ impl PittingLoss {
                 let mut deposit = 0.0f32;
                 if t < now {
                     let u = (now - t) / (now - pit.born);
-                    let depth = pit.depth * self.params.shape.profile(u, pit.law.exponent);
+                    let rough = self.roughness((y + tight.top, x + tight.left), scale, mottle);
+                    let depth = pit.depth * self.params.shape.profile(u, pit.law.exponent) * rough;
                     height[[y, x]] = -depth as f32;
                     volume += depth;
                     area += 1;
@@ -229,7 +234,6 @@ impl PittingLoss {
             }
         }
         relax_seams(&mut height, |y, x| front.owner[[y + oy, x + ox]]);
-        self.roughen(&mut height, (tight.top, tight.left), speed / self.params.spread_rate, mottle);
         let deepest = height.iter().fold(0.0f64, |a, &z| a.max(-f64::from(z)));
         let mut measures = Measures::new();
         let hidden = volume * self.params.shape.hidden_volume_ratio();

@@ -5,11 +5,11 @@ use crate::Error;
 use crate::params::{parameters, require};
 
 parameters! {
-    /// Parameters of [`PittingLoss`](super::PittingLoss); the defaults make a colony of iron pits that covers about 0.2
-    /// % (severity 0) to 6 % (severity 1) of the domain.
+    /// Parameters of [`PittingLoss`](super::PittingLoss); the defaults make a few deep iron pits that cover about 0.06
+    /// % (severity 0) to 1.3 % (severity 1) of the domain.
     pub struct PittingParams {
-        /// Birth process. Default 1 birth a year, used up in 2.5 years, on a patch of 0.12 scale, independent (chosen
-        /// so that the default severities cover 0.2 % to 6 % of the domain). Rate at least 0 and low enough for 10 000
+        /// Birth process. Default 1 birth a year, used up in 2.5 years, on a patch of 0.12 scale, independent: one
+        /// to about two pits. Rate at least 0 and low enough for 10 000
         /// births, decay in \[1e-6, 1e6\] years, lengths in \[0.0001, 1\].
         nucleation / with_nucleation: Nucleation = Nucleation {
             rate: 1.0,

@@ -72,8 +72,8 @@ impl Unevenness {
 /// ring's crest is 1.5 A.
 ///
 /// The patch is a star-shaped blotch around a random place; a drop is 0.6 of its size, and rounder. A ground zone is
-/// all that lies within some depth of the domain's end along the grain, up to a wavy line across it; the depth is relative
-/// to the scale or, if that is less, to the domain's length along the grain.
+/// all that lies within some depth of the domain's end along the grain, up to a wavy line across it; the depth is
+/// relative to the scale or, if that is less, to the domain's length along the grain.
 ///
 /// **Severity** sets the size (geometrically) and the contrast or slope (linearly) between their ends. The patch of a
 /// larger severity holds that of a smaller one, so `area_px2`, the size measure, never falls.

@@ -7,7 +7,7 @@ pub mod contract;
 use ndarray::{Array2, Array3};
 use physdefect::appearance::{Appearance, Light, Material};
 use physdefect::noise::Perlin;
-use physdefect::pitting::{Interaction, Nucleation, PittingLoss, PittingParams, Susceptibility};
+use physdefect::pitting::{Interaction, Nucleation, PitShape, PittingLoss, PittingParams, Susceptibility};
 use physdefect::registry::{Entry, Registry};
 use physdefect::visibility::{OutOfReach, Visibility};
 use physdefect::{Domain, Mechanism, SampleKey, Synthesizer};
@@ -106,7 +106,7 @@ pub fn rng(seed: u64) -> ChaCha8Rng {
     SampleKey { seed, index: 0 }.rng()
 }
 
-/// One pit and no other, on grains of equal speed.
+/// One pit and no other, with a front's cross-section and a smooth floor, on grains of equal speed.
 pub fn lone_pit() -> PittingParams {
     let nucleation = Nucleation {
         rate: 0.0,
@@ -114,7 +114,12 @@ pub fn lone_pit() -> PittingParams {
         susceptibility: Susceptibility::Uniform,
         interaction: Interaction::Independent,
     };
-    PittingParams::default().with_nucleation(nucleation).with_grain_size(0.02).with_grain_contrast(0.0)
+    PittingParams::default()
+        .with_nucleation(nucleation)
+        .with_grain_size(0.02)
+        .with_grain_contrast(0.0)
+        .with_shape(PitShape::Front)
+        .with_roughness(0.0)
 }
 
 /// The model of checked parameters.
