@@ -77,6 +77,14 @@ impl RunHeader {
         compare("materials", here.materials().to_string(), there.materials().to_string());
         compare("format", here.formats().to_string(), there.formats().to_string());
         compare("keep-best", here.keep_best().to_string(), there.keep_best().to_string());
+        if here.calibration() != there.calibration() {
+            found.push("another calibration".to_owned());
+        }
+        let mut compare = |what: &str, here: String, there: String| {
+            if here != there {
+                found.push(format!("{what} {there} instead of {here}"));
+            }
+        };
         let window = |header: &Self| header.window.clone().unwrap_or("full scale".to_owned());
         compare("window", window(self), window(other));
         let scorer = |header: &Self| header.quality_scorer.clone().unwrap_or("none".to_owned());

@@ -110,8 +110,7 @@ impl Threshold {
         let (oy, ox) = (bbox.top - reach.top, bbox.left - reach.left);
         let inverse = Array2::from_shape_fn((bbox.height(), bbox.width()), |(y, x)| {
             let i = (y + oy) * w + x + ox;
-            let variance = (squares[i] - luma[i] * luma[i]).max(0.0);
-            1.0 / (EVEN * EVEN + MASKING * MASKING * variance).sqrt()
+            1.0 / just_noticeable((squares[i] - luma[i] * luma[i]).max(0.0))
         });
         Self { inverse }
     }
@@ -134,6 +133,63 @@ impl Threshold {
         ratios.iter_mut().zip(&squares).for_each(|(r, s)| *r *= (s * per).sqrt());
         ratios
     }
+}
+
+/// Just noticeable contrast J on a surround of this local variance.
+fn just_noticeable(variance: f32) -> f32 {
+    (EVEN * EVEN + MASKING * MASKING * variance).sqrt()
+}
+
+/// Surround of marked pixels of a photo, whose sound surface below them is not known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Surround {
+    /// Just noticeable contrast: the harmonic mean over the surround, as visibility averages ratios.
+    pub(crate) just_noticeable: f32,
+    /// Mean local variance of the filtered surround.
+    pub(crate) variance: f32,
+}
+
+impl Surround {
+    /// Measures, in a crop `(h, w, C)`, the pixels of `ring` by the same filter and window as [`Threshold`]; the window
+    /// counts pixels that are `sound` and no filter mixed with others. `None` if the ring has no such pixel.
+    pub(crate) fn of(crop: ArrayView3<'_, f32>, sound: &Array2<bool>, ring: &Array2<bool>) -> Option<Self> {
+        let (_, w, channels) = crop.dim();
+        let per = 1.0 / channels.max(1) as f32;
+        let mut luma: Vec<f32> = crop.rows().into_iter().map(|pixel| pixel.iter().sum::<f32>() * per).collect();
+        binomial(&mut luma, w);
+        let mut share: Vec<f32> = sound.iter().map(|&s| f32::from(u8::from(s))).collect();
+        luma.iter_mut().zip(&share).for_each(|(v, s)| *v *= s);
+        let mut squares: Vec<f32> = luma.iter().map(|v| v * v).collect();
+        window_mean(&mut share, w);
+        window_mean(&mut luma, w);
+        window_mean(&mut squares, w);
+        let (mut inverse, mut variance, mut n) = (0.0f64, 0.0f64, 0u32);
+        for (i, _) in ring.iter().enumerate().filter(|(_, r)| **r) {
+            // Of fewer pixels than a quarter of the window a variance says little.
+            if share[i] > 0.25 {
+                let mean = luma[i] / share[i];
+                let v = (squares[i] / share[i] - mean * mean).max(0.0);
+                inverse += f64::from(1.0 / just_noticeable(v));
+                variance += f64::from(v);
+                n += 1;
+            }
+        }
+        let n = f64::from(n);
+        (n > 0.0).then(|| Self { just_noticeable: (n / inverse) as f32, variance: (variance / n) as f32 })
+    }
+}
+
+/// Filters each channel of a change `(h, w, C)` as [`Threshold::ratios`] does.
+pub(crate) fn filtered(change: &Array3<f32>) -> Array3<f32> {
+    let (h, w, channels) = change.dim();
+    let mut out = Array3::zeros((h, w, channels));
+    let mut plane = vec![0.0f32; h * w];
+    for k in 0..channels {
+        plane.iter_mut().zip(change.rows()).for_each(|(v, pixel)| *v = pixel[k]);
+        binomial(&mut plane, w);
+        out.rows_mut().into_iter().zip(&plane).for_each(|(mut pixel, v)| pixel[k] = *v);
+    }
+    out
 }
 
 /// Mean of the ratios from [`SEEN`] on over the true pixels, weighted by min(1, ratio): 0 for none.

@@ -28,7 +28,7 @@ pub fn run(args: &PreviewArgs, console: &Console) -> Result<u8> {
     if args.strict {
         refuse_not_read(photos.not_read())?;
     }
-    let params = args.samples.over(DatasetParams::default().with_count(args.count));
+    let params = args.samples.over(DatasetParams::default().with_count(args.count))?;
     params.check()?;
     photos.check_output(folder_of(&args.out))?;
     let registry = Registry::standard();

@@ -1,11 +1,12 @@
 //! Calibration of the pit model: one pit of a given diameter and depth.
 
-use super::{Interaction, Nucleation, PitShape, PittingLoss, PittingParams, Product, Susceptibility};
-use crate::Error;
+use super::{Interaction, MODEL, Nucleation, PitShape, PittingLoss, PittingParams, Product, Susceptibility};
 use crate::calibration::{Calibrate, Target};
+use crate::{Error, MechanismKind};
 
 impl Calibrate for PittingLoss {
-    const CALIBRATED_NAME: &'static str = "calibrated-pitting-loss";
+    const NAME: &'static str = MODEL;
+    const KIND: MechanismKind = MechanismKind::PittingLoss;
 
     fn with_target(target: &Target) -> Result<Self, Error> {
         let shapes = [
@@ -23,6 +24,8 @@ impl Calibrate for PittingLoss {
             susceptibility: Susceptibility::Uniform,
             interaction: Interaction::Independent,
         };
+        // The floor's depth varies as much as its light does, for walls and floor see the less sky the deeper they lie.
+        let roughness = target.mottle.clamp(0.0, 1.0) * 0.5;
         Self::new(
             PittingParams::default()
                 .with_nucleation(alone)
@@ -32,6 +35,7 @@ impl Calibrate for PittingLoss {
                 .with_product(Product::None)
                 .with_deposit(0.0)
                 .with_stain(0.0)
+                .with_roughness(roughness)
                 .with_shape(shape),
         )
     }
