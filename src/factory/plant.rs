@@ -212,6 +212,8 @@ fn write_kind(text: &mut String, kind: &PlantKind) {
     line("polarity", prior(&c.polarity), "1: all darker or all brighter, 0: as much of both");
     line("mottle", prior(&c.mottle), "deviation of ln of light within a defect");
     line("texture", prior(&c.texture), "finest detail within a defect over that around it");
+    line("level", prior(&c.level), "contrast at the masks' outlines over that inside: 0.5 tight, 0 loose");
+    line("solidity", prior(&c.solidity), "area of a mask over that of its convex hull");
     if let Some(color) = &c.color {
         line("color", format!("[{}]", color.each_ref().map(prior).join(", ")), "shift of red, green and blue, ln");
     }
@@ -294,6 +296,8 @@ struct FileKind {
     polarity: FilePrior,
     mottle: FilePrior,
     texture: FilePrior,
+    level: FilePrior,
+    solidity: FilePrior,
     color: Option<[FilePrior; 3]>,
     depth: Option<FilePrior>,
     count: CountPrior,
@@ -350,6 +354,8 @@ impl FileKind {
         c.polarity = linear("polarity", self.polarity)?;
         c.mottle = log("mottle", self.mottle)?;
         c.texture = log("texture", self.texture)?;
+        c.level = linear("level", self.level)?;
+        c.solidity = linear("solidity", self.solidity)?;
         c.color = color;
         c.depth = self.depth.map(|prior| log("depth", prior)).transpose()?;
         c.count = self.count;

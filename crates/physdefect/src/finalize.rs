@@ -29,6 +29,22 @@ pub(crate) struct UncheckedSample {
     pub(crate) support: Array2<bool>,
 }
 
+/// Pixels that an annotator would mark: those that can be seen, and are at least `level` as strong as the strong ones
+/// (the ninth decile) of their kind. 0 marks all that can be seen, one half ends a blurred line where it is half as dark.
+pub(crate) fn marked(ratios: &Array2<f32>, allowed: ArrayView2<'_, bool>, level: f32) -> Array2<bool> {
+    let mut least = SEEN;
+    if level > 0.0 {
+        let inside = ratios.iter().zip(allowed).filter(|(r, a)| **a && **r >= SEEN);
+        let mut strong: Vec<f32> = inside.map(|(r, _)| *r).collect();
+        if !strong.is_empty() {
+            let at = strong.len() * 9 / 10;
+            let (_, value, _) = strong.select_nth_unstable_by(at, f32::total_cmp);
+            least = least.max(level * *value);
+        }
+    }
+    Zip::from(ratios).and(allowed).map_collect(|&r, &inside| inside && r >= least)
+}
+
 /// What the sample's record needs to know.
 #[derive(Debug)]
 pub(crate) struct Provenance {
@@ -71,6 +87,17 @@ pub(crate) fn finalize(
     draft: UncheckedSample,
     label: Provenance,
 ) -> Result<Sample, Error> {
+    finalize_at(photo, domain, draft, label, 0.0)
+}
+
+/// [`finalize`] with a mask as tight as [`marked`] says.
+pub(crate) fn finalize_at(
+    photo: ArrayView3<'_, f32>,
+    domain: &Domain,
+    draft: UncheckedSample,
+    label: Provenance,
+    level: f32,
+) -> Result<Sample, Error> {
     let UncheckedSample { bbox, patch, mut support } = draft;
     let original = crop(photo, bbox)?;
     // A broken neighbor that an interpolation touched with weight 0 is still not a number.
@@ -83,6 +110,7 @@ pub(crate) fn finalize(
         support: &support,
         allowed: bbox.crop(domain.mask()),
         scale: domain.scale(),
+        level,
     };
     let (height, width, _) = photo.dim();
     let record = Record {
@@ -144,6 +172,7 @@ pub(crate) fn refined(
         support: &sample.mask,
         allowed: sample.mask.view(),
         scale: sample.record.object_scale,
+        level: 0.0,
     };
     marks.settle(MODEL, patch, sample.record.clone())
 }
@@ -157,6 +186,8 @@ struct Marks<'a> {
     support: &'a Array2<bool>,
     allowed: ArrayView2<'a, bool>,
     scale: f64,
+    /// Least strength of what is marked, over that of the strong pixels.
+    level: f32,
 }
 
 impl Marks<'_> {
@@ -164,8 +195,7 @@ impl Marks<'_> {
     fn settle(self, model: &'static str, mut patch: Array3<f32>, mut record: Record) -> Result<Sample, Error> {
         let invisible = |reason| Err(Error::Invisible { model, reason });
         let ratios = self.threshold.ratios(self.original, &patch);
-        let mut seen = ratios.mapv(|r| r >= SEEN);
-        Zip::from(&mut seen).and(self.allowed).for_each(|v, &inside| *v &= inside);
+        let seen = marked(&ratios, self.allowed, self.level);
         let mask = Outline::for_scale(self.scale).of(&seen, self.support, self.allowed);
         let mut changed = mask.clone();
         let (mut squares, mut count) = (0.0f64, 0usize);

@@ -2,6 +2,7 @@
 
 use super::measure::{Look, Marked, Measured, Part, measure};
 use super::priors::Calibration;
+use super::shape;
 use super::statistics::{CountPrior, Prior, Scale, Share};
 use crate::{Error, MechanismKind};
 
@@ -11,6 +12,9 @@ pub(super) const LEAST_IMAGES: usize = 3;
 pub(super) const MOST_IMAGES: usize = 64;
 /// What a pixel grid resolves, px, and what 8 bits resolve of contrasts.
 const RESOLUTION: (f64, f64) = (0.25, 0.01);
+
+/// Visibility below which nothing counts as seen.
+const UNSEEN: f64 = 0.5;
 
 /// Whether a mechanism's defects are measured along their skeleton.
 pub(super) fn is_long(mechanism: MechanismKind) -> bool {
@@ -82,12 +86,15 @@ pub fn fit(mechanism: MechanismKind, samples: &[Marked<'_>]) -> Result<Calibrati
         object_scale,
         size: Prior::estimate(Scale::Log, &each(&|p, scale| p.sizes.size / scale), grid),
         width: Prior::estimate(Scale::Log, &each(&|p, scale| p.sizes.width / scale), grid),
-        visibility: of_looks(Scale::Log, 0.05, &|look| look.visibility),
-        contrast: of_looks(Scale::Log, 0.005, &|look| look.log_contrast.abs()),
+        // What cannot be seen counts as if it just could.
+        visibility: of_looks(Scale::Log, UNSEEN, &|look| look.visibility),
+        contrast: of_looks(Scale::Log, 0.02, &|look| look.log_contrast.abs()),
         darker: Share::of(known.iter().filter(|look| look.polarity < 0.0).count(), known.len()),
         polarity: of_looks(Scale::Linear, 0.0, &|look| look.polarity.abs()),
-        mottle: of_looks(Scale::Log, 0.005, &|look| look.spread),
+        mottle: of_looks(Scale::Log, 0.01, &|look| look.spread),
         texture: of_looks(Scale::Log, 0.05, &|look| look.texture),
+        level: of_looks(Scale::Linear, 0.0, &|look| look.level),
+        solidity: Prior::estimate(Scale::Linear, &each(&|p, _| shape::form(&p.pixels, p.bbox).solidity), RESOLUTION.1),
         color: colored.then(|| {
             [0, 1, 2].map(|k| Prior::estimate(Scale::Linear, &by_photo(&move |look| look.color[k]), RESOLUTION.1))
         }),

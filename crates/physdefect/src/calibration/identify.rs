@@ -8,7 +8,9 @@
 use std::fmt;
 
 use super::fit::measure_all;
-use super::measure::{Marked, Measured, measure};
+#[cfg(test)]
+use super::measure::measure;
+use super::measure::{Marked, Measured};
 use super::reference::{EDGES, REFERENCES, Reference};
 use super::shape::{form, sizes};
 use crate::{Error, MechanismKind};
@@ -113,6 +115,7 @@ pub fn identify(samples: &[Marked<'_>]) -> Result<Identification, Error> {
 pub(super) type Descriptors = [f64; DESCRIPTORS];
 
 /// Describes one photo.
+#[cfg(test)]
 pub(super) fn describe_sample(sample: &Marked<'_>) -> Result<Descriptors, Error> {
     Ok(describe(&measure(false, sample)?))
 }

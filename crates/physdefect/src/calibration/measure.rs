@@ -15,8 +15,8 @@ use crate::appearance::srgb::Tables;
 use crate::visibility::{SEEN, Surround, filtered};
 use crate::{Domain, Error};
 
-/// Pixels this near to a mask are blurred or ill labeled: neither defect nor surround.
-const MARGIN: f32 = 2.0;
+/// Pixels this near to a mask are neither defect nor surround, px: a hand is off by two, the filter reaches two farther.
+const MARGIN: f32 = 4.0;
 /// Width of the surround that sets the just noticeable contrast, px beyond [`MARGIN`].
 const RING: f32 = 10.0;
 /// Standard deviation of the filter that bridges a part, over its half width, and its bounds in px.
@@ -78,6 +78,8 @@ pub(super) struct Look {
     pub(super) color: [f64; 3],
     /// Share of the pixels that can be seen.
     pub(super) seen: f64,
+    /// Mean contrast at the outline over the ninth decile inside.
+    pub(super) level: f64,
     /// Mean contrast of the part's outer half over that of its inner half.
     pub(super) softness: f64,
 }
@@ -254,6 +256,29 @@ impl Surface<'_> {
             sums.square += log * log;
             (0..3).for_each(|k| sums.color[k] += logs[k] - log);
         }
+        // On both sides of the outline.
+        let strength = |at: (usize, usize)| {
+            let values = (0..channels).map(|k| change[[at.0, at.1, k]]);
+            let energy = (values.map(|v| v * v).sum::<f32>() * per - surround.variance).max(0.0);
+            energy.sqrt()
+        };
+        let (mut inner, mut outer) = ((0.0f64, 0.0f64), (0.0f64, 0.0f64));
+        let mut strong = Vec::with_capacity(pixels.len());
+        for (at, &d) in distance.indexed_iter() {
+            if d == 0.0 {
+                strong.push(strength(at));
+                let (y, x) = (at.0 + area.top, at.1 + area.left);
+                if inward[[y - bbox.top + 1, x - bbox.left + 1]] <= 1.0 {
+                    inner = (inner.0 + f64::from(strength(at)), inner.1 + 1.0);
+                }
+            } else if d <= 1.0 {
+                outer = (outer.0 + f64::from(strength(at)), outer.1 + 1.0);
+            }
+        }
+        strong.sort_by(f32::total_cmp);
+        let peak = strong.get(strong.len() * 9 / 10).copied().unwrap_or(0.0);
+        let zone = |(sum, n): (f64, f64)| sum / f64::max(n, 1.0);
+        let level = if peak > 0.0 { 0.5 * (zone(inner) + zone(outer)) / f64::from(peak) } else { 0.0 };
         let detail = |mask: &Array2<bool>| {
             let (mut n, mut squares) = (0.0f64, 0.0f64);
             for (pixel, _) in fine.rows().into_iter().zip(mask).filter(|(_, m)| **m) {
@@ -262,7 +287,7 @@ impl Surface<'_> {
             }
             (squares / n.max(1.0)).sqrt()
         };
-        Some(sums.look(detail(&near) / detail(&ring).max(1e-4)))
+        Some(Look { level, ..sums.look(detail(&near) / detail(&ring).max(1e-4)) })
     }
 }
 
@@ -296,6 +321,7 @@ impl Sums {
             texture,
             color: self.color.map(|c| c / n),
             seen: self.seen / self.count.max(1.0),
+            level: 0.0,
             softness: if self.rim.1 > 0.0 { zone(self.rim) / zone(self.core).max(1e-6) } else { 1.0 },
         }
     }

@@ -59,6 +59,11 @@ pub struct Calibration {
     pub mottle: Prior,
     /// Standard deviation of the finest detail within a defect over that around it. Log-normal.
     pub texture: Prior,
+    /// Contrast at the masks' outlines over that of the strong pixels (the ninth decile) inside: one half where masks
+    /// end as tight as a blurred thing does, near 0 where they are loose. Normal, in \[0, 1\].
+    pub level: Prior,
+    /// Area of a defect's mask over that of its convex hull. Normal, in \[0, 1\].
+    pub solidity: Prior,
     /// Mean ln of red, green and blue over the surround, less their mean; `None` for gray photos. Normal.
     pub color: Option<[Prior; 3]>,
     /// [`apparent_depth`](super::apparent_depth) of each darker defect; `None` if fewer than three photos show one.
@@ -143,6 +148,8 @@ impl Calibration {
             polarity: prior(Scale::Linear, 0.95, 0.05, (0.0, 1.0)),
             mottle: prior(Scale::Log, 0.1f64.ln(), 0.3, (0.03, 0.3)),
             texture: prior(Scale::Log, 0.0, 0.2, (0.5, 2.0)),
+            level: prior(Scale::Linear, 0.3, 0.1, (0.0, 1.0)),
+            solidity: prior(Scale::Linear, 0.9, 0.05, (0.5, 1.0)),
             color: None,
             depth: None,
             count: CountPrior { mean: 1.0, interval: (1.0, 4.0), dispersion: 1.0 },
@@ -196,6 +203,8 @@ impl Calibration {
             ("polarity", &self.polarity),
             ("mottle", &self.mottle),
             ("texture", &self.texture),
+            ("level", &self.level),
+            ("solidity", &self.solidity),
         ] {
             prior.check(name)?;
         }

@@ -13,6 +13,7 @@ use super::measure::Places;
 use super::shape::{self, Course, Sizes};
 use super::target::{Calibrate, Target};
 use crate::annotation::Outline;
+use crate::appearance::srgb::Tables;
 use crate::appearance::{Appearance, Conditions};
 use crate::finalize::{self, UncheckedSample};
 use crate::visibility::{SEEN, Threshold, visibility};
@@ -43,6 +44,7 @@ pub(super) struct Wanted {
     pub(super) contrast: f64,
     pub(super) mottle: f64,
     pub(super) aspect: f64,
+    pub(super) solidity: f64,
     pub(super) at_edge: bool,
     /// Distance from the outline over half of the object's thickness.
     pub(super) inset: Option<f64>,
@@ -56,6 +58,8 @@ struct Seen {
     visibility: f64,
     /// Mean signed change over the mean size of the change.
     polarity: f64,
+    /// Standard deviation over size of the mean of ln of light over the surface below.
+    mottle: f64,
     touches: bool,
     inset: f64,
 }
@@ -68,6 +72,8 @@ pub(super) struct Solver<'a, M> {
     scale: f64,
     places: &'a Places,
     appearance: Appearance,
+    /// Strength at a mask's outline, over that of its strong pixels.
+    level: f32,
     /// Camera and light, measured at the first defect.
     conditions: Option<Conditions>,
     mechanism: PhantomData<fn() -> M>,
@@ -80,8 +86,9 @@ impl<'a, M: Calibrate> Solver<'a, M> {
         scale: f64,
         places: &'a Places,
         appearance: Appearance,
+        level: f32,
     ) -> Self {
-        Self { photo, domain, scale, places, appearance, conditions: None, mechanism: PhantomData }
+        Self { photo, domain, scale, places, appearance, level, conditions: None, mechanism: PhantomData }
     }
 
     pub(super) fn conditions(&self) -> Option<Conditions> {
@@ -107,6 +114,7 @@ impl<'a, M: Calibrate> Solver<'a, M> {
                 size: size / own,
                 width: width / own,
                 aspect: wanted.aspect,
+                solidity: wanted.solidity,
                 at_edge: wanted.at_edge,
                 course: wanted.course,
                 darker: wanted.darker,
@@ -124,7 +132,7 @@ impl<'a, M: Calibrate> Solver<'a, M> {
                 Some(known) => known,
                 None => *self.conditions.insert(self.appearance.conditions(self.photo, self.domain, &defect)?),
             };
-            let drawn = strengthened(defect, gain, shade);
+            let drawn = strengthened(defect, gain, (shade * gain.exp()).clamp(SHADE.0, SHADE.1));
             let draft = self.appearance.draft(self.photo, self.domain, &drawn, &conditions, 1.0)?;
             let Some(seen) = self.seen(long, draft)? else {
                 gain += 0.7;
@@ -133,7 +141,10 @@ impl<'a, M: Calibrate> Solver<'a, M> {
             };
             let (ds, dw) = ((wanted.size / seen.sizes.size).ln(), (wanted.width / seen.sizes.width).ln());
             let dv = if fixed { 0.0 } else { (wanted.visibility / seen.visibility.max(0.05)).ln() };
-            let lacking = if bends || fixed { 0.0 } else { wanted.polarity - sign * seen.polarity };
+            // Neither as one-sided nor as even as the real ones: more reflectance, less relief.
+            let uneven = seen.mottle - wanted.mottle - 0.05;
+            let lacking =
+                if bends || fixed { 0.0 } else { (wanted.polarity - sign * seen.polarity).max(0.5 * uneven.min(1.0)) };
             let place = misplaced(wanted, &seen);
             let off = ds.abs()
                 + if long { 0.5 * dw.abs() } else { 0.0 }
@@ -150,8 +161,10 @@ impl<'a, M: Calibrate> Solver<'a, M> {
             if long {
                 width = (width + 0.8 * (wanted.width - seen.sizes.width)).clamp(0.1 * wanted.width, 2.0 * wanted.width);
             }
+            // It grows and falls with the relief, so that the strength moves both.
+            let per = (-gain).exp();
             if lacking > 0.05 {
-                shade += sign * (0.5 * lacking + 0.05);
+                shade += sign * per * (0.5 * lacking + 0.05);
             } else if lacking < -0.1 {
                 // More one-sided than asked for: as little change of reflectance as does it.
                 shade *= 0.8;
@@ -159,9 +172,8 @@ impl<'a, M: Calibrate> Solver<'a, M> {
             let step = (dv / 0.8).clamp(-1.5, 1.5);
             if gain + step > most && !bends {
                 // The relief is as deep as it can be: the rest is the surface's own color.
-                shade += sign * 0.5 * (gain + step - most);
+                shade += sign * per * 0.5 * (gain + step - most);
             }
-            shade = shade.clamp(SHADE.0, SHADE.1);
             gain += step;
         }
         best.ok_or(Error::Invisible { model: M::NAME, reason: "nothing of it could be seen" })
@@ -173,24 +185,33 @@ impl<'a, M: Calibrate> Solver<'a, M> {
         let original = finalize::crop(self.photo, bbox)?;
         let ratios = Threshold::of(self.photo, bbox).ratios(&original, &patch);
         let allowed = bbox.crop(self.domain.mask());
-        let mut visible = ratios.mapv(|r| r >= SEEN);
-        ndarray::Zip::from(&mut visible).and(&allowed).for_each(|v, &inside| *v &= inside);
+        let visible = finalize::marked(&ratios, allowed, self.level);
         let mask = Outline::for_scale(self.scale).of(&visible, &support, allowed);
         let parts = shape::components(mask.view());
         let Some(pixels) = parts.into_iter().max_by_key(Vec::len) else { return Ok(None) };
         let Some(around) = Rect::around(pixels.iter().copied()) else { return Ok(None) };
-        let (mut signed, mut size) = (0.0f64, 0.0f64);
+        let (mut signed, mut size, mut n) = (0.0f64, 0.0f64, 0.0f64);
+        let (mut log, mut squares) = (0.0f64, 0.0f64);
+        let tables = Tables::get();
+        let channels = patch.dim().2;
         for &(y, x) in pixels.iter().filter(|&&p| ratios[p] >= SEEN) {
-            let change = (0..patch.dim().2).map(|k| f64::from(patch[[y, x, k]] - original[[y, x, k]])).sum::<f64>();
+            let change = (0..channels).map(|k| f64::from(patch[[y, x, k]] - original[[y, x, k]])).sum::<f64>();
+            let light = |a: &Array3<f32>| (0..channels).map(|k| tables.linear(a[[y, x, k]])).sum::<f32>().max(1e-3);
+            let ratio = f64::from((light(&patch) / light(&original)).ln());
+            n += 1.0;
+            log += ratio;
+            squares += ratio * ratio;
             signed += change;
             size += change.abs();
         }
+        let (mean, variance) = (log / n.max(1.0), (squares / n.max(1.0) - (log / n.max(1.0)).powi(2)).max(0.0));
         let there: Vec<(usize, usize)> = pixels.iter().map(|&(y, x)| (y + bbox.top, x + bbox.left)).collect();
         let (touches, inset) = self.places.place(&there);
         Ok(Some(Seen {
             sizes: shape::sizes(long, &pixels, around),
             visibility: visibility(&ratios, &mask),
             polarity: if size > 0.0 { signed / size } else { 0.0 },
+            mottle: variance.sqrt() / mean.abs().max(0.02),
             touches,
             inset,
         }))

@@ -7,8 +7,10 @@ use crate::Error;
 use crate::params::require;
 
 const NAME: &str = "calibration";
-/// Least standard deviation on the scale: of lengths and contrasts the repeatability of masks drawn by hand.
+/// Least standard deviation: of the logarithm of lengths and contrasts the repeatability of masks drawn by hand, of
+/// shares less.
 const LEAST_DEVIATION: f64 = 0.05;
+const LEAST_OF_SHARES: f64 = 0.02;
 
 /// Two-sided 95 % point of the normal distribution; samples are cut there.
 pub(super) const Z95: f64 = 1.959_964;
@@ -35,7 +37,8 @@ pub struct Prior {
     pub scale: Scale,
     /// Mean on that scale: over images, of each image's mean over its defects.
     pub mean: f64,
-    /// Standard deviation on that scale, over all defects; at least 0.05, also where all were alike.
+    /// Standard deviation on that scale, over all defects; at least 0.05, or 0.02 of values that are no logarithms, also where
+    /// all were alike.
     pub deviation: f64,
     /// 95 % confidence interval of the median, in the quantity's own unit: Student t with images - 1 degrees of freedom
     /// on the scale (the image is the unit of replication; defects of one image resemble each other), widened in
@@ -52,9 +55,11 @@ impl Prior {
         let means: Vec<f64> = images.iter().map(|i| i.iter().sum::<f64>() / i.len() as f64).collect();
         let all: Vec<f64> = images.concat();
         let (mean, between) = moments(&means);
-        let (between, deviation) = (between.max(LEAST_DEVIATION), moments(&all).1.max(LEAST_DEVIATION));
+        let least = if scale == Scale::Log { LEAST_DEVIATION } else { LEAST_OF_SHARES };
+        let (between, deviation) = (between.max(least), moments(&all).1.max(least));
         let grid = if scale == Scale::Log { resolution / mean.exp() } else { resolution };
-        let sampling = t95(means.len().saturating_sub(1)) * between / (means.len().max(1) as f64).sqrt();
+        // Of a single image that has it, as if there were two.
+        let sampling = t95(means.len().saturating_sub(1).max(1)) * between / (means.len().max(1) as f64).sqrt();
         let half = sampling.hypot(grid);
         let off = |v: f64| if scale == Scale::Log { v.exp() } else { v };
         Self { scale, mean, deviation, interval: (off(mean - half), off(mean + half)) }

@@ -28,6 +28,8 @@ const TOO_FAR: f64 = 0.35;
 const SHAKE: f64 = 0.1;
 /// Largest size of a compact defect, share of the domain's scale: some surround must be left.
 const MOST_OF_DOMAIN: f64 = 0.7;
+/// Least visibility that is drawn.
+const FAINTEST: f64 = 0.8;
 /// Ratio of the visibility reached to the one asked for that is accepted.
 const ACCEPTED: f64 = 1.6;
 
@@ -116,6 +118,7 @@ impl<M: Calibrate> Calibrated<M> {
             contrast: c.contrast.sample(rng),
             mottle: c.mottle.median() / c.contrast.median().max(1e-3),
             aspect: c.aspect(),
+            solidity: c.solidity.median().clamp(0.0, 1.0),
             at_edge,
             inset: inset.filter(|_| !at_edge),
             course: self.course(rng),
@@ -132,9 +135,12 @@ impl<M: Calibrate> Calibrated<M> {
         let c = &self.calibration;
         let domain = whole.pick_object(rng);
         let count = c.count.sample(rng);
-        let shared = (c.visibility.sample(rng), c.polarity.sample(rng).clamp(0.0, 1.0));
+        // Fainter ones leave no mask of which three fifths can be seen.
+        let shared = (c.visibility.sample(rng).max(FAINTEST), c.polarity.sample(rng).clamp(0.0, 1.0));
         let places = Places::of(domain);
-        let mut solver = Solver::<M>::new(photo, domain, whole.scale(), &places, self.appearance);
+        // Half as strong is where the border of anything blurred is.
+        let level = c.level.median().clamp(0.0, 0.5) as f32;
+        let mut solver = Solver::<M>::new(photo, domain, whole.scale(), &places, self.appearance, level);
         let mut severity = 0.5;
         let mut measures = Measures::new();
         let mut placed: Vec<Defect> = Vec::new();
@@ -184,7 +190,7 @@ impl<M: Calibrate> Calibrated<M> {
         let fixed = defect.shows_background;
         let draft = self.appearance.draft(photo, domain, &defect, &conditions, 1.0)?;
         let label = Provenance { name: M::NAME, mechanism: M::KIND, key, severity, visibility_target: None, measures };
-        let mut sample = finalize::finalize(photo, whole, draft, label)?;
+        let mut sample = finalize::finalize_at(photo, whole, draft, label, level)?;
         if let Some(range) = self.appearance.visibility().filter(|_| !fixed) {
             let (wanted, reached) = (shared.0, sample.record.visibility);
             if range.out_of_reach() == OutOfReach::Refuse && (reached / wanted).ln().abs() > ACCEPTED.ln() {

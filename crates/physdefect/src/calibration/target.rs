@@ -27,6 +27,8 @@ pub struct Target {
     pub width: f64,
     /// Depth over width.
     pub aspect: f64,
+    /// Area of the mask over that of its convex hull.
+    pub solidity: f64,
     /// Whether the defect touches the object's outline.
     pub at_edge: bool,
     /// Axis and waviness of a crack or a scratch, where they were measured.
