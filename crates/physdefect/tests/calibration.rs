@@ -43,7 +43,7 @@ fn draw_truth(mechanism: MechanismKind, rng: &mut ChaCha8Rng) -> Calibration {
     c.object_scale = SIDE as f64;
     c.size.mean = rng.random_range(relative(low)..relative(high));
     c.size.deviation = rng.random_range(0.1..0.3);
-    c.width.mean = rng.random_range(relative(4.5)..relative(7.0));
+    c.width.mean = rng.random_range(relative(6.0)..relative(9.0));
     c.width.deviation = rng.random_range(0.08..0.15);
     c.visibility.mean = rng.random_range(2.5f64.ln()..6f64.ln());
     c.visibility.deviation = rng.random_range(0.1..0.25);
@@ -54,7 +54,10 @@ fn draw_truth(mechanism: MechanismKind, rng: &mut ChaCha8Rng) -> Calibration {
         c.width = c.size; // a pit's width is its diameter
     }
     c.depth = None;
-    c.contrast.mean = 0.2f64.ln();
+    // The photos' own: visibility alone decides.
+    (c.contrast.mean, c.contrast.deviation) = (0.2f64.ln(), 9.0);
+    c.mottle.mean = 0.5f64.ln();
+    c.level.mean = 0.0;
     (c.at_edge.value, c.inset) = (0.0, None);
     c.courses = Vec::new();
     if long {
@@ -290,6 +293,7 @@ fn cracks_follow_the_measured_course() {
     truth.width.mean = (4.5f64 / SIDE as f64).ln();
     truth.at_edge.value = 0.0;
     truth.visibility.mean = 4f64.ln();
+    (truth.contrast.deviation, truth.mottle.mean, truth.level.mean) = (9.0, 0.0, 0.0);
     let photo = Array3::from_elem((SIDE, SIDE, 1), 0.6f32);
     let domain = Domain::full(SIDE, SIDE).unwrap();
     let mut medians = Vec::new();

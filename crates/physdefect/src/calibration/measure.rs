@@ -23,6 +23,8 @@ const RING: f32 = 10.0;
 const BRIDGE: (f64, f64, f64) = (0.75, 3.0, 40.0);
 /// Floor of linear light: a 12-bit sensor's last bit.
 const DARKEST: f32 = 1.0 / 4096.0;
+/// Parts below this share of the photo's largest are specks of the labeling.
+const LEAST_SHARE: f64 = 0.03;
 /// A part nearer than this to the outline touches it, px.
 const TOUCHES: f32 = 2.5;
 
@@ -130,7 +132,9 @@ pub(super) fn measure(long: bool, sample: &Marked<'_>) -> Result<Measured, Error
     if let Some((row, column, channel)) = imgkit::first_non_finite(photo) {
         return Err(Error::NotFinite { row, column, channel });
     }
-    let labeled = shape::components(mask);
+    let mut labeled = shape::components(mask);
+    let largest = labeled.iter().map(Vec::len).max().unwrap_or(0);
+    labeled.retain(|pixels| pixels.len() as f64 >= LEAST_SHARE * largest as f64);
     if labeled.is_empty() {
         return Err(Error::EmptyMask { height, width });
     }

@@ -42,6 +42,8 @@ pub(super) struct Wanted {
     pub(super) polarity: f64,
     pub(super) darker: bool,
     pub(super) contrast: f64,
+    /// Weight of the visibility; the rest is the contrast's.
+    pub(super) trust: f64,
     pub(super) mottle: f64,
     pub(super) aspect: f64,
     pub(super) solidity: f64,
@@ -58,6 +60,8 @@ struct Seen {
     visibility: f64,
     /// Mean signed change over the mean size of the change.
     polarity: f64,
+    /// Size of the mean ln of light over the surface below.
+    contrast: f64,
     /// Standard deviation over size of the mean of ln of light over the surface below.
     mottle: f64,
     touches: bool,
@@ -140,7 +144,12 @@ impl<'a, M: Calibrate> Solver<'a, M> {
                 continue;
             };
             let (ds, dw) = ((wanted.size / seen.sizes.size).ln(), (wanted.width / seen.sizes.width).ln());
-            let dv = if fixed { 0.0 } else { (wanted.visibility / seen.visibility.max(0.05)).ln() };
+            let dv = if fixed {
+                0.0
+            } else {
+                wanted.trust * (wanted.visibility / seen.visibility.max(0.05)).ln()
+                    + (1.0 - wanted.trust) * (wanted.contrast / seen.contrast.max(0.005)).ln()
+            };
             // Neither as one-sided nor as even as the real ones: more reflectance, less relief.
             let uneven = seen.mottle - wanted.mottle - 0.05;
             let lacking =
@@ -211,6 +220,7 @@ impl<'a, M: Calibrate> Solver<'a, M> {
             sizes: shape::sizes(long, &pixels, around),
             visibility: visibility(&ratios, &mask),
             polarity: if size > 0.0 { signed / size } else { 0.0 },
+            contrast: mean.abs(),
             mottle: variance.sqrt() / mean.abs().max(0.02),
             touches,
             inset,

@@ -78,9 +78,20 @@ impl Prior {
         if self.scale == Scale::Log { v.exp() } else { v }
     }
 
-    /// Samples a value within the central 95 %.
+    /// Samples a value within the central 95 % of what a new defect may have: single ones spread, and the median is
+    /// uncertain.
     pub fn sample<R: Rng + ?Sized>(&self, rng: &mut R) -> f64 {
-        self.quantile(central(rng.random()))
+        self.predicted(central(rng.random()))
+    }
+
+    /// Value `z` standard deviations of a new defect from the median; its variance is that of single ones and that of
+    /// the median.
+    pub(super) fn predicted(&self, z: f64) -> f64 {
+        let on = |v: f64| if self.scale == Scale::Log { v.max(1e-9).ln() } else { v };
+        let uncertain = 0.5 * (on(self.interval.1) - on(self.interval.0)) / Z95;
+        // Beyond twice the spread the interval says that nothing is known, not that defects differ.
+        let uncertain = uncertain.clamp(0.0, 2.0 * self.deviation);
+        Self { deviation: self.deviation.hypot(uncertain), ..*self }.quantile(z)
     }
 
     /// Whether all measured values were alike, as far as a hand can repeat a mask.

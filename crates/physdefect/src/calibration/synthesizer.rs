@@ -33,11 +33,23 @@ const FAINTEST: f64 = 0.8;
 /// Ratio of the visibility reached to the one asked for that is accepted.
 const ACCEPTED: f64 = 1.6;
 
+/// Polarity below which a defect is brighter and darker at once.
+const BIPOLAR: f64 = 0.5;
+
+/// What the defects of one photo share.
+#[derive(Debug, Clone, Copy)]
+struct Shared {
+    visibility: f64,
+    contrast: f64,
+    polarity: f64,
+}
+
 /// Synthesizer of defects whose number, size, width, place, darkness and visibility follow a [`Calibration`].
 ///
 /// Each defect's size is sampled from its prior within the central 95 %; the record's `severity` is the quantile of the
 /// first one. The mechanism behind it is solved until the mask that an annotator would draw measures the sampled size
-/// and width, its relief until it has the sampled visibility, and one factor on its reflectance until it is as one-sided
+/// and width, its relief until it has the sampled visibility and contrast (weighted by how little each varied over the
+/// real photos, where a photo cannot give both), and one factor on its reflectance until it is as one-sided
 /// (darker or brighter) as the real ones; all of it passes light and camera of the appearance. Places are tried until
 /// the defect touches the outline, or keeps its distance, as asked.
 ///
@@ -98,8 +110,20 @@ impl<M: Calibrate> Calibrated<M> {
         Some(Course { direction: course.direction + SHAKE * shake, ..course })
     }
 
+    /// Weight of the visibility against the contrast where a photo cannot give both: by the inverse of their variances
+    /// over the real photos. What is alike from photo to photo is the defect's own; all to the visibility for defects
+    /// that are brighter and darker at once, whose mean contrast says nothing.
+    fn trust(&self) -> f64 {
+        let c = &self.calibration;
+        if c.mechanism == MechanismKind::PlasticWarpage || c.polarity.median() < BIPOLAR {
+            return 1.0;
+        }
+        let (v, k) = (c.visibility.deviation.max(1e-6), c.contrast.deviation.max(1e-6));
+        k * k / (v * v + k * k)
+    }
+
     /// What the defects of a sample share, and one of them.
-    fn wanted(&self, domain: &Domain, shared: (f64, f64), quantile: f64, rng: &mut ChaCha8Rng) -> Wanted {
+    fn wanted(&self, domain: &Domain, shared: Shared, quantile: f64, rng: &mut ChaCha8Rng) -> Wanted {
         let c = &self.calibration;
         let scale = domain.scale();
         let most = match c.mechanism {
@@ -110,12 +134,13 @@ impl<M: Calibrate> Calibrated<M> {
         let at_edge = c.at_edge.sample(rng);
         let inset = c.inset.map(|prior| prior.sample(rng).clamp(0.0, 1.0));
         Wanted {
-            size: c.size.quantile(central(quantile)).min(most) * scale,
+            size: c.size.predicted(central(quantile)).min(most) * scale,
             width: c.width.sample(rng) * scale,
-            visibility: shared.0,
-            polarity: shared.1,
+            visibility: shared.visibility,
+            polarity: shared.polarity,
             darker: c.darker.sample(rng),
-            contrast: c.contrast.sample(rng),
+            contrast: shared.contrast,
+            trust: self.trust(),
             mottle: c.mottle.median() / c.contrast.median().max(1e-3),
             aspect: c.aspect(),
             solidity: c.solidity.median().clamp(0.0, 1.0),
@@ -136,7 +161,12 @@ impl<M: Calibrate> Calibrated<M> {
         let domain = whole.pick_object(rng);
         let count = c.count.sample(rng);
         // Fainter ones leave no mask of which three fifths can be seen.
-        let shared = (c.visibility.sample(rng).max(FAINTEST), c.polarity.sample(rng).clamp(0.0, 1.0));
+        let strength = central(rng.random());
+        let shared = Shared {
+            visibility: c.visibility.predicted(strength).max(FAINTEST),
+            contrast: c.contrast.predicted(strength),
+            polarity: c.polarity.sample(rng).clamp(0.0, 1.0),
+        };
         let places = Places::of(domain);
         // Half as strong is where the border of anything blurred is.
         let level = c.level.median().clamp(0.0, 0.5) as f32;
@@ -192,8 +222,10 @@ impl<M: Calibrate> Calibrated<M> {
         let label = Provenance { name: M::NAME, mechanism: M::KIND, key, severity, visibility_target: None, measures };
         let mut sample = finalize::finalize_at(photo, whole, draft, label, level)?;
         if let Some(range) = self.appearance.visibility().filter(|_| !fixed) {
-            let (wanted, reached) = (shared.0, sample.record.visibility);
-            if range.out_of_reach() == OutOfReach::Refuse && (reached / wanted).ln().abs() > ACCEPTED.ln() {
+            // Where the contrast decides, the visibility is the photo's.
+            let (wanted, reached) = (shared.visibility, sample.record.visibility);
+            let off = (reached / wanted).ln().abs() * self.trust();
+            if range.out_of_reach() == OutOfReach::Refuse && (off > ACCEPTED.ln() || reached < 0.5 * FAINTEST) {
                 return Err(Error::VisibilityOutOfReach { model: M::NAME, wanted, reached });
             }
         }
