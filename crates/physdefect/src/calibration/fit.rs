@@ -16,6 +16,9 @@ const RESOLUTION: (f64, f64) = (0.25, 0.01);
 /// Visibility below which nothing counts as seen.
 const UNSEEN: f64 = 0.5;
 
+/// Share of a photo's masks that must be seen for it to say how dark and how even its defects are.
+const CLEAR: f64 = 0.4;
+
 /// Whether a mechanism's defects are measured along their skeleton.
 pub(super) fn is_long(mechanism: MechanismKind) -> bool {
     matches!(mechanism, MechanismKind::FractureLine | MechanismKind::Abrasion)
@@ -56,9 +59,14 @@ pub fn fit(mechanism: MechanismKind, samples: &[Marked<'_>]) -> Result<Calibrati
     };
     let looks: Vec<&Measured> = photos.iter().filter(|m| m.parts.iter().any(|p| p.look.is_some())).collect();
     let by_photo = |get: &dyn Fn(&Look) -> f64| -> Vec<Vec<f64>> { looks.iter().map(|m| vec![m.mean(get)]).collect() };
+    // A defect that can hardly be seen says nothing of its color.
+    let clear: Vec<&Measured> = looks.iter().copied().filter(|m| m.mean(|look| look.seen) >= CLEAR).collect();
+    let clear = if clear.len() >= LEAST_IMAGES { clear } else { looks.clone() };
     let of_looks = |scale, least: f64, get: &dyn Fn(&Look) -> f64| {
-        Prior::estimate(scale, &by_photo(&|look| get(look).max(least)), RESOLUTION.1)
+        let values: Vec<Vec<f64>> = clear.iter().map(|m| vec![m.mean(|look| get(look).max(least))]).collect();
+        Prior::estimate(scale, &values, RESOLUTION.1)
     };
+    let visibilities = by_photo(&|look| look.visibility.max(UNSEEN));
     let depths: Vec<Vec<f64>> = photos
         .iter()
         .filter_map(|m| {
@@ -78,7 +86,7 @@ pub fn fit(mechanism: MechanismKind, samples: &[Marked<'_>]) -> Result<Calibrati
         .filter(|inner| !inner.is_empty())
         .collect();
     let seen = looks.iter().map(|m| m.mean(|look| look.seen)).sum::<f64>() / looks.len().max(1) as f64;
-    let known: Vec<&Look> = parts().filter_map(|p| p.look.as_ref()).collect();
+    let known: Vec<&Look> = clear.iter().flat_map(|m| &m.parts).filter_map(|p| p.look.as_ref()).collect();
     Ok(Calibration {
         mechanism,
         images: photos.len(),
@@ -87,7 +95,7 @@ pub fn fit(mechanism: MechanismKind, samples: &[Marked<'_>]) -> Result<Calibrati
         size: Prior::estimate(Scale::Log, &each(&|p, scale| p.sizes.size / scale), grid),
         width: Prior::estimate(Scale::Log, &each(&|p, scale| p.sizes.width / scale), grid),
         // What cannot be seen counts as if it just could.
-        visibility: of_looks(Scale::Log, UNSEEN, &|look| look.visibility),
+        visibility: Prior::estimate(Scale::Log, &visibilities, RESOLUTION.1),
         contrast: of_looks(Scale::Log, 0.02, &|look| look.log_contrast.abs()),
         darker: Share::of(known.iter().filter(|look| look.polarity < 0.0).count(), known.len()),
         polarity: of_looks(Scale::Linear, 0.0, &|look| look.polarity.abs()),
