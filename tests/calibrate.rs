@@ -231,7 +231,7 @@ fn damaged_files_of_priors_are_refused_with_what_is_wrong() {
         ("version = 1", "version = 7", "version 7"),
         ("[[kind]]", "[[kin]]", "kin"),
         ("mechanism = \"fracture-line\"", "mechanism = \"fracture\"", "fracture-line"),
-        ("mechanism = \"fracture-line\"", "mechanism = \"cutpaste\"", "cutpaste"),
+        ("mechanism = \"fracture-line\"", "mechanism = \"cutpaste\"", "cannot be calibrated"),
         ("name = \"split\"", "name = \"../split\"", "one folder's name"),
         ("size = { median = ", "size = { median = -", "size"),
         ("seen = ", "seen = 7", "seen"),

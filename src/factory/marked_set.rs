@@ -42,8 +42,8 @@ impl MarkedSet {
     /// Finds the kinds of defects below a folder and reads their photos with masks. It may be
     ///
     /// - in MVTec AD's layout: `test/KIND` with masks in `ground_truth/KIND` (`good` is left out);
-    /// - a folder of one kind: photos with `STEM_mask.png` beside them or in `masks` or `ground_truth`, where `STEM.png`
-    ///   counts, too;
+    /// - a folder of one kind: photos with `STEM_mask.png` beside them or in `masks` or `ground_truth`, where
+    ///   `STEM.png` counts, too;
     /// - a folder of such folders.
     ///
     /// # Errors

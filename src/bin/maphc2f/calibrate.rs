@@ -4,6 +4,7 @@ use maphc2f::factory::{
     MarkedPhoto, MarkedSet, MeasuredKind, PhotoSet, Plant, PlantKind, marked_foreground, measure_kind,
     mechanism_by_name,
 };
+use maphc2f::imgkit::Rect;
 use maphc2f::imgkit::distance::to_foreground;
 use maphc2f::imgkit::file::escaped;
 use maphc2f::physdefect::appearance::Appearance;
@@ -11,7 +12,7 @@ use maphc2f::physdefect::calibration::{Calibration, Prior, Scale};
 use maphc2f::physdefect::registry::Registry;
 use maphc2f::physdefect::{Domain, MechanismKind, SampleKey};
 use maphc2f::{Cell, MATERIALS, PhotoReader, Sheet};
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3, s};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 use serde_json::{Value, json};
 
 use crate::Result;
@@ -106,8 +107,9 @@ fn describe(set: &MarkedSet, measured: &MeasuredKind, forced: bool, console: &Co
         console.say(&format!("  {} photos have no mask and are left out", set.unmarked.len()));
     }
     let Some(c) = &measured.calibration else {
-        console
-            .say("  left out: none of the mechanisms draws such defects; --mechanism KIND=NAME takes one all the same");
+        console.say(
+            &"  left out: none of the mechanisms draws such defects; --mechanism KIND=NAME takes one all the same",
+        );
         return;
     };
     if forced && found.set.best() != Some(c.mechanism) {
@@ -244,6 +246,6 @@ fn cut(photo: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>, side: usize) -> (
         .map_or((h / 2, w / 2), |b| ((b.top + b.bottom) / 2, (b.left + b.right) / 2));
     let start = |at: usize, n: usize| at.saturating_sub(side / 2).min(n - side);
     let (top, left) = (start(middle.0, h), start(middle.1, w));
-    let (rows, columns) = (top..top + side, left..left + side);
-    (photo.slice(s![rows.clone(), columns.clone(), ..]).to_owned(), mask.slice(s![rows, columns]).to_owned())
+    let window = Rect { top, left, bottom: top + side, right: left + side };
+    (window.crop(photo).to_owned(), window.crop(mask).to_owned())
 }

@@ -1,9 +1,9 @@
 //! Which mechanism marked defects look like.
 //!
-//! Ten descriptors of a photo's marked parts are looked up in how often defects drawn by each mechanism at its defaults,
-//! on plain photos, have them (the tables of [`reference`](super::reference)): the score is the sum of the logarithms, as
-//! if descriptors were independent (naive Bayes, all mechanisms equally likely before). Nothing is learned from real
-//! defects.
+//! Ten descriptors of a photo's marked parts are looked up in how often defects drawn by each mechanism at its
+//! defaults, on plain photos, have them (the tables of [`reference`](super::reference)): the score is the mean of the
+//! logarithms, as if descriptors were independent (naive Bayes, all mechanisms equally likely before). Nothing is
+//! learned from real defects.
 
 use std::fmt;
 

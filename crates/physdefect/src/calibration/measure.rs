@@ -15,7 +15,8 @@ use crate::appearance::srgb::Tables;
 use crate::visibility::{SEEN, Surround, filtered};
 use crate::{Domain, Error};
 
-/// Pixels this near to a mask are neither defect nor surround, px: a hand is off by two, the filter reaches two farther.
+/// Pixels this near to a mask are neither defect nor surround, px: a hand is off by two, the filter reaches two
+/// farther.
 const MARGIN: f32 = 4.0;
 /// Width of the surround that sets the just noticeable contrast, px beyond [`MARGIN`].
 const RING: f32 = 10.0;

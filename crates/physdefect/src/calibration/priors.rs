@@ -130,8 +130,8 @@ impl fmt::Display for Caution {
 }
 
 impl Calibration {
-    /// Creates priors of a size and a width, in object scales, that are known otherwise; the rest is that of single dark
-    /// defects of three just noticeable contrasts, anywhere on an object of 256 px. Change what you know.
+    /// Creates priors of a size and a width, in object scales, that are known otherwise; the rest is that of single
+    /// dark defects of three just noticeable contrasts, anywhere on an object of 256 px. Change what you know.
     #[must_use]
     pub fn new(mechanism: MechanismKind, size: Prior, width: Prior) -> Self {
         let prior = |scale, mean: f64, deviation, interval| Prior { scale, mean, deviation, interval };

@@ -37,8 +37,8 @@ pub struct Prior {
     pub scale: Scale,
     /// Mean on that scale: over images, of each image's mean over its defects.
     pub mean: f64,
-    /// Standard deviation on that scale, over all defects; at least 0.05, or 0.02 of values that are no logarithms, also where
-    /// all were alike.
+    /// Standard deviation on that scale, over all defects; at least 0.05, or 0.02 of values that are no logarithms,
+    /// also where all were alike.
     pub deviation: f64,
     /// 95 % confidence interval of the median, in the quantity's own unit: Student t with images - 1 degrees of freedom
     /// on the scale (the image is the unit of replication; defects of one image resemble each other), widened in

@@ -53,8 +53,8 @@ struct Shared {
 /// (darker or brighter) as the real ones; all of it passes light and camera of the appearance. Places are tried until
 /// the defect touches the outline, or keeps its distance, as asked.
 ///
-/// Of the appearance's visibility only what becomes of a defect that cannot be made as visible counts, and whether there
-/// is one: `None` leaves defects as strong as their parameters make them.
+/// Of the appearance's visibility only what becomes of a defect that cannot be made as visible counts, and whether
+/// there is one: `None` leaves defects as strong as their parameters make them.
 ///
 /// Measures: those of the first defect, and `count`, `target_size_px`, `target_width_px`, `target_visibility`,
 /// `target_darker` (1 or 0), `relief_gain`, `reflectance_factor`.
