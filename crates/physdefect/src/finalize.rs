@@ -1,10 +1,11 @@
 //! Finalization of samples: mask, changed pixels and visibility follow from the rendered pixels, so that the mask
 //! contract holds by construction.
 
+use imgkit::distance::squared_to_background;
 use imgkit::{Rect, bounding_box};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Zip};
 
-use crate::annotation::Outline;
+use crate::annotation::{Outline, padded};
 use crate::visibility::{SEEN, Threshold, visibility};
 use crate::{Domain, Error, Measures, MechanismKind, Record, Sample, SampleKey};
 
@@ -12,6 +13,8 @@ use crate::{Domain, Error, Measures, MechanismKind, Record, Sample, SampleKey};
 pub(crate) const LEVEL: f32 = 1.0 / 255.0 * 1.001;
 /// Fewest changed pixels of a sample.
 const MIN_PIXELS: usize = 4;
+/// Square of the width of an outline's blur, px: camera and eye.
+const RIM: u64 = 6;
 /// Share of a mask that must be visible.
 const VISIBLE_SHARE: f64 = 0.6;
 /// Relative error of the visibility that is accepted.
@@ -29,8 +32,9 @@ pub(crate) struct UncheckedSample {
     pub(crate) support: Array2<bool>,
 }
 
-/// Pixels that an annotator would mark: those that can be seen, and are at least `level` as strong as the strong ones
-/// (the ninth decile) of their kind. 0 marks all that can be seen, one half ends a blurred line where it is half as dark.
+/// Pixels that an annotator would mark: those that can be seen, and near the outline (within [`RIM`]) are at least `level`
+/// as strong as the strong ones (the ninth decile). 0 marks all that can be seen, one half ends a blurred line where it
+/// is half as dark; what is fainter farther inside is marked all the same.
 pub(crate) fn marked(ratios: &Array2<f32>, allowed: ArrayView2<'_, bool>, level: f32) -> Array2<bool> {
     let mut least = SEEN;
     if level > 0.0 {
@@ -42,7 +46,14 @@ pub(crate) fn marked(ratios: &Array2<f32>, allowed: ArrayView2<'_, bool>, level:
             least = least.max(level * *value);
         }
     }
-    Zip::from(ratios).and(allowed).map_collect(|&r, &inside| inside && r >= least)
+    let seen = Zip::from(ratios).and(allowed).map_collect(|&r, &inside| inside && r >= SEEN);
+    if least <= SEEN {
+        return seen;
+    }
+    let depth = squared_to_background(padded(&seen, 1).view());
+    let (h, w) = seen.dim();
+    let depth = Rect { top: 1, left: 1, bottom: h + 1, right: w + 1 }.crop(depth.view());
+    Zip::from(&seen).and(ratios).and(depth).map_collect(|&s, &r, &d| s && (r >= least || d > RIM))
 }
 
 /// What the sample's record needs to know.

@@ -19,6 +19,8 @@ use crate::{Error, MechanismKind};
 pub(super) const DESCRIPTORS: usize = 10;
 /// Bins of a descriptor.
 pub(super) const BINS: usize = 6;
+/// Score of what cannot be: that of shares of 1 in 10 000.
+const IMPOSSIBLE: f64 = -9.2;
 /// Names of the descriptors.
 pub const DESCRIPTOR_NAMES: [&str; DESCRIPTORS] = [
     "elongation",
@@ -105,9 +107,14 @@ pub struct Identification {
 /// As [`fit`](super::fit).
 pub fn identify(samples: &[Marked<'_>]) -> Result<Identification, Error> {
     let described: Vec<Descriptors> = measure_all(false, samples)?.iter().map(describe).collect();
-    let photos = described.iter().map(|d| Ranking::of(|r| r.score(d))).collect();
+    // Nothing breaks off an outline that the photo does not show.
+    let possible = |r: &Reference, sample: &Marked<'_>| r.mechanism != MechanismKind::EdgeLoss || sample.has_outline();
+    let score = |r: &Reference, (d, sample): (&Descriptors, &Marked<'_>)| {
+        if possible(r, sample) { r.score(d) } else { IMPOSSIBLE }
+    };
+    let photos = described.iter().zip(samples).map(|photo| Ranking::of(|r| score(r, photo))).collect();
     let n = described.len() as f64;
-    let set = Ranking::of(|r| described.iter().map(|d| r.score(d)).sum::<f64>() / n);
+    let set = Ranking::of(|r| described.iter().zip(samples).map(|photo| score(r, photo)).sum::<f64>() / n);
     Ok(Identification { photos, set })
 }
 

@@ -51,6 +51,11 @@ impl<'a> Marked<'a> {
         Self { domain: Some(domain), ..self }
     }
 
+    /// Whether the photo shows an outline of the object.
+    pub(super) fn has_outline(&self) -> bool {
+        self.domain.is_some_and(|domain| domain.area() < domain.mask().len())
+    }
+
     /// Photo `(H, W, C)`.
     #[must_use]
     pub fn photo(&self) -> ArrayView3<'a, f32> {
