@@ -125,6 +125,34 @@ pub enum Error {
         /// Why it was not made, if the manifest says so.
         reason: Option<String>,
     },
+    /// A kind of real defects, or one of its photos, cannot be measured.
+    #[error("kind `{kind}`{}: {source}", photo.as_deref().map_or_else(String::new, |p| format!(", {}", escaped(p))))]
+    Calibration {
+        /// Name of the kind.
+        kind: String,
+        /// The photo, if it is one of them.
+        photo: Option<PathBuf>,
+        /// What is wrong and what to do.
+        source: physdefect::Error,
+    },
+    /// No photo of a folder has a mask.
+    #[error(
+        "{}: no photo has a mask: put STEM_mask.png beside STEM.png or into `masks`, or name a folder in MVTec AD's \
+         layout",
+        escaped(path)
+    )]
+    Unmarked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file does not hold priors of real defects.
+    #[error("{}: is no file of `maphc2f calibrate`: {source}", escaped(path))]
+    Plant {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, where, and what to do.
+        source: BoxError,
+    },
     /// An input file cannot be read.
     #[error("{}: cannot be read ({source}): check the path", escaped(path))]
     Input {

@@ -81,6 +81,14 @@ impl RunHeader {
         compare("visibility", here.visibility().to_string(), there.visibility().to_string());
         compare("format", here.formats().to_string(), there.formats().to_string());
         compare("keep-best", here.keep_best().to_string(), there.keep_best().to_string());
+        if here.calibration() != there.calibration() {
+            found.push("another calibration".to_owned());
+        }
+        let mut compare = |what: &str, here: String, there: String| {
+            if here != there {
+                found.push(format!("{what} {there} instead of {here}"));
+            }
+        };
         let window = |header: &Self| header.window.clone().unwrap_or("full scale".to_owned());
         compare("window", window(self), window(other));
         let foreground = |header: &Self| header.foreground.clone().unwrap_or("none".to_owned());

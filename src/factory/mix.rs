@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::names::check_name;
+use super::plant::Plant;
 use super::text_list::{as_text, items, refuse};
 use crate::synthesis::{PHYSICAL, SEVERITY};
 
@@ -248,16 +249,24 @@ fn known_materials() -> String {
     Material::names().collect::<Vec<_>>().join(", ")
 }
 
-/// The synthesizer of a mechanism on a material, as plain data.
+/// The synthesizer of a mechanism, or of a kind of the plant's defects, on a material, as plain data.
 pub(super) fn config(
     entry: &MixEntry,
     material: &str,
     visibility: Visibility,
     registry: &Registry,
+    plant: Option<&Plant>,
 ) -> Result<SynthesizerConfig, crate::Error> {
     let (low, high) = entry.severity;
     let appearance = Appearance::new(Material::by_name(material)?).with_visibility(Some(visibility));
-    Ok(registry.by_name(&entry.name)?.config()?.with_appearance(appearance).with_severity(low, high))
+    let config = match plant.and_then(|plant| plant.kind(&entry.name)) {
+        Some(kind) => {
+            let calibration = kind.calibration();
+            registry.calibrated_entry(calibration.mechanism)?.calibrated_config(calibration)?
+        }
+        None => registry.by_name(&entry.name)?.config()?,
+    };
+    Ok(config.with_appearance(appearance).with_severity(low, high))
 }
 
 #[cfg(test)]
@@ -268,7 +277,8 @@ mod tests {
     fn every_mechanism_is_built_under_its_own_name() {
         for name in Registry::standard().names() {
             let entry = MixEntry::new(name).with_severity((0.2, 0.4));
-            let built = config(&entry, "metal", Visibility::default(), &Registry::standard()).unwrap().build().unwrap();
+            let built =
+                config(&entry, "metal", Visibility::default(), &Registry::standard(), None).unwrap().build().unwrap();
             assert_eq!(built.name(), name);
         }
     }

@@ -31,6 +31,7 @@
 //! ```
 
 mod cache;
+mod calibrate;
 mod content;
 mod encoded;
 mod error;
@@ -39,12 +40,14 @@ mod formats;
 mod header;
 mod layout;
 mod manifest;
+mod marked_set;
 mod mix;
 mod names;
 mod output;
 mod params;
 mod photo_set;
 mod plan;
+mod plant;
 mod png;
 mod quality_scorer;
 mod render;
@@ -55,14 +58,17 @@ mod staging;
 mod text_list;
 mod verify;
 
+pub use calibrate::{MeasuredKind, marked_foreground, measure_kind, mechanism_by_name};
 pub use error::Error;
 pub use formats::{Format, Formats};
 pub use manifest::{FailureRecord, ManifestRecord, MaskExtent, SampleRecord, SolverStats};
+pub use marked_set::{MarkedPhoto, MarkedSet};
 pub use mix::{Materials, MechanismMix, MixEntry};
 pub use names::check_name;
 pub use params::DatasetParams;
 pub use photo_set::{PhotoSet, SourcePhoto};
 pub use plan::{BLOCK, SamplePlan, Shard};
+pub use plant::{Plant, PlantKind};
 pub use quality_scorer::QualityScorer;
 pub use render::RenderedSample;
 pub use replay::{Replayed, replay};

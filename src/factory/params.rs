@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::error::Error;
 use super::formats::Formats;
 use super::mix::{Materials, MechanismMix};
+use super::plant::Plant;
 use super::text_list::refuse;
 
 /// Largest number of samples of a run: their tries have keys 2^40 apart.
@@ -40,6 +41,8 @@ pub struct DatasetParams {
     visibility: Visibility,
     formats: Formats,
     keep_best: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calibration: Option<Plant>,
 }
 
 /// The same as a file holds it.
@@ -55,14 +58,16 @@ struct Unchecked {
     visibility: Visibility,
     formats: Formats,
     keep_best: f64,
+    #[serde(default)]
+    calibration: Option<Plant>,
 }
 
 impl TryFrom<Unchecked> for DatasetParams {
     type Error = Error;
 
     fn try_from(file: Unchecked) -> Result<Self, Error> {
-        let Unchecked { seed, count, side, mechanisms, materials, visibility, formats, keep_best } = file;
-        let params = Self { seed, count, side, mechanisms, materials, visibility, formats, keep_best };
+        let Unchecked { seed, count, side, mechanisms, materials, visibility, formats, keep_best, calibration } = file;
+        let params = Self { seed, count, side, mechanisms, materials, visibility, formats, keep_best, calibration };
         params.check().map(|()| params)
     }
 }
@@ -79,6 +84,7 @@ impl Default for DatasetParams {
             visibility: Visibility::default(),
             formats: Formats::default(),
             keep_best: 1.0,
+            calibration: None,
         }
     }
 }
@@ -123,6 +129,9 @@ fields! {
     /// Fraction of the candidates that is kept, in (0.01, 1]: the best by estimated quality of 1 / fraction. 1, the
     /// default, makes one candidate.
     keep_best, with_keep_best: f64, f64, |p| p.keep_best;
+    /// Priors of real defects: a name of the mix that is one of its kinds is drawn as such, any other is a mechanism's
+    /// ([`Plant::mix`] is the mix of all of them). Default: none.
+    calibration, with_calibration: Option<Plant>, Option<&Plant>, |p| p.calibration.as_ref();
 }
 
 impl DatasetParams {

@@ -58,7 +58,7 @@ fn config(
     let (Some(entry), Some(name)) = (entries.get(mechanism), names.get(material)) else {
         return refuse("plan", format!("{mechanism}, {material}"), "a mechanism and a material of the mix");
     };
-    Ok(mix::config(entry, name, params.visibility(), registry)?)
+    Ok(mix::config(entry, name, params.visibility(), registry, params.calibration())?)
 }
 
 fn build(config: &SynthesizerConfig) -> Result<Box<dyn Synthesizer>, crate::Error> {
@@ -145,7 +145,7 @@ impl<'a> SampleMaker<'a> {
             region: photo.region,
             region_confidence: photo.region_confidence,
             region_reason: photo.region_reason,
-            mechanism: rendered.record.model.clone(),
+            mechanism: self.params.mechanisms().entries()[plan.mechanism].name().to_owned(),
             model: self.configs[self.group(plan)].clone(),
             key: rendered.record.key,
             severity: rendered.record.severity,

@@ -172,6 +172,14 @@ pub enum Error {
         /// Images needed.
         needed: usize,
     },
+    /// Too many photos with masks for a calibration.
+    #[error("calibration takes at most {most} images with masks, {found} were given: choose 3 to 20 that differ")]
+    TooManySamples {
+        /// Images given.
+        found: usize,
+        /// Images allowed.
+        most: usize,
+    },
     /// A mask marks nothing that can be measured.
     #[error("the mask ({height}x{width}) marks no part of four pixels or more: leave this image out or mend its mask")]
     EmptyMask {

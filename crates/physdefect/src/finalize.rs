@@ -1,10 +1,11 @@
 //! Finalization of samples: mask, changed pixels and visibility follow from the rendered pixels, so that the mask
 //! contract holds by construction.
 
+use imgkit::distance::squared_to_background;
 use imgkit::{Rect, bounding_box};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Zip};
 
-use crate::annotation::Outline;
+use crate::annotation::{Outline, padded};
 use crate::visibility::{SEEN, Threshold, visibility};
 use crate::{Domain, Error, Measures, MechanismKind, Record, Sample, SampleKey};
 
@@ -12,6 +13,8 @@ use crate::{Domain, Error, Measures, MechanismKind, Record, Sample, SampleKey};
 pub(crate) const LEVEL: f32 = 1.0 / 255.0 * 1.001;
 /// Fewest changed pixels of a sample.
 const MIN_PIXELS: usize = 4;
+/// Square of the width of an outline's blur, px: camera and eye.
+const RIM: u64 = 6;
 /// Share of a mask that must be visible.
 const VISIBLE_SHARE: f64 = 0.6;
 /// Relative error of the visibility that is accepted.
@@ -27,6 +30,30 @@ pub(crate) struct UncheckedSample {
     pub(crate) patch: Array3<f32>,
     /// Where the draft may change the photo `(h, w)`.
     pub(crate) support: Array2<bool>,
+}
+
+/// Pixels that an annotator would mark: those that can be seen, and near the outline (within [`RIM`]) are at least `level`
+/// as strong as the strong ones (the ninth decile). 0 marks all that can be seen, one half ends a blurred line where it
+/// is half as dark; what is fainter farther inside is marked all the same.
+pub(crate) fn marked(ratios: &Array2<f32>, allowed: ArrayView2<'_, bool>, level: f32) -> Array2<bool> {
+    let mut least = SEEN;
+    if level > 0.0 {
+        let inside = ratios.iter().zip(allowed).filter(|(r, a)| **a && **r >= SEEN);
+        let mut strong: Vec<f32> = inside.map(|(r, _)| *r).collect();
+        if !strong.is_empty() {
+            let at = strong.len() * 9 / 10;
+            let (_, value, _) = strong.select_nth_unstable_by(at, f32::total_cmp);
+            least = least.max(level * *value);
+        }
+    }
+    let seen = Zip::from(ratios).and(allowed).map_collect(|&r, &inside| inside && r >= SEEN);
+    if least <= SEEN {
+        return seen;
+    }
+    let depth = squared_to_background(padded(&seen, 1).view());
+    let (h, w) = seen.dim();
+    let depth = Rect { top: 1, left: 1, bottom: h + 1, right: w + 1 }.crop(depth.view());
+    Zip::from(&seen).and(ratios).and(depth).map_collect(|&s, &r, &d| s && (r >= least || d > RIM))
 }
 
 /// What the sample's record needs to know.
@@ -72,17 +99,29 @@ pub(crate) fn finalize(
     draft: UncheckedSample,
     label: Provenance,
 ) -> Result<Sample, Error> {
-    let measured = (Threshold::of(photo, draft.bbox), crop(photo, draft.bbox)?);
-    finalize_measured(photo, domain, draft, label, &measured)
+    finalize_at(photo, domain, draft, label, 0.0)
 }
 
-/// [`finalize`] where the thresholds and the pixels of the draft's box are known.
+/// [`finalize`] with a mask as tight as [`marked`] says.
+pub(crate) fn finalize_at(
+    photo: ArrayView3<'_, f32>,
+    domain: &Domain,
+    draft: UncheckedSample,
+    label: Provenance,
+    level: f32,
+) -> Result<Sample, Error> {
+    let measured = (Threshold::of(photo, draft.bbox), crop(photo, draft.bbox)?);
+    finalize_measured(photo, domain, draft, label, &measured, level)
+}
+
+/// [`finalize_at`] where the thresholds and the pixels of the draft's box are known.
 pub(crate) fn finalize_measured(
     photo: ArrayView3<'_, f32>,
     domain: &Domain,
     draft: UncheckedSample,
     label: Provenance,
     (threshold, original): &(Threshold, Array3<f32>),
+    level: f32,
 ) -> Result<Sample, Error> {
     let UncheckedSample { bbox, patch, mut support } = draft;
     // A broken neighbor that an interpolation touched with weight 0 is still not a number.
@@ -95,6 +134,7 @@ pub(crate) fn finalize_measured(
         support: &support,
         allowed: bbox.crop(domain.mask()),
         scale: domain.scale(),
+        level,
     };
     let (height, width, _) = photo.dim();
     let record = Record {
@@ -156,6 +196,7 @@ pub(crate) fn refined(
         support: &sample.mask,
         allowed: sample.mask.view(),
         scale: sample.record.object_scale,
+        level: 0.0,
     };
     marks.settle(MODEL, patch, sample.record.clone())
 }
@@ -169,6 +210,8 @@ struct Marks<'a> {
     support: &'a Array2<bool>,
     allowed: ArrayView2<'a, bool>,
     scale: f64,
+    /// Least strength of what is marked, over that of the strong pixels.
+    level: f32,
 }
 
 impl Marks<'_> {
@@ -176,8 +219,7 @@ impl Marks<'_> {
     fn settle(self, model: &'static str, mut patch: Array3<f32>, mut record: Record) -> Result<Sample, Error> {
         let invisible = |reason| Err(Error::Invisible { model, reason });
         let ratios = self.threshold.ratios(self.original, &patch);
-        let mut seen = ratios.mapv(|r| r >= SEEN);
-        Zip::from(&mut seen).and(self.allowed).for_each(|v, &inside| *v &= inside);
+        let seen = marked(&ratios, self.allowed, self.level);
         let mask = Outline::for_scale(self.scale).of(&seen, self.support, self.allowed);
         let mut changed = mask.clone();
         let (mut squares, mut count) = (0.0f64, 0usize);

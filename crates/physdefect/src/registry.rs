@@ -25,7 +25,9 @@ use std::fmt;
 use crate::abrasion::Abrasion;
 use crate::appearance::{Appearance, Rendered};
 use crate::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
-use crate::calibration::{Calibrate, Calibrated, Calibration};
+use crate::calibration::{Calibrate, Calibration};
+#[cfg(feature = "serde")]
+use crate::calibration::{Calibrated, CalibratedConfig};
 use crate::edge_loss::EdgeLoss;
 use crate::fracture::{FractureLine, PaperFrontier};
 use crate::pitting::{PaperPolygon, PittingLoss};
@@ -47,6 +49,8 @@ pub struct Entry {
     calibrated: Option<BuildCalibrated>,
     #[cfg(feature = "serde")]
     config: Option<ConfigHooks>,
+    #[cfg(feature = "serde")]
+    calibrated_config: Option<CalibratedHooks>,
 }
 
 type BuildCalibrated = fn(&Calibration, Appearance) -> Result<Box<dyn Synthesizer>, Error>;
@@ -57,6 +61,14 @@ type Build = fn(Appearance, (f64, f64)) -> Result<Box<dyn Synthesizer>, Error>;
 #[derive(Debug, Clone, Copy)]
 struct ConfigHooks {
     default: fn() -> Box<dyn Config>,
+    parse: fn(serde_json::Value) -> serde_json::Result<Box<dyn Config>>,
+}
+
+/// Makes the configuration of a calibrated synthesizer, or reads one from JSON.
+#[cfg(feature = "serde")]
+#[derive(Debug, Clone, Copy)]
+struct CalibratedHooks {
+    make: fn(Calibration) -> SynthesizerConfig,
     parse: fn(serde_json::Value) -> serde_json::Result<Box<dyn Config>>,
 }
 
@@ -78,6 +90,8 @@ impl Entry {
             calibrated: None,
             #[cfg(feature = "serde")]
             config: None,
+            #[cfg(feature = "serde")]
+            calibrated_config: None,
         }
     }
 
@@ -96,6 +110,8 @@ impl Entry {
             calibrated: None,
             #[cfg(feature = "serde")]
             config: None,
+            #[cfg(feature = "serde")]
+            calibrated_config: None,
         }
     }
 
@@ -103,7 +119,7 @@ impl Entry {
     /// entry, for a mechanism `M` it is `Rendered<M>`.
     #[cfg(feature = "serde")]
     #[must_use]
-    pub fn replayable<S: Replayable>(mut self) -> Self {
+    pub fn replayable<S: Replayable<Config: Default>>(mut self) -> Self {
         self.config = Some(ConfigHooks {
             default: || Box::new(TypedConfig::<S>::default()),
             parse: |value| Ok(Box::new(TypedConfig::<S>::parse(value)?)),
@@ -114,7 +130,14 @@ impl Entry {
     /// Lets the entry follow priors that were measured on real masks.
     #[must_use]
     pub fn calibrated_by<M: Calibrate>(mut self) -> Self {
-        self.calibrated = Some(|calibration, appearance| Ok(Box::new(Calibrated::new::<M>(calibration, appearance)?)));
+        self.calibrated = Some(|calibration, appearance| Ok(Box::new(calibration.of::<M>(appearance)?)));
+        #[cfg(feature = "serde")]
+        {
+            self.calibrated_config = Some(CalibratedHooks {
+                make: |calibration| SynthesizerConfig::new::<Calibrated<M>>(CalibratedConfig::new(calibration)),
+                parse: |value| Ok(Box::new(TypedConfig::<Calibrated<M>>::parse(value)?)),
+            });
+        }
         self
     }
 
@@ -174,6 +197,19 @@ impl Entry {
         Ok(SynthesizerConfig::from((hooks.default)()))
     }
 
+    /// Configuration of a synthesizer that follows a calibration as plain data, for records and replay. Its JSON names
+    /// the entry as `model` and holds the calibration.
+    ///
+    /// # Errors
+    /// As [`Self::calibrated`].
+    #[cfg(feature = "serde")]
+    pub fn calibrated_config(&self, calibration: &Calibration) -> Result<SynthesizerConfig, Error> {
+        let wrong = Error::WrongMechanism { wanted: self.kind, found: calibration.mechanism };
+        let hooks = self.calibrated_config.filter(|_| self.kind == calibration.mechanism).ok_or(wrong)?;
+        calibration.check()?;
+        Ok((hooks.make)(calibration.clone()))
+    }
+
     /// Creates a synthesizer that follows a calibration.
     ///
     /// # Errors
@@ -203,9 +239,12 @@ impl Registry {
             mechanism::<PaperPolygon>("corrosion by the paper's growing polygons"),
             mechanism::<PlasticWarpage>("dent, crease or warp by elastic-plastic bending")
                 .calibrated_by::<PlasticWarpage>(),
-            mechanism::<Abrasion>("scratch of a hard point by Archard's law (not the paper's)"),
-            mechanism::<SurfaceUnevenness>("uneven grinding, waviness, stain or water mark (not the paper's)"),
-            mechanism::<EdgeLoss>("chip or notch of the object's outline (not the paper's)"),
+            mechanism::<Abrasion>("scratch of a hard point by Archard's law (not the paper's)")
+                .calibrated_by::<Abrasion>(),
+            mechanism::<SurfaceUnevenness>("uneven grinding, waviness, stain or water mark (not the paper's)")
+                .calibrated_by::<SurfaceUnevenness>(),
+            mechanism::<EdgeLoss>("chip or notch of the object's outline (not the paper's)")
+                .calibrated_by::<EdgeLoss>(),
             baseline::<CutPaste>("CutPaste: a rectangle of the photo pasted elsewhere"),
             baseline::<CutPasteScar>("CutPaste's scar: a thin rotated rectangle pasted elsewhere"),
             baseline::<PerlinBlend>("DRAEM: a texture blended in by Perlin noise"),
@@ -255,9 +294,16 @@ impl Registry {
     /// # Errors
     /// [`Error::WrongMechanism`] if there is none.
     pub fn calibrated(&self, calibration: &Calibration, appearance: Appearance) -> Result<Box<dyn Synthesizer>, Error> {
-        let kind = calibration.mechanism;
+        self.calibrated_entry(calibration.mechanism)?.calibrated(calibration, appearance)
+    }
+
+    /// Finds the first entry that follows calibrations of a kind.
+    ///
+    /// # Errors
+    /// [`Error::WrongMechanism`] if there is none.
+    pub fn calibrated_entry(&self, kind: MechanismKind) -> Result<&Entry, Error> {
         let entry = self.entries.iter().find(|e| e.kind == kind && e.calibrated.is_some());
-        entry.ok_or(Error::WrongMechanism { wanted: kind, found: kind })?.calibrated(calibration, appearance)
+        entry.ok_or(Error::WrongMechanism { wanted: kind, found: kind })
     }
 
     /// Reads a configuration that [`SynthesizerConfig`] was written as: its key `model` names the entry.
@@ -275,8 +321,13 @@ impl Registry {
             _ => return Err(Error::json(serde_json::Error::missing_field("model"))),
         };
         let entry = self.by_name(&name)?;
-        let hooks = entry.config.ok_or(Error::NotReplayable { name: entry.name })?;
-        (hooks.parse)(serde_json::Value::Object(fields)).map(SynthesizerConfig::from).map_err(Error::json)
+        let refused = Error::NotReplayable { name: entry.name };
+        let parse = if fields.contains_key("calibration") {
+            entry.calibrated_config.ok_or(refused)?.parse
+        } else {
+            entry.config.ok_or(refused)?.parse
+        };
+        parse(serde_json::Value::Object(fields)).map(SynthesizerConfig::from).map_err(Error::json)
     }
 }
 
@@ -296,7 +347,7 @@ impl fmt::Display for Registry {
 fn mechanism<M>(description: &'static str) -> Entry
 where
     M: Mechanism + Default + 'static,
-    Rendered<M>: Replayable,
+    Rendered<M>: Replayable<Config: Default>,
 {
     Entry::mechanism::<M>(description).replayable::<Rendered<M>>()
 }
@@ -307,7 +358,7 @@ fn mechanism<M: Mechanism + Default + 'static>(description: &'static str) -> Ent
 }
 
 #[cfg(feature = "serde")]
-fn baseline<S: Baseline + Replayable>(description: &'static str) -> Entry {
+fn baseline<S: Baseline + Replayable<Config: Default>>(description: &'static str) -> Entry {
     Entry::synthesizer_of::<S>(description, |_, severity| S::boxed(severity)).replayable::<S>()
 }
 

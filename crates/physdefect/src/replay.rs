@@ -62,9 +62,7 @@ pub trait FromParams: Mechanism + Sized + 'static {
 }
 
 /// Plain data of a [`Replayable`] synthesizer.
-pub trait ConfigData:
-    Clone + Default + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync + 'static
-{
+pub trait ConfigData: Clone + PartialEq + Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Range (low, high) that severities are sampled from.
     fn severity(&self) -> (f64, f64);
     /// Replaces the range of severities.
@@ -125,7 +123,7 @@ impl<M: FromParams> Replayable for Rendered<M> {
 #[derive(Debug)]
 pub(crate) struct TypedConfig<S: Replayable>(S::Config);
 
-impl<S: Replayable> Default for TypedConfig<S> {
+impl<S: Replayable<Config: Default>> Default for TypedConfig<S> {
     fn default() -> Self {
         Self(S::Config::default())
     }

@@ -179,25 +179,136 @@ impl Threshold {
 
 /// 1 / J in a box of a plane of `w` columns, s over windows of `half` to each side, about the window's slope.
 fn inverse_thresholds(plane: &[f32], w: usize, half: usize, inner: Rect) -> Array2<f32> {
-    let h = plane.len() / w.max(1);
     let mut mean = plane.to_vec();
     let mut squares: Vec<f32> = plane.iter().map(|v| v * v).collect();
     window_mean(&mut mean, w, half);
     window_mean(&mut squares, w, half);
+    Array2::from_shape_fn((inner.height(), inner.width()), |(y, x)| {
+        1.0 / just_noticeable(variance(&mean, &squares, w, half, (y + inner.top, x + inner.left)))
+    })
+}
+
+/// Variance of a window about its slope, from the means of values and squares over windows.
+fn variance(mean: &[f32], squares: &[f32], w: usize, half: usize, (v, u): (usize, usize)) -> f32 {
+    let h = mean.len() / w.max(1);
     // A plane has the variance slope^2 (n^2 - 1) / 12 over n pixels; its slope is that of the means around.
     let side = (2 * half + 1) as f32;
     let of_slope = (side * side - 1.0) / 12.0;
-    Array2::from_shape_fn((inner.height(), inner.width()), |(y, x)| {
-        let (v, u) = (y + inner.top, x + inner.left);
-        let i = v * w + u;
-        let (left, right) = (u.saturating_sub(half), (u + half).min(w - 1));
-        let (up, down) = (v.saturating_sub(half), (v + half).min(h - 1));
-        let per = |a: f32, b: f32, n: usize| (b - a) / n.max(1) as f32;
-        let gx = per(mean[v * w + left], mean[v * w + right], right - left);
-        let gy = per(mean[up * w + u], mean[down * w + u], down - up);
-        let variance = (squares[i] - mean[i] * mean[i] - of_slope * (gx * gx + gy * gy)).max(0.0);
-        1.0 / (EVEN * EVEN + MASKING * MASKING * variance).sqrt()
-    })
+    let i = v * w + u;
+    let (left, right) = (u.saturating_sub(half), (u + half).min(w - 1));
+    let (up, down) = (v.saturating_sub(half), (v + half).min(h - 1));
+    let per = |a: f32, b: f32, n: usize| (b - a) / n.max(1) as f32;
+    let gx = per(mean[v * w + left], mean[v * w + right], right - left);
+    let gy = per(mean[up * w + u], mean[down * w + u], down - up);
+    (squares[i] - mean[i] * mean[i] - of_slope * (gx * gx + gy * gy)).max(0.0)
+}
+
+/// Just noticeable contrast J on a surround of this local variance.
+fn just_noticeable(variance: f32) -> f32 {
+    (EVEN * EVEN + MASKING * MASKING * variance).sqrt()
+}
+
+/// Surround of marked pixels of a photo, whose sound surface below them is not known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Surround {
+    fine: Noticeable,
+    /// The same for means over an area; `None` where the surround is too small.
+    wide: Option<Noticeable>,
+}
+
+/// What can just be noticed on a surround.
+#[derive(Debug, Clone, Copy)]
+struct Noticeable {
+    /// Contrast: the harmonic mean over the surround, as visibility averages ratios.
+    contrast: f32,
+    /// Mean local variance.
+    variance: f32,
+}
+
+impl Surround {
+    /// Measures, in a crop `(h, w, C)`, the pixels of `ring` by the same filters and windows as [`Threshold`]; the
+    /// windows count pixels that are `sound` and no filter mixed with others. `None` if the ring has no such pixel.
+    pub(crate) fn of(crop: ArrayView3<'_, f32>, sound: &Array2<bool>, ring: &Array2<bool>) -> Option<Self> {
+        let (_, w, channels) = crop.dim();
+        let per = 1.0 / channels.max(1) as f32;
+        let mut luma: Vec<f32> = crop.rows().into_iter().map(|pixel| pixel.iter().sum::<f32>() * per).collect();
+        binomial(&mut luma, w);
+        let mut share: Vec<f32> = sound.iter().map(|&s| f32::from(u8::from(s))).collect();
+        let fine = Noticeable::of(&luma, &share, w, HALF, ring)?;
+        luma.iter_mut().zip(&share).for_each(|(v, s)| *v *= s);
+        window_mean(&mut luma, w, HALF);
+        window_mean(&mut share, w, HALF);
+        luma.iter_mut().zip(&share).for_each(|(v, s)| *v /= s.max(1e-6));
+        share.iter_mut().for_each(|s| *s = f32::from(u8::from(*s > 0.25)));
+        Some(Self { fine, wide: Noticeable::of(&luma, &share, w, WIDE, ring) })
+    }
+
+    /// Contrast over the just noticeable one, of a pixel where the squared change has this value, and its mean over
+    /// the area around that one; less what the surround varies anyway.
+    pub(crate) fn ratio(&self, square: f32, area: f32) -> f32 {
+        let of = |n: Noticeable, square: f32| (square - n.variance).max(0.0).sqrt() / n.contrast;
+        let fine = of(self.fine, square);
+        match self.wide {
+            Some(wide) if square >= 0.25 * area => fine.max(of(wide, area)),
+            _ => fine,
+        }
+    }
+
+    /// Mean local variance of the filtered surround.
+    pub(crate) fn variance(&self) -> f32 {
+        self.fine.variance
+    }
+}
+
+impl Noticeable {
+    /// Of a plane of `w` columns whose pixels count where `share` is 1, over windows of `half` to each side.
+    fn of(plane: &[f32], share: &[f32], w: usize, half: usize, ring: &Array2<bool>) -> Option<Self> {
+        let weighted = |power: i32| -> Vec<f32> { plane.iter().zip(share).map(|(v, s)| v.powi(power) * s).collect() };
+        let (mut mean, mut squares, mut share) = (weighted(1), weighted(2), share.to_vec());
+        for plane in [&mut mean, &mut squares, &mut share] {
+            window_mean(plane, w, half);
+        }
+        for (i, s) in share.iter().enumerate() {
+            mean[i] /= s.max(1e-6);
+            squares[i] /= s.max(1e-6);
+        }
+        let (mut inverse, mut sum, mut n) = (0.0f64, 0.0f64, 0u32);
+        for (i, _) in ring.iter().enumerate().filter(|(_, r)| **r) {
+            // Of fewer pixels than a quarter of the window a variance says little; of fewer than all of it no slope.
+            let v = match share[i] {
+                s if s > 0.99 => variance(&mean, &squares, w, half, (i / w, i % w)),
+                s if s > 0.25 => (squares[i] - mean[i] * mean[i]).max(0.0),
+                _ => continue,
+            };
+            inverse += f64::from(1.0 / just_noticeable(v));
+            sum += f64::from(v);
+            n += 1;
+        }
+        let n = f64::from(n);
+        (n > 0.0).then(|| Self { contrast: (n / inverse) as f32, variance: (sum / n) as f32 })
+    }
+}
+
+/// Filters each channel of a change `(h, w, C)` as [`Threshold::ratios`] does.
+pub(crate) fn filtered(change: &Array3<f32>) -> Array3<f32> {
+    by_channel(change, binomial)
+}
+
+/// Means of each channel of a filtered change over the area that is summed over.
+pub(crate) fn averaged(change: &Array3<f32>) -> Array3<f32> {
+    by_channel(change, |plane, w| window_mean(plane, w, HALF))
+}
+
+fn by_channel(change: &Array3<f32>, filter: impl Fn(&mut [f32], usize)) -> Array3<f32> {
+    let (h, w, channels) = change.dim();
+    let mut out = Array3::zeros((h, w, channels));
+    let mut plane = vec![0.0f32; h * w];
+    for k in 0..channels {
+        plane.iter_mut().zip(change.rows()).for_each(|(v, pixel)| *v = pixel[k]);
+        filter(&mut plane, w);
+        out.rows_mut().into_iter().zip(&plane).for_each(|(mut pixel, v)| pixel[k] = *v);
+    }
+    out
 }
 
 /// Mean of the ratios from [`SEEN`] on over the true pixels, weighted by min(1, ratio): 0 for none.

@@ -12,7 +12,7 @@ use physdefect::baselines::{
     CutPaste, CutPasteParams, CutPasteScar, CutPasteScarParams, PatchClone, PatchCloneParams, PerlinBlend,
     PerlinBlendParams,
 };
-use physdefect::calibration::{Calibration, Course, apparent_depth, fit};
+use physdefect::calibration::{Calibration, Course, Marked, apparent_depth, fit};
 use physdefect::edge_loss::{EdgeLoss, EdgeLossParams};
 use physdefect::fracture::{
     FractureLine, FractureParams, FrontierParams, PaperFrontier, Toughness, ToughnessField, frontier_half_width, lefm,
@@ -362,29 +362,36 @@ fn functions_of_numbers_keep_their_bounds() {
 fn calibration(kind: MechanismKind) -> Calibration {
     let mask = Array2::from_shape_fn((48, 48), |(y, x)| (20..24).contains(&y) && (10..30).contains(&x));
     let image = Array3::from_shape_fn((48, 48, 1), |(y, x, _)| if mask[[y, x]] { 0.3 } else { 0.6 });
-    fit(kind, &[(image.view(), mask.view()); 3]).unwrap()
+    fit(kind, &[Marked::new(image.view(), mask.view()); 3]).unwrap()
 }
 
 /// The fields of a calibration are public, for priors that are known otherwise.
 #[test]
 fn any_calibration_makes_a_sample_or_is_refused() {
-    let kinds = [MechanismKind::FractureLine, MechanismKind::PittingLoss, MechanismKind::PlasticWarpage];
+    let kinds = [
+        MechanismKind::FractureLine,
+        MechanismKind::PittingLoss,
+        MechanismKind::PlasticWarpage,
+        MechanismKind::Abrasion,
+        MechanismKind::SurfaceUnevenness,
+    ];
     let fitted = kinds.map(calibration);
     let photo = Array3::from_elem((48, 48, 1), 0.6f32);
     let domain = Domain::full(48, 48).unwrap();
     let (made, refused) = (Cell::new(0), Cell::new(0));
-    run(60, &(numbers(), 0usize..3), |((v, _, seed), kind)| {
+    run(60, &(numbers(), 0usize..5), |((v, _, seed), kind)| {
         let mut c = fitted[kind].clone();
         match seed % 6 {
             0 => c.size.mean = 3.0 * v[0],
             1 => c.size.deviation = v[1],
-            2 => c.log_contrast.mean = v[2],
-            3 => c.edge_share = v[3],
+            2 => c.visibility.mean = v[2],
+            3 => c.at_edge.value = v[3],
             4 => c.count.mean = v[4],
             _ => c.courses = vec![Course { direction: v[5], waviness: v[6] }],
         }
-        let synthesizer = c.synthesizer(Appearance::default()).unwrap();
-        match synthesizer.synthesize(photo.view(), &domain, SampleKey { seed, index: 0 }) {
+        let key = SampleKey { seed, index: 0 };
+        let made_one = c.synthesizer(Appearance::default()).and_then(|s| s.synthesize(photo.view(), &domain, key));
+        match made_one {
             Ok(sample) => {
                 assert!(sample.patch.iter().all(|v| (0.0..=1.0).contains(v)));
                 made.set(made.get() + 1);

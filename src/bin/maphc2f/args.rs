@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use maphc2f::PHYSICAL;
 use maphc2f::bisqad::Weighting;
-use maphc2f::factory::{DatasetParams, Formats, Materials, MechanismMix, PhotoSet, Shard};
+use maphc2f::factory::{DatasetParams, Formats, Materials, MechanismMix, PhotoSet, Plant, Shard};
 use maphc2f::imgkit::level::Window;
 use maphc2f::physdefect::appearance::Material;
 use maphc2f::physdefect::registry::Registry;
@@ -51,6 +51,7 @@ pub enum Command {
     Train(TrainArgs),
     Evaluate(EvaluateArgs),
     Inspect(InspectArgs),
+    Calibrate(CalibrateArgs),
 }
 
 /// Where the good photos are.
@@ -123,6 +124,9 @@ pub struct SampleArgs {
     /// 8 is obvious [default: 1.5..8]
     #[arg(long, value_name = "LOW..HIGH")]
     pub visibility: Option<Visibility>,
+    /// Follow real defects: the file that `calibrate` wrote; its kinds take the place of the mechanisms
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["mechanisms", "visibility"])]
+    pub calibration: Option<PathBuf>,
 }
 
 /// Help of `--mechanisms`, with every name of the registry.
@@ -143,17 +147,22 @@ fn materials_help() -> String {
 
 impl SampleArgs {
     /// Replaces those of `params` that were given on the command line.
-    pub fn over(&self, params: DatasetParams) -> DatasetParams {
-        let Self { seed, side, mechanisms, materials, visibility } = self.clone();
+    pub fn over(&self, params: DatasetParams) -> Result<DatasetParams> {
+        let Self { seed, side, mechanisms, materials, visibility, calibration } = self.clone();
+        let (mechanisms, plant) = match calibration.as_deref().map(Plant::read).transpose()? {
+            Some(plant) => (Some(plant.mix()?), Some(plant)),
+            None => (mechanisms, params.calibration().cloned()),
+        };
         let (own_seed, own_side) = (params.seed(), params.side());
         let (own_mechanisms, own_materials) = (params.mechanisms().clone(), params.materials().clone());
         let own_visibility = params.visibility();
-        params
+        Ok(params
             .with_seed(seed.unwrap_or(own_seed))
             .with_side(side.or(own_side))
             .with_mechanisms(mechanisms.unwrap_or(own_mechanisms))
             .with_materials(materials.unwrap_or(own_materials))
             .with_visibility(visibility.unwrap_or(own_visibility))
+            .with_calibration(plant))
     }
 }
 
@@ -359,6 +368,39 @@ pub struct TrainArgs {
     /// Weights of the synthetic samples [default: learned]
     #[arg(long, value_enum, value_name = "NAME")]
     pub weighting: Option<WeightingName>,
+    /// Learn from defects that follow real ones: the file that `calibrate` wrote [default: the three mechanisms]
+    #[arg(long, value_name = "FILE")]
+    pub calibration: Option<PathBuf>,
+}
+
+/// Measure 3 to 20 marked real defects of a kind, for synthetic ones that follow them
+///
+/// Prints for each kind which mechanism its defects look like, their sizes, visibility and darkness with 95 %
+/// intervals, and what is doubtful. Kinds that no mechanism draws are left out: exit code 3.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  maphc2f calibrate --defects marked --normals bottle/train/good --out plant.toml --sheet plant.png
+  maphc2f synth --calibration plant.toml --normals bottle/train/good --out data/bottle --count 1000")]
+pub struct CalibrateArgs {
+    /// Photos with masks: STEM_mask.png beside STEM.png, or in `masks`; a folder for each kind; or MVTec AD's layout
+    #[arg(long, value_name = "FOLDER")]
+    pub defects: PathBuf,
+    /// The file, TOML
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Good photos: tell the product from its background, and carry the sheet's defects [default: the marked photos]
+    #[arg(long, value_name = "FOLDER")]
+    pub normals: Option<PathBuf>,
+    /// A sheet of real and drawn defects side by side, a PNG file
+    #[arg(long, value_name = "FILE")]
+    pub sheet: Option<PathBuf>,
+    /// Mechanism of a kind [default: the one that its defects look like]; may be repeated
+    #[arg(long, value_name = "KIND=NAME")]
+    pub mechanism: Vec<String>,
+    /// Stored values that are black and white in files of more than 8 bits, such as 0..4095 for 12 bits [default: full
+    /// scale]
+    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
+    pub window: Option<Window>,
 }
 
 /// Weights that can be named.

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub)] // modules of a program are nobody's library
 
 mod args;
+mod calibrate;
 mod check;
 mod config;
 mod console;
@@ -52,5 +53,6 @@ fn run(args: &Args, console: &Console) -> Result<u8> {
         Command::Train(args) => train::run(args, console),
         Command::Evaluate(args) => evaluate::run(args, console),
         Command::Inspect(args) => inspect::run(args, console),
+        Command::Calibrate(args) => calibrate::run(args, console),
     }
 }

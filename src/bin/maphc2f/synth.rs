@@ -116,13 +116,14 @@ fn report(done: &Summary, not_read: usize, out: &Path, seconds: f64, console: &C
 
 /// The data sets to make, and a reason for each that cannot be made.
 fn parts(args: &SynthArgs) -> Result<(Vec<PlannedRun>, Vec<String>)> {
-    let params = |base: DatasetParams| {
-        let base = args.samples.over(base);
+    let params = |base: DatasetParams| -> Result<DatasetParams> {
+        let base = args.samples.over(base)?;
         let (formats, keep_best) = (base.formats().clone(), base.keep_best());
-        base.with_formats(args.format.clone().unwrap_or(formats)).with_keep_best(args.keep_best.unwrap_or(keep_best))
+        let formats = args.format.clone().unwrap_or(formats);
+        Ok(base.with_formats(formats).with_keep_best(args.keep_best.unwrap_or(keep_best)))
     };
     let (Some(recipe), Some(data)) = (&args.recipe, &args.data) else {
-        let params = params(DatasetParams::default().with_count(args.count.unwrap_or_default()));
+        let params = params(DatasetParams::default().with_count(args.count.unwrap_or_default()))?;
         params.check()?;
         let name = args.out.file_name().unwrap_or_default().to_string_lossy().into_owned();
         return Ok((
@@ -135,7 +136,7 @@ fn parts(args: &SynthArgs) -> Result<(Vec<PlannedRun>, Vec<String>)> {
         let name = format!("{set}/{category}");
         match crate::recipe::locate(data, set, category) {
             Ok(photos) => {
-                let params = params(base);
+                let params = params(base)?;
                 params.check()?;
                 let blocks = params.blocks();
                 parts.push(PlannedRun { out: args.out.join(set).join(category), params, photos, name, offset });

@@ -8,7 +8,7 @@ use std::time::Instant;
 use maphc2f::adbench::loaders::Mvtec;
 use maphc2f::adbench::report::Report;
 use maphc2f::bisqad::{Checkpoint, Fusion, Persist, Threshold, TrainParams, Windowed};
-use maphc2f::factory::PhotoSet;
+use maphc2f::factory::{PhotoSet, Plant};
 use maphc2f::imgkit::file::{escaped, lies_in};
 use maphc2f::{
     Category, MATERIALS, PhotoReader, Pipeline, PipelineSource, RunDescription, TestImage, TrainedModel,
@@ -47,7 +47,11 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
     images.warnings.extend(copies(&images.names, &contents));
     warn(console, &images.warnings);
     let params = params(args);
-    let pipeline = Pipeline::physical(&MATERIALS)?;
+    let plant = args.calibration.as_deref().map(Plant::read).transpose()?;
+    let pipeline = match &plant {
+        Some(plant) => plant.pipeline(&MATERIALS)?,
+        None => Pipeline::physical(&MATERIALS)?,
+    };
     let source = PipelineSource::new(&pipeline, &images.normals, &images.names, args.seed)?;
     prepare_folder(&args.out)?;
     console.say(&format!(
@@ -58,7 +62,7 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
         args.side
     ));
     let checkpoint = args.out.join("run.checkpoint");
-    let run = identity(&images, &contents, args.side, params);
+    let run = identity(&images, &contents, args.side, params, plant.as_ref());
     let resume = if args.resume && checkpoint.exists() { Some(Checkpoint::load(&checkpoint, &run)?) } else { None };
     let training = TrainingParams::default().with_detector(params);
     let mut bars = TrainingBars::new(console, checkpoint.clone(), run);
@@ -175,8 +179,9 @@ fn copies(names: &[String], contents: &[String]) -> Vec<String> {
 }
 
 /// What a checkpoint belongs to, in lines: settings, then the content and the name of each photo.
-fn identity(images: &Images, contents: &[String], side: usize, params: TrainParams) -> String {
+fn identity(images: &Images, contents: &[String], side: usize, params: TrainParams, plant: Option<&Plant>) -> String {
     let mut lines = vec![format!("{}, side {side}", images.name), format!("{params:?}")];
+    lines.extend(plant.map(|plant| format!("{plant:?}")));
     lines.extend(contents.iter().zip(&images.names).map(|(content, name)| {
         let name = Path::new(name).file_name().unwrap_or_default().to_string_lossy().escape_debug().to_string();
         format!("{name} {content}")

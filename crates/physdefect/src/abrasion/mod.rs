@@ -1,5 +1,6 @@
 //! Abrasion: scratches ploughed by a hard asperity. Not a mechanism of the paper: this project's own.
 
+mod calibrate;
 mod chain;
 mod groove;
 mod params;
@@ -127,7 +128,7 @@ impl Mechanism for Abrasion {
         let pitch = p.pixel_pitch_mm.unwrap_or(p.extent_mm / scale);
         let width = |load: f64| (groove_width(load, p.hardness) / pitch).min(WIDEST * scale);
 
-        let (place, heading) = roomiest(domain, 0.5 * longest, rng);
+        let (place, heading) = roomiest(domain, 0.5 * longest, p.direction, rng);
         let steps = (0.5 * longest / STEP).ceil() as usize;
         let persistence = p.persistence * scale;
         let start = [place.0 as f64, place.1 as f64];
@@ -240,8 +241,11 @@ fn shifted(path: &[([f64; 2], f64)], offset: f64) -> Vec<[f64; 2]> {
 }
 
 /// Of some random places and headings the one whose straight stroke of half length `half` px lies most inside.
-fn roomiest(domain: &Domain, half: f64, rng: &mut dyn RngCore) -> ((usize, usize), f64) {
-    let tries: [((usize, usize), f64); PLACES] = std::array::from_fn(|_| (domain.pick(rng), TAU * rng.random::<f64>()));
+fn roomiest(domain: &Domain, half: f64, given: Option<f64>, rng: &mut dyn RngCore) -> ((usize, usize), f64) {
+    let tries: [((usize, usize), f64); PLACES] = std::array::from_fn(|_| {
+        let (place, heading) = (domain.pick(rng), TAU * rng.random::<f64>());
+        (place, given.unwrap_or(heading))
+    });
     let room = |&((y, x), heading): &((usize, usize), f64)| {
         let (sin, cos) = heading.sin_cos();
         let side = |sign: f64| {

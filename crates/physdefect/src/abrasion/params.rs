@@ -26,6 +26,9 @@ parameters! {
         ridge / with_ridge: f64 = 0.5,
         /// Persistence length of the path, fraction of the scale, in \[0.01, 1000\]. Default 6.
         persistence / with_persistence: f64 = 6.0,
+        /// Direction of the stroke at its middle, radians from +x (right) towards +y (down), in \[-100, 100\]; `None`
+        /// samples it. Default `None`.
+        direction / with_direction: Option<f64> = None,
         /// Part of the length over which the load comes in, and goes out, in \[0.01, 0.2\]. Default 0.15.
         fade / with_fade: f64 = 0.15,
         /// Amplitude of stick-slip over the load, in \[0, 0.9\]. Default 0.3.
@@ -69,6 +72,9 @@ impl AbrasionParams {
         within(MODEL, "pile_up", self.pile_up, (0.0, 1.0), "in [0, 1]")?;
         within(MODEL, "ridge", self.ridge, (0.1, 2.0), "in [0.1, 2] groove widths")?;
         within(MODEL, "persistence", self.persistence, (0.01, 1000.0), "in [0.01, 1000] domain scales")?;
+        if let Some(direction) = self.direction {
+            within(MODEL, "direction", direction, (-100.0, 100.0), "in [-100, 100] radians")?;
+        }
         within(MODEL, "fade", self.fade, (0.01, 0.2), "in [0.01, 0.2] lengths")?;
         within(MODEL, "chatter", self.chatter, (0.0, 0.9), "in [0, 0.9]")?;
         within(MODEL, "chatter_spacing", self.chatter_spacing, (1.0, 1000.0), "in [1, 1000] groove widths")?;

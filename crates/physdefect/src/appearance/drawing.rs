@@ -65,30 +65,19 @@ impl Appearance {
         self.visibility.as_ref().map_or(Ok(()), Visibility::check)
     }
 
-    /// Measures or takes over what the pixels of a defect depend on, for any strength of it.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if the defect's arrays disagree with its box or the box leaves the photo.
-    pub(crate) fn conditions(
-        &self,
-        photo: ArrayView3<'_, f32>,
-        domain: &Domain,
-        defect: &Defect,
-    ) -> Result<Conditions, Error> {
-        check_defect(defect, domain)?;
-        let camera = match self.camera {
-            CameraSource::Given(camera) => camera,
-            CameraSource::Estimated => Camera::estimate(photo, domain, defect.bbox),
-        };
-        Ok(Conditions {
-            camera,
-            canvas: Canvas::new(photo, defect.bbox, &camera)?,
+    /// Measures or takes over camera and light around a box.
+    pub(crate) fn surroundings(&self, photo: ArrayView3<'_, f32>, domain: &Domain, bbox: Rect) -> Surroundings {
+        Surroundings {
+            camera: match self.camera {
+                CameraSource::Given(camera) => camera,
+                CameraSource::Estimated => Camera::estimate(photo, domain, bbox),
+            },
             light: match self.light {
                 LightSource::Given(light) => light,
                 LightSource::Estimated => Light::estimate(photo, domain),
             },
             brightest: if self.material.coat() > 0.0 { brightest(photo, domain) } else { 0.0 },
-        })
+        }
     }
 
     /// Renders `defect` on `photo`; `strength` scales its relief, shift, tint and change of reflectance. Changes only
@@ -126,7 +115,7 @@ impl Appearance {
         scene -= linear;
         let mut change = Array3::zeros(clean.dim());
         inner.crop_mut(change.view_mut()).assign(&scene);
-        blur(&mut change, conditions.camera.blur() as f32);
+        blur(&mut change, conditions.around.camera.blur() as f32);
         let mut support = Array2::from_elem((bbox.height(), bbox.width()), false);
         let mut patch = original.clone();
         let (Some(pixels), Some(change), Some(clean), Some(noise)) =
@@ -176,12 +165,12 @@ impl Appearance {
     /// Lights the relief and lays on tint and reflectance: `scene` is the box of the defect in linear light.
     fn light_scene(&self, conditions: &Conditions, defect: &Defect, strength: f32, scene: &mut Array3<f32>) {
         let (h, w, channels) = scene.dim();
-        let shader = Shader::new(&conditions.light, &self.material);
+        let shader = Shader::new(&conditions.around.light, &self.material);
         // A bend moves the old surface and keeps its gloss; a crack or a pit lays open a new one.
         let bends = defect.displacement.is_some() && !defect.shows_background;
         let relief = Relief::new(defect.height.view(), strength).roughened(!bends);
         let coat = if bends { self.material.coat() as f32 } else { 0.0 };
-        let environment = Environment::new(&conditions.light, coat * conditions.brightest);
+        let environment = Environment::new(&conditions.around.light, coat * conditions.around.brightest);
         let colorless = is_gray(scene);
         let tint = defect.tint.as_ref().filter(|_| self.material.corrodes()).map(|tint| {
             let mean = scene.iter().sum::<f32>() / scene.len().max(1) as f32;
@@ -234,14 +223,36 @@ fn is_gray(scene: &Array3<f32>) -> bool {
     scene.rows().into_iter().map(spread).sum::<f32>() < 2e-3 * n
 }
 
-/// Camera and light of a photo around a defect, and the pixels there.
-#[derive(Debug)]
-pub(crate) struct Conditions {
+/// Camera and light of a photo around a defect.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Surroundings {
     camera: Camera,
-    canvas: Canvas,
     light: Light,
     /// Linear light of what a light source looks like.
     brightest: f32,
+}
+
+/// Camera and light of a photo around a defect, and the pixels there.
+#[derive(Debug)]
+pub(crate) struct Conditions {
+    around: Surroundings,
+    canvas: Canvas,
+}
+
+impl Conditions {
+    /// Prepares the pixels of a defect for any strength of it.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the defect's arrays disagree with its box or the box leaves the photo.
+    pub(crate) fn new(
+        photo: ArrayView3<'_, f32>,
+        domain: &Domain,
+        defect: &Defect,
+        around: Surroundings,
+    ) -> Result<Self, Error> {
+        check_defect(defect, domain)?;
+        Ok(Self { around, canvas: Canvas::new(photo, defect.bbox, &around.camera)? })
+    }
 }
 
 /// Pixels that a defect is drawn on: what does not depend on its strength.

@@ -31,6 +31,7 @@ mod warp;
 
 pub use camera::{Camera, CameraSource};
 pub use drawing::Appearance;
+pub(crate) use drawing::{Conditions, Surroundings};
 pub use light::{Light, LightSource};
 pub use material::Material;
 pub use rendered::Rendered;

@@ -4,7 +4,7 @@ use ndarray::{Array3, ArrayView3};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::Appearance;
+use super::{Appearance, Conditions};
 use crate::finalize::{self, Provenance, UncheckedSample};
 use crate::params;
 use crate::texture;
@@ -118,7 +118,8 @@ impl<M: Mechanism> Rendered<M> {
         key: SampleKey,
     ) -> Result<Sample, Error> {
         finalize::check_photo(photo, domain)?;
-        let conditions = self.appearance.conditions(photo, domain, &defect)?;
+        let around = self.appearance.surroundings(photo, domain, defect.bbox);
+        let conditions = Conditions::new(photo, domain, &defect, around)?;
         let draft = self.appearance.draft(photo, domain, &defect, &conditions, 1.0)?;
         let label = self.label(key, severity, defect.measures, 1.0, None);
         finalize::finalize(photo, domain, draft, label)
@@ -144,7 +145,8 @@ impl<M: Mechanism> Rendered<M> {
         defect: &Defect,
         wanted: f64,
     ) -> Result<Solved, Error> {
-        let conditions = self.appearance.conditions(photo, domain, defect)?;
+        let around = self.appearance.surroundings(photo, domain, defect.bbox);
+        let conditions = Conditions::new(photo, domain, defect, around)?;
         let mut measured: Option<(Threshold, Array3<f32>)> = None;
         let mut best: Option<(UncheckedSample, f64, f64)> = None;
         let mut before: Option<(f64, f64)> = None;
@@ -204,7 +206,7 @@ impl<M: Mechanism> Rendered<M> {
         }
         let target = if nearest { reached } else { wanted };
         let label = self.label(key, severity, defect.measures, strength, Some(target));
-        let mut sample = finalize::finalize_measured(photo, domain, draft, label, &measured)?;
+        let mut sample = finalize::finalize_measured(photo, domain, draft, label, &measured, 0.0)?;
         let reached = sample.record.visibility;
         let missed = (reached / wanted - 1.0).abs() > 1.5 * finalize::TOLERANCE;
         if (nearest && within(reached)) || ((nearest || missed) && range.out_of_reach() == OutOfReach::Nearest) {

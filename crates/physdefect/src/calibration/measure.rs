@@ -1,209 +1,456 @@
-//! Measurement of the defects in one image with its mask.
+//! Measurement of the defects in one photo with its mask: place and contrast of each connected part.
+//!
+//! Of a real defect there is no clean photo. The surface below it is estimated from its surround (normalized
+//! convolution with a Gaussian of three quarters of the part's half width), the change is the difference, and the
+//! surround's own variance is taken off its square, so that texture does not count as contrast.
 
 use imgkit::Rect;
-use imgkit::components::component_pixels;
 use imgkit::distance::{to_background, to_foreground};
-use ndarray::{Array2, ArrayView2, ArrayView3};
+use imgkit::gaussian::{Border, gaussian_filter};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
-use super::skeleton;
+use super::shape::{self, Sizes};
+use crate::annotation::padded;
 use crate::appearance::srgb::Tables;
-use crate::{Error, MechanismKind};
+use crate::visibility::{SEEN, Surround, averaged, filtered};
+use crate::{Domain, Error};
 
-/// Parts below this many pixels are specks of the labeling and are left out.
-pub(super) const LEAST_PART: usize = 4;
-/// The surround a defect is compared with: this far from every mask pixel, px. Nearer pixels are blurred or ill
-/// labeled.
-const RING: (f32, f32) = (2.0, 6.0);
+/// Pixels this near to a mask are neither defect nor surround, px: a hand is off by two, the filter reaches two
+/// farther.
+const MARGIN: f32 = 4.0;
+/// Width of the surround that sets the just noticeable contrast, px beyond [`MARGIN`].
+const RING: f32 = 10.0;
+/// Standard deviation of the filter that bridges a part, over its half width, and its bounds in px.
+const BRIDGE: (f64, f64, f64) = (0.75, 3.0, 40.0);
 /// Floor of linear light: a 12-bit sensor's last bit.
-const DARKEST: f64 = 1.0 / 4096.0;
+const DARKEST: f32 = 1.0 / 4096.0;
+/// Parts below this share of the photo's largest are specks of the labeling.
+const LEAST_SHARE: f64 = 0.03;
+/// A part nearer than this to the outline touches it, px.
+const TOUCHES: f32 = 2.5;
 
-/// One connected part of a mask.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Part {
-    /// Length of a crack, equivalent diameter of anything else, px.
-    pub(super) size: f64,
-    /// Mean width of a crack, px; the diameter again for anything else.
-    pub(super) width: f64,
-    /// Whether it touches the image's edge.
-    pub(super) at_edge: bool,
-    /// A crack's axis and waviness.
-    pub(super) course: Course,
+/// A photo with the mask of its defects, and where its object is.
+#[derive(Debug, Clone, Copy)]
+pub struct Marked<'a> {
+    photo: ArrayView3<'a, f32>,
+    mask: ArrayView2<'a, bool>,
+    domain: Option<&'a Domain>,
 }
 
-/// Course of a crack, from the second moments of its mask.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Course {
-    /// Direction of the long axis, radians in (-pi/2, pi/2\], from the columns towards the rows.
-    pub direction: f64,
-    /// Standard deviation across the axis over that along it, the crack's own width taken off; 0 is straight.
-    pub waviness: f64,
-}
+impl<'a> Marked<'a> {
+    /// Takes a photo `(H, W, C)`, f32 in \[0, 1\], with the mask `(H, W)` of all its defects of one kind. The whole
+    /// frame counts as the object.
+    #[must_use]
+    pub fn new(photo: ArrayView3<'a, f32>, mask: ArrayView2<'a, bool>) -> Self {
+        Self { photo, mask, domain: None }
+    }
 
-impl Course {
-    fn of(pixels: &[(usize, usize)], width: f64) -> Self {
-        let n = pixels.len() as f64;
-        let sum = |f: &dyn Fn(f64, f64) -> f64| pixels.iter().map(|&(y, x)| f(y as f64, x as f64)).sum::<f64>() / n;
-        let (my, mx) = (sum(&|y, _| y), sum(&|_, x| x));
-        let (yy, xx) = (sum(&|y, _| (y - my).powi(2)), sum(&|_, x| (x - mx).powi(2)));
-        let yx = sum(&|y, x| (y - my) * (x - mx));
-        let (half, spread) = ((yy + xx) / 2.0, ((yy - xx) / 2.0).hypot(yx));
-        let across = (half - spread - width * width / 12.0).max(0.0);
-        let along = (half + spread).max(1e-9);
-        Self { direction: 0.5 * (2.0 * yx).atan2(xx - yy), waviness: (across / along).sqrt() }
+    /// Sets the object's pixels: sizes are measured relative to its scale ([`Domain::scale`]), places to its outline.
+    #[must_use]
+    pub fn on(self, domain: &'a Domain) -> Self {
+        Self { domain: Some(domain), ..self }
+    }
+
+    /// Whether the photo shows an outline of the object.
+    pub(super) fn has_outline(&self) -> bool {
+        self.domain.is_some_and(|domain| domain.area() < domain.mask().len())
+    }
+
+    /// Photo `(H, W, C)`.
+    #[must_use]
+    pub fn photo(&self) -> ArrayView3<'a, f32> {
+        self.photo
+    }
+
+    /// Mask `(H, W)`.
+    #[must_use]
+    pub fn mask(&self) -> ArrayView2<'a, bool> {
+        self.mask
     }
 }
 
-/// One image.
+/// Contrast of a part against its surround.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Look {
+    /// Visibility in just noticeable contrasts.
+    pub(super) visibility: f64,
+    /// Mean signed change over the mean size of the change, in \[-1, 1\]: -1 all darker, 0 as much brighter as darker.
+    pub(super) polarity: f64,
+    /// Mean ln of linear light over that of the surface below, over the pixels that can be seen.
+    pub(super) log_contrast: f64,
+    /// Standard deviation of the same.
+    pub(super) spread: f64,
+    /// Standard deviation of the finest detail (photo less its filtered self) inside over that around.
+    pub(super) texture: f64,
+    /// Mean ln of each of three channels over the surface below, less their mean; 0 for gray photos.
+    pub(super) color: [f64; 3],
+    /// Share of the pixels that can be seen.
+    pub(super) seen: f64,
+    /// Mean contrast at the outline over the ninth decile inside.
+    pub(super) level: f64,
+    /// Mean contrast of the part's outer half over that of its inner half.
+    pub(super) softness: f64,
+}
+
+/// One connected part of a mask.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Part {
+    pub(super) pixels: Vec<(usize, usize)>,
+    pub(super) bbox: Rect,
+    pub(super) sizes: Sizes,
+    /// `None` where there is no surround to compare it with.
+    pub(super) look: Option<Look>,
+    /// Whether it touches the object's outline or the frame's edge.
+    pub(super) touches: bool,
+    /// Mean distance from the outline over half of the object's thickness.
+    pub(super) inset: f64,
+}
+
+/// One photo.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Measured {
     pub(super) parts: Vec<Part>,
-    /// ln of linear light inside over that of the surround, mean over the parts by area.
-    pub(super) log_contrast: f64,
+    /// Scale of the object, px.
+    pub(super) scale: f64,
 }
 
-/// Measures one image `(H, W, C)` and its mask `(H, W)`.
-pub(super) fn measure(
-    mechanism: MechanismKind,
-    image: ArrayView3<'_, f32>,
-    mask: ArrayView2<'_, bool>,
-) -> Result<Measured, Error> {
-    let (height, width, channels) = image.dim();
+impl Measured {
+    /// Mean of a figure of the looks, by area.
+    pub(super) fn mean(&self, get: impl Fn(&Look) -> f64) -> f64 {
+        let looks = self.parts.iter().filter_map(|p| Some((p.look.as_ref()?, p.pixels.len() as f64)));
+        let (sum, weight) = looks.fold((0.0, 0.0), |(s, w), (look, area)| (s + area * get(look), w + area));
+        if weight > 0.0 { sum / weight } else { 0.0 }
+    }
+}
+
+/// Measures one photo: parts as `long` defects or as compact ones.
+pub(super) fn measure(long: bool, sample: &Marked<'_>) -> Result<Measured, Error> {
+    let (photo, mask) = (sample.photo, sample.mask);
+    let (height, width, channels) = photo.dim();
     if mask.dim() != (height, width) || channels == 0 {
         let expected = vec![height, width];
         return Err(Error::Shape { what: "mask", found: mask.shape().to_vec(), expected });
     }
-    if let Some((row, column, channel)) = imgkit::first_non_finite(image) {
+    if let Some(domain) = sample.domain.filter(|d| d.dim() != (height, width)) {
+        let (h, w) = domain.dim();
+        return Err(Error::Shape { what: "domain", found: vec![h, w], expected: vec![height, width] });
+    }
+    if let Some((row, column, channel)) = imgkit::first_non_finite(photo) {
         return Err(Error::NotFinite { row, column, channel });
     }
-    let labeled = components(mask);
+    let mut labeled = shape::components(mask);
+    let largest = labeled.iter().map(Vec::len).max().unwrap_or(0);
+    labeled.retain(|pixels| pixels.len() as f64 >= LEAST_SHARE * largest as f64);
     if labeled.is_empty() {
         return Err(Error::EmptyMask { height, width });
     }
-    let away = to_foreground(mask);
-    let tables = Tables::get();
-    let light = |y: usize, x: usize| {
-        (0..channels).map(|k| f64::from(tables.linear(image[[y, x, k]]))).sum::<f64>() / channels as f64
-    };
-    let (mut contrast, mut weight) = (0.0, 0.0);
-    let mut parts = Vec::with_capacity(labeled.len());
-    for pixels in &labeled {
-        let Some(bbox) = Rect::around(pixels.iter().copied()) else { continue };
-        let inside = mean(pixels.iter().map(|&(y, x)| light(y, x)));
-        let around = bbox.grow(RING.1 as usize, (height, width));
-        let ring = (around.top..around.bottom).flat_map(|y| (around.left..around.right).map(move |x| (y, x)));
-        let outside = mean(ring.filter(|&p| (RING.0..=RING.1).contains(&away[p])).map(|(y, x)| light(y, x)));
-        if let (Some(inside), Some(outside)) = (inside, outside) {
-            let area = pixels.len() as f64;
-            contrast += area * (inside.max(DARKEST) / outside.max(DARKEST)).ln();
-            weight += area;
+    let whole;
+    let domain = match sample.domain {
+        Some(domain) => domain,
+        None => {
+            whole = Domain::full(height, width)?;
+            &whole
         }
-        let at_edge = bbox.top == 0 || bbox.left == 0 || bbox.bottom == height || bbox.right == width;
-        parts.push(part(mechanism, pixels, bbox, at_edge));
+    };
+    let places = Places::of(domain);
+    let surface = Surface { photo, away: to_foreground(mask), domain };
+    let mut parts = Vec::with_capacity(labeled.len());
+    for pixels in labeled {
+        let Some(bbox) = Rect::around(pixels.iter().copied()) else { continue };
+        let (touches, inset) = places.place(&pixels);
+        let look = surface.look(&pixels, bbox);
+        parts.push(Part { sizes: shape::sizes(long, &pixels, bbox), look, touches, inset, bbox, pixels });
     }
-    if weight == 0.0 {
+    if parts.iter().all(|part| part.look.is_none()) {
         return Err(Error::NoSurround { height, width });
     }
-    Ok(Measured { parts, log_contrast: contrast / weight })
+    Ok(Measured { parts, scale: domain.scale() })
 }
 
-pub(super) fn part(mechanism: MechanismKind, pixels: &[(usize, usize)], bbox: Rect, at_edge: bool) -> Part {
-    let mut grid = Array2::from_elem((bbox.height() + 2, bbox.width() + 2), false);
-    for &(y, x) in pixels {
-        grid[[y - bbox.top + 1, x - bbox.left + 1]] = true;
+/// Distances from an object's outline.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// px; 0 outside.
+    distance: Array2<f32>,
+    deepest: f32,
+}
+
+impl Places {
+    pub(super) fn of(domain: &Domain) -> Self {
+        let (h, w) = domain.dim();
+        let distance = to_background(padded(&domain.mask().to_owned(), 1).view());
+        let distance = Rect { top: 1, left: 1, bottom: h + 1, right: w + 1 }.crop(distance.view()).to_owned();
+        let deepest = distance.iter().fold(1.0f32, |a, &d| a.max(d));
+        Self { distance, deepest }
     }
-    if mechanism != MechanismKind::FractureLine {
-        let diameter = 2.0 * (filled_area(&grid) as f64 / std::f64::consts::PI).sqrt();
-        return Part { size: diameter, width: diameter, at_edge, course: Course::default() };
-    }
-    let line = skeleton::thin(grid.view());
-    let inward = to_background(grid.view());
-    let area = pixels.len() as f64;
-    let Some(way) = skeleton::longest_way(line.view()) else {
-        return Part { size: area.sqrt(), width: area.sqrt(), at_edge, course: Course::of(pixels, 0.0) };
-    };
-    // Thinning takes off the tips as far as they are round.
-    let tips: f64 = way.ends.iter().map(|&end| f64::from(inward[end])).sum();
-    let longest = (way.length + tips).max(1.0);
-    // Branches carry area but no length of the main way: their share of the skeleton is taken off.
-    let whole = line.iter().filter(|&&m| m).count().max(1) as f64;
-    let main_share = f64::from(way.pixels) / whole;
-    let width = area * main_share / longest;
-    Part { size: longest, width, at_edge, course: Course::of(pixels, width) }
-}
 
-/// Connected parts (eight neighbors) of at least [`LEAST_PART`] pixels, in row order of their first pixel.
-pub(super) fn components(mask: ArrayView2<'_, bool>) -> Vec<Vec<(usize, usize)>> {
-    let mut all = component_pixels(mask);
-    all.retain(|pixels| pixels.len() >= LEAST_PART);
-    all
-}
-
-/// Pixels of the grid that are not joined (four neighbors) to its border, which is empty.
-fn filled_area(grid: &Array2<bool>) -> usize {
-    let (h, w) = grid.dim();
-    let mut outside = Array2::from_elem((h, w), false);
-    let mut stack = vec![(0, 0)];
-    let mut count = 0;
-    while let Some((y, x)) = stack.pop() {
-        if grid[[y, x]] || std::mem::replace(&mut outside[[y, x]], true) {
-            continue;
+    /// Whether pixels touch the outline, and their mean distance from it over the largest.
+    pub(super) fn place(&self, pixels: &[(usize, usize)]) -> (bool, f64) {
+        let (mut nearest, mut sum) = (f32::INFINITY, 0.0f64);
+        for p in pixels {
+            let d = self.distance.get(*p).copied().unwrap_or(0.0);
+            nearest = nearest.min(d);
+            sum += f64::from(d);
         }
-        count += 1;
-        let near = [(y.wrapping_sub(1), x), (y + 1, x), (y, x.wrapping_sub(1)), (y, x + 1)];
-        stack.extend(near.into_iter().filter(|&(v, u)| v < h && u < w));
+        (nearest <= TOUCHES, sum / pixels.len().max(1) as f64 / f64::from(self.deepest))
     }
-    h * w - count
 }
 
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (sum, n) = values.fold((0.0, 0u32), |(s, n), v| (s + v, n + 1));
-    (n > 0).then(|| sum / f64::from(n))
+/// A photo whose marked pixels are not to be trusted.
+struct Surface<'a> {
+    photo: ArrayView3<'a, f32>,
+    /// Distance from the mask, px.
+    away: Array2<f32>,
+    domain: &'a Domain,
+}
+
+impl Surface<'_> {
+    /// Contrast of a part against the surface that its surround lets expect.
+    fn look(&self, pixels: &[(usize, usize)], bbox: Rect) -> Option<Look> {
+        let (height, width, channels) = self.photo.dim();
+        let inward = inward(pixels, bbox);
+        let half_width = f64::from(inward.iter().fold(1.0f32, |a, &d| a.max(d)));
+        let sigma = (BRIDGE.0 * half_width).clamp(BRIDGE.1, BRIDGE.2);
+        let reach = (half_width + 2.0 * sigma).ceil() as usize + (MARGIN + RING) as usize;
+        let area = bbox.grow(reach, (height, width));
+        let crop = area.crop(self.photo).as_standard_layout().into_owned();
+        let (away, inside) = (area.crop(self.away.view()), area.crop(self.domain.mask()));
+        let mut sound = away.mapv(|d| d > MARGIN);
+        let on_object = ndarray::Zip::from(&sound).and(&inside).map_collect(|&s, &i| s && i);
+        // A defect of the outline may leave no object around it.
+        if on_object.iter().filter(|s| **s).count() >= pixels.len().min(64) {
+            sound = on_object;
+        }
+        let below = bridged(&crop, &sound, sigma)?;
+        let near = pixels_in(pixels, area, crop.dim());
+        let distance = to_foreground(near.view());
+        let ring = ndarray::Zip::from(&sound).and(&distance).map_collect(|&s, &d| s && d <= MARGIN + RING);
+        let surround =
+            Surround::of(crop.view(), &sound, &ring).or_else(|| Surround::of(crop.view(), &sound, &sound))?;
+
+        let change = filtered(&(&crop - &below));
+        let area_means = averaged(&change);
+        let fine = &crop - &filtered(&crop);
+        let per = 1.0 / channels as f32;
+        let tables = Tables::get();
+        let light = |values: &Array3<f32>, at: (usize, usize), k: usize| {
+            tables.linear(values[[at.0, at.1, k]].clamp(0.0, 1.0)).max(DARKEST)
+        };
+        let mut sums = Sums::default();
+        let colored = channels == 3;
+        for &(y, x) in pixels {
+            let at = (y - area.top, x - area.left);
+            let values = || (0..channels).map(|k| change[[at.0, at.1, k]]);
+            let square = values().map(|v| v * v).sum::<f32>() * per;
+            let energy = (square - surround.variance()).max(0.0);
+            let wide = (0..channels).map(|k| area_means[[at.0, at.1, k]].powi(2)).sum::<f32>() * per;
+            let ratio = f64::from(surround.ratio(square, wide));
+            let signed = f64::from(values().sum::<f32>() * per);
+            sums.count += 1.0;
+            sums.all += ratio;
+            let core = f64::from(inward[[y - bbox.top + 1, x - bbox.left + 1]]) > 0.5 * half_width;
+            let zone = if core { &mut sums.core } else { &mut sums.rim };
+            *zone = (zone.0 + signed.abs(), zone.1 + 1.0);
+            if ratio < f64::from(SEEN) {
+                continue;
+            }
+            let share = ratio.min(1.0);
+            let logs: [f64; 3] = std::array::from_fn(|k| {
+                let k = if colored { k } else { k.min(channels - 1) };
+                f64::from((light(&crop, at, k) / light(&below, at, k)).ln())
+            });
+            let log = if colored { logs.iter().sum::<f64>() / 3.0 } else { logs[0] };
+            sums.seen += 1.0;
+            sums.weight += share;
+            sums.ratio += share * ratio;
+            sums.signed += signed;
+            sums.size += signed.abs().max(f64::from(energy.sqrt()));
+            sums.log += log;
+            sums.square += log * log;
+            (0..3).for_each(|k| sums.color[k] += logs[k] - log);
+        }
+        // On both sides of the outline.
+        let strength = |at: (usize, usize)| {
+            let values = (0..channels).map(|k| change[[at.0, at.1, k]]);
+            let energy = (values.map(|v| v * v).sum::<f32>() * per - surround.variance()).max(0.0);
+            energy.sqrt()
+        };
+        let (mut inner, mut outer) = ((0.0f64, 0.0f64), (0.0f64, 0.0f64));
+        let mut strong = Vec::with_capacity(pixels.len());
+        for (at, &d) in distance.indexed_iter() {
+            if d == 0.0 {
+                strong.push(strength(at));
+                let (y, x) = (at.0 + area.top, at.1 + area.left);
+                if inward[[y - bbox.top + 1, x - bbox.left + 1]] <= 1.0 {
+                    inner = (inner.0 + f64::from(strength(at)), inner.1 + 1.0);
+                }
+            } else if d <= 1.0 {
+                outer = (outer.0 + f64::from(strength(at)), outer.1 + 1.0);
+            }
+        }
+        strong.sort_by(f32::total_cmp);
+        let peak = strong.get(strong.len() * 9 / 10).copied().unwrap_or(0.0);
+        let zone = |(sum, n): (f64, f64)| sum / f64::max(n, 1.0);
+        let level = if peak > 0.0 { 0.5 * (zone(inner) + zone(outer)) / f64::from(peak) } else { 0.0 };
+        let detail = |mask: &Array2<bool>| {
+            let (mut n, mut squares) = (0.0f64, 0.0f64);
+            for (pixel, _) in fine.rows().into_iter().zip(mask).filter(|(_, m)| **m) {
+                squares += pixel.iter().map(|&v| f64::from(v * v)).sum::<f64>() * f64::from(per);
+                n += 1.0;
+            }
+            (squares / n.max(1.0)).sqrt()
+        };
+        Some(Look { level, ..sums.look(detail(&near) / detail(&ring).max(1e-4)) })
+    }
+}
+
+#[derive(Debug, Default)]
+struct Sums {
+    count: f64,
+    all: f64,
+    seen: f64,
+    weight: f64,
+    ratio: f64,
+    signed: f64,
+    size: f64,
+    log: f64,
+    square: f64,
+    color: [f64; 3],
+    core: (f64, f64),
+    rim: (f64, f64),
+}
+
+impl Sums {
+    fn look(self, texture: f64) -> Look {
+        let n = self.seen.max(1.0);
+        let mean = self.log / n;
+        let zone = |(sum, n): (f64, f64)| sum / f64::max(n, 1.0);
+        Look {
+            // Where nothing can be seen, what there is.
+            visibility: if self.weight > 0.0 { self.ratio / self.weight } else { self.all / self.count.max(1.0) },
+            polarity: if self.size > 0.0 { self.signed / self.size } else { 0.0 },
+            log_contrast: mean,
+            spread: (self.square / n - mean * mean).max(0.0).sqrt(),
+            texture,
+            color: self.color.map(|c| c / n),
+            seen: self.seen / self.count.max(1.0),
+            level: 0.0,
+            softness: if self.rim.1 > 0.0 { zone(self.rim) / zone(self.core).max(1e-6) } else { 1.0 },
+        }
+    }
+}
+
+/// The surface below what is not sound, from what is: normalized convolution. `None` if nothing is sound.
+fn bridged(crop: &Array3<f32>, sound: &Array2<bool>, sigma: f64) -> Option<Array3<f32>> {
+    let (h, w, channels) = crop.dim();
+    let total = sound.iter().filter(|s| **s).count();
+    if total == 0 {
+        return None;
+    }
+    let weighted = Array3::from_shape_fn((h, w, channels + 1), |(y, x, k)| match (sound[[y, x]], k == channels) {
+        (false, _) => 0.0,
+        (true, true) => 1.0,
+        (true, false) => crop[[y, x, k]],
+    });
+    let mean: Vec<f32> = (0..channels)
+        .map(|k| {
+            (weighted.index_axis(ndarray::Axis(2), k).iter().map(|&v| f64::from(v)).sum::<f64>() / total as f64) as f32
+        })
+        .collect();
+    let smooth = gaussian_filter(weighted.view(), sigma, (3.0 * sigma).ceil() as usize, Border::Mirrored);
+    Some(Array3::from_shape_fn((h, w, channels), |(y, x, k)| {
+        // Far from all that is sound the mean takes over.
+        let weight = smooth[[y, x, channels]];
+        (smooth[[y, x, k]] + 1e-4 * mean[k]) / (weight + 1e-4)
+    }))
+}
+
+/// Distance from a part's own outline, px, in its box with a border.
+fn inward(pixels: &[(usize, usize)], bbox: Rect) -> Array2<f32> {
+    let mut grid = Array2::from_elem((bbox.height() + 2, bbox.width() + 2), false);
+    pixels.iter().for_each(|&(y, x)| grid[[y - bbox.top + 1, x - bbox.left + 1]] = true);
+    to_background(grid.view())
+}
+
+fn pixels_in(pixels: &[(usize, usize)], area: Rect, (h, w, _): (usize, usize, usize)) -> Array2<bool> {
+    let mut out = Array2::from_elem((h, w), false);
+    pixels.iter().for_each(|&(y, x)| out[[y - area.top, x - area.left]] = true);
+    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::appearance::srgb::to_encoded;
-    use ndarray::Array3;
+    use crate::visibility::{Threshold, visibility};
+    use rand::SeedableRng;
+    use rand_distr::{Distribution, Normal};
 
-    /// A scene of linear light 0.4 with the mask's pixels at `inside`.
-    fn scene(mask: &Array2<bool>, inside: f32) -> Array3<f32> {
-        let (h, w) = mask.dim();
-        Array3::from_shape_fn((h, w, 1), |(y, x, _)| to_encoded(if mask[[y, x]] { inside } else { 0.4 }))
-    }
-
-    #[test]
-    fn discs_have_their_diameter_contrast_and_number() {
-        let centers = [(20.3, 20.0, 5.0), (60.0, 30.4, 8.0), (40.7, 80.2, 11.0)];
-        let mask = Array2::from_shape_fn((90, 110), |(y, x)| {
-            centers.iter().any(|&(cy, cx, r): &(f64, f64, f64)| {
-                let d = (y as f64 - cy).hypot(x as f64 - cx);
-                // The largest one is a ring: what its rim encloses counts.
-                d <= r && (r < 10.0 || d > 6.0)
-            })
+    /// A scene of linear light 0.4 with a disc of radius 9 at `inside`, with noise.
+    fn scene(inside: f32, deviation: f32) -> (Array3<f32>, Array2<bool>) {
+        let mask = Array2::from_shape_fn((90, 110), |(y, x)| (y as f64 - 40.3).hypot(x as f64 - 50.0) < 9.0);
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+        let noise = Normal::new(0.0, deviation).unwrap();
+        let photo = Array3::from_shape_fn((90, 110, 1), |(y, x, _)| {
+            to_encoded(if mask[[y, x]] { inside } else { 0.4 }) + noise.sample(&mut rng)
         });
-        let found = measure(MechanismKind::PittingLoss, scene(&mask, 0.1).view(), mask.view()).unwrap();
-        let mut sizes: Vec<f64> = found.parts.iter().map(|p| p.size).collect();
-        sizes.sort_by(f64::total_cmp);
-        for (size, (_, _, r)) in sizes.iter().zip(centers) {
-            assert!((size / (2.0 * r) - 1.0).abs() < 0.03, "{size} for a disc of {}", 2.0 * r);
-        }
-        assert_eq!(sizes.len(), 3);
-        assert!((found.log_contrast - 0.25f64.ln()).abs() < 1e-3, "{}", found.log_contrast);
+        (photo, mask)
+    }
+
+    fn look(photo: &Array3<f32>, mask: &Array2<bool>) -> Look {
+        measure(false, &Marked::new(photo.view(), mask.view())).unwrap().parts[0].look.unwrap()
     }
 
     #[test]
-    fn bars_have_their_length_and_width_at_every_angle() {
-        for i in 0..12 {
-            let (s, c) = (std::f64::consts::PI * f64::from(i) / 12.0 + 0.05).sin_cos();
-            let mask = Array2::from_shape_fn((121, 121), |(y, x)| {
-                let (dy, dx) = (y as f64 - 60.2, x as f64 - 59.9);
-                (dx * c + dy * s).abs() <= 40.0 && (dx * s - dy * c).abs() <= 2.5
-            });
-            let found = measure(MechanismKind::FractureLine, scene(&mask, 0.2).view(), mask.view()).unwrap();
-            let part = found.parts[0];
-            assert!((part.size - 80.0).abs() < 3.0 && (part.width - 5.0).abs() < 0.3, "step {i}: {part:?}");
-        }
+    fn a_disc_has_its_contrast_over_the_just_noticeable_one() {
+        let (photo, mask) = scene(0.3, 0.0);
+        let found = look(&photo, &mask);
+        // With the clean photo at hand it is what visibility is defined as.
+        let clean = Array3::from_elem(photo.dim(), to_encoded(0.4));
+        let ratios = Threshold::of(clean.view(), Rect::whole(mask.dim())).ratios(&clean, &photo);
+        let truth = visibility(&ratios, mask.view());
+        assert!((found.visibility / truth - 1.0).abs() < 0.02, "{found:?} {truth}");
+        assert!((found.log_contrast - 0.75f64.ln()).abs() < 0.01 && found.polarity < -0.99, "{found:?}");
+    }
+
+    #[test]
+    fn noise_is_no_contrast() {
+        let quiet = look(&scene(0.3, 0.0).0, &scene(0.3, 0.0).1);
+        let (photo, mask) = scene(0.3, 0.02);
+        let noisy = look(&photo, &mask);
+        // White noise of 0.02 passes the binomial filter with the share 35/128 of its deviation.
+        let filtered = 0.02f64 * 35.0 / 128.0;
+        let expected = quiet.visibility * 0.01 / (0.01f64.powi(2) + (2.0 * filtered).powi(2)).sqrt();
+        assert!((noisy.visibility / expected - 1.0).abs() < 0.12, "{} {expected}", noisy.visibility);
+        let (photo, mask) = scene(0.4, 0.02);
+        let nothing = look(&photo, &mask);
+        assert!(nothing.visibility < 0.9 && nothing.seen < 0.35, "{nothing:?}");
+    }
+
+    #[test]
+    fn a_slope_of_light_is_no_contrast() {
+        let mask = Array2::from_shape_fn((90, 110), |(y, x)| (y as f64 - 40.3).hypot(x as f64 - 50.0) < 9.0);
+        let photo = Array3::from_shape_fn((90, 110, 1), |(y, x, _)| {
+            0.3 + 0.004 * x as f32 - if mask[[y, x]] { 0.06 } else { 0.0 }
+        });
+        let found = look(&photo, &mask);
+        let flat = Array3::from_shape_fn((90, 110, 1), |(y, x, _)| 0.5 - if mask[[y, x]] { 0.06 } else { 0.0 });
+        // The slope itself is a deviation of 0.004 sqrt((81 - 1) / 12) in the window of nine columns.
+        let expected =
+            look(&flat, &mask).visibility / (1.0 + (2.0 * 0.004 * (80f64 / 12.0).sqrt() / 0.01).powi(2)).sqrt();
+        assert!((found.visibility / expected - 1.0).abs() < 0.1, "{} {expected}", found.visibility);
+    }
+
+    #[test]
+    fn places_are_measured_from_the_outline() {
+        let disc = Array2::from_shape_fn((100, 100), |(y, x)| (y as f64 - 50.0).hypot(x as f64 - 50.0) < 40.0);
+        let places = Places::of(&Domain::from_mask(disc).unwrap());
+        let (touches, inset) = places.place(&[(50, 50)]);
+        assert!(!touches && inset > 0.95);
+        let (touches, inset) = places.place(&[(50, 70)]);
+        assert!(!touches && (inset - 0.5).abs() < 0.05, "{inset}");
+        assert!(places.place(&[(50, 89)]).0 && places.place(&[(50, 95)]).0);
+        let frame = Places::of(&Domain::full(60, 80).unwrap());
+        assert!(frame.place(&[(0, 30)]).0 && !frame.place(&[(30, 30)]).0);
     }
 }

@@ -1,7 +1,16 @@
 //! Priors and their intervals.
 
 use rand::Rng;
-use rand_distr::{Distribution, Poisson, StandardNormal};
+use rand_distr::{Distribution, Poisson};
+
+use crate::Error;
+use crate::params::require;
+
+const NAME: &str = "calibration";
+/// Least standard deviation: of the logarithm of lengths and contrasts the repeatability of masks drawn by hand, of
+/// shares less.
+const LEAST_DEVIATION: f64 = 0.05;
+const LEAST_OF_SHARES: f64 = 0.02;
 
 /// Two-sided 95 % point of the normal distribution; samples are cut there.
 pub(super) const Z95: f64 = 1.959_964;
@@ -11,6 +20,7 @@ const T95: [f64; 9] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 
 /// Scale on which a quantity is normally distributed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum Scale {
     /// The logarithm is normal: lengths.
     Log,
@@ -21,12 +31,14 @@ pub enum Scale {
 /// A normal or log-normal prior with the interval of its center.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Prior {
     /// Scale on which `mean` and `deviation` are taken.
     pub scale: Scale,
     /// Mean on that scale: over images, of each image's mean over its defects.
     pub mean: f64,
-    /// Standard deviation on that scale, over all defects.
+    /// Standard deviation on that scale, over all defects; at least 0.05, or 0.02 of values that are no logarithms,
+    /// also where all were alike.
     pub deviation: f64,
     /// 95 % confidence interval of the median, in the quantity's own unit: Student t with images - 1 degrees of freedom
     /// on the scale (the image is the unit of replication; defects of one image resemble each other), widened in
@@ -43,9 +55,11 @@ impl Prior {
         let means: Vec<f64> = images.iter().map(|i| i.iter().sum::<f64>() / i.len() as f64).collect();
         let all: Vec<f64> = images.concat();
         let (mean, between) = moments(&means);
-        let (_, deviation) = moments(&all);
+        let least = if scale == Scale::Log { LEAST_DEVIATION } else { LEAST_OF_SHARES };
+        let (between, deviation) = (between.max(least), moments(&all).1.max(least));
         let grid = if scale == Scale::Log { resolution / mean.exp() } else { resolution };
-        let sampling = t95(means.len().saturating_sub(1)) * between / (means.len().max(1) as f64).sqrt();
+        // Of a single image that has it, as if there were two.
+        let sampling = t95(means.len().saturating_sub(1).max(1)) * between / (means.len().max(1) as f64).sqrt();
         let half = sampling.hypot(grid);
         let off = |v: f64| if scale == Scale::Log { v.exp() } else { v };
         Self { scale, mean, deviation, interval: (off(mean - half), off(mean + half)) }
@@ -64,27 +78,115 @@ impl Prior {
         if self.scale == Scale::Log { v.exp() } else { v }
     }
 
-    /// Samples a value within the central 95 %.
+    /// Samples a value within the central 95 % of what a new defect may have: single ones spread, and the median is
+    /// uncertain.
     pub fn sample<R: Rng + ?Sized>(&self, rng: &mut R) -> f64 {
-        self.quantile(cut_normal(rng))
+        self.predicted(central(rng.random()))
+    }
+
+    /// Value `z` standard deviations of a new defect from the median; its variance is that of single ones and that of
+    /// the median.
+    pub(super) fn predicted(&self, z: f64) -> f64 {
+        let on = |v: f64| if self.scale == Scale::Log { v.max(1e-9).ln() } else { v };
+        let uncertain = 0.5 * (on(self.interval.1) - on(self.interval.0)) / Z95;
+        // Beyond twice the spread the interval says that nothing is known, not that defects differ.
+        let uncertain = uncertain.clamp(0.0, 2.0 * self.deviation);
+        Self { deviation: self.deviation.hypot(uncertain), ..*self }.quantile(z)
+    }
+
+    /// Whether all measured values were alike, as far as a hand can repeat a mask.
+    #[must_use]
+    pub fn is_alike(&self) -> bool {
+        self.deviation <= LEAST_DEVIATION
+    }
+
+    /// Refuses values that are not numbers, and a negative deviation.
+    pub(super) fn check(&self, name: &'static str) -> Result<(), Error> {
+        require(self.mean.abs() <= 1e3, NAME, name, self.mean, "a prior with a mean within 1000")?;
+        let d = self.deviation;
+        require((0.0..=10.0).contains(&d), NAME, name, d, "a prior with a deviation in [0, 10]")?;
+        let (low, high) = self.interval;
+        require(low <= high && low.is_finite(), NAME, name, low, "a prior whose interval rises")?;
+        require(high.is_finite(), NAME, name, high, "a prior with a finite interval")
     }
 }
 
-/// A standard normal number within +-[`Z95`], by rejection (a clamp after 64 tries, which never happens in practice).
-pub(super) fn cut_normal<R: Rng + ?Sized>(rng: &mut R) -> f64 {
-    let mut z: f64 = StandardNormal.sample(rng);
-    for _ in 0..64 {
-        if z.abs() <= Z95 {
-            break;
-        }
-        z = StandardNormal.sample(rng);
+/// Standard normal number at the quantile `q` in \[0, 1\] of its central 95 %.
+pub(super) fn central(q: f64) -> f64 {
+    probit(0.025 + 0.95 * q.clamp(0.0, 1.0)).clamp(-Z95, Z95)
+}
+
+/// Inverse of the normal distribution function (P. J. Acklam's rational approximation, relative error 1.2e-9).
+fn probit(p: f64) -> f64 {
+    const A: [f64; 6] = [
+        -3.969683028665376e1,
+        2.209460984245205e2,
+        -2.759285104469687e2,
+        1.383577518672690e2,
+        -3.066479806614716e1,
+        2.506628277459239,
+    ];
+    const B: [f64; 5] =
+        [-5.447609879822406e1, 1.615858368580409e2, -1.556989798598866e2, 6.680131188771972e1, -1.328068155288572e1];
+    const C: [f64; 6] = [
+        -7.784894002430293e-3,
+        -3.223964580411365e-1,
+        -2.400758277161838,
+        -2.549732539343734,
+        4.374664141464968,
+        2.938163982698783,
+    ];
+    const D: [f64; 4] = [7.784695709041462e-3, 3.224671290700398e-1, 2.445134137142996, 3.754408661907416];
+    let polynomial = |c: &[f64], x: f64| c.iter().fold(0.0, |sum, a| sum * x + a);
+    let tail = |p: f64| {
+        let q = (-2.0 * p.ln()).sqrt();
+        polynomial(&C, q) / (polynomial(&D, q) * q + 1.0)
+    };
+    if p < 0.02425 {
+        tail(p)
+    } else if p > 1.0 - 0.02425 {
+        -tail(1.0 - p)
+    } else {
+        let q = p - 0.5;
+        let r = q * q;
+        polynomial(&A, r) * q / (polynomial(&B, r) * r + 1.0)
     }
-    z.clamp(-Z95, Z95)
+}
+
+/// A share of defects with its interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+pub struct Share {
+    /// The share, in \[0, 1\].
+    pub value: f64,
+    /// 95 % confidence interval (Wilson's score, 1927).
+    pub interval: (f64, f64),
+}
+
+impl Share {
+    pub(super) fn of(hits: usize, all: usize) -> Self {
+        let n = all.max(1) as f64;
+        let value = hits as f64 / n;
+        let square = Z95 * Z95;
+        let middle = (value + square / (2.0 * n)) / (1.0 + square / n);
+        let half = Z95 / (1.0 + square / n) * (value * (1.0 - value) / n + square / (4.0 * n * n)).sqrt();
+        Self { value, interval: ((middle - half).max(0.0), (middle + half).min(1.0)) }
+    }
+
+    pub(super) fn sample<R: Rng + ?Sized>(&self, rng: &mut R) -> bool {
+        rng.random::<f64>() < self.value
+    }
+
+    pub(super) fn check(&self, name: &'static str) -> Result<(), Error> {
+        require((0.0..=1.0).contains(&self.value), NAME, name, self.value, "a share in [0, 1]")
+    }
 }
 
 /// Number of defects on a defective image: one more than a Poisson number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct CountPrior {
     /// Mean number.
     pub mean: f64,
@@ -110,6 +212,10 @@ impl CountPrior {
     pub fn sample<R: Rng + ?Sized>(&self, rng: &mut R) -> usize {
         let more = Poisson::new(self.mean - 1.0).map_or(0.0, |p| p.sample(rng));
         1 + more.min(63.0) as usize
+    }
+
+    pub(super) fn check(&self) -> Result<(), Error> {
+        require((1.0..=64.0).contains(&self.mean), NAME, "count", self.mean, "a mean number in [1, 64]")
     }
 }
 
@@ -185,6 +291,25 @@ mod tests {
             let (a, b) = garwood(n);
             assert!((a - low).abs() < 0.006 && (b - high).abs() < 0.006, "{n}: {a} {b}");
         }
+    }
+
+    #[test]
+    fn normal_quantiles_and_wilsons_limits_are_the_published_ones() {
+        for (p, z) in [(0.5, 0.0), (0.975, 1.959_963_985), (0.9, 1.281_551_566), (0.001, -3.090_232_306)] {
+            assert!((probit(p) - z).abs() < 1e-7, "{p}: {}", probit(p));
+        }
+        // Newcombe (1998), method 3: 81 of 263 -> (0.2553, 0.3662), 0 of 20 -> (0, 0.1611).
+        for (hits, all, low, high) in [(81, 263, 0.2553, 0.3662), (0, 20, 0.0, 0.1611)] {
+            let (a, b) = Share::of(hits, all).interval;
+            assert!((a - low).abs() < 6e-5 && (b - high).abs() < 6e-5, "{hits} of {all}: {a} {b}");
+        }
+    }
+
+    #[test]
+    fn values_that_are_all_alike_keep_an_interval() {
+        let prior = Prior::estimate(Scale::Log, &[vec![5.0], vec![5.0], vec![5.0]], 0.0);
+        // Student's t of two degrees of freedom, 4.303, times 0.05 over sqrt 3.
+        assert!((prior.interval.1 / 5.0 - (4.303 * 0.05 / 3f64.sqrt()).exp()).abs() < 1e-3 && prior.is_alike());
     }
 
     #[test]

@@ -1,97 +1,96 @@
 //! A synthesizer whose defects follow measured priors.
 
-use imgkit::Rect;
-use ndarray::{Array2, Array3, ArrayView3};
-use rand::{Rng, RngCore, SeedableRng};
+use std::marker::PhantomData;
+
+use ndarray::ArrayView3;
+use rand::{Rng, RngCore};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::measure::{self, Course, Part};
-use super::statistics::{Z95, cut_normal};
-use super::{Calibration, contrast};
-use crate::appearance::Appearance;
+use super::measure::Places;
+use super::priors::Calibration;
+use super::shape::Course;
+use super::solve::{Solver, Wanted, merged, near};
+use super::statistics::central;
+use super::target::Calibrate;
+use crate::appearance::{Appearance, Conditions};
 use crate::finalize::{self, Provenance};
-use crate::{Defect, Domain, Error, Measures, Mechanism, MechanismKind, Sample, SampleKey, Synthesizer};
+use crate::params::severity_range;
+use crate::visibility::OutOfReach;
+use crate::{Defect, Domain, Error, Measures, MechanismKind, Sample, SampleKey, Synthesizer};
 
 /// Whole tries before a sample is given up, and places tried for one defect.
 const ATTEMPTS: usize = 4;
-const PLACES: usize = 8;
-/// Passes that solve a defect for its measured size, and the relative error at which they stop.
-const PASSES: usize = 4;
-const CLOSE: f64 = 0.02;
-/// Relative error at which another place is tried, for example where the domain's edge cuts a crack.
-const TOO_FAR: f64 = 0.1;
+const PLACES: usize = 6;
+/// Error at which another place is tried, for example where the domain's edge cuts a crack.
+const TOO_FAR: f64 = 0.35;
 /// Standard deviation of the noise added to a sampled direction, radians.
 const SHAKE: f64 = 0.1;
-/// Largest pit or dent, share of the domain's scale: some surround must be left.
+/// Largest size of a compact defect, share of the domain's scale: some surround must be left.
 const MOST_OF_DOMAIN: f64 = 0.7;
-/// Defects of one sample keep this distance, px: nearer ones would be counted as one.
-const APART: usize = 4;
+/// Least visibility that is drawn.
+const FAINTEST: f64 = 0.8;
+/// Ratio of the visibility reached to the one asked for that is accepted.
+const ACCEPTED: f64 = 1.6;
 
-/// Synthesizer of cracks, pits or dents whose number, size, width and contrast follow a [`Calibration`].
+/// Polarity below which a defect is brighter and darker at once.
+const BIPOLAR: f64 = 0.5;
+
+/// What the defects of one photo share.
+#[derive(Debug, Clone, Copy)]
+struct Shared {
+    visibility: f64,
+    contrast: f64,
+    polarity: f64,
+}
+
+/// Synthesizer of defects whose number, size, width, place, darkness and visibility follow a [`Calibration`].
 ///
-/// Each defect's size is sampled from its prior within the central 95 %; the record's `severity` is where the first one
-/// lies between those two quantiles, on the log scale. The model behind it is solved until its visible support measures
-/// the sampled size and width, then rendered, then given the sampled contrast. Measures: those of the first defect, and
-/// `count`, `target_size_px`, `target_width_px`, `target_log_contrast`, `log_contrast`.
+/// Each defect's size is sampled from its prior within the central 95 %; the record's `severity` is the quantile of the
+/// first one. The mechanism behind it is solved until the mask that an annotator would draw measures the sampled size
+/// and width, its relief until it has the sampled visibility and contrast (weighted by how little each varied over the
+/// real photos, where a photo cannot give both), and one factor on its reflectance until it is as one-sided
+/// (darker or brighter) as the real ones; all of it passes light and camera of the appearance. Places are tried until
+/// the defect touches the outline, or keeps its distance, as asked.
+///
+/// Of the appearance's visibility only what becomes of a defect that cannot be made as visible counts, and whether
+/// there is one: `None` leaves defects as strong as their parameters make them.
+///
+/// Measures: those of the first defect, and `count`, `target_size_px`, `target_width_px`, `target_visibility`,
+/// `target_darker` (1 or 0), `relief_gain`, `reflectance_factor`.
 ///
 /// Where the domain has no room for all defects, fewer are made (at least one).
 #[derive(Debug, Clone)]
-pub struct Calibrated {
+pub struct Calibrated<M> {
     calibration: Calibration,
     appearance: Appearance,
-    name: &'static str,
-    mechanism: fn(&Target) -> Result<Box<dyn Mechanism>, Error>,
+    severity: (f64, f64),
+    mechanism: PhantomData<fn() -> M>,
 }
 
-/// A mechanism whose size and width can be set: what lets it follow a [`Calibration`].
-pub trait Calibrate: Mechanism + Sized + 'static {
-    /// Name of the calibrated synthesizer, in records.
-    const CALIBRATED_NAME: &'static str;
-    /// Builds the mechanism for one defect.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] naming the first value out of range and its range.
-    fn with_target(target: &Target) -> Result<Self, Error>;
-}
-
-/// Nominal size and shape of one defect, for [`Calibrate::with_target`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub struct Target {
-    /// Length of a crack or diameter of anything else over the domain's scale; not clamped to a mechanism's range.
-    pub size: f64,
-    /// Width of a crack over the domain's scale; not clamped.
-    pub width: f64,
-    /// Depth over width.
-    pub aspect: f64,
-    /// Share of defects that start at the domain's edge.
-    pub edge_share: f64,
-    /// Axis and waviness of a crack, where they were measured.
-    pub course: Option<Course>,
-}
-
-/// One defect as wanted.
-#[derive(Debug, Clone, Copy)]
-struct Wanted {
-    size: f64,
-    width: f64,
-    /// Opacity from which a pixel will be seen.
-    visible: f32,
-    /// A crack's axis and waviness, where they were measured.
-    course: Option<Course>,
-}
-
-impl Calibrated {
+impl<M: Calibrate> Calibrated<M> {
     /// Creates a synthesizer of `M` that follows `calibration`.
     ///
     /// # Errors
-    /// [`Error::Parameter`] from the appearance; [`Error::WrongMechanism`] if the calibration is of another kind.
-    pub fn new<M: Calibrate>(calibration: &Calibration, appearance: Appearance) -> Result<Self, Error> {
+    /// [`Error::Parameter`] from the appearance or the calibration; [`Error::WrongMechanism`] if the calibration is of
+    /// another kind.
+    pub fn new(calibration: &Calibration, appearance: Appearance) -> Result<Self, Error> {
         appearance.check()?;
-        let mechanism =
-            |target: &Target| -> Result<Box<dyn Mechanism>, Error> { Ok(Box::new(M::with_target(target)?)) };
-        Ok(Self { calibration: calibration.clone(), appearance, name: M::CALIBRATED_NAME, mechanism })
+        if calibration.mechanism != M::KIND {
+            return Err(Error::WrongMechanism { wanted: M::KIND, found: calibration.mechanism });
+        }
+        calibration.check()?;
+        Ok(Self { calibration: calibration.clone(), appearance, severity: (0.0, 1.0), mechanism: PhantomData })
+    }
+
+    /// Sets the range `low..=high` of severities, within \[0, 1\]: the quantiles that sizes are sampled from.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if a bound is outside \[0, 1\] or `low > high`.
+    pub fn with_severity(mut self, low: f64, high: f64) -> Result<Self, Error> {
+        severity_range(M::NAME, (low, high))?;
+        self.severity = (low, high);
+        Ok(self)
     }
 
     /// Priors that the defects follow.
@@ -111,75 +110,78 @@ impl Calibrated {
         Some(Course { direction: course.direction + SHAKE * shake, ..course })
     }
 
-    /// Draws one defect and adjusts the model until its support measures what is wanted: the best of the passes and its
-    /// relative error.
-    fn solve(&self, domain: &Domain, wanted: Wanted, seed: u64) -> Result<(f64, Defect), Error> {
-        let crack = self.calibration.mechanism == MechanismKind::FractureLine;
-        let (mut size, mut width) = (wanted.size, wanted.width);
-        if crack {
-            // A pixel counts as soon as the crack touches it, and the opening is elliptic along the crack.
-            width = (width - 0.9).max(0.3) * 4.0 / std::f64::consts::PI;
+    /// Weight of the visibility against the contrast where a photo cannot give both: by the inverse of their variances
+    /// over the real photos. What is alike from photo to photo is the defect's own; all to the visibility for defects
+    /// that are brighter and darker at once, whose mean contrast says nothing.
+    fn trust(&self) -> f64 {
+        let c = &self.calibration;
+        if c.mechanism == MechanismKind::PlasticWarpage || c.polarity.median() < BIPOLAR {
+            return 1.0;
         }
-        let mut best: Option<(f64, Defect)> = None;
-        for _ in 0..PASSES {
-            let target = Target {
-                size: size / domain.scale(),
-                width: width / domain.scale(),
-                aspect: self.calibration.aspect(),
-                edge_share: self.calibration.edge_share,
-                course: wanted.course,
-            };
-            let model = (self.mechanism)(&target)?;
-            let defect = model.generate(domain, 0.5, &mut ChaCha8Rng::seed_from_u64(seed))?;
-            let Some(found) = largest_part(self.calibration.mechanism, &defect, wanted.visible) else {
-                (size, width) = (1.3 * size, 1.3 * width);
-                continue;
-            };
-            let (ds, dw) = (wanted.size / found.size, wanted.width / found.width);
-            let off = if crack { ds.ln().abs() + 0.5 * dw.ln().abs() } else { ds.ln().abs() };
-            if best.as_ref().is_none_or(|b| off < b.0) {
-                best = Some((off, defect));
-            }
-            if off < CLOSE {
-                break;
-            }
-            size = (size * ds).clamp(0.5 * wanted.size, 1.6 * wanted.size);
-            width = (width + (wanted.width - found.width) * 4.0 / std::f64::consts::PI).max(0.2);
-        }
-        let small = Error::DomainTooSmall {
-            model: self.name,
-            found: domain.area(),
-            needed: (wanted.size * wanted.width).ceil() as usize,
+        let (v, k) = (c.visibility.deviation.max(1e-6), c.contrast.deviation.max(1e-6));
+        k * k / (v * v + k * k)
+    }
+
+    /// What the defects of a sample share, and one of them.
+    fn wanted(&self, domain: &Domain, shared: Shared, quantile: f64, rng: &mut ChaCha8Rng) -> Wanted {
+        let c = &self.calibration;
+        let scale = domain.scale();
+        let most = match c.mechanism {
+            MechanismKind::FractureLine | MechanismKind::Abrasion => 1.5,
+            MechanismKind::SurfaceUnevenness => 1.1 * (domain.area() as f64).sqrt() / scale,
+            _ => MOST_OF_DOMAIN,
         };
-        best.ok_or(small)
+        let at_edge = c.at_edge.sample(rng);
+        let inset = c.inset.map(|prior| prior.sample(rng).clamp(0.0, 1.0));
+        Wanted {
+            size: c.size.predicted(central(quantile)).min(most) * scale,
+            width: c.width.sample(rng) * scale,
+            visibility: shared.visibility,
+            polarity: shared.polarity,
+            darker: c.darker.sample(rng),
+            contrast: shared.contrast,
+            trust: self.trust(),
+            mottle: c.mottle.median() / c.contrast.median().max(1e-3),
+            aspect: c.aspect(),
+            solidity: c.solidity.median().clamp(0.0, 1.0),
+            at_edge,
+            inset: inset.filter(|_| !at_edge),
+            course: self.course(rng),
+        }
     }
 
     fn attempt(
         &self,
         photo: ArrayView3<'_, f32>,
-        domain: &Domain,
+        whole: &Domain,
         key: SampleKey,
         rng: &mut ChaCha8Rng,
     ) -> Result<Sample, Error> {
         let c = &self.calibration;
-        let bends = c.mechanism == MechanismKind::PlasticWarpage;
-        let count = if bends { 1 } else { c.count.sample(rng) };
-        let target = c.log_contrast.sample(rng);
-        // An 8-bit level on mid gray (encoded slope 0.2 per unit of relative light) over the full change of the defect.
-        let visible = if bends { 0.5 } else { (0.02 / target.exp_m1().abs()).clamp(0.02, 0.5) as f32 };
+        let domain = whole.pick_object(rng);
+        let count = c.count.sample(rng);
+        // Fainter ones leave no mask of which three fifths can be seen.
+        let strength = central(rng.random());
+        let shared = Shared {
+            visibility: c.visibility.predicted(strength).max(FAINTEST),
+            contrast: c.contrast.predicted(strength),
+            polarity: c.polarity.sample(rng).clamp(0.0, 1.0),
+        };
+        let places = Places::of(domain);
+        // Half as strong is where the border of anything blurred is.
+        let level = c.level.median().clamp(0.0, 0.5) as f32;
+        let mut solver = Solver::<M>::new(photo, domain, whole.scale(), &places, self.appearance, level);
         let mut severity = 0.5;
         let mut measures = Measures::new();
         let mut placed: Vec<Defect> = Vec::new();
         let mut failure = None;
         for k in 0..count {
-            let z = cut_normal(rng);
-            let most = if c.mechanism == MechanismKind::FractureLine { 1.0 } else { MOST_OF_DOMAIN } * domain.scale();
-            let course = self.course(rng);
-            let wanted = Wanted { size: c.size.quantile(z).min(most), width: c.width.sample(rng), visible, course };
+            let quantile = self.severity.0 + (self.severity.1 - self.severity.0) * rng.random::<f64>();
+            let wanted = self.wanted(whole, shared, quantile, rng);
             let mut best: Option<(f64, Defect)> = None;
             for _ in 0..PLACES {
-                let (off, defect) = match self.solve(domain, wanted, rng.next_u64()) {
-                    Err(error @ Error::DomainTooSmall { .. }) => {
+                let (off, defect) = match solver.solve(&wanted, rng.next_u64()) {
+                    Err(error @ (Error::DomainTooSmall { .. } | Error::Invisible { .. })) => {
                         failure = Some(error);
                         continue;
                     }
@@ -194,10 +196,16 @@ impl Calibrated {
             }
             if let Some((_, defect)) = best {
                 if placed.is_empty() {
-                    severity = (0.5 * (z / Z95 + 1.0)).clamp(0.0, 1.0);
+                    severity = quantile;
                     measures.extend(defect.measures.iter().map(|(k, v)| (k.clone(), *v)));
-                    measures.insert("target_size_px".to_owned(), wanted.size);
-                    measures.insert("target_width_px".to_owned(), wanted.width);
+                    for (name, value) in [
+                        ("target_size_px", wanted.size),
+                        ("target_width_px", wanted.width),
+                        ("target_visibility", wanted.visibility),
+                        ("target_darker", f64::from(u8::from(wanted.darker))),
+                    ] {
+                        measures.insert(name.to_owned(), value);
+                    }
                 }
                 placed.push(defect);
             }
@@ -206,41 +214,45 @@ impl Calibrated {
             }
         }
         measures.insert("count".to_owned(), placed.len() as f64);
-        let Some(defect) = merged(placed) else {
-            return Err(failure.unwrap_or(Error::Invisible { model: self.name, reason: "no place was found" }));
+        let (Some(defect), Some(around)) = (merged(placed), solver.around()) else {
+            return Err(failure.unwrap_or(Error::Invisible { model: M::NAME, reason: "no place was found" }));
         };
-        let conditions = self.appearance.conditions(photo, domain, &defect)?;
-        let mut draft = self.appearance.draft(photo, domain, &defect, &conditions, 1.0)?;
-        if !bends {
-            let original = finalize::crop(photo, draft.bbox)?;
-            // The camera spreads the change beyond the defect's own box.
-            let mut opacity = Array2::zeros((draft.bbox.height(), draft.bbox.width()));
-            defect.bbox.relative_to(draft.bbox).crop_mut(opacity.view_mut()).assign(&defect.opacity);
-            let reached =
-                contrast::set_contrast(&original, &mut draft.patch, &draft.support, (&opacity, visible), target);
-            measures.insert("target_log_contrast".to_owned(), target);
-            measures.insert("log_contrast".to_owned(), reached);
+        let fixed = defect.shows_background;
+        let conditions = Conditions::new(photo, domain, &defect, around)?;
+        let draft = self.appearance.draft(photo, domain, &defect, &conditions, 1.0)?;
+        let label = Provenance { name: M::NAME, mechanism: M::KIND, key, severity, visibility_target: None, measures };
+        let mut sample = finalize::finalize_at(photo, whole, draft, label, level)?;
+        if let Some(range) = self.appearance.visibility().filter(|_| !fixed) {
+            // Where the contrast decides, the visibility is the photo's.
+            let (wanted, reached) = (shared.visibility, sample.record.visibility);
+            let off = (reached / wanted).ln().abs() * self.trust();
+            if range.out_of_reach() == OutOfReach::Refuse && (off > ACCEPTED.ln() || reached < 0.5 * FAINTEST) {
+                return Err(Error::VisibilityOutOfReach { model: M::NAME, wanted, reached });
+            }
         }
-        let (name, mechanism) = (self.name, c.mechanism);
-        let label = Provenance { name, mechanism, key, severity, visibility_target: None, measures };
-        finalize::finalize(photo, domain, draft, label)
+        sample.record.visibility_target = self.appearance.visibility().map(|_| sample.record.visibility);
+        Ok(sample)
     }
 }
 
-impl Synthesizer for Calibrated {
+impl<M: Calibrate> Synthesizer for Calibrated<M> {
     fn name(&self) -> &'static str {
-        self.name
+        M::NAME
     }
     fn kind(&self) -> MechanismKind {
-        self.calibration.mechanism
+        M::KIND
     }
     fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
         finalize::check_photo(photo, domain)?;
         let mut rng = key.rng();
-        let mut failure = Error::Invisible { model: self.name, reason: "no attempt was made" };
+        let mut failure = Error::Invisible { model: M::NAME, reason: "no attempt was made" };
         for _ in 0..ATTEMPTS {
             match self.attempt(photo, domain, key, &mut rng) {
-                Err(error @ (Error::Invisible { .. } | Error::DomainTooSmall { .. })) => failure = error,
+                Err(
+                    error @ (Error::Invisible { .. }
+                    | Error::DomainTooSmall { .. }
+                    | Error::VisibilityOutOfReach { .. }),
+                ) => failure = error,
                 done => return done,
             }
         }
@@ -248,51 +260,62 @@ impl Synthesizer for Calibrated {
     }
 }
 
-/// What [`super::fit`] would measure on the visible support.
-fn largest_part(mechanism: MechanismKind, defect: &Defect, visible: f32) -> Option<Part> {
-    let mask = defect.opacity.mapv(|a| a >= visible);
-    let parts = measure::components(mask.view());
-    let pixels = parts.iter().max_by_key(|p| p.len())?;
-    Some(measure::part(mechanism, pixels, Rect::around(pixels.iter().copied())?, false))
-}
+#[cfg(feature = "serde")]
+mod config {
+    use super::{Appearance, Calibrate, Calibrated, Calibration, Error};
+    use crate::replay::{ConfigData, Replayable};
 
-/// Whether two defects come nearer than [`APART`].
-fn near(a: &Defect, b: &Defect) -> bool {
-    let (p, q) = (a.bbox, b.bbox);
-    if p.top >= q.bottom + APART || q.top >= p.bottom + APART || p.left >= q.right + APART || q.left >= p.right + APART
-    {
-        return false;
+    /// Plain data of a calibrated synthesizer: its priors, material and light, and severities.
+    #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct CalibratedConfig {
+        calibration: Calibration,
+        #[serde(default)]
+        appearance: Appearance,
+        #[serde(default = "all")]
+        severity: (f64, f64),
     }
-    b.opacity.indexed_iter().filter(|&(_, &v)| v > 0.0).any(|((y, x), _)| {
-        let (y, x) = (y + q.top, x + q.left);
-        let rows = y.saturating_sub(APART).max(p.top)..(y + APART + 1).min(p.bottom);
-        rows.into_iter().any(|v| {
-            let mut columns = x.saturating_sub(APART).max(p.left)..(x + APART + 1).min(p.right);
-            columns.any(|u| a.opacity[[v - p.top, u - p.left]] > 0.0)
-        })
-    })
-}
 
-/// Defects that do not overlap as one; `None` for none.
-fn merged(mut all: Vec<Defect>) -> Option<Defect> {
-    if all.len() < 2 {
-        return all.pop();
+    fn all() -> (f64, f64) {
+        (0.0, 1.0)
     }
-    let bbox = all.iter().map(|d| d.bbox).reduce(Rect::union)?;
-    let dim = (bbox.height(), bbox.width());
-    let (mut height, mut opacity) = (Array2::zeros(dim), Array2::zeros(dim));
-    let mut displacement: Option<Array3<f32>> = None;
-    for defect in &all {
-        let (oy, ox) = (defect.bbox.top - bbox.top, defect.bbox.left - bbox.left);
-        for ((y, x), &a) in defect.opacity.indexed_iter().filter(|&(_, &a)| a > 0.0) {
-            let at = [y + oy, x + ox];
-            opacity[at] = a;
-            height[at] = defect.height[[y, x]];
-            if let Some(shift) = &defect.displacement {
-                let all = displacement.get_or_insert_with(|| Array3::zeros((dim.0, dim.1, 2)));
-                (0..2).for_each(|k| all[[at[0], at[1], k]] = shift[[y, x, k]]);
-            }
+
+    impl CalibratedConfig {
+        /// Takes a calibration; with the default appearance and all severities.
+        #[must_use]
+        pub fn new(calibration: Calibration) -> Self {
+            Self { calibration, appearance: Appearance::default(), severity: all() }
+        }
+
+        /// Priors.
+        #[must_use]
+        pub fn calibration(&self) -> &Calibration {
+            &self.calibration
         }
     }
-    Some(Defect { displacement, ..Defect::new(bbox, height, opacity, Measures::new()) })
+
+    impl ConfigData for CalibratedConfig {
+        fn severity(&self) -> (f64, f64) {
+            self.severity
+        }
+        fn set_severity(&mut self, severity: (f64, f64)) {
+            self.severity = severity;
+        }
+        fn appearance(&self) -> Option<Appearance> {
+            Some(self.appearance)
+        }
+        fn set_appearance(&mut self, appearance: Appearance) {
+            self.appearance = appearance;
+        }
+    }
+
+    impl<M: Calibrate> Replayable for Calibrated<M> {
+        const NAME: &'static str = M::NAME;
+        type Config = CalibratedConfig;
+        fn from_config(config: Self::Config) -> Result<Self, Error> {
+            Self::new(&config.calibration, config.appearance)?.with_severity(config.severity.0, config.severity.1)
+        }
+    }
 }
+#[cfg(feature = "serde")]
+pub use config::CalibratedConfig;

@@ -1,5 +1,6 @@
 //! Edge loss: a chip, notch or broken rim of an object's outline. Not a mechanism of the paper: this project's own.
 
+mod calibrate;
 mod cut;
 mod params;
 mod shown;

@@ -3,6 +3,7 @@
 //! [`Unevenness`] lists the kinds: a zone ground otherwise than the rest, waviness, a stain, a water mark. They share
 //! band-limited Gaussian fields ([`WaveField`]), a random outline, and how their size and contrast follow severity.
 
+mod calibrate;
 mod drop;
 mod params;
 mod waves;

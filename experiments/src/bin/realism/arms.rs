@@ -1,8 +1,9 @@
 //! Arms: ways to draw defects on good photos.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use experiments::program::Result;
+use experiments::program::{Result, say};
 use maphc2f::factory::{PhotoSet, SourcePhoto};
 use maphc2f::imgkit::image_io::{MaskRule, read_mask};
 use maphc2f::imgkit::level::{from_u8, to_u8};
@@ -11,8 +12,8 @@ use maphc2f::pde_refine::CoarseToFine;
 use maphc2f::physdefect::appearance::Appearance;
 use maphc2f::physdefect::registry::Registry;
 use maphc2f::physdefect::{Domain, SampleKey, Synthesizer, calibration};
-use maphc2f::{MATERIALS, Pipeline, SEVERITY, Stage, list_photos, load_photo};
-use ndarray::Array3;
+use maphc2f::{MATERIALS, Pipeline, SEVERITY, SetForeground, Stage, list_photos, load_photo};
+use ndarray::{Array2, Array3};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
@@ -83,8 +84,11 @@ pub(crate) struct Good {
 
 impl Good {
     fn shrunk(photo: &SourcePhoto, side: usize) -> Result<Self> {
-        let image = photo.pixels.mapv(from_u8);
-        let Marked { image, mask } = Marked { image, mask: photo.domain.mask().to_owned() }.shrunk(side)?;
+        Self::at(photo.pixels.mapv(from_u8), photo.domain.mask().to_owned(), side)
+    }
+
+    fn at(image: Array3<f32>, domain: Array2<bool>, side: usize) -> Result<Self> {
+        let Marked { image, mask } = Marked { image, mask: domain }.shrunk(side)?;
         Ok(Self { image: image.mapv(|v| from_u8(to_u8(v))), domain: Domain::from_mask(mask)? })
     }
 }
@@ -95,6 +99,8 @@ pub(crate) struct Canvas {
     pub(crate) photos: Vec<Good>,
     /// Positions of the other good photos, which stay as they are.
     pub(crate) others: Vec<usize>,
+    /// Of the good photos.
+    foreground: Option<Arc<SetForeground>>,
 }
 
 impl Canvas {
@@ -107,7 +113,7 @@ impl Canvas {
             Good::shrunk(&photo, side).map_err(|e| e.to_string())
         };
         let photos = drawn.par_iter().map(load).collect::<std::result::Result<_, _>>()?;
-        Ok(Self { photos, others: others.to_vec() })
+        Ok(Self { photos, others: others.to_vec(), foreground: set.foreground(None)? })
     }
 }
 
@@ -144,11 +150,27 @@ impl Draw<'_> {
         }
     }
 
-    /// The row's mechanism in every default material, fitted to a few real defects.
+    /// The row's mechanism in every default material, fitted to a few real defects at the size of evaluation.
     fn calibrated(&self) -> Result<Pipeline> {
         let entry = Registry::standard().by_name(self.row.mechanism)?;
-        let samples: Vec<_> = self.calibrating.iter().map(|r| (r.own.image.view(), r.own.mask.view())).collect();
+        let domain = |real: &&Real| -> Result<Domain> {
+            let (h, w, _) = real.own.image.dim();
+            let mask = match &self.canvas.foreground {
+                Some(set) => set.locate(real.own.image.view())?.domain.mask().to_owned(),
+                None => Array2::from_elem((h, w), true),
+            };
+            Ok(Good::at(real.own.image.clone(), mask, self.row.side)?.domain)
+        };
+        let domains: Vec<Domain> = self.calibrating.iter().map(domain).collect::<Result<_>>()?;
+        let marked = |(real, domain)| {
+            let real: &&Real = real;
+            calibration::Marked::new(real.shown.image.view(), real.shown.mask.view()).on(domain)
+        };
+        let samples: Vec<_> = self.calibrating.iter().zip(&domains).map(marked).collect();
         let fitted = calibration::fit(entry.kind(), &samples)?;
+        if std::env::var_os("REALISM_FIT").is_some() {
+            say(&format!("{fitted:#?}"));
+        }
         let build = |&material| entry.calibrated(&fitted, Appearance::new(material));
         let group: Vec<Box<dyn Synthesizer>> = MATERIALS.iter().map(build).collect::<std::result::Result<_, _>>()?;
         let mut pipeline = Pipeline::new(CoarseToFine::default());

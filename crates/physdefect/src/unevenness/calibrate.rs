@@ -1,0 +1,25 @@
+//! Calibration of uneven shading: a zone at the outline or a blotch of a given size and contrast.
+
+use super::{MODEL, SurfaceUnevenness, Unevenness, UnevennessParams};
+use crate::calibration::{Calibrate, Target};
+use crate::{Error, MechanismKind};
+
+impl Calibrate for SurfaceUnevenness {
+    const NAME: &'static str = MODEL;
+    const KIND: MechanismKind = MechanismKind::SurfaceUnevenness;
+
+    fn with_target(target: &Target) -> Result<Self, Error> {
+        // A zone ends at the outline by what it is; a blotch lies anywhere.
+        let kind = if target.at_edge { Unevenness::Grinding } else { Unevenness::Stain };
+        let size = target.size.clamp(0.01, 2.0);
+        let contrast = target.contrast.clamp(0.0, 3.0);
+        Self::new(
+            UnevennessParams::default()
+                .with_kinds(vec![kind])
+                .with_size((size, size))
+                .with_contrast((contrast, contrast))
+                .with_color_weight(0.0)
+                .with_brighter(if target.darker { 0.0 } else { 1.0 }),
+        )
+    }
+}
