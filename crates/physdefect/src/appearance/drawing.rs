@@ -135,6 +135,13 @@ impl Appearance {
                 }
             }
         }
+        // What keeps its value within the defect belongs to it: two lobes of a dent are one defect.
+        let within = inner.crop(allowed.view());
+        Zip::from(inner.crop_mut(support.view_mut())).and(&defect.opacity).and(within).for_each(
+            |support, &a, &allowed| {
+                *support |= allowed && a > 0.0;
+            },
+        );
         Ok(UncheckedSample { bbox: *bbox, patch, support })
     }
 
