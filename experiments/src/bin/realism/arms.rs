@@ -34,14 +34,17 @@ pub(crate) enum Arm {
     Calibrated,
     /// Samples of an older program.
     Before,
+    /// The real defects themselves that the seed takes out of the test: what so few give without drawing any.
+    Real,
     /// A baseline by its name in the registry.
     Baseline(&'static str),
 }
 
-pub(crate) const ARMS: [Arm; 7] = [
+pub(crate) const ARMS: [Arm; 8] = [
     Arm::Ours,
     Arm::Calibrated,
     Arm::Before,
+    Arm::Real,
     Arm::Baseline("cutpaste"),
     Arm::Baseline("cutpaste-scar"),
     Arm::Baseline("perlin-blend"),
@@ -55,6 +58,7 @@ impl Arm {
             Self::Ours => "ours",
             Self::Calibrated => "calibrated",
             Self::Before => "before",
+            Self::Real => "real",
             Self::Baseline(name) => name,
         }
     }
@@ -65,6 +69,7 @@ impl Arm {
             Self::Ours => "ours, uncalibrated",
             Self::Calibrated => "ours, calibrated from 5 real defects",
             Self::Before => "ours before",
+            Self::Real => "the 5 real defects alone",
             Self::Baseline("cutpaste") => "CutPaste",
             Self::Baseline("cutpaste-scar") => "CutPaste scar",
             Self::Baseline("perlin-blend") => "Perlin (DRAEM)",
@@ -136,6 +141,7 @@ impl Draw<'_> {
     pub(crate) fn samples(&self, arm: Arm) -> Result<Vec<Marked>> {
         match arm {
             Arm::Before => self.read_before(),
+            Arm::Real => Ok(self.calibrating.iter().map(|real| real.shown.clone()).collect()),
             Arm::Ours => self.draw(&Pipeline::from_appearances(
                 &Registry::standard(),
                 &[self.row.mechanism],
