@@ -46,7 +46,7 @@ pub fn fit(rows: ArrayView2<'_, f32>, labels: &[bool], l2: f64) -> Linear {
     if positives == 0 || negatives == 0 || rows.nrows() != labels.len() {
         return Linear { weights: vec![0.0; inputs], bias: 0.0 };
     }
-    let share = |label: bool| 0.5 / (if label { positives } else { negatives }) as f64;
+    let share = |_label: bool| 1.0 / labels.len() as f64;
     let chunks: Vec<_> = rows.axis_chunks_iter(Axis(0), CHUNK).zip(labels.chunks(CHUNK)).collect();
     let function = |point: &[f64], gradient: &mut [f64]| {
         let (weights, bias) = point.split_at(inputs);

@@ -19,6 +19,8 @@ const STRENGTH: (f64, f64) = (0.02, 12.0);
 const STEEPEST: f64 = 0.5;
 /// Largest logarithm of a change of reflectance.
 const LARGEST_CHANGE: f64 = 0.7;
+/// Share of a darkening that counts towards it.
+const LIGHTER: f32 = 0.35;
 /// Logarithm of a ratio of visibilities that drawing the mask cannot mend.
 const HOPELESS: f64 = 0.4;
 /// Renderings of one defect at most.
@@ -225,7 +227,9 @@ fn strongest(defect: &Defect) -> f64 {
     let slope = defect.measures.get("max_slope").filter(|_| bends).map(|slope| STEEPEST / slope.max(1e-9));
     let change = defect.reflectance.as_ref().map(|factor| {
         let inside = factor.iter().zip(&defect.opacity).filter(|(_, a)| **a > 0.5);
-        let mut logs: Vec<f32> = inside.map(|(r, _)| r.max(1e-3).ln().abs()).collect();
+        // A surface gets darker more easily than brighter.
+        let size = |log: f32| if log > 0.0 { log } else { -LIGHTER * log };
+        let mut logs: Vec<f32> = inside.map(|(r, _)| size(r.max(1e-3).ln())).collect();
         let at = logs.len() * 99 / 100;
         if logs.is_empty() {
             return STRENGTH.1;

@@ -34,8 +34,10 @@ use grains::Grains;
 const MODEL: &str = "pitting-loss";
 /// Smallest domain on which a colony is more than a dot.
 const LEAST_AREA: usize = 64;
-/// Standard deviation of Perlin noise, measured.
-const PERLIN_DEVIATION: f64 = 0.307;
+/// Sets the facets of the floors apart from the grains that the outline grows through.
+const FACETS: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Share of the floor's change of reflectance a pixel inside the outline.
+const RIM: f64 = 0.7;
 /// Where the stain's exponential is cut, in stain lengths.
 const STAIN_REACH: f64 = 3.0;
 /// Tint weight above which a stained pixel is fully part of the defect.
@@ -53,6 +55,8 @@ const VISIBLE_WEIGHT: f32 = 0.05;
 /// - Depth: k (t - T)^n, or an ASTM G46 cross-section ([`PitShape`]) of center depth k (t - t0)^n. k is log-normal
 ///   between pits and speeds up the pit's outline by the same factor, which keeps its aspect. The step where two pits
 ///   met is rounded, at constant volume.
+/// - Floor: facets of depth and reflectance that vary by `roughness`, darker by `floor_reflectance`: what is rougher
+///   than a pixel shows traps light.
 /// - Deposit on the rim and stain around it: [`Product`].
 /// - Mass by Faraday's law if the pixel pitch is given.
 ///
@@ -167,25 +171,24 @@ impl Mechanism for PittingLoss {
             let (y, x) = (y + reach.top, x + reach.left);
             if mask[[y, x]] { f0 * (1.0 + d * grains.value(y, x)) } else { 0.0 }
         })?;
-        Ok(self.relief(&front, &pits, reach, now, speed, &mottle))
+        let facets = Grains::new(grain_key ^ FACETS, self.params.grain_size * scale / 3.0, reach);
+        Ok(self.relief(&front, &pits, reach, now, speed, &mottle, &facets))
     }
 }
 
 impl PittingLoss {
-    /// Factor on the depth at a pixel, of mean 1, that makes the floor rough: noise of the wavelength of a grain, at
-    /// least 3 px. It is the same at every severity, so no pixel gets shallower.
-    fn roughness(&self, (y, x): (usize, usize), scale: f64, noise: &Perlin) -> f64 {
-        if self.params.roughness == 0.0 {
-            return 1.0;
-        }
-        let frequency = 1.0 / (self.params.grain_size * scale).max(3.0);
-        let strength = self.params.roughness / PERLIN_DEVIATION;
-        let at = |p: usize| 17.5 + p as f64 * frequency;
-        (1.0 + strength * noise.at(at(y), at(x))).clamp(0.1, 1.9)
-    }
-
     /// Turns arrival times into depth, support and deposit, in the tight box of what was reached.
-    fn relief(&self, front: &Front, pits: &[Pit], reach: Rect, now: f64, speed: f64, mottle: &Perlin) -> Defect {
+    #[allow(clippy::too_many_arguments)]
+    fn relief(
+        &self,
+        front: &Front,
+        pits: &[Pit],
+        reach: Rect,
+        now: f64,
+        speed: f64,
+        mottle: &Perlin,
+        facets: &Grains,
+    ) -> Defect {
         let tight = reached(front, reach);
         let dim = (tight.height(), tight.width());
         let (oy, ox) = (tight.top - reach.top, tight.left - reach.left);
@@ -194,7 +197,8 @@ impl PittingLoss {
         let mut weight = Array2::<f32>::zeros(dim);
         let color = self.params.product.reflectance();
         let per_mottle = self.params.spread_rate / (1.5 * self.params.grain_size * speed);
-        let scale = speed / self.params.spread_rate;
+        let mut reflectance = Array2::<f32>::ones(dim);
+        let (floor, roughness) = (self.params.floor_reflectance.ln(), self.params.roughness);
         let stain_px = self.params.stain / self.params.spread_rate * speed;
         let (mut volume, mut area, mut stained) = (0.0f64, 0usize, 0usize);
         let mut alive = vec![false; pits.len()];
@@ -211,8 +215,10 @@ impl PittingLoss {
                 let mut deposit = 0.0f32;
                 if t < now {
                     let u = (now - t) / (now - pit.born);
-                    let rough = self.roughness((y + tight.top, x + tight.left), scale, mottle);
-                    let depth = pit.depth * self.params.shape.profile(u, pit.law.exponent) * rough;
+                    // The same at every severity, so that no pixel gets shallower.
+                    let facet = roughness * f64::from(facets.value(y + tight.top, x + tight.left));
+                    let depth = pit.depth * self.params.shape.profile(u, pit.law.exponent) * (1.0 + facet);
+                    reflectance[[y, x]] = ((inside_px * RIM).min(1.0) * (floor + facet)).exp() as f32;
                     height[[y, x]] = -depth as f32;
                     volume += depth;
                     area += 1;
@@ -252,7 +258,8 @@ impl PittingLoss {
             measures.insert("charge_c".into(), metal.charge_c(grams));
         }
         let tint = color.map(|color| Tint { weight, color });
-        Defect { tint, ..Defect::new(tight, height, opacity, measures) }
+        let reflectance = Some(reflectance).filter(|_| floor != 0.0 || roughness != 0.0);
+        Defect { tint, reflectance, ..Defect::new(tight, height, opacity, measures) }
     }
 }
 

@@ -5,8 +5,8 @@ use crate::Error;
 use crate::params::{parameters, require};
 
 parameters! {
-    /// Parameters of [`PittingLoss`](super::PittingLoss); the defaults make a few deep iron pits that cover about 0.06
-    /// % (severity 0) to 1.3 % (severity 1) of the domain.
+    /// Parameters of [`PittingLoss`](super::PittingLoss); the defaults make a few deep iron pits that cover about 0.03
+    /// % (severity 0) to 0.6 % (severity 1) of the domain.
     pub struct PittingParams {
         /// Birth process. Default 1 birth a year, used up in 2.5 years, on a patch of 0.12 scale, independent: one
         /// to about two pits. Rate at least 0 and low enough for 10 000
@@ -20,8 +20,8 @@ parameters! {
         /// Exposure at severity 0 and at severity 1, years, 0.001 <= first <= last <= 1000; between them it grows
         /// geometrically. Default (1, 4).
         exposure_years / with_exposure_years: (f64, f64) = (1.0, 4.0),
-        /// F0, speed of the outline, domain scales a year, in \[1e-6, 1\]. Default 0.012 (3 px a year on 256 px).
-        spread_rate / with_spread_rate: f64 = 0.012,
+        /// F0, speed of the outline, domain scales a year, in \[1e-6, 1\]. Default 0.008 (2 px a year on 256 px).
+        spread_rate / with_spread_rate: f64 = 0.008,
         /// Mean grain diameter, fraction of the scale, in \[0.0001, 1\]. Default 0.018.
         grain_size / with_grain_size: f64 = 0.018,
         /// d, standard deviation of the speed between grains over its mean, in \[0, 0.55\], so that every grain keeps a
@@ -39,9 +39,12 @@ parameters! {
         deposit / with_deposit: f64 = 0.5,
         /// Length over which the stain fades outside the pit, fraction of the scale, in \[0, 0.5\]. Default 0.003.
         stain / with_stain: f64 = 0.003,
-        /// Roughness of the pit's floor: standard deviation of its depth over its mean, in \[0, 0.5\]; at the scale of
-        /// grains. Default 0.4.
+        /// Roughness of the pit's floor: standard deviation of its depth over its mean, and of the logarithm of its
+        /// reflectance, in \[0, 0.5\]; constant on each facet, which is a third of a grain wide. Default 0.4.
         roughness / with_roughness: f64 = 0.4,
+        /// Reflectance of the pit's floor over that of the surface, in \[0.05, 2\]: what is rougher than a pixel shows
+        /// traps light. Default 0.7.
+        floor_reflectance / with_floor_reflectance: f64 = 0.7,
         /// Millimeters a pixel, above 0: adds `mass_loss_mg` and `charge_c` to the measures. Default `None`.
         pixel_pitch_mm / with_pixel_pitch_mm: Option<f64> = None,
     }
@@ -97,6 +100,8 @@ impl PittingParams {
         require((0.0..=1.0).contains(&self.deposit), MODEL, "deposit", self.deposit, "in [0, 1]")?;
         require((0.0..=0.5).contains(&self.stain), MODEL, "stain", self.stain, "in [0, 0.5] domain scales")?;
         require((0.0..=0.5).contains(&self.roughness), MODEL, "roughness", self.roughness, "in [0, 0.5]")?;
+        let floor = self.floor_reflectance;
+        require((0.05..=2.0).contains(&floor), MODEL, "floor_reflectance", floor, "in [0.05, 2]")?;
         match self.pixel_pitch_mm {
             Some(p) => require(p > 0.0, MODEL, "pixel_pitch_mm", p, "greater than 0 mm"),
             None => Ok(()),
