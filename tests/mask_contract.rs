@@ -13,8 +13,8 @@ const SAMPLES: u64 = 1000;
 
 fn photos() -> Vec<Array3<f32>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/photos");
-    let mut photos = load_photos(&folder.join("surfaces")).unwrap();
-    photos.extend(load_photos(&folder.join("objects")).unwrap());
+    let products = ["cardboard", "felt", "leather", "objects", "paper", "rug", "wood"];
+    let photos: Vec<_> = products.iter().flat_map(|name| load_photos(&folder.join(name)).unwrap()).collect();
     photos.iter().map(|(_, p)| resize_square(p.view(), 96).unwrap()).collect()
 }
 
