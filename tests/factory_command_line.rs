@@ -83,10 +83,9 @@ fn every_help_ends_with_an_example_that_parses_its_own_flags() {
     for name in commands {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_maphc2f"));
         let text = String::from_utf8(run(command.args([name, "--help"])).stdout).unwrap();
-        let heading = text.lines().rposition(|line| line.starts_with("Example")).unwrap();
-        let examples: Vec<Vec<&str>> =
-            text.lines().skip(heading + 1).map(|line| line.split_whitespace().collect()).collect();
-        assert!(examples.iter().any(|words| words[..2] == ["maphc2f", name]), "{text}");
+        let (_, examples) = text.rsplit_once("\nExample").unwrap();
+        let examples: Vec<Vec<&str>> = examples.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+        assert!(examples.iter().any(|words| words.starts_with(&["maphc2f", name])), "{text}");
         for words in examples {
             // a later step may be another command's
             let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_maphc2f"));

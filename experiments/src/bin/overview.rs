@@ -18,8 +18,9 @@ use experiments::sheet_file::save_jpeg;
 use image::imageops::{FilterType, resize};
 use maphc2f::bisqad::{Detector, Threshold};
 use maphc2f::imgkit::convert::to_rgb_image;
-use maphc2f::physdefect::appearance::Material;
+use maphc2f::physdefect::appearance::{Appearance, Material};
 use maphc2f::physdefect::registry::Registry;
+use maphc2f::physdefect::visibility::{OutOfReach, Visibility};
 use maphc2f::physdefect::{SampleKey, estimate_foreground};
 use maphc2f::{
     Cell, MATERIALS, Pipeline, PipelineSource, SEVERITY, Sheet, TrainingParams, load_photos, overlay_heatmap, train,
@@ -28,13 +29,15 @@ use ndarray::{Array3, s};
 
 /// Side of each picture, px.
 const SHOWN: u32 = 320;
+/// Visibility of the defects, in just noticeable contrasts: what is seen at once, where the mechanism reaches it.
+const VISIBILITY: f64 = 8.0;
 /// Rate of false positives that the threshold is for, as of `maphc2f inspect`.
 const FALSE_POSITIVE_RATE: f64 = 0.05;
 
 /// A row: folder of photographs, material, mechanism and what people call it.
 const ROWS: [(&str, Material, &str, &str); 4] = [
     ("cardboard", Material::MATTE, "plastic-warpage", "dent"),
-    ("wood", Material::WOOD, "fracture-line", "crack"),
+    ("paper", Material::MATTE, "fracture-line", "crack"),
     ("leather", Material::LEATHER, "abrasion", "scratch"),
     ("felt", Material::FABRIC, "pitting-loss", "pits"),
 ];
@@ -54,6 +57,7 @@ fn run() -> Result<String> {
     }
     let mut sheet =
         Sheet::new(["good photo", "with a drawn defect", "its exact mask, outlined", "what the detector sees"]);
+    let visibility = Visibility::between(VISIBILITY, VISIBILITY).with_out_of_reach(OutOfReach::Nearest);
     let (mut found, mut passed) = (0, 0);
     for (product, material, mechanism, word) in ROWS {
         let photos = load_photos(&experiments::workspace().join("assets/photos").join(product))?;
@@ -70,7 +74,8 @@ fn run() -> Result<String> {
         let threshold = Threshold::of(&detector, FALSE_POSITIVE_RATE)?.value;
 
         let domain = estimate_foreground(photo.view())?.into_domain()?;
-        let pipeline = Pipeline::from_registry(&Registry::standard(), &[mechanism], &[material], SEVERITY)?;
+        let appearance = Appearance::new(material).with_visibility(Some(visibility));
+        let pipeline = Pipeline::from_appearances(&Registry::standard(), &[mechanism], &[appearance], SEVERITY)?;
         let defect = pipeline.synthesize(photo.view(), &domain, 0, SampleKey { seed: 1, index: 0 })?;
         let (good, bad) = (detector.predict(photo.view())?, detector.predict(defect.image.view())?);
         found += usize::from(bad.score > threshold);
