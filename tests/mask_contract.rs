@@ -52,13 +52,15 @@ fn outside_the_mask_nothing_changes_over_a_thousand_samples_of_every_mechanism()
                     assert_eq!(changed_outside(&photos[i], image, &stages.mask), 0, "group {group}, sample {index}");
                     assert!(image.iter().all(|v| (0.0..=1.0).contains(v)), "group {group}, sample {index}: range");
                 }
-                let (mut changed, mut area) = (0usize, 0usize);
-                for ((y, x), _) in stages.mask.indexed_iter().filter(|(_, m)| **m) {
-                    let difference = (0..3).map(|c| (stages.raw[[y, x, c]] - photos[i][[y, x, c]]).abs());
-                    area += 1;
-                    changed += usize::from(difference.fold(0.0, f32::max) >= 0.999 / 255.0);
+                let (mut visible, mut area) = (0usize, 0usize);
+                for ((y, x), &inside) in stages.mask.indexed_iter() {
+                    let differs = (0..photos[i].dim().2).any(|c| stages.fine[[y, x, c]] != photos[i][[y, x, c]]);
+                    assert_eq!(stages.changed[[y, x]], differs, "group {group}, sample {index}: {y}, {x}");
+                    area += usize::from(inside);
+                    visible += usize::from(inside && stages.soft[[y, x]] >= 0.5);
                 }
-                assert!(changed as f64 >= 0.95 * area as f64, "group {group}, sample {index}: {changed} of {area}");
+                // a person's mask has a rim around what is seen
+                assert!(visible as f64 >= 0.6 * area as f64, "group {group}, sample {index}: {visible} of {area}");
                 true
             })
             .count();
