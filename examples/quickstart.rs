@@ -4,7 +4,7 @@
 //!
 //! Each product is a category of its own: two thirds of its photographs are the normal images to train on, the others
 //! are tested. Training uses synthetic defects of three physical mechanisms; the tests hold defects of other kinds only
-//! (the baselines of the literature and the paper's drawing recipes). Writes the detectors, a report and a contact
+//! (scratches, stains, a baseline of the literature and the paper's drawing recipes). Writes the detectors, a report and a contact
 //! sheet.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program may print
 
@@ -23,7 +23,7 @@ use ndarray::{Array2, Array3, s};
 
 /// Folders of photographs, each of one product, and what it is made of.
 const PRODUCTS: [(&str, Material); 3] =
-    [("wood", Material::WOOD), ("leather", Material::LEATHER), ("cardboard", Material::MATTE)];
+    [("cardboard", Material::MATTE), ("leather", Material::LEATHER), ("wood", Material::WOOD)];
 /// Side of a picture on the contact sheet, px.
 const SHOWN: usize = 256;
 

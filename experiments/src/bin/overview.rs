@@ -28,7 +28,7 @@ use maphc2f::{
 use ndarray::{Array3, s};
 
 /// Side of each picture, px.
-const SHOWN: u32 = 320;
+const SHOWN: u32 = 256;
 /// Visibility of the defects, in just noticeable contrasts: from twice what is found without being told to what is seen
 /// at once.
 const VISIBILITY: (f64, f64) = (4.0, 8.0);
@@ -56,8 +56,7 @@ fn run() -> Result<String> {
             _ => return Err(arg.unexpected().into()),
         }
     }
-    let mut sheet =
-        Sheet::new(["good photo", "with a drawn defect", "its exact mask, outlined", "what the detector sees"]);
+    let mut sheet = Sheet::new(["good photo", "with a drawn defect", "its mask, outlined", "what the detector sees"]);
     let visibility = Visibility::between(VISIBILITY.0, VISIBILITY.1).with_out_of_reach(OutOfReach::Nearest);
     let (mut found, mut passed, mut goods) = (0, 0, 0);
     for (product, material, mechanism, word) in ROWS {
