@@ -4,8 +4,8 @@
 //!
 //! Each product is a category of its own: two thirds of its photographs are the normal images to train on, the others
 //! are tested. Training uses synthetic defects of three physical mechanisms; the tests hold defects of other kinds only
-//! (scratches, stains, a baseline of the literature and the paper's drawing recipes). Writes the detectors, a report and a contact
-//! sheet.
+//! (scratches, stains, a baseline of the literature and the paper's drawing recipes). Writes the
+//! detectors, a report and a contact sheet.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program may print
 
 use std::path::{Path, PathBuf};
