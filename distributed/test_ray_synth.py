@@ -19,7 +19,7 @@ from moto.server import ThreadedMotoServer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BINARY = os.path.abspath(sys.argv.pop(1) if len(sys.argv) > 1 else os.path.join(HERE, "../target/release/maphc2f"))
-PHOTOS = os.path.join(HERE, "../assets/photos/surfaces")
+PHOTOS = os.path.join(HERE, "../assets/photos/cardboard")
 RUN = ["--normals", PHOTOS, "--count", "1500", "--seed", "1", "--side", "64", "--format", "webdataset,coco"]
 
 
@@ -94,7 +94,7 @@ class Driver(unittest.TestCase):
     def test_samples_that_are_lacking_end_with_3_again_and_again(self):
         photos = os.path.join(self.folder, "photos")
         shutil.copytree(PHOTOS, photos)
-        torn = os.path.join(photos, "brick.png")
+        torn = os.path.join(photos, "01.jpg")
         os.truncate(torn, os.path.getsize(torn) // 2)
         run = ["--normals", photos, "--count", "1100", "--side", "64", "--format", "coco"]
         out = os.path.join(self.folder, "lacking")

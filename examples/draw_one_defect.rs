@@ -11,7 +11,7 @@ use ndarray::Axis;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args_os().skip(1).map(PathBuf::from);
-    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/photos/surfaces/brick.png");
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/photos/cardboard/01.jpg");
     let photo = load_photo(&args.next().unwrap_or_else(|| shipped.into()))?;
     let folder = args.next().unwrap_or_else(|| "target/one-defect".into());
     prepare_folder(&folder)?;

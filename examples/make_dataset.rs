@@ -11,7 +11,7 @@ use maphc2f::factory::{DatasetParams, Job, MechanismMix, MixEntry, PhotoSet, syn
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args_os().skip(1).map(PathBuf::from);
-    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/photos/surfaces");
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/photos/cardboard");
     let photos = PhotoSet::find(&args.next().unwrap_or_else(|| shipped.into()), None, None)?;
     let folder = args.next().unwrap_or_else(|| "target/small-dataset".into());
 

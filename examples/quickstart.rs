@@ -1,11 +1,11 @@
-//! Trains a detector on each photograph that ships with the repository and tests it, in well under three minutes.
+//! Trains a detector on photographs of each of three products and tests it, in well under three minutes.
 //!
 //! `cargo run --example quickstart [-- --out FOLDER] [--seed N]`
 //!
-//! Each photograph is a category of its own: crops of its left are the normal images to train on, crops of its right
+//! Each product is a category of its own: two thirds of its photographs are the normal images to train on, the others
 //! are tested. Training uses synthetic defects of three physical mechanisms; the tests hold defects of other kinds only
-//! (the baselines of the literature and the paper's drawing recipes). Writes the detectors, a report and a contact
-//! sheet.
+//! (scratches, stains, a baseline of the literature and the paper's drawing recipes). Writes the
+//! detectors, a report and a contact sheet.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program may print
 
 use std::path::{Path, PathBuf};
@@ -17,15 +17,15 @@ use maphc2f::bisqad::{Detector, NoObserver, Persist, Threshold, TrainParams};
 use maphc2f::physdefect::appearance::{Appearance, Material};
 use maphc2f::physdefect::registry::Registry;
 use maphc2f::physdefect::{SampleKey, estimate_foreground};
-use maphc2f::{Cell, Pipeline, PipelineSource, RunDescription, Sheet, TestImage, TrainingParams};
-use maphc2f::{evaluate, overlay_heatmap, train};
+use maphc2f::{Cell, MATERIALS, Pipeline, PipelineSource, RunDescription, Sheet, TestImage, TrainingParams};
+use maphc2f::{evaluate, load_photos, overlay_heatmap, resize_square, train};
 use ndarray::{Array2, Array3, s};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
-/// Side of a crop in the photograph, and of the image made of it, px.
-const CROP: usize = 128;
-const SIDE: usize = 256;
+/// Folders of photographs, each of one product, and what it is made of.
+const PRODUCTS: [(&str, Material); 3] =
+    [("cardboard", Material::MATTE), ("leather", Material::LEATHER), ("wood", Material::WOOD)];
+/// Side of a picture on the contact sheet, px.
+const SHOWN: usize = 256;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -53,41 +53,43 @@ fn run() -> Result<String> {
         }
     }
     maphc2f::prepare_folder(&out)?;
-    let pipeline = Pipeline::physical(&[Material::MATTE, Material::METAL])?;
     let params = TrainParams::default().with_seed(seed).with_rounds(6).with_steps(6);
     let params = TrainingParams::default().with_detector(params).with_ranked_defects(24);
     let mut sheet = Sheet::new(["photo", "raw", "npcF", "npcF++", "mask", "heat map"]);
     let mut reports: Vec<Report> = Vec::new();
-    let photos = maphc2f::load_photos(&Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/photos/surfaces"))?;
-    for (i, (path, photo)) in photos.iter().enumerate() {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let (width, border) = (photo.dim().1, photo.dim().1 * 3 / 5);
-        let mut rng = ChaCha8Rng::seed_from_u64(seed * 1000 + i as u64);
-        let normals = (0..32).map(|_| crop(photo, 0..border, &mut rng)).collect::<Result<Vec<_>>>()?;
-        let tests = tests(photo, border..width, &name, &mut rng, seed)?;
+    for (name, material) in PRODUCTS {
+        let photos = load_photos(&Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/photos").join(name))?;
+        // split by files: no test image shares a pixel, nor a neighborhood, with one that was trained on
+        let (known, unknown) = photos.split_at((65 * photos.len()).div_ceil(100));
+        let normals: Vec<_> = known.iter().flat_map(|(_, photo)| quarters(photo)).collect();
+        let goods: Vec<_> = unknown.iter().flat_map(|(_, photo)| quarters(photo)).collect();
+        let tests = tests(&goods, material, seed)?;
 
-        eprintln!("{name}: training on {} normal crops", normals.len());
+        eprintln!("{name}: training on {} normal images of {} photos", normals.len(), known.len());
+        let pipeline = Pipeline::physical(&MATERIALS)?;
         let source = PipelineSource::new(&pipeline, &normals, &[], seed)?;
         let detector = train(&normals, &source, &params, None, &mut NoObserver)?.fitted.detector;
         detector.save(&out.join(format!("detector-{name}.safetensors")))?;
-        let mut report = evaluate(&detector, &name, &tests, &|_| ())?.report;
+        let mut report = evaluate(&detector, name, &tests, &|_| ())?.report;
         report.training_images = Some(normals.len());
         eprintln!("{report}");
         reports.push(report);
 
-        // what the detector trained on, and its heat map of it
+        // a defect of each mechanism on images that were not trained on, and the detector's heat map of it
         let threshold = Threshold::of(&detector, 0.1)?.value as f32;
-        for mechanism in 0..pipeline.groups() {
-            let photo = crop(photo, 0..width, &mut rng)?;
+        for (mechanism, photo) in (0..pipeline.groups()).zip(&goods) {
             let domain = estimate_foreground(photo.view())?.into_domain()?;
             let key = SampleKey { seed: seed + 1, index: mechanism as u64 };
             let Ok(stages) = pipeline.stages(photo.view(), &domain, mechanism, key) else { continue };
             let map = detector.predict(stages.fine.view())?.map;
             let heat = overlay_heatmap(stages.fine.view(), &map, 0.6 * threshold, 2.0 * threshold);
-            let show = |image: &Array3<f32>| Cell::photo(image.view(), SIDE as u32);
-            let mask = Cell::mask(stages.mask.view(), SIDE as u32);
-            let [raw, coarse, fine] = [&stages.raw, &stages.coarse, &stages.fine].map(show);
-            sheet.push(vec![show(&photo), raw, coarse, fine, mask, show(&heat)])?;
+            let mut row = Vec::new();
+            for image in [photo, &stages.raw, &stages.coarse, &stages.fine] {
+                row.push(Cell::photo(resize_square(image.view(), SHOWN)?.view(), SHOWN as u32));
+            }
+            row.push(Cell::mask(stages.mask.view(), SHOWN as u32));
+            row.push(Cell::photo(resize_square(heat.view(), SHOWN)?.view(), SHOWN as u32));
+            sheet.push(row)?;
         }
     }
     sheet.save(&out.join("sheet.png"))?;
@@ -95,9 +97,8 @@ fn run() -> Result<String> {
     let image_auroc = mean(|r| r.overall.image_auroc.map_or(f64::NAN, |figure| figure.value));
     let pixel_auroc = mean(|r| r.overall.pixels.map_or(f64::NAN, |p| p.auroc.value));
     let images: usize = reports.iter().map(|r| r.overall.normal + r.overall.anomalous).sum();
-    let run = RunDescription::new("maphc2f on the shipped photographs", "crops of assets/photos/surfaces")
+    let run = RunDescription::new("maphc2f on the shipped photographs", "quarters of the files in assets/photos")
         .with_command("quickstart")
-        .with_side(Some(SIDE))
         .with_params(*params.detector());
     maphc2f::write_report(&out, &run, reports)?;
     eprintln!("wrote results.html, sheet.png and the detectors to {}", out.display());
@@ -108,39 +109,30 @@ fn run() -> Result<String> {
     ))
 }
 
-/// Test crops: ten good ones, and four of each kind of defect that training never sees.
-fn tests(
-    photo: &Array3<f32>,
-    columns: std::ops::Range<usize>,
-    name: &str,
-    rng: &mut ChaCha8Rng,
-    seed: u64,
-) -> Result<Vec<TestImage>> {
+/// Test images: the good ones, and defects on them of each kind that training never sees.
+fn tests(goods: &[Array3<f32>], material: Material, seed: u64) -> Result<Vec<TestImage>> {
     let mut tests = Vec::new();
-    for i in 0..10 {
-        let (image, mask) = (crop(photo, columns.clone(), rng)?, Array2::from_elem((SIDE, SIDE), false));
-        tests.push(TestImage { name: format!("{name} {i}"), kind: None, image, mask: Some(mask) });
+    for (i, image) in goods.iter().enumerate() {
+        let mask = Array2::from_elem((image.dim().0, image.dim().1), false);
+        tests.push(TestImage { name: format!("good {i}"), kind: None, image: image.clone(), mask: Some(mask) });
     }
-    for kind in ["cutpaste", "cutpaste-scar", "perlin-blend", "patch-clone", "paper-frontier", "paper-polygon"] {
-        let entry = Registry::standard().by_name(kind)?;
-        let synthesizer = entry.synthesizer(Appearance::new(Material::MATTE), (0.5, 1.0))?;
-        for i in 0..4 {
-            let good = crop(photo, columns.clone(), rng)?;
+    for kind in ["abrasion", "surface-unevenness", "perlin-blend", "paper-frontier", "paper-polygon"] {
+        let synthesizer = Registry::standard().by_name(kind)?.synthesizer(Appearance::new(material), (0.5, 1.0))?;
+        for (i, good) in goods.iter().enumerate().take(4) {
             let domain = estimate_foreground(good.view())?.into_domain()?;
             let key = SampleKey { seed: seed ^ 0x5EED, index: tests.len() as u64 };
             // a defect that would not be visible is refused
             let Ok(sample) = synthesizer.synthesize(good.view(), &domain, key) else { continue };
-            let (image, mask) = (sample.paste(good.view())?, sample.full_mask(SIDE, SIDE)?);
-            let (name, kind) = (format!("{name} {kind} {i}"), Some(kind.to_owned()));
+            let (image, mask) = (sample.paste(good.view())?, sample.full_mask(good.dim().0, good.dim().1)?);
+            let (name, kind) = (format!("{kind} {i}"), Some(kind.to_owned()));
             tests.push(TestImage { name, kind, image, mask: Some(mask) });
         }
     }
     Ok(tests)
 }
 
-/// A random square crop whose columns lie in `columns`, as an RGB image of side [`SIDE`].
-fn crop(photo: &Array3<f32>, columns: std::ops::Range<usize>, rng: &mut ChaCha8Rng) -> Result<Array3<f32>> {
-    let y = rng.random_range(0..=photo.dim().0 - CROP);
-    let x = rng.random_range(columns.start..=columns.end - CROP);
-    Ok(maphc2f::resize_square(photo.slice(s![y..y + CROP, x..x + CROP, ..]), SIDE)?)
+/// The four quarters of a photo `(H, W, C)`.
+fn quarters(photo: &Array3<f32>) -> [Array3<f32>; 4] {
+    let (h, w) = (photo.dim().0 / 2, photo.dim().1 / 2);
+    [(0, 0), (0, w), (h, 0), (h, w)].map(|(y, x)| photo.slice(s![y..y + h, x..x + w, ..]).to_owned())
 }

@@ -11,16 +11,17 @@ use std::sync::Arc;
 use maphc2f::bisqad::{Detector, NoObserver, PatchDetector, Persist, Threshold, TrainParams};
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::physdefect::{Domain, SampleKey};
-use maphc2f::{MATERIALS, Pipeline, PipelineSource, TrainingParams, load_photo, resize_square, train};
+use maphc2f::{MATERIALS, Pipeline, PipelineSource, TrainingParams, load_photos, train};
 use ndarray::s;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // good photos `(H, W, C)` in [0, 1]: here sixteen crops of one surface
-    let photo = load_photo(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/photos/surfaces/gravel.png")))?;
+    // good photos `(H, W, C)` in [0, 1]: here the quarters of four photos of one surface
+    let photos = load_photos(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/photos/cardboard")))?;
     let mut good = Vec::new();
-    for i in 0..16 {
-        let (y, x) = (i / 4 * 90, i % 4 * 90);
-        good.push(resize_square(photo.slice(s![y..y + 128, x..x + 128, ..]), 128)?);
+    for (_, photo) in photos.iter().take(4) {
+        for (y, x) in [(0, 0), (0, 170), (170, 0), (170, 170)] {
+            good.push(photo.slice(s![y..y + 170, x..x + 170, ..]).to_owned());
+        }
     }
     // synthetic defects of three mechanisms are what the detector learns from; no real defect is needed
     let pipeline = Pipeline::physical(&MATERIALS)?;
@@ -38,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // the threshold is chosen on held-out good photos: at most one in ten of them is called anomalous
     let threshold = Threshold::of(&detector, 0.1)?;
     let key = SampleKey { seed: 9, index: 3 };
-    let defect = pipeline.synthesize(good[0].view(), &Domain::full(128, 128)?, 0, key)?;
+    let defect = pipeline.synthesize(good[0].view(), &Domain::full(170, 170)?, 0, key)?;
     for (name, image) in [("good", &good[0]), ("defect", &defect.image)] {
         let score = detector.predict(image.view())?.score;
         println!("{name}: score {score:.3}, {} the threshold {:.3}", side(score > threshold.value), threshold.value);

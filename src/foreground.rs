@@ -62,8 +62,8 @@ pub struct SetForeground {
 }
 
 impl SetForeground {
-    /// Fits the model to photos `(H, W, C)`, f32 in \[0, 1\]; at most 64 of them, spread over the set, are looked at. Of
-    /// a single photo, or of photos that do not share their background, each is looked at alone, and
+    /// Fits the model to photos `(H, W, C)`, f32 in \[0, 1\]; at most 64 of them, spread over the set, are looked at.
+    /// Of a single photo, or of photos that do not share their background, each is looked at alone, and
     /// [`Self::note`] says so.
     ///
     /// # Errors

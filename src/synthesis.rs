@@ -272,7 +272,7 @@ impl<'a> PipelineSource<'a> {
     /// Finds the foreground of each photo by a model that was fitted before.
     ///
     /// # Errors
-    /// As [`Self::new`].
+    /// As [`Self::new`]: [`Error::Foreground`] for a photo of one color throughout too, which shows no product.
     pub fn on(
         pipeline: &'a Pipeline,
         photos: &[Array3<f32>],
@@ -281,7 +281,14 @@ impl<'a> PipelineSource<'a> {
         foreground: &SetForeground,
     ) -> Result<Self, Error> {
         let domain = |(i, photo): (usize, &Array3<f32>)| {
-            foreground.locate(photo.view()).map(|found| found.domain).map_err(|source| Error::Foreground {
+            let mut pixels = photo.rows().into_iter();
+            let found = match pixels.next() {
+                Some(first) if pixels.all(|pixel| pixel == first) => {
+                    Err(physdefect::Error::NoForeground { reason: "the photo is uniform" })
+                }
+                _ => foreground.locate(photo.view()).map(|found| found.domain),
+            };
+            found.map_err(|source| Error::Foreground {
                 name: names.get(i).cloned().unwrap_or_else(|| format!("photo {i}")),
                 source,
             })

@@ -83,17 +83,23 @@ fn every_help_ends_with_an_example_that_parses_its_own_flags() {
     for name in commands {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_maphc2f"));
         let text = String::from_utf8(run(command.args([name, "--help"])).stdout).unwrap();
-        let example = text.lines().last().unwrap().trim();
-        let words: Vec<&str> = example.split_whitespace().collect();
-        assert_eq!(words[..2], ["maphc2f", name], "{text}");
-        for flag in words.iter().filter(|w| w.starts_with("--")) {
-            assert!(text.contains(&format!("{flag} ")) || text.contains(&format!("{flag}\n")), "{name}: {flag}");
+        let (_, examples) = text.rsplit_once("\nExample").unwrap();
+        let examples: Vec<Vec<&str>> = examples.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+        assert!(examples.iter().any(|words| words.starts_with(&["maphc2f", name])), "{text}");
+        for words in examples {
+            // a later step may be another command's
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_maphc2f"));
+            let text = String::from_utf8(run(command.args([words[1], "--help"])).stdout).unwrap();
+            for flag in words.iter().filter(|w| w.starts_with("--")) {
+                let flags = [format!("{flag} "), format!("{flag}\n")];
+                assert!(flags.iter().any(|flag| text.contains(flag)), "{name}: {flag}");
+            }
+            // the flags fit together: what fails is the missing folder, not the command line
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_maphc2f"));
+            let output = command.args(&words[1..]).current_dir(tempfile::tempdir().unwrap().path()).output().unwrap();
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(!error.contains("Usage:") && error.starts_with("error:"), "{name}: {error}");
         }
-        // the flags fit together: what fails is the missing folder, not the command line
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_maphc2f"));
-        let output = command.args(&words[1..]).current_dir(tempfile::tempdir().unwrap().path()).output().unwrap();
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!error.contains("Usage:") && error.starts_with("error:"), "{name}: {error}");
     }
 }
 

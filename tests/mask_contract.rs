@@ -13,9 +13,9 @@ const SAMPLES: u64 = 1000;
 
 fn photos() -> Vec<Array3<f32>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/photos");
-    let mut photos = load_photos(&folder.join("surfaces")).unwrap();
-    photos.extend(load_photos(&folder.join("objects")).unwrap());
-    photos.iter().map(|(_, p)| resize_square(p.view(), 96).unwrap()).collect()
+    let products = ["cardboard", "felt", "leather", "objects", "paper", "wood"];
+    let photos: Vec<_> = products.iter().flat_map(|name| load_photos(&folder.join(name)).unwrap()).collect();
+    photos.iter().map(|(_, p)| resize_square(p.view(), 128).unwrap()).collect()
 }
 
 /// Pixels outside the mask that differ in any bit.
@@ -32,14 +32,8 @@ fn outside_the_mask_nothing_changes_over_a_thousand_samples_of_every_mechanism()
     let photos = photos();
     let domains: Vec<_> =
         photos.iter().map(|p| estimate_foreground(p.view()).unwrap().into_domain().unwrap()).collect();
-    let pipeline = Pipeline::physical(&[
-        Material::MATTE,
-        Material::METAL,
-        Material::GLOSSY_PLASTIC,
-        Material::WOOD,
-        Material::FABRIC,
-    ])
-    .unwrap();
+    let materials = [Material::MATTE, Material::METAL, Material::GLOSSY_PLASTIC, Material::WOOD, Material::FABRIC];
+    let pipeline = Pipeline::physical(&materials).unwrap();
     for group in 0..pipeline.groups() {
         let made: usize = (0..SAMPLES)
             .into_par_iter()
@@ -52,18 +46,23 @@ fn outside_the_mask_nothing_changes_over_a_thousand_samples_of_every_mechanism()
                     assert_eq!(changed_outside(&photos[i], image, &stages.mask), 0, "group {group}, sample {index}");
                     assert!(image.iter().all(|v| (0.0..=1.0).contains(v)), "group {group}, sample {index}: range");
                 }
-                let (mut changed, mut area) = (0usize, 0usize);
-                for ((y, x), _) in stages.mask.indexed_iter().filter(|(_, m)| **m) {
-                    let difference = (0..3).map(|c| (stages.raw[[y, x, c]] - photos[i][[y, x, c]]).abs());
-                    area += 1;
-                    changed += usize::from(difference.fold(0.0, f32::max) >= 0.999 / 255.0);
+                let (mut visible, mut area) = (0usize, 0usize);
+                for ((y, x), &inside) in stages.mask.indexed_iter() {
+                    let differs = (0..photos[i].dim().2).any(|c| stages.fine[[y, x, c]] != photos[i][[y, x, c]]);
+                    assert_eq!(stages.changed[[y, x]], differs, "group {group}, sample {index}: {y}, {x}");
+                    area += usize::from(inside);
+                    visible += usize::from(inside && stages.soft[[y, x]] >= 0.5);
                 }
-                assert!(changed as f64 >= 0.95 * area as f64, "group {group}, sample {index}: {changed} of {area}");
+                // a person's mask has a rim around what is seen
+                assert!(visible as f64 >= 0.6 * area as f64, "group {group}, sample {index}: {visible} of {area}");
                 true
             })
             .count();
+        // A dent on fabric is a slope of one half at most, which few lights make visible: no other material is refused.
+        let is_dent = pipeline.name(group) == Some("plastic-warpage");
+        let expected = if is_dent { SAMPLES * 4 / 5 } else { SAMPLES };
         println!("{}: {made} of {SAMPLES} made, changed pixels outside the mask 0", pipeline.name(group).unwrap());
-        assert!(made as u64 >= SAMPLES * 9 / 10, "{made}");
+        assert!(made as u64 >= expected * 9 / 10, "{made}");
     }
 }
 

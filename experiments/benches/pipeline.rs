@@ -14,9 +14,8 @@ use maphc2f::{Pipeline, PipelineSource, TrainingParams, load_photo, resize_squar
 use ndarray::Array3;
 
 fn photo() -> Array3<f32> {
-    let brick =
-        load_photo(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../assets/photos/surfaces/brick.png"))).unwrap();
-    resize_square(brick.view(), 256).unwrap()
+    let wood = load_photo(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../assets/photos/wood/01.jpg"))).unwrap();
+    resize_square(wood.view(), 256).unwrap()
 }
 
 fn synthesis(c: &mut Criterion) {

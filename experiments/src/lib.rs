@@ -15,6 +15,7 @@ pub mod program;
 pub mod realism;
 pub mod runs;
 pub mod sets;
+pub mod sheet_file;
 pub mod texture;
 
 /// Root folder of the workspace, where `docs` and `assets` lie.

@@ -35,9 +35,9 @@ pub fn measure_kind(
         physdefect::Error::CalibrationImage { index, source } => Error::Calibration {
             kind: set.kind.clone(),
             photo: set.photos.get(index).map(|photo| photo.path.clone()),
-            source: *source,
+            source,
         },
-        source => Error::Calibration { kind: set.kind.clone(), photo: None, source },
+        source => Error::Calibration { kind: set.kind.clone(), photo: None, source: Box::new(source) },
     };
     let locate = |(index, marked): (usize, &MarkedPhoto)| {
         foreground

@@ -133,7 +133,7 @@ pub enum Error {
         /// The photo, if it is one of them.
         photo: Option<PathBuf>,
         /// What is wrong and what to do.
-        source: physdefect::Error,
+        source: Box<physdefect::Error>,
     },
     /// No photo of a folder has a mask.
     #[error(

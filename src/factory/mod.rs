@@ -21,7 +21,7 @@
 //! use maphc2f::factory::{DatasetParams, Job, PhotoSet, synthesize, verify};
 //!
 //! let out = tempfile::tempdir()?;
-//! let photos = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/photos/surfaces");
+//! let photos = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/photos/cardboard");
 //! let params = DatasetParams::default().with_count(4).with_side(Some(64));
 //! let photo_set = PhotoSet::find(&photos, None, None)?;
 //! let done = synthesize(&Job::new(&params, &photo_set, out.path()), &|_| ())?;

@@ -1,6 +1,6 @@
 //! The contact sheet of a preview.
 
-use super::crop::{draw_frame, draw_outline, scaled};
+use super::crop::{draw_frame, scaled};
 use super::measure::number;
 use super::sample::PreviewSample;
 use crate::sheet::{Cell, Sheet};
@@ -34,9 +34,8 @@ fn pictures(sample: &PreviewSample, side: u32) -> [Cell; 4] {
     let mut whole = scaled(&sample.whole, side);
     draw_frame(&mut whole, sample.at, sample.size);
     let (good, bad) = (scaled(&sample.good, side), scaled(&sample.bad, side));
-    let mut outlined = bad.clone();
-    draw_outline(&mut outlined, &sample.mask);
-    [Cell::image(whole).with_caption(caption(sample)), Cell::image(good), Cell::image(bad), Cell::image(outlined)]
+    let outlined = Cell::image(bad.clone()).with_outline(sample.mask.view());
+    [Cell::image(whole).with_caption(caption(sample)), Cell::image(good), Cell::image(bad), outlined]
 }
 
 /// What is said below a sample, in two lines.

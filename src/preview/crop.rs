@@ -3,15 +3,14 @@
 use image::imageops::{FilterType, resize};
 use image::{Rgb, RgbImage};
 use imgkit::{Rect, bounding_box};
-use ndarray::{Array2, Array3, ArrayView2};
+use ndarray::{Array3, ArrayView2};
+
+use crate::sheet::{BRIGHT, DARK};
 
 /// Smallest side of a crop, px: enough of the surface to see the defect against.
 const SMALLEST: usize = 72;
 /// Least surface around the defect, px.
 const MARGIN: usize = 14;
-/// Outlines and frames: a color that surfaces seldom have, and a dark one beside it for those that do.
-const BRIGHT: Rgb<u8> = Rgb([0, 229, 255]);
-const DARK: Rgb<u8> = Rgb([8, 20, 28]);
 
 /// The part of a photo that shows its defect: the mask's box with a third of its longer side around it, square as far
 /// as the photo goes. The whole photo for an empty mask.
@@ -49,37 +48,6 @@ pub(super) fn scaled(image: &RgbImage, longest: u32) -> RgbImage {
     resize(image, of(width), of(height), kernel)
 }
 
-/// Draws the outline of a mask that covers all of the picture, just outside of it.
-pub(super) fn draw_outline(picture: &mut RgbImage, mask: &Array2<bool>) {
-    let (width, height) = picture.dimensions();
-    let (rows, columns) = mask.dim();
-    // the pixels of the mask that a pixel of the picture shows: those that it touches, or the one it lies in
-    let span = |at: u32, shown: u32, all: usize| {
-        let (at, shown) = (at as usize, shown.max(1) as usize);
-        let from = at * all / shown;
-        from..((at + 1) * all / shown).max(from + 1).min(all)
-    };
-    let inside = Array2::from_shape_fn((height as usize, width as usize), |(y, x)| {
-        let (ys, xs) = (span(y as u32, height, rows), span(x as u32, width, columns));
-        ys.into_iter().any(|y| xs.clone().any(|x| mask[(y, x)]))
-    });
-    for (x, y, pixel) in picture.enumerate_pixels_mut() {
-        let (x, y) = (x as usize, y as usize);
-        if inside[(y, x)] {
-            continue;
-        }
-        let is_near = |reach: usize| {
-            let (ys, xs) = (y.saturating_sub(reach)..=y + reach, x.saturating_sub(reach)..=x + reach);
-            ys.into_iter().any(|y| xs.clone().any(|x| inside.get((y, x)) == Some(&true)))
-        };
-        if is_near(1) {
-            *pixel = BRIGHT;
-        } else if is_near(2) {
-            *pixel = DARK;
-        }
-    }
-}
-
 /// Draws the frame of a window of a photo of this size onto a picture of the whole photo.
 pub(super) fn draw_frame(picture: &mut RgbImage, at: Rect, (rows, columns): (usize, usize)) {
     let (width, height) = picture.dimensions();
@@ -103,6 +71,7 @@ pub(super) fn draw_frame(picture: &mut RgbImage, at: Rect, (rows, columns): (usi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::Array2;
 
     fn rectangle(size: (usize, usize), at: Rect) -> Array2<bool> {
         Array2::from_shape_fn(size, |(y, x)| (at.top..at.bottom).contains(&y) && (at.left..at.right).contains(&x))
@@ -122,24 +91,6 @@ mod tests {
         let all = Rect::whole((40, 300));
         assert_eq!(window(rectangle((40, 300), all).view()), all);
         assert_eq!(window(Array2::from_elem((40, 300), false).view()), all);
-    }
-
-    #[test]
-    fn an_outline_lies_around_the_mask_at_any_scale() {
-        let mask = rectangle((20, 20), Rect { top: 5, left: 5, bottom: 10, right: 10 });
-        for (side, inside) in [(40u32, 10u32..20), (20, 5..10), (10, 2..5)] {
-            let mut picture = RgbImage::from_pixel(side, side, Rgb([100; 3]));
-            draw_outline(&mut picture, &mask);
-            for (x, y, pixel) in picture.enumerate_pixels() {
-                let away = |at: u32| (inside.start.saturating_sub(at)).max((at + 1).saturating_sub(inside.end));
-                let expected = match away(x).max(away(y)) {
-                    1 => BRIGHT,
-                    2 => DARK,
-                    _ => Rgb([100; 3]),
-                };
-                assert_eq!(*pixel, expected, "({x}, {y}) of {side}");
-            }
-        }
     }
 
     #[test]

@@ -28,10 +28,10 @@ pub use sample::PreviewSample;
 /// use maphc2f::physdefect::registry::Registry;
 /// use maphc2f::{Preview, PreviewSample};
 ///
-/// let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/photos/surfaces");
+/// let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/photos/cardboard");
 /// let photos = PhotoSet::find(&folder, None, None)?;
 /// let params = DatasetParams::default().with_count(2).with_side(Some(96));
-/// let mut shown = Preview::new("Defects on surfaces");
+/// let mut shown = Preview::new("Defects on cardboard");
 /// for index in 0..2 {
 ///     let sample = preview(&params, &photos, &Registry::standard(), index)?;
 ///     let photo = photos.name(params.plan(photos.len(), index).photo).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Contact sheets: images in a grid, for people.
 
+mod outline;
 mod text;
 
 use std::path::Path;
@@ -11,6 +12,9 @@ use ndarray::{Array3, ArrayView2, ArrayView3};
 
 use crate::error::Error;
 use text::Face;
+
+#[cfg(feature = "preview")]
+pub(crate) use outline::{BRIGHT, DARK};
 
 const MARGIN: u32 = 6;
 const PAPER: Rgb<u8> = Rgb([255, 255, 255]);
@@ -57,6 +61,14 @@ impl Cell {
     #[must_use]
     pub fn blank(width: u32) -> Self {
         Self::image(RgbImage::from_pixel(width, u32::from(width > 0), PAPER))
+    }
+
+    /// Draws the outline of a mask `(H, W)` of any size that covers all of the image: a bright line just outside of the
+    /// mask and a dark one around that, so that it is seen on any ground. An empty mask has none.
+    #[must_use]
+    pub fn with_outline(mut self, mask: ArrayView2<'_, bool>) -> Self {
+        outline::draw_outline(&mut self.image, mask);
+        self
     }
 
     /// Sets lines of text below the image (default: none), the first of them in bold print. They run on below the cells

@@ -41,7 +41,7 @@ pub fn json(output: &Output) -> serde_json::Value {
 pub fn photos(folder: &Path, n: usize) -> PathBuf {
     let normals = folder.join("normals");
     fs::create_dir_all(&normals).unwrap();
-    for (k, name) in ["surfaces/brick.png", "surfaces/gravel.png", "objects/coffee.jpg"].iter().take(n).enumerate() {
+    for (k, name) in ["cardboard/01.jpg", "wood/01.jpg", "objects/coffee.jpg"].iter().take(n).enumerate() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/photos").join(name);
         let photo = image::open(path).unwrap().resize_exact(64, 64, FilterType::Triangle);
         photo.save(normals.join(format!("{k}.png"))).unwrap();

@@ -179,6 +179,33 @@ impl AnomalySource for Barren {
     }
 }
 
+/// Blots, but on some images the first kind cannot be drawn.
+struct Choosy;
+
+impl AnomalySource for Choosy {
+    fn mechanisms(&self) -> usize {
+        2
+    }
+    fn anomaly(
+        &self,
+        normal: ArrayView3<'_, f32>,
+        image: usize,
+        group: usize,
+        index: u64,
+    ) -> Result<Anomaly, SourceError> {
+        if image < 4 && group == 0 { Err("no room".into()) } else { Blots.anomaly(normal, image, group, index) }
+    }
+}
+
+#[test]
+fn what_cannot_be_drawn_on_some_images_is_drawn_on_others() {
+    let net = EfficientNetLite0::pretrained().unwrap();
+    let normals: Vec<_> = (0..12).map(texture).collect();
+    let params = params().with_held_out(0.25); // three images in each part
+    let outcome = PatchDetector::fit(Arc::new(net), &normals, &Choosy, &params, &mut NoObserver).unwrap();
+    assert_eq!(outcome.report.synthetic, 4 * 4 * 4, "rounds, steps, batch: none is left out");
+}
+
 #[test]
 fn bad_input_is_refused_with_its_reason() {
     let net = EfficientNetLite0::pretrained().unwrap();

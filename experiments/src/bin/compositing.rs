@@ -12,6 +12,7 @@
 use experiments::bars::bar;
 use experiments::plot::{Line, Panel, VerticalAxis, svg};
 use experiments::program::{Result, finish};
+use experiments::sheet_file::save_jpeg;
 use image::imageops::{FilterType, crop_imm, replace, resize};
 use image::{GrayImage, Luma, RgbImage};
 use maphc2f::imgkit::file::write_atomic;
@@ -50,16 +51,7 @@ fn run() -> Result<String> {
     let images = experiments::workspace().join("docs/images");
     std::fs::create_dir_all(&images)?;
     let (sheet, worst) = sheet(peers.as_deref())?;
-    // through a PNG in the temporary folder: photographs are much smaller as JPEG
-    let lossless = std::env::temp_dir().join(format!("compositing-{}.png", std::process::id()));
-    sheet.save(&lossless)?;
-    let picture = image::open(&lossless)?.to_rgb8();
-    std::fs::remove_file(&lossless)?;
-    let mut jpeg = Vec::new();
-    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 88).encode_image(&picture)?;
-    let unfinished = images.join(".compositing.jpg.part");
-    std::fs::write(&unfinished, &jpeg)?;
-    std::fs::rename(&unfinished, images.join("compositing.jpg"))?;
+    save_jpeg(&sheet, &images.join("compositing.jpg"))?;
     write_atomic(images.join("convergence.svg"), &convergence()?)?;
     Ok(format!("result residual={worst:.2e} folder={}", images.display()))
 }
@@ -88,7 +80,7 @@ fn mask(inside: impl Fn(f32, f32) -> bool) -> GrayImage {
 fn scenes() -> Result<[Scene; 3]> {
     let oval = |x: f32, y: f32, [cx, cy, rx, ry]: [f32; 4]| ((x - cx) / rx).hypot((y - cy) / ry) < 1.0;
     // a portrait, as large as the surface of the coffee
-    let portrait = resize(&cut("surfaces/coins.png", 324, 163, 44)?, 98, 58, FilterType::CatmullRom);
+    let portrait = resize(&cut("objects/coins.png", 324, 163, 44)?, 98, 58, FilterType::CatmullRom);
     let coffee = [0.526, 0.475, 0.225, 0.125];
     let mut milk = RgbImage::new(SIDE, SIDE);
     let share = |v: f32, length: u32| (v * SIDE as f32) as i64 - i64::from(length / 2);
@@ -97,7 +89,7 @@ fn scenes() -> Result<[Scene; 3]> {
         Scene {
             name: "coin carved in wood",
             target: cut("objects/coffee.jpg", 475, 275, 125)?,
-            source: cut("surfaces/coins.png", 305, 145, 80)?,
+            source: cut("objects/coins.png", 305, 145, 80)?,
             mask: mask(|x, y| oval(x, y, [0.531, 0.523, 0.375, 0.37])),
         },
         Scene {
@@ -107,9 +99,9 @@ fn scenes() -> Result<[Scene; 3]> {
             mask: mask(|x, y| oval(x, y, coffee)),
         },
         Scene {
-            name: "grass on gravel",
-            target: cut("surfaces/gravel.png", 60, 60, 260)?,
-            source: cut("surfaces/grass.png", 60, 60, 260)?,
+            name: "felt on leather",
+            target: cut("leather/01.jpg", 42, 42, 256)?,
+            source: cut("felt/01.jpg", 0, 0, 256)?,
             mask: mask(|x, y| {
                 let (dx, dy) = (x - 0.5, y - 0.5);
                 let angle = dy.atan2(dx);

@@ -34,6 +34,8 @@ use maphc2f::sqe::{DESCRIPTORS, Head, MonotonicityReport, QualityFeatures, Sqe, 
 use maphc2f::{Cell, Pipeline, RankingTarget, Sheet, Stages, load_photos, prepare_folder, resize_square};
 use ndarray::{Array2, Array3, ArrayView3, Slice};
 
+/// Photographs of each product.
+const EACH: usize = 2;
 /// Side of the photographs, of a cut and of a picture on the sheet, px.
 const SIDE: usize = 256;
 const CUT: usize = 96;
@@ -76,11 +78,12 @@ fn run() -> Result<String> {
     }
     let root = experiments::workspace().join("assets/photos");
     let mut photos: Vec<(String, Array3<f32>, Domain)> = Vec::new();
-    for folder in ["surfaces", "objects"] {
-        for (path, photo) in load_photos(&root.join(folder))? {
+    for folder in ["cardboard", "circuit_board", "felt", "leather", "objects", "paper", "rug", "wood"] {
+        for (path, photo) in load_photos(&root.join(folder))?.into_iter().take(EACH) {
             let photo = resize_square(photo.view(), SIDE)?;
             let domain = estimate_foreground(photo.view())?.into_domain()?;
-            photos.push((path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), photo, domain));
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            photos.push((format!("{folder}/{stem}"), photo, domain));
         }
     }
     prepare_folder(&out)?;

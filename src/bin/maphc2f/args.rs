@@ -187,7 +187,7 @@ pub struct SynthArgs {
     pub count: Option<u64>,
     #[command(flatten)]
     pub samples: SampleArgs,
-    /// What to write: mvtec, yolo, yolo-joined (one polygon a sample), coco, webdataset, soft (visibility of each pixel)
+    /// What to write: mvtec, yolo, yolo-joined (one polygon a sample), coco, webdataset, soft (visibility a pixel)
     /// [default: mvtec]
     #[arg(long, value_name = "LIST")]
     pub format: Option<Formats>,

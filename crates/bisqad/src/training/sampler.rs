@@ -26,8 +26,11 @@ use imgkit::rng::keyed_stream;
 
 /// Steps that are prefetched, at most.
 const PREFETCHED: usize = 2;
-/// Tries of the source before a sample counts as impossible, or is taken although its defect is not visible.
+/// Tries of the source on one image before it counts as impossible there, or is taken although its defect is not
+/// visible.
 const RETRY: Retry = Retry::new(8, 1);
+/// Images on which a sample is tried before it counts as impossible.
+const IMAGES: usize = 4;
 /// Smallest change of the deviation of a patch, in lengths of normal deviations, by which a defect counts as visible in
 /// it.
 const VISIBLE: f32 = 0.5;
@@ -182,7 +185,7 @@ impl BatchSampler<'_> {
     }
 
     /// Synthesizes `count` anomalies of the mechanisms `groups` in turn, on random images among `images`, and selects
-    /// patches of each.
+    /// patches of each. Where the source fails on an image, the ones after it take its place.
     fn synthesize(
         &self,
         groups: &[usize],
@@ -191,42 +194,52 @@ impl BatchSampler<'_> {
         batch: u64,
         rng: &mut ChaCha8Rng,
     ) -> Result<Vec<Synthetic>, Error> {
-        let plan: Vec<PlannedSample> = (0..count)
-            .map(|i| PlannedSample {
-                group: groups[i % groups.len()],
-                image: images[rng.random_range(0..images.len())],
-                seed: rng.random(),
-                sampled,
+        let plan: Vec<(usize, PlannedSample)> = (0..count)
+            .map(|i| {
+                let (group, at) = (groups[i % groups.len()], rng.random_range(0..images.len()));
+                (at, PlannedSample { group, image: images[at], seed: rng.random(), sampled })
             })
             .collect();
         plan.into_par_iter()
             .enumerate()
-            .map(|(i, plan)| {
-                let PlannedSample { group, image, .. } = plan;
+            .map(|(i, (at, plan))| {
                 let first =
                     (batch * self.params.batch().max(self.params.outer_batch()) as u64 + i as u64) * RETRY.tries();
-                let normal = self.normals[image].view();
-                let before = self.base.before(self.detector.backbone.as_ref(), normal, image)?;
-                let (mut failure, mut unseen): (Option<SourceError>, _) = (None, None);
-                for index in RETRY.indices(first) {
-                    match self.source.anomaly(normal, image, group, index) {
-                        Ok(anomaly) => {
-                            anomaly.check(normal)?;
-                            let (sample, seen) = self.prepare(&anomaly, &before, &plan)?;
-                            if seen {
-                                return Ok(sample);
-                            }
-                            unseen = Some(sample);
-                        }
+                let mut failure: Option<SourceError> = None;
+                // what cannot be drawn on one image can on most others
+                for image in images.iter().cycle().skip(at).take(IMAGES.min(images.len())) {
+                    match self.try_on(&PlannedSample { image: *image, ..plan }, first)? {
+                        Ok(sample) => return Ok(sample),
                         Err(e) => failure = Some(e),
                     }
                 }
-                unseen.ok_or_else(|| {
-                    let source = failure.unwrap_or_else(|| "no try was made".into());
-                    Error::Source { mechanism: group, index: first, source }
-                })
+                let source = failure.unwrap_or_else(|| "no try was made".into());
+                Err(Error::Source { mechanism: plan.group, index: first, source })
             })
             .collect()
+    }
+
+    /// Tries a sample on its image until its defect is visible in a patch, or takes one that is not; the source's last
+    /// error if all tries fail.
+    fn try_on(&self, plan: &PlannedSample, first: u64) -> Result<Result<Synthetic, SourceError>, Error> {
+        let normal = self.normals[plan.image].view();
+        let before = self.base.before(self.detector.backbone.as_ref(), normal, plan.image)?;
+        let mut last: Result<Synthetic, SourceError> = Err("no try was made".into());
+        for index in RETRY.indices(first) {
+            match self.source.anomaly(normal, plan.image, plan.group, index) {
+                Ok(anomaly) => {
+                    anomaly.check(normal)?;
+                    let (sample, seen) = self.prepare(&anomaly, &before, plan)?;
+                    if seen {
+                        return Ok(Ok(sample));
+                    }
+                    last = Ok(sample);
+                }
+                Err(e) if last.is_err() => last = Err(e),
+                Err(_) => {}
+            }
+        }
+        Ok(last)
     }
 
     /// Computes the sample, and whether its defect is visible in any patch; `before` is the deviation of every patch
