@@ -117,6 +117,9 @@ pub struct SampleRecord {
     pub region_reason: Option<FrameReason>,
     /// Name of the mechanism.
     pub mechanism: String,
+    /// What was planned but could not be seen on this photo, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<Substitution>,
     /// The synthesizer with every parameter, light and material.
     pub model: SynthesizerConfig,
     /// Which of the synthesizer's samples: differs from `index` where an earlier try stayed invisible or was worse.
@@ -150,6 +153,18 @@ pub struct SampleRecord {
     pub image_sha256: String,
     /// SHA-256 of the mask as PNG.
     pub mask_sha256: String,
+}
+
+/// A mechanism and a material whose defect a photo refused, so that others were taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Substitution {
+    /// Name of the mechanism that was planned.
+    pub mechanism: String,
+    /// Name of the material that was planned.
+    pub material: String,
+    /// Why none of its tries could be used.
+    pub reason: String,
 }
 
 /// Statistics of the screened Poisson equation's solve, the worst over channels and boxes.

@@ -47,6 +47,16 @@ impl DatasetParams {
         SamplePlan { photo: self.photo_of(photos, index), mechanism, material }
     }
 
+    /// What a sample is tried with, one after another: as planned, in the other materials, by the other mechanisms in the
+    /// planned material.
+    pub(super) fn tries(&self, plan: SamplePlan) -> impl Iterator<Item = SamplePlan> + use<> {
+        let (mechanisms, materials) = (self.mechanisms().entries().len(), self.materials().names().len());
+        let others = |from: usize, n: usize| (1..n).map(move |k| (from + k) % n);
+        let in_others = others(plan.material, materials).map(move |material| SamplePlan { material, ..plan });
+        let by_others = others(plan.mechanism, mechanisms).map(move |mechanism| SamplePlan { mechanism, ..plan });
+        std::iter::once(plan).chain(in_others).chain(by_others)
+    }
+
     /// Photo of an index.
     pub(super) fn photo_of(&self, photos: usize, index: u64) -> usize {
         (u128::from(index) * photos as u128 / u128::from(self.count().max(1))) as usize
@@ -173,6 +183,14 @@ mod tests {
             let cracks = of_photo.iter().filter(|d| d.mechanism == 1).count(); // 400, deviation 17.3
             assert!((320..480).contains(&cracks), "the mechanism does not follow the photo: {cracks}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_tried_otherwise() {
+        let params = DatasetParams::default().with_mechanisms("cutpaste,fracture-line,pitting-loss".parse().unwrap());
+        let plan = SamplePlan { photo: 4, mechanism: 1, material: 2 };
+        let tries: Vec<_> = params.tries(plan).map(|p| (p.photo, p.mechanism, p.material)).collect();
+        assert_eq!(tries, [(4, 1, 2), (4, 1, 0), (4, 1, 1), (4, 2, 2), (4, 0, 2)]);
     }
 
     #[test]

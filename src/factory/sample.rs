@@ -14,7 +14,7 @@ use super::encoded::EncodedSample;
 use super::error::Error;
 use super::files::Hash;
 use super::formats::Format;
-use super::manifest::{FailureRecord, ManifestRecord, SampleRecord};
+use super::manifest::{FailureRecord, ManifestRecord, SampleRecord, Substitution};
 use super::mix;
 use super::params::DatasetParams;
 use super::photo_set::{PhotoSet, SourcePhoto};
@@ -36,15 +36,39 @@ pub fn preview(
     registry: &Registry,
     index: u64,
 ) -> Result<RenderedSample, Error> {
+    Ok(preview_with_plan(params, photos, registry, index)?.0)
+}
+
+/// Renders sample `index` as [`preview`] does, and says with what: where the planned mechanism and material cannot be
+/// seen, others are taken, as in the run.
+///
+/// # Errors
+/// Those of [`preview`].
+pub fn preview_with_plan(
+    params: &DatasetParams,
+    photos: &PhotoSet,
+    registry: &Registry,
+    index: u64,
+) -> Result<(RenderedSample, SamplePlan), Error> {
     params.check()?;
     if index >= params.count() {
         return refuse("index", index, format!("below the run's {} samples", params.count()));
     }
     let plan = params.plan(photos.len(), index);
     let photo = photos.load(plan.photo, params.side())?;
-    let mut pipeline = Pipeline::default();
-    pipeline.push(vec![build(&config(params, registry, plan.mechanism, plan.material)?)?]);
-    Ok(render_first(&photo, &pipeline, 0, params.seed(), index)?)
+    let mut first = None;
+    for tried in params.tries(plan) {
+        let mut pipeline = Pipeline::default();
+        pipeline.push(vec![build(&config(params, registry, tried.mechanism, tried.material)?)?]);
+        match render_first(&photo, &pipeline, 0, params.seed(), index) {
+            Ok(rendered) => return Ok((rendered, tried)),
+            Err(reason) => first = first.or(Some(reason)),
+        }
+    }
+    match first {
+        Some(reason) => Err(reason.into()),
+        None => refuse("plan", "no try", "a mechanism and a material of the mix"),
+    }
 }
 
 /// A synthesizer of the mix on one of the materials, as plain data.
@@ -131,10 +155,29 @@ impl<'a> SampleMaker<'a> {
         let encoding = |source| Error::Encode { index, source };
         let shown = self.params.formats().has(Format::Mvtec) && self.params.is_first_of_photo(self.photos.len(), index);
         let good = shown.then(|| png::photo(&photo.pixels)).transpose().map_err(encoding)?;
-        let (rendered, quality) = match self.best(&photo, plan, index) {
-            Ok(best) => best,
-            Err(reason) => return Ok(MadeIndex { record: failure(false, reason.to_string()), images: None, good }),
+        let mut refused: Option<crate::Error> = None;
+        let mut made = None;
+        for tried in self.params.tries(plan) {
+            match self.best(&photo, tried, index) {
+                Ok(best) => {
+                    made = Some((best, tried));
+                    break;
+                }
+                Err(reason) => refused = refused.or(Some(reason)),
+            }
+        }
+        let refused = refused.map(|reason| reason.to_string());
+        let Some(((rendered, quality), made_with)) = made else {
+            let reason = refused.unwrap_or_default();
+            return Ok(MadeIndex { record: failure(false, reason), images: None, good });
         };
+        let mechanism_of = |plan: SamplePlan| self.params.mechanisms().entries()[plan.mechanism].name().to_owned();
+        let instead_of = refused.map(|reason| Substitution {
+            mechanism: mechanism_of(plan),
+            material: self.params.materials().names()[plan.material].clone(),
+            reason,
+        });
+        let plan = made_with;
         let encoded = EncodedSample::new(&rendered, plan.mechanism).map_err(encoding)?;
         let record = SampleRecord {
             index,
@@ -145,7 +188,8 @@ impl<'a> SampleMaker<'a> {
             region: photo.region,
             region_confidence: photo.region_confidence,
             region_reason: photo.region_reason,
-            mechanism: self.params.mechanisms().entries()[plan.mechanism].name().to_owned(),
+            mechanism: mechanism_of(plan),
+            instead_of,
             model: self.configs[self.group(plan)].clone(),
             key: rendered.record.key,
             severity: rendered.record.severity,

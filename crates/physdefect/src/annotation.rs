@@ -17,7 +17,7 @@ const VISIBLE_SHARE: f64 = 0.65;
 
 /// Radius of closing over half of the defect's width, at least: the outline of a large soft dent is rounder than that
 /// of a crack.
-const ROUNDING: f64 = 0.15;
+const ROUNDING: f64 = 0.4;
 /// Visible share of a mask around a pixel that is marked.
 const DENSE: f64 = 0.5;
 /// Largest radius, px.
@@ -55,7 +55,7 @@ impl Outline {
         parts.labels = parts.labels.slice_each_axis(|axis| reach.slice_of(axis.axis)).to_owned();
         let (visible, allowed) = (cut(visible.view()), cut(allowed));
         let mut found = None;
-        for radius in [radius, 0.5 * radius, 0.0] {
+        for radius in [radius, 0.5 * radius, 0.25 * radius, 0.0] {
             let mut mask = drawn(&visible, &parts, &allowed, radius);
             fill_where_visible(&mut mask, &visible, &allowed);
             let area = mask.iter().filter(|&&m| m).count();

@@ -63,7 +63,7 @@ parameters! {
     #[derive(Copy)]
     pub struct Visibility {
         /// Least visibility, in \[0.2, 100\].
-        from / with_from: f64 = 1.5,
+        from / with_from: f64 = 2.0,
         /// Largest visibility, from the least to 100.
         to / with_to: f64 = 8.0,
         /// What becomes of a defect that cannot be made as visible, or as faint, as drawn.

@@ -121,7 +121,7 @@ pub struct SampleArgs {
     #[arg(long, value_name = "LIST", long_help = materials_help())]
     pub materials: Option<Materials>,
     /// How visible defects are in the final image, in just noticeable contrasts: 1 is found by who knows where to look,
-    /// 8 is obvious [default: 1.5..8]
+    /// 8 is obvious [default: 2..8]
     #[arg(long, value_name = "LOW..HIGH")]
     pub visibility: Option<Visibility>,
     /// Follow real defects: the file that `calibrate` wrote; its kinds take the place of the mechanisms

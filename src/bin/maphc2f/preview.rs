@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use maphc2f::factory::{DatasetParams, PhotoSet, RenderedSample, preview};
+use maphc2f::factory::{DatasetParams, PhotoSet, RenderedSample, SamplePlan, preview_with_plan};
 use maphc2f::imgkit::file::{WriteError, check_replaceable, escaped};
 use maphc2f::physdefect::registry::Registry;
 use maphc2f::{Preview, PreviewSample, prepare_folder, refuse_not_read};
@@ -45,8 +45,12 @@ fn check_file(file: &Path, photos: &PhotoSet) -> Result<()> {
 }
 
 /// A sample of the preview with its names.
-fn shown(sample: &RenderedSample, params: &DatasetParams, photos: &PhotoSet, index: u64) -> Result<PreviewSample> {
-    let plan = params.plan(photos.len(), index);
+fn shown(
+    (sample, plan): &(RenderedSample, SamplePlan),
+    params: &DatasetParams,
+    photos: &PhotoSet,
+    index: u64,
+) -> Result<PreviewSample> {
     let material = params.materials().names().get(plan.material).map(String::as_str).unwrap_or_default();
     Ok(PreviewSample::new(sample)?
         .with_index(index)
@@ -78,7 +82,7 @@ pub fn run(args: &PreviewArgs, console: &Console) -> Result<u8> {
     let registry = Registry::standard();
     let bar = console.bar("samples", indices.end - indices.start);
     let draw = |index: u64| {
-        let drawn = preview(&params, &photos, &registry, index)
+        let drawn = preview_with_plan(&params, &photos, &registry, index)
             .map_err(|e| e.to_string())
             .and_then(|sample| shown(&sample, &params, &photos, index).map_err(|e| e.to_string()));
         bar.inc(1);
