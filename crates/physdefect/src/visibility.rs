@@ -302,6 +302,13 @@ impl Noticeable {
     }
 }
 
+/// Contrast c of the change from `old` to `new`, both `(h, w, C)`, without the just noticeable one.
+pub(crate) fn contrast(old: &Array3<f32>, new: &Array3<f32>) -> Array2<f32> {
+    let change = filtered(&(new - old));
+    let per = 1.0 / change.dim().2.max(1) as f32;
+    change.map_axis(ndarray::Axis(2), |v| (v.iter().map(|v| v * v).sum::<f32>() * per).sqrt())
+}
+
 /// Filters each channel of a change `(h, w, C)` as [`Threshold::ratios`] does.
 pub(crate) fn filtered(change: &Array3<f32>) -> Array3<f32> {
     by_channel(change, binomial)

@@ -36,7 +36,9 @@ fn draw_truth(mechanism: MechanismKind, rng: &mut ChaCha8Rng) -> Calibration {
     let long = matches!(mechanism, MechanismKind::FractureLine | MechanismKind::Abrasion);
     let (low, high): (f64, f64) = match mechanism {
         MechanismKind::FractureLine | MechanismKind::Abrasion => (30.0, 80.0),
-        MechanismKind::SurfaceUnevenness | MechanismKind::PlasticWarpage => (40.0, 80.0),
+        // Larger ones take long, and say no more.
+        MechanismKind::SurfaceUnevenness => (26.0, 44.0),
+        MechanismKind::PlasticWarpage => (40.0, 80.0),
         _ => (10.0, 24.0),
     };
     let relative = |px: f64| (px / SIDE as f64).ln();
@@ -103,7 +105,8 @@ fn coverage(mechanism: MechanismKind) -> [f64; 4] {
     for trial in 0..TRIALS {
         let mut rng = ChaCha8Rng::seed_from_u64(trial);
         let truth = draw_truth(mechanism, &mut rng);
-        let n = [3, 5, 10][trial as usize % 3];
+        let most = if mechanism == MechanismKind::SurfaceUnevenness { 6 } else { 10 };
+        let n = [3, 5, most][trial as usize % 3];
         let made = follow(&truth, 1000 + trial, n, &mut rng);
         let found = fit(mechanism, &marked(&made)).unwrap();
         let pairs = [
@@ -232,10 +235,11 @@ fn tiles(kind: &str, most: usize) -> Vec<(Array3<f32>, Array2<bool>)> {
 
 #[test]
 fn real_masks_give_priors_and_samples_that_measure_alike() {
-    for (kind, mechanism) in [
-        ("crack", MechanismKind::FractureLine),
-        ("blowhole", MechanismKind::PittingLoss),
-        ("fray", MechanismKind::PittingLoss),
+    // They are dark on gray, but for two of the frayed ones, whose mean gray is that of the 10 px around them.
+    for (kind, mechanism, darker) in [
+        ("crack", MechanismKind::FractureLine, 1.0),
+        ("blowhole", MechanismKind::PittingLoss, 1.0),
+        ("fray", MechanismKind::PittingLoss, 10.0 / 12.0),
     ] {
         let real = tiles(kind, 10);
         if real.is_empty() {
@@ -254,8 +258,9 @@ fn real_masks_give_priors_and_samples_that_measure_alike() {
         println!("  count: {:.2} {:?}, dispersion {:.2}", c.count.mean, c.count.interval, c.count.dispersion);
         let pixels = c.size.median() * c.object_scale;
         assert!(pixels > 3.0 && c.size.interval.0 < c.size.median() && c.size.median() < c.size.interval.1);
-        // They are dark on gray.
-        assert!(c.darker.value > 0.8 && c.seen > 0.6, "{kind}: {:?} {}", c.darker, c.seen);
+        let (low, high) = c.darker.interval;
+        assert!(c.darker.value > 0.7 && low <= darker && darker <= high, "{kind}: {:?}", c.darker);
+        assert!(c.seen > 0.6, "{kind}: {}", c.seen);
         // Samples on defect-free images of the same set measure like the real ones.
         let synth = c.synthesizer(Appearance::new(Material::METAL)).unwrap();
         let made: Vec<_> = tiles("good", 40)
@@ -282,8 +287,9 @@ fn real_masks_give_priors_and_samples_that_measure_alike() {
             again.count.mean
         );
         assert!(within(again.size.median(), c.size.interval), "{kind}: size {:?}", again.size);
-        // What varied less over the real ones decides; good tiles have another grain than those with defects.
-        let (value, median) = if c.contrast.deviation < c.visibility.deviation {
+        // The contrast is the defect's own unless it varied much more over the real ones than the visibility; good tiles
+        // have another grain than those with defects.
+        let (value, median) = if c.contrast.deviation < 3.0 * c.visibility.deviation {
             (again.contrast.median(), c.contrast.median())
         } else {
             (again.visibility.median(), c.visibility.median())

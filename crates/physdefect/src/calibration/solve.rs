@@ -22,6 +22,9 @@ use crate::{Defect, Domain, Error, Measures};
 /// Passes, and the error at which they stop.
 const PASSES: usize = 7;
 const CLOSE: f64 = 0.08;
+/// Passes of which nothing can be seen, and passes that bring nothing, after which the place is given up.
+const UNSEEN: usize = 2;
+const WORSE: usize = 2;
 /// Error of the place from which another place is tried at once.
 const MISPLACED: f64 = 0.3;
 /// ln of the strengths of a relief, and of the reflectance's factor: physical ranges.
@@ -112,6 +115,7 @@ impl<'a, M: Calibrate> Solver<'a, M> {
         let sign = if wanted.darker { -1.0 } else { 1.0 };
         let adjusted = self.appearance.visibility().is_some();
         let mut best: Option<(f64, Defect)> = None;
+        let (mut unseen, mut worse) = (0, 0);
         for pass in 0..PASSES {
             let own = self.domain.scale();
             let target = Target {
@@ -138,6 +142,10 @@ impl<'a, M: Calibrate> Solver<'a, M> {
             let conditions = Conditions::new(self.photo, self.domain, &drawn, around)?;
             let draft = self.appearance.draft(self.photo, self.domain, &drawn, &conditions, 1.0)?;
             let Some(seen) = self.seen(long, draft)? else {
+                unseen += 1;
+                if unseen > UNSEEN {
+                    break;
+                }
                 gain += 0.7;
                 size *= 1.1;
                 continue;
@@ -161,8 +169,11 @@ impl<'a, M: Calibrate> Solver<'a, M> {
                 + place;
             if best.as_ref().is_none_or(|b| off < b.0) {
                 best = Some((off, drawn));
+                worse = 0;
+            } else {
+                worse += 1;
             }
-            if off - place < CLOSE || (pass == 0 && place > MISPLACED) {
+            if worse > WORSE || (off - place < CLOSE && dv.abs() < 0.6 * CLOSE) || (pass == 0 && place > MISPLACED) {
                 break;
             }
             size = (size * ds.exp()).clamp(0.3 * wanted.size, 2.5 * wanted.size);
@@ -193,7 +204,7 @@ impl<'a, M: Calibrate> Solver<'a, M> {
         let original = finalize::crop(self.photo, bbox)?;
         let ratios = Threshold::of(self.photo, bbox).ratios(&original, &patch);
         let allowed = bbox.crop(self.domain.mask());
-        let visible = finalize::marked(&ratios, allowed, self.level);
+        let visible = finalize::marked(&ratios, (&original, &patch), allowed, self.level);
         let mask = Outline::for_scale(self.scale).of(&visible, &support, allowed);
         let parts = shape::components(mask.view());
         let Some(pixels) = parts.into_iter().max_by_key(Vec::len) else { return Ok(None) };
