@@ -203,6 +203,35 @@ fn bad_input_is_refused_and_named() {
     assert!(matches!(fit(MechanismKind::Baseline, &[good, good, good]), Err(Error::WrongMechanism { .. })));
 }
 
+/// A dark square of `side` px in each of some photos, where nothing else is.
+fn squares(sides: &[usize]) -> Vec<(Array3<f32>, Array2<bool>)> {
+    let one = |&side: &usize| {
+        let mask =
+            Array2::from_shape_fn((80, 80), |(y, x)| (30..30 + side).contains(&y) && (40..40 + side).contains(&x));
+        (Array3::from_shape_fn((80, 80, 1), |(y, x, _)| if mask[[y, x]] { 0.3 } else { 0.6 }), mask)
+    };
+    sides.iter().map(one).collect()
+}
+
+#[test]
+fn specks_are_refused_and_tiny_or_equal_defects_give_a_warning() {
+    let pit = MechanismKind::PittingLoss;
+    // One pixel is a slip of the hand.
+    let made = squares(&[9, 12, 1]);
+    let source = Box::new(Error::EmptyMask { height: 80, width: 80 });
+    let error = fit(pit, &marked(&made)).unwrap_err();
+    assert_eq!(error, Error::CalibrationImage { index: 2, source });
+    assert!(error.to_string().contains("image 2") && error.to_string().contains("leave this image out"), "{error}");
+    let cautions = |sides: &[usize]| fit(pit, &marked(&squares(sides))).unwrap().cautions();
+    // A square of 4 px has the area of a disc of 4.5 px.
+    let tiny = cautions(&[3, 4, 5, 4, 4]);
+    assert!(matches!(tiny[..], [Caution::Tiny { pixels }] if (4.0..5.0).contains(&pixels)), "{tiny:?}");
+    assert!(tiny[0].to_string().contains("higher resolution"));
+    assert_eq!(cautions(&[9, 9, 9, 9, 9]), [Caution::AllAlike]);
+    assert_eq!(cautions(&[9, 12, 10, 14, 11]), []);
+    assert!(Caution::AllAlike.to_string().contains("mark others"));
+}
+
 /// Says that a test is skipped without its data; fails where `MAPHC2F_NEEDS_DATA` says that the data must be there.
 fn skip(what: &str) {
     assert!(std::env::var_os("MAPHC2F_NEEDS_DATA").is_none(), "MAPHC2F_NEEDS_DATA is set, but {what} is missing");

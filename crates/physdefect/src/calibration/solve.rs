@@ -81,6 +81,8 @@ pub(super) struct Solver<'a, M> {
     appearance: Appearance,
     /// Strength at a mask's outline, over that of its strong pixels.
     level: f32,
+    /// ln of the strength that suited the last defect: another place on the same photo needs much the same.
+    strength: f64,
     /// Camera and light, measured at the first defect.
     around: Option<Surroundings>,
     mechanism: PhantomData<fn() -> M>,
@@ -95,7 +97,7 @@ impl<'a, M: Calibrate> Solver<'a, M> {
         appearance: Appearance,
         level: f32,
     ) -> Self {
-        Self { photo, domain, scale, places, appearance, level, around: None, mechanism: PhantomData }
+        Self { photo, domain, scale, places, appearance, level, strength: 0.0, around: None, mechanism: PhantomData }
     }
 
     pub(super) fn around(&self) -> Option<Surroundings> {
@@ -111,7 +113,7 @@ impl<'a, M: Calibrate> Solver<'a, M> {
             // The camera and the eye widen what they see.
             width = (width - 2.0).max(0.3 * width);
         }
-        let (mut gain, mut shade) = (0.0f64, 0.0f64);
+        let (mut gain, mut shade) = (self.strength, 0.0f64);
         let sign = if wanted.darker { -1.0 } else { 1.0 };
         let adjusted = self.appearance.visibility().is_some();
         let mut best: Option<(f64, Defect)> = None;
@@ -169,6 +171,7 @@ impl<'a, M: Calibrate> Solver<'a, M> {
                 + place;
             if best.as_ref().is_none_or(|b| off < b.0) {
                 best = Some((off, drawn));
+                self.strength = gain;
                 worse = 0;
             } else {
                 worse += 1;
@@ -178,7 +181,11 @@ impl<'a, M: Calibrate> Solver<'a, M> {
             }
             size = (size * ds.exp()).clamp(0.3 * wanted.size, 2.5 * wanted.size);
             if long {
-                width = (width + 0.8 * (wanted.width - seen.sizes.width)).clamp(0.1 * wanted.width, 2.0 * wanted.width);
+                // A line that is too faint at its deepest is too narrow for the camera: what is wider is darker.
+                let faint = gain >= most && dv > 0.1 && !fixed;
+                let more = if faint { width * ((0.5 * dv).exp().min(1.6) - 1.0) } else { 0.0 };
+                let next = width + more.max(0.8 * (wanted.width - seen.sizes.width));
+                width = next.clamp(0.1 * wanted.width, 2.0 * wanted.width);
             }
             // It grows and falls with the relief, so that the strength moves both.
             let per = (-gain).exp();
