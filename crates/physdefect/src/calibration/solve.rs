@@ -17,7 +17,7 @@ use crate::appearance::srgb::Tables;
 use crate::appearance::{Appearance, Conditions, Surroundings};
 use crate::finalize::{self, UncheckedSample};
 use crate::visibility::{SEEN, Threshold, visibility};
-use crate::{Defect, Domain, Error, Measures};
+use crate::{Defect, Domain, Error, Measures, MechanismKind};
 
 /// Passes, and the error at which they stop.
 const PASSES: usize = 7;
@@ -181,10 +181,11 @@ impl<'a, M: Calibrate> Solver<'a, M> {
             }
             size = (size * ds.exp()).clamp(0.3 * wanted.size, 2.5 * wanted.size);
             if long {
-                // A line that is too faint at its deepest is too narrow for the camera: what is wider is darker.
-                let faint = gain >= most && dv > 0.1 && !fixed;
-                let more = if faint { width * ((0.5 * dv).exp().min(1.6) - 1.0) } else { 0.0 };
-                let next = width + more.max(0.8 * (wanted.width - seen.sizes.width));
+                // A crack that is too faint at its deepest is too narrow for the camera: what is wider is darker.
+                let crack = M::KIND == MechanismKind::FractureLine;
+                let faint = crack && gain >= most && dv > 0.1 && !fixed;
+                let step = 0.8 * (wanted.width - seen.sizes.width);
+                let next = width + if faint { step.max(width * ((0.5 * dv).exp().min(1.6) - 1.0)) } else { step };
                 width = next.clamp(0.1 * wanted.width, 2.0 * wanted.width);
             }
             // It grows and falls with the relief, so that the strength moves both.
