@@ -87,7 +87,7 @@ fn follow(truth: &Calibration, seed: u64, count: u64, rng: &mut ChaCha8Rng) -> V
         let sample = made.inspect_err(|e| println!("{:?}: {e}", truth.mechanism)).ok()?;
         Some((sample.paste(photo.view()).unwrap(), sample.full_mask(SIDE, SIDE).unwrap()))
     };
-    let made: Vec<_> = (0..4 * count).map(one).filter_map(|made| made).take(count as usize).collect();
+    let made: Vec<_> = (0..4 * count).filter_map(one).take(count as usize).collect();
     assert_eq!(made.len() as u64, count, "{:?} makes too few: {truth:?}", truth.mechanism);
     made
 }
@@ -316,8 +316,8 @@ fn real_masks_give_priors_and_samples_that_measure_alike() {
             again.count.mean
         );
         assert!(within(again.size.median(), c.size.interval), "{kind}: size {:?}", again.size);
-        // The contrast is the defect's own unless it varied much more over the real ones than the visibility; good tiles
-        // have another grain than those with defects.
+        // The contrast is the defect's own unless it varied much more over the real ones than the visibility; good
+        // tiles have another grain than those with defects.
         let (value, median) = if c.contrast.deviation < 3.0 * c.visibility.deviation {
             (again.contrast.median(), c.contrast.median())
         } else {

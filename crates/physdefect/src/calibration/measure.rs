@@ -238,8 +238,8 @@ impl Surface<'_> {
         };
         let mut sums = Sums::default();
         let colored = channels == 3;
-        // Farther from all that is sound than its own half width, as deep in a zone that ends at the frame, nothing says
-        // what the surface would be.
+        // Farther from all that is sound than its own half width, as deep in a zone that ends at the frame, nothing
+        // says what the surface would be.
         let off = to_foreground(sound.view());
         let farthest = half_width as f32 + 2.0 * MARGIN;
         for &(y, x) in pixels {

@@ -117,8 +117,8 @@ impl<M: Calibrate> Calibrated<M> {
 
     /// Weight of the visibility against the contrast where a photo cannot give both. A defect takes its contrast along
     /// to a photo of another grain, so that its visibility counts by as much as it varies less over the real photos, as
-    /// inverse variances of three times its deviation; and alone for defects that are brighter and darker at once, whose
-    /// mean contrast says nothing.
+    /// inverse variances of three times its deviation; and alone for defects that are brighter and darker at once,
+    /// whose mean contrast says nothing.
     fn trust(&self) -> f64 {
         let c = &self.calibration;
         if c.mechanism == MechanismKind::PlasticWarpage || c.polarity.median() < BIPOLAR {
