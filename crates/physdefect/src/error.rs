@@ -189,7 +189,7 @@ pub enum Error {
         width: usize,
     },
     /// A mask leaves nothing to compare the defect with.
-    #[error("the mask ({height}x{width}) leaves no surround 2 to 6 px from a defect: use an image with sound surface")]
+    #[error("the mask ({height}x{width}) leaves no surround 4 to 14 px from a defect: use an image with sound surface")]
     NoSurround {
         /// Rows.
         height: usize,

@@ -6,7 +6,7 @@ use imgkit::{Rect, bounding_box};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Zip};
 
 use crate::annotation::{Outline, padded};
-use crate::visibility::{SEEN, Threshold, visibility};
+use crate::visibility::{SEEN, Threshold, contrast, visibility};
 use crate::{Domain, Error, Measures, MechanismKind, Record, Sample, SampleKey};
 
 /// One 8-bit level, with a hair of margin so that rounding to `u8` never loses it.
@@ -32,28 +32,32 @@ pub(crate) struct UncheckedSample {
     pub(crate) support: Array2<bool>,
 }
 
-/// Pixels that an annotator would mark: those that can be seen, and near the outline (within [`RIM`]) are at least `level`
-/// as strong as the strong ones (the ninth decile). 0 marks all that can be seen, one half ends a blurred line where it
-/// is half as dark; what is fainter farther inside is marked all the same.
-pub(crate) fn marked(ratios: &Array2<f32>, allowed: ArrayView2<'_, bool>, level: f32) -> Array2<bool> {
-    let mut least = SEEN;
-    if level > 0.0 {
-        let inside = ratios.iter().zip(allowed).filter(|(r, a)| **a && **r >= SEEN);
-        let mut strong: Vec<f32> = inside.map(|(r, _)| *r).collect();
-        if !strong.is_empty() {
-            let at = strong.len() * 9 / 10;
-            let (_, value, _) = strong.select_nth_unstable_by(at, f32::total_cmp);
-            least = least.max(level * *value);
-        }
-    }
+/// Pixels that an annotator would mark: those that can be seen, and near the outline (within [`RIM`]) have at least
+/// `level` of the contrast of the strong ones (the ninth decile). 0 marks all that can be seen, one half ends a blurred
+/// line where it is half as dark; what is fainter farther inside is marked all the same.
+pub(crate) fn marked(
+    ratios: &Array2<f32>,
+    (old, new): (&Array3<f32>, &Array3<f32>),
+    allowed: ArrayView2<'_, bool>,
+    level: f32,
+) -> Array2<bool> {
     let seen = Zip::from(ratios).and(allowed).map_collect(|&r, &inside| inside && r >= SEEN);
-    if least <= SEEN {
+    if level <= 0.0 {
         return seen;
     }
+    // Not of the ratios: beside a line the means over an area stand out, but nobody marks them.
+    let contrast = contrast(old, new);
+    let mut strong: Vec<f32> = contrast.iter().zip(&seen).filter(|(_, s)| **s).map(|(c, _)| *c).collect();
+    if strong.is_empty() {
+        return seen;
+    }
+    let at = strong.len() * 9 / 10;
+    let (_, value, _) = strong.select_nth_unstable_by(at, f32::total_cmp);
+    let least = level * *value;
     let depth = squared_to_background(padded(&seen, 1).view());
     let (h, w) = seen.dim();
     let depth = Rect { top: 1, left: 1, bottom: h + 1, right: w + 1 }.crop(depth.view());
-    Zip::from(&seen).and(ratios).and(depth).map_collect(|&s, &r, &d| s && (r >= least || d > RIM))
+    Zip::from(&seen).and(&contrast).and(depth).map_collect(|&s, &c, &d| s && (c >= least || d > RIM))
 }
 
 /// What the sample's record needs to know.
@@ -219,7 +223,7 @@ impl Marks<'_> {
     fn settle(self, model: &'static str, mut patch: Array3<f32>, mut record: Record) -> Result<Sample, Error> {
         let invisible = |reason| Err(Error::Invisible { model, reason });
         let ratios = self.threshold.ratios(self.original, &patch);
-        let seen = marked(&ratios, self.allowed, self.level);
+        let seen = marked(&ratios, (self.original, &patch), self.allowed, self.level);
         let mask = Outline::for_scale(self.scale).of(&seen, self.support, self.allowed);
         let mut changed = mask.clone();
         let (mut squares, mut count) = (0.0f64, 0usize);

@@ -261,32 +261,52 @@ impl Surround {
 }
 
 impl Noticeable {
-    /// Of a plane of `w` columns whose pixels count where `share` is 1, over windows of `half` to each side.
+    /// Of a plane of `w` columns whose pixels count where `share` is 1, over windows of `half` to each side, about the
+    /// plane that fits what counts of a window best (weighted least squares): windows beside a mask are cut.
     fn of(plane: &[f32], share: &[f32], w: usize, half: usize, ring: &Array2<bool>) -> Option<Self> {
-        let weighted = |power: i32| -> Vec<f32> { plane.iter().zip(share).map(|(v, s)| v.powi(power) * s).collect() };
-        let (mut mean, mut squares, mut share) = (weighted(1), weighted(2), share.to_vec());
-        for plane in [&mut mean, &mut squares, &mut share] {
-            window_mean(plane, w, half);
-        }
-        for (i, s) in share.iter().enumerate() {
-            mean[i] /= s.max(1e-6);
-            squares[i] /= s.max(1e-6);
-        }
-        let (mut inverse, mut sum, mut n) = (0.0f64, 0.0f64, 0u32);
-        for (i, _) in ring.iter().enumerate().filter(|(_, r)| **r) {
-            // Of fewer pixels than a quarter of the window a variance says little; of fewer than all of it no slope.
-            let v = match share[i] {
-                s if s > 0.99 => variance(&mean, &squares, w, half, (i / w, i % w)),
-                s if s > 0.25 => (squares[i] - mean[i] * mean[i]).max(0.0),
-                _ => continue,
+        let h = plane.len() / w.max(1);
+        let total = share.iter().map(|&s| f64::from(s)).sum::<f64>().max(1.0);
+        let level = plane.iter().zip(share).map(|(&v, &s)| f64::from(v * s)).sum::<f64>() / total;
+        let weighted = |value: &dyn Fn(f32, f32, f32) -> f32| -> Vec<f32> {
+            let at = |i: usize| ((i / w) as f32 - 0.5 * h as f32, (i % w) as f32 - 0.5 * w as f32);
+            let one = |(i, (&v, &s)): (usize, (&f32, &f32))| {
+                let (y, x) = at(i);
+                // What does not count may be anything.
+                if s > 0.0 { s * value(v - level as f32, y, x) } else { 0.0 }
             };
-            inverse += f64::from(1.0 / just_noticeable(v));
-            sum += f64::from(v);
+            let mut all: Vec<f32> = plane.iter().zip(share).enumerate().map(one).collect();
+            window_mean(&mut all, w, half);
+            all
+        };
+        let ones = weighted(&|_, _, _| 1.0);
+        let (v, y, x) = (weighted(&|v, _, _| v), weighted(&|_, y, _| y), weighted(&|_, _, x| x));
+        let (yy, xx, yx) = (weighted(&|_, y, _| y * y), weighted(&|_, _, x| x * x), weighted(&|_, y, x| y * x));
+        let (vv, vy, vx) = (weighted(&|v, _, _| v * v), weighted(&|v, y, _| v * y), weighted(&|v, _, x| v * x));
+        let (mut inverse, mut sum, mut n) = (0.0f64, 0.0f64, 0u32);
+        // Of fewer pixels than a quarter of the window a variance says little.
+        for (i, _) in ring.iter().enumerate().filter(|&(i, r)| *r && ones[i] > 0.25) {
+            let mean = |of: &[f32]| f64::from(of[i]) / f64::from(ones[i]);
+            let covariance = |ab: &[f32], a: &[f32], b: &[f32]| mean(ab) - mean(a) * mean(b);
+            let (yy, xx, yx) = (covariance(&yy, &y, &y), covariance(&xx, &x, &x), covariance(&yx, &y, &x));
+            let (vy, vx) = (covariance(&vy, &v, &y), covariance(&vx, &v, &x));
+            let determinant = yy * xx - yx * yx;
+            let explained =
+                if determinant > 1e-3 { (vy * vy * xx - 2.0 * vy * vx * yx + vx * vx * yy) / determinant } else { 0.0 };
+            let variance = (covariance(&vv, &v, &v) - explained).max(0.0);
+            inverse += f64::from(1.0 / just_noticeable(variance as f32));
+            sum += variance;
             n += 1;
         }
         let n = f64::from(n);
         (n > 0.0).then(|| Self { contrast: (n / inverse) as f32, variance: (sum / n) as f32 })
     }
+}
+
+/// Contrast c of the change from `old` to `new`, both `(h, w, C)`, without the just noticeable one.
+pub(crate) fn contrast(old: &Array3<f32>, new: &Array3<f32>) -> Array2<f32> {
+    let change = filtered(&(new - old));
+    let per = 1.0 / change.dim().2.max(1) as f32;
+    change.map_axis(ndarray::Axis(2), |v| (v.iter().map(|v| v * v).sum::<f32>() * per).sqrt())
 }
 
 /// Filters each channel of a change `(h, w, C)` as [`Threshold::ratios`] does.

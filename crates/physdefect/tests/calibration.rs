@@ -36,7 +36,9 @@ fn draw_truth(mechanism: MechanismKind, rng: &mut ChaCha8Rng) -> Calibration {
     let long = matches!(mechanism, MechanismKind::FractureLine | MechanismKind::Abrasion);
     let (low, high): (f64, f64) = match mechanism {
         MechanismKind::FractureLine | MechanismKind::Abrasion => (30.0, 80.0),
-        MechanismKind::SurfaceUnevenness | MechanismKind::PlasticWarpage => (40.0, 80.0),
+        // Larger ones take long, and say no more.
+        MechanismKind::SurfaceUnevenness => (26.0, 44.0),
+        MechanismKind::PlasticWarpage => (40.0, 80.0),
         _ => (10.0, 24.0),
     };
     let relative = |px: f64| (px / SIDE as f64).ln();
@@ -85,7 +87,7 @@ fn follow(truth: &Calibration, seed: u64, count: u64, rng: &mut ChaCha8Rng) -> V
         let sample = made.inspect_err(|e| println!("{:?}: {e}", truth.mechanism)).ok()?;
         Some((sample.paste(photo.view()).unwrap(), sample.full_mask(SIDE, SIDE).unwrap()))
     };
-    let made: Vec<_> = (0..4 * count).map(one).filter_map(|made| made).take(count as usize).collect();
+    let made: Vec<_> = (0..4 * count).filter_map(one).take(count as usize).collect();
     assert_eq!(made.len() as u64, count, "{:?} makes too few: {truth:?}", truth.mechanism);
     made
 }
@@ -103,7 +105,8 @@ fn coverage(mechanism: MechanismKind) -> [f64; 4] {
     for trial in 0..TRIALS {
         let mut rng = ChaCha8Rng::seed_from_u64(trial);
         let truth = draw_truth(mechanism, &mut rng);
-        let n = [3, 5, 10][trial as usize % 3];
+        let most = if mechanism == MechanismKind::SurfaceUnevenness { 6 } else { 10 };
+        let n = [3, 5, most][trial as usize % 3];
         let made = follow(&truth, 1000 + trial, n, &mut rng);
         let found = fit(mechanism, &marked(&made)).unwrap();
         let pairs = [
@@ -200,6 +203,35 @@ fn bad_input_is_refused_and_named() {
     assert!(matches!(fit(MechanismKind::Baseline, &[good, good, good]), Err(Error::WrongMechanism { .. })));
 }
 
+/// A dark square of `side` px in each of some photos, where nothing else is.
+fn squares(sides: &[usize]) -> Vec<(Array3<f32>, Array2<bool>)> {
+    let one = |&side: &usize| {
+        let mask =
+            Array2::from_shape_fn((80, 80), |(y, x)| (30..30 + side).contains(&y) && (40..40 + side).contains(&x));
+        (Array3::from_shape_fn((80, 80, 1), |(y, x, _)| if mask[[y, x]] { 0.3 } else { 0.6 }), mask)
+    };
+    sides.iter().map(one).collect()
+}
+
+#[test]
+fn specks_are_refused_and_tiny_or_equal_defects_give_a_warning() {
+    let pit = MechanismKind::PittingLoss;
+    // One pixel is a slip of the hand.
+    let made = squares(&[9, 12, 1]);
+    let source = Box::new(Error::EmptyMask { height: 80, width: 80 });
+    let error = fit(pit, &marked(&made)).unwrap_err();
+    assert_eq!(error, Error::CalibrationImage { index: 2, source });
+    assert!(error.to_string().contains("image 2") && error.to_string().contains("leave this image out"), "{error}");
+    let cautions = |sides: &[usize]| fit(pit, &marked(&squares(sides))).unwrap().cautions();
+    // A square of 4 px has the area of a disc of 4.5 px.
+    let tiny = cautions(&[3, 4, 5, 4, 4]);
+    assert!(matches!(tiny[..], [Caution::Tiny { pixels }] if (4.0..5.0).contains(&pixels)), "{tiny:?}");
+    assert!(tiny[0].to_string().contains("higher resolution"));
+    assert_eq!(cautions(&[9, 9, 9, 9, 9]), [Caution::AllAlike]);
+    assert_eq!(cautions(&[9, 12, 10, 14, 11]), []);
+    assert!(Caution::AllAlike.to_string().contains("mark others"));
+}
+
 /// Says that a test is skipped without its data; fails where `MAPHC2F_NEEDS_DATA` says that the data must be there.
 fn skip(what: &str) {
     assert!(std::env::var_os("MAPHC2F_NEEDS_DATA").is_none(), "MAPHC2F_NEEDS_DATA is set, but {what} is missing");
@@ -232,10 +264,11 @@ fn tiles(kind: &str, most: usize) -> Vec<(Array3<f32>, Array2<bool>)> {
 
 #[test]
 fn real_masks_give_priors_and_samples_that_measure_alike() {
-    for (kind, mechanism) in [
-        ("crack", MechanismKind::FractureLine),
-        ("blowhole", MechanismKind::PittingLoss),
-        ("fray", MechanismKind::PittingLoss),
+    // They are dark on gray, but for two of the frayed ones, whose mean gray is that of the 10 px around them.
+    for (kind, mechanism, darker) in [
+        ("crack", MechanismKind::FractureLine, 1.0),
+        ("blowhole", MechanismKind::PittingLoss, 1.0),
+        ("fray", MechanismKind::PittingLoss, 10.0 / 12.0),
     ] {
         let real = tiles(kind, 10);
         if real.is_empty() {
@@ -254,8 +287,9 @@ fn real_masks_give_priors_and_samples_that_measure_alike() {
         println!("  count: {:.2} {:?}, dispersion {:.2}", c.count.mean, c.count.interval, c.count.dispersion);
         let pixels = c.size.median() * c.object_scale;
         assert!(pixels > 3.0 && c.size.interval.0 < c.size.median() && c.size.median() < c.size.interval.1);
-        // They are dark on gray.
-        assert!(c.darker.value > 0.8 && c.seen > 0.6, "{kind}: {:?} {}", c.darker, c.seen);
+        let (low, high) = c.darker.interval;
+        assert!(c.darker.value > 0.7 && low <= darker && darker <= high + 1e-9, "{kind}: {:?}", c.darker);
+        assert!(c.seen > 0.6, "{kind}: {}", c.seen);
         // Samples on defect-free images of the same set measure like the real ones.
         let synth = c.synthesizer(Appearance::new(Material::METAL)).unwrap();
         let made: Vec<_> = tiles("good", 40)
@@ -282,8 +316,9 @@ fn real_masks_give_priors_and_samples_that_measure_alike() {
             again.count.mean
         );
         assert!(within(again.size.median(), c.size.interval), "{kind}: size {:?}", again.size);
-        // What varied less over the real ones decides; good tiles have another grain than those with defects.
-        let (value, median) = if c.contrast.deviation < c.visibility.deviation {
+        // The contrast is the defect's own unless it varied much more over the real ones than the visibility; good
+        // tiles have another grain than those with defects.
+        let (value, median) = if c.contrast.deviation < 3.0 * c.visibility.deviation {
             (again.contrast.median(), c.contrast.median())
         } else {
             (again.visibility.median(), c.visibility.median())

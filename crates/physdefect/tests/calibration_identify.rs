@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 
-const SETS: u64 = 12;
+const SETS: u64 = 6;
 const PHOTOS: usize = 5;
 
 /// A plate of another size, brightness and grain than those that the tables were made on.

@@ -17,11 +17,14 @@ use crate::appearance::srgb::Tables;
 use crate::appearance::{Appearance, Conditions, Surroundings};
 use crate::finalize::{self, UncheckedSample};
 use crate::visibility::{SEEN, Threshold, visibility};
-use crate::{Defect, Domain, Error, Measures};
+use crate::{Defect, Domain, Error, Measures, MechanismKind};
 
 /// Passes, and the error at which they stop.
 const PASSES: usize = 7;
 const CLOSE: f64 = 0.08;
+/// Passes of which nothing can be seen, and passes that bring nothing, after which the place is given up.
+const UNSEEN: usize = 2;
+const WORSE: usize = 2;
 /// Error of the place from which another place is tried at once.
 const MISPLACED: f64 = 0.3;
 /// ln of the strengths of a relief, and of the reflectance's factor: physical ranges.
@@ -78,6 +81,8 @@ pub(super) struct Solver<'a, M> {
     appearance: Appearance,
     /// Strength at a mask's outline, over that of its strong pixels.
     level: f32,
+    /// ln of the strength that suited the last defect: another place on the same photo needs much the same.
+    strength: f64,
     /// Camera and light, measured at the first defect.
     around: Option<Surroundings>,
     mechanism: PhantomData<fn() -> M>,
@@ -92,7 +97,7 @@ impl<'a, M: Calibrate> Solver<'a, M> {
         appearance: Appearance,
         level: f32,
     ) -> Self {
-        Self { photo, domain, scale, places, appearance, level, around: None, mechanism: PhantomData }
+        Self { photo, domain, scale, places, appearance, level, strength: 0.0, around: None, mechanism: PhantomData }
     }
 
     pub(super) fn around(&self) -> Option<Surroundings> {
@@ -108,10 +113,11 @@ impl<'a, M: Calibrate> Solver<'a, M> {
             // The camera and the eye widen what they see.
             width = (width - 2.0).max(0.3 * width);
         }
-        let (mut gain, mut shade) = (0.0f64, 0.0f64);
+        let (mut gain, mut shade) = (self.strength, 0.0f64);
         let sign = if wanted.darker { -1.0 } else { 1.0 };
         let adjusted = self.appearance.visibility().is_some();
         let mut best: Option<(f64, Defect)> = None;
+        let (mut unseen, mut worse) = (0, 0);
         for pass in 0..PASSES {
             let own = self.domain.scale();
             let target = Target {
@@ -138,6 +144,10 @@ impl<'a, M: Calibrate> Solver<'a, M> {
             let conditions = Conditions::new(self.photo, self.domain, &drawn, around)?;
             let draft = self.appearance.draft(self.photo, self.domain, &drawn, &conditions, 1.0)?;
             let Some(seen) = self.seen(long, draft)? else {
+                unseen += 1;
+                if unseen > UNSEEN {
+                    break;
+                }
                 gain += 0.7;
                 size *= 1.1;
                 continue;
@@ -161,13 +171,22 @@ impl<'a, M: Calibrate> Solver<'a, M> {
                 + place;
             if best.as_ref().is_none_or(|b| off < b.0) {
                 best = Some((off, drawn));
+                self.strength = gain;
+                worse = 0;
+            } else {
+                worse += 1;
             }
-            if off - place < CLOSE || (pass == 0 && place > MISPLACED) {
+            if worse > WORSE || (off - place < CLOSE && dv.abs() < 0.6 * CLOSE) || (pass == 0 && place > MISPLACED) {
                 break;
             }
             size = (size * ds.exp()).clamp(0.3 * wanted.size, 2.5 * wanted.size);
             if long {
-                width = (width + 0.8 * (wanted.width - seen.sizes.width)).clamp(0.1 * wanted.width, 2.0 * wanted.width);
+                // A crack that is too faint at its deepest is too narrow for the camera: what is wider is darker.
+                let crack = M::KIND == MechanismKind::FractureLine;
+                let faint = crack && gain >= most && dv > 0.1 && !fixed;
+                let step = 0.8 * (wanted.width - seen.sizes.width);
+                let next = width + if faint { step.max(width * ((0.5 * dv).exp().min(1.6) - 1.0)) } else { step };
+                width = next.clamp(0.1 * wanted.width, 2.0 * wanted.width);
             }
             // It grows and falls with the relief, so that the strength moves both.
             let per = (-gain).exp();
@@ -193,7 +212,7 @@ impl<'a, M: Calibrate> Solver<'a, M> {
         let original = finalize::crop(self.photo, bbox)?;
         let ratios = Threshold::of(self.photo, bbox).ratios(&original, &patch);
         let allowed = bbox.crop(self.domain.mask());
-        let visible = finalize::marked(&ratios, allowed, self.level);
+        let visible = finalize::marked(&ratios, (&original, &patch), allowed, self.level);
         let mask = Outline::for_scale(self.scale).of(&visible, &support, allowed);
         let parts = shape::components(mask.view());
         let Some(pixels) = parts.into_iter().max_by_key(Vec::len) else { return Ok(None) };

@@ -16,6 +16,7 @@ use super::target::Calibrate;
 use crate::appearance::{Appearance, Conditions};
 use crate::finalize::{self, Provenance};
 use crate::params::severity_range;
+use crate::texture;
 use crate::visibility::OutOfReach;
 use crate::{Defect, Domain, Error, Measures, MechanismKind, Sample, SampleKey, Synthesizer};
 
@@ -33,6 +34,10 @@ const FAINTEST: f64 = 0.8;
 /// Ratio of the visibility reached to the one asked for that is accepted.
 const ACCEPTED: f64 = 1.6;
 
+/// Contrasts that are drawn: what 8 bits show, and all but black.
+const CONTRASTS: (f64, f64) = (0.02, 3.0);
+/// Deviations of the visibility that count as one of the contrast.
+const OWN: f64 = 3.0;
 /// Polarity below which a defect is brighter and darker at once.
 const BIPOLAR: f64 = 0.5;
 
@@ -110,15 +115,16 @@ impl<M: Calibrate> Calibrated<M> {
         Some(Course { direction: course.direction + SHAKE * shake, ..course })
     }
 
-    /// Weight of the visibility against the contrast where a photo cannot give both: by the inverse of their variances
-    /// over the real photos. What is alike from photo to photo is the defect's own; all to the visibility for defects
-    /// that are brighter and darker at once, whose mean contrast says nothing.
+    /// Weight of the visibility against the contrast where a photo cannot give both. A defect takes its contrast along
+    /// to a photo of another grain, so that its visibility counts by as much as it varies less over the real photos, as
+    /// inverse variances of three times its deviation; and alone for defects that are brighter and darker at once,
+    /// whose mean contrast says nothing.
     fn trust(&self) -> f64 {
         let c = &self.calibration;
         if c.mechanism == MechanismKind::PlasticWarpage || c.polarity.median() < BIPOLAR {
             return 1.0;
         }
-        let (v, k) = (c.visibility.deviation.max(1e-6), c.contrast.deviation.max(1e-6));
+        let (v, k) = (OWN * c.visibility.deviation.max(1e-6), c.contrast.deviation.max(1e-6));
         k * k / (v * v + k * k)
     }
 
@@ -162,9 +168,12 @@ impl<M: Calibrate> Calibrated<M> {
         let count = c.count.sample(rng);
         // Fainter ones leave no mask of which three fifths can be seen.
         let strength = central(rng.random());
+        // What decides little keeps to what is known best.
+        let trust = self.trust();
+        let contrast = c.contrast.predicted(strength).max(1e-6).powf(1.0 - trust) * c.contrast.median().powf(trust);
         let shared = Shared {
             visibility: c.visibility.predicted(strength).max(FAINTEST),
-            contrast: c.contrast.predicted(strength),
+            contrast: contrast.clamp(CONTRASTS.0, CONTRASTS.1),
             polarity: c.polarity.sample(rng).clamp(0.0, 1.0),
         };
         let places = Places::of(domain);
@@ -244,6 +253,10 @@ impl<M: Calibrate> Synthesizer for Calibrated<M> {
     }
     fn synthesize(&self, photo: ArrayView3<'_, f32>, domain: &Domain, key: SampleKey) -> Result<Sample, Error> {
         finalize::check_photo(photo, domain)?;
+        // What is ground or drawn is so along the grain of the photo.
+        let grained = (M::FOLLOWS_GRAIN && domain.grain().is_none())
+            .then(|| domain.clone().with_grain(texture::grain(photo, domain)));
+        let domain = grained.as_ref().unwrap_or(domain);
         let mut rng = key.rng();
         let mut failure = Error::Invisible { model: M::NAME, reason: "no attempt was made" };
         for _ in 0..ATTEMPTS {

@@ -9,6 +9,8 @@ pub trait Calibrate: Mechanism + Sized + 'static {
     const NAME: &'static str;
     /// Family, as in [`Mechanism::kind`].
     const KIND: MechanismKind;
+    /// As [`Mechanism::follows_grain`].
+    const FOLLOWS_GRAIN: bool = false;
     /// Builds the mechanism for one defect.
     ///
     /// # Errors

@@ -4,9 +4,14 @@ use super::{MODEL, SurfaceUnevenness, Unevenness, UnevennessParams};
 use crate::calibration::{Calibrate, Target};
 use crate::{Error, MechanismKind};
 
+/// Wavelengths of grinding streaks, fraction of the scale: the shorter half of the defaults, as fine as a photo shows
+/// them.
+const STREAKS: (f64, f64) = (0.008, 0.03);
+
 impl Calibrate for SurfaceUnevenness {
     const NAME: &'static str = MODEL;
     const KIND: MechanismKind = MechanismKind::SurfaceUnevenness;
+    const FOLLOWS_GRAIN: bool = true;
 
     fn with_target(target: &Target) -> Result<Self, Error> {
         // A zone ends at the outline by what it is; a blotch lies anywhere.
@@ -18,6 +23,7 @@ impl Calibrate for SurfaceUnevenness {
                 .with_kinds(vec![kind])
                 .with_size((size, size))
                 .with_contrast((contrast, contrast))
+                .with_streaks(STREAKS)
                 .with_color_weight(0.0)
                 .with_brighter(if target.darker { 0.0 } else { 1.0 }),
         )
