@@ -13,6 +13,7 @@ use imgkit::image_io::{ImageList, MaskRule, NotRead, decode_mask, list_images, r
 use imgkit::level::{Window, to_u8};
 use imgkit::resize::{resize, resize_map};
 use ndarray::Array3;
+use physdefect::appearance::SurfaceStatistics;
 use physdefect::{Domain, Error as Refused, ForegroundFit, ForegroundParams, FrameReason};
 
 use super::error::{BoxError, Error};
@@ -149,6 +150,30 @@ impl PhotoSet {
         let found = Arc::new(SetForeground::finish(fit).map_err(|e| refused("the set", e))?);
         *kept = Some((Some(side), found.clone()));
         Ok(Some(found))
+    }
+
+    /// Statistics of the product's surface, the mean over at most 16 photos spread over the set; photos that cannot be
+    /// read are left out.
+    ///
+    /// # Errors
+    /// Those of [`Self::foreground`]; [`Error::Photo`] if none of the photos can be used.
+    pub fn surface(&self, side: Option<usize>) -> Result<SurfaceStatistics, Error> {
+        const LOOKED_AT: usize = 16;
+        let (n, mut found, mut refused) = (self.photos.len(), Vec::new(), None);
+        for i in (0..n.min(LOOKED_AT)).map(|i| i * n / n.min(LOOKED_AT)) {
+            match self.load(i, side) {
+                Ok(photo) => {
+                    let pixels = photo.pixels.mapv(imgkit::level::from_u8);
+                    found.push(SurfaceStatistics::measure(pixels.view(), &photo.domain));
+                }
+                Err(reason) => refused = Some(reason),
+            }
+        }
+        match (SurfaceStatistics::mean(&found), refused) {
+            (Some(mean), _) => Ok(mean),
+            (None, Some(reason)) => Err(reason),
+            (None, None) => Err(Error::NoPhoto { index: 0, total: n }),
+        }
     }
 
     /// Files beside the photos that look like images and are not read.

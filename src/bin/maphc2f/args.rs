@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Parser, Subcommand};
 use maphc2f::PHYSICAL;
@@ -119,7 +120,7 @@ pub struct SampleArgs {
     pub mechanisms: Option<MechanismMix>,
     /// Materials of the surface [default: matte,glossy-plastic,metal]
     #[arg(long, value_name = "LIST", long_help = materials_help())]
-    pub materials: Option<Materials>,
+    pub materials: Option<MaterialChoice>,
     /// How visible defects are in the final image, in just noticeable contrasts: 1 is found by who knows where to look,
     /// 8 is obvious [default: 2..8]
     #[arg(long, value_name = "LOW..HIGH")]
@@ -142,12 +143,44 @@ fn mechanisms_help() -> String {
 /// Help of `--materials`, with every name.
 fn materials_help() -> String {
     let names: Vec<&str> = Material::names().collect();
-    format!("Materials of the surface, any of {} [default: {}]", names.join(", "), Materials::default())
+    format!(
+        "Materials of the surface, any of {}, or auto: three that look like the photos' surface [default: {}]",
+        names.join(", "),
+        Materials::default()
+    )
+}
+
+/// Materials by name, or by what the photos look like.
+#[derive(Debug, Clone)]
+pub enum MaterialChoice {
+    Auto,
+    Named(Materials),
+}
+
+impl FromStr for MaterialChoice {
+    type Err = maphc2f::factory::Error;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        if text == "auto" { Ok(Self::Auto) } else { text.parse().map(Self::Named) }
+    }
+}
+
+impl MaterialChoice {
+    /// The materials for a set of photos; what `auto` chose is said.
+    fn of(self, photos: &PhotoSet, side: Option<usize>, say: &dyn Fn(&str)) -> Result<Materials> {
+        let surface = match self {
+            Self::Named(materials) => return Ok(materials),
+            Self::Auto => photos.surface(side)?,
+        };
+        let materials = Materials::new(surface.materials())?;
+        say(&format!("note: materials: auto chose {materials} ({surface})"));
+        Ok(materials)
+    }
 }
 
 impl SampleArgs {
-    /// Replaces those of `params` that were given on the command line.
-    pub fn over(&self, params: DatasetParams) -> Result<DatasetParams> {
+    /// Replaces those of `params`, for these photos, that were given on the command line.
+    pub fn over(&self, params: DatasetParams, photos: &PhotoSet, say: &dyn Fn(&str)) -> Result<DatasetParams> {
         let Self { seed, side, mechanisms, materials, visibility, calibration } = self.clone();
         let (mechanisms, plant) = match calibration.as_deref().map(Plant::read).transpose()? {
             Some(plant) => (Some(plant.mix()?), Some(plant)),
@@ -156,9 +189,11 @@ impl SampleArgs {
         let (own_seed, own_side) = (params.seed(), params.side());
         let (own_mechanisms, own_materials) = (params.mechanisms().clone(), params.materials().clone());
         let own_visibility = params.visibility();
+        let side = side.or(own_side);
+        let materials = materials.map(|choice| choice.of(photos, side, say)).transpose()?;
         Ok(params
             .with_seed(seed.unwrap_or(own_seed))
-            .with_side(side.or(own_side))
+            .with_side(side)
             .with_mechanisms(mechanisms.unwrap_or(own_mechanisms))
             .with_materials(materials.unwrap_or(own_materials))
             .with_visibility(visibility.unwrap_or(own_visibility))

@@ -64,7 +64,8 @@ pub fn run(args: &PreviewArgs, console: &Console) -> Result<u8> {
     if args.strict {
         refuse_not_read(photos.not_read())?;
     }
-    let params = args.samples.over(DatasetParams::default().with_count(args.count))?;
+    let params =
+        args.samples.over(DatasetParams::default().with_count(args.count), &photos, &|text| console.say(&text))?;
     params.check()?;
     let indices = match args.index {
         Some(index) if index >= args.count => {

@@ -32,7 +32,7 @@ impl PlannedRun {
 pub fn run(args: &SynthArgs, console: &Console) -> Result<u8> {
     let start = Instant::now();
     let scorer = args.quality_model.as_deref().map(QualityScorer::load).transpose()?;
-    let (parts, missing) = parts(args)?;
+    let (parts, missing) = parts(args, console)?;
     if args.dry_run {
         return Ok(plan(args, &parts, &missing, console));
     }
@@ -115,28 +115,26 @@ fn report(done: &Summary, not_read: usize, out: &Path, seconds: f64, console: &C
 }
 
 /// The data sets to make, and a reason for each that cannot be made.
-fn parts(args: &SynthArgs) -> Result<(Vec<PlannedRun>, Vec<String>)> {
-    let params = |base: DatasetParams| -> Result<DatasetParams> {
-        let base = args.samples.over(base)?;
+fn parts(args: &SynthArgs, console: &Console) -> Result<(Vec<PlannedRun>, Vec<String>)> {
+    let params = |base: DatasetParams, photos: &PhotoSet| -> Result<DatasetParams> {
+        let base = args.samples.over(base, photos, &|text| console.say(&text))?;
         let (formats, keep_best) = (base.formats().clone(), base.keep_best());
         let formats = args.format.clone().unwrap_or(formats);
         Ok(base.with_formats(formats).with_keep_best(args.keep_best.unwrap_or(keep_best)))
     };
     let (Some(recipe), Some(data)) = (&args.recipe, &args.data) else {
-        let params = params(DatasetParams::default().with_count(args.count.unwrap_or_default()))?;
+        let photos = args.photos.find()?;
+        let params = params(DatasetParams::default().with_count(args.count.unwrap_or_default()), &photos)?;
         params.check()?;
         let name = args.out.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        return Ok((
-            vec![PlannedRun { name, out: args.out.clone(), params, photos: args.photos.find()?, offset: 0 }],
-            Vec::new(),
-        ));
+        return Ok((vec![PlannedRun { name, out: args.out.clone(), params, photos, offset: 0 }], Vec::new()));
     };
     let (mut parts, mut missing, mut offset) = (Vec::new(), Vec::new(), 0);
     for (set, category, base) in Recipe::read(recipe)?.runs() {
         let name = format!("{set}/{category}");
         match crate::recipe::locate(data, set, category) {
             Ok(photos) => {
-                let params = params(base)?;
+                let params = params(base, &photos)?;
                 params.check()?;
                 let blocks = params.blocks();
                 parts.push(PlannedRun { out: args.out.join(set).join(category), params, photos, name, offset });

@@ -27,6 +27,7 @@ mod material;
 mod rendered;
 mod shade;
 pub mod srgb;
+mod surface;
 mod warp;
 
 pub use camera::{Camera, CameraSource};
@@ -35,3 +36,4 @@ pub(crate) use drawing::{Conditions, Surroundings};
 pub use light::{Light, LightSource};
 pub use material::Material;
 pub use rendered::Rendered;
+pub use surface::SurfaceStatistics;
