@@ -71,7 +71,8 @@ pub(super) fn render(
     })
 }
 
-/// Makes the first try of a sample that succeeds, from the one with index `first` on.
+/// Makes the first try of a sample that succeeds, from the one with index `first` on; a visibility that is out of reach
+/// three times is given up.
 pub(super) fn render_first(
     photo: &SourcePhoto,
     pipeline: &Pipeline,
@@ -79,7 +80,19 @@ pub(super) fn render_first(
     seed: u64,
     first: u64,
 ) -> Result<RenderedSample, crate::Error> {
-    RETRY.first_success(first, |index| render(photo, pipeline, group, SampleKey { seed, index }))
+    let mut out_of_reach = 0;
+    let mut outcome = render(photo, pipeline, group, SampleKey { seed, index: first });
+    for index in RETRY.indices(first).skip(1) {
+        out_of_reach += match &outcome {
+            Ok(_) => break,
+            Err(e) => u32::from(matches!(e, crate::Error::Defect(physdefect::Error::VisibilityOutOfReach { .. }))),
+        };
+        if out_of_reach == 3 {
+            break;
+        }
+        outcome = render(photo, pipeline, group, SampleKey { seed, index });
+    }
+    outcome
 }
 
 pub(super) fn to_f32(pixels: &Array3<u8>) -> Array3<f32> {

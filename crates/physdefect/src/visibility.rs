@@ -146,14 +146,15 @@ impl Threshold {
     /// Contrast of the change from `old` to `new`, both `(h, w, C)` of the box, over the just noticeable one.
     pub(crate) fn ratios(&self, old: &Array3<f32>, new: &Array3<f32>) -> Array2<f32> {
         let (h, w, channels) = old.dim();
+        let (old, new) = (old.as_standard_layout(), new.as_standard_layout());
+        let (old, new) = (old.as_slice().unwrap_or_default(), new.as_slice().unwrap_or_default());
         let (mut squares, mut wide) = (vec![0.0f32; h * w], vec![0.0f32; h * w]);
         let mut plane = vec![0.0f32; h * w];
         // A change that is smaller than the area says nothing there.
         let large = h > 2 * HALF && w > 2 * HALF;
         for k in 0..channels {
-            let (old, new) = (old.iter().skip(k).step_by(channels), new.iter().skip(k).step_by(channels));
-            for ((v, o), n) in plane.iter_mut().zip(old).zip(new) {
-                let change = n - o;
+            for ((v, o), n) in plane.iter_mut().zip(old.chunks_exact(channels)).zip(new.chunks_exact(channels)) {
+                let change = n[k] - o[k];
                 *v = if change.is_finite() { change } else { 0.0 };
             }
             binomial(&mut plane, w);
@@ -183,9 +184,14 @@ fn inverse_thresholds(plane: &[f32], w: usize, half: usize, inner: Rect) -> Arra
     let mut squares: Vec<f32> = plane.iter().map(|v| v * v).collect();
     window_mean(&mut mean, w, half);
     window_mean(&mut squares, w, half);
-    Array2::from_shape_fn((inner.height(), inner.width()), |(y, x)| {
-        1.0 / just_noticeable(variance(&mean, &squares, w, half, (y + inner.top, x + inner.left)))
-    })
+    let mut inverse = Array2::zeros((inner.height(), inner.width()));
+    for (y, mut row) in inverse.rows_mut().into_iter().enumerate() {
+        let v = y + inner.top;
+        for (x, out) in row.iter_mut().enumerate() {
+            *out = 1.0 / just_noticeable(variance(&mean, &squares, w, half, (v, x + inner.left)));
+        }
+    }
+    inverse
 }
 
 /// Variance of a window about its slope, from the means of values and squares over windows.
@@ -342,6 +348,48 @@ pub(crate) fn visibility(ratios: &Array2<f32>, mask: ArrayView2<'_, bool>) -> f6
     if weight > 0.0 { sum / weight } else { 0.0 }
 }
 
+/// Ratios of pixels in sight, on a grid where there are many: what visibility would be if all changes were multiplied.
+#[derive(Debug)]
+pub(crate) struct Prediction(Vec<f32>);
+
+impl Prediction {
+    pub(crate) fn of(ratios: &Array2<f32>, mask: ArrayView2<'_, bool>) -> Self {
+        const ENOUGH: usize = 3000;
+        let step = (((ratios.len() / ENOUGH) as f64).sqrt() as usize).max(1);
+        let mut inside = Vec::with_capacity(2 * ENOUGH);
+        for (ratios, mask) in ratios.rows().into_iter().zip(mask.rows()).step_by(step) {
+            inside.extend(ratios.iter().zip(mask).step_by(step).filter(|(_, m)| **m).map(|(r, _)| *r));
+        }
+        Self(inside)
+    }
+
+    /// Visibility of the changes times `factor`.
+    pub(crate) fn at(&self, factor: f64) -> f64 {
+        let factor = factor as f32;
+        let (mut sum, mut weight) = (0.0f32, 0.0f32);
+        for ratio in self.0.iter().map(|r| r * factor).filter(|r| *r >= SEEN) {
+            let share = ratio.min(1.0);
+            sum += share * ratio;
+            weight += share;
+        }
+        if weight > 0.0 { f64::from(sum / weight) } else { 0.0 }
+    }
+
+    /// Factor within `range` that brings the visibility nearest to `wanted`, by bisection of its logarithm.
+    pub(crate) fn factor(&self, wanted: f64, range: (f64, f64)) -> f64 {
+        let (mut low, mut high) = (range.0.ln(), range.1.ln());
+        for _ in 0..12 {
+            let middle = 0.5 * (low + high);
+            if self.at(middle.exp()) < wanted {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        (0.5 * (low + high)).exp()
+    }
+}
+
 /// Filters a plane of `w` columns with (1 4 6 4 1) / 16 along both axes; the edge is repeated.
 fn binomial(plane: &mut [f32], w: usize) {
     let h = plane.len() / w.max(1);
@@ -379,6 +427,7 @@ fn binomial(plane: &mut [f32], w: usize) {
 /// Replaces each value by the mean over a window of `half` to each side, cut off at the edges.
 fn window_mean(plane: &mut [f32], w: usize, half: usize) {
     let h = plane.len() / w.max(1);
+    let side = 2 * half + 1;
     let mut sums = vec![0.0f64; w];
     let copy = plane.to_vec();
     // Running sums in double precision over columns, then along rows.
@@ -397,15 +446,33 @@ fn window_mean(plane: &mut [f32], w: usize, half: usize) {
         }
         let rows = (y + half + 1).min(h) - y.saturating_sub(half);
         let mut run: f64 = sums.iter().take(half).sum();
-        for (x, v) in plane[y * w..][..w].iter_mut().enumerate() {
-            if x + half < w {
-                run += sums[x + half];
+        let out = &mut plane[y * w..][..w];
+        if w <= side {
+            for (x, v) in out.iter_mut().enumerate() {
+                run += sums.get(x + half).copied().unwrap_or(0.0);
+                if x > half {
+                    run -= sums[x - half - 1];
+                }
+                let columns = (x + half + 1).min(w) - x.saturating_sub(half);
+                *v = (run / (rows * columns) as f64) as f32;
             }
-            if x > half {
-                run -= sums[x - half - 1];
-            }
-            let columns = (x + half + 1).min(w) - x.saturating_sub(half);
-            *v = (run / (rows * columns) as f64) as f32;
+            continue;
+        }
+        // Cut on the left, whole, cut on the right.
+        let (left, rest) = out.split_at_mut(half + 1);
+        let (middle, right) = rest.split_at_mut(w - side);
+        for (x, (v, enters)) in left.iter_mut().zip(&sums[half..]).enumerate() {
+            run += enters;
+            *v = (run / (rows * (x + half + 1)) as f64) as f32;
+        }
+        let per = 1.0 / (rows * side) as f64;
+        for ((v, enters), leaves) in middle.iter_mut().zip(&sums[side..]).zip(&sums) {
+            run += enters - leaves;
+            *v = (run * per) as f32;
+        }
+        for (x, (v, leaves)) in right.iter_mut().zip(&sums[w - side..]).enumerate() {
+            run -= leaves;
+            *v = (run / (rows * (side - 1 - x)) as f64) as f32;
         }
     }
 }

@@ -8,17 +8,21 @@ use super::{Appearance, Conditions};
 use crate::finalize::{self, Provenance, UncheckedSample};
 use crate::params;
 use crate::texture;
-use crate::visibility::{OutOfReach, Threshold, visibility};
+use crate::visibility::{OutOfReach, Prediction, Threshold, Visibility, visibility};
 use crate::{Defect, Domain, Error, Measures, Mechanism, MechanismKind, Sample, SampleKey, Synthesizer};
 
 /// Places tried before a defect is given up.
 const ATTEMPTS: u32 = 6;
+/// Places that cannot give the visibility before it is given up: most places of a surface are alike.
+const OUT_OF_REACH: u32 = 3;
 /// Strengths that a defect is scaled by to meet a visibility: its physical range.
 const STRENGTH: (f64, f64) = (0.02, 12.0);
 /// Steepest slope of a bend.
 const STEEPEST: f64 = 0.5;
 /// Largest logarithm of a change of reflectance.
 const LARGEST_CHANGE: f64 = 0.7;
+/// Largest exponent with which a change grows with the strength: reflections come on late.
+const STEEPER: f64 = 1.4;
 /// Share of a darkening that counts towards it.
 const LIGHTER: f32 = 0.35;
 /// Logarithm of a ratio of visibilities that drawing the mask cannot mend.
@@ -43,7 +47,7 @@ struct Solved {
 /// tint and the change of reflectance is then solved for, by the secant rule on the logarithms, until the rendered
 /// patch has that visibility: a dent on porcelain and one on grass are equally hard to see. Where a place cannot give
 /// that visibility the nearest one is taken if it lies in the range. A defect that finds no room, stays invisible or
-/// cannot be brought into the range is drawn again at another place, at most six times.
+/// cannot be brought into the range is drawn again at another place, at most six times, three of them for its visibility.
 ///
 /// ```
 /// use ndarray::Array3;
@@ -139,13 +143,14 @@ impl<M: Mechanism> Rendered<M> {
         Provenance { name: self.name, mechanism: self.model.kind(), key, severity, visibility_target, measures }
     }
 
-    /// Renders with the strength at which the patch has the visibility `wanted`.
+    /// Renders with the strength at which the patch has the visibility `wanted`, or comes nearest to it. Stops where even
+    /// the largest strength would not do for the least visibility of `range`.
     fn solve(
         &self,
         photo: ArrayView3<'_, f32>,
         domain: &Domain,
         defect: &Defect,
-        wanted: f64,
+        (wanted, range): (f64, Visibility),
     ) -> Result<Solved, Error> {
         let around = self.appearance.surroundings(photo, domain, defect.bbox);
         let conditions = Conditions::new(photo, domain, defect, around)?;
@@ -161,7 +166,10 @@ impl<M: Mechanism> Rendered<M> {
                 none => none.insert((Threshold::of(photo, draft.bbox), finalize::crop(photo, draft.bbox)?)),
             };
             // Over all that can be seen, as in the end: the mask takes in what the eye's blur shows beside the change.
-            let reached = visibility(&threshold.ratios(original, &draft.patch), draft.bbox.crop(domain.mask()));
+            let ratios = threshold.ratios(original, &draft.patch);
+            let allowed = draft.bbox.crop(domain.mask());
+            let reached = visibility(&ratios, allowed);
+            let prediction = before.is_none().then(|| Prediction::of(&ratios, allowed));
             let off = |v: f64| (v.max(1e-6) / wanted).ln().abs();
             if best.as_ref().is_none_or(|b| off(reached) < off(b.2)) {
                 best = Some((draft, strength, reached));
@@ -169,11 +177,25 @@ impl<M: Mechanism> Rendered<M> {
             if off(reached) < 0.5 * finalize::TOLERANCE {
                 break;
             }
-            // The secant rule on logarithms; the first step takes visibility for proportional to strength.
             let here = (strength.ln(), reached.max(1e-6).ln());
-            let slope = before.map_or(1.0, |(x, v)| ((here.1 - v) / (here.0 - x)).clamp(0.25, 3.0));
+            let next = match (prediction, before) {
+                // At first the change is taken for proportional to the strength,
+                (Some(prediction), _) => {
+                    let hopeless = prediction.at((most / strength).powf(STEEPER)) < range.from();
+                    if hopeless && range.out_of_reach() == OutOfReach::Refuse {
+                        break;
+                    }
+                    strength * prediction.factor(wanted, (STRENGTH.0 / strength, most / strength))
+                }
+                // then the secant rule on logarithms is followed.
+                (None, Some((x, v))) => {
+                    let slope = ((here.1 - v) / (here.0 - x)).clamp(0.25, 3.0);
+                    (here.0 + (wanted.ln() - here.1) / slope).exp()
+                }
+                (None, None) => break,
+            };
             before = Some(here);
-            let next = (here.0 + (wanted.ln() - here.1) / slope).exp().clamp(STRENGTH.0, most);
+            let next = next.clamp(STRENGTH.0, most);
             if (next / strength).ln().abs() < 1e-3 {
                 break;
             }
@@ -198,7 +220,7 @@ impl<M: Mechanism> Rendered<M> {
         let (Some(wanted), Some(range)) = (wanted, self.appearance.visibility()) else {
             return self.render(photo, domain, defect, severity, key);
         };
-        let Solved { draft, strength, reached, measured } = self.solve(photo, domain, &defect, wanted)?;
+        let Solved { draft, strength, reached, measured } = self.solve(photo, domain, &defect, (wanted, range))?;
         // What the place cannot give is drawn as strong, or as faint, as it can be.
         let within = |v: f64| v >= range.from() && v <= range.to();
         let meets = |v: f64| (v / wanted - 1.0).abs() <= finalize::TOLERANCE;
@@ -258,14 +280,21 @@ impl<M: Mechanism> Synthesizer for Rendered<M> {
         let quantile = rng.random::<f64>();
         let wanted = self.appearance.visibility().map(|range| range.at(quantile));
         let mut failure = Error::Invisible { model: self.name, reason: "no attempt was made" };
+        let mut out_of_reach = 0;
         for _ in 0..ATTEMPTS {
+            if out_of_reach == OUT_OF_REACH {
+                break;
+            }
             match self.attempt(photo, domain, key, (severity, wanted), &mut rng) {
                 // Another place may find room, or show it.
                 Err(
                     error @ (Error::DomainTooSmall { .. }
                     | Error::Invisible { .. }
                     | Error::VisibilityOutOfReach { .. }),
-                ) => failure = error,
+                ) => {
+                    out_of_reach += u32::from(matches!(error, Error::VisibilityOutOfReach { .. }));
+                    failure = error;
+                }
                 done => return done,
             }
         }
