@@ -15,9 +15,11 @@ const LEAST: usize = 12;
 /// Share of a mask that must be visible: the contract's three fifths, and some for pixels that are restored later.
 const VISIBLE_SHARE: f64 = 0.65;
 
-/// Radius of closing over half of the defect's width, at least: the outline of a large soft dent is rounder than that
-/// of a crack.
+/// Radius of closing over half of the defect's width, at least: a bite out of a large soft dent is marked with it, one
+/// out of a crack is not.
 const ROUNDING: f64 = 0.4;
+/// Radius of opening over that of closing: less is cut off than is filled.
+const TRIMMED: f64 = 0.375;
 /// Visible share of a mask around a pixel that is marked.
 const DENSE: f64 = 0.5;
 /// Largest radius, px.
@@ -56,7 +58,7 @@ impl Outline {
         let (visible, allowed) = (cut(visible.view()), cut(allowed));
         let mut found = None;
         for radius in [radius, 0.5 * radius, 0.25 * radius, 0.0] {
-            let mut mask = drawn(&visible, &parts, &allowed, radius);
+            let mut mask = drawn(&visible, &parts, &allowed, (radius, self.radius));
             fill_where_visible(&mut mask, &visible, &allowed);
             let area = mask.iter().filter(|&&m| m).count();
             let shown = mask.iter().zip(&visible).filter(|(m, v)| **m && **v).count();
@@ -73,13 +75,18 @@ impl Outline {
     }
 }
 
-fn drawn(visible: &Array2<bool>, parts: &Components, allowed: &Array2<bool>, radius: f64) -> Array2<bool> {
+fn drawn(
+    visible: &Array2<bool>,
+    parts: &Components,
+    allowed: &Array2<bool>,
+    (radius, least): (f64, f64),
+) -> Array2<bool> {
     let mut mask = and(closed(visible, radius), allowed);
-    thin_out(&mut mask, visible, radius);
+    thin_out(&mut mask, visible, least.min(radius));
     if radius > 0.0 {
         fill_holes(&mut mask);
         mask = and(mask, allowed);
-        trim(&mut mask, radius);
+        trim(&mut mask, (TRIMMED * radius).max(least.min(radius)));
     }
     if radius > 0.0 {
         bridge(&mut mask, &parts.labels, parts.sizes.len(), radius);
@@ -117,13 +124,13 @@ fn closed(mask: &Array2<bool>, radius: f64) -> Array2<bool> {
     inner.crop(inward.view()).mapv(|d| d > limit)
 }
 
-/// Takes off where of the mask around, within a window of `radius` to each side, less than [`DENSE`] is visible: specks
-/// that a closing joins are no defect that a person would mark.
+/// Takes off where of the mask around, within a window of `radius` and a pixel to each side, less than [`DENSE`] is
+/// visible: specks that a closing joins are no defect that a person would mark.
 fn thin_out(mask: &mut Array2<bool>, visible: &Array2<bool>, radius: f64) {
-    if radius < 2.0 {
+    if radius < 1.0 {
         return;
     }
-    let half = radius.ceil() as usize;
+    let half = radius.ceil() as usize + 1;
     let both = and(mask.clone(), visible);
     let (shown, all) = (window_counts(&both, half), window_counts(mask, half));
     ndarray::Zip::from(mask).and(&shown).and(&all).for_each(|m, &shown, &all| {
@@ -321,7 +328,7 @@ mod tests {
         // Every seventh pixel keeps its value, and specks lie around it.
         let whole = Array2::from_shape_fn((60, 60), |(y, x)| disc(y, x, 30.0, 30.0, 18.0));
         let visible = Array2::from_shape_fn((60, 60), |(y, x)| {
-            whole[[y, x]] && (y * 60 + x) % 7 != 0 || (y, x) == (4, 5) || (y, x) == (55, 30)
+            whole[[y, x]] && (y * 60 + x) % 7 != 0 || (y, x) == (4, 5) || (y, x) == (58, 30)
         });
         let support = Array2::from_shape_fn((60, 60), |(y, x)| whole[[y, x]] || visible[[y, x]]);
         let mask = outline(&visible, &support, 2.0);

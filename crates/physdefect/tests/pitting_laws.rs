@@ -128,6 +128,7 @@ fn a_fast_pit_is_as_wide_as_it_is_deep() {
     let model = pits(
         lone_pit()
             .with_rate_spread(0.4)
+            .with_spread_rate(0.012)
             .with_product(Product::None)
             .with_deposit(0.0)
             .with_stain(0.0)

@@ -350,7 +350,7 @@ fn default_severities_cover_what_their_documentation_says() {
     let domain = Domain::full(256, 256).unwrap();
     // Shares of the domain at severity 0 and 1: a few deep pits, and the published polygons.
     let models: [(Box<dyn Mechanism>, [f64; 2]); 2] =
-        [(Box::new(PittingLoss::default()), [0.0006, 0.013]), (Box::new(PaperPolygon::default()), [0.002, 0.06])];
+        [(Box::new(PittingLoss::default()), [0.00025, 0.006]), (Box::new(PaperPolygon::default()), [0.002, 0.06])];
     for (model, stated) in models {
         for (severity, stated) in [0.0, 1.0].into_iter().zip(stated) {
             let mut areas: Vec<f64> = (0..41)

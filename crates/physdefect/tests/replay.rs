@@ -221,7 +221,7 @@ fn replay_is_byte_equal() {
         // A piece cannot break off the whole frame, which is every second region; and thin cracks and shallow
         // scratches are often too faint for the grain of the disc.
         let least = match name {
-            "edge-loss" => 440,
+            "edge-loss" => 330,
             "fracture-line" => 500,
             _ => 680,
         };

@@ -220,6 +220,14 @@ impl<M: Mechanism> Rendered<M> {
         let (Some(wanted), Some(range)) = (wanted, self.appearance.visibility()) else {
             return self.render(photo, domain, defect, severity, key);
         };
+        if defect.shows_background {
+            // What lies behind decides how visible it is; only what nobody would see is refused.
+            let sample = self.render(photo, domain, defect, severity, key)?;
+            let reached = sample.record.visibility;
+            let refused = range.out_of_reach() == OutOfReach::Refuse && reached < range.from();
+            let error = Error::VisibilityOutOfReach { model: self.name, wanted: range.from(), reached };
+            return if refused { Err(error) } else { Ok(sample) };
+        }
         let Solved { draft, strength, reached, measured } = self.solve(photo, domain, &defect, (wanted, range))?;
         // What the place cannot give is drawn as strong, or as faint, as it can be.
         let within = |v: f64| v >= range.from() && v <= range.to();

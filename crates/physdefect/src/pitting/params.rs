@@ -5,8 +5,8 @@ use crate::Error;
 use crate::params::{parameters, require};
 
 parameters! {
-    /// Parameters of [`PittingLoss`](super::PittingLoss); the defaults make a few deep iron pits that cover about 0.03
-    /// % (severity 0) to 0.6 % (severity 1) of the domain.
+    /// Parameters of [`PittingLoss`](super::PittingLoss); the defaults make a few deep iron pits that cover about
+    /// 0.025 % (severity 0) to 0.6 % (severity 1) of the domain.
     pub struct PittingParams {
         /// Birth process. Default 1 birth a year, used up in 2.5 years, on a patch of 0.12 scale, independent: one
         /// to about two pits. Rate at least 0 and low enough for 10 000
