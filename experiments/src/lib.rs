@@ -9,6 +9,7 @@ pub mod cleaning;
 pub mod corruption;
 pub mod oracle_table;
 pub mod paired;
+pub mod placement;
 pub mod plot;
 pub mod poisson_cases;
 pub mod program;

@@ -13,18 +13,16 @@
 //! Writes `sheet.png` (outlines found in red, drawn ones in green) to target/foreground. Ends with `result iou=<mean>
 //! worst=<f> off_object=<f>` over all photos with an outline.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use experiments::placement::{Reference, fit, read_references, score, summary};
 use experiments::program::{Result, finish, say, say_written};
 use image::{Rgb, RgbImage, imageops};
-use maphc2f::imgkit::image_io::{list_images, read_photo};
-use maphc2f::physdefect::{ForegroundFit, ForegroundModel, ForegroundParams};
+use maphc2f::imgkit::image_io::read_photo;
 use maphc2f::prepare_folder;
 use ndarray::{Array2, Array3};
-use serde_json::Value;
 
 /// Sets that are looked at besides those with outlines.
 const OTHERS: [&str; 2] = ["kolektor_sdd/commutator", "magnetic_tile/tile"];
@@ -35,21 +33,6 @@ const COLUMNS: usize = 10;
 
 fn main() -> ExitCode {
     finish(run())
-}
-
-/// A photo with its product's outline.
-struct Reference {
-    set: String,
-    file: String,
-    polygons: Vec<Vec<[f64; 2]>>,
-    holes: Vec<Vec<[f64; 2]>>,
-}
-
-/// What one photo scored.
-struct Score {
-    iou: f64,
-    off: f64,
-    whole: bool,
 }
 
 fn run() -> Result<String> {
@@ -103,72 +86,6 @@ fn run() -> Result<String> {
     say_written(&out, &["sheet.png"]);
     let (mean, worst, off) = summary(&scores);
     Ok(format!("result iou={mean:.4} worst={worst:.4} off_object={off:.4}"))
-}
-
-/// Fits a model to all photos of a folder; the time is that of the model alone.
-fn fit(folder: &Path) -> Result<(ForegroundModel, Duration, usize)> {
-    let mut fit = ForegroundFit::new(&ForegroundParams::default())?;
-    let mut spent = Duration::ZERO;
-    for path in list_images(folder)?.photos {
-        let photo = read_photo(&path)?.to_f32();
-        let start = Instant::now();
-        fit.add(photo.view())?;
-        spent += start.elapsed();
-    }
-    let (photos, start) = (fit.len(), Instant::now());
-    let model = fit.finish()?;
-    Ok((model, spent + start.elapsed(), photos))
-}
-
-fn read_references(path: &Path) -> Result<Vec<Reference>> {
-    let json: Value = serde_json::from_str(&fs::read_to_string(path)?)?;
-    let wrong = || format!("{}: not a file of outlines", path.display());
-    let text = |v: &Value, key: &str| v[key].as_str().map(str::to_owned).ok_or_else(wrong);
-    let mut references = Vec::new();
-    for photo in json["photos"].as_array().ok_or_else(wrong)? {
-        references.push(Reference {
-            set: text(photo, "set")?,
-            file: text(photo, "file")?,
-            polygons: serde_json::from_value(photo["polygons"].clone())?,
-            holes: serde_json::from_value(photo["holes"].clone())?,
-        });
-    }
-    if references.is_empty() { Err(wrong().into()) } else { Ok(references) }
-}
-
-impl Reference {
-    fn mask(&self, height: usize, width: usize) -> Array2<bool> {
-        Array2::from_shape_fn((height, width), |(y, x)| {
-            let (y, x) = (y as f64 + 0.5, x as f64 + 0.5);
-            self.polygons.iter().any(|p| contains(p, y, x)) && !self.holes.iter().any(|p| contains(p, y, x))
-        })
-    }
-}
-
-/// Even-odd rule.
-fn contains(polygon: &[[f64; 2]], y: f64, x: f64) -> bool {
-    let ends = polygon.iter().zip(polygon.iter().cycle().skip(1));
-    ends.filter(|(a, b)| (a[1] > y) != (b[1] > y) && x < a[0] + (y - a[1]) / (b[1] - a[1]) * (b[0] - a[0])).count() % 2
-        == 1
-}
-
-fn score(found: &Array2<bool>, truth: &Array2<bool>, whole: bool) -> Score {
-    let (mut both, mut either, mut off, mut area) = (0.0, 0.0, 0.0, 0.0);
-    for (&f, &t) in found.iter().zip(truth) {
-        both += f64::from(u8::from(f && t));
-        either += f64::from(u8::from(f || t));
-        off += f64::from(u8::from(f && !t));
-        area += f64::from(u8::from(f));
-    }
-    Score { iou: both / f64::max(either, 1.0), off: off / f64::max(area, 1.0), whole }
-}
-
-/// Mean and worst intersection over union, and the mean share off the object.
-fn summary(scores: &[Score]) -> (f64, f64, f64) {
-    let n = scores.len().max(1) as f64;
-    let mean = scores.iter().map(|s| s.iou).sum::<f64>() / n;
-    let worst = scores.iter().map(|s| s.iou).fold(f64::INFINITY, f64::min);
-    (mean, worst, scores.iter().map(|s| s.off).sum::<f64>() / n)
 }
 
 /// A photo, brightened, with the outline found in red and the drawn one in green.

@@ -30,6 +30,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use experiments::args::{list, names, number};
+use experiments::placement;
 use experiments::program::{Result, finish, say};
 use experiments::realism::features::FeatureStore;
 use maphc2f::MATERIALS;
@@ -120,11 +121,16 @@ fn run() -> Result<String> {
         say(&report);
         reports.push(report);
     }
+    let placement = if options.head_only {
+        None
+    } else {
+        placement::measure(&options.data, &experiments::workspace().join("experiments/references/foregrounds.json"))?
+    };
     if options.whole {
-        report::write(&reports, options.seeds, options.before.is_some())?;
+        report::write(&reports, options.seeds, options.before.is_some(), placement)?;
     }
     say(&format!("{:.0} s", start.elapsed().as_secs_f64()));
-    Ok(report::result_line(&reports))
+    Ok(report::result_line(&reports, placement))
 }
 
 /// Measures every arm on one kind.
