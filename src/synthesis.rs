@@ -5,6 +5,7 @@ use ndarray::{Array2, Array3, ArrayView3, Zip};
 use pde_refine::{CoarseToFine, Refine, RefineStats};
 use physdefect::appearance::{Appearance, Material};
 use physdefect::registry::Registry;
+use physdefect::visibility::{OutOfReach, Visibility};
 use physdefect::{Domain, Record, Sample, SampleKey, Synthesizer};
 
 use crate::error::Error;
@@ -110,7 +111,8 @@ impl Pipeline {
     }
 
     /// Creates a pipeline of mechanisms by name: one group for each, in every one of `materials`, with severities from
-    /// the range `severity` within \[0, 1\].
+    /// the range `severity` within \[0, 1\]. Where a photo cannot show a defect as visibly as drawn it is as visible as
+    /// it can be, so that training on a busy surface finds samples; [`Self::from_appearances`] can refuse such ones.
     ///
     /// # Errors
     /// [`Error::Defect`] for a name that is not in the registry, a material or a severity out of range.
@@ -120,7 +122,9 @@ impl Pipeline {
         materials: &[Material],
         severity: (f64, f64),
     ) -> Result<Self, Error> {
-        let appearances: Vec<Appearance> = materials.iter().map(|&material| Appearance::new(material)).collect();
+        let visibility = Visibility::default().with_out_of_reach(OutOfReach::Nearest);
+        let look = |&material: &Material| Appearance::new(material).with_visibility(Some(visibility));
+        let appearances: Vec<Appearance> = materials.iter().map(look).collect();
         Self::from_appearances(registry, names, &appearances, severity)
     }
 

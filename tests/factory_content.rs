@@ -125,6 +125,8 @@ fn a_photo_stands_among_the_good_whatever_becomes_of_its_first_sample() {
         let out = folder.path().join(format!("out{seed}"));
         let mut command = maphc2f("synth");
         command.arg("--normals").arg(&normals).arg("--out").arg(&out).arg("--masks").arg(&masks);
+        // Of one mechanism and material: otherwise others are tried.
+        command.args(["--mechanisms", "pitting-loss", "--materials", "matte"]);
         let output = command.args(["--count", "30", "--seed", &seed.to_string()]).output().unwrap();
         let lines = manifest(&out);
         for (photo, of_photo) in lines.chunks(10).enumerate() {

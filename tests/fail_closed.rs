@@ -277,7 +277,8 @@ fn training_photos_that_cannot_make_a_detector_are_refused_or_named() {
     // photos with too few places to learn from: the size that suffices is named, and trains
     let products = |side: u32| (0..12).map(|i| product(i, side)).collect::<Vec<_>>();
     refused(&set("small", &products(32)), &["32 px a side", "at least 64 px a side"]);
-    assert!(train(&set("enough", &products(64)), &folder.path().join("trained")).status.success());
+    let output = train(&set("enough", &products(64)), &folder.path().join("trained"));
+    assert!(output.status.success(), "{}", stderr(&output));
     // a copy is named
     let mut photos = products(64);
     photos.truncate(7);
