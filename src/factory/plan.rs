@@ -47,8 +47,8 @@ impl DatasetParams {
         SamplePlan { photo: self.photo_of(photos, index), mechanism, material }
     }
 
-    /// What a sample is tried with, one after another: as planned, in the other materials, by the other mechanisms in the
-    /// planned material.
+    /// What a sample is tried with, one after another: as planned, in the other materials, by the other mechanisms in
+    /// the planned material.
     pub(super) fn tries(&self, plan: SamplePlan) -> impl Iterator<Item = SamplePlan> + use<> {
         let (mechanisms, materials) = (self.mechanisms().entries().len(), self.materials().names().len());
         let others = |from: usize, n: usize| (1..n).map(move |k| (from + k) % n);

@@ -161,14 +161,14 @@ impl Plant {
     /// # Errors
     /// [`Error::Output`].
     pub fn write(&self, path: &Path) -> Result<(), Error> {
-        Ok(write_atomic(path, &self.to_toml())?)
+        Ok(write_atomic(path, self.to_toml())?)
     }
 
     /// The file's text, with comments that say what is what.
     #[must_use]
     pub fn to_toml(&self) -> String {
         let mut text = String::from(HEAD);
-        let _ = write!(text, "version = {VERSION}\n");
+        let _ = writeln!(text, "version = {VERSION}");
         for kind in &self.0 {
             write_kind(&mut text, kind);
         }

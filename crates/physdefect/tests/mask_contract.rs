@@ -30,7 +30,8 @@ fn shows_defects(name: &str, index: u64, photo: &Array3<f32>) -> bool {
     ground && h.min(w) >= 64 && photo.mean().is_some_and(|v| (0.35..0.8).contains(&v))
 }
 
-/// Most components of the mask: one a pit, one a scratch, one a polygon, and else one. A blend of noise is as many blobs as it likes.
+/// Most components of the mask: one a pit, one a scratch, one a polygon, and else one. A blend of noise is as many
+/// blobs as it likes.
 fn most_components(sample: &Sample) -> usize {
     let measure = |name| sample.record.measures.get(name).copied().unwrap_or(1.0) as usize;
     match sample.record.model.as_str() {

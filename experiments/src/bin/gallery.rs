@@ -8,8 +8,8 @@
 //! same defect from small to large) and `baselines.png` to target/gallery. Ends with
 //! `result samples=<n> missing=<n> folder=<path>`. Photographs are those of the folders below `--photos` (default
 //! `assets/photos`), one folder a product. A material is drawn on the folder of its name if there is one, others take
-//! turns; where a mechanism is refused, the next folder is tried, and then plates: rounded pieces of the photographs on a
-//! plain ground (`plates`), for those that need an object's outline. `--each` asks for more than one sample of a
+//! turns; where a mechanism is refused, the next folder is tried, and then plates: rounded pieces of the photographs on
+//! a plain ground (`plates`), for those that need an object's outline. `--each` asks for more than one sample of a
 //! mechanism in a material, on one folder after another.
 
 use std::path::{Path, PathBuf};

@@ -6,8 +6,9 @@
 //!
 //! For each product a detector is trained with its defaults on quarters of the first two thirds of the photographs in
 //! `assets/photos`. The first quarter of the next photograph is shown, with the defect of seed 1 and index 0 of one
-//! mechanism: none is picked by hand. Writes `docs/images/overview.jpg`; ends with `result found=<n> of=<n> good_passed=<n>
-//! of_good=<n> file=<path>`: defects that scored above their detector's threshold, and good quarters that did not.
+//! mechanism: none is picked by hand. Writes `docs/images/overview.jpg`; ends with
+//! `result found=<n> of=<n> good_passed=<n> of_good=<n> file=<path>`: defects that scored above their detector's
+//! threshold, and good quarters that did not.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

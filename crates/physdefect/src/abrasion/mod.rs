@@ -1,4 +1,4 @@
-//! Abrasion: scratches ploughed by a hard asperity. Not a mechanism of the paper: this project's own.
+//! Abrasion: scratches plowed by a hard asperity. Not a mechanism of the paper: this project's own.
 
 mod calibrate;
 mod chain;

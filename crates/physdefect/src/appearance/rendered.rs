@@ -47,7 +47,8 @@ struct Solved {
 /// tint and the change of reflectance is then solved for, by the secant rule on the logarithms, until the rendered
 /// patch has that visibility: a dent on porcelain and one on grass are equally hard to see. Where a place cannot give
 /// that visibility the nearest one is taken if it lies in the range. A defect that finds no room, stays invisible or
-/// cannot be brought into the range is drawn again at another place, at most six times, three of them for its visibility.
+/// cannot be brought into the range is drawn again at another place, at most six times, three of them for its
+/// visibility.
 ///
 /// ```
 /// use ndarray::Array3;
@@ -143,8 +144,8 @@ impl<M: Mechanism> Rendered<M> {
         Provenance { name: self.name, mechanism: self.model.kind(), key, severity, visibility_target, measures }
     }
 
-    /// Renders with the strength at which the patch has the visibility `wanted`, or comes nearest to it. Stops where even
-    /// the largest strength would not do for the least visibility of `range`.
+    /// Renders with the strength at which the patch has the visibility `wanted`, or comes nearest to it. Stops where
+    /// even the largest strength would not do for the least visibility of `range`.
     fn solve(
         &self,
         photo: ArrayView3<'_, f32>,

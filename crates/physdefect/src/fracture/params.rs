@@ -20,8 +20,8 @@ parameters! {
         /// Direction of the largest principal stress, radians; `None` samples it. A crack runs across it. Default
         /// `None`.
         stress_angle / with_stress_angle: Option<f64> = None,
-        /// Chance that a crack inside a surface with a grain ([`Domain::grain`](crate::Domain::grain)) follows it, within
-        /// 12 degrees, in \[0, 1\]: rolled, drawn, ground and woven materials are weakest there. Default 0.5.
+        /// Chance that a crack inside a surface with a grain ([`Domain::grain`](crate::Domain::grain)) follows it,
+        /// within 12 degrees, in \[0, 1\]: rolled, drawn, ground and woven materials are weakest there. Default 0.5.
         along_grain / with_along_grain: f64 = 0.5,
         /// s2/s1 in \[-1, 0.95\]. 0 is uniaxial tension, 0.95 leaves the direction almost free. Default 0.
         stress_ratio / with_stress_ratio: f64 = 0.0,

@@ -29,7 +29,8 @@ impl Calibrate for PittingLoss {
         };
         // The floor's depth varies as much as its light does, for walls and floor see the less sky the deeper they lie.
         let roughness = target.mottle.clamp(0.0, 1.0) * 0.5;
-        // Discs of some pixels have a solidity of 0.92, and 0.88 when marked by hand; grains of different speed make bays.
+        // Discs of some pixels have a solidity of 0.92, and 0.88 when marked by hand; grains of different speed make
+        // bays.
         let grains = (GRAINS * (0.88 - target.solidity)).clamp(0.0, 0.55);
         Self::new(
             PittingParams::default()

@@ -8,8 +8,8 @@ parameters! {
     /// Parameters of [`SurfaceUnevenness`](super::SurfaceUnevenness); the defaults make patches of 30 % to 120 % of
     /// the domain's scale.
     pub struct UnevennessParams {
-        /// Kinds that are chosen from, at least one; see [`Domain::grain`](crate::Domain::grain) for their chances. Default
-        /// all four.
+        /// Kinds that are chosen from, at least one; see [`Domain::grain`](crate::Domain::grain) for their chances.
+        /// Default all four.
         kinds / with_kinds: Vec<Unevenness> = Unevenness::ALL.to_vec(),
         /// Width of the patch (depth of a ground zone, diameter of a blotch, 1 / 0.6 of that of a drop) at severity 0
         /// and 1, fraction of the scale, 0 < first <= last <= 2. Default (0.3, 1.2).

@@ -10,8 +10,9 @@
 //! average precision of a linear head trained on drawn defects alone and scored on real ones. Five real defects a seed
 //! calibrate one arm and are left out of every arm's test.
 //!
-//! `--visibility` and `--materials` replace the defaults of the uncalibrated arm. `--head-only` measures (4) alone. `--before FOLDER` adds the samples of an older build: sets that its `maphc2f
-//! synth` wrote to `FOLDER/SET/MECHANISM/SEED`.
+//! `--visibility` and `--materials` replace the defaults of the uncalibrated arm. `--head-only` measures (4) alone.
+//! `--before FOLDER` adds the samples of an older build: sets that its `maphc2f synth` wrote to
+//! `FOLDER/SET/MECHANISM/SEED`.
 //!
 //! A whole run writes `docs/realism.md`, and sheets of crops for people to target/realism; features of real photos are
 //! kept in target/realism/features. Ends with `result crack_ap=<f> blowhole_ap=<f> ...`: pixel average precision of the
