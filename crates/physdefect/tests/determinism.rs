@@ -34,9 +34,13 @@ fn equal_on_any_thread_count_and_in_any_order() {
         let domain = common::outlined(synth.name(), &domain);
         let make = |index| synth.synthesize(photo.view(), &domain, SampleKey { seed: 8, index }).map(|s| bytes(&s));
         let serial: Vec<_> = (0..1000).map(make).collect();
-        // Dents on fabric, and clones of an even ground, are refused where they cannot be seen; refusals must agree
-        // too.
-        let least = if matches!(synth.name(), "plastic-warpage" | "patch-clone") { 500 } else { 950 };
+        // Dents on fabric, clones of an even ground, and pieces broken off where the background looks alike are refused
+        // where they cannot be seen; refusals must agree too.
+        let least = match synth.name() {
+            "plastic-warpage" | "patch-clone" => 500,
+            "edge-loss" => 880,
+            _ => 950,
+        };
         let made = serial.iter().filter(|s| s.is_ok()).count();
         assert!(made >= least, "{}: {made} of 1000 made", synth.name());
         let backwards: Vec<_> = (0..1000).rev().map(make).collect();
