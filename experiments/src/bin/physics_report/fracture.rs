@@ -129,7 +129,7 @@ fn straight_crack(table: &mut Table) -> Result<(), Error> {
         worst,
         1e-9,
     );
-    let target = 256.0 * 0.05 * 12f64.sqrt();
+    let target = 256.0 * 0.1 * 8f64.sqrt();
     table.near("homogeneous solid, arrested length, px", (target, "balance of the load; one step a tip"), length, 3.0);
     Ok(())
 }

@@ -111,6 +111,8 @@ fn lone_pit() -> PittingParams {
         interaction: Interaction::Independent,
     };
     PittingParams::default()
+        .with_roughness(0.0)
+        .with_spread_rate(0.012)
         .with_nucleation(nucleation)
         .with_grain_size(0.02)
         .with_grain_contrast(0.0)
