@@ -14,9 +14,10 @@
 //! `--before FOLDER` adds the samples of an older build: sets that its `maphc2f synth` wrote to
 //! `FOLDER/SET/MECHANISM/SEED`.
 //!
-//! A whole run writes `docs/realism.md`, and sheets of crops for people to target/realism; features of real photos are
-//! kept in target/realism/features. Ends with `result crack_ap=<f> blowhole_ap=<f> ...`: pixel average precision of the
-//! uncalibrated arm, `absent` where it was not measured.
+//! A whole run writes `docs/realism.md`, one of some kinds or arms target/realism/report.md; and sheets of crops for
+//! people to target/realism; features of real photos are kept in target/realism/features. Ends with
+//! `result crack_ap=<f> blowhole_ap=<f> ...`: pixel average precision of the uncalibrated arm, `absent` where it was
+//! not measured.
 
 mod arms;
 mod data;
@@ -127,8 +128,10 @@ fn run() -> Result<String> {
     } else {
         placement::measure(&options.data, &experiments::workspace().join("experiments/references/foregrounds.json"))?
     };
-    if options.whole {
-        report::write(&reports, options.seeds, options.before.is_some(), placement)?;
+    if !options.head_only {
+        let partial = PathBuf::from("target/realism/report.md");
+        let path = if options.whole { experiments::workspace().join("docs/realism.md") } else { partial };
+        report::write(&path, &reports, (options.seeds, options.before.is_some()), placement)?;
     }
     say(&format!("{:.0} s", start.elapsed().as_secs_f64()));
     Ok(report::result_line(&reports, placement))
@@ -172,6 +175,10 @@ fn measure(row: &Row, options: &Options, store: &FeatureStore) -> Result<RowRepo
                 }
             };
             figures.drawn.push(drawn.len());
+            if drawn.is_empty() {
+                figures.refused.get_or_insert_with(|| "no photo can carry such a defect".to_owned());
+                continue;
+            }
             match downstream::train(store.net(), &drawn, &others, seed) {
                 Ok(head) => figures.head.push(downstream::score(&head, tested, &data.good)?),
                 Err(e) => {

@@ -1,6 +1,7 @@
 //! Tables of figures: on the console, in docs/realism.md, and the result line.
 
 use std::fmt::{self, Write};
+use std::path::Path;
 
 use experiments::paired::{mean, standard_deviation};
 use experiments::program::Result;
@@ -128,13 +129,20 @@ pub(crate) fn result_line(reports: &[RowReport], placement: Option<(f64, f64)>) 
     line
 }
 
-/// Writes docs/realism.md.
-pub(crate) fn write(reports: &[RowReport], seeds: u64, before: bool, placement: Option<(f64, f64)>) -> Result<()> {
+/// Writes the report.
+pub(crate) fn write(
+    path: &Path,
+    reports: &[RowReport],
+    (seeds, before): (u64, bool),
+    placement: Option<(f64, f64)>,
+) -> Result<()> {
     let mut text = String::from(HEAD);
     if let Some((iou, off)) = placement {
         let _ = writeln!(
             text,
-            "- **Placement.** Foregrounds against outlines drawn by a person on ten photos each of bottle, pill, hazelnut,\n  tire and ball screw: mean intersection over union {iou:.3}; {:.2} % of the mask pixels of drawn defects lie off the\n  product.",
+            "- **Placement.** Foregrounds against outlines drawn by a person on ten photos each of bottle, pill, hazelnut, \
+             tire\n  and ball screw: mean intersection over union {iou:.3}; {:.2} % of the mask pixels of drawn defects lie \
+             off the\n  product.",
             100.0 * off
         );
     }
@@ -147,7 +155,7 @@ pub(crate) fn write(reports: &[RowReport], seeds: u64, before: bool, placement: 
         section(&mut text, report);
     }
     let _ = write!(text, "\n```text\n{}\n```\n", result_line(reports, placement));
-    Ok(write_atomic(experiments::workspace().join("docs/realism.md"), &text)?)
+    Ok(write_atomic(path, &text)?)
 }
 
 const HEAD: &str = "# Realism, measured
@@ -157,7 +165,8 @@ Made by `cargo run --release -p experiments --bin realism -- --before FOLDER`. O
 
 For each kind of real defects, each way to draw them (arm) gives 120 defects on photos of `train/good`: the mechanism
 named, in the default materials with severities 0.25 to 1, on the estimated foreground, through all stages of the
-pipeline; `calibrated` is the same mechanism fitted to five real defects, which no arm is tested on. `ours before` is
+pipeline; `calibrated` is the same mechanism fitted to five real defects, which no arm is tested on; `the 5 real
+defects alone` trains on those themselves. `ours before` is
 the mechanism of the build of an earlier commit: `FOLDER` holds, for each SET, MECHANISM and SEED, what its
 `maphc2f synth --normals DATA/SET --mechanisms MECHANISM --count 150 --seed SEED --out FOLDER/SET/MECHANISM/SEED`
 made. Baselines are pasted as published, without the stages. Photos are shrunk to the shorter side given, aspect kept,
