@@ -9,7 +9,8 @@
 //! ```
 //! use ndarray::{Array2, Array3};
 //! use physdefect::appearance::Appearance;
-//! use physdefect::{Domain, MechanismKind, SampleKey, Synthesizer, calibration};
+//! use physdefect::calibration::{self, Marked};
+//! use physdefect::{Domain, MechanismKind, SampleKey, Synthesizer};
 //!
 //! // Three images with a dark scratch each, and their masks.
 //! let masks: Vec<Array2<bool>> = [30, 40, 50]
