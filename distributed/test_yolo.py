@@ -77,8 +77,8 @@ class Yolo(unittest.TestCase):
     def test_labels_are_redrawn_at_288_px(self):
         self.check(288, 0.95)
 
-    def test_labels_are_redrawn_at_64_px(self):
-        self.check(64, 0.85)
+    def test_labels_are_redrawn_at_96_px(self):
+        self.check(96, 0.85)
 
 
 if __name__ == "__main__":
