@@ -13,6 +13,7 @@ mod finite;
 pub mod gaussian;
 mod geometry;
 pub mod hash;
+pub mod hull;
 pub mod image_io;
 pub mod level;
 mod parameter;

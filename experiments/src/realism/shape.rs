@@ -1,6 +1,7 @@
 //! Shape of masks: what tells a mask that a person drew from one that a program left.
 
 use maphc2f::imgkit::components::component_pixels;
+use maphc2f::imgkit::hull::convex_hull_area;
 use ndarray::ArrayView2;
 
 /// Shape of one image's mask.
@@ -35,45 +36,13 @@ pub fn measure(mask: ArrayView2<'_, bool>) -> Option<MaskShape> {
     if area == 0 {
         return None;
     }
-    let hulls: f64 = parts.iter().map(|pixels| hull_area(pixels)).sum();
+    let hulls: f64 = parts.iter().map(|pixels| convex_hull_area(pixels)).sum();
     Some(MaskShape {
         solidity: area as f64 / hulls,
         components: parts.len() as f64,
         boundary: boundary_length(mask) / (area as f64).sqrt(),
         area_share: area as f64 / mask.len() as f64,
     })
-}
-
-/// Area of the convex hull of the corners of pixels (row, column).
-fn hull_area(pixels: &[(usize, usize)]) -> f64 {
-    let corners = |&(y, x): &(usize, usize)| {
-        let (y, x) = (y as i64, x as i64);
-        [(y, x), (y, x + 1), (y + 1, x), (y + 1, x + 1)]
-    };
-    let mut points: Vec<(i64, i64)> = pixels.iter().flat_map(corners).collect();
-    points.sort_unstable();
-    points.dedup();
-    // monotone chain: A. Andrew, Information Processing Letters 9 (1979) 216
-    let half = |points: &mut dyn Iterator<Item = (i64, i64)>| {
-        let mut chain: Vec<(i64, i64)> = Vec::new();
-        for p in points {
-            while let [.., a, b] = chain[..] {
-                if (b.0 - a.0) * (p.1 - a.1) - (b.1 - a.1) * (p.0 - a.0) > 0 {
-                    break;
-                }
-                chain.pop();
-            }
-            chain.push(p);
-        }
-        chain
-    };
-    let mut hull = half(&mut points.iter().copied());
-    hull.pop();
-    let back = half(&mut points.iter().rev().copied());
-    hull.extend(&back[..back.len() - 1]);
-    let next = hull.iter().cycle().skip(1);
-    let doubled: i64 = hull.iter().zip(next).map(|(a, b)| a.0 * b.1 - a.1 * b.0).sum();
-    0.5 * doubled.abs() as f64
 }
 
 /// Boundary's length by the Cauchy-Crofton formula with lines in four directions: unbiased over directions, where a

@@ -3,6 +3,7 @@
 use imgkit::Rect;
 use imgkit::components::component_pixels;
 use imgkit::distance::to_background;
+use imgkit::hull::convex_hull_area;
 use ndarray::{Array2, ArrayView2};
 
 use super::skeleton;
@@ -72,7 +73,7 @@ pub(super) fn sizes(long: bool, pixels: &[(usize, usize)], bbox: Rect) -> Sizes 
 pub(super) fn form(pixels: &[(usize, usize)], bbox: Rect) -> Form {
     let grid = grid_of(pixels, bbox);
     let (length, width, width_variation) = along(&grid, pixels.len());
-    let solidity = pixels.len() as f64 / hull_area(pixels).max(1.0);
+    let solidity = pixels.len() as f64 / convex_hull_area(pixels).max(1.0);
     Form { elongation: length / width.max(0.1), solidity, width_variation }
 }
 
@@ -125,37 +126,6 @@ fn filled_area(grid: &Array2<bool>) -> usize {
         stack.extend(near.into_iter().filter(|&(v, u)| v < h && u < w));
     }
     h * w - count
-}
-
-/// Area of the convex hull of the corners of pixels (monotone chain: Andrew 1979).
-fn hull_area(pixels: &[(usize, usize)]) -> f64 {
-    let corners = |&(y, x): &(usize, usize)| {
-        let (y, x) = (y as i64, x as i64);
-        [(y, x), (y, x + 1), (y + 1, x), (y + 1, x + 1)]
-    };
-    let mut points: Vec<(i64, i64)> = pixels.iter().flat_map(corners).collect();
-    points.sort_unstable();
-    points.dedup();
-    let half = |points: &mut dyn Iterator<Item = (i64, i64)>| {
-        let mut chain: Vec<(i64, i64)> = Vec::new();
-        for p in points {
-            while let [.., a, b] = chain[..] {
-                if (b.0 - a.0) * (p.1 - a.1) - (b.1 - a.1) * (p.0 - a.0) > 0 {
-                    break;
-                }
-                chain.pop();
-            }
-            chain.push(p);
-        }
-        chain
-    };
-    let mut hull = half(&mut points.iter().copied());
-    hull.pop();
-    hull.extend(half(&mut points.iter().rev().copied()));
-    hull.pop();
-    let next = hull.iter().cycle().skip(1);
-    let doubled: i64 = hull.iter().zip(next).map(|(a, b)| a.0 * b.1 - a.1 * b.0).sum();
-    0.5 * doubled.abs() as f64
 }
 
 #[cfg(test)]

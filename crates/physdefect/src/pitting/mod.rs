@@ -178,7 +178,7 @@ impl Mechanism for PittingLoss {
 
 impl PittingLoss {
     /// Turns arrival times into depth, support and deposit, in the tight box of what was reached.
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments)] // one call: what generation computed, each once
     fn relief(
         &self,
         front: &Front,
