@@ -18,6 +18,9 @@ const VISIBLE_SHARE: f64 = 0.65;
 /// Radius of closing over half of the defect's width, at least: a bite out of a large soft dent is marked with it, one
 /// out of a crack is not.
 const ROUNDING: f64 = 0.4;
+/// The same of a defect of one part, where as much of the mask as must be can be seen: light and dark flank of a dent
+/// are marked as one.
+const WHOLE: f64 = 1.2;
 /// Radius of opening over that of closing: less is cut off than is filled.
 const TRIMMED: f64 = 0.375;
 /// Visible share of a mask around a pixel that is marked.
@@ -49,15 +52,18 @@ impl Outline {
         let empty = Array2::from_elem(visible.dim(), false);
         let Some(seen) = bounding_box(visible.view()) else { return empty };
         // Everything happens within reach of what is seen.
-        let radius = self.radius.max(ROUNDING * half_width(support)).min(LARGEST);
-        let reach = seen.grow(radius.ceil() as usize + 1, visible.dim());
+        let half = half_width(support);
+        let radius = self.radius.max(ROUNDING * half).min(LARGEST);
+        let wide = WHOLE * half;
+        let reach = seen.grow(radius.max(wide).ceil() as usize + 1, visible.dim());
         let cut = |a: ArrayView2<'_, bool>| a.slice_each_axis(|axis| reach.slice_of(axis.axis)).to_owned();
         // Parts of the whole: a cut could sever one.
         let mut parts = label_components(support.view());
         parts.labels = parts.labels.slice_each_axis(|axis| reach.slice_of(axis.axis)).to_owned();
         let (visible, allowed) = (cut(visible.view()), cut(allowed));
         let mut found = None;
-        for radius in [radius, 0.5 * radius, 0.25 * radius, 0.0] {
+        let whole = (parts.sizes.len() == 1 && wide > radius).then_some(wide);
+        for radius in whole.into_iter().chain([radius, 0.5 * radius, 0.25 * radius, 0.0]) {
             let mut mask = drawn(&visible, &parts, &allowed, (radius, self.radius));
             fill_where_visible(&mut mask, &visible, &allowed);
             let area = mask.iter().filter(|&&m| m).count();

@@ -1,5 +1,6 @@
 //! The `Domain`: pixels that may carry a defect.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use imgkit::components::label_components;
@@ -8,9 +9,9 @@ use imgkit::{Rect, bounding_box};
 use ndarray::{Array2, ArrayView2};
 use rand::Rng;
 
-use crate::Error;
 use crate::annotation::padded;
 use crate::params::check_size;
+use crate::{Defect, Error};
 
 /// Most objects that a domain is split into.
 const MOST_OBJECTS: usize = 32;
@@ -102,6 +103,18 @@ impl Domain {
     #[must_use]
     pub fn grain(&self) -> Option<f64> {
         self.grain
+    }
+
+    /// The domain and what a defect that shows the background changes beside it: the blur of the outline that it takes
+    /// away. Sizes and places stay those of the domain.
+    pub(crate) fn uncovering(&self, defect: &Defect) -> Cow<'_, Self> {
+        if !defect.shows_background {
+            return Cow::Borrowed(self);
+        }
+        let mut wider = self.clone();
+        let mut mask = defect.bbox.crop_mut(wider.mask.view_mut());
+        mask.zip_mut_with(&defect.opacity, |m, &a| *m |= a > 0.0);
+        Cow::Owned(wider)
     }
 
     /// Its connected parts (eight neighbors) without those below 6 % of the largest, at most 32; empty if there is only

@@ -93,21 +93,22 @@ fn shown(photo: &Array3<f32>, domain: &Domain, defect: &Defect) -> (Array3<f32>,
 
 #[test]
 fn background_is_mirrored_across_the_outline() {
-    // A ramp on the background and a constant object: the pixel at depth d shows the ramp at d beyond the outline.
+    // A ramp on the background and a constant object: the pixel at depth d shows the ramp at d beyond a line as far
+    // from the outline as the clearance, mirrored there.
     let domain = half_plane();
     let ramp = |y: f64| 0.1 + 0.004 * y;
     let photo = Array3::from_shape_fn((400, 500, 3), |(y, _, _)| if y < EDGE { ramp(y as f64) as f32 } else { 0.9 });
-    let clearance = 1.25;
+    let clearance = 2.0;
     let mut seen = 0;
     for cut in Cut::ALL {
-        for defect in clear(&plain(cut).with_clearance(clearance), 0.8, 6) {
+        for defect in clear(&plain(cut).with_clearance(clearance / domain.scale()), 0.8, 6) {
             let (image, deep) = shown(&photo, &domain, &defect);
             for ((y, x), _) in deep.indexed_iter().filter(|(_, deep)| **deep) {
                 let depth = y as f64 - (EDGE as f64 - 0.5);
-                let exact = ramp(EDGE as f64 - 0.5 - depth - clearance);
+                let exact = ramp(EDGE as f64 - 0.5 - depth - 2.0 * clearance);
                 let found = f64::from(image[[y, x, 0]]);
                 // The ramp beside the outline is blurred over 2 px by the interpolation.
-                if depth + clearance > 2.5 {
+                if depth + 2.0 * clearance > 2.5 {
                     assert!((found - exact).abs() < 3e-3, "{y}, {x}: {found} for {exact}");
                     seen += 1;
                 }
@@ -211,7 +212,7 @@ fn parameters_out_of_range_are_named() {
         ("fresh.0", base().with_fresh((f64::INFINITY, 1.0))),
         ("fresh.1", base().with_fresh((0.5, 0.2))),
         ("brighter", base().with_brighter(-0.1)),
-        ("clearance", base().with_clearance(65.0)),
+        ("clearance", base().with_clearance(0.25)),
     ];
     for (wanted, params) in cases {
         let refused = EdgeLoss::new(params).unwrap_err();

@@ -145,7 +145,7 @@ fn drawn(name: &str, r: &mut ChaCha8Rng) -> SynthesizerConfig {
                 .with_irregularity(r.random_range(0.0..0.3))
                 .with_through(r.random())
                 .with_steepness(r.random_range(0.2..1.5))
-                .with_clearance(r.random_range(0.0..4.0));
+                .with_clearance(r.random_range(0.0..0.05));
             SynthesizerConfig::mechanism::<EdgeLoss>(params)
         }
         "perlin-blend" => {

@@ -19,12 +19,14 @@ const OUT_OF_REACH: u32 = 3;
 const STRENGTH: (f64, f64) = (0.02, 12.0);
 /// Steepest slope of a bend.
 const STEEPEST: f64 = 0.5;
-/// Largest logarithm of a change of reflectance.
-const LARGEST_CHANGE: f64 = 0.7;
+/// Steepest slope of waviness over its root mean square.
+const CREST: f64 = 2.0;
+/// Largest logarithm of a brightening: by two thirds; more washes a photo out.
+const LARGEST_CHANGE: f64 = 0.5;
 /// Largest exponent with which a change grows with the strength: reflections come on late.
 const STEEPER: f64 = 1.4;
 /// Share of a darkening that counts towards it.
-const LIGHTER: f32 = 0.35;
+const LIGHTER: f32 = 0.25;
 /// Logarithm of a ratio of visibilities that drawing the mask cannot mend.
 const HOPELESS: f64 = 0.4;
 /// Renderings of one defect at most.
@@ -127,9 +129,10 @@ impl<M: Mechanism> Rendered<M> {
         finalize::check_photo(photo, domain)?;
         let around = self.appearance.surroundings(photo, domain, defect.bbox);
         let conditions = Conditions::new(photo, domain, &defect, around)?;
-        let draft = self.appearance.draft(photo, domain, &defect, &conditions, 1.0)?;
+        let changed = domain.uncovering(&defect);
+        let draft = self.appearance.draft(photo, &changed, &defect, &conditions, 1.0)?;
         let label = self.label(key, severity, defect.measures, 1.0, None);
-        finalize::finalize(photo, domain, draft, label)
+        finalize::finalize(photo, &changed, draft, label)
     }
 
     fn label(
@@ -251,11 +254,13 @@ impl<M: Mechanism> Rendered<M> {
     }
 }
 
-/// Largest strength of a defect: a bend keeps its slopes below [`STEEPEST`], a change of reflectance its logarithm
-/// within [`LARGEST_CHANGE`] at all but a hundredth of its pixels.
+/// Largest strength of a defect: a bend and waviness keep their slopes below [`STEEPEST`], a change of reflectance its
+/// logarithm within [`LARGEST_CHANGE`] at all but a hundredth of its pixels.
 fn strongest(defect: &Defect) -> f64 {
     let bends = defect.displacement.is_some() && !defect.shows_background;
-    let slope = defect.measures.get("max_slope").filter(|_| bends).map(|slope| STEEPEST / slope.max(1e-9));
+    let steepest = defect.measures.get("max_slope").filter(|_| bends).copied();
+    let slope = steepest.or(defect.measures.get("rms_slope").map(|slope| CREST * slope));
+    let slope = slope.map(|slope| STEEPEST / slope.max(1e-9));
     let change = defect.reflectance.as_ref().map(|factor| {
         let inside = factor.iter().zip(&defect.opacity).filter(|(_, a)| **a > 0.5);
         // A surface gets darker more easily than brighter.

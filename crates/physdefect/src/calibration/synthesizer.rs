@@ -228,9 +228,9 @@ impl<M: Calibrate> Calibrated<M> {
         };
         let fixed = defect.shows_background;
         let conditions = Conditions::new(photo, domain, &defect, around)?;
-        let draft = self.appearance.draft(photo, domain, &defect, &conditions, 1.0)?;
+        let draft = self.appearance.draft(photo, &domain.uncovering(&defect), &defect, &conditions, 1.0)?;
         let label = Provenance { name: M::NAME, mechanism: M::KIND, key, severity, visibility_target: None, measures };
-        let mut sample = finalize::finalize_at(photo, whole, draft, label, level)?;
+        let mut sample = finalize::finalize_at(photo, &whole.uncovering(&defect), draft, label, level)?;
         if let Some(range) = self.appearance.visibility().filter(|_| !fixed) {
             // Where the contrast decides, the visibility is the photo's.
             let (wanted, reached) = (shared.visibility, sample.record.visibility);

@@ -28,6 +28,8 @@ const LEAST_AREA: usize = 64;
 const LEAST_LOST: usize = 4;
 /// Smallest width of a cut, px.
 const LEAST_WIDTH: f64 = 8.0;
+/// Least distance of the mirror from the outline, px.
+const LEAST_CLEARANCE: f64 = 1.5;
 /// Opacity where the background is shown: it takes the shift, but next to no shading, which is the object's.
 const SHOWN: f32 = 0.004;
 /// Width over which the new outline takes over the blur of the old one, px.
@@ -211,7 +213,8 @@ impl EdgeLoss {
     /// Relief, support, shift and reflectance of a piece in a box around it.
     fn draw(&self, domain: &Domain, outline: &[(usize, usize)], piece: &Piece, fresh: f32) -> Defect {
         let p = &self.params;
-        let b = domain.bbox();
+        let clearance = (p.clearance * domain.scale()).max(LEAST_CLEARANCE);
+        let b = domain.bbox().grow(clearance.ceil() as usize, domain.dim());
         let reach = piece.half * piece.shape.farthest() + 2.0;
         let low = |c: f64, least: usize, most: usize| ((c - reach).floor().max(least as f64) as usize).min(most);
         let high = |c: f64, least: usize, most: usize| ((c + reach).ceil().max(0.0) as usize + 1).clamp(least, most);
@@ -223,7 +226,7 @@ impl EdgeLoss {
         };
         let dim = (area.height(), area.width());
         let through = piece.band.is_finite();
-        let ground = if through { Ground::near(domain, outline, area, reach, p.clearance) } else { Ground::none() };
+        let ground = if through { Ground::near(domain, outline, area, reach, clearance) } else { Ground::none() };
         let mask = domain.mask();
         let mut height = Array2::<f32>::zeros(dim);
         let mut opacity = Array2::<f32>::zeros(dim);
@@ -237,23 +240,25 @@ impl EdgeLoss {
                 // The relief goes on outside the object: its border casts no shadow.
                 let relief = piece.height(&place, (v, u), p.steepness, p.roughness);
                 height[[y, x]] = relief as f32;
-                if !mask[[v, u]] || place.inside <= -0.5 {
+                let inside = mask[[v, u]];
+                // Positive where the whole thickness is gone.
+                let beyond = if through { place.inside - place.band } else { f64::NEG_INFINITY };
+                if place.inside <= -0.5 || (!inside && beyond <= 0.0) {
                     continue;
                 }
-                if place.inside > 0.0 {
+                if inside && place.inside > 0.0 {
                     lost += 1;
                     volume -= relief;
                 }
-                // Positive where the whole thickness is gone.
-                let beyond = if through { place.inside - place.band } else { f64::NEG_INFINITY };
                 let mut fade = 1.0;
                 if beyond > -RIM {
-                    let [dy, dx] = ground.shift((v, u), beyond, domain);
+                    // Outside, the old outline's blur goes with the piece.
+                    let Some([dy, dx]) = ground.shift((v, u), beyond, domain, &piece.site) else { continue };
                     (shift[[y, x, 0]], shift[[y, x, 1]]) = (dy as f32, dx as f32);
                     fade = (-beyond / RIM).clamp(0.0, 1.0);
                 }
                 if beyond > 0.0 {
-                    gone += 1;
+                    gone += usize::from(inside);
                     opacity[[y, x]] = SHOWN;
                     continue;
                 }

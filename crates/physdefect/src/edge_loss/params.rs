@@ -34,9 +34,9 @@ parameters! {
         fresh / with_fresh: (f64, f64) = (0.15, 0.6),
         /// Chance that the fracture surface is brighter than the old surface, in \[0, 1\]. Default 0.35.
         brighter / with_brighter: f64 = 0.35,
-        /// Distance beyond the outline from which the background is taken, px, in \[0, 64\]: skips the outline's own
-        /// blur. Default 1.5.
-        clearance / with_clearance: f64 = 1.5,
+        /// Distance of the mirror that shows the background from the outline, fraction of the scale, in \[0, 0.2\]; at
+        /// least 1.5 px. It skips the outline's own blur, which goes with the piece. Default 0.03.
+        clearance / with_clearance: f64 = 0.03,
     }
 }
 
@@ -62,6 +62,6 @@ impl EdgeLossParams {
         within(MODEL, "fresh.0", self.fresh.0, (0.0, 3.0), "in [0, 3]")?;
         within(MODEL, "fresh.1", self.fresh.1, (self.fresh.0, 3.0), "at least the first and at most 3")?;
         within(MODEL, "brighter", self.brighter, (0.0, 1.0), "in [0, 1]")?;
-        within(MODEL, "clearance", self.clearance, (0.0, 64.0), "in [0, 64] px")
+        within(MODEL, "clearance", self.clearance, (0.0, 0.2), "in [0, 0.2] domain scales")
     }
 }

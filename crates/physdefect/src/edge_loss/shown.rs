@@ -1,7 +1,8 @@
-//! What shows where an object is gone: the photo mirrored across the object's outline.
+//! What shows where an object is gone: the photo mirrored across a line beyond the blur of the object's outline.
 
 use imgkit::Rect;
 
+use super::site::Site;
 use crate::Domain;
 
 /// Distance from the new outline within which the blur of the old one is shown, px.
@@ -11,7 +12,16 @@ const BLUR: f64 = 2.0;
 pub(super) struct Ground {
     /// Pixels outside the object that touch it.
     outside: Vec<[f64; 2]>,
+    /// Distance of the mirror from the outline, px.
     clearance: f64,
+}
+
+/// How a pixel lies to the outline.
+struct Side {
+    /// Distance from the outline, px, positive inside.
+    depth: f64,
+    /// Unit vector away from the object.
+    outward: [f64; 2],
 }
 
 impl Ground {
@@ -58,16 +68,32 @@ impl Ground {
         best.map(|(_, q)| q)
     }
 
-    /// Shift (dy, dx) with which a pixel of the object shows the ground; `beyond` is its distance from the new outline,
-    /// px, positive where the object is gone.
-    pub(super) fn shift(&self, (y, x): (usize, usize), beyond: f64, domain: &Domain) -> [f64; 2] {
-        let at = [y as f64, x as f64];
-        let Some(nearest) = self.nearest(at) else { return [0.0; 2] };
-        let distance = (nearest[0] - at[0]).hypot(nearest[1] - at[1]).max(1e-9);
-        let outward = [(nearest[0] - at[0]) / distance, (nearest[1] - at[1]) / distance];
+    fn side(&self, at: [f64; 2], inside: bool, site: &Site) -> Option<Side> {
+        let nearest = self.nearest(at)?;
+        let away = [nearest[0] - at[0], nearest[1] - at[1]];
+        let distance = away[0].hypot(away[1]);
         // The outline lies half way between the last pixel inside and the first outside.
-        let depth = distance - 0.5;
-        let mirrored = depth + self.clearance;
+        let (depth, sign) = if inside { (distance - 0.5, 1.0) } else { (-distance - 0.5, -1.0) };
+        let outward = if distance > 1e-9 {
+            [sign * away[0] / distance, sign * away[1] / distance]
+        } else {
+            [-site.inward[0], -site.inward[1]]
+        };
+        Some(Side { depth, outward })
+    }
+
+    /// Shift (dy, dx) with which a pixel shows the ground; `beyond` is its distance from the new outline, px, positive
+    /// where the object is gone. `None` outside the object beyond the mirror, where the ground shows as it is.
+    pub(super) fn shift(&self, (y, x): (usize, usize), beyond: f64, domain: &Domain, site: &Site) -> Option<[f64; 2]> {
+        let at = [y as f64, x as f64];
+        let inside = domain.mask()[[y, x]];
+        let Some(Side { depth, outward }) = self.side(at, inside, site) else {
+            return inside.then_some([0.0; 2]);
+        };
+        if depth <= -self.clearance {
+            return None;
+        }
+        let mirrored = depth + 2.0 * self.clearance;
         let wanted = if beyond < BLUR { beyond.min(mirrored) } else { mirrored };
         let source = |past: f64| [at[0] + (depth + past) * outward[0], at[1] + (depth + past) * outward[1]];
         let (height, width) = domain.dim();
@@ -88,6 +114,6 @@ impl Ground {
             past *= 0.5;
         }
         let [v, u] = source(past);
-        [at[0] - v, at[1] - u]
+        Some([at[0] - v, at[1] - u])
     }
 }

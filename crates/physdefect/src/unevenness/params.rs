@@ -5,15 +5,15 @@ use crate::Error;
 use crate::params::{parameters, require, within};
 
 parameters! {
-    /// Parameters of [`SurfaceUnevenness`](super::SurfaceUnevenness); the defaults make patches of 30 % to 120 % of
+    /// Parameters of [`SurfaceUnevenness`](super::SurfaceUnevenness); the defaults make patches of 25 % to 80 % of
     /// the domain's scale.
     pub struct UnevennessParams {
         /// Kinds that are chosen from, at least one; see [`Domain::grain`](crate::Domain::grain) for their chances.
         /// Default all four.
         kinds / with_kinds: Vec<Unevenness> = Unevenness::ALL.to_vec(),
         /// Width of the patch (depth of a ground zone, diameter of a blotch, 1 / 0.6 of that of a drop) at severity 0
-        /// and 1, fraction of the scale, 0 < first <= last <= 2. Default (0.3, 1.2).
-        size / with_size: (f64, f64) = (0.3, 1.2),
+        /// and 1, fraction of the scale, 0 < first <= last <= 2. Default (0.25, 0.8).
+        size / with_size: (f64, f64) = (0.25, 0.8),
         /// Size of the change, |ln of the reflectance factor|, at severity 0 and 1, 0 <= first <= last <= 3. Default
         /// (0.1, 0.4): by 10 % to 40 %.
         contrast / with_contrast: (f64, f64) = (0.1, 0.4),
