@@ -294,11 +294,13 @@ impl<M: Mechanism> Synthesizer for Rendered<M> {
             if out_of_reach == OUT_OF_REACH {
                 break;
             }
-            match self.attempt(photo, domain, key, (severity, wanted), &mut rng) {
+            let tried = self.attempt(photo, domain, key, (severity, wanted), &mut rng);
+            match tried.and_then(|sample| domain.admit(self.name, sample)) {
                 // Another place may find room, or show it.
                 Err(
                     error @ (Error::DomainTooSmall { .. }
                     | Error::Invisible { .. }
+                    | Error::OffPlace { .. }
                     | Error::VisibilityOutOfReach { .. }),
                 ) => {
                     out_of_reach += u32::from(matches!(error, Error::VisibilityOutOfReach { .. }));
