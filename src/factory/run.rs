@@ -5,8 +5,8 @@ use std::fs;
 use std::io::{self, BufWriter};
 use std::path::Path;
 
-use physdefect::FrameReason;
 use physdefect::registry::Registry;
+use physdefect::{FrameReason, Place};
 use rayon::prelude::*;
 
 use super::content::{PhotoContent, content_of};
@@ -157,7 +157,8 @@ impl Tally {
 ///
 /// # Errors
 /// Before anything is written: [`Error::Parameter`], [`Error::Pipeline`] for an unknown mechanism,
-/// [`Error::OutputInInput`], [`Error::UnusablePhotos`], [`Error::OtherRun`], and without [`Job::with_resume`]
+/// [`Error::OutputInInput`], [`Error::UnusablePhotos`], [`Error::Photo`] if no photo has room at the place or in the regions
+/// that were asked for, [`Error::OtherRun`], and without [`Job::with_resume`]
 /// [`Error::FinishedBlock`]. Later: [`Error::Output`], [`Error::Photo`] and [`Error::OtherRun`] if a photo or the run's
 /// description was replaced meanwhile; what is finished by then stays.
 pub fn synthesize(job: &Job<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Summary, Error> {
@@ -172,6 +173,7 @@ pub fn synthesize(job: &Job<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Summ
     if job.strict {
         refuse_unusable(job)?;
     }
+    refuse_unplaced(job)?;
     let (begun, mut tally) = Begun::new(job, &content)?;
     let before = tally.images;
     let mut kept = 0;
@@ -197,11 +199,28 @@ pub fn synthesize(job: &Job<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Summ
 }
 
 fn refuse_unusable(job: &Job<'_>) -> Result<(), Error> {
-    let load = |i: usize| job.photos.load(i, job.params.side()).err().map(|e| e.to_string());
+    let place = |i: usize| job.photos.load_placed(i, job.params.side(), job.params.place());
+    let load = |i: usize| place(i).err().map(|e| e.to_string());
     let mut reasons: Vec<String> = (0..job.photos.len()).into_par_iter().filter_map(load).collect();
     reasons.extend(job.photos.not_read().iter().map(ToString::to_string));
     let total = job.photos.len() + job.photos.not_read().len();
     if reasons.is_empty() { Ok(()) } else { Err(Error::UnusablePhotos { reasons, total }) }
+}
+
+/// Refuses a place or regions that no photo has room for, with the first one's reason.
+fn refuse_unplaced(job: &Job<'_>) -> Result<(), Error> {
+    let (side, place) = (job.params.side(), job.params.place());
+    if place == Place::Anywhere && !job.photos.has_regions() {
+        return Ok(());
+    }
+    let mut first = None;
+    for i in 0..job.photos.len() {
+        match job.photos.load_placed(i, side, place) {
+            Ok(_) => return Ok(()),
+            Err(reason) => first = first.or(Some(reason)),
+        }
+    }
+    first.map_or(Ok(()), Err)
 }
 
 /// A run whose folder is known to be its own.
@@ -380,8 +399,8 @@ fn kept_blocks(job: &Job<'_>, content: &[PhotoContent]) -> Result<(BTreeSet<u64>
 /// Whether a finished block lacks samples whose photos can be used now.
 fn mended(job: &Job<'_>, outcomes: &[Outcome]) -> bool {
     let lacking: BTreeSet<&str> = outcomes.iter().filter(|o| o.unusable).map(|o| o.source.as_str()).collect();
-    let usable =
-        |name: &&str| job.photos.find_name(name).is_some_and(|i| job.photos.load(i, job.params.side()).is_ok());
+    let place = |i: usize| job.photos.load_placed(i, job.params.side(), job.params.place());
+    let usable = |name: &&str| job.photos.find_name(name).is_some_and(|i| place(i).is_ok());
     lacking.iter().any(usable)
 }
 

@@ -217,6 +217,17 @@ pub enum Error {
         /// Columns.
         width: usize,
     },
+    /// The defects of a calibration are too small to be measured, in all photos.
+    #[error(
+        "the largest marked defect has {found} px, at least {needed} are needed: mark larger ones, or take photos of a \
+         higher resolution"
+    )]
+    TinyDefects {
+        /// Pixels of the largest part.
+        found: usize,
+        /// Pixels needed.
+        needed: usize,
+    },
     /// A mask leaves nothing to compare the defect with.
     #[error("the mask ({height}x{width}) leaves no surround 4 to 14 px from a defect: use an image with sound surface")]
     NoSurround {
