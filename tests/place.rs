@@ -256,3 +256,35 @@ fn a_recipe_says_the_place() {
     let said = refused(&mut command);
     assert!(said.contains("recipe.toml") && said.contains("rim"), "{said}");
 }
+
+#[test]
+fn sets_and_masks_that_show_no_product_are_refused_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let said = refused(&mut synth(&empty, &out, 4));
+    assert!(said.contains("holds no photo"), "{said}");
+    let gray = folder.path().join("gray");
+    fs::create_dir(&gray).unwrap();
+    (0..3).for_each(|k| RgbImage::from_pixel(64, 64, Rgb([128; 3])).save(gray.join(format!("{k}.png"))).unwrap());
+    let said = refused(&mut synth(&gray, &out, 4));
+    assert!(said.contains("0.png") && said.contains("one color") && said.contains("give masks"), "{said}");
+    let (normals, masks) = (discs(folder.path()), folder.path().join("masks"));
+    (0..3).for_each(|k| white(&masks.join(format!("{k}.png")), |_, _| false));
+    let said = refused(synth(&normals, &out, 4).arg("--masks").arg(&masks));
+    assert!(said.contains("0.png") && said.contains("at least one true pixel"), "{said}");
+    let said = refused(synth(&normals, &out, 4).args(["--visibility", "900..1000"]));
+    assert!(said.contains("visibility") && said.contains("[0.2, 100]"), "{said}");
+    assert!(!out.exists(), "nothing may be written");
+    // Beside the object that would be found a mask says where the product is all the same.
+    (0..3).for_each(|k| white(&masks.join(format!("{k}.png")), |x, y| x > 100 && y > 100));
+    assert_eq!(json(&run(synth(&normals, &out, 4).arg("--masks").arg(&masks)))["failed"], 0);
+    // What no defect reaches is said of each sample: no two pixels differ by a hundred thresholds of this surface.
+    let faint = folder.path().join("faint");
+    let output = synth(&normals, &faint, 3).args(["--visibility", "95..100"]).output().unwrap();
+    assert_eq!((output.status.code(), json(&output)["images"].as_u64()), (Some(3), Some(0)), "{output:?}");
+    let lines = manifest(&faint);
+    let reach = |line: &serde_json::Value| line["failed"].as_str().is_some_and(|said| said.contains("out of reach"));
+    assert!(lines.iter().all(reach), "{lines:?}");
+}

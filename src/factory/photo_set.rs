@@ -57,6 +57,12 @@ pub struct SourcePhoto {
 }
 
 impl SourcePhoto {
+    /// Whether all its pixels have one color.
+    pub(super) fn is_uniform(&self) -> bool {
+        let mut pixels = self.pixels.rows().into_iter();
+        pixels.next().is_none_or(|first| pixels.all(|pixel| pixel == first))
+    }
+
     /// Bytes it takes in memory.
     pub(super) fn bytes(&self) -> usize {
         let masks = if self.domain.sites().is_some() { 2 } else { 1 };

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, BufWriter};
 use std::path::Path;
 
+use imgkit::file::escaped;
 use physdefect::registry::Registry;
 use physdefect::{FrameReason, Place};
 use rayon::prelude::*;
@@ -157,8 +158,8 @@ impl Tally {
 ///
 /// # Errors
 /// Before anything is written: [`Error::Parameter`], [`Error::Pipeline`] for an unknown mechanism,
-/// [`Error::OutputInInput`], [`Error::UnusablePhotos`], [`Error::Photo`] if no photo has room at the place or in the regions
-/// that were asked for, [`Error::OtherRun`], and without [`Job::with_resume`]
+/// [`Error::OutputInInput`], [`Error::UnusablePhotos`], [`Error::Photo`] if no photo shows a product or has room at the
+/// place, in the regions or on the masks that were given, [`Error::OtherRun`], and without [`Job::with_resume`]
 /// [`Error::FinishedBlock`]. Later: [`Error::Output`], [`Error::Photo`] and [`Error::OtherRun`] if a photo or the run's
 /// description was replaced meanwhile; what is finished by then stays.
 pub fn synthesize(job: &Job<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Summary, Error> {
@@ -173,7 +174,7 @@ pub fn synthesize(job: &Job<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Summ
     if job.strict {
         refuse_unusable(job)?;
     }
-    refuse_unplaced(job)?;
+    refuse_hopeless(job)?;
     let (begun, mut tally) = Begun::new(job, &content)?;
     let before = tally.images;
     let mut kept = 0;
@@ -207,18 +208,26 @@ fn refuse_unusable(job: &Job<'_>) -> Result<(), Error> {
     if reasons.is_empty() { Ok(()) } else { Err(Error::UnusablePhotos { reasons, total }) }
 }
 
-/// Refuses a place or regions that no photo has room for, with the first one's reason.
-fn refuse_unplaced(job: &Job<'_>) -> Result<(), Error> {
-    let (side, place) = (job.params.side(), job.params.place());
-    if place == Place::Anywhere && !job.photos.has_regions() {
-        return Ok(());
-    }
+/// Refuses a set of which no photo shows a product, or has room at the place, in the regions or on the masks that were
+/// given, with the first one's reason.
+fn refuse_hopeless(job: &Job<'_>) -> Result<(), Error> {
+    let (photos, side, place) = (job.photos, job.params.side(), job.params.place());
+    let asked = place != Place::Anywhere || photos.has_regions() || photos.has_masks();
     let mut first = None;
-    for i in 0..job.photos.len() {
-        match job.photos.load_placed(i, side, place) {
-            Ok(_) => return Ok(()),
-            Err(reason) => first = first.or(Some(reason)),
-        }
+    for i in 0..photos.len() {
+        let refused = match photos.load_placed(i, side, place) {
+            Ok(photo) if photos.has_masks() || !photo.is_uniform() => return Ok(()),
+            Ok(_) => {
+                let (photo, path) = (photos.name(i).unwrap_or_default().to_owned(), photos.path(i).unwrap_or_default());
+                let reason = "is of one color throughout, as every photo of the set that can be read: photograph a \
+                              product, or give masks of it";
+                Error::Photo { photo, source: format!("{}: {reason}", escaped(&path)).into() }
+            }
+            // What cannot be read is skipped, and mended later.
+            Err(_) if !asked => return Ok(()),
+            Err(reason) => reason,
+        };
+        first = first.or(Some(refused));
     }
     first.map_or(Ok(()), Err)
 }
