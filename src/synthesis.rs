@@ -192,6 +192,7 @@ impl Pipeline {
         let mut stats = refined.fine.stats;
         stats.solve = refined.coarse.stats.solve;
         let (mut coarse, fine) = (refined.coarse.image, sample.refined(photo, refined.fine.image.view())?);
+        check_place(&fine, domain)?;
         let mask = fine.full_mask(h, w)?;
         // What the final mask leaves out is the photo in the earlier stages too.
         for image in [&mut raw, &mut coarse] {
@@ -228,6 +229,7 @@ impl Pipeline {
             };
             (sample.refined(photo, refined.image.view())?, Some(refined.stats))
         };
+        check_place(&sample, domain)?;
         let (mask, changed, soft) = (sample.full_mask(h, w)?, sample.full_changed(h, w)?, sample.full_soft(h, w)?);
         Ok(SynthesizedDefect { image: sample.paste(photo)?, mask, changed, soft, record: sample.record, stats })
     }
@@ -246,6 +248,15 @@ impl Pipeline {
         let which = (key.index % synthesizers.len() as u64) as usize;
         Ok(synthesizers[which].synthesize(photo, domain, key)?)
     }
+}
+
+/// Refuses what the refinement left outside the place that was asked for.
+fn check_place(sample: &Sample, domain: &Domain) -> Result<(), Error> {
+    if domain.admits(sample.bbox, sample.mask.view()) {
+        return Ok(());
+    }
+    let reason = "the refinement left nothing of it at the place that was asked for";
+    Err(physdefect::Error::Invisible { model: "refinement", reason }.into())
 }
 
 /// A source of anomalies for training: a [`Pipeline`] on a fixed set of photos.

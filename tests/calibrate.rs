@@ -194,6 +194,50 @@ fn bad_masks_are_refused_with_the_photo() {
     assert!(!out.exists());
 }
 
+#[test]
+fn tiny_defects_are_refused_or_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("plant.toml");
+    let root = folder.path().join("tiny");
+    draw("fracture-line", &root, &root, 5);
+    let dot = |k: u32| mask_png(&root, &format!("{k}_mask.png"), |x, y| x / 3 == 10 + k && y / 2 == 20 + 5 * k);
+    // Six pixels of one among others say nothing and are left out; of all, they are refused.
+    dot(1);
+    let output = run(&mut calibrate(&root, &out));
+    assert_eq!(json(&output)["kinds"][0]["tiny"], 1, "{output:?}");
+    assert_eq!(json(&output)["kinds"][0]["photos"], 4, "{output:?}");
+    let said = stderr(&output);
+    assert!(said.contains("1 photos are left out") && said.contains("1.png"), "{said}");
+    fs::remove_file(&out).unwrap();
+    (0..5).for_each(dot);
+    let said = refused(&mut calibrate(&root, &out));
+    assert!(
+        said.contains("0.png") && said.contains("6 px, at least 10") && said.contains("higher resolution"),
+        "{said}"
+    );
+    assert!(!out.exists(), "nothing may be written");
+}
+
+#[test]
+fn a_photo_or_a_mask_given_twice_is_refused_with_both_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("plant.toml");
+    for what in ["photo", "mask"] {
+        let root = folder.path().join(what);
+        draw("fracture-line", &root, &root, 4);
+        let name = |k: u32| if what == "photo" { format!("{k}.png") } else { format!("{k}_mask.png") };
+        // Read and written again, the file has other bytes and the same pixels.
+        image::open(root.join(name(1))).unwrap().to_rgb8().save(root.join(name(3))).unwrap();
+        let said = refused(&mut calibrate(&root, &out));
+        assert!(
+            said.contains("1.png") && said.contains("3.png") && said.contains(&format!("the same {what}")),
+            "{said}"
+        );
+        assert!(said.contains("remove one"), "{said}");
+    }
+    assert!(!out.exists(), "nothing may be written");
+}
+
 /// What no mechanism draws is left out, unless a mechanism is named.
 #[test]
 fn what_fits_none_is_left_out() {

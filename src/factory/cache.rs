@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use physdefect::Place;
+
 use super::error::Error;
 use super::photo_set::{PhotoSet, SourcePhoto};
 
@@ -15,6 +17,7 @@ const ROOM: usize = 32 << 20;
 pub(super) struct Cache<'a> {
     set: &'a PhotoSet,
     side: Option<usize>,
+    place: Place,
     kept: Mutex<Kept>,
 }
 
@@ -27,8 +30,8 @@ struct Kept {
 }
 
 impl<'a> Cache<'a> {
-    pub(super) fn new(set: &'a PhotoSet, side: Option<usize>) -> Self {
-        Self { set, side, kept: Mutex::default() }
+    pub(super) fn new(set: &'a PhotoSet, side: Option<usize>, place: Place) -> Self {
+        Self { set, side, place, kept: Mutex::default() }
     }
 
     /// Photo `i`, or why it cannot be used.
@@ -42,7 +45,7 @@ impl<'a> Cache<'a> {
                 return Err(reason.clone());
             }
         }
-        let loaded = self.set.load(i, self.side).map(Arc::new).map_err(|e: Error| e.to_string());
+        let loaded = self.set.load_placed(i, self.side, self.place).map(Arc::new).map_err(|e: Error| e.to_string());
         let mut kept = self.lock();
         match &loaded {
             Err(reason) => {

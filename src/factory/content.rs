@@ -1,4 +1,4 @@
-//! Content of a run's photos and masks: by it, and not by names, a run knows them again.
+//! Content of a run's photos, masks and regions: by it, and not by names, a run knows them again.
 
 use std::collections::BTreeMap;
 
@@ -19,14 +19,18 @@ pub(super) struct PhotoContent {
     /// SHA-256 of the file of its foreground mask, if one was given and can be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) mask_sha256: Option<String>,
+    /// SHA-256 of the file of its painted region, if one was given and can be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) region_sha256: Option<String>,
 }
 
-/// Hashes every photo of a set, and its mask.
+/// Hashes every photo of a set, its mask and its region.
 pub(super) fn content_of(photos: &PhotoSet) -> Vec<PhotoContent> {
     let content = |i: usize| PhotoContent {
         name: photos.name(i).unwrap_or_default().to_owned(),
         sha256: photos.path(i).and_then(|path| Hash::of_file(&path).ok()),
         mask_sha256: photos.mask_path(i).and_then(|path| Hash::of_file(&path).ok()),
+        region_sha256: photos.region_path(i).and_then(|path| Hash::of_file(&path).ok()),
     };
     (0..photos.len()).into_par_iter().map(content).collect()
 }
@@ -38,7 +42,7 @@ pub(super) struct ContentChanges {
     pub(super) removed: Vec<String>,
     /// Photos that were not there.
     pub(super) added: Vec<String>,
-    /// Photos whose file or mask has other content.
+    /// Photos whose file, mask or region has other content.
     pub(super) replaced: Vec<String>,
 }
 

@@ -145,6 +145,20 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// A photo or a mask of real defects is given twice.
+    #[error(
+        "{}: the same {what} as {}, so that the two tell no more than one: remove one, or mark another defect",
+        escaped(second),
+        escaped(first)
+    )]
+    SameDefect {
+        /// photo or mask.
+        what: &'static str,
+        /// The first photo.
+        first: PathBuf,
+        /// The other one.
+        second: PathBuf,
+    },
     /// A file does not hold priors of real defects.
     #[error("{}: is no file of `maphc2f calibrate`: {source}", escaped(path))]
     Plant {

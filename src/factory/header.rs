@@ -79,6 +79,7 @@ impl RunHeader {
         compare("mechanisms", here.mechanisms().to_string(), there.mechanisms().to_string());
         compare("materials", here.materials().to_string(), there.materials().to_string());
         compare("visibility", here.visibility().to_string(), there.visibility().to_string());
+        compare("place", here.place().to_string(), there.place().to_string());
         compare("format", here.formats().to_string(), there.formats().to_string());
         compare("keep-best", here.keep_best().to_string(), there.keep_best().to_string());
         if here.calibration() != there.calibration() {
@@ -91,6 +92,11 @@ impl RunHeader {
         };
         let window = |header: &Self| header.window.clone().unwrap_or("full scale".to_owned());
         compare("window", window(self), window(other));
+        let regions = |header: &Self| {
+            let given = header.content.iter().flatten().any(|photo| photo.region_sha256.is_some());
+            if given { "given" } else { "none" }.to_owned()
+        };
+        compare("regions", regions(self), regions(other));
         let foreground = |header: &Self| header.foreground.clone().unwrap_or("none".to_owned());
         compare("foreground of the set", foreground(self), foreground(other));
         let scorer = |header: &Self| header.quality_scorer.clone().unwrap_or("none".to_owned());

@@ -5,14 +5,14 @@ use std::path::Path;
 
 use physdefect::registry::Registry;
 use physdefect::replay::SynthesizerConfig;
-use physdefect::{FrameReason, Measures, SampleKey};
+use physdefect::{FrameReason, Measures, Place, SampleKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::error::Error;
 use super::files::read_text;
 use super::names::check_name;
-use super::params::check_side;
+use super::params::{check_side, is_anywhere};
 use crate::foreground::Region;
 
 /// What every line of the manifest has, whatever made its sample.
@@ -115,6 +115,12 @@ pub struct SampleRecord {
     /// Why the region is the whole frame, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region_reason: Option<FrameReason>,
+    /// Place on the product where defects started; not written where that was anywhere.
+    #[serde(default, skip_serializing_if = "is_anywhere")]
+    pub place: Place,
+    /// SHA-256 of the file of the painted region where defects started, if one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub painted_sha256: Option<String>,
     /// Name of the mechanism.
     pub mechanism: String,
     /// What was planned but could not be seen on this photo, if so.

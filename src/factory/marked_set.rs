@@ -1,15 +1,21 @@
 //! Folders of photos with masks of real defects, each kind apart.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use imgkit::image_io::{MaskRule, list_images, read_mask};
 use ndarray::{Array2, Array3};
+use physdefect::calibration::Marked;
 
 use super::error::Error;
+use super::files::Hash;
 use crate::photo::PhotoReader;
 
 /// Folders that masks may lie in, beside the photos.
 const MASK_FOLDERS: [&str; 2] = ["masks", "ground_truth"];
+
+/// Fewest photos of a kind.
+const LEAST_IMAGES: usize = 3;
 
 /// A photo with the mask of its defects.
 #[derive(Debug, Clone)]
@@ -33,6 +39,8 @@ pub struct MarkedSet {
     pub photos: Vec<MarkedPhoto>,
     /// Photos without a mask.
     pub unmarked: Vec<PathBuf>,
+    /// Photos left out because their largest defect has fewer than ten pixels.
+    pub tiny: Vec<PathBuf>,
 }
 
 /// A photo and the file of its mask.
@@ -48,7 +56,8 @@ impl MarkedSet {
     ///
     /// # Errors
     /// [`Error::NoFolder`]; [`Error::Unmarked`] if no photo has a mask; [`Error::Photo`] for a photo or a mask that
-    /// cannot be read or are not of one size.
+    /// cannot be read or are not of one size; [`Error::SameDefect`] for a photo or a mask that a kind has twice;
+    /// [`Error::Calibration`] if so many defects of a kind are tiny that too few are left.
     pub fn find(root: &Path, reader: &PhotoReader) -> Result<Vec<Self>, Error> {
         if !root.is_dir() {
             return Err(Error::NoFolder { what: "photos with masks", path: root.to_owned() });
@@ -97,8 +106,49 @@ impl MarkedSet {
             }
             photos.push(MarkedPhoto { path, photo, mask });
         }
-        Ok(Self { kind, photos, unmarked })
+        refuse_copies(&photos)?;
+        let (photos, tiny) = without_tiny(&kind, photos)?;
+        Ok(Self { kind, photos, unmarked, tiny })
     }
+}
+
+/// Refuses a photo or a mask that is there twice, by its pixels.
+fn refuse_copies(photos: &[MarkedPhoto]) -> Result<(), Error> {
+    let mut known: [HashMap<String, &Path>; 2] = Default::default();
+    for photo in photos.iter().filter(|photo| photo.mask.iter().any(|&m| m)) {
+        let mask: Vec<u8> = photo.mask.iter().map(|&m| u8::from(m)).collect();
+        let pixels: Vec<u8> = photo.photo.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let hashes = [("photo", pixels, photo.photo.shape()), ("mask", mask, photo.mask.shape())];
+        for ((what, bytes, shape), known) in hashes.into_iter().zip(&mut known) {
+            let hash = format!("{shape:?} {}", Hash::of(&bytes));
+            if let Some(first) = known.insert(hash, &photo.path) {
+                return Err(Error::SameDefect { what, first: first.to_owned(), second: photo.path.clone() });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The photos whose largest defect can be measured, and the others; a mask that is empty stays, and is refused later.
+fn without_tiny(kind: &str, photos: Vec<MarkedPhoto>) -> Result<(Vec<MarkedPhoto>, Vec<PathBuf>), Error> {
+    let largest = |photo: &MarkedPhoto| Marked::new(photo.photo.view(), photo.mask.view()).largest_part();
+    let sizes: Vec<usize> = photos.iter().map(largest).collect();
+    let is_tiny = |found: usize| found > 0 && found < Marked::LEAST_PIXELS;
+    let left = sizes.iter().filter(|&&found| !is_tiny(found)).count();
+    let first = sizes.iter().position(|&found| is_tiny(found)).filter(|_| left < LEAST_IMAGES);
+    if let Some((photo, &found)) = first.and_then(|i| photos.get(i).zip(sizes.get(i))) {
+        let source = Box::new(physdefect::Error::TinyDefects { found, needed: Marked::LEAST_PIXELS });
+        return Err(Error::Calibration { kind: kind.to_owned(), photo: Some(photo.path.clone()), source });
+    }
+    let (mut kept, mut tiny) = (Vec::new(), Vec::new());
+    for (photo, found) in photos.into_iter().zip(sizes) {
+        if is_tiny(found) {
+            tiny.push(photo.path);
+        } else {
+            kept.push(photo);
+        }
+    }
+    Ok((kept, tiny))
 }
 
 fn name_of(folder: &Path) -> String {

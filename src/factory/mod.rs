@@ -41,6 +41,7 @@ mod header;
 mod layout;
 mod manifest;
 mod marked_set;
+mod mask_folder;
 mod mix;
 mod names;
 mod output;

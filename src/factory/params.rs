@@ -1,5 +1,6 @@
 //! Parameters of a data set. Equal parameters and photos make equal bytes.
 
+use physdefect::Place;
 use physdefect::visibility::Visibility;
 use serde::{Deserialize, Serialize};
 
@@ -39,10 +40,18 @@ pub struct DatasetParams {
     mechanisms: MechanismMix,
     materials: Materials,
     visibility: Visibility,
+    #[serde(skip_serializing_if = "is_anywhere")]
+    place: Place,
     formats: Formats,
     keep_best: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     calibration: Option<Plant>,
+}
+
+/// Whether defects may start anywhere: what is not written.
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+pub(super) fn is_anywhere(place: &Place) -> bool {
+    *place == Place::Anywhere
 }
 
 /// The same as a file holds it.
@@ -56,6 +65,8 @@ struct Unchecked {
     materials: Materials,
     #[serde(default)]
     visibility: Visibility,
+    #[serde(default)]
+    place: Place,
     formats: Formats,
     keep_best: f64,
     #[serde(default)]
@@ -66,8 +77,10 @@ impl TryFrom<Unchecked> for DatasetParams {
     type Error = Error;
 
     fn try_from(file: Unchecked) -> Result<Self, Error> {
-        let Unchecked { seed, count, side, mechanisms, materials, visibility, formats, keep_best, calibration } = file;
-        let params = Self { seed, count, side, mechanisms, materials, visibility, formats, keep_best, calibration };
+        let Unchecked { seed, count, side, mechanisms, materials, visibility, place, .. } = file;
+        let Unchecked { formats, keep_best, calibration, .. } = file;
+        let params =
+            Self { seed, count, side, mechanisms, materials, visibility, place, formats, keep_best, calibration };
         params.check().map(|()| params)
     }
 }
@@ -82,6 +95,7 @@ impl Default for DatasetParams {
             mechanisms: MechanismMix::default(),
             materials: Materials::default(),
             visibility: Visibility::default(),
+            place: Place::Anywhere,
             formats: Formats::default(),
             keep_best: 1.0,
             calibration: None,
@@ -124,6 +138,8 @@ fields! {
     /// Range of visibilities in just noticeable contrasts of the final image; each defect's is drawn evenly in its
     /// logarithm (default: 1.5 to 8). Baselines take no notice.
     visibility, with_visibility: Visibility, Visibility, |p| p.visibility;
+    /// Place on the product where defects start (default: anywhere).
+    place, with_place: Place, Place, |p| p.place;
     /// Formats that are written (default: MVTec AD).
     formats, with_formats: Formats, &Formats, |p| &p.formats;
     /// Fraction of the candidates that is kept, in (0.01, 1]: the best by estimated quality of 1 / fraction. 1, the

@@ -1,7 +1,5 @@
 //! Good photos: found in a folder or a dataset's layout, decoded one at a time.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,15 +7,16 @@ use adbench::dataset::DatasetError;
 use adbench::loaders::detect;
 use imgkit::Size;
 use imgkit::file::escaped;
-use imgkit::image_io::{ImageList, MaskRule, NotRead, decode_mask, list_images, read_bytes};
+use imgkit::image_io::{ImageList, NotRead, read_bytes};
 use imgkit::level::{Window, to_u8};
-use imgkit::resize::{resize, resize_map};
+use imgkit::resize::resize;
 use ndarray::Array3;
 use physdefect::appearance::SurfaceStatistics;
-use physdefect::{Domain, Error as Refused, ForegroundFit, ForegroundParams, FrameReason};
+use physdefect::{Domain, Error as Refused, ForegroundFit, ForegroundParams, FrameReason, Place};
 
 use super::error::{BoxError, Error};
 use super::files::Hash;
+use super::mask_folder::MaskFolder;
 use super::names::check_name;
 use crate::foreground::{Located, Region, SetForeground};
 use crate::photo::{PhotoReader, check_area, check_minimum, list_photos, square_kernel};
@@ -28,6 +27,8 @@ pub struct PhotoSet {
     /// Name and file, by name.
     photos: Vec<(String, PathBuf)>,
     masks: Option<MaskFolder>,
+    /// Where defects may start.
+    regions: Option<MaskFolder>,
     not_read: Vec<NotRead>,
     reader: Arc<PhotoReader>,
     foreground: Arc<Mutex<Option<FittedFor>>>,
@@ -36,19 +37,12 @@ pub struct PhotoSet {
 /// Foreground of the set, and the side for which it was fitted; `None` for one that was given.
 type FittedFor = (Option<Option<usize>>, Arc<SetForeground>);
 
-/// Foreground masks by their stem.
-#[derive(Debug, Clone)]
-struct MaskFolder {
-    path: PathBuf,
-    by_stem: BTreeMap<OsString, PathBuf>,
-}
-
 /// A good photo, ready to carry defects.
 #[derive(Debug, Clone)]
 pub struct SourcePhoto {
     /// `(H, W, 1 or 3)`, 8 bits.
     pub pixels: Array3<u8>,
-    /// Where defects may lie.
+    /// Where defects may lie, and where they may start.
     pub domain: Domain,
     /// How that was found.
     pub region: Region,
@@ -58,12 +52,21 @@ pub struct SourcePhoto {
     pub region_reason: Option<FrameReason>,
     /// SHA-256 of the photo's file, in hexadecimal.
     pub hash: String,
+    /// SHA-256 of the file of the painted region where defects may start, if one was given.
+    pub painted_hash: Option<String>,
 }
 
 impl SourcePhoto {
+    /// Whether all its pixels have one color.
+    pub(super) fn is_uniform(&self) -> bool {
+        let mut pixels = self.pixels.rows().into_iter();
+        pixels.next().is_none_or(|first| pixels.all(|pixel| pixel == first))
+    }
+
     /// Bytes it takes in memory.
     pub(super) fn bytes(&self) -> usize {
-        self.pixels.len() + 5 * self.domain.mask().len() // a mask, and an index for each of its pixels
+        let masks = if self.domain.sites().is_some() { 2 } else { 1 };
+        self.pixels.len() + 5 * masks * self.domain.mask().len() // a mask, and an index for each of its pixels
     }
 }
 
@@ -97,7 +100,8 @@ impl PhotoSet {
         }
         let masks = masks.map(MaskFolder::list).transpose()?;
         let photos = named(root, found.photos);
-        Ok(Self { photos, masks, not_read: found.not_read, reader: Arc::default(), foreground: Arc::default() })
+        let (not_read, reader, foreground) = (found.not_read, Arc::default(), Arc::default());
+        Ok(Self { photos, masks, regions: None, not_read, reader, foreground })
     }
 
     /// Sets the window of stored values that files of more than 8 bits are read in (default: full scale).
@@ -105,6 +109,20 @@ impl PhotoSet {
     pub fn with_window(mut self, window: Option<Window>) -> Self {
         self.reader = Arc::new(PhotoReader::new(window));
         self
+    }
+
+    /// Sets the painted regions where defects may start: a folder of masks named as the photos (`<stem>_mask` or
+    /// `<stem>`), white where they may, of which one named `all` serves every photo that has none of its own; or one
+    /// file for all. A defect starts where a region meets the product; the foreground stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::NoFolder`]; [`Error::Pipeline`] if the folder cannot be listed.
+    pub fn with_regions(mut self, path: Option<&Path>) -> Result<Self, Error> {
+        if let Some(path) = path.filter(|path| !path.exists()) {
+            return Err(Error::NoFolder { what: "regions", path: path.to_owned() });
+        }
+        self.regions = path.map(MaskFolder::regions).transpose()?;
+        Ok(self)
     }
 
     /// Sets the foreground of the set, fitted before; photos with a given mask take no notice.
@@ -229,9 +247,21 @@ impl PhotoSet {
         self.masks.as_ref()?.of(&self.photos.get(i)?.1).cloned()
     }
 
-    /// Folder of the masks that were given.
-    pub(super) fn masks_folder(&self) -> Option<&Path> {
-        self.masks.as_ref().map(|masks| masks.path.as_path())
+    /// File of the painted region of photo `i`, if there is one.
+    pub(super) fn region_path(&self, i: usize) -> Option<PathBuf> {
+        self.regions.as_ref()?.of(&self.photos.get(i)?.1).cloned()
+    }
+
+    /// Whether painted regions were given.
+    pub(super) fn has_regions(&self) -> bool {
+        self.regions.is_some()
+    }
+
+    /// Folders of the masks and of the regions that were given.
+    pub(super) fn mask_folders(&self) -> impl Iterator<Item = &Path> {
+        // A file alone says nothing of its folder.
+        let regions = self.regions.as_ref().map(|regions| regions.path.as_path()).filter(|path| path.is_dir());
+        self.masks.as_ref().map(|masks| masks.path.as_path()).into_iter().chain(regions)
     }
 
     /// Number of the photo with this path relative to the root.
@@ -243,20 +273,38 @@ impl PhotoSet {
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let names: Vec<&str> = self.photos.iter().map(|(name, _)| name.as_str()).collect();
-        Hash::of(format!("{}\n{}", names.join("\n"), self.masks.is_some()).as_bytes())
+        let regions = if self.regions.is_some() { "\nregions" } else { "" };
+        Hash::of(format!("{}\n{}{regions}", names.join("\n"), self.masks.is_some()).as_bytes())
     }
 
-    /// Reads photo `i`, resized to `side` x `side` if given.
+    /// Reads photo `i`, resized to `side` x `side` if given. Its defects start anywhere on the product, or where its
+    /// painted region meets it.
     ///
     /// # Errors
-    /// [`Error::NoPhoto`]; [`Error::Photo`] if photo or mask cannot be read, do not fit together or leave no room for a
-    /// defect.
+    /// [`Error::NoPhoto`]; [`Error::Photo`] if photo, mask or region cannot be read, do not fit together or leave no
+    /// room for a defect.
     pub fn load(&self, i: usize, side: Option<usize>) -> Result<SourcePhoto, Error> {
-        let (name, path) = self.photos.get(i).ok_or(Error::NoPhoto { index: i, total: self.len() })?;
-        self.load_file(name, path, side)
+        self.load_placed(i, side, Place::Anywhere)
     }
 
-    fn load_file(&self, name: &str, path: &Path, side: Option<usize>) -> Result<SourcePhoto, Error> {
+    /// Reads photo `i`, whose defects start at a place on the product.
+    ///
+    /// # Errors
+    /// Those of [`Self::load`]; [`Error::Photo`] if the product has no such place, too.
+    pub fn load_placed(&self, i: usize, side: Option<usize>, place: Place) -> Result<SourcePhoto, Error> {
+        let (name, path) = self.photos.get(i).ok_or(Error::NoPhoto { index: i, total: self.len() })?;
+        let unusable = |source: BoxError| Error::Photo { photo: name.to_owned(), source };
+        let (photo, size) = self.load_file(name, path, side)?;
+        let domain = photo.domain.placed(place).map_err(|e| unusable(format!("{}: {e}", escaped(path)).into()))?;
+        let Some(regions) = &self.regions else { return Ok(SourcePhoto { domain, ..photo }) };
+        let region = regions.read(path, &photo.hash, size, domain.dim()).map_err(|e| unusable(e.into()))?;
+        let misses = |e: Refused| unusable(format!("{}: {}: {e}", escaped(path), region.name).into());
+        let domain = domain.with_sites(region.mask.view()).map_err(misses)?;
+        Ok(SourcePhoto { domain, painted_hash: Some(region.hash), ..photo })
+    }
+
+    /// A photo with where defects may lie, and its height and width in the file.
+    fn load_file(&self, name: &str, path: &Path, side: Option<usize>) -> Result<(SourcePhoto, (usize, usize)), Error> {
         let unusable = |source: BoxError| Error::Photo { photo: name.to_owned(), source };
         let (read, pixels) = self.pixels(name, path, side)?;
         let (h, w, _) = pixels.dim();
@@ -267,11 +315,16 @@ impl PhotoSet {
             let Located { domain, region, confidence, reason } =
                 found.map_err(|e| unusable(format!("{}: {e}", escaped(path)).into()))?;
             let (region_confidence, region_reason) = (confidence, reason);
-            return Ok(SourcePhoto { pixels, domain, region, region_confidence, region_reason, hash: read.hash });
+            let (hash, painted_hash) = (read.hash, None);
+            let photo = SourcePhoto { pixels, domain, region, region_confidence, region_reason, hash, painted_hash };
+            return Ok((photo, read.size));
         };
-        let domain = masks.domain(path, &read.hash, read.size, (h, w)).map_err(|e| unusable(e.into()))?;
+        let given = masks.read(path, &read.hash, read.size, (h, w)).map_err(|e| unusable(e.into()))?;
+        let domain = Domain::from_mask(given.mask).map_err(|e| unusable(format!("{}: {e}", given.name).into()))?;
         let (region, region_confidence, region_reason) = (Region::GivenMask, None, None);
-        Ok(SourcePhoto { pixels, domain, region, region_confidence, region_reason, hash: read.hash })
+        let (hash, painted_hash) = (read.hash, None);
+        let photo = SourcePhoto { pixels, domain, region, region_confidence, region_reason, hash, painted_hash };
+        Ok((photo, read.size))
     }
 
     /// Decodes a photo to 8 bits, resized to `side` x `side` if given.
@@ -358,55 +411,4 @@ fn named(root: &Path, photos: Vec<PathBuf>) -> Vec<(String, PathBuf)> {
     }
     photos.sort_unstable();
     photos
-}
-
-impl MaskFolder {
-    fn list(folder: &Path) -> Result<Self, Error> {
-        let fail = |source| crate::Error::Folder { path: folder.to_owned(), source };
-        let found = list_images(folder).map_err(fail)?;
-        // A mask alone is what this folder is for.
-        let alone = found.not_read.into_iter().map(|file| file.path);
-        let files = found.photos.into_iter().chain(found.masks).chain(alone);
-        let by_stem = files.map(|path| (path.file_stem().unwrap_or_default().to_owned(), path)).collect();
-        Ok(Self { path: folder.to_owned(), by_stem })
-    }
-
-    /// The file of the mask of a photo.
-    fn of(&self, photo: &Path) -> Option<&PathBuf> {
-        let stem = photo.file_stem().unwrap_or_default();
-        let mut suffixed = stem.to_owned();
-        suffixed.push("_mask");
-        let real = std::fs::canonicalize(photo).ok();
-        let is_photo = |mask: &Path| mask == photo || std::fs::canonicalize(mask).ok() == real;
-        let mut named = [suffixed.as_os_str(), stem].into_iter().filter_map(|stem| self.by_stem.get(stem));
-        named.find(|mask| !is_photo(mask))
-    }
-
-    /// Where the mask of a photo lets defects lie. A mask is never the photo itself.
-    fn domain(&self, photo: &Path, hash: &str, size: (usize, usize), to: (usize, usize)) -> Result<Domain, String> {
-        let Some(file) = self.of(photo) else {
-            let stem = escaped(photo.file_stem().unwrap_or_default());
-            let name = escaped(self.path.join(format!("{stem}_mask.png")));
-            return Err(format!("{name}: no such mask, nor {stem}.png; add it"));
-        };
-        let name = escaped(file);
-        let bytes = read_bytes(file).map_err(|e| e.to_string())?;
-        if Hash::of(&bytes) == hash {
-            return Err(format!(
-                "{name}: the photo itself, where its mask should be; save the mask as <photo>_mask.png"
-            ));
-        }
-        let mask = decode_mask(&bytes, file, MaskRule::NonZero).map_err(|e| e.to_string())?.mask;
-        if mask.dim() != size {
-            let ((h, w), (ph, pw)) = (mask.dim(), size);
-            return Err(format!("{name}: mask of {w}x{h} for a photo of {pw}x{ph}; save it at the photo's size"));
-        }
-        let mask = if size == to {
-            mask
-        } else {
-            let gray = resize_map(mask.mapv(f32::from).view(), to, square_kernel(size, to.0));
-            gray.map_err(|e| e.to_string())?.mapv(|v| v >= 0.5)
-        };
-        Domain::from_mask(mask).map_err(|e| format!("{name}: {e}"))
-    }
 }

@@ -50,6 +50,14 @@ pub fn replay(out: &Path, photos: &PhotoSet, registry: &Registry, index: u64) ->
             format!("sample {index} names a photo that is not there, {:?}: name the photos of its run", entry.source);
         return Err(Error::manifest(&path, reason));
     };
+    if entry.painted_sha256.is_some() != photos.has_regions() {
+        let what = if photos.has_regions() {
+            "was made without painted regions: name none"
+        } else {
+            "was made in a painted region: name the regions of its run"
+        };
+        return Err(Error::manifest(&path, format!("sample {index}, on {}: {what}", entry.source)));
+    }
     let file = out.join(FOREGROUND);
     let stored = match read_text(&file, LARGEST_FOREGROUND) {
         Ok(text) => Some(SetForeground::from_json(&text).map_err(|e| Error::manifest(&file, e.to_string()))?),
@@ -57,13 +65,14 @@ pub fn replay(out: &Path, photos: &PhotoSet, registry: &Registry, index: u64) ->
         Err(_) => None,
     };
     let photos = stored.map_or_else(|| photos.clone(), |foreground| photos.clone().with_foreground(foreground));
-    let photo = photos.load(photo, entry.side)?;
+    let photo = photos.load_placed(photo, entry.side, entry.place)?;
     let mut pipeline = Pipeline::default();
     pipeline.push(vec![entry.model.build().map_err(crate::Error::from)?]);
     let rendered = render(&photo, &pipeline, 0, entry.key)?;
     let encoded = EncodedSample::new(&rendered, 0).map_err(|source| Error::Encode { index, source })?;
     let checks = [
         ("source", photo.hash == entry.source_sha256),
+        ("painted region", photo.painted_hash == entry.painted_sha256),
         ("image", Hash::of(&encoded.image) == entry.image_sha256),
         ("mask", Hash::of(&encoded.mask) == entry.mask_sha256),
         ("severity", rendered.record.severity == entry.severity),

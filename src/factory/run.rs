@@ -5,8 +5,9 @@ use std::fs;
 use std::io::{self, BufWriter};
 use std::path::Path;
 
-use physdefect::FrameReason;
+use imgkit::file::escaped;
 use physdefect::registry::Registry;
+use physdefect::{FrameReason, Place};
 use rayon::prelude::*;
 
 use super::content::{PhotoContent, content_of};
@@ -157,7 +158,8 @@ impl Tally {
 ///
 /// # Errors
 /// Before anything is written: [`Error::Parameter`], [`Error::Pipeline`] for an unknown mechanism,
-/// [`Error::OutputInInput`], [`Error::UnusablePhotos`], [`Error::OtherRun`], and without [`Job::with_resume`]
+/// [`Error::OutputInInput`], [`Error::UnusablePhotos`], [`Error::Photo`] if no photo shows a product or has room at the
+/// place, in the regions or on the masks that were given, [`Error::OtherRun`], and without [`Job::with_resume`]
 /// [`Error::FinishedBlock`]. Later: [`Error::Output`], [`Error::Photo`] and [`Error::OtherRun`] if a photo or the run's
 /// description was replaced meanwhile; what is finished by then stays.
 pub fn synthesize(job: &Job<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Summary, Error> {
@@ -172,6 +174,7 @@ pub fn synthesize(job: &Job<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Summ
     if job.strict {
         refuse_unusable(job)?;
     }
+    refuse_hopeless(job)?;
     let (begun, mut tally) = Begun::new(job, &content)?;
     let before = tally.images;
     let mut kept = 0;
@@ -197,11 +200,36 @@ pub fn synthesize(job: &Job<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Summ
 }
 
 fn refuse_unusable(job: &Job<'_>) -> Result<(), Error> {
-    let load = |i: usize| job.photos.load(i, job.params.side()).err().map(|e| e.to_string());
+    let place = |i: usize| job.photos.load_placed(i, job.params.side(), job.params.place());
+    let load = |i: usize| place(i).err().map(|e| e.to_string());
     let mut reasons: Vec<String> = (0..job.photos.len()).into_par_iter().filter_map(load).collect();
     reasons.extend(job.photos.not_read().iter().map(ToString::to_string));
     let total = job.photos.len() + job.photos.not_read().len();
     if reasons.is_empty() { Ok(()) } else { Err(Error::UnusablePhotos { reasons, total }) }
+}
+
+/// Refuses a set of which no photo shows a product, or has room at the place, in the regions or on the masks that were
+/// given, with the first one's reason.
+fn refuse_hopeless(job: &Job<'_>) -> Result<(), Error> {
+    let (photos, side, place) = (job.photos, job.params.side(), job.params.place());
+    let asked = place != Place::Anywhere || photos.has_regions() || photos.has_masks();
+    let mut first = None;
+    for i in 0..photos.len() {
+        let refused = match photos.load_placed(i, side, place) {
+            Ok(photo) if photos.has_masks() || !photo.is_uniform() => return Ok(()),
+            Ok(_) => {
+                let (photo, path) = (photos.name(i).unwrap_or_default().to_owned(), photos.path(i).unwrap_or_default());
+                let reason = "is of one color throughout, as every photo of the set that can be read: photograph a \
+                              product, or give masks of it";
+                Error::Photo { photo, source: format!("{}: {reason}", escaped(&path)).into() }
+            }
+            // What cannot be read is skipped, and mended later.
+            Err(_) if !asked => return Ok(()),
+            Err(reason) => reason,
+        };
+        first = first.or(Some(refused));
+    }
+    first.map_or(Ok(()), Err)
 }
 
 /// A run whose folder is known to be its own.
@@ -380,8 +408,8 @@ fn kept_blocks(job: &Job<'_>, content: &[PhotoContent]) -> Result<(BTreeSet<u64>
 /// Whether a finished block lacks samples whose photos can be used now.
 fn mended(job: &Job<'_>, outcomes: &[Outcome]) -> bool {
     let lacking: BTreeSet<&str> = outcomes.iter().filter(|o| o.unusable).map(|o| o.source.as_str()).collect();
-    let usable =
-        |name: &&str| job.photos.find_name(name).is_some_and(|i| job.photos.load(i, job.params.side()).is_ok());
+    let place = |i: usize| job.photos.load_placed(i, job.params.side(), job.params.place());
+    let usable = |name: &&str| job.photos.find_name(name).is_some_and(|i| place(i).is_ok());
     lacking.iter().any(usable)
 }
 

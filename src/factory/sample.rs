@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use physdefect::Synthesizer;
 use physdefect::registry::Registry;
 use physdefect::replay::SynthesizerConfig;
+use physdefect::{MechanismKind, Place, Synthesizer};
 use sqe::{DESCRIPTORS, Descriptors};
 
 use super::cache::Cache;
@@ -51,11 +51,12 @@ pub fn preview_with_plan(
     index: u64,
 ) -> Result<(RenderedSample, SamplePlan), Error> {
     params.check()?;
+    refuse_without_inside(params, registry)?;
     if index >= params.count() {
         return refuse("index", index, format!("below the run's {} samples", params.count()));
     }
     let plan = params.plan(photos.len(), index);
-    let photo = photos.load(plan.photo, params.side())?;
+    let photo = photos.load_placed(plan.photo, params.side(), params.place())?;
     let mut first = None;
     for tried in params.tries(plan) {
         let mut pipeline = Pipeline::default();
@@ -83,6 +84,19 @@ fn config(
         return refuse("plan", format!("{mechanism}, {material}"), "a mechanism and a material of the mix");
     };
     Ok(mix::config(entry, name, params.visibility(), registry, params.calibration())?)
+}
+
+/// Refuses a mix of which nothing can lie inside: pieces break off the outline alone.
+fn refuse_without_inside(params: &DatasetParams, registry: &Registry) -> Result<(), Error> {
+    if params.place() != Place::Inside {
+        return Ok(());
+    }
+    for mechanism in 0..params.mechanisms().entries().len() {
+        if build(&config(params, registry, mechanism, 0)?)?.kind() != MechanismKind::EdgeLoss {
+            return Ok(());
+        }
+    }
+    refuse("place", params.place(), "anywhere or edge for pieces broken off the edge, or other mechanisms beside them")
 }
 
 fn build(config: &SynthesizerConfig) -> Result<Box<dyn Synthesizer>, crate::Error> {
@@ -128,7 +142,8 @@ impl<'a> SampleMaker<'a> {
                 configs.push(config);
             }
         }
-        let cache = Cache::new(photos, params.side());
+        refuse_without_inside(params, registry)?;
+        let cache = Cache::new(photos, params.side(), params.place());
         Ok(Self { params, photos, content, cache, quality_scorer, pipeline, configs })
     }
 
@@ -188,6 +203,8 @@ impl<'a> SampleMaker<'a> {
             region: photo.region,
             region_confidence: photo.region_confidence,
             region_reason: photo.region_reason,
+            place: self.params.place(),
+            painted_sha256: photo.painted_hash.clone(),
             mechanism: mechanism_of(plan),
             instead_of,
             model: self.configs[self.group(plan)].clone(),

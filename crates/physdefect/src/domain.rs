@@ -11,6 +11,7 @@ use rand::Rng;
 
 use crate::annotation::padded;
 use crate::params::check_size;
+use crate::place::Sites;
 use crate::{Defect, Error};
 
 /// Most objects that a domain is split into.
@@ -22,6 +23,8 @@ const ELONGATION: f64 = 1.5;
 
 /// Set of pixels that may carry a defect: the whole frame or a foreground mask.
 ///
+/// Defects start at any of them, or where [`Domain::placed`] and [`Domain::with_sites`] say.
+///
 /// Built once per photo; asking it costs nothing per image pixel.
 #[derive(Debug, Clone)]
 pub struct Domain {
@@ -32,6 +35,8 @@ pub struct Domain {
     /// Its connected parts, if there are several.
     objects: Arc<Vec<Domain>>,
     grain: Option<f64>,
+    /// Where defects may start, if not everywhere.
+    pub(crate) sites: Option<Arc<Sites>>,
 }
 
 impl Domain {
@@ -85,7 +90,7 @@ impl Domain {
             2.0 * (squared_to_background(padded.view()).iter().fold(0, |a, &d| a.max(d)) as f64).sqrt()
         };
         let scale = (pixels.len() as f64).sqrt().min(ELONGATION * thickness);
-        Self { mask, bbox, pixels, scale, objects: Arc::default(), grain: None }
+        Self { mask, bbox, pixels, scale, objects: Arc::default(), grain: None, sites: None }
     }
 
     /// Sets the direction along the grain of the surface, radians from +x (right) towards +y (down), as of ground,
@@ -124,20 +129,31 @@ impl Domain {
         &self.objects
     }
 
-    /// Samples one of its objects, each as likely as it is large; the domain itself if it is one object.
+    pub(crate) fn set_objects(&mut self, objects: Vec<Domain>) {
+        self.objects = Arc::new(objects);
+    }
+
+    /// Samples one of its objects, each as likely as it has pixels that defects may start at; the domain itself if it
+    /// is one object.
     pub fn pick_object<R: Rng + ?Sized>(&self, rng: &mut R) -> &Domain {
-        let total: usize = self.objects.iter().map(Domain::area).sum();
+        let total: usize = self.objects.iter().map(|object| object.starts().len()).sum();
         if total == 0 {
             return self;
         }
         let mut left = rng.random_range(0..total);
         for object in self.objects.iter() {
-            if left < object.area() {
+            let own = object.starts().len();
+            if left < own {
                 return object;
             }
-            left -= object.area();
+            left -= own;
         }
         self
+    }
+
+    /// Numbers of the pixels that defects may start at.
+    fn starts(&self) -> &[u32] {
+        self.sites.as_ref().map_or(&self.pixels, |sites| &sites.pixels)
     }
 
     /// Mask `(H, W)`: true for pixels of the domain.
@@ -173,9 +189,20 @@ impl Domain {
         let (h, w) = self.dim();
         y >= 0.0 && x >= 0.0 && (y as usize) < h && (x as usize) < w && self.mask[[y as usize, x as usize]]
     }
-    /// Samples a pixel (row, column) uniformly.
+    /// Samples a pixel (row, column) uniformly of those that defects may start at.
     pub fn pick<R: Rng + ?Sized>(&self, rng: &mut R) -> (usize, usize) {
-        let p = self.pixels[rng.random_range(0..self.pixels.len())] as usize;
+        // An object of several may have none: it is never picked.
+        let starts = if self.starts().is_empty() { &self.pixels } else { self.starts() };
+        self.one_of(starts, rng)
+    }
+
+    /// Samples a pixel (row, column) uniformly of all, such as one whose surface is copied.
+    pub(crate) fn pick_any<R: Rng + ?Sized>(&self, rng: &mut R) -> (usize, usize) {
+        self.one_of(&self.pixels, rng)
+    }
+
+    fn one_of<R: Rng + ?Sized>(&self, pixels: &[u32], rng: &mut R) -> (usize, usize) {
+        let p = pixels[rng.random_range(0..pixels.len())] as usize;
         (p / self.mask.ncols(), p % self.mask.ncols())
     }
 }

@@ -42,6 +42,35 @@ pub enum Error {
         /// Model that refused.
         model: &'static str,
     },
+    /// No pixel of the object lies at the place where defects are to start.
+    #[error("{}", no_sites(*place, *scale))]
+    NoSites {
+        /// The place.
+        place: crate::Place,
+        /// Scale of the object, px.
+        scale: f64,
+    },
+    /// A region where defects are to start holds no pixel of the object.
+    #[error(
+        "the region ({height}x{width}) holds no pixel of the object where defects may start (place: {place}): paint it \
+         on the object, or give a mask of the object"
+    )]
+    RegionMissesObject {
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+        /// The place that was asked for as well.
+        place: crate::Place,
+    },
+    /// A defect does not lie where it was asked for, or can never lie there.
+    #[error("{model}: no defect lies where it may (place: {place}): choose another place, mechanism or severity")]
+    OffPlace {
+        /// Model that refused.
+        model: &'static str,
+        /// The place.
+        place: crate::Place,
+    },
     /// Two arrays that must agree in shape do not.
     #[error("{what} has shape {found:?}, expected {expected:?}")]
     Shape {
@@ -188,6 +217,17 @@ pub enum Error {
         /// Columns.
         width: usize,
     },
+    /// The defects of a calibration are too small to be measured, in all photos.
+    #[error(
+        "the largest marked defect has {found} px, at least {needed} are needed: mark larger ones, or take photos of a \
+         higher resolution"
+    )]
+    TinyDefects {
+        /// Pixels of the largest part.
+        found: usize,
+        /// Pixels needed.
+        needed: usize,
+    },
     /// A mask leaves nothing to compare the defect with.
     #[error("the mask ({height}x{width}) leaves no surround 4 to 14 px from a defect: use an image with sound surface")]
     NoSurround {
@@ -212,6 +252,17 @@ pub enum Error {
         /// What was fitted.
         found: crate::MechanismKind,
     },
+}
+
+fn no_sites(place: crate::Place, scale: f64) -> String {
+    let (why, what) = match place {
+        crate::Place::Edge => (
+            "fills the frame and has no outline inside the photo",
+            "give a mask of the object, or place defects anywhere",
+        ),
+        _ => ("is too thin to have an inside", "place defects on the edge or anywhere"),
+    };
+    format!("the object (scale {scale:.0} px) {why}: {what}")
 }
 
 fn did_you_mean(nearest: Option<&'static str>) -> String {

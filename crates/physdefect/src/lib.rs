@@ -19,6 +19,7 @@ pub mod noise;
 mod outline;
 mod params;
 pub mod pitting;
+mod place;
 pub mod registry;
 #[cfg(feature = "serde")]
 pub mod replay;
@@ -40,4 +41,5 @@ pub use error::JsonError;
 pub use foreground::{
     Foreground, ForegroundFit, ForegroundModel, ForegroundParams, FrameReason, SetKind, estimate_foreground,
 };
+pub use place::Place;
 pub use sample::{Record, Sample, SampleKey, Synthesizer};

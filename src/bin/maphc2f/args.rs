@@ -8,6 +8,7 @@ use maphc2f::PHYSICAL;
 use maphc2f::bisqad::Weighting;
 use maphc2f::factory::{DatasetParams, Formats, Materials, MechanismMix, PhotoSet, Plant, Shard};
 use maphc2f::imgkit::level::Window;
+use maphc2f::physdefect::Place;
 use maphc2f::physdefect::appearance::Material;
 use maphc2f::physdefect::registry::Registry;
 use maphc2f::physdefect::visibility::Visibility;
@@ -67,6 +68,10 @@ pub struct Photos {
     /// Foreground masks named as the photos, white where the product is [default: estimated]
     #[arg(long, value_name = "FOLDER")]
     pub masks: Option<PathBuf>,
+    /// Painted masks named as the photos, white where defects may start on the product; all.png, or one file, serves
+    /// all photos [default: anywhere on it]
+    #[arg(long, value_name = "PATH")]
+    pub regions: Option<PathBuf>,
     /// Stored values that are black and white in files of more than 8 bits, such as 0..4095 for 12 bits [default: full
     /// scale]
     #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
@@ -76,7 +81,8 @@ pub struct Photos {
 impl Photos {
     pub fn find(&self) -> Result<PhotoSet> {
         let root = self.normals.as_deref().ok_or("--normals is missing: name a folder of good photos")?;
-        Ok(PhotoSet::find(root, self.category.as_deref(), self.masks.as_deref())?.with_window(self.window))
+        let photos = PhotoSet::find(root, self.category.as_deref(), self.masks.as_deref())?;
+        Ok(photos.with_regions(self.regions.as_deref())?.with_window(self.window))
     }
 }
 
@@ -92,6 +98,10 @@ pub struct Normals {
     /// Foreground masks named as the photos
     #[arg(long, value_name = "FOLDER")]
     pub masks: Option<PathBuf>,
+    /// Painted masks named as the photos, white where defects may start on the product; all.png, or one file, serves
+    /// all photos
+    #[arg(long, value_name = "PATH")]
+    pub regions: Option<PathBuf>,
     /// Stored values that are black and white in files of more than 8 bits, such as 0..4095 for 12 bits [default: full
     /// scale]
     #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
@@ -101,7 +111,7 @@ pub struct Normals {
 impl Normals {
     pub fn find(&self) -> Result<PhotoSet> {
         let photos = PhotoSet::find(&self.normals, self.category.as_deref(), self.masks.as_deref())?;
-        Ok(photos.with_window(self.window))
+        Ok(photos.with_regions(self.regions.as_deref())?.with_window(self.window))
     }
 }
 
@@ -125,6 +135,9 @@ pub struct SampleArgs {
     /// 8 is obvious [default: 2..8]
     #[arg(long, value_name = "LOW..HIGH")]
     pub visibility: Option<Visibility>,
+    /// Where defects start on the product: anywhere, inside (and touch no outline), or edge [default: anywhere]
+    #[arg(long, value_name = "NAME")]
+    pub place: Option<Place>,
     /// Follow real defects: the file that `calibrate` wrote; its kinds take the place of the mechanisms
     #[arg(long, value_name = "FILE", conflicts_with_all = ["mechanisms", "visibility"])]
     pub calibration: Option<PathBuf>,
@@ -181,14 +194,14 @@ impl MaterialChoice {
 impl SampleArgs {
     /// Replaces those of `params`, for these photos, that were given on the command line.
     pub fn over(&self, params: DatasetParams, photos: &PhotoSet, say: &dyn Fn(&str)) -> Result<DatasetParams> {
-        let Self { seed, side, mechanisms, materials, visibility, calibration } = self.clone();
+        let Self { seed, side, mechanisms, materials, visibility, place, calibration } = self.clone();
         let (mechanisms, plant) = match calibration.as_deref().map(Plant::read).transpose()? {
             Some(plant) => (Some(plant.mix()?), Some(plant)),
             None => (mechanisms, params.calibration().cloned()),
         };
         let (own_seed, own_side) = (params.seed(), params.side());
         let (own_mechanisms, own_materials) = (params.mechanisms().clone(), params.materials().clone());
-        let own_visibility = params.visibility();
+        let (own_visibility, own_place) = (params.visibility(), params.place());
         let side = side.or(own_side);
         let materials = materials.map(|choice| choice.of(photos, side, say)).transpose()?;
         Ok(params
@@ -197,6 +210,7 @@ impl SampleArgs {
             .with_mechanisms(mechanisms.unwrap_or(own_mechanisms))
             .with_materials(materials.unwrap_or(own_materials))
             .with_visibility(visibility.unwrap_or(own_visibility))
+            .with_place(place.unwrap_or(own_place))
             .with_calibration(plant))
     }
 }
@@ -242,7 +256,7 @@ pub struct SynthArgs {
     #[arg(long, value_name = "FILE")]
     pub quality_model: Option<PathBuf>,
     /// Make every category of a recipe, such as recipes/maphc2f-115987.toml
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["normals", "category", "masks", "count"], requires = "data")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["normals", "category", "masks", "regions", "count"], requires = "data")]
     pub recipe: Option<PathBuf>,
     /// Folder that holds the recipe's datasets
     #[arg(long, value_name = "FOLDER", requires = "recipe")]

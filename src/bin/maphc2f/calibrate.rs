@@ -106,6 +106,14 @@ fn describe(set: &MarkedSet, measured: &MeasuredKind, forced: bool, console: &Co
     if !set.unmarked.is_empty() {
         console.say(&format!("  {} photos have no mask and are left out", set.unmarked.len()));
     }
+    if !set.tiny.is_empty() {
+        let names: Vec<String> = set.tiny.iter().map(escaped).collect();
+        console.say(&format!(
+            "  warning: {} photos are left out, their defects have fewer than ten pixels: {}",
+            names.len(),
+            names.join(", ")
+        ));
+    }
     let Some(c) = &measured.calibration else {
         console.say(
             &"  left out: none of the mechanisms draws such defects; --mechanism KIND=NAME takes one all the same",
@@ -164,6 +172,7 @@ fn object(set: &MarkedSet, measured: &MeasuredKind) -> Value {
         "name": set.kind,
         "photos": set.photos.len(),
         "unmarked": set.unmarked.len(),
+        "tiny": set.tiny.len(),
         "looks_like": measured.identification.set.best().map(name),
         "margin": measured.identification.set.margin(),
         "mechanism": c.map(|c| name(c.mechanism)),

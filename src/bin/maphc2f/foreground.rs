@@ -55,7 +55,9 @@ pub fn run(args: &ForegroundArgs, console: &Console) -> Result<u8> {
         }
         bar.inc(1);
         let image = to_rgb_image(photo.pixels.mapv(from_u8).view());
-        let cell = Cell::photo(outlined(&image, mask).view(), SHOWN);
+        // Of painted regions the part that counts.
+        let shown = photo.domain.sites().unwrap_or(mask);
+        let cell = Cell::photo(outlined(&image, shown).view(), SHOWN);
         let area = photo.domain.area() as f64 / mask.len() as f64;
         Ok(Shown { cell, region: photo.region, reason: photo.region_reason, area })
     };

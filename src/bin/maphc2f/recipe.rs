@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use maphc2f::factory::{DatasetParams, Formats, Materials, MechanismMix, PhotoSet, check_name};
+use maphc2f::physdefect::Place;
 use maphc2f::physdefect::visibility::Visibility;
 use serde::Deserialize;
 
@@ -19,6 +20,7 @@ pub struct Recipe {
     mechanisms: Option<MechanismMix>,
     materials: Option<Materials>,
     visibility: Option<String>,
+    place: Option<Place>,
     format: Option<Formats>,
     #[serde(default)]
     mvtec: BTreeMap<String, u64>,
@@ -60,6 +62,7 @@ impl Recipe {
             .with_mechanisms(self.mechanisms.clone().unwrap_or(mechanisms))
             .with_materials(self.materials.clone().unwrap_or(materials))
             .with_visibility(self.visibility.as_deref().and_then(|text| text.parse().ok()).unwrap_or(own))
+            .with_place(self.place.unwrap_or_default())
             .with_formats(self.format.clone().unwrap_or(formats));
         let sets = [("mvtec", &self.mvtec), ("visa", &self.visa), ("btad", &self.btad)];
         let mut runs = Vec::new();

@@ -21,12 +21,12 @@ const STRENGTH: (f64, f64) = (0.02, 12.0);
 const STEEPEST: f64 = 0.5;
 /// Steepest slope of waviness over its root mean square.
 const CREST: f64 = 2.0;
-/// Largest logarithm of a brightening: by two thirds; more washes a photo out.
-const LARGEST_CHANGE: f64 = 0.5;
+/// Largest logarithm of a change of reflectance.
+const LARGEST_CHANGE: f64 = 0.7;
 /// Largest exponent with which a change grows with the strength: reflections come on late.
 const STEEPER: f64 = 1.4;
 /// Share of a darkening that counts towards it.
-const LIGHTER: f32 = 0.25;
+const LIGHTER: f32 = 0.35;
 /// Logarithm of a ratio of visibilities that drawing the mask cannot mend.
 const HOPELESS: f64 = 0.4;
 /// Renderings of one defect at most.
@@ -299,11 +299,13 @@ impl<M: Mechanism> Synthesizer for Rendered<M> {
             if out_of_reach == OUT_OF_REACH {
                 break;
             }
-            match self.attempt(photo, domain, key, (severity, wanted), &mut rng) {
+            let tried = self.attempt(photo, domain, key, (severity, wanted), &mut rng);
+            match tried.and_then(|sample| domain.admit(self.name, sample)) {
                 // Another place may find room, or show it.
                 Err(
                     error @ (Error::DomainTooSmall { .. }
                     | Error::Invisible { .. }
+                    | Error::OffPlace { .. }
                     | Error::VisibilityOutOfReach { .. }),
                 ) => {
                     out_of_reach += u32::from(matches!(error, Error::VisibilityOutOfReach { .. }));

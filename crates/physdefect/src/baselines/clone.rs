@@ -103,7 +103,7 @@ impl Synthesizer for PatchClone {
             check_texture(source, photo.dim().2)?;
             let (sh, sw, _) = source.dim();
             let from = if self.params.sources.is_empty() {
-                domain.pick(rng)
+                domain.pick_any(rng)
             } else {
                 (rng.random_range(0..sh), rng.random_range(0..sw))
             };

@@ -120,7 +120,7 @@ struct Rectangle {
 fn paste(photo: ArrayView3<'_, f32>, domain: &Domain, r: Rectangle, boost: f64, rng: &mut ChaCha8Rng) -> Drawn {
     let (height, width, _) = photo.dim();
     let (h, w) = (r.h.min(height), r.w.min(width));
-    let (from, to) = (domain.pick(rng), domain.pick(rng));
+    let (from, to) = (domain.pick_any(rng), domain.pick(rng));
     let jitter = Jitter::draw((0.1 * boost).min(0.6), rng);
     // The source rectangle lies wholly in the photo.
     let source = clipped((from.0.min(height - h + h / 2), from.1.min(width - w + w / 2)), h, w, domain);

@@ -88,10 +88,11 @@ fn attempt(
         let result = draw(severity, 1.0 + 0.5 * f64::from(k), &mut rng).and_then(|(draft, measures)| {
             let mechanism = MechanismKind::Baseline;
             let label = Provenance { name, mechanism, key, severity, visibility_target: None, measures };
-            finalize::finalize(photo, domain, draft, label)
+            let sample = finalize::finalize(photo, domain, draft, label)?;
+            domain.admit(name, sample)
         });
         match result {
-            Err(error @ Error::Invisible { .. }) => failure = error,
+            Err(error @ (Error::Invisible { .. } | Error::OffPlace { .. })) => failure = error,
             done => return done,
         }
     }

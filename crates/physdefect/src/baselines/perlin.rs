@@ -112,7 +112,8 @@ impl Synthesizer for PerlinBlend {
                 check_texture(texture, photo.dim().2)?;
             }
             let (fh, fw) = (frame.height() as f64, frame.width() as f64);
-            let mask = domain.mask();
+            // It starts everywhere at once.
+            let mask = domain.sites().unwrap_or(domain.mask());
             let mut inside = Array2::from_elem((frame.height(), frame.width()), false);
             for ((y, x), on) in inside.indexed_iter_mut() {
                 if !mask[[frame.top + y, frame.left + x]] {

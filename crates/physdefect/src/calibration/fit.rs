@@ -35,14 +35,22 @@ pub(super) fn measure_all(long: bool, samples: &[Marked<'_>]) -> Result<Vec<Meas
     let one = |(index, sample): (usize, &Marked<'_>)| {
         measure(long, sample).map_err(|e| Error::CalibrationImage { index, source: Box::new(e) })
     };
-    samples.iter().enumerate().map(one).collect()
+    let measured: Vec<Measured> = samples.iter().enumerate().map(one).collect::<Result<_, _>>()?;
+    let largest = samples.iter().map(Marked::largest_part);
+    let (found, index) = largest.zip(0..).max_by_key(|&(n, i)| (n, std::cmp::Reverse(i))).unwrap_or((0, 0));
+    let needed = Marked::LEAST_PIXELS;
+    if found < needed {
+        return Err(Error::CalibrationImage { index, source: Box::new(Error::TinyDefects { found, needed }) });
+    }
+    Ok(measured)
 }
 
 /// Estimates the priors from 3 to 64 photos with masks; sizes may differ from photo to photo.
 ///
 /// # Errors
 /// [`Error::TooFewSamples`] below three, [`Error::TooManySamples`] above 64; [`Error::CalibrationImage`] around
-/// [`Error::Shape`], [`Error::NotFinite`], [`Error::EmptyMask`] or [`Error::NoSurround`] of one photo;
+/// [`Error::Shape`], [`Error::NotFinite`], [`Error::EmptyMask`] or [`Error::NoSurround`] of one photo, or
+/// [`Error::TinyDefects`] of the largest if all are below [`Marked::LEAST_PIXELS`];
 /// [`Error::WrongMechanism`] for [`MechanismKind::Baseline`].
 pub fn fit(mechanism: MechanismKind, samples: &[Marked<'_>]) -> Result<Calibration, Error> {
     if mechanism == MechanismKind::Baseline {

@@ -56,6 +56,15 @@ impl<'a> Marked<'a> {
         self.domain.is_some_and(|domain| domain.area() < domain.mask().len())
     }
 
+    /// Fewest pixels of a defect that can be measured: a disc 3.6 px across, of which the grid alone makes a tenth.
+    pub const LEAST_PIXELS: usize = 10;
+
+    /// Pixels of the largest part of the mask, specks of up to three pixels included.
+    #[must_use]
+    pub fn largest_part(&self) -> usize {
+        imgkit::components::label_components(self.mask).sizes.into_iter().max().unwrap_or(0)
+    }
+
     /// Photo `(H, W, C)`.
     #[must_use]
     pub fn photo(&self) -> ArrayView3<'a, f32> {

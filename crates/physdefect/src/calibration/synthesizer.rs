@@ -18,7 +18,7 @@ use crate::finalize::{self, Provenance};
 use crate::params::severity_range;
 use crate::texture;
 use crate::visibility::OutOfReach;
-use crate::{Defect, Domain, Error, Measures, MechanismKind, Sample, SampleKey, Synthesizer};
+use crate::{Defect, Domain, Error, Measures, MechanismKind, Place, Sample, SampleKey, Synthesizer};
 
 /// Whole tries before a sample is given up, and places tried for one defect.
 const ATTEMPTS: usize = 4;
@@ -137,7 +137,12 @@ impl<M: Calibrate> Calibrated<M> {
             MechanismKind::SurfaceUnevenness => 1.1 * (domain.area() as f64).sqrt() / scale,
             _ => MOST_OF_DOMAIN,
         };
-        let at_edge = c.at_edge.sample(rng);
+        // What was asked for goes before what was measured.
+        let measured = c.at_edge.sample(rng);
+        let at_edge = match domain.place() {
+            Place::Anywhere => measured,
+            place => place == Place::Edge,
+        };
         let inset = c.inset.map(|prior| prior.sample(rng).clamp(0.0, 1.0));
         Wanted {
             size: c.size.predicted(central(quantile)).min(most) * scale,
@@ -260,9 +265,11 @@ impl<M: Calibrate> Synthesizer for Calibrated<M> {
         let mut rng = key.rng();
         let mut failure = Error::Invisible { model: M::NAME, reason: "no attempt was made" };
         for _ in 0..ATTEMPTS {
-            match self.attempt(photo, domain, key, &mut rng) {
+            let tried = self.attempt(photo, domain, key, &mut rng);
+            match tried.and_then(|sample| domain.admit(M::NAME, sample)) {
                 Err(
                     error @ (Error::Invisible { .. }
+                    | Error::OffPlace { .. }
                     | Error::DomainTooSmall { .. }
                     | Error::VisibilityOutOfReach { .. }),
                 ) => failure = error,

@@ -42,7 +42,8 @@ const GRAIN: f64 = 2.2;
 ///
 /// Not a mechanism of the paper: this project's own. The outline is the border of the domain inside the photo; where
 /// the domain runs into the frame's border there is none, and a domain that fills the frame is refused
-/// ([`Error::NoEdge`]).
+/// ([`Error::NoEdge`]). It starts at pixels of the outline alone: where none of them is a site ([`Domain::is_site`]), as
+/// with [`Place::Inside`](crate::Place::Inside), it refuses ([`Error::OffPlace`]).
 ///
 /// - Shape ([`Cut`]): a circular segment of width w and depth h, whose area on a straight outline is
 ///   r^2 acos((r - h)/r) - (r - h) sqrt(2 r h - h^2) with r = (w^2/4 + h^2)/(2 h), or a notch of straight facets; its
@@ -162,6 +163,10 @@ impl Mechanism for EdgeLoss {
         if outline.is_empty() {
             return Err(Error::NoEdge { model: MODEL });
         }
+        let places: Vec<(usize, usize)> = outline.iter().copied().filter(|&(y, x)| domain.is_site(y, x)).collect();
+        if places.is_empty() {
+            return Err(Error::OffPlace { model: MODEL, place: domain.place() });
+        }
         let p = &self.params;
         let scale = domain.scale();
         let between = |(a, b): (f64, f64), t: f64| a + t * (b - a);
@@ -174,7 +179,7 @@ impl Mechanism for EdgeLoss {
         let fresh = if rng.random::<f64>() < p.brighter { change.exp() } else { (-change).exp() };
         let (ragged, grain) = (GaussianField::new(rng.next_u64()), GaussianField::new(rng.next_u64()));
         let largest = ratio * p.size.1 * scale;
-        let Some(site) = site::roomiest(domain, &outline, largest, p.thickness, rng) else {
+        let Some(site) = site::roomiest(domain, &places, largest, p.thickness, rng) else {
             return Err(small(outline.len(), LEAST_LOST));
         };
         let asked = (p.size.0 * (p.size.1 / p.size.0).powf(severity) * scale).max(LEAST_WIDTH);

@@ -1,6 +1,5 @@
 //! Where on an outline a piece can break off.
 
-use ndarray::ArrayView2;
 use rand::{Rng, RngCore};
 
 use crate::Domain;
@@ -19,18 +18,11 @@ pub(super) struct Site {
     pub(super) thickness: f64,
 }
 
-/// Whether a pixel of the domain touches, by an edge, a pixel of the photo that is none.
-fn on_outline(mask: ArrayView2<'_, bool>, y: usize, x: usize) -> bool {
-    let outside = |y: usize, x: usize| mask.get((y, x)).is_some_and(|inside| !inside);
-    mask[[y, x]]
-        && (outside(y.wrapping_sub(1), x) || outside(y + 1, x) || outside(y, x.wrapping_sub(1)) || outside(y, x + 1))
-}
-
 /// Pixels of the domain's outline, the frame's border not counted, in row order.
 pub(super) fn outline(domain: &Domain) -> Vec<(usize, usize)> {
-    let (b, mask) = (domain.bbox(), domain.mask());
+    let b = domain.bbox();
     let rows = (b.top..b.bottom).flat_map(|y| (b.left..b.right).map(move |x| (y, x)));
-    rows.filter(|&(y, x)| on_outline(mask, y, x)).collect()
+    rows.filter(|&(y, x)| domain.is_on_outline(y, x)).collect()
 }
 
 /// Draws the place with the most room, for a cut `depth` px deep, among some on the outline.

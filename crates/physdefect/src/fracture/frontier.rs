@@ -6,7 +6,7 @@ use rand_distr::{Distribution, StandardNormal};
 use super::relief::{self, Branch};
 use crate::noise::Perlin;
 use crate::params::{self, built_from, parameters};
-use crate::{Defect, Domain, Error, Measures, Mechanism, MechanismKind};
+use crate::{Defect, Domain, Error, Measures, Mechanism, MechanismKind, Place};
 
 const NAME: &str = "paper-frontier";
 const MIN_AREA: usize = 64;
@@ -113,8 +113,15 @@ impl PaperFrontier {
         let mut best: Vec<(usize, Vec<[f64; 2]>)> = Vec::new();
         for _ in 0..TRIES {
             let (y, x) = domain.pick(rng);
-            let heading = rng.random_range(-std::f64::consts::PI..std::f64::consts::PI);
-            let mut frontiers = vec![([y as f64, x as f64], heading, 0usize)];
+            let mut heading = rng.random_range(-std::f64::consts::PI..std::f64::consts::PI);
+            let mut start = [y as f64, x as f64];
+            if domain.place() == Place::Edge
+                && let Some((edge, out)) = domain.onto_edge((y, x))
+            {
+                // From the outline inwards, within 60 degrees.
+                (start, heading) = (edge, out + std::f64::consts::PI + heading / 3.0);
+            }
+            let mut frontiers = vec![(start, heading, 0usize)];
             let mut lines: Vec<(usize, Vec<[f64; 2]>)> = Vec::new();
             let mut next = 0;
             while next < frontiers.len() {

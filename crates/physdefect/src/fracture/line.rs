@@ -11,7 +11,7 @@ use super::toughness::{Toughness, ToughnessField};
 use super::walk::{Arm, Medium, Start, grow, ray};
 use crate::noise::{hash2, unit};
 use crate::params::built_from;
-use crate::{Defect, Domain, Error, Measures, Mechanism, MechanismKind, params};
+use crate::{Defect, Domain, Error, Measures, Mechanism, MechanismKind, Place, params};
 
 pub(super) const NAME: &str = "fracture-line";
 /// Fewest domain pixels.
@@ -219,6 +219,10 @@ impl FractureLine {
     fn seed(&self, domain: &Domain, field: &ToughnessField, rng: &mut dyn RngCore) -> Seed {
         let p = &self.params;
         let at_edge = rng.random::<f64>() < p.edge_start;
+        let mut at_edge = match domain.place() {
+            Place::Anywhere => at_edge,
+            place => place == Place::Edge,
+        };
         let mut site = ([0.0; 2], f64::INFINITY);
         for _ in 0..SITES {
             let (y, x) = domain.pick(rng);
@@ -243,11 +247,20 @@ impl FractureLine {
             march = if march > 0.0 { grain } else { grain + PI };
         }
         let mut at = site.0;
-        if at_edge {
+        let asked = domain.place() == Place::Edge;
+        if let Some((edge, out)) = domain.onto_edge((at[0] as usize, at[1] as usize)).filter(|_| asked) {
+            (at, march) = (edge, out);
+        } else if at_edge {
             let (s, c) = march.sin_cos();
             while domain.contains(at[0] + s + 0.5, at[1] + c + 0.5) {
                 at = [at[0] + s, at[1] + c];
             }
+            // Not where it may not start: then it stays inside.
+            if !domain.is_site((at[0] + 0.5) as usize, (at[1] + 0.5) as usize) {
+                (at, at_edge) = (site.0, false);
+            }
+        }
+        if at_edge {
             // A free edge carries only stress along itself, so the crack runs inward: across the edge, up to a lean.
             angle = march + 0.5 * PI + 0.35 * (unit(hash) * 2.0 - 1.0);
         }

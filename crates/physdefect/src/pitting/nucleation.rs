@@ -153,7 +153,7 @@ fn near(domain: &Domain, center: (usize, usize), sigma: f64, rng: &mut dyn RngCo
     for _ in 0..64 {
         let y = (center.0 as f64 + normal.sample(rng)).round();
         let x = (center.1 as f64 + normal.sample(rng)).round();
-        if domain.contains(y, x) {
+        if domain.contains(y, x) && domain.is_site(y as usize, x as usize) {
             return (y as usize, x as usize);
         }
     }

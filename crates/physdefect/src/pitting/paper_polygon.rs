@@ -163,7 +163,7 @@ impl Mechanism for PaperPolygon {
                 let near = &polygons[rng.random_range(0..i)];
                 let reach = 0.12 * scale as f32;
                 let (y, x) = (near.y + rng.random_range(-reach..=reach), near.x + rng.random_range(-reach..=reach));
-                if domain.contains(f64::from(y), f64::from(x)) {
+                if domain.contains(f64::from(y), f64::from(x)) && domain.is_site(y as usize, x as usize) {
                     center = (y as usize, x as usize);
                 } else {
                     center = (near.y as usize, near.x as usize);

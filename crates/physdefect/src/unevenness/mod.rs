@@ -20,7 +20,7 @@ pub use waves::{Spectrum, WaveField};
 
 use crate::outline::{Outline, smoothstep, support_box};
 use crate::params::{built_from, severity as check_severity};
-use crate::{Defect, Domain, Error, Measures, Mechanism, MechanismKind, Tint};
+use crate::{Defect, Domain, Error, Measures, Mechanism, MechanismKind, Place, Tint};
 
 const MODEL: &str = "surface-unevenness";
 /// Smallest domain on which shading means anything.
@@ -202,8 +202,11 @@ impl SurfaceUnevenness {
     /// as likely as the others; on one without there is nothing that was ground, unless no other kind is asked for.
     fn kind(&self, domain: &Domain, rng: &mut dyn RngCore) -> Unevenness {
         let machined = domain.grain().is_some();
+        // What is ground otherwise reaches from one end of the object to somewhere: never inside.
+        let inside = domain.place() == Place::Inside;
         let weight = |kind: Unevenness| match (kind, machined) {
             (Unevenness::Grinding, false) => 0.0,
+            (Unevenness::Grinding, true) if inside => 0.0,
             (Unevenness::Grinding | Unevenness::Waviness, true) => 3.0,
             _ => 1.0,
         };
