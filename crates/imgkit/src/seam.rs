@@ -118,8 +118,9 @@ impl SeamFaces {
     #[must_use]
     pub fn new(mask: ArrayView2<'_, bool>) -> Self {
         let (h, w) = mask.dim();
-        let at = |i: usize| mask[(i / w, i % w)];
-        let crosses = |&(i, step): &(usize, usize)| at(i) != at(i + step);
+        let mask = mask.as_standard_layout();
+        let marks = mask.as_slice().unwrap_or_default();
+        let crosses = |&(i, step): &(usize, usize)| marks[i] != marks[i + step];
         SeamFaces { faces: faces((h, w)).filter(crosses).collect(), pixels: h * w }
     }
 
@@ -176,21 +177,14 @@ pub fn seam_index(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Res
     Ok(mean(total.edge, total.edges) / mean(total.surround, total.surrounds).max(FLOOR))
 }
 
-/// Ranges of true values that follow each other.
-fn runs(marks: impl Iterator<Item = bool>) -> Vec<Range<usize>> {
-    let mut runs = Vec::new();
-    let mut start = None;
-    for (i, marked) in marks.chain([false]).enumerate() {
-        match start {
-            None if marked => start = Some(i),
-            Some(from) if !marked => {
-                runs.push(from..i);
-                start = None;
-            }
-            _ => {}
-        }
-    }
-    runs
+/// Ranges of values that follow each other and are equal to `value`.
+fn runs(marks: &[bool], value: bool) -> Vec<Range<usize>> {
+    let ends = marks.chunk_by(|a, b| a == b).scan(0, |end, run| {
+        let start = *end;
+        *end += run.len();
+        Some((run[0], start..*end))
+    });
+    ends.filter(|(mark, _)| *mark == value).map(|(_, run)| run).collect()
 }
 
 /// Energy of each wavelet band in the mask over that around it, per channel: (bands, C).
@@ -233,11 +227,13 @@ pub fn band_energy_ratio(
         check_finite(rect, image)?;
         let (h, w) = (rect.height(), rect.width());
         let (mask, image) = (rect.cut(mask), rect.cut(image));
-        let marked = runs(mask.iter().copied());
-        let away = mask.mapv(|m| !m);
+        let marked = runs(mask.as_slice().unwrap_or_default(), true);
+        let mut away = mask.clone();
+        away.mapv_inplace(|m| !m);
         let beyond = |j: usize| {
             let reach = (2u64 << (j + 1)) - 2;
-            runs(distance::near_background(away.view(), reach * reach).iter().map(|near| !near))
+            let near = distance::near_background(away.view(), reach * reach);
+            runs(near.as_slice().unwrap_or_default(), false)
         };
         let beyond: Vec<Vec<Range<usize>>> = (0..bands).map(beyond).collect();
         let pixels = image.as_slice().unwrap_or_default();
