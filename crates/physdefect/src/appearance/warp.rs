@@ -48,6 +48,7 @@ pub(super) fn warp(
                     let y = (bbox.top + i) as f32 - dy.clamp(-limit, limit);
                     let x = (bbox.left + j) as f32 - dx.clamp(-limit, limit);
                     match pixel {
+                        [gray] if source.surrounds(y, x) => [*gray] = source.inside::<1, 4>(y, x),
                         [red, green, blue] if source.surrounds(y, x) => {
                             [*red, *green, *blue] = source.inside::<3, 12>(y, x);
                         }
@@ -96,11 +97,11 @@ impl Source<'_> {
         let (top, left) = (y as usize, x as usize);
         let (wy, wx) = (weights(y - top as f32), weights(x - left as f32));
         let mut sums = [0.0f32; N];
-        for i in 0..4 {
+        for (i, wy) in wy.iter().enumerate() {
             let from = ((top + i - 1) * self.width + left - 1) * C;
             let row = &self.pixels[from..from + N];
             for n in 0..N {
-                sums[n] += wy[i] * row[n];
+                sums[n] += wy * row[n];
             }
         }
         let mut out = [0.0; C];
@@ -119,15 +120,33 @@ mod tests {
 
     #[test]
     fn a_ramp_is_shifted_exactly() {
-        // Catmull-Rom reproduces linear functions.
-        let photo = Array3::from_shape_fn((20, 20, 1), |(y, x, _)| 0.02 * x as f32 + 0.01 * y as f32);
-        let bbox = Rect { top: 5, left: 5, bottom: 12, right: 12 };
-        let shift = Array3::from_shape_fn((7, 7, 2), |(_, _, k)| if k == 0 { 0.3 } else { -1.4 });
-        let mut patch = Array3::zeros((7, 7, 1));
-        warp(photo.view(), bbox, shift.view(), Array2::ones((7, 7)).view(), &mut patch);
-        for ((y, x, _), v) in patch.indexed_iter() {
-            let expected = 0.02 * (x as f32 + 5.0 + 1.4) + 0.01 * (y as f32 + 5.0 - 0.3);
-            assert!((v - expected).abs() < 1e-5, "{v} {expected}");
+        // Catmull-Rom reproduces linear functions. Two channels are read one by one, one and three together.
+        for channels in 1..=3 {
+            let ramp = |y: f32, x: f32, k: usize| 0.02 * x + 0.01 * y + 0.1 * k as f32;
+            let photo = Array3::from_shape_fn((20, 20, channels), |(y, x, k)| ramp(y as f32, x as f32, k));
+            let bbox = Rect { top: 5, left: 5, bottom: 12, right: 12 };
+            let shift = Array3::from_shape_fn((7, 7, 2), |(_, _, k)| if k == 0 { 0.3 } else { -1.4 });
+            let mut patch = Array3::zeros((7, 7, channels));
+            warp(photo.view(), bbox, shift.view(), Array2::ones((7, 7)).view(), &mut patch);
+            for ((y, x, k), v) in patch.indexed_iter() {
+                let expected = ramp(y as f32 + 5.0 - 0.3, x as f32 + 5.0 + 1.4, k);
+                assert!((v - expected).abs() < 1e-5, "{channels} channels: {v} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn outside_the_frame_its_edge_is_read() {
+        for channels in 1..=3 {
+            let photo =
+                Array3::from_shape_fn((9, 9, channels), |(y, x, k)| (y * 31 + x * 17 + k * 7) as f32 % 1.7 / 2.0);
+            let mut patch = Array3::zeros((9, 9, channels));
+            let shift = Array3::from_shape_fn((9, 9, 2), |(_, _, k)| if k == 0 { 2.0 } else { -3.0 });
+            warp(photo.view(), Rect::whole((9, 9)), shift.view(), Array2::ones((9, 9)).view(), &mut patch);
+            for ((y, x, k), &v) in patch.indexed_iter() {
+                let expected = photo[[y.saturating_sub(2), (x + 3).min(8), k]];
+                assert!((v - expected).abs() < 1e-6, "{channels} channels at {y} {x}: {v} {expected}");
+            }
         }
     }
 }
