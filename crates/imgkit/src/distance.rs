@@ -136,8 +136,8 @@ pub fn deepest_squared(mask: ArrayView2<'_, bool>) -> u64 {
     deepest as u64
 }
 
-/// Pixels whose squared Euclidean distance to the nearest `false` pixel is at most `squared`: the `false` pixels dilated
-/// by a disc, and so, of the complement, an erosion.
+/// Pixels whose squared Euclidean distance to the nearest `false` pixel is at most `squared`: the `false` pixels
+/// dilated by a disc, and so, of the complement, an erosion.
 ///
 /// The same as [`squared_to_background`] compared with `squared`, several times as fast.
 ///

@@ -200,8 +200,8 @@ impl Rect {
         }
         array
     }
-    /// Copies the part of an array's first two axes that lies inside, row by row: [`Self::crop`] as an array of its own,
-    /// faster than element by element.
+    /// Copies the part of an array's first two axes that lies inside, row by row: [`Self::crop`] as an array of its
+    /// own, faster than element by element.
     ///
     /// ```
     /// use imgkit::Rect;
