@@ -17,8 +17,8 @@ pub(super) fn photo(pixels: &Array3<u8>) -> Result<Vec<u8>, ImageError> {
 
 /// A mask, 0 or 255.
 pub(super) fn mask(mask: ArrayView2<'_, bool>) -> Result<Vec<u8>, ImageError> {
-    let bytes: Vec<u8> = mask.iter().map(|&m| if m { 255 } else { 0 }).collect();
-    encode(&bytes, mask.dim(), ExtendedColorType::L8, FilterType::NoFilter)
+    let bytes = mask.as_standard_layout().mapv(|m| if m { 255 } else { 0 });
+    encode(bytes.as_slice().unwrap_or_default(), mask.dim(), ExtendedColorType::L8, FilterType::NoFilter)
 }
 
 /// A map in \[0, 1\], 8 bits.

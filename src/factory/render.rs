@@ -50,9 +50,15 @@ pub(super) fn render(
 ) -> Result<RenderedSample, crate::Error> {
     let made = pipeline.synthesize(to_f32(&photo.pixels).view(), &photo.domain, group, key)?;
     let mut image = photo.pixels.clone();
-    for ((y, x), _) in made.changed.indexed_iter().filter(|(_, changed)| **changed) {
-        for k in 0..image.dim().2 {
-            image[[y, x, k]] = to_u8(made.image[[y, x, k]]);
+    for ((mut pixels, made), changed) in
+        image.outer_iter_mut().zip(made.image.outer_iter()).zip(made.changed.outer_iter())
+    {
+        // Most rows are as they were, and finding that out is fast.
+        if changed.fold(false, |any, &c| any | c) {
+            let both = pixels.outer_iter_mut().zip(made.outer_iter()).zip(changed);
+            for ((mut pixel, made), _) in both.filter(|(_, changed)| **changed) {
+                pixel.iter_mut().zip(made).for_each(|(v, &new)| *v = to_u8(new));
+            }
         }
     }
     let solve = made.stats.unwrap_or_default().solve;

@@ -26,14 +26,17 @@ pub fn separate(mask: ArrayView2<'_, bool>) -> Vec<Rect> {
     // the box of the pixels in each tile
     let mut tiles: Vec<Option<Rect>> = vec![None; th * tw];
     for (y, row) in mask.outer_iter().enumerate() {
-        // a sum without a branch: most rows are empty
-        if row.to_slice().is_some_and(|row| !row.iter().fold(false, |any, &m| any | m)) {
+        // most rows are empty, and finding that out is fast
+        if !row.fold(false, |any, &m| any | m) {
             continue;
         }
-        for (x, _) in row.iter().enumerate().filter(|(_, m)| **m) {
-            let pixel = Rect::pixel((y, x));
-            let tile = &mut tiles[(y / TILE) * tw + x / TILE];
-            *tile = Some(tile.map_or(pixel, |t| t.union(pixel)));
+        let row = row.as_standard_layout();
+        let tiles = tiles[(y / TILE) * tw..].iter_mut();
+        for (k, (tile, marks)) in tiles.zip(row.as_slice().unwrap_or_default().chunks(TILE)).enumerate() {
+            let Some(first) = marks.iter().position(|&m| m) else { continue };
+            let last = marks.iter().rposition(|&m| m).unwrap_or(first);
+            let part = Rect { top: y, left: k * TILE + first, bottom: y + 1, right: k * TILE + last + 1 };
+            *tile = Some(tile.map_or(part, |t| t.union(part)));
         }
     }
     // flood over neighboring occupied tiles

@@ -21,9 +21,79 @@ pub struct Components {
 /// ```
 #[must_use]
 pub fn label_components(mask: ArrayView2<'_, bool>) -> Components {
+    let (height, width) = mask.dim();
+    let mut labels = vec![0u32; height * width];
+    let (runs, mut parents) = joined_runs(mask);
+    // A parent comes before its children: roots get their numbers first.
     let mut sizes = Vec::new();
-    let labels = visit_components(mask, |pixels| sizes.push(pixels.len()));
-    Components { labels, sizes }
+    let mut numbers = vec![0usize; parents.len()];
+    for i in 0..parents.len() {
+        numbers[i] = match root(&mut parents, i) {
+            root if root == i => {
+                sizes.push(0);
+                sizes.len()
+            }
+            root => numbers[root],
+        };
+    }
+    for (&Run { row, from, to }, &number) in runs.iter().zip(&numbers) {
+        sizes[number - 1] += to - from;
+        labels[row * width..][from..to].fill(number as u32);
+    }
+    Components { labels: Array2::from_shape_vec((height, width), labels).unwrap_or_default(), sizes }
+}
+
+/// Adjacent set pixels of one row.
+struct Run {
+    row: usize,
+    from: usize,
+    to: usize,
+}
+
+/// All runs of a mask in row-major order, and for each an earlier one of its component, or itself for the first.
+fn joined_runs(mask: ArrayView2<'_, bool>) -> (Vec<Run>, Vec<usize>) {
+    let (mut runs, mut parents): (Vec<Run>, Vec<usize>) = (Vec::new(), Vec::new());
+    let mut above = 0..0;
+    for (row, pixels) in mask.outer_iter().enumerate() {
+        let first = runs.len();
+        // Most rows are empty, and finding that out is fast.
+        if pixels.fold(false, |any, &m| any | m) {
+            let mut start = None;
+            for (column, m) in pixels.iter().copied().chain([false]).enumerate() {
+                match start {
+                    None if m => start = Some(column),
+                    Some(from) if !m => {
+                        runs.push(Run { row, from, to: column });
+                        start = None;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let mut next = above.start;
+        for i in first..runs.len() {
+            parents.push(i);
+            // Runs touch by a corner too.
+            while next < above.end && runs[next].to < runs[i].from {
+                next += 1;
+            }
+            for j in (next..above.end).take_while(|&j| runs[j].from <= runs[i].to) {
+                let (a, b) = (root(&mut parents, i), root(&mut parents, j));
+                parents[a.max(b)] = a.min(b);
+            }
+        }
+        above = first..runs.len();
+    }
+    (runs, parents)
+}
+
+/// The first run of a component; the way to it gets shorter.
+fn root(parents: &mut [usize], mut i: usize) -> usize {
+    while parents[i] != i {
+        parents[i] = parents[parents[i]];
+        i = parents[i];
+    }
+    i
 }
 
 /// Lists the pixels (row, column) of each 8-connected component of a mask, the components in row-major order of their
@@ -37,43 +107,34 @@ pub fn label_components(mask: ArrayView2<'_, bool>) -> Components {
 /// ```
 #[must_use]
 pub fn component_pixels(mask: ArrayView2<'_, bool>) -> Vec<Vec<(usize, usize)>> {
-    let mut all = Vec::new();
-    let _labels = visit_components(mask, |pixels| all.push(pixels.to_vec()));
-    all
-}
-
-/// Labels the components and shows the pixels of each.
-fn visit_components(mask: ArrayView2<'_, bool>, mut visit: impl FnMut(&[(usize, usize)])) -> Array2<u32> {
     let (height, width) = mask.dim();
-    let mut labels = Array2::zeros((height, width));
-    let (mut number, mut queue) = (0, Vec::new());
+    let mut seen = Array2::from_elem((height, width), false);
+    let mut all = Vec::new();
     for (row, pixels) in mask.outer_iter().enumerate() {
         // Most rows are empty, and finding that out is fast.
         if !pixels.fold(false, |any, &m| any | m) {
             continue;
         }
         for column in 0..width {
-            if !mask[(row, column)] || labels[(row, column)] != 0 {
+            if !mask[(row, column)] || seen[(row, column)] {
                 continue;
             }
-            number += 1;
-            labels[(row, column)] = number;
-            queue.clear();
-            queue.push((row, column));
+            seen[(row, column)] = true;
+            let mut queue = vec![(row, column)];
             let mut next = 0;
             while let Some(&(y, x)) = queue.get(next) {
                 next += 1;
                 for ny in y.saturating_sub(1)..(y + 2).min(height) {
                     for nx in x.saturating_sub(1)..(x + 2).min(width) {
-                        if mask[(ny, nx)] && labels[(ny, nx)] == 0 {
-                            labels[(ny, nx)] = number;
+                        if mask[(ny, nx)] && !seen[(ny, nx)] {
+                            seen[(ny, nx)] = true;
                             queue.push((ny, nx));
                         }
                     }
                 }
             }
-            visit(&queue);
+            all.push(queue);
         }
     }
-    labels
+    all
 }

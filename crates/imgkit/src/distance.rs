@@ -2,6 +2,11 @@
 
 use ndarray::{Array2, ArrayView2};
 
+use crate::simd::widely;
+
+/// Largest radius, px, of discs that are laid column by column.
+const LARGEST_DISC: u64 = 40;
+
 /// Squared Euclidean distance, in pixels, from every pixel to the nearest `false` pixel; 0 on `false` pixels,
 /// `u64::MAX` everywhere if there is none. The edge of the array counts for nothing.
 ///
@@ -20,28 +25,16 @@ pub fn squared_to_background(mask: ArrayView2<'_, bool>) -> Array2<u64> {
     if h == 0 || w == 0 {
         return out;
     }
-    // distance along the column; `far` exceeds any distance in the array
     let far = (h + w) as i64;
-    let mut g = vec![0i64; h * w];
-    for (y, row) in mask.outer_iter().enumerate() {
-        for (x, &inside) in row.iter().enumerate() {
-            let above = if y > 0 { g[(y - 1) * w + x] } else { far };
-            g[y * w + x] = if inside { (above + 1).min(far) } else { 0 };
-        }
-    }
-    for y in (0..h - 1).rev() {
-        for x in 0..w {
-            let below = g[(y + 1) * w + x] + 1;
-            let here = &mut g[y * w + x];
-            *here = (*here).min(below);
-        }
-    }
+    let g = along_columns(mask);
     // lower envelope of the parabolas (x - i)^2 + g(i)^2 along each row
     let mut sites: Vec<(usize, i64)> = Vec::with_capacity(w); // site, first x where it is the lowest
     for (g, mut row) in g.chunks_exact(w).zip(out.outer_iter_mut()) {
         sites.clear();
         let height = |i: usize, x: i64| (x - i as i64).pow(2) + g[i].pow(2);
-        for i in (0..w).filter(|&i| g[i] < far) {
+        // Between two background pixels a third is nearest to itself alone.
+        let alone = |i: usize| g[i] == 0 && i > 0 && g[i - 1] == 0 && g.get(i + 1) == Some(&0);
+        for i in (0..w).filter(|&i| g[i] < far && !alone(i)) {
             while sites.last().is_some_and(|&(s, from)| height(s, from) > height(i, from)) {
                 sites.pop();
             }
@@ -61,7 +54,9 @@ pub fn squared_to_background(mask: ArrayView2<'_, bool>) -> Array2<u64> {
             while k > 0 && sites[k - 1].1 > x as i64 {
                 k -= 1;
             }
-            if k > 0 {
+            if g[x] == 0 {
+                *out = 0;
+            } else if k > 0 {
                 *out = height(sites[k - 1].0, x as i64) as u64;
             }
         }
@@ -80,6 +75,119 @@ pub fn squared_to_background(mask: ArrayView2<'_, bool>) -> Array2<u64> {
 #[must_use]
 pub fn to_background(mask: ArrayView2<'_, bool>) -> Array2<f32> {
     squared_to_background(mask).mapv(|d| if d == u64::MAX { f32::INFINITY } else { (d as f64).sqrt() as f32 })
+}
+
+/// Distance of each pixel along its column to the nearest `false` pixel there; height + width, more than any distance,
+/// where there is none.
+fn along_columns(mask: ArrayView2<'_, bool>) -> Vec<i64> {
+    let (h, w) = mask.dim();
+    let far = (h + w) as i64;
+    let mut g = vec![0i64; h * w];
+    let mut last = vec![far; w];
+    for (line, row) in g.chunks_exact_mut(w.max(1)).zip(mask.outer_iter()) {
+        for ((here, above), &inside) in line.iter_mut().zip(&mut last).zip(row) {
+            *here = if inside { (*above + 1).min(far) } else { 0 };
+            *above = *here;
+        }
+    }
+    last.fill(far);
+    for line in g.chunks_exact_mut(w.max(1)).rev() {
+        for (here, below) in line.iter_mut().zip(&mut last) {
+            *here = (*here).min(*below + 1);
+            *below = *here;
+        }
+    }
+    g
+}
+
+/// Largest of the distances that [`squared_to_background`] gives: the square of the radius of the largest disc in the
+/// mask. 0 for an empty mask, `u64::MAX` where there is no `false` pixel.
+///
+/// Most pixels are passed over, which is several times as fast where that radius is small; at worst it takes O(pixels
+/// times radius).
+///
+/// ```
+/// let mask = ndarray::array![[false, true, true], [true, true, true]];
+/// assert_eq!(imgkit::distance::deepest_squared(mask.view()), 5);
+/// ```
+#[must_use]
+pub fn deepest_squared(mask: ArrayView2<'_, bool>) -> u64 {
+    let (h, w) = mask.dim();
+    let columns = along_columns(mask);
+    // A column without background would be searched from end to end.
+    if columns.iter().take(w).any(|&g| g >= (h + w) as i64) {
+        return squared_to_background(mask).iter().fold(0, |a, &d| a.max(d));
+    }
+    let mut deepest = 0;
+    for row in columns.chunks_exact(w.max(1)) {
+        for (x, g) in row.iter().enumerate() {
+            // Only the pixels around that could be nearer are looked at, and those only as long as none is nearer than
+            // the deepest so far.
+            let mut nearest = g * g;
+            let mut dx = 1;
+            while nearest > deepest && dx * dx < nearest && dx < w as i64 {
+                let beside = |x: Option<usize>| x.and_then(|x| row.get(x)).map_or(nearest, |g| g * g + dx * dx);
+                nearest = nearest.min(beside(x.checked_sub(dx as usize))).min(beside(Some(x + dx as usize)));
+                dx += 1;
+            }
+            deepest = deepest.max(nearest);
+        }
+    }
+    deepest as u64
+}
+
+/// Pixels whose squared Euclidean distance to the nearest `false` pixel is at most `squared`: the `false` pixels
+/// dilated by a disc, and so, of the complement, an erosion.
+///
+/// The same as [`squared_to_background`] compared with `squared`, several times as fast.
+///
+/// ```
+/// use ndarray::array;
+/// let mask = array![[false, true, true, true], [true, true, true, true]];
+/// assert_eq!(
+///     imgkit::distance::near_background(mask.view(), 2),
+///     array![[true, true, false, false], [true, true, false, false]]
+/// );
+/// ```
+#[must_use]
+pub fn near_background(mask: ArrayView2<'_, bool>, squared: u64) -> Array2<bool> {
+    let (h, w) = mask.dim();
+    let radius = squared.isqrt();
+    if radius > LARGEST_DISC {
+        return squared_to_background(mask).mapv(|d| d <= squared);
+    }
+    // The disc's half height at each column from its middle; no column of the mask is as far away as `beyond`.
+    let heights = |dx: u64| (squared - dx * dx).isqrt() as u8;
+    let heights: Vec<u8> = (0..=radius).rev().chain(1..=radius).map(heights).collect();
+    let (margin, beyond) = (radius as usize, radius as u8 + 1);
+    // distance along the column, with nothing near on both sides
+    let stride = w + 2 * margin;
+    let mut distances = vec![beyond; h * stride];
+    let mut near = vec![0u8; h * w];
+    let mut last = vec![beyond; w];
+    widely(
+        #[inline(always)]
+        || {
+            for (line, row) in distances.chunks_exact_mut(stride.max(1)).zip(mask.outer_iter()) {
+                for ((here, above), &inside) in line[margin..].iter_mut().zip(&mut last).zip(row) {
+                    *here = if inside { (*above + 1).min(beyond) } else { 0 };
+                    *above = *here;
+                }
+            }
+            last.fill(beyond);
+            let rows = distances.chunks_exact_mut(stride.max(1)).zip(near.chunks_exact_mut(w.max(1)));
+            for (line, near) in rows.rev() {
+                for (here, below) in line[margin..].iter_mut().zip(&mut last) {
+                    *here = (*here).min(*below + 1);
+                    *below = *here;
+                }
+                for (line, &height) in line.windows(w).zip(&heights) {
+                    near.iter_mut().zip(line).for_each(|(near, &d)| *near |= u8::from(d <= height));
+                }
+            }
+        },
+    );
+    Array2::from_shape_vec((h, w), near.into_iter().map(|near| near > 0).collect()).unwrap_or_default()
 }
 
 /// Euclidean distance, in pixels, from every pixel to the nearest `true` pixel; infinite if there is none.

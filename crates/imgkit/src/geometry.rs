@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ndarray::{ArrayView, ArrayView2, ArrayViewMut, Axis, Dimension, Slice};
+use ndarray::{Array, ArrayView, ArrayView2, ArrayViewMut, Axis, Dimension, RemoveAxis, Slice};
 
 /// Height and width in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -200,6 +200,51 @@ impl Rect {
         }
         array
     }
+    /// Copies the part of an array's first two axes that lies inside, row by row: [`Self::crop`] as an array of its
+    /// own, faster than element by element.
+    ///
+    /// ```
+    /// use imgkit::Rect;
+    /// let image = ndarray::array![[1, 2, 3], [4, 5, 6], [7, 8, 9]];
+    /// let part = Rect { top: 1, left: 1, bottom: 3, right: 9 }.cut(image.view());
+    /// assert_eq!(part, ndarray::array![[5, 6], [8, 9]]);
+    /// ```
+    #[must_use]
+    pub fn cut<A: Clone, D: RemoveAxis>(self, array: ArrayView<'_, A, D>) -> Array<A, D> {
+        let part = self.crop(array);
+        let mut values = Vec::with_capacity(part.len());
+        for row in part.outer_iter() {
+            match row.as_slice() {
+                Some(row) => values.extend_from_slice(row),
+                None => values.extend(row.iter().cloned()),
+            }
+        }
+        Array::from_shape_vec(part.raw_dim(), values).unwrap_or_else(|_| part.to_owned())
+    }
+
+    /// Overwrites the part of an array's first two axes that lies inside, row by row; of `part` that much is taken as
+    /// fits, from its first row and column on.
+    ///
+    /// ```
+    /// use imgkit::Rect;
+    /// let mut image = ndarray::Array2::zeros((2, 3));
+    /// Rect { top: 0, left: 1, bottom: 2, right: 3 }.put(ndarray::array![[1, 2], [3, 4]].view(), image.view_mut());
+    /// assert_eq!(image, ndarray::array![[0, 1, 2], [0, 3, 4]]);
+    /// ```
+    pub fn put<A: Clone, D: RemoveAxis>(self, part: ArrayView<'_, A, D>, array: ArrayViewMut<'_, A, D>) {
+        let (height, width) = (self.height(), self.width());
+        let part = Self::whole((height, width)).crop(part);
+        for (mut to, from) in self.crop_mut(array).outer_iter_mut().zip(part.outer_iter()) {
+            if to.shape() != from.shape() {
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = from.clone());
+                continue;
+            }
+            match (to.as_slice_mut(), from.as_slice()) {
+                (Some(to), Some(from)) => to.clone_from_slice(from),
+                _ => to.assign(&from),
+            }
+        }
+    }
 
     fn clipped_slice(self, axis: Axis, length: usize) -> Slice {
         let (start, end) = if axis.index() == 0 { (self.top, self.bottom) } else { (self.left, self.right) };
@@ -219,6 +264,10 @@ impl Rect {
 pub fn bounding_box(mask: ArrayView2<'_, bool>) -> Option<Rect> {
     let mut found: Option<Rect> = None;
     for (row, pixels) in mask.outer_iter().enumerate() {
+        // Most rows are empty, and finding that out is fast.
+        if !pixels.fold(false, |any, &m| any | m) {
+            continue;
+        }
         let Some(left) = pixels.iter().position(|&m| m) else { continue };
         let last = pixels.iter().rposition(|&m| m).unwrap_or(left);
         let here = Rect { top: row, left, bottom: row + 1, right: last + 1 };
@@ -260,6 +309,19 @@ mod tests {
             let image = Array2::from_shape_fn((height, width), |at| at);
             let inside: Vec<_> = image.iter().copied().filter(|&at| b.contains(at)).collect();
             prop_assert_eq!(b.crop(image.view()).iter().copied().collect::<Vec<_>>(), inside);
+            let part = b.cut(image.view());
+            prop_assert_eq!(part.view(), b.crop(image.view()));
+            // Put back marked, they are the ones that are marked; backward rows are rows too.
+            for step in [1, -1] {
+                let mut marked = image.slice_axis(Axis(1), Slice::new(0, None, step)).to_owned();
+                let turned = part.mapv(|(y, x)| (y + 100, x));
+                b.put(turned.view(), marked.view_mut());
+                for (at, &value) in marked.indexed_iter() {
+                    let own = (at.0, if step > 0 { at.1 } else { width - 1 - at.1 });
+                    let put = (at.0 + 100, at.1);
+                    prop_assert_eq!(value, if b.contains(at) { put } else { own });
+                }
+            }
         }
 
         #[test]

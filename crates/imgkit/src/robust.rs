@@ -16,8 +16,9 @@ pub fn scale_of_sum(a: &[f32], gain: f32, b: &[f32], bits: &mut Vec<u32>) -> f32
     if n == 0 {
         return 0.0;
     }
-    bits.clear();
-    bits.resize(n, 0);
+    if bits.len() < n {
+        bits.resize(n, 0);
+    }
     let mut middle = 0;
     widely(
         #[inline(always)]

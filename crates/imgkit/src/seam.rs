@@ -1,9 +1,11 @@
 //! Measures of the seam between a composite's inserted part and its surround.
 
-use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView2, ArrayView3};
 use thiserror::Error;
 
-use crate::wavelet::Atrous;
+use crate::wavelet::{decompose, slots};
 use crate::{ParameterError, Rect, Size, boxes, distance, ensure, first_non_finite, robust};
 
 /// Failure to measure a composite.
@@ -116,8 +118,9 @@ impl SeamFaces {
     #[must_use]
     pub fn new(mask: ArrayView2<'_, bool>) -> Self {
         let (h, w) = mask.dim();
-        let at = |i: usize| mask[(i / w, i % w)];
-        let crosses = |&(i, step): &(usize, usize)| at(i) != at(i + step);
+        let mask = mask.as_standard_layout();
+        let marks = mask.as_slice().unwrap_or_default();
+        let crosses = |&(i, step): &(usize, usize)| marks[i] != marks[i + step];
         SeamFaces { faces: faces((h, w)).filter(crosses).collect(), pixels: h * w }
     }
 
@@ -174,12 +177,22 @@ pub fn seam_index(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Res
     Ok(mean(total.edge, total.edges) / mean(total.surround, total.surrounds).max(FLOOR))
 }
 
+/// Ranges of values that follow each other and are equal to `value`.
+fn runs(marks: &[bool], value: bool) -> Vec<Range<usize>> {
+    let ends = marks.chunk_by(|a, b| a == b).scan(0, |end, run| {
+        let start = *end;
+        *end += run.len();
+        Some((run[0], start..*end))
+    });
+    ends.filter(|(mark, _)| *mark == value).map(|(_, run)| run).collect()
+}
+
 /// Energy of each wavelet band in the mask over that around it, per channel: (bands, C).
 ///
-/// The energy of a band is the square of its robust scale (1.4826 times the median of `|w|`, see [`Atrous`]), so
-/// a few edges count for little; both scales count as at least 0.001. Around means within `4 * 2^bands` pixels of the
-/// mask's bounding boxes and so far from the mask that the band does not look into it; where no such pixel exists, and
-/// with an empty mask, the ratio is 1.
+/// The energy of a band is the square of its robust scale (1.4826 times the median of `|w|`, see
+/// [`Atrous`](crate::wavelet::Atrous)), so a few edges count for little; both scales count as at least 0.001. Around
+/// means within `4 * 2^bands` pixels of the mask's bounding boxes and so far from the mask that the band does not look
+/// into it; where no such pixel exists, and with an empty mask, the ratio is 1.
 ///
 /// `image` is (H, W, C), `mask` (H, W), `bands` 1 to 6.
 ///
@@ -208,26 +221,30 @@ pub fn band_energy_ratio(
     let channels = image.dim().2;
     let mut inside = vec![Vec::new(); bands * channels];
     let mut around = vec![Vec::new(); bands * channels];
+    let (mut planes, mut row) = (Vec::new(), Vec::new());
     for rect in boxes::separate(mask) {
         let rect = rect.grow(4 << bands, mask.dim());
         check_finite(rect, image)?;
-        let mask = rect.crop(mask);
-        let away = distance::to_foreground(mask);
-        let marked: Vec<usize> = mask.iter().enumerate().filter(|(_, m)| **m).map(|(i, _)| i).collect();
-        let beyond = |j: usize| -> Vec<usize> {
-            let reach = (2usize << (j + 1)) as f32 - 2.0;
-            // a masked pixel lies at distance 0
-            away.iter().enumerate().filter(|(_, d)| **d > reach).map(|(i, _)| i).collect()
+        let (h, w) = (rect.height(), rect.width());
+        let (mask, image) = (rect.cut(mask), rect.cut(image));
+        let marked = runs(mask.as_slice().unwrap_or_default(), true);
+        let mut away = mask.clone();
+        away.mapv_inplace(|m| !m);
+        let beyond = |j: usize| {
+            let reach = (2u64 << (j + 1)) - 2;
+            let near = distance::near_background(away.view(), reach * reach);
+            runs(near.as_slice().unwrap_or_default(), false)
         };
-        let beyond: Vec<Vec<usize>> = (0..bands).map(beyond).collect();
-        let image = rect.crop(image);
-        for (k, plane) in image.axis_iter(Axis(2)).enumerate() {
-            let transform = Atrous::decompose(plane, bands)?;
-            for (j, band) in transform.details.iter().enumerate() {
-                let band = band.as_standard_layout();
-                let values = band.as_slice().unwrap_or_default();
-                inside[j * channels + k].extend(marked.iter().map(|&i| values[i]));
-                around[j * channels + k].extend(beyond[j].iter().map(|&i| values[i]));
+        let beyond: Vec<Vec<Range<usize>>> = (0..bands).map(beyond).collect();
+        let pixels = image.as_slice().unwrap_or_default();
+        planes.resize(slots(h * w, bands), 0.0);
+        for k in 0..channels {
+            planes.iter_mut().zip(pixels.chunks_exact(channels)).for_each(|(v, pixel)| *v = pixel[k]);
+            decompose(&mut planes, (h, w), bands, Rect::whole((h, w)), &mut row)?;
+            for (j, (band, beyond)) in planes.chunks_exact(h * w).zip(&beyond).enumerate() {
+                let slot = j * channels + k;
+                marked.iter().for_each(|run| inside[slot].extend_from_slice(&band[run.clone()]));
+                beyond.iter().for_each(|run| around[slot].extend_from_slice(&band[run.clone()]));
             }
         }
     }

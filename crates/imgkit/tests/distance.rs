@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test, in helpers too.
 
-use imgkit::distance::{half_width, squared_to_background, to_background};
+use imgkit::distance::{deepest_squared, half_width, near_background, squared_to_background, to_background};
 use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -19,9 +19,15 @@ fn distance_equals_brute_force() {
         let share = [0.02, 0.2, 0.6, 0.97, 0.999][case % 5];
         let mask = Array2::from_shape_fn((h, w), |_| rng.random::<f64>() < share);
         let outside: Vec<_> = mask.indexed_iter().filter(|(_, m)| !**m).map(|(i, _)| i).collect();
+        let deepest = squared_to_background(mask.view()).iter().fold(0, |a, &d| a.max(d));
+        assert_eq!(deepest_squared(mask.view()), deepest, "{h}x{w}");
+        let near = [0, 1, 2, 7, 50, 401, 1 << 40].map(|squared| (squared, near_background(mask.view(), squared)));
         for ((y, x), &d) in squared_to_background(mask.view()).indexed_iter() {
             let brute = outside.iter().map(|&(a, b)| (a.abs_diff(y).pow(2) + b.abs_diff(x).pow(2)) as u64).min();
             assert_eq!(d, brute.unwrap_or(u64::MAX), "{h}x{w} at {y},{x}");
+            for (squared, near) in &near {
+                assert_eq!(near[[y, x]], brute.is_some_and(|b| b <= *squared), "{h}x{w} at {y},{x} within {squared}");
+            }
         }
     }
 }

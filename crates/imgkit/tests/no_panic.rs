@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test, in helpers too
 
 use imgkit::components::{component_pixels, label_components};
-use imgkit::distance::{half_width, squared_to_background, to_background, to_foreground};
+use imgkit::distance::{
+    deepest_squared, half_width, near_background, squared_to_background, to_background, to_foreground,
+};
 use imgkit::level::{from_u8, from_u16, to_u8, to_u16};
 use imgkit::rng::{Retry, keyed_stream};
 use imgkit::seam::{SeamFaces, band_energy_ratio, seam_index};
@@ -70,6 +72,11 @@ proptest! {
 
         let squared = squared_to_background(mask.view());
         prop_assert!(squared.iter().zip(&mask).all(|(&d, &m)| (d == 0) != m));
+        prop_assert_eq!(deepest_squared(mask.view()), squared.iter().fold(0, |a, &d| a.max(d)));
+        for most in [0, 3, u64::MAX - 1] {
+            let near = near_background(mask.view(), most);
+            prop_assert!(squared.iter().zip(&near).all(|(&d, &n)| n == (d <= most)));
+        }
         let inward = to_background(mask.view());
         prop_assert_eq!(to_foreground(mask.mapv(|m| !m).view()), inward.clone());
         prop_assert_eq!(half_width(inward.view(), cap).dim(), mask.dim());
@@ -87,9 +94,10 @@ proptest! {
             same(|m| format!("{:?}", label_components(m))),
             same(|m| format!("{:?}", boxes::separate(m))),
             same(|m| format!("{:?}", squared_to_background(m))),
+            same(|m| format!("{:?}", near_background(m, 5))),
             same(|m| format!("{:?}", bounding_box(m))),
         ];
-        prop_assert_eq!(all, [true; 4]);
+        prop_assert_eq!(all, [true; 5]);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! filling it would leave too little of the mask visible.
 
 use imgkit::components::{Components, label_components};
-use imgkit::distance::{squared_to_background, to_background};
+use imgkit::distance::{deepest_squared, near_background};
 use imgkit::{Rect, bounding_box};
 use ndarray::{Array2, ArrayView2};
 
@@ -56,10 +56,10 @@ impl Outline {
         let radius = self.radius.max(ROUNDING * half).min(LARGEST);
         let wide = WHOLE * half;
         let reach = seen.grow(radius.max(wide).ceil() as usize + 1, visible.dim());
-        let cut = |a: ArrayView2<'_, bool>| a.slice_each_axis(|axis| reach.slice_of(axis.axis)).to_owned();
+        let cut = |a: ArrayView2<'_, bool>| reach.cut(a);
         // Parts of the whole: a cut could sever one.
         let mut parts = label_components(support.view());
-        parts.labels = parts.labels.slice_each_axis(|axis| reach.slice_of(axis.axis)).to_owned();
+        parts.labels = reach.cut(parts.labels.view());
         let (visible, allowed) = (cut(visible.view()), cut(allowed));
         let mut found = None;
         let whole = (parts.sizes.len() == 1 && wide > radius).then_some(wide);
@@ -75,7 +75,7 @@ impl Outline {
         }
         let mut out = empty;
         if let Some(mask) = found {
-            out.slice_each_axis_mut(|axis| reach.slice_of(axis.axis)).assign(&mask);
+            reach.put(mask.view(), out.view_mut());
         }
         out
     }
@@ -102,7 +102,7 @@ fn drawn(
 }
 
 fn and(mut mask: Array2<bool>, other: &Array2<bool>) -> Array2<bool> {
-    mask.iter_mut().zip(other).for_each(|(m, &o)| *m &= o);
+    mask.zip_mut_with(other, |m, &o| *m &= o);
     mask
 }
 
@@ -110,7 +110,7 @@ fn and(mut mask: Array2<bool>, other: &Array2<bool>) -> Array2<bool> {
 pub(crate) fn padded(mask: &Array2<bool>, pad: usize) -> Array2<bool> {
     let (h, w) = mask.dim();
     let mut out = Array2::from_elem((h + 2 * pad, w + 2 * pad), false);
-    Rect { top: pad, left: pad, bottom: pad + h, right: pad + w }.crop_mut(out.view_mut()).assign(mask);
+    Rect { top: pad, left: pad, bottom: pad + h, right: pad + w }.put(mask.view(), out.view_mut());
     out
 }
 
@@ -125,9 +125,9 @@ fn closed(mask: &Array2<bool>, radius: f64) -> Array2<bool> {
     let inner = Rect { top: pad, left: pad, bottom: pad + h, right: pad + w };
     let away = padded(mask, pad).mapv(|m| !m);
     // Within reach of a set pixel; then out of reach of what is not.
-    let grown = squared_to_background(away.view()).mapv(|d| d <= limit);
-    let inward = squared_to_background(grown.view());
-    inner.crop(inward.view()).mapv(|d| d > limit)
+    let grown = near_background(away.view(), limit);
+    let outer = near_background(grown.view(), limit);
+    inner.crop(outer.view()).mapv(|o| !o)
 }
 
 /// Takes off where of the mask around, within a window of `radius` and a pixel to each side, less than [`DENSE`] is
@@ -147,19 +147,31 @@ fn thin_out(mask: &mut Array2<bool>, visible: &Array2<bool>, radius: f64) {
 /// Set pixels within `half` to each side, cut off at the edges.
 fn window_counts(mask: &Array2<bool>, half: usize) -> Array2<u32> {
     let (h, w) = mask.dim();
-    let mut sums = Array2::<u32>::zeros((h + 1, w + 1));
-    for y in 0..h {
-        let mut row = 0;
-        for x in 0..w {
-            row += u32::from(mask[[y, x]]);
-            sums[[y + 1, x + 1]] = sums[[y, x + 1]] + row;
+    let mut counts = Array2::<u32>::zeros((h, w));
+    // Counts of the columns' parts within the window, added up along the row, with the edge's sum on both sides.
+    let (mut columns, mut sums) = (vec![0u32; w], vec![0u32; w + 2 * half + 1]);
+    let rows: Vec<_> = mask.rows().into_iter().collect();
+    let entering = |columns: &mut [u32], y: usize| {
+        if let Some(row) = rows.get(y) {
+            columns.iter_mut().zip(row).for_each(|(c, &m)| *c += u32::from(m));
         }
+    };
+    (0..half).for_each(|y| entering(&mut columns, y));
+    for (y, mut counts) in counts.rows_mut().into_iter().enumerate() {
+        entering(&mut columns, y + half);
+        if y > half {
+            columns.iter_mut().zip(&rows[y - half - 1]).for_each(|(c, &m)| *c -= u32::from(m));
+        }
+        let mut sum = 0;
+        for (after, &column) in sums[half + 1..].iter_mut().zip(&columns) {
+            sum += column;
+            *after = sum;
+        }
+        sums[half + 1 + w..].fill(sum);
+        let ends = sums[2 * half + 1..].iter().zip(&sums);
+        counts.iter_mut().zip(ends).for_each(|(count, (to, from))| *count = to - from);
     }
-    Array2::from_shape_fn((h, w), |(y, x)| {
-        let (top, bottom) = (y.saturating_sub(half), (y + half + 1).min(h));
-        let (left, right) = (x.saturating_sub(half), (x + half + 1).min(w));
-        sums[[bottom, right]] + sums[[top, left]] - sums[[top, right]] - sums[[bottom, left]]
-    })
+    counts
 }
 
 /// Fills holes, the smallest first, as long as [`VISIBLE_SHARE`] of the mask stays visible.
@@ -225,11 +237,12 @@ fn fill_holes(mask: &mut Array2<bool>) {
 fn trim(mask: &mut Array2<bool>, radius: f64) {
     let limit = (radius * radius) as u64;
     let (h, w) = mask.dim();
-    let core = squared_to_background(padded(mask, 1).view()).mapv(|d| d > limit);
-    if !core.iter().any(|&c| c) {
+    // All but the core.
+    let rim = near_background(padded(mask, 1).view(), limit);
+    if rim.iter().all(|&r| r) {
         return;
     }
-    let opened = squared_to_background(core.mapv(|c| !c).view()).mapv(|d| d <= limit);
+    let opened = near_background(rim.view(), limit);
     let opened = Rect { top: 1, left: 1, bottom: h + 1, right: w + 1 }.crop(opened.view());
     let components = label_components(mask.view());
     let mut thick = vec![false; components.sizes.len()];
@@ -264,7 +277,7 @@ fn bridge(mask: &mut Array2<bool>, labels: &Array2<u32>, parts: usize, radius: f
     for (i, all) in touching.iter().enumerate().filter(|(_, all)| all.len() > 1) {
         let part = labels.mapv(|label| label as usize == i + 1);
         let Some(bbox) = bounding_box(part.view()) else { continue };
-        let own = part.slice_each_axis(|axis| bbox.slice_of(axis.axis)).to_owned();
+        let own = bbox.cut(part.view());
         let reach = (2.0 * half_width(&own)).max(radius);
         let limit = (reach * reach) as u64;
         let inside = components.labels.slice_each_axis(|axis| bbox.slice_of(axis.axis));
@@ -274,8 +287,8 @@ fn bridge(mask: &mut Array2<bool>, labels: &Array2<u32>, parts: usize, radius: f
             let there = inside.mapv(|label| label == component);
             let Some(there_box) = bounding_box(there.view()) else { continue };
             let around = there_box.grow(reach.ceil() as usize, own.dim());
-            let distance = squared_to_background(around.crop(there.view()).mapv(|t| !t).view());
-            around.crop_mut(near.view_mut()).zip_mut_with(&distance, |n, &d| *n += u32::from(d <= limit));
+            let reached = near_background(around.crop(there.view()).mapv(|t| !t).view(), limit);
+            around.crop_mut(near.view_mut()).zip_mut_with(&reached, |n, &r| *n += u32::from(r));
         }
         let mut target = mask.slice_each_axis_mut(|axis| bbox.slice_of(axis.axis));
         ndarray::Zip::from(&mut target).and(&near).and(&own).for_each(|m, &n, &o| *m |= n > 1 && o);
@@ -284,7 +297,7 @@ fn bridge(mask: &mut Array2<bool>, labels: &Array2<u32>, parts: usize, radius: f
 
 /// Half of the part's largest width, px.
 fn half_width(part: &Array2<bool>) -> f64 {
-    to_background(padded(part, 1).view()).iter().fold(0.0f32, |a, &d| a.max(d)).into()
+    f64::from((deepest_squared(padded(part, 1).view()) as f64).sqrt() as f32)
 }
 
 /// Keeps of each physical part the component in which most of it can be seen.
@@ -327,6 +340,18 @@ mod tests {
 
     fn disc(y: usize, x: usize, cy: f64, cx: f64, r: f64) -> bool {
         (y as f64 - cy).hypot(x as f64 - cx) <= r
+    }
+
+    #[test]
+    fn window_counts_are_sums_over_the_window() {
+        for (h, w, half) in [(9, 13, 2), (1, 20, 3), (20, 3, 4), (5, 5, 9)] {
+            let mask = Array2::from_shape_fn((h, w), |(y, x)| (y * 31 + x * 17) % 5 < 2);
+            for ((y, x), &found) in window_counts(&mask, half).indexed_iter() {
+                let near = |(v, u): (usize, usize)| v.abs_diff(y) <= half && u.abs_diff(x) <= half;
+                let count = mask.indexed_iter().filter(|(at, m)| **m && near(*at)).count();
+                assert_eq!(found as usize, count, "{h}x{w}, {half}: {y} {x}");
+            }
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Finalization of samples: mask, changed pixels and visibility follow from the rendered pixels, so that the mask
 //! contract holds by construction.
 
-use imgkit::distance::squared_to_background;
-use imgkit::{Rect, bounding_box};
+use imgkit::distance::near_background;
+use imgkit::{Rect, bounding_box, first_non_finite};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Zip};
 
 use crate::annotation::{Outline, padded};
@@ -54,10 +54,10 @@ pub(crate) fn marked(
     let at = strong.len() * 9 / 10;
     let (_, value, _) = strong.select_nth_unstable_by(at, f32::total_cmp);
     let least = level * *value;
-    let depth = squared_to_background(padded(&seen, 1).view());
+    let rim = near_background(padded(&seen, 1).view(), RIM);
     let (h, w) = seen.dim();
-    let depth = Rect { top: 1, left: 1, bottom: h + 1, right: w + 1 }.crop(depth.view());
-    Zip::from(&seen).and(&contrast).and(depth).map_collect(|&s, &c, &d| s && (c >= least || d > RIM))
+    let rim = Rect { top: 1, left: 1, bottom: h + 1, right: w + 1 }.crop(rim.view());
+    Zip::from(&seen).and(&contrast).and(rim).map_collect(|&s, &c, &near| s && (c >= least || !near))
 }
 
 /// What the sample's record needs to know.
@@ -83,7 +83,7 @@ pub(crate) fn check_photo(photo: ArrayView3<'_, f32>, domain: &Domain) -> Result
 
 /// A box of the photo, checked to be finite.
 pub(crate) fn crop(photo: ArrayView3<'_, f32>, bbox: Rect) -> Result<Array3<f32>, Error> {
-    let patch = bbox.crop(photo).as_standard_layout().into_owned();
+    let patch = bbox.cut(photo);
     // The largest magnitude's bits are cheap to find; only if they are those of no number, its place is looked for.
     let largest = patch.iter().fold(0u32, |a, v| a.max(v.to_bits() & 0x7fff_ffff));
     if !f32::from_bits(largest).is_finite() {
@@ -114,22 +114,36 @@ pub(crate) fn finalize_at(
     label: Provenance,
     level: f32,
 ) -> Result<Sample, Error> {
-    let measured = (Threshold::of(photo, draft.bbox), crop(photo, draft.bbox)?);
+    let (threshold, original) = (Threshold::of(photo, draft.bbox), crop(photo, draft.bbox)?);
+    let ratios = threshold.ratios(&original, &draft.patch);
+    let measured = Measured { threshold, original, ratios };
     finalize_measured(photo, domain, draft, label, &measured, level)
 }
 
-/// [`finalize_at`] where the thresholds and the pixels of the draft's box are known.
+/// What is known of a draft's box.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) threshold: Threshold,
+    /// The photo's pixels `(h, w, C)`.
+    pub(crate) original: Array3<f32>,
+    /// Visibility of each of the draft's pixels.
+    pub(crate) ratios: Array2<f32>,
+}
+
+/// [`finalize_at`] where thresholds, pixels and visibility of the draft's box are known.
 pub(crate) fn finalize_measured(
     photo: ArrayView3<'_, f32>,
     domain: &Domain,
     draft: UncheckedSample,
     label: Provenance,
-    (threshold, original): &(Threshold, Array3<f32>),
+    Measured { threshold, original, ratios }: &Measured,
     level: f32,
 ) -> Result<Sample, Error> {
     let UncheckedSample { bbox, patch, mut support } = draft;
     // A broken neighbor that an interpolation touched with weight 0 is still not a number.
-    Zip::from(&mut support).and(patch.rows()).for_each(|s, pixel| *s &= pixel.iter().all(|v| v.is_finite()));
+    if first_non_finite(patch.view()).is_some() {
+        Zip::from(&mut support).and(patch.rows()).for_each(|s, pixel| *s &= pixel.iter().all(|v| v.is_finite()));
+    }
     let marks = Marks {
         photo,
         bbox,
@@ -153,7 +167,7 @@ pub(crate) fn finalize_measured(
         object_scale: domain.scale(),
         measures: label.measures,
     };
-    marks.settle(label.name, patch, record)
+    marks.settle(label.name, (patch, ratios), record)
 }
 
 /// [`Sample::refined`].
@@ -175,9 +189,10 @@ pub(crate) fn refined(
         });
     };
     masked(&mut patch);
+    let mut ratios = threshold.ratios(&original, &patch);
     if let Some(target) = sample.record.visibility_target {
         let change = &patch - &original;
-        let (mut factor, mut reached) = (1.0f64, visibility(&threshold.ratios(&original, &patch), sample.mask.view()));
+        let (mut factor, mut reached) = (1.0f64, visibility(&ratios, sample.mask.view()));
         for _ in 0..3 {
             if (reached / target - 1.0).abs() < 0.5 * TOLERANCE || reached <= 0.0 {
                 break;
@@ -186,7 +201,8 @@ pub(crate) fn refined(
             patch.assign(&original);
             patch.zip_mut_with(&change, |v, d| *v = (*v + factor as f32 * d).clamp(0.0, 1.0));
             masked(&mut patch);
-            reached = visibility(&threshold.ratios(&original, &patch), sample.mask.view());
+            ratios = threshold.ratios(&original, &patch);
+            reached = visibility(&ratios, sample.mask.view());
         }
         if (reached / target - 1.0).abs() > TOLERANCE {
             return Err(Error::VisibilityOutOfReach { model: MODEL, wanted: target, reached });
@@ -202,7 +218,7 @@ pub(crate) fn refined(
         scale: sample.record.object_scale,
         level: 0.0,
     };
-    marks.settle(MODEL, patch, sample.record.clone())
+    marks.settle(MODEL, (patch, &ratios), sample.record.clone())
 }
 
 /// What the marks of a sample depend on besides its pixels; all arrays have the shape of the box.
@@ -219,26 +235,34 @@ struct Marks<'a> {
 }
 
 impl Marks<'_> {
-    /// Draws the mask, restores what is not changed and completes the record.
-    fn settle(self, model: &'static str, mut patch: Array3<f32>, mut record: Record) -> Result<Sample, Error> {
+    /// Draws the mask, restores what is not changed and completes the record; `ratios` are those of the patch.
+    fn settle(
+        self,
+        model: &'static str,
+        (mut patch, ratios): (Array3<f32>, &Array2<f32>),
+        mut record: Record,
+    ) -> Result<Sample, Error> {
         let invisible = |reason| Err(Error::Invisible { model, reason });
-        let ratios = self.threshold.ratios(self.original, &patch);
-        let seen = marked(&ratios, (self.original, &patch), self.allowed, self.level);
+        if !patch.is_standard_layout() {
+            patch = patch.as_standard_layout().into_owned();
+        }
+        let seen = marked(ratios, (self.original, &patch), self.allowed, self.level);
         let mask = Outline::for_scale(self.scale).of(&seen, self.support, self.allowed);
         let mut changed = mask.clone();
         let (mut squares, mut count) = (0.0f64, 0usize);
-        Zip::from(&mut changed).and(self.support).and(patch.rows_mut()).and(self.original.rows()).for_each(
-            |changed, &support, mut new, old| {
-                *changed &= support && new.iter().zip(&old).any(|(n, o)| (n - o).abs() >= LEVEL);
-                if *changed {
-                    let mean = new.iter().zip(&old).map(|(n, o)| n - o).sum::<f32>() / old.len() as f32;
-                    squares += f64::from(mean * mean);
-                    count += 1;
-                } else {
-                    new.assign(&old);
-                }
-            },
-        );
+        let channels = self.original.dim().2.max(1);
+        let old = self.original.as_slice().unwrap_or_default().chunks_exact(channels);
+        let new = patch.as_slice_mut().unwrap_or_default().chunks_exact_mut(channels);
+        for ((changed, &support), (new, old)) in changed.iter_mut().zip(self.support).zip(new.zip(old)) {
+            *changed &= support && new.iter().zip(old).any(|(n, o)| (n - o).abs() >= LEVEL);
+            if *changed {
+                let mean = new.iter().zip(old).map(|(n, o)| n - o).sum::<f32>() / channels as f32;
+                squares += f64::from(mean * mean);
+                count += 1;
+            } else {
+                new.copy_from_slice(old);
+            }
+        }
         if count < MIN_PIXELS {
             return invisible("fewer than four visible pixels would change by an 8-bit level");
         }
@@ -297,10 +321,10 @@ fn crop_to_mask(sample: Sample) -> Sample {
     }
     Sample {
         bbox: inner.offset_by(sample.bbox),
-        patch: inner.crop(sample.patch.view()).as_standard_layout().into_owned(),
-        mask: inner.crop(sample.mask.view()).as_standard_layout().into_owned(),
-        changed: inner.crop(sample.changed.view()).as_standard_layout().into_owned(),
-        soft: inner.crop(sample.soft.view()).as_standard_layout().into_owned(),
+        patch: inner.cut(sample.patch.view()),
+        mask: inner.cut(sample.mask.view()),
+        changed: inner.cut(sample.changed.view()),
+        soft: inner.cut(sample.soft.view()),
         record: sample.record,
     }
 }

@@ -83,7 +83,7 @@ impl Sample {
     pub fn paste(&self, photo: ArrayView3<'_, f32>) -> Result<Array3<f32>, Error> {
         self.check_fits(photo.dim())?;
         let mut out = photo.to_owned();
-        out.slice_each_axis_mut(|axis| self.bbox.slice_of(axis.axis)).assign(&self.patch);
+        self.bbox.put(self.patch.view(), out.view_mut());
         Ok(out)
     }
 
@@ -195,7 +195,7 @@ impl Sample {
             });
         }
         let mut out = Array2::from_elem((height, width), T::default());
-        out.slice_each_axis_mut(|axis| self.bbox.slice_of(axis.axis)).assign(part);
+        self.bbox.put(part.view(), out.view_mut());
         Ok(out)
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn grain(photo: ArrayView3<'_, f32>, domain: &Domain) -> Option<f64> 
             }
             let gx = f64::from(photo[[y, x + 1, 0]] - photo[[y, x - 1, 0]]);
             let gy = f64::from(photo[[y + 1, x, 0]] - photo[[y - 1, x, 0]]);
-            let length = gx.hypot(gy);
+            let length = (gx * gx + gy * gy).sqrt();
             if length > 0.0 && length.is_finite() {
                 (xx, yy, xy) = (xx + gx * gx / length, yy + gy * gy / length, xy + gx * gy / length);
             }

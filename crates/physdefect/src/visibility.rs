@@ -22,6 +22,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use imgkit::simd::widely;
 use imgkit::{ParameterError, Rect};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
@@ -138,14 +139,21 @@ impl Threshold {
         let crop = photo.slice_each_axis(|axis| reach.slice_of(axis.axis));
         let per = 1.0 / channels.max(1) as f32;
         let mut luma = vec![0.0f32; h * w];
-        for (v, pixel) in luma.iter_mut().zip(crop.rows()) {
-            let sum = pixel.iter().sum::<f32>() * per;
-            *v = if sum.is_finite() { sum } else { 0.0 };
+        for (line, row) in luma.chunks_exact_mut(w.max(1)).zip(crop.outer_iter()) {
+            let row = row.as_standard_layout();
+            let pixels = row.as_slice().unwrap_or_default().chunks_exact(channels.max(1));
+            for (v, pixel) in line.iter_mut().zip(pixels) {
+                let sum = match pixel {
+                    [red, green, blue] => red + green + blue,
+                    other => other.iter().sum(),
+                } * per;
+                *v = if sum.is_finite() { sum } else { 0.0 };
+            }
         }
-        binomial(&mut luma, w);
+        binomial(&mut luma, w, 1);
         let inner = bbox.relative_to(reach);
         let fine = inverse_thresholds(&luma, w, HALF, inner);
-        window_mean(&mut luma, w, HALF);
+        window_mean(&mut luma, w, 1, HALF);
         Self { inverse: fine, wide: inverse_thresholds(&luma, w, WIDE, inner) }
     }
 
@@ -154,68 +162,128 @@ impl Threshold {
         let (h, w, channels) = old.dim();
         let (old, new) = (old.as_standard_layout(), new.as_standard_layout());
         let (old, new) = (old.as_slice().unwrap_or_default(), new.as_slice().unwrap_or_default());
-        let (mut squares, mut wide) = (vec![0.0f32; h * w], vec![0.0f32; h * w]);
-        let mut plane = vec![0.0f32; h * w];
-        // A change that is smaller than the area says nothing there.
-        let large = h > 2 * HALF && w > 2 * HALF;
-        for k in 0..channels {
-            for ((v, o), n) in plane.iter_mut().zip(old.chunks_exact(channels)).zip(new.chunks_exact(channels)) {
-                let change = n[k] - o[k];
-                *v = if change.is_finite() { change } else { 0.0 };
-            }
-            binomial(&mut plane, w);
-            squares.iter_mut().zip(&plane).for_each(|(s, v)| *s += v * v);
-            if large {
-                window_mean(&mut plane, w, HALF);
-                wide.iter_mut().zip(&plane).for_each(|(s, v)| *s += v * v);
-            }
-        }
-        let per = 1.0 / channels.max(1) as f32;
+        let mut change = vec![0.0f32; old.len().min(new.len())];
+        widely(
+            #[inline(always)]
+            || {
+                for ((v, o), n) in change.iter_mut().zip(old).zip(new) {
+                    let change = n - o;
+                    *v = if change.is_finite() { change } else { 0.0 };
+                }
+            },
+        );
+        binomial(&mut change, w, channels);
         let mut ratios = self.inverse.clone();
-        let areas = wide.iter().zip(&self.wide);
-        for ((r, s), (area, inverse)) in ratios.iter_mut().zip(&squares).zip(areas) {
-            *r *= (s * per).sqrt();
-            // Beside a strong line the area has a mean, but there is nothing to see.
-            if *s >= 0.25 * area {
-                *r = r.max(inverse * (area * per).sqrt());
-            }
+        let channels = channels.max(1);
+        let per = 1.0 / channels as f32;
+        let fine = squares(&change, channels);
+        let Some(values) = ratios.as_slice_mut() else { return ratios };
+        widely(
+            #[inline(always)]
+            || values.iter_mut().zip(&fine).for_each(|(r, s)| *r *= (s * per).sqrt()),
+        );
+        // A change that is smaller than the area says nothing there.
+        if h <= 2 * HALF || w <= 2 * HALF {
+            return ratios;
         }
+        window_mean(&mut change, w, channels, HALF);
+        let area = squares(&change, channels);
+        let inverse = self.wide.as_slice().unwrap_or_default();
+        widely(
+            #[inline(always)]
+            || {
+                let squares = fine.iter().zip(&area);
+                for ((r, inverse), (fine, area)) in values.iter_mut().zip(inverse).zip(squares) {
+                    // Beside a strong line the area has a mean, but there is nothing to see.
+                    let wide = if *fine >= 0.25 * area { inverse * (area * per).sqrt() } else { 0.0 };
+                    *r = r.max(wide);
+                }
+            },
+        );
         ratios
     }
 }
 
-/// 1 / J in a box of a plane of `w` columns, s over windows of `half` to each side, about the window's slope.
-fn inverse_thresholds(plane: &[f32], w: usize, half: usize, inner: Rect) -> Array2<f32> {
-    let mut mean = plane.to_vec();
-    let mut squares: Vec<f32> = plane.iter().map(|v| v * v).collect();
-    window_mean(&mut mean, w, half);
-    window_mean(&mut squares, w, half);
-    let mut inverse = Array2::zeros((inner.height(), inner.width()));
-    for (y, mut row) in inverse.rows_mut().into_iter().enumerate() {
-        let v = y + inner.top;
-        for (x, out) in row.iter_mut().enumerate() {
-            *out = 1.0 / just_noticeable(variance(&mean, &squares, w, half, (v, x + inner.left)));
-        }
-    }
-    inverse
+/// Sum of the squares of each pixel's channels.
+fn squares(values: &[f32], channels: usize) -> Vec<f32> {
+    let mut sums = vec![0.0f32; values.len() / channels];
+    widely(
+        #[inline(always)]
+        || {
+            if channels == 3 {
+                for (sum, [red, green, blue]) in sums.iter_mut().zip(values.as_chunks().0) {
+                    *sum = red * red + green * green + blue * blue;
+                }
+            } else {
+                for (sum, pixel) in sums.iter_mut().zip(values.chunks_exact(channels)) {
+                    *sum = pixel.iter().map(|v| v * v).sum();
+                }
+            }
+        },
+    );
+    sums
 }
 
-/// Variance of a window about its slope, from the means of values and squares over windows.
-fn variance(mean: &[f32], squares: &[f32], w: usize, half: usize, (v, u): (usize, usize)) -> f32 {
-    let h = mean.len() / w.max(1);
+/// 1 / J in a box of a plane of `w` columns, s over windows of `half` to each side, about the window's slope.
+fn inverse_thresholds(plane: &[f32], w: usize, half: usize, inner: Rect) -> Array2<f32> {
+    // The windows whose means are compared reach twice as far.
+    let h = plane.len() / w.max(1);
+    let reach = inner.grow(2 * half, (h, w));
+    let inner = inner.relative_to(reach);
+    let mut mean = Vec::with_capacity(reach.area());
+    for y in reach.top..reach.bottom {
+        mean.extend_from_slice(&plane[y * w + reach.left..][..reach.width()]);
+    }
+    let mut squares: Vec<f32> = mean.iter().map(|v| v * v).collect();
+    let (h, w) = (reach.height(), reach.width());
+    window_mean(&mut mean, w, 1, half);
+    window_mean(&mut squares, w, 1, half);
+    let mut inverse = Array2::zeros((inner.height(), inner.width()));
     // A plane has the variance slope^2 (n^2 - 1) / 12 over n pixels; its slope is that of the means around.
     let side = (2 * half + 1) as f32;
     let of_slope = (side * side - 1.0) / 12.0;
-    let i = v * w + u;
-    let (left, right) = (u.saturating_sub(half), (u + half).min(w - 1));
-    let (up, down) = (v.saturating_sub(half), (v + half).min(h - 1));
-    let per = |a: f32, b: f32, n: usize| (b - a) / n.max(1) as f32;
-    let gx = per(mean[v * w + left], mean[v * w + right], right - left);
-    let gy = per(mean[up * w + u], mean[down * w + u], down - up);
-    (squares[i] - mean[i] * mean[i] - of_slope * (gx * gx + gy * gy)).max(0.0)
+    let variance =
+        |square: f32, mean: f32, gx: f32, gy: f32| (square - mean * mean - of_slope * (gx * gx + gy * gy)).max(0.0);
+    // Columns whose neighbors at the distance `half` lie in the plane.
+    let from = half.clamp(inner.left, inner.right);
+    let to = w.saturating_sub(half).clamp(from, inner.right);
+    widely(
+        #[inline(always)]
+        || {
+            for (y, mut out) in inverse.rows_mut().into_iter().enumerate() {
+                let v = y + inner.top;
+                let (up, down) = (v.saturating_sub(half), (v + half).min(h - 1));
+                let per = 1.0 / (down - up).max(1) as f32;
+                let row = |y: usize| &mean[y * w..][..w];
+                let (here, up, down, squares) = (row(v), row(up), row(down), &squares[v * w..][..w]);
+                for u in (inner.left..from).chain(to..inner.right) {
+                    let (left, right) = (u.saturating_sub(half), (u + half).min(w - 1));
+                    let gx = (here[right] - here[left]) / (right - left).max(1) as f32;
+                    let gy = (down[u] - up[u]) * per;
+                    out[u - inner.left] = 1.0 / just_noticeable(variance(squares[u], here[u], gx, gy));
+                }
+                let Some(out) = out.as_slice_mut() else { continue };
+                let out = &mut out[from - inner.left..to - inner.left];
+                let n = out.len();
+                if n == 0 {
+                    continue;
+                }
+                let (left, right) = (&here[from - half..][..n], &here[from + half..][..n]);
+                let (here, squares) = (&here[from..][..n], &squares[from..][..n]);
+                let (up, down) = (&up[from..][..n], &down[from..][..n]);
+                let along = 1.0 / (2 * half) as f32;
+                for i in 0..n {
+                    let (gx, gy) = ((right[i] - left[i]) * along, (down[i] - up[i]) * per);
+                    out[i] = 1.0 / just_noticeable(variance(squares[i], here[i], gx, gy));
+                }
+            }
+        },
+    );
+    inverse
 }
 
 /// Just noticeable contrast J on a surround of this local variance.
+#[inline(always)]
 fn just_noticeable(variance: f32) -> f32 {
     (EVEN * EVEN + MASKING * MASKING * variance).sqrt()
 }
@@ -223,10 +291,12 @@ fn just_noticeable(variance: f32) -> f32 {
 /// Mean of the ratios from [`SEEN`] on over the true pixels, weighted by min(1, ratio): 0 for none.
 pub(crate) fn visibility(ratios: &Array2<f32>, mask: ArrayView2<'_, bool>) -> f64 {
     let (mut sum, mut weight) = (0.0f64, 0.0f64);
-    for (&ratio, _) in ratios.iter().zip(mask).filter(|(ratio, inside)| **inside && **ratio >= SEEN) {
-        let share = f64::from(ratio.min(1.0));
-        sum += share * f64::from(ratio);
-        weight += share;
+    for (ratios, mask) in ratios.rows().into_iter().zip(mask.rows()) {
+        for (&ratio, _) in ratios.iter().zip(mask).filter(|(ratio, inside)| **inside && **ratio >= SEEN) {
+            let share = f64::from(ratio.min(1.0));
+            sum += share * f64::from(ratio);
+            weight += share;
+        }
     }
     if weight > 0.0 { sum / weight } else { 0.0 }
 }
@@ -348,7 +418,7 @@ mod tests {
         let (h, w) = (7usize, 13usize);
         let plane: Vec<f32> = (0..h * w).map(|i| ((i * 29) % 17) as f32).collect();
         let mut found = plane.clone();
-        window_mean(&mut found, w, HALF);
+        window_mean(&mut found, w, 1, HALF);
         for y in 0..h {
             for x in 0..w {
                 let rows = y.saturating_sub(HALF)..(y + HALF + 1).min(h);

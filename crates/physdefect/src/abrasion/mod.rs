@@ -297,7 +297,7 @@ fn finish(raster: Raster, domain: &Domain, bare: f32, mut measures: Measures) ->
         }
     }
     let inner = support_box(cover.view())?;
-    let cut = |map: &Array2<f32>| inner.crop(map.view()).to_owned();
+    let cut = |map: &Array2<f32>| inner.cut(map.view());
     measures.insert("area_px2".into(), f64::from(cover.sum()));
     let opacity = cut(&cover).mapv(|c| (2.0 * c).min(1.0));
     let reflectance = Some(cut(&share).mapv(|s| 1.0 + s * (bare - 1.0)));

@@ -89,10 +89,9 @@ impl Camera {
         if h < 2 * EDGE + 2 || w < 2 * EDGE + 2 || channels == 0 {
             return default;
         }
-        let crop = Rect { top, left, bottom, right }.crop(photo);
+        let pixels = Rect { top, left, bottom, right }.cut(photo);
         let per = 1.0 / channels as f32;
         let (mut luma, mut first) = (Array3::zeros((h, w, 1)), Vec::with_capacity(h * w));
-        let pixels = crop.as_standard_layout();
         let Some(pixels) = pixels.as_slice() else { return default };
         for (v, pixel) in luma.iter_mut().zip(pixels.chunks_exact(channels)) {
             *v = match pixel {

@@ -1,6 +1,7 @@
 //! Appearance: material, light and camera, and the pixels that a defect has under them.
 
 use imgkit::Rect;
+use imgkit::simd::widely;
 use ndarray::{Array2, Array3, ArrayView3, Zip};
 
 use super::camera::{Camera, CameraSource};
@@ -94,47 +95,58 @@ impl Appearance {
         strength: f32,
     ) -> Result<UncheckedSample, Error> {
         let tables = Tables::get();
-        let Canvas { bbox, inner, original, noise, clean, linear } = &conditions.canvas;
-        let mut scene = linear.clone();
+        let Canvas { bbox, inner, original, noise, linear } = &conditions.canvas;
+        let mut scene = inner.cut(linear.view());
         if let Some(shift) = &defect.displacement {
             let shift = self.shift(defect, shift, strength);
-            let mut moved = inner.crop(original.view()).to_owned();
+            let mut moved = inner.cut(original.view());
             warp::warp(photo, defect.bbox, shift.view(), defect.opacity.view(), &mut moved);
-            let noise = inner.crop(noise.view());
-            let rows = Zip::from(scene.rows_mut()).and(moved.rows()).and(noise.rows());
-            rows.and(&defect.opacity).for_each(|mut scene, moved, noise, &a| {
-                if a > 0.0 {
-                    // The noise does not move with the surface.
-                    for ((v, m), n) in scene.iter_mut().zip(moved).zip(noise) {
-                        *v = tables.linear(m - n);
-                    }
+            // The noise does not move with the surface.
+            moved -= &inner.cut(noise.view());
+            let channels = photo.dim().2.max(1);
+            if let (Some(scene), Some(moved)) = (scene.as_slice_mut(), moved.as_slice()) {
+                let pixels = scene.chunks_exact_mut(channels).zip(moved.chunks_exact(channels));
+                for ((scene, moved), _) in pixels.zip(&defect.opacity).filter(|(_, a)| **a > 0.0) {
+                    scene.iter_mut().zip(moved).for_each(|(v, m)| *v = tables.linear(*m));
                 }
-            });
+            }
         }
+        // What lies behind the object was seen through the camera already: only what is new passes it.
+        let old = inner.cut(linear.view());
+        let before = if defect.shows_background { scene.clone() } else { old.clone() };
         self.light_scene(conditions, defect, strength, &mut scene);
-        scene -= linear;
-        let mut change = Array3::zeros(clean.dim());
-        inner.crop_mut(change.view_mut()).assign(&scene);
+        scene -= &before;
+        let mut change = Array3::zeros(linear.dim());
+        inner.put(scene.view(), change.view_mut());
         blur(&mut change, conditions.around.camera.blur() as f32);
+        if defect.shows_background {
+            inner.crop_mut(change.view_mut()).scaled_add(1.0, &(before - old));
+        }
         let mut support = Array2::from_elem((bbox.height(), bbox.width()), false);
         let mut patch = original.clone();
-        let (Some(pixels), Some(change), Some(clean), Some(noise)) =
-            (patch.as_slice_mut(), change.as_slice(), clean.as_slice(), noise.as_slice())
+        let (Some(pixels), Some(change), Some(linear), Some(noise)) =
+            (patch.as_slice_mut(), change.as_slice(), linear.as_slice(), noise.as_slice())
         else {
             return Ok(UncheckedSample { bbox: *bbox, patch, support });
         };
         let channels = photo.dim().2.max(1);
-        let all = pixels.chunks_exact_mut(channels).zip(change.chunks_exact(channels));
-        let all = all.zip(clean.chunks_exact(channels).zip(noise.chunks_exact(channels)));
-        let allowed = bbox.crop(domain.mask());
-        for ((support, &allowed), ((new, change), (clean, noise))) in support.iter_mut().zip(&allowed).zip(all) {
-            *support = allowed && change.iter().any(|c| c.abs() > NOTHING);
-            if *support {
-                for ((v, clean), (c, n)) in new.iter_mut().zip(clean).zip(change.iter().zip(noise)) {
-                    *v = (tables.encoded(tables.linear(*clean) + c) + n).clamp(0.0, 1.0);
+        let allowed = bbox.cut(domain.mask());
+        widely(
+            #[inline(always)]
+            || {
+                let all = pixels.chunks_exact_mut(channels).zip(change.chunks_exact(channels));
+                let all = all.zip(linear.chunks_exact(channels).zip(noise.chunks_exact(channels)));
+                let marks = support.iter_mut().zip(&allowed);
+                for ((support, &allowed), ((new, change), (linear, noise))) in marks.zip(all) {
+                    *support = allowed && change.iter().any(|c| c.abs() > NOTHING);
+                    if *support {
+                        for ((v, light), (c, n)) in new.iter_mut().zip(linear).zip(change.iter().zip(noise)) {
+                            *v = (tables.encoded(light + c) + n).clamp(0.0, 1.0);
+                        }
+                    }
                 }
-            }
-        }
+            },
+        );
         // What keeps its value within the defect belongs to it: two lobes of a dent are one defect.
         let within = inner.crop(allowed.view());
         Zip::from(inner.crop_mut(support.view_mut())).and(&defect.opacity).and(within).for_each(
@@ -178,8 +190,8 @@ impl Appearance {
         let relief = Relief::new(defect.height.view(), strength).roughened(!bends);
         let coat = if bends { self.material.coat() as f32 } else { 0.0 };
         let environment = Environment::new(&conditions.around.light, coat * conditions.around.brightest);
-        let colorless = is_gray(scene);
         let tint = defect.tint.as_ref().filter(|_| self.material.corrodes()).map(|tint| {
+            let colorless = is_gray(scene);
             let mean = scene.iter().sum::<f32>() / scene.len().max(1) as f32;
             let illumination = (mean / self.material.albedo() as f32).clamp(0.02, 1.0);
             let gray = (tint.color[0] + tint.color[1] + tint.color[2]) / 3.0;
@@ -193,30 +205,33 @@ impl Appearance {
         let power = |v: f32| if v == 1.0 || strength == 1.0 { v } else { v.powf(strength) };
         let mut scratch = Scratch::default();
         let Some(pixels) = scene.as_slice_mut() else { return };
-        pulp::Arch::new().dispatch(|| {
-            for y in 0..h {
-                let row = opacity.row(y);
-                let Some(first) = row.iter().position(|&a| a > 0.0) else { continue };
-                let last = row.iter().rposition(|&a| a > 0.0).unwrap_or(first);
-                shader.row(&relief, y, first, last + 1 - first, &mut scratch);
-                for (x, &factor) in (first..=last).zip(&scratch.factor) {
-                    let a = if row[x] > 0.0 { row[x].min(1.0) } else { continue };
-                    let at = (y * w + x) * channels;
-                    let paint = reflectance.map_or(1.0, |factor| power(factor[[y, x]].max(0.0)));
-                    let gain = 1.0 + a * (factor * paint - 1.0);
-                    let covered = |weight: f32| 1.0 - power(1.0 - weight.clamp(0.0, 1.0));
-                    let stain = tint.as_ref().map(|(weight, color)| (covered(weight[[y, x]]), color));
-                    let glint = if coat > 0.0 { a * environment.change(relief.slope(y, x)) } else { 0.0 };
-                    for (k, v) in pixels[at..at + channels].iter_mut().enumerate() {
-                        let mut light = *v * gain + glint;
-                        if let Some((t, color)) = &stain {
-                            light += t * (color[k] * gain - light);
+        widely(
+            #[inline(always)]
+            || {
+                for y in 0..h {
+                    let row = opacity.row(y);
+                    let Some(first) = row.iter().position(|&a| a > 0.0) else { continue };
+                    let last = row.iter().rposition(|&a| a > 0.0).unwrap_or(first);
+                    shader.row(&relief, y, first, last + 1 - first, &mut scratch);
+                    for (x, &factor) in (first..=last).zip(&scratch.factor) {
+                        let a = if row[x] > 0.0 { row[x].min(1.0) } else { continue };
+                        let at = (y * w + x) * channels;
+                        let paint = reflectance.map_or(1.0, |factor| power(factor[[y, x]].max(0.0)));
+                        let gain = 1.0 + a * (factor * paint - 1.0);
+                        let covered = |weight: f32| 1.0 - power(1.0 - weight.clamp(0.0, 1.0));
+                        let stain = tint.as_ref().map(|(weight, color)| (covered(weight[[y, x]]), color));
+                        let glint = if coat > 0.0 { a * environment.change(relief.slope(y, x)) } else { 0.0 };
+                        for (k, v) in pixels[at..at + channels].iter_mut().enumerate() {
+                            let mut light = *v * gain + glint;
+                            if let Some((t, color)) = &stain {
+                                light += t * (color[k] * gain - light);
+                            }
+                            *v = light.clamp(0.0, 1.0);
                         }
-                        *v = light.clamp(0.0, 1.0);
                     }
                 }
-            }
-        });
+            },
+        );
     }
 }
 
@@ -269,11 +284,10 @@ struct Canvas {
     bbox: Rect,
     /// Box of the defect in it.
     inner: Rect,
-    /// The photo `(h, w, C)` as it is, its noise, and what is left without it; encoded.
+    /// The photo `(h, w, C)` as it is, and its noise; encoded.
     original: Array3<f32>,
     noise: Array3<f32>,
-    clean: Array3<f32>,
-    /// The inner part of `clean` in linear light.
+    /// What is left without the noise, in linear light.
     linear: Array3<f32>,
 }
 
@@ -284,10 +298,10 @@ impl Canvas {
         let inner = defect.relative_to(bbox);
         let original = finalize::crop(photo, bbox)?;
         let noise = remainder(&original, 2.5 * camera.noise() as f32);
-        let clean = &original - &noise;
+        let mut linear = &original - &noise;
         let tables = Tables::get();
-        let linear = inner.crop(clean.view()).mapv(|v| tables.linear(v));
-        Ok(Self { bbox, inner, original, noise, clean, linear })
+        linear.mapv_inplace(|v| tables.linear(v));
+        Ok(Self { bbox, inner, original, noise, linear })
     }
 }
 

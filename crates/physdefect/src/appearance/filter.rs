@@ -1,5 +1,6 @@
 //! Filters of small patches `(h, w, C)`.
 
+use imgkit::simd::widely;
 use ndarray::Array3;
 
 /// What a 3 x 3 binomial filter takes off a patch, each value cut off at +-`limit`.
@@ -34,24 +35,27 @@ pub(super) fn along(patch: &mut Array3<f32>, half: &[f32]) {
     if h == 0 || row == 0 {
         return;
     }
-    pulp::Arch::new().dispatch(|| {
-        // Along a row, the edge repeated on both sides.
-        let mut line = vec![0.0f32; row + 2 * radius * c];
-        for out in data.chunks_exact_mut(row) {
-            line[radius * c..][..row].copy_from_slice(out);
-            for i in 0..radius {
-                line.copy_within(radius * c..(radius + 1) * c, i * c);
-                line.copy_within((radius + w - 1) * c..(radius + w) * c, (radius + w + i) * c);
+    widely(
+        #[inline(always)]
+        || {
+            // Along a row, the edge repeated on both sides.
+            let mut line = vec![0.0f32; row + 2 * radius * c];
+            for out in data.chunks_exact_mut(row) {
+                line[radius * c..][..row].copy_from_slice(out);
+                for i in 0..radius {
+                    line.copy_within(radius * c..(radius + 1) * c, i * c);
+                    line.copy_within((radius + w - 1) * c..(radius + w) * c, (radius + w + i) * c);
+                }
+                sum(out, |k| &line[k * c..][..row], half);
             }
-            sum(out, |k| &line[k * c..][..row], half);
-        }
-        // Along the columns: the rows around, oldest first.
-        let source = data.to_vec();
-        for (y, out) in data.chunks_exact_mut(row).enumerate() {
-            let at = |k: usize| (y + k).saturating_sub(radius).min(h - 1) * row;
-            sum(out, |k| &source[at(k)..][..row], half);
-        }
-    });
+            // Along the columns: the rows around, oldest first.
+            let source = data.to_vec();
+            for (y, out) in data.chunks_exact_mut(row).enumerate() {
+                let at = |k: usize| (y + k).saturating_sub(radius).min(h - 1) * row;
+                sum(out, |k| &source[at(k)..][..row], half);
+            }
+        },
+    );
 }
 
 /// Weighted sum of the 2 r + 1 shifted lines.

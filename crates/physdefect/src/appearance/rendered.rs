@@ -1,11 +1,11 @@
 //! A mechanism with an appearance: something that can be put on a photo.
 
-use ndarray::{Array3, ArrayView3};
+use ndarray::{Array2, Array3, ArrayView3};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Appearance, Conditions};
-use crate::finalize::{self, Provenance, UncheckedSample};
+use crate::finalize::{self, Measured, Provenance, UncheckedSample};
 use crate::params;
 use crate::texture;
 use crate::visibility::{OutOfReach, Prediction, Threshold, Visibility, visibility};
@@ -38,8 +38,7 @@ struct Solved {
     strength: f64,
     /// Its visibility.
     reached: f64,
-    /// Thresholds and pixels of its box.
-    measured: (Threshold, Array3<f32>),
+    measured: Measured,
 }
 
 /// Synthesizer that renders a mechanism onto photos: `M` generates the geometry, the [`Appearance`] lights it.
@@ -159,7 +158,7 @@ impl<M: Mechanism> Rendered<M> {
         let around = self.appearance.surroundings(photo, domain, defect.bbox);
         let conditions = Conditions::new(photo, domain, defect, around)?;
         let mut measured: Option<(Threshold, Array3<f32>)> = None;
-        let mut best: Option<(UncheckedSample, f64, f64)> = None;
+        let mut best: Option<(UncheckedSample, Array2<f32>, f64, f64)> = None;
         let mut before: Option<(f64, f64)> = None;
         let most = strongest(defect);
         let mut strength = most.min(1.0);
@@ -175,8 +174,8 @@ impl<M: Mechanism> Rendered<M> {
             let reached = visibility(&ratios, allowed);
             let prediction = before.is_none().then(|| Prediction::of(&ratios, allowed));
             let off = |v: f64| (v.max(1e-6) / wanted).ln().abs();
-            if best.as_ref().is_none_or(|b| off(reached) < off(b.2)) {
-                best = Some((draft, strength, reached));
+            if best.as_ref().is_none_or(|b| off(reached) < off(b.3)) {
+                best = Some((draft, ratios, strength, reached));
             }
             if off(reached) < 0.5 * finalize::TOLERANCE {
                 break;
@@ -205,8 +204,9 @@ impl<M: Mechanism> Rendered<M> {
             }
             strength = next;
         }
-        let ((draft, strength, reached), measured) =
+        let ((draft, ratios, strength, reached), (threshold, original)) =
             best.zip(measured).ok_or(Error::Invisible { model: self.name, reason: "no strength was tried" })?;
+        let measured = Measured { threshold, original, ratios };
         Ok(Solved { draft, strength, reached, measured })
     }
 

@@ -200,9 +200,9 @@ impl Mechanism for EdgeLoss {
         let lost = m["area_px2"] as usize;
         let tight = support_box(draft.opacity.view()).filter(|_| lost >= LEAST_LOST);
         let Some(inner) = tight else { return Err(small(lost, LEAST_LOST)) };
-        let cut = |map: &Array2<f32>| inner.crop(map.view()).to_owned();
+        let cut = |map: &Array2<f32>| inner.cut(map.view());
         let reflectance = draft.reflectance.as_ref().map(cut);
-        let displacement = draft.displacement.as_ref().map(|shift| inner.crop(shift.view()).to_owned());
+        let displacement = draft.displacement.as_ref().map(|shift| inner.cut(shift.view()));
         let (height, opacity) = (cut(&draft.height), cut(&draft.opacity));
         let bbox = inner.offset_by(draft.bbox);
         Ok(Defect {

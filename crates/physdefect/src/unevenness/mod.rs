@@ -389,7 +389,7 @@ fn crop(defect: Defect) -> Result<Defect, Error> {
     let found = defect.opacity.iter().filter(|&&a| a >= 0.5).count();
     let small = Error::DomainTooSmall { model: MODEL, found, needed: LEAST_VISIBLE };
     let Some(inner) = support_box(defect.opacity.view()).filter(|_| found >= LEAST_VISIBLE) else { return Err(small) };
-    let cut = |map: Array2<f32>| inner.crop(map.view()).to_owned();
+    let cut = |map: Array2<f32>| inner.cut(map.view());
     let tint = defect.tint.map(|tint| Tint { weight: cut(tint.weight), color: tint.color });
     let reflectance = defect.reflectance.map(cut);
     let bbox = inner.offset_by(defect.bbox);

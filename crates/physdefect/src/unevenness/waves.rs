@@ -3,6 +3,7 @@
 use std::f64::consts::TAU;
 
 use imgkit::Rect;
+use imgkit::simd::widely;
 use ndarray::Array2;
 use rand::{Rng, RngCore};
 
@@ -105,30 +106,33 @@ impl WaveField {
     /// Values at the pixels of a box `(h, w)`: those of [`Self::at`] to single precision.
     #[must_use]
     pub fn on(&self, area: Rect) -> Array2<f32> {
-        let mut out = Array2::<f32>::zeros((area.height(), area.width()));
+        let width = area.width();
+        let mut values = vec![0.0f32; area.area()];
         let norm = (2.0 / self.waves.len() as f64).sqrt();
-        for [ky, kx, phase] in &self.waves {
-            // Along a row each pixel is the one LANES before turned by a fixed angle.
-            let (turn_sin, turn_cos) = (LANES as f64 * kx).sin_cos();
-            for (y, mut row) in out.outer_iter_mut().enumerate() {
-                let start = ky * (area.top + y) as f64 + kx * area.left as f64 + phase;
-                let mut cos: [f64; LANES] = std::array::from_fn(|i| norm * (start + i as f64 * kx).cos());
-                let mut sin: [f64; LANES] = std::array::from_fn(|i| norm * (start + i as f64 * kx).sin());
-                for mut chunk in row.exact_chunks_mut(LANES) {
-                    for i in 0..LANES {
-                        chunk[i] += cos[i] as f32;
-                        (sin[i], cos[i]) =
-                            (sin[i] * turn_cos + cos[i] * turn_sin, cos[i] * turn_cos - sin[i] * turn_sin);
+        widely(
+            #[inline(always)]
+            || {
+                for [ky, kx, phase] in &self.waves {
+                    // Along a row each pixel is the one LANES before turned by a fixed angle.
+                    let (turn_sin, turn_cos) = (LANES as f64 * kx).sin_cos();
+                    for (y, row) in values.chunks_exact_mut(width.max(1)).enumerate() {
+                        let start = ky * (area.top + y) as f64 + kx * area.left as f64 + phase;
+                        let first: [_; LANES] = std::array::from_fn(|i| (start + i as f64 * kx).sin_cos());
+                        let (mut sin, mut cos) = (first.map(|(sin, _)| norm * sin), first.map(|(_, cos)| norm * cos));
+                        let (chunks, rest) = row.as_chunks_mut::<LANES>();
+                        for chunk in chunks {
+                            for i in 0..LANES {
+                                chunk[i] += cos[i] as f32;
+                                (sin[i], cos[i]) =
+                                    (sin[i] * turn_cos + cos[i] * turn_sin, cos[i] * turn_cos - sin[i] * turn_sin);
+                            }
+                        }
+                        rest.iter_mut().zip(&cos).for_each(|(v, c)| *v += *c as f32);
                     }
                 }
-                let rest = row.len() % LANES;
-                let from = row.len() - rest;
-                for i in 0..rest {
-                    row[from + i] += cos[i] as f32;
-                }
-            }
-        }
-        out
+            },
+        );
+        Array2::from_shape_vec((area.height(), width), values).unwrap_or_default()
     }
 }
 

@@ -29,12 +29,12 @@ impl Surround {
         let (_, w, channels) = crop.dim();
         let per = 1.0 / channels.max(1) as f32;
         let mut luma: Vec<f32> = crop.rows().into_iter().map(|pixel| pixel.iter().sum::<f32>() * per).collect();
-        binomial(&mut luma, w);
+        binomial(&mut luma, w, 1);
         let mut share: Vec<f32> = sound.iter().map(|&s| f32::from(u8::from(s))).collect();
         let fine = Noticeable::of(&luma, &share, w, HALF, ring)?;
         luma.iter_mut().zip(&share).for_each(|(v, s)| *v *= s);
-        window_mean(&mut luma, w, HALF);
-        window_mean(&mut share, w, HALF);
+        window_mean(&mut luma, w, 1, HALF);
+        window_mean(&mut share, w, 1, HALF);
         luma.iter_mut().zip(&share).for_each(|(v, s)| *v /= s.max(1e-6));
         share.iter_mut().for_each(|s| *s = f32::from(u8::from(*s > 0.25)));
         Some(Self { fine, wide: Noticeable::of(&luma, &share, w, WIDE, ring) })
@@ -72,7 +72,7 @@ impl Noticeable {
                 if s > 0.0 { s * value(v - level as f32, y, x) } else { 0.0 }
             };
             let mut all: Vec<f32> = plane.iter().zip(share).enumerate().map(one).collect();
-            window_mean(&mut all, w, half);
+            window_mean(&mut all, w, 1, half);
             all
         };
         let ones = weighted(&|_, _, _| 1.0);
@@ -108,22 +108,19 @@ pub(crate) fn contrast(old: &Array3<f32>, new: &Array3<f32>) -> Array2<f32> {
 
 /// Filters each channel of a change `(h, w, C)` as [`Threshold::ratios`] does.
 pub(crate) fn filtered(change: &Array3<f32>) -> Array3<f32> {
-    by_channel(change, binomial)
+    filtered_by(change, binomial)
 }
 
 /// Means of each channel of a filtered change over the area that is summed over.
 pub(crate) fn averaged(change: &Array3<f32>) -> Array3<f32> {
-    by_channel(change, |plane, w| window_mean(plane, w, HALF))
+    filtered_by(change, |plane, w, channels| window_mean(plane, w, channels, HALF))
 }
 
-fn by_channel(change: &Array3<f32>, filter: impl Fn(&mut [f32], usize)) -> Array3<f32> {
-    let (h, w, channels) = change.dim();
-    let mut out = Array3::zeros((h, w, channels));
-    let mut plane = vec![0.0f32; h * w];
-    for k in 0..channels {
-        plane.iter_mut().zip(change.rows()).for_each(|(v, pixel)| *v = pixel[k]);
-        filter(&mut plane, w);
-        out.rows_mut().into_iter().zip(&plane).for_each(|(mut pixel, v)| pixel[k] = *v);
+fn filtered_by(change: &Array3<f32>, filter: impl Fn(&mut [f32], usize, usize)) -> Array3<f32> {
+    let (_, w, channels) = change.dim();
+    let mut out = change.as_standard_layout().into_owned();
+    if let Some(plane) = out.as_slice_mut() {
+        filter(plane, w, channels);
     }
     out
 }

@@ -10,6 +10,7 @@ mod plastic;
 mod plate;
 
 use imgkit::Rect;
+use imgkit::simd::widely;
 use std::f64::consts::{PI, TAU};
 
 use ndarray::{Array2, Array3};
@@ -245,10 +246,13 @@ fn series(coefficients: &[f64], frame: Frame) -> Vec<f64> {
     }
     let mut half = vec![0.0; n * w];
     let mut field = vec![0.0; h * w];
-    pulp::Arch::new().dispatch(|| {
-        matmul(coefficients, &sx, &mut half, n, n, w);
-        matmul(&sy, &half, &mut field, h, n, w);
-    });
+    widely(
+        #[inline(always)]
+        || {
+            matmul(coefficients, &sx, &mut half, n, n, w);
+            matmul(&sy, &half, &mut field, h, n, w);
+        },
+    );
     field
 }
 

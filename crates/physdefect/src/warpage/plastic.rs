@@ -1,5 +1,7 @@
 //! Elastic-plastic bending and the permanent shape after unloading.
 
+use imgkit::simd::widely;
+
 use super::plate::{Plate, Tensor};
 
 /// Bending moment of a rectangular section of perfectly plastic material, over the moment of first yield, at a
@@ -65,7 +67,10 @@ impl Plate {
     /// Zienkiewicz, Valliappan and King, Int. J. Numer. Meth. Engng 1 (1969) 75 for the initial-strain iteration.
     #[must_use]
     pub fn load_and_unload(&self, q: &[f64], thermal: &[f64], yield_moment: f64, tolerance: Tolerance) -> Residual {
-        pulp::Arch::new().dispatch(|| self.iterate(q, thermal, yield_moment, tolerance))
+        widely(
+            #[inline(always)]
+            || self.iterate(q, thermal, yield_moment, tolerance),
+        )
     }
 
     #[inline(always)]
@@ -171,28 +176,34 @@ impl Plate {
         let (d, nu) = (self.rigidity(), self.poisson());
         let (mut peak, mut yielded) = (0.0f64, 0usize);
         plastic.xy.fill(0.0);
+        let (mut ratios, mut twists) = (vec![0.0; nx], vec![0.0; nx]);
         for j in 0..ny {
+            let row = j * nx..(j + 1) * nx;
+            let (kxx, kyy, heat) = (&k.xx[row.clone()], &k.yy[row.clone()], &heat[row.clone()]);
+            let (xx, yy) = (&mut plastic.xx[row.clone()], &mut plastic.yy[row]);
+            let corners = |j: usize| j * (nx + 1)..(j + 1) * (nx + 1);
+            let (above, below) = (&k.xy[corners(j)], &k.xy[corners(j + 1)]);
+            let (ratios, twists) = (&mut ratios[..nx], &mut twists[..nx]);
             for i in 0..nx {
-                let p = j * nx + i;
-                let (kx, ky) = (k.xx[p] - heat[p], k.yy[p] - heat[p]);
-                let c = j * (nx + 1) + i;
-                let around = [c, c + 1, c + nx + 1, c + nx + 2];
-                let twist = 0.25 * around.iter().map(|&a| k.xy[a]).sum::<f64>();
+                let (kx, ky) = (kxx[i] - heat[i], kyy[i] - heat[i]);
+                let twist = 0.25 * (above[i] + above[i + 1] + below[i] + below[i + 1]);
                 let (mx, my, mxy) = (d * (kx + nu * ky), d * (ky + nu * kx), d * (1.0 - nu) * twist);
                 let ratio = (mx * mx - mx * my + my * my + 3.0 * mxy * mxy).sqrt() / yield_moment;
+                let lost = if ratio <= 1.0 { 0.0 } else { 1.0 - section_moment(ratio) / ratio };
+                ratios[i] = ratio;
+                xx[i] = lost * mx;
+                yy[i] = lost * my;
+                twists[i] = 0.25 * lost * mxy;
+            }
+            for &ratio in &*ratios {
                 peak = peak.max(ratio);
-                if ratio <= 1.0 {
-                    plastic.xx[p] = 0.0;
-                    plastic.yy[p] = 0.0;
-                    continue;
-                }
-                yielded += 1;
-                let lost = 1.0 - section_moment(ratio) / ratio;
-                plastic.xx[p] = lost * mx;
-                plastic.yy[p] = lost * my;
-                for a in around {
-                    plastic.xy[a] += 0.25 * lost * mxy;
-                }
+                yielded += usize::from(ratio > 1.0 || ratio.is_nan());
+            }
+            // Each corner takes a quarter of the twist of the four nodes around it.
+            for j in [j, j + 1] {
+                let line = &mut plastic.xy[corners(j)];
+                line[1..].iter_mut().zip(&*twists).for_each(|(xy, t)| *xy += t);
+                line.iter_mut().zip(&*twists).for_each(|(xy, t)| *xy += t);
             }
         }
         (peak, yielded)

@@ -2,6 +2,8 @@
 
 use std::f64::consts::PI;
 
+use imgkit::simd::widely;
+
 use crate::Error;
 use crate::params::require;
 
@@ -126,13 +128,16 @@ impl Plate {
 
     /// Replaces a pressure by its deflection.
     pub(crate) fn solve(&self, field: &mut [f64], scratch: &mut [f64]) {
-        pulp::Arch::new().dispatch(|| {
-            self.transform(field, scratch);
-            for (f, r) in field.iter_mut().zip(&self.response) {
-                *f *= r;
-            }
-            self.transform(field, scratch);
-        });
+        widely(
+            #[inline(always)]
+            || {
+                self.transform(field, scratch);
+                for (f, r) in field.iter_mut().zip(&self.response) {
+                    *f *= r;
+                }
+                self.transform(field, scratch);
+            },
+        );
     }
 
     /// S_y F S_x: the unnormalized sine transform, its own inverse up to (n + 1) / 2 an axis.
@@ -237,30 +242,39 @@ fn sine_matrix(n: usize) -> Vec<f64> {
     s
 }
 
-/// c (m x n) = a (m x k) b (k x n), all row-major: two rows of b a pass, vectorized over n.
+/// c (m x n) = a (m x k) b (k x n), all row-major, vectorized over n.
 #[inline(always)]
 pub(crate) fn matmul(a: &[f64], b: &[f64], c: &mut [f64], m: usize, k: usize, n: usize) {
     for (row, out) in a.chunks_exact(k).zip(c.chunks_exact_mut(n)).take(m) {
-        out.fill(0.0);
-        let mut pairs = row.chunks_exact(4);
-        let mut p = 0;
-        for four in &mut pairs {
-            let b0 = &b[p * n..(p + 1) * n];
-            let b1 = &b[(p + 1) * n..(p + 2) * n];
-            let b2 = &b[(p + 2) * n..(p + 3) * n];
-            let b3 = &b[(p + 3) * n..(p + 4) * n];
-            for i in 0..n {
-                out[i] += four[0] * b0[i] + four[1] * b1[i] + (four[2] * b2[i] + four[3] * b3[i]);
-            }
-            p += 4;
+        // As many columns at a time as keep their sums in registers.
+        let (wide, rest) = out.as_chunks_mut::<32>();
+        for (i, out) in wide.iter_mut().enumerate() {
+            *out = columns(row, b, n, 32 * i);
         }
-        for &f in pairs.remainder() {
-            for (o, v) in out.iter_mut().zip(&b[p * n..(p + 1) * n]) {
-                *o += f * v;
-            }
-            p += 1;
+        let done = n - rest.len();
+        let (narrow, rest) = rest.as_chunks_mut::<4>();
+        for (i, out) in narrow.iter_mut().enumerate() {
+            *out = columns(row, b, n, done + 4 * i);
+        }
+        let done = n - rest.len();
+        for (i, out) in rest.iter_mut().enumerate() {
+            [*out] = columns(row, b, n, done + i);
         }
     }
+}
+
+/// `W` columns, from `from` on, of a row times the matrix b of `n` columns.
+#[inline(always)]
+fn columns<const W: usize>(row: &[f64], b: &[f64], n: usize, from: usize) -> [f64; W] {
+    let mut sums = [0.0; W];
+    for (&f, line) in row.iter().zip(b.chunks_exact(n)) {
+        if let Some(line) = line[from..].first_chunk::<W>() {
+            for i in 0..W {
+                sums[i] += f * line[i];
+            }
+        }
+    }
+    sums
 }
 
 #[cfg(test)]
