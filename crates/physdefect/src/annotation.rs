@@ -5,6 +5,8 @@
 //! outline, bridges between the visible parts of one physical part, one component a part. A hole is left only where
 //! filling it would leave too little of the mask visible.
 
+use std::f64::consts::PI;
+
 use imgkit::components::{Components, label_components};
 use imgkit::distance::{deepest_squared, near_background};
 use imgkit::{Rect, bounding_box};
@@ -18,9 +20,11 @@ const VISIBLE_SHARE: f64 = 0.65;
 /// Radius of closing over half of the defect's width, at least: a bite out of a large soft dent is marked with it, one
 /// out of a crack is not.
 const ROUNDING: f64 = 0.4;
-/// The same of a defect of one part, where as much of the mask as must be can be seen: light and dark flank of a dent
-/// are marked as one.
+/// The same of a compact defect of one part, where as much of the mask as must be can be seen: light and dark flank of
+/// a dent are marked as one.
 const WHOLE: f64 = 1.2;
+/// Least share of the largest disc inside of the area of what is compact.
+const COMPACT: f64 = 0.3;
 /// Radius of opening over that of closing: less is cut off than is filled.
 const TRIMMED: f64 = 0.375;
 /// Visible share of a mask around a pixel that is marked.
@@ -62,9 +66,11 @@ impl Outline {
         parts.labels = reach.cut(parts.labels.view());
         let (visible, allowed) = (cut(visible.view()), cut(allowed));
         let mut found = None;
-        let whole = (parts.sizes.len() == 1 && wide > radius).then_some(wide);
-        for radius in whole.into_iter().chain([radius, 0.5 * radius, 0.25 * radius, 0.0]) {
-            let mut mask = drawn(&visible, &parts, &allowed, (radius, self.radius));
+        let compact = |&area: &usize| PI * half * half >= COMPACT * area as f64;
+        let whole = matches!(&parts.sizes[..], [area] if wide > radius && compact(area)).then_some(wide);
+        let each = [radius, 0.5 * radius, 0.25 * radius, 0.0].map(|r| (r, (TRIMMED * r).max(self.radius.min(r))));
+        for (closing, opening) in whole.map(|wide| (wide, each[0].1)).into_iter().chain(each) {
+            let mut mask = drawn(&visible, &parts, &allowed, (closing, opening), self.radius);
             fill_where_visible(&mut mask, &visible, &allowed);
             let area = mask.iter().filter(|&&m| m).count();
             let shown = mask.iter().zip(&visible).filter(|(m, v)| **m && **v).count();
@@ -85,14 +91,15 @@ fn drawn(
     visible: &Array2<bool>,
     parts: &Components,
     allowed: &Array2<bool>,
-    (radius, least): (f64, f64),
+    (radius, opening): (f64, f64),
+    least: f64,
 ) -> Array2<bool> {
     let mut mask = and(closed(visible, radius), allowed);
     thin_out(&mut mask, visible, least.min(radius));
     if radius > 0.0 {
         fill_holes(&mut mask);
         mask = and(mask, allowed);
-        trim(&mut mask, (TRIMMED * radius).max(least.min(radius)));
+        trim(&mut mask, opening);
     }
     if radius > 0.0 {
         bridge(&mut mask, &parts.labels, parts.sizes.len(), radius);

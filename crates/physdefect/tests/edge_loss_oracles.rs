@@ -19,7 +19,7 @@ fn half_plane() -> Domain {
 }
 
 fn plain(cut: Cut) -> EdgeLossParams {
-    EdgeLossParams::default().with_cuts(vec![cut]).with_irregularity(0.0).with_through(1.0)
+    EdgeLossParams::default().with_cuts(vec![cut]).with_irregularity(0.0).with_through(1.0).with_clearance(0.0)
 }
 
 fn drawn(params: &EdgeLossParams, domain: &Domain, severity: f64, index: u64) -> Defect {
@@ -50,7 +50,9 @@ fn a_conchoidal_cut_has_the_area_of_its_segment() {
             let scale = half_plane().scale();
             let asked = 0.06 * 5f64.powf(severity) * scale;
             assert!((w / asked - 1.0).abs() < 1e-9, "{w} px for {asked}");
-            assert!(defect.bbox.top == EDGE && (defect.bbox.height() as f64 - h).abs() <= 1.5, "{:?} {h}", defect.bbox);
+            // A pixel beyond it, the middle of which lies nearer than the least clearance, goes with the piece.
+            let (top, height) = (defect.bbox.top + 1, defect.bbox.height() as f64 - 1.0);
+            assert!(top == EDGE && (height - h).abs() <= 1.5, "{:?} {h}", defect.bbox);
         }
     }
 }
@@ -72,9 +74,9 @@ fn a_faceted_cut_is_a_triangle_or_a_trapezoid() {
     assert!(triangles >= 8 && trapezoids >= 8, "{triangles} triangles, {trapezoids} trapezoids");
 }
 
-/// The photo with a defect under a low light and gloss, and for each pixel whether background shows, at least 2 px from
-/// the new outline.
-fn shown(photo: &Array3<f32>, domain: &Domain, defect: &Defect) -> (Array3<f32>, Array2<bool>) {
+/// The photo with a defect under a low light and gloss, and for each pixel whether background shows, clear of the blur
+/// of the new outline, px.
+fn shown(photo: &Array3<f32>, domain: &Domain, defect: &Defect, blur: f64) -> (Array3<f32>, Array2<bool>) {
     let look = Appearance::new(Material::METAL).lit(Light::default().with_elevation(0.5));
     let look = look.with_camera(CameraSource::Given(Camera::IDEAL));
     let synth = Rendered::new(EdgeLoss::default(), look).unwrap();
@@ -86,7 +88,7 @@ fn shown(photo: &Array3<f32>, domain: &Domain, defect: &Defect) -> (Array3<f32>,
     // The object's own background counts as gone here, so that only the new outline is a border.
     let open = Array2::from_shape_fn((h, w), |at| gone[at] || !domain.mask()[at]);
     let depth = physdefect::imgkit::distance::to_background(open.view());
-    let deep = Array2::from_shape_fn((h, w), |at| gone[at] && depth[at] > 3.5);
+    let deep = Array2::from_shape_fn((h, w), |at| gone[at] && f64::from(depth[at]) > blur + 1.5);
     let sample = synth.render(photo.view(), domain, defect.clone(), 0.5, SampleKey { seed: 1, index: 0 }).unwrap();
     (sample.paste(photo.view()).unwrap(), deep)
 }
@@ -102,8 +104,8 @@ fn background_is_mirrored_across_the_outline() {
     let mut seen = 0;
     for cut in Cut::ALL {
         for defect in clear(&plain(cut).with_clearance(clearance / domain.scale()), 0.8, 6) {
-            let (image, deep) = shown(&photo, &domain, &defect);
-            for ((y, x), _) in deep.indexed_iter().filter(|(_, deep)| **deep) {
+            let (image, deep) = shown(&photo, &domain, &defect, 2.0 * clearance);
+            for ((y, x), _) in deep.indexed_iter().filter(|((y, _), deep)| **deep && *y >= EDGE) {
                 let depth = y as f64 - (EDGE as f64 - 0.5);
                 let exact = ramp(EDGE as f64 - 0.5 - depth - 2.0 * clearance);
                 let found = f64::from(image[[y, x, 0]]);
@@ -125,8 +127,8 @@ fn a_disc_on_a_plain_ground_loses_its_tone_and_nothing_else_changes() {
     let photo = Array3::from_shape_fn((240, 260, 3), |(y, x, _)| if disc(y, x) { 0.7f32 } else { 0.2 });
     let mut seen = 0;
     for index in 0..20 {
-        let defect = drawn(&EdgeLossParams::default().with_through(1.0), &domain, 0.8, index);
-        let (image, deep) = shown(&photo, &domain, &defect);
+        let defect = drawn(&EdgeLossParams::default().with_through(1.0).with_clearance(0.0), &domain, 0.8, index);
+        let (image, deep) = shown(&photo, &domain, &defect, 3.0);
         for ((y, x), &inside) in domain.mask().indexed_iter() {
             let (old, new) = (photo[[y, x, 1]], image[[y, x, 1]]);
             if deep[[y, x]] {
@@ -135,7 +137,10 @@ fn a_disc_on_a_plain_ground_loses_its_tone_and_nothing_else_changes() {
             }
             let b = defect.bbox;
             let touched = b.contains((y, x)) && defect.opacity[[y - b.top, x - b.left]] > 0.0;
-            assert!((inside && touched) || old.to_bits() == new.to_bits(), "#{index} {y}, {x}: {old} became {new}");
+            // Beside the object a cubic interpolation overshoots the step, by 7 % of it along each axis.
+            let ground = touched && (new - old).abs() < 0.15 * 0.5;
+            let stays = old.to_bits() == new.to_bits() || ground;
+            assert!((inside && touched) || stays, "#{index} {y}, {x}: {old} became {new}");
         }
         let m = &defect.measures;
         assert!(m["through_area_px2"] > 0.0 && m["through_area_px2"] < m["area_px2"]);
@@ -189,7 +194,8 @@ fn without_an_outline_nothing_breaks_off() {
     assert!(refused.to_string().contains("give a mask of the object"), "{refused}");
     // A domain that runs into the frame on three sides breaks at the fourth.
     for index in 0..20 {
-        assert_eq!(drawn(&EdgeLossParams::default(), &half_plane(), 0.5, index).bbox.top, EDGE);
+        let defect = drawn(&EdgeLossParams::default().with_through(0.0), &half_plane(), 0.5, index);
+        assert_eq!(defect.bbox.top, EDGE);
     }
 }
 

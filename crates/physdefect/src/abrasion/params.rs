@@ -10,7 +10,7 @@ parameters! {
     pub struct AbrasionParams {
         /// Length at severity 0 and 1, fraction of the scale, 0 < first <= last <= 3. Default (0.1, 0.7).
         length / with_length: (f64, f64) = (0.1, 0.7),
-        /// Load of the asperity at severity 0 and 1, N, 0 < first <= last <= 1e6. Default (3, 40).
+        /// Load of the asperity at severity 0 and 1, N, 1e-6 <= first <= last <= 1e6. Default (3, 40).
         load / with_load: (f64, f64) = (3.0, 40.0),
         /// Hardness of the surface, MPa, in \[1, 1e5\]: about 200 for a polymer, 2000 for steel. Default 200.
         hardness / with_hardness: f64 = 200.0,
@@ -60,7 +60,7 @@ impl AbrasionParams {
         require(a > 0.0 && a <= 3.0, MODEL, "length.0", a, "in (0, 3] domain scales")?;
         within(MODEL, "length.1", b, (a, 3.0), "at least the first and at most 3 domain scales")?;
         let (a, b) = self.load;
-        require(a > 0.0 && a <= 1e6, MODEL, "load.0", a, "in (0, 1e6] N")?;
+        within(MODEL, "load.0", a, (1e-6, 1e6), "in [1e-6, 1e6] N")?;
         within(MODEL, "load.1", b, (a, 1e6), "at least the first and at most 1e6 N")?;
         within(MODEL, "hardness", self.hardness, (1.0, 1e5), "in [1, 1e5] MPa")?;
         if let Some(pitch) = self.pixel_pitch_mm {

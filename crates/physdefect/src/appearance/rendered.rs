@@ -20,7 +20,7 @@ const STRENGTH: (f64, f64) = (0.02, 12.0);
 /// Steepest slope of a bend.
 const STEEPEST: f64 = 0.5;
 /// Steepest slope of waviness over its root mean square.
-const CREST: f64 = 2.0;
+const CREST: f64 = 1.5;
 /// Largest logarithm of a change of reflectance.
 const LARGEST_CHANGE: f64 = 0.7;
 /// Largest exponent with which a change grows with the strength: reflections come on late.

@@ -258,7 +258,7 @@ impl EdgeLoss {
                 let mut fade = 1.0;
                 if beyond > -RIM {
                     // Outside, the old outline's blur goes with the piece.
-                    let Some([dy, dx]) = ground.shift((v, u), beyond, domain, &piece.site) else { continue };
+                    let Some([dy, dx]) = ground.shift((v, u), beyond, domain) else { continue };
                     (shift[[y, x, 0]], shift[[y, x, 1]]) = (dy as f32, dx as f32);
                     fade = (-beyond / RIM).clamp(0.0, 1.0);
                 }

@@ -1,12 +1,9 @@
 //! What shows where an object is gone: the photo mirrored across a line beyond the blur of the object's outline.
 
 use imgkit::Rect;
+use ndarray::ArrayView2;
 
-use super::site::Site;
 use crate::Domain;
-
-/// Distance from the new outline within which the blur of the old one is shown, px.
-const BLUR: f64 = 2.0;
 
 /// Ground beyond a part of an outline.
 pub(super) struct Ground {
@@ -68,7 +65,8 @@ impl Ground {
         best.map(|(_, q)| q)
     }
 
-    fn side(&self, at: [f64; 2], inside: bool, site: &Site) -> Option<Side> {
+    fn side(&self, (y, x): (usize, usize), mask: ArrayView2<'_, bool>) -> Option<Side> {
+        let (at, inside) = ([y as f64, x as f64], mask[[y, x]]);
         let nearest = self.nearest(at)?;
         let away = [nearest[0] - at[0], nearest[1] - at[1]];
         let distance = away[0].hypot(away[1]);
@@ -77,24 +75,25 @@ impl Ground {
         let outward = if distance > 1e-9 {
             [sign * away[0] / distance, sign * away[1] / distance]
         } else {
-            [-site.inward[0], -site.inward[1]]
+            away_from(mask, y, x)
         };
         Some(Side { depth, outward })
     }
 
     /// Shift (dy, dx) with which a pixel shows the ground; `beyond` is its distance from the new outline, px, positive
     /// where the object is gone. `None` outside the object beyond the mirror, where the ground shows as it is.
-    pub(super) fn shift(&self, (y, x): (usize, usize), beyond: f64, domain: &Domain, site: &Site) -> Option<[f64; 2]> {
+    pub(super) fn shift(&self, (y, x): (usize, usize), beyond: f64, domain: &Domain) -> Option<[f64; 2]> {
         let at = [y as f64, x as f64];
-        let inside = domain.mask()[[y, x]];
-        let Some(Side { depth, outward }) = self.side(at, inside, site) else {
-            return inside.then_some([0.0; 2]);
+        let Some(Side { depth, outward }) = self.side((y, x), domain.mask()) else {
+            return domain.mask()[[y, x]].then_some([0.0; 2]);
         };
         if depth <= -self.clearance {
             return None;
         }
         let mirrored = depth + 2.0 * self.clearance;
-        let wanted = if beyond < BLUR { beyond.min(mirrored) } else { mirrored };
+        // The new outline takes over the blur of the old one.
+        let blur = 2.0 * self.clearance;
+        let wanted = if beyond < blur { beyond.min(mirrored).max(-depth) } else { mirrored };
         let source = |past: f64| [at[0] + (depth + past) * outward[0], at[1] + (depth + past) * outward[1]];
         let (height, width) = domain.dim();
         let shows_ground = |past: f64| {
@@ -108,7 +107,7 @@ impl Ground {
         // Less far where another part of the object or the frame's border is in the way.
         let mut past = wanted;
         for _ in 0..4 {
-            if past < BLUR || shows_ground(past) {
+            if past < blur || shows_ground(past) {
                 break;
             }
             past *= 0.5;
@@ -116,4 +115,19 @@ impl Ground {
         let [v, u] = source(past);
         Some([at[0] - v, at[1] - u])
     }
+}
+
+/// Unit vector from the set ones among the eight neighbors of a pixel; none if they balance.
+fn away_from(mask: ArrayView2<'_, bool>, y: usize, x: usize) -> [f64; 2] {
+    let mut sum = [0.0f64; 2];
+    for v in y.saturating_sub(1)..(y + 2).min(mask.nrows()) {
+        for u in x.saturating_sub(1)..(x + 2).min(mask.ncols()) {
+            if mask[[v, u]] {
+                sum[0] += y as f64 - v as f64;
+                sum[1] += x as f64 - u as f64;
+            }
+        }
+    }
+    let norm = sum[0].hypot(sum[1]);
+    if norm > 0.0 { [sum[0] / norm, sum[1] / norm] } else { sum }
 }
