@@ -52,12 +52,14 @@ const GRAIN: f64 = 2.2;
 /// - Fracture surface: a band along the inside of the cut that drops as 1 - u^2 from the surface (u = 1) to the far
 ///   edge (u = 0), with ripples around the origin (Wallner lines) on conchoidal cuts and roughness of 2.2 px; fresh
 ///   material reflects otherwise than the old surface. A piece that did not go through leaves fracture surface only.
-/// - Background: a pixel at the depth d inside the old outline shows the photo at d + `clearance` beyond it, mirrored
-///   across the nearest point of the outline; so the background's texture, noise and shadow are the photo's own. Within
-///   2 px of the new outline it shows what lies as far from the old one, whose blur it takes over.
+/// - Background: a pixel at the depth d inside the old outline shows the photo at d + 2 c beyond it: mirrored across a
+///   line at c = `clearance` outside the nearest point of the outline, so that the outline's own blur is not seen again
+///   and goes with the piece; the background's texture, noise and shadow are the photo's own. Within 2 c of the new
+///   outline it shows what lies as far from the old one, whose blur it takes over.
 ///
 /// **Severity** sets the width geometrically; the cut of a larger severity holds that of a smaller one, so the lost
-/// area, the size measure, never falls. Nothing is added outside the domain: burrs are not drawn.
+/// area, the size measure, never falls. Outside the domain only the blur of the lost outline changes, within the
+/// clearance: burrs are not drawn.
 ///
 /// Where the background shows, `opacity` is small but above 0: the shift is not blended, and the object's shading has
 /// no business there.
