@@ -41,8 +41,8 @@ pub enum Place {
     /// Pixels more than 15 % of the scale, and 4 px, from the outline. A defect that touches the outline all the same
     /// is drawn again.
     Inside,
-    /// Pixels within 3 % of the scale, at least 2 px, of the outline. Cracks start at the outline itself. A defect whose
-    /// mask, of what can be seen of it, does not come within 5 px of such a pixel is drawn again.
+    /// Pixels within 3 % of the scale, at least 2 px, of the outline. Cracks start at the outline itself. A defect
+    /// whose mask, of what can be seen of it, does not come within 5 px of such a pixel is drawn again.
     Edge,
 }
 

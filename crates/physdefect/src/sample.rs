@@ -207,8 +207,8 @@ pub trait Synthesizer: std::fmt::Debug + Send + Sync {
     fn name(&self) -> &'static str;
     /// Family.
     fn kind(&self) -> MechanismKind;
-    /// Makes sample `key` on `photo` `(H, W, C)`, f32 in \[0, 1\], inside `domain`; edge loss also takes the blur of its
-    /// outline along.
+    /// Makes sample `key` on `photo` `(H, W, C)`, f32 in \[0, 1\], inside `domain`; edge loss also takes the blur of
+    /// its outline along.
     ///
     /// # Errors
     /// [`Error::Shape`] if photo and domain differ in size, [`Error::DomainTooSmall`], [`Error::Invisible`].

@@ -42,8 +42,8 @@ const GRAIN: f64 = 2.2;
 ///
 /// Not a mechanism of the paper: this project's own. The outline is the border of the domain inside the photo; where
 /// the domain runs into the frame's border there is none, and a domain that fills the frame is refused
-/// ([`Error::NoEdge`]). It starts at pixels of the outline alone: where none of them is a site ([`Domain::is_site`]), as
-/// with [`Place::Inside`](crate::Place::Inside), it refuses ([`Error::OffPlace`]).
+/// ([`Error::NoEdge`]). It starts at pixels of the outline alone: where none of them is a site ([`Domain::is_site`]),
+/// as with [`Place::Inside`](crate::Place::Inside), it refuses ([`Error::OffPlace`]).
 ///
 /// - Shape ([`Cut`]): a circular segment of width w and depth h, whose area on a straight outline is
 ///   r^2 acos((r - h)/r) - (r - h) sqrt(2 r h - h^2) with r = (w^2/4 + h^2)/(2 h), or a notch of straight facets; its
