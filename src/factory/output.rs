@@ -15,8 +15,8 @@ impl PhotoSet {
     /// Checks that what is written in the folder `out` cannot be taken for one of these photos or masks.
     ///
     /// # Errors
-    /// [`Error::OutputInInput`] if `out` lies in a folder of photos, masks or regions, or such a folder where a data set
-    /// in `out` has its files.
+    /// [`Error::OutputInInput`] if `out` lies in a folder of photos, masks or regions, or such a folder where a data
+    /// set in `out` has its files.
     pub fn check_output(&self, out: &Path) -> Result<(), Error> {
         let folders: BTreeSet<PathBuf> =
             (0..self.len()).filter_map(|i| Some(self.path(i)?.parent()?.to_owned())).collect();
