@@ -113,14 +113,14 @@ impl Appearance {
         }
         // What lies behind the object was seen through the camera already: only what is new passes it.
         let old = inner.cut(linear.view());
-        let before = if defect.shows_background { scene.clone() } else { old.clone() };
+        let behind = defect.shows_background.then(|| scene.clone());
         self.light_scene(conditions, defect, strength, &mut scene);
-        scene -= &before;
+        scene -= behind.as_ref().unwrap_or(&old);
         let mut change = Array3::zeros(linear.dim());
         inner.put(scene.view(), change.view_mut());
         blur(&mut change, conditions.around.camera.blur() as f32);
-        if defect.shows_background {
-            inner.crop_mut(change.view_mut()).scaled_add(1.0, &(before - old));
+        if let Some(behind) = behind {
+            inner.crop_mut(change.view_mut()).scaled_add(1.0, &(behind - old));
         }
         let mut support = Array2::from_elem((bbox.height(), bbox.width()), false);
         let mut patch = original.clone();

@@ -205,6 +205,9 @@ impl Draw<'_> {
         let before = self.before.ok_or("--before names no folder")?;
         let (set, mechanism) = (self.row.set, self.row.mechanism);
         let root = before.join(set).join(mechanism).join(self.seed.to_string()).join("mvtec");
+        if !root.is_dir() {
+            return Err("the folder has no samples of this mechanism".into());
+        }
         let photos = list_photos(&root.join("test").join(mechanism))?.photos;
         let one = |path: &PathBuf| -> std::result::Result<Marked, String> {
             let stem = path.file_stem().unwrap_or_default().to_string_lossy();
