@@ -10,6 +10,7 @@ use imgkit::image_io::{NotRead, decode_size, read_bytes};
 use imgkit::resize::{Kernel, resize_map};
 use imgkit::{Size, ensure};
 use ndarray::{Array2, Array3};
+use rayon::prelude::*;
 
 use super::defects::{Defect, find_defects};
 use super::line::{Decision, InspectionLine, SCHEMA, scaled_margin};
@@ -70,6 +71,35 @@ impl InspectionParams {
 }
 
 /// Inspector of photos: a detector, how photos are read, where they are inspected, and what is called a defect.
+///
+/// ```
+/// use maphc2f::bisqad::{Detector, Error, Prediction};
+/// use maphc2f::ndarray::{Array3, ArrayView3, Axis};
+/// use maphc2f::{Decision, InspectionParams, Inspector, PhotoReader, save_photo};
+///
+/// /// What is bright is a defect; `bisqad::load` reads a trained detector.
+/// #[derive(Debug)]
+/// struct Brightness;
+/// impl Detector for Brightness {
+///     fn name(&self) -> &'static str {
+///         "brightness"
+///     }
+///     fn predict(&self, image: ArrayView3<'_, f32>) -> Result<Prediction, Error> {
+///         Ok(Prediction::of_map(image.index_axis(Axis(2), 0).to_owned()))
+///     }
+/// }
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("photo.png");
+/// let photo = Array3::from_shape_fn((40, 50, 3), |(y, x, _)| if y / 10 == 1 && x / 10 == 2 { 0.8 } else { 0.2 });
+/// save_photo(&path, photo.view())?;
+///
+/// let reader = PhotoReader::default();
+/// let line = Inspector::new(&Brightness, &reader, InspectionParams::new(0.5))?.inspect(&path).line;
+/// assert_eq!((line.decision, line.defects.len()), (Some(Decision::Anomalous), 1));
+/// assert_eq!((line.defects[0].area, line.defects[0].centroid), (100, (25.0, 15.0)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Inspector<'a> {
     detector: &'a dyn Detector,
@@ -142,13 +172,15 @@ impl<'a> Inspector<'a> {
         if self.regions.is_empty() {
             return Ok(());
         }
-        for photo in photos {
-            let Ok(size) = read_bytes(photo).and_then(|bytes| decode_size(&bytes, photo)) else { continue };
-            if let Some(region) = self.regions.of(photo, size)? {
-                region.at(shrunk_size(size.into(), self.side()).into())?;
+        let check = |photo: &PathBuf| {
+            let Ok(size) = read_bytes(photo).and_then(|bytes| decode_size(&bytes, photo)) else { return Ok(()) };
+            match self.regions.of(photo, size)? {
+                Some(region) => region.at(shrunk_size(size.into(), self.side()).into()).map(drop),
+                None => Ok(()),
             }
-        }
-        Ok(())
+        };
+        let checked: Vec<_> = photos.par_iter().map(check).collect();
+        checked.into_iter().collect()
     }
 
     /// Inspects a photo.

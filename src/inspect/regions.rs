@@ -119,7 +119,9 @@ impl PhotoRegion {
         if size == Size::from(self.mask.dim()) {
             return Ok(self.mask.clone());
         }
-        let covered = resize_map(self.mask.mapv(f32::from).view(), size.into(), Kernel::Area)?;
+        let (height, width) = self.mask.dim();
+        let kernel = if size.height <= height && size.width <= width { Kernel::Area } else { Kernel::Bilinear };
+        let covered = resize_map(self.mask.mapv(f32::from).view(), size.into(), kernel)?;
         let mask = covered.mapv(|share| share >= 0.5);
         self.checked(mask.view())?;
         Ok(mask)

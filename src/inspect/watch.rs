@@ -18,6 +18,19 @@ const PATIENCE: u32 = 10;
 /// A file is complete when size and time of change are those of the look before. A file that was complete and cannot be
 /// read may be half of a photo, whose writer pauses: it is tried again as soon as it changes, and once more, for the
 /// last time, when it has stayed the same for ten looks. A file that changes after that is a new arrival.
+///
+/// ```
+/// use maphc2f::FolderWatch;
+/// let folder = tempfile::tempdir()?;
+/// let mut watch = FolderWatch::new(folder.path())?;
+/// std::fs::write(folder.path().join("a.png"), "a photo")?;
+/// assert!(watch.poll()?.is_empty(), "it may still grow");
+/// let arrived = watch.poll()?;
+/// assert!(arrived.len() == 1 && arrived[0].path.ends_with("a.png"));
+/// watch.done(&arrived[0].path);
+/// assert!(watch.poll()?.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct FolderWatch {
     folder: PathBuf,
