@@ -41,7 +41,8 @@ fn lines(text: &str) -> Vec<InspectionLine> {
 }
 
 fn lines_of(path: &Path) -> Vec<InspectionLine> {
-    lines(&fs::read_to_string(path).unwrap_or_default())
+    let text = fs::read_to_string(path).unwrap_or_default();
+    lines(&text[..text.rfind('\n').map_or(0, |end| end + 1)]) // one may be in writing, or cut off
 }
 
 fn name(line: &InspectionLine) -> &str {
@@ -49,7 +50,7 @@ fn name(line: &InspectionLine) -> &str {
 }
 
 /// Waits until `is_so`, for at most a minute.
-fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
         assert!(start.elapsed() < Duration::from_secs(60), "{what} did not happen");

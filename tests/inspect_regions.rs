@@ -66,10 +66,10 @@ impl Set {
     }
 }
 
-/// The line of photo `a.png`, with a threshold of 100 levels.
+/// The line of photo `a.png`, with a threshold of 101 levels.
 fn line(set: &Set, side: Option<usize>, regions: InspectionRegions) -> Result<InspectionLine, Error> {
     let (detector, reader) = (Mirror { side }, PhotoReader::default());
-    let params = InspectionParams::new(100.0 / 255.0).with_least_area(Some(1));
+    let params = InspectionParams::new(101.0 / 255.0).with_least_area(Some(1));
     let inspector = Inspector::new(&detector, &reader, params).unwrap().with_regions(regions);
     let photo = set.path("photos/a.png");
     let checked = inspector.check_regions(std::slice::from_ref(&photo));
@@ -92,7 +92,7 @@ fn the_score_and_the_defects_are_those_of_the_pixels_inside() {
     // the brightest hundredth of 4096 pixels, 40, are of the last column
     assert!((levels(&whole) - 252.0).abs() < 1e-4, "{}", levels(&whole));
     assert_eq!((whole.height, whole.width, whole.decision), (Some(64), Some(64), Some(Decision::Anomalous)));
-    // columns 26 to 63 are above 100 levels
+    // columns 26 to 63 are above 101 levels
     assert_eq!(whole.defects.len(), 1);
     assert_eq!((whole.defects[0].area, whole.defects[0].centroid), (38 * 64, (45.0, 32.0)));
 

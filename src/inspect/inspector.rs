@@ -34,8 +34,8 @@ pub struct InspectionParams {
 }
 
 impl InspectionParams {
-    /// Creates parameters with the score above which a photo is anomalous, and a pixel belongs to a defect: pixel scores
-    /// are on the scale of image scores, which are the mean of the highest hundredth of them.
+    /// Creates parameters with the score above which a photo is anomalous, and a pixel belongs to a defect: pixel
+    /// scores are on the scale of image scores, which are the mean of the highest hundredth of them.
     #[must_use]
     pub fn new(threshold: f64) -> Self {
         Self { threshold, least_area: None }

@@ -14,8 +14,8 @@ use crate::mask_folder::MaskFolder;
 /// white.
 const MIDDLE: f32 = 127.5;
 
-/// Regions that are inspected, and regions that are ignored, as masks of the photos' size: one file for all photos, or a
-/// folder of masks named as the photos (`<stem>.png` or `<stem>_mask.png`), where `all.png` serves those without one.
+/// Regions that are inspected, and regions that are ignored, as masks of the photos' size: one file for all photos, or
+/// a folder of masks named as the photos (`<stem>.png` or `<stem>_mask.png`), where `all.png` serves those without one.
 #[derive(Debug, Clone, Default)]
 pub struct InspectionRegions {
     inspected: Option<MaskFolder>,
@@ -26,8 +26,8 @@ impl InspectionRegions {
     /// Sets where photos are inspected: where the masks are white, that is lighter than middle gray.
     ///
     /// # Errors
-    /// [`Error::Folder`] if `path` is neither a file nor a folder that can be listed, [`Error::Read`] for a file that is
-    /// no mask.
+    /// [`Error::Folder`] if `path` is neither a file nor a folder that can be listed, [`Error::Read`] for a file that
+    /// is no mask.
     pub fn with_inspected(self, path: &Path) -> Result<Self, Error> {
         Ok(Self { inspected: Some(find(path)?), ..self })
     }

@@ -89,9 +89,9 @@ impl FolderWatch {
         &self.folder
     }
 
-    /// Looks at the folder; returns the files that have become complete, in order of arrival: by the look that first saw
-    /// them, the time of their last change, and name. Each must be answered by [`Self::done`] or [`Self::wait_for`],
-    /// or it is returned again.
+    /// Looks at the folder; returns the files that have become complete, in order of arrival: by the look that first
+    /// saw them, the time of their last change, and name. Each must be answered by [`Self::done`] or
+    /// [`Self::wait_for`], or it is returned again.
     ///
     /// # Errors
     /// [`Error::Folder`] if the folder cannot be listed.

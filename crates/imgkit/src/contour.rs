@@ -62,8 +62,8 @@ pub fn contours(mask: ArrayView2<'_, bool>) -> Vec<Contour> {
     found
 }
 
-/// Follows the edges from a corner until it is reached again, removing them. Where two parts touch at a corner, it turns
-/// left: they are one.
+/// Follows the edges from a corner until it is reached again, removing them. Where two parts touch at a corner, it
+/// turns left: they are one.
 fn follow(leaving: &mut [u8], stride: usize, start: usize) -> Contour {
     let first = leaving[start].trailing_zeros() as usize;
     let (mut at, mut direction) = (start, first);
