@@ -97,7 +97,7 @@ fn defects_on_a_map() {
     let map = (0..6usize, prop::collection::vec(pixel, 0..40));
     both(&(map, number(), side()), |((width, mut values), threshold, least)| {
         values.truncate(values.len() / width.max(1) * width);
-        let rows = if width == 0 { 3 } else { values.len() / width };
+        let rows = values.len().checked_div(width).unwrap_or(3);
         let map = Array2::from_shape_vec((rows, width), if width == 0 { Vec::new() } else { values }).unwrap();
         let scaled = scaled_margin(f64::from(map.iter().next().copied().unwrap_or(0.0)), threshold);
         assert!(scaled.is_nan() || (0.0..=1.0).contains(&scaled), "{scaled}");
