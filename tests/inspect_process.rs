@@ -6,7 +6,7 @@ mod factory_common;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -160,19 +160,39 @@ fn a_region_is_heeded_and_what_does_not_fit_is_refused_before_anything_is_writte
     assert!(top.score < whole.score && top.defects.iter().all(|d| d.bounds.bottom <= 8), "{top:?}");
 }
 
-/// Starts to watch `folder/in`, with lines in `folder/lines.jsonl`.
-fn watching(folder: &Path, more: &[&str]) -> Child {
-    let mut command = inspect();
-    command.arg("--watch").arg(folder.join("in")).arg("--json-lines").arg(folder.join("lines.jsonl"));
-    command.args(["--poll", "200"]).args(more).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+/// A process that ends with its test, however that ends.
+struct Watch(Option<Child>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            _ = child.kill();
+            _ = child.wait();
+        }
+    }
 }
 
-/// Ends a process by a signal; returns its output.
-#[cfg(unix)]
-fn end(child: Child, signal: &str) -> std::process::Output {
-    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-    child.wait_with_output().unwrap()
+impl Watch {
+    /// Waits for its end.
+    fn output(mut self) -> Output {
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+
+    /// Ends it by a signal.
+    #[cfg(unix)]
+    fn end(self, signal: &str) -> Output {
+        let id = self.0.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        self.output()
+    }
+}
+
+/// Starts to watch `folder/in`, with lines in `folder/lines.jsonl`.
+fn watching(folder: &Path, more: &[&str]) -> Watch {
+    let mut command = inspect();
+    command.arg("--watch").arg(folder.join("in")).arg("--json-lines").arg(folder.join("lines.jsonl"));
+    command.args(["--poll", "200"]).args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Watch(Some(command.spawn().unwrap()))
 }
 
 #[cfg(unix)]
@@ -204,7 +224,7 @@ fn a_folder_that_fills_is_inspected_photo_by_photo_until_a_signal_and_no_photo_t
     wait_for("the torn photo", || names().len() == 4);
     thread::sleep(Duration::from_millis(700));
 
-    let output = end(child, "-TERM");
+    let output = child.end("-TERM");
     assert_eq!(output.status.code(), Some(3), "as a finished run with an unreadable photo: {output:?}");
     let summary = json(&output);
     assert_eq!((summary["images"].as_u64(), summary["unreadable"].as_u64()), (Some(4), Some(1)), "{summary}");
@@ -225,7 +245,7 @@ fn a_folder_that_fills_is_inspected_photo_by_photo_until_a_signal_and_no_photo_t
     let child = watching(folder.path(), &["--out", at("out").to_str().unwrap()]);
     wait_for("the rest", || names().len() == 6);
     thread::sleep(Duration::from_millis(700));
-    let output = end(child, "-INT");
+    let output = child.end("-INT");
     assert_eq!(output.status.code(), Some(1), "as a finished run with an anomalous photo: {output:?}");
     assert_eq!((json(&output)["known"].as_u64(), json(&output)["images"].as_u64()), (Some(2), Some(3)), "{output:?}");
     let mut again = names().split_off(3);
@@ -242,25 +262,25 @@ fn a_watch_ends_with_its_reader_and_is_refused_where_lines_are_none() {
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("in")).unwrap();
     fs::write(at("lines.jsonl"), "my notes\n").unwrap();
-    let output = watching(folder.path(), &[]).wait_with_output().unwrap();
+    let output = watching(folder.path(), &[]).output();
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(stderr(&output).contains("line 1") && stderr(&output).contains("lines.jsonl"), "{output:?}");
     assert_eq!(fs::read_to_string(at("lines.jsonl")).unwrap(), "my notes\n");
     for (more, word) in [(&["--poll", "0"] as &[&str], "--poll"), (&["--strict"], "--strict")] {
-        let output = watching(folder.path(), more).wait_with_output().unwrap();
+        let output = watching(folder.path(), more).output();
         assert!(output.status.code() == Some(2) && stderr(&output).contains(word), "{output:?}");
     }
     // an empty folder is no error
     fs::remove_file(at("lines.jsonl")).unwrap();
     let child = watching(folder.path(), &[]);
     wait_for("the file of lines", || at("lines.jsonl").exists());
-    assert_eq!(end(child, "-TERM").status.code(), Some(0));
+    assert_eq!(child.end("-TERM").status.code(), Some(0));
     // nobody reads on
     let mut command = inspect();
     command.arg("--watch").arg(at("in")).args(["--json-lines", "-", "--poll", "50", "--threshold", "1e9"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    drop(child.stdout.take());
+    let mut child = Watch(Some(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()));
+    drop(child.0.as_mut().unwrap().stdout.take());
     texture(20).save(at("in/a.png")).unwrap();
-    wait_for("the end", || child.try_wait().unwrap().is_some());
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    wait_for("the end", || child.0.as_mut().unwrap().try_wait().unwrap().is_some());
+    assert_eq!(child.output().status.code(), Some(0));
 }
