@@ -76,6 +76,57 @@ pub enum Error {
         /// Most pixels.
         maximum: usize,
     },
+    /// Nothing of a photo is left to inspect in its region.
+    #[error(
+        "{}: {} leaves nothing of it to inspect: inspected is what a region shows lighter than middle gray, or a mask of \
+         what is ignored darker",
+        escaped(photo),
+        escaped(region)
+    )]
+    NothingToInspect {
+        /// The photo.
+        photo: PathBuf,
+        /// The file of the region, or of what is ignored.
+        region: PathBuf,
+    },
+    /// A region to inspect, or to ignore, is not of its photo's size.
+    #[error(
+        "{}: the photo is {expected}, but {} is {found}: save it at the photo's size",
+        escaped(photo),
+        escaped(region)
+    )]
+    RegionSize {
+        /// The photo.
+        photo: PathBuf,
+        /// The file of the region.
+        region: PathBuf,
+        /// Size of the photo.
+        expected: Size,
+        /// Size of the region.
+        found: Size,
+    },
+    /// A photo has no region to inspect, or to ignore, among those given.
+    #[error(
+        "{}: has no region of its name in {}: add one, or give one file for all photos",
+        escaped(photo),
+        escaped(folder)
+    )]
+    NoRegion {
+        /// The photo.
+        photo: PathBuf,
+        /// Where the regions are.
+        folder: PathBuf,
+    },
+    /// A file holds a line that is not of an inspection.
+    #[error("{}: line {line} is none of an inspection ({source}): choose another file, or remove it", escaped(path))]
+    NotALine {
+        /// The file.
+        path: PathBuf,
+        /// Number of the line, from 1.
+        line: usize,
+        /// Why.
+        source: serde_json::Error,
+    },
     /// The object cannot be separated from its background.
     #[error("{name}: {source}; check that the photo shows the product")]
     Foreground {

@@ -13,10 +13,12 @@ mod few_shot;
 mod foreground;
 mod heatmap;
 mod inspect;
+mod mask_folder;
 mod photo;
 #[cfg(feature = "preview")]
 mod preview;
 mod report;
+mod sha256;
 #[cfg(feature = "sheet")]
 mod sheet;
 mod synthesis;
@@ -30,7 +32,13 @@ pub use evaluate::{Evaluation, ScoredImage, TestImage, evaluate};
 pub use few_shot::take_few_shot;
 pub use foreground::{Located, Region, SetForeground};
 pub use heatmap::overlay_heatmap;
+pub use inspect::defects::{Defect, find_defects};
 pub use inspect::inspect_folder;
+pub use inspect::inspector::{Inspection, InspectionParams, Inspector, Seen};
+pub use inspect::line::{Decision, InspectionLine, scaled_margin};
+pub use inspect::line_file::LineFile;
+pub use inspect::regions::{InspectionRegions, PhotoRegion};
+pub use inspect::watch::{Arrival, FolderWatch};
 pub use photo::{
     PhotoReader, list_photos, load_photo, load_photos, prepare_folder, refuse_not_read, resize_square, save_photo,
     shrink_to_side,
@@ -42,6 +50,7 @@ pub use preview::{Preview, PreviewSample};
 #[cfg_attr(docsrs, doc(cfg(feature = "sheet")))]
 pub use report::hardest_images;
 pub use report::{RunDescription, write_report};
+pub use sha256::sha256_of_file;
 #[cfg(feature = "sheet")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sheet")))]
 pub use sheet::{Cell, Sheet};

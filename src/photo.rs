@@ -75,9 +75,13 @@ impl PhotoReader {
 
     /// Reads a photo that a network can be given when its shorter side is shrunk to `side`.
     pub(crate) fn load_for(&self, path: &Path, side: usize) -> Result<Array3<f32>, Error> {
-        let bytes = read_bytes(path)?;
-        check_shrunk(path, decode_size(&bytes, path)?, side)?;
-        let pixels = self.decode(&bytes, path)?.0;
+        self.decode_for(&read_bytes(path)?, path, side)
+    }
+
+    /// Decodes such a photo.
+    pub(crate) fn decode_for(&self, bytes: &[u8], path: &Path, side: usize) -> Result<Array3<f32>, Error> {
+        check_shrunk(path, decode_size(bytes, path)?, side)?;
+        let pixels = self.decode(bytes, path)?.0;
         check_minimum(path, pixels.dim())?;
         Ok(pixels)
     }
@@ -230,12 +234,20 @@ pub fn shrink_to_side(photo: ArrayView3<'_, f32>, side: usize) -> Result<Array3<
     let gray = kept.slice_each_axis(|a| if a.axis.index() == 2 { (0..1).into() } else { (..).into() });
     let all_equal = kept.lanes(Axis(2)).into_iter().all(|pixel| pixel.iter().all(|v| *v == pixel[0]));
     let kept = if all_equal { gray } else { kept };
+    match shrunk_size((h, w), side) {
+        size if size == (h, w) => Ok(kept.to_owned()),
+        size => Ok(resize(kept, size, Kernel::Area)?),
+    }
+}
+
+/// Height and width of a photo that [`shrink_to_side`] has shrunk.
+pub(crate) fn shrunk_size((h, w): (usize, usize), side: usize) -> (usize, usize) {
     let shorter = h.min(w);
     if shorter <= side {
-        return Ok(kept.to_owned());
+        return (h, w);
     }
     let scaled = |n: usize| (n * side + shorter / 2) / shorter;
-    Ok(resize(kept, (scaled(h), scaled(w)), Kernel::Area)?)
+    (scaled(h), scaled(w))
 }
 
 /// Makes `folder` and checks that it can be written to, before any work is done.

@@ -12,9 +12,9 @@ use maphc2f::physdefect::appearance::Material;
 use maphc2f::physdefect::registry::Registry;
 use maphc2f::physdefect::{Domain, SampleKey};
 use maphc2f::{
-    Arrangement, Category, Cell, Error, MATERIALS, PHYSICAL, Pipeline, PipelineSource, Preview, PreviewSample,
-    RankingParams, Sheet, Stage, TrainingParams, check_dataset, load_photo, load_photos, overlay_heatmap,
-    resize_square, shrink_to_side, take_few_shot, warm_start,
+    Arrangement, Category, Cell, Error, InspectionParams, MATERIALS, PHYSICAL, Pipeline, PipelineSource, Preview,
+    PreviewSample, RankingParams, Sheet, Stage, TrainingParams, check_dataset, find_defects, load_photo, load_photos,
+    overlay_heatmap, resize_square, scaled_margin, shrink_to_side, take_few_shot, warm_start,
 };
 use ndarray::{Array2, Array3};
 use proptest::prelude::*;
@@ -89,6 +89,21 @@ fn a_data_set_that_is_read_back_is_checked_again() {
         changed[key] = serde_json::from_str(value).unwrap();
         assert!(serde_json::from_value::<DatasetParams>(changed).is_err(), "{key} = {value}");
     }
+}
+
+#[test]
+fn defects_on_a_map() {
+    let pixel = prop_oneof![number().prop_map(|v| v as f32), -2.0..2.0f32];
+    let map = (0..6usize, prop::collection::vec(pixel, 0..40));
+    both(&(map, number(), side()), |((width, mut values), threshold, least)| {
+        values.truncate(values.len() / width.max(1) * width);
+        let rows = values.len().checked_div(width).unwrap_or(3);
+        let map = Array2::from_shape_vec((rows, width), if width == 0 { Vec::new() } else { values }).unwrap();
+        let scaled = scaled_margin(f64::from(map.iter().next().copied().unwrap_or(0.0)), threshold);
+        assert!(scaled.is_nan() || (0.0..=1.0).contains(&scaled), "{scaled}");
+        assert_eq!(InspectionParams::new(threshold).check().is_ok(), threshold.is_finite());
+        find_defects(map.view(), threshold, least)
+    });
 }
 
 #[test]

@@ -2,64 +2,28 @@
 
 use std::fmt::Write as _;
 
+use imgkit::contour::contours;
 use ndarray::ArrayView2;
-
-/// Steps (right, down) of the four directions, clockwise from right.
-const STEPS: [(isize, isize); 4] = [(1, 0), (0, 1), (-1, 0), (0, -1)];
 
 /// Outline of a mask `(H, W)` as the data of an SVG path, in px from the upper left corner of the upper left pixel. It
 /// runs along the edges of pixels, around regions and around holes in them, the mask on its right; filled by either of
 /// SVG's rules it is the mask. Empty for an empty mask.
 pub(super) fn outline(mask: ArrayView2<'_, bool>) -> String {
-    let (height, width) = mask.dim();
-    let is_inside = |y: usize, x: usize| mask.get((y, x)).copied().unwrap_or(false);
-    // the edges that leave each corner of a pixel: bit d for the direction STEPS[d]
-    let mut leaving = vec![0u8; (height + 1) * (width + 1)];
-    let stride = width + 1;
-    for ((y, x), _) in mask.indexed_iter().filter(|(_, inside)| **inside) {
-        let outside = [
-            y == 0 || !is_inside(y - 1, x),
-            !is_inside(y, x + 1),
-            !is_inside(y + 1, x),
-            x == 0 || !is_inside(y, x - 1),
-        ];
-        let corners = [(y, x), (y, x + 1), (y + 1, x + 1), (y + 1, x)];
-        for (direction, (row, column)) in corners.into_iter().enumerate() {
-            leaving[row * stride + column] |= u8::from(outside[direction]) << direction;
-        }
-    }
     let mut path = String::new();
-    for start in 0..leaving.len() {
-        while leaving[start] != 0 {
-            let first = leaving[start].trailing_zeros() as usize;
-            let _ = write!(path, "M{} {}", start % stride, start / stride); // writing to a string cannot fail
-            follow(&mut leaving, stride, start, first, &mut path);
-            path.push('z');
+    for contour in contours(mask) {
+        let mut at: Option<(usize, usize)> = None;
+        for (x, y) in contour.corners {
+            // writing to a string cannot fail
+            let _ = match at {
+                None => write!(path, "M{x} {y}"),
+                Some((_, before)) if before != y => write!(path, "v{}", y as isize - before as isize),
+                Some((before, _)) => write!(path, "h{}", x as isize - before as isize),
+            };
+            at = Some((x, y));
         }
+        path.push('z'); // and the last straight piece
     }
     path
-}
-
-/// Follows the edges from a corner until it is reached again, removing them, and writes the straight pieces but the
-/// last, which `z` draws. Where two regions touch at a corner, it turns left: they are outlined together.
-fn follow(leaving: &mut [u8], stride: usize, start: usize, first: usize, path: &mut String) {
-    let (mut at, mut direction, mut length) = (start, first, 0isize);
-    loop {
-        leaving[at] &= !(1 << direction);
-        let (right, down) = STEPS[direction];
-        at = at.wrapping_add_signed(right + down * stride as isize);
-        length += 1;
-        if at == start {
-            return;
-        }
-        let turns = [(direction + 3) % 4, direction, (direction + 1) % 4];
-        // as many edges reach a corner as leave it
-        let Some(next) = turns.into_iter().find(|&d| leaving[at] >> d & 1 == 1) else { return };
-        if next != direction {
-            let _ = if down == 0 { write!(path, "h{}", right * length) } else { write!(path, "v{}", down * length) };
-            (direction, length) = (next, 0);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 pub mod boxes;
 pub mod components;
+pub mod contour;
 #[cfg(feature = "image")]
 pub mod convert;
 pub mod distance;

@@ -1,5 +1,8 @@
 //! The command line.
 
+#[path = "args/inspect.rs"] // found from the fuzz targets, too, which take this file alone
+mod inspect;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -14,6 +17,7 @@ use maphc2f::physdefect::registry::Registry;
 use maphc2f::physdefect::visibility::Visibility;
 
 use crate::Result;
+pub use inspect::InspectArgs;
 
 const EXIT_CODES: &str = "Exit codes:
   0  all was done, all is well
@@ -496,42 +500,4 @@ pub struct EvaluateArgs {
     /// Leave faulty files out of the data and list them, instead of stopping
     #[arg(long)]
     pub skip_faulty: bool,
-}
-
-/// Score photos with a detector: scores.csv and heat maps
-#[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example:\n  maphc2f inspect --model model/detector.safetensors --images photos --out inspected"
-)]
-pub struct InspectArgs {
-    /// Detector that `train` wrote
-    #[arg(long, value_name = "FILE")]
-    pub model: PathBuf,
-    /// Folder of photos: PNG, JPEG, BMP, TIFF
-    #[arg(long, value_name = "FOLDER")]
-    pub images: PathBuf,
-    /// Folder for scores.csv and heat/
-    #[arg(long, value_name = "FOLDER")]
-    pub out: PathBuf,
-    /// Stop before the first output if a photo cannot be read, or a file that looks like an image is not
-    #[arg(long)]
-    pub strict: bool,
-    /// Stored values that are black and white in files of more than 8 bits, such as 0..4095 for 12 bits [default: the
-    /// detector's]
-    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
-    pub window: Option<Window>,
-    /// Share of good photos that may be called anomalous
-    #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = finite)]
-    pub false_positive_rate: f64,
-    /// Score above which a photo is anomalous [default: by --false-positive-rate]
-    #[arg(long, value_name = "SCORE", conflicts_with = "false_positive_rate", value_parser = finite)]
-    pub threshold: Option<f64>,
-}
-
-/// A number that is neither infinite nor NaN.
-fn finite(text: &str) -> std::result::Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value.is_finite() => Ok(value),
-        _ => Err("not a number".to_owned()),
-    }
 }

@@ -61,9 +61,14 @@ impl Console {
         self.say(&format!("wrote {}", list.join(", ")));
     }
 
+    /// Whether results are for programs.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Prints a result: a line for people, or the object for programs.
     pub fn result(&self, line: &dyn Display, object: &Value) {
-        let text = if self.json { cleaned_json(object) } else { cleaned(line) };
+        let text = if self.json { cleaned_json(&object.to_string()) } else { cleaned(line) };
         let mut out = io::stdout().lock();
         if let Err(e) = writeln!(out, "{text}").and_then(|()| out.flush()) {
             self.failure.replace(Some(e));
@@ -87,10 +92,16 @@ impl Console {
         let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         note(&format!("error: {text}"));
         if self.json {
-            let _ = writeln!(io::stdout(), "{}", cleaned_json(&json!({ "error": text })));
+            let _ = writeln!(io::stdout(), "{}", cleaned_json(&json!({ "error": text }).to_string()));
         }
         ExitCode::from(2)
     }
+}
+
+/// Prints one line of JSON Lines on standard output.
+pub fn print_json_line(json: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", cleaned_json(json)).and_then(|()| out.flush())
 }
 
 /// Prints a line on standard error, whoever reads it or not.
@@ -120,9 +131,9 @@ fn cleaned(text: &dyn Display) -> String {
 }
 
 /// JSON on one line, with the same characters as escapes of JSON.
-fn cleaned_json(object: &Value) -> String {
+fn cleaned_json(json: &str) -> String {
     let mut out = String::new();
-    for c in object.to_string().chars() {
+    for c in json.chars() {
         if is_command(c) {
             let _ = write!(out, "\\u{:04x}", u32::from(c));
         } else {
@@ -197,7 +208,7 @@ mod tests {
     fn escape_sequences_are_written_out() {
         let name = "a\u{1b}[31m\u{9b}2J\u{202e}\r\nb\tc";
         assert_eq!(cleaned(&name), "a\\u{1b}[31m\\u{9b}2J\\u{202e}\\r\nb\tc");
-        let text = cleaned_json(&json!({ "name": name }));
+        let text = cleaned_json(&json!({ "name": name }).to_string());
         assert!(!text.contains(is_command), "{text}");
         let back: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(back["name"], name);

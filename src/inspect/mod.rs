@@ -1,23 +1,26 @@
-//! Inspection: a detector applied to a folder of photos.
+//! Inspection: a detector applied to photos of a folder.
 
-use std::ffi::OsString;
+pub(crate) mod defects;
+pub(crate) mod inspector;
+pub(crate) mod line;
+pub(crate) mod line_file;
+pub(crate) mod regions;
+pub(crate) mod watch;
+
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use adbench::report::CsvTable;
-use bisqad::Detector;
-use imgkit::ensure;
 use imgkit::file::{check_replaceable, escaped, write_atomic};
 use imgkit::image_io::ImageList;
-use imgkit::resize::{Kernel, resize_map};
-use ndarray::{Array2, Array3};
 use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::heatmap::overlay_heatmap;
-use crate::photo::{PhotoReader, prepare_folder, save_photo, shrink_to_side};
+use crate::photo::prepare_folder;
+use inspector::Inspector;
+use line::InspectionLine;
 
 /// Table of scores, and its name while photos are still being scored.
 const TABLE: &str = "scores.csv";
@@ -26,10 +29,11 @@ const UNFINISHED: &str = "scores.csv.part";
 /// Folder of the heat maps.
 const HEAT: &str = "heat";
 
-/// Scores each photo of a list; writes heat maps under `out/heat` and `out/scores.csv` with one line a file. A photo
+/// Inspects each photo of a list; writes heat maps under `out/heat` and `out/scores.csv` with one line a file. A photo
 /// that cannot be read, and a file that [`list_photos`](crate::list_photos) does not read, has the reason instead of a
 /// score. One photo never ends the others: lines are in `out/scores.csv.part` as they come, and a heat map that cannot
-/// be written is reported when all are scored. `progress` is called after each photo.
+/// be written is reported when all are scored. `on_line` is called with the line of each file, in the order in which
+/// they are done.
 ///
 /// The table and the heat maps of an earlier inspection in `out` are removed first, so that none lies beside scores it
 /// does not belong to.
@@ -37,65 +41,40 @@ const HEAT: &str = "heat";
 /// Returns the scores of `list.photos`, in order.
 ///
 /// # Errors
-/// [`Error::Parameter`] for a threshold that is not finite, which every photo would pass; [`Error::Output`],
-/// [`Error::Write`] if something cannot be written, another inspection is writing in `out`.
+/// Before anything is written those of [`Inspector::check_regions`]; [`Error::Output`], [`Error::Write`] if something
+/// cannot be written, another inspection is writing in `out`; those of `on_line`.
 pub fn inspect_folder(
-    detector: &dyn Detector,
-    reader: &PhotoReader,
+    inspector: &Inspector<'_>,
     list: &ImageList,
-    threshold: f64,
     out: &Path,
-    progress: &(dyn Fn() + Sync),
+    on_line: &(dyn Fn(&InspectionLine) -> Result<(), Error> + Sync),
 ) -> Result<Vec<Result<f64, Error>>, Error> {
-    ensure(threshold.is_finite(), "inspection", "threshold", threshold, "finite")?;
+    inspector.check_regions(&list.photos)?;
     let folder = out.join(HEAT);
     prepare_folder(&folder)?;
-    let rows = Rows::create(out, threshold)?;
+    let rows = Rows::create(out, inspector.params().threshold())?;
     for file in &list.not_read {
         rows.add(&file.path, Err(&file.reason))?;
+        on_line(&inspector.line_of_not_read(file))?;
     }
     let score = |photo: &PathBuf| {
-        let (score, kept) = match inspect(detector, reader, photo) {
+        let inspection = inspector.inspect(photo);
+        let (score, kept) = match inspection.outcome {
             Ok(seen) => {
-                let kept = keep_map(&seen, photo, threshold as f32, &folder);
+                let kept = inspector.save_heat_map(&seen, photo, &folder);
                 (Ok(seen.score), kept)
             }
             Err(reason) => (Err(reason), Ok(())),
         };
-        let line = score.as_ref().map(|score| *score).map_err(|reason| reason.to_string());
-        let kept = kept.and(rows.add(photo, line.as_ref().map(|score| *score).map_err(String::as_str)));
-        progress();
-        (score, kept)
+        let row = score.as_ref().map(|score| *score).map_err(|reason| reason.to_string());
+        let kept = kept.and(rows.add(photo, row.as_ref().map(|score| *score).map_err(String::as_str)));
+        (score, kept.and(on_line(&inspection.line)))
     };
     let done: Vec<_> = list.photos.par_iter().map(score).collect();
     rows.finish(out.join(TABLE), list)?;
     let (scores, kept): (Vec<_>, Vec<_>) = done.into_iter().unzip();
     kept.into_iter().collect::<Result<(), Error>>()?;
     Ok(scores)
-}
-
-/// What a detector sees on a photo.
-struct Seen {
-    photo: Array3<f32>,
-    map: Array2<f32>,
-    score: f64,
-}
-
-fn inspect(detector: &dyn Detector, reader: &PhotoReader, path: &Path) -> Result<Seen, Error> {
-    let side = detector.provenance().training_side().unwrap_or(usize::MAX);
-    let photo = reader.load_for(path, side)?;
-    let prediction = detector.predict(shrink_to_side(photo.view(), side)?.view())?.checked(detector.name())?;
-    let map = resize_map(prediction.map.view(), (photo.dim().0, photo.dim().1), Kernel::Bilinear)?;
-    Ok(Seen { photo, map, score: prediction.score })
-}
-
-/// Writes a photo's heat map, from half the threshold to three times it.
-fn keep_map(seen: &Seen, path: &Path, threshold: f32, folder: &Path) -> Result<(), Error> {
-    let spread = 0.5 * threshold.abs().max(1e-3);
-    let picture = overlay_heatmap(seen.photo.view(), &seen.map, threshold - spread, threshold + 4.0 * spread);
-    let mut name = OsString::from(path.file_name().unwrap_or_default());
-    name.push(".png");
-    save_photo(&folder.join(name), picture.view())
 }
 
 /// Removes the heat maps of an earlier inspection.
