@@ -330,6 +330,10 @@ impl AnomalySource for PipelineSource<'_> {
         self.pipeline.groups()
     }
 
+    fn name(&self, mechanism: usize) -> String {
+        self.pipeline.name(mechanism).map_or_else(|| format!("mechanism {mechanism}"), str::to_owned)
+    }
+
     fn anomaly(
         &self,
         normal: ArrayView3<'_, f32>,

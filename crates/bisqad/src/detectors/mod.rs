@@ -1,6 +1,7 @@
 //! Detectors: image in, score and map out.
 
 pub(crate) mod ensemble;
+pub(crate) mod evidence;
 pub(crate) mod gaussian;
 pub(crate) mod memory;
 pub(crate) mod patch;

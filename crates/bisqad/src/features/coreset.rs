@@ -3,6 +3,7 @@
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use rayon::prelude::*;
 
+use crate::evidence::density::squared_distance;
 use crate::features::nearest::Panels;
 
 /// Feature rows of normal patches, searched for the nearest to a query.
@@ -18,13 +19,18 @@ impl Memory {
         Self { panels: Panels::new(&rows), rows }
     }
 
+    /// Remembers the rows of [`Self::picks`].
+    pub(crate) fn coreset(rows: &Array2<f32>, size: usize) -> Self {
+        Self::new(rows.select(Axis(0), &Self::picks(rows, size).0))
+    }
+
     /// Selects `size` rows by the greedy k-center rule: each pick is the row farthest from all picks so far; the first
-    /// pick is row 0.
+    /// pick is row 0. Also returns the covering radius: the largest distance of a row from the nearest pick.
     ///
     /// K. Roth et al., "Towards Total Recall in Industrial Anomaly Detection" (PatchCore), CVPR 2022; T. F. Gonzalez,
     /// "Clustering to minimize the maximum intercluster distance", 1985 (a 2-approximation of the optimal covering
     /// radius).
-    pub(crate) fn coreset(rows: &Array2<f32>, size: usize) -> Self {
+    pub(crate) fn picks(rows: &Array2<f32>, size: usize) -> (Vec<usize>, f32) {
         let n = rows.nrows();
         let mut nearest = vec![f32::INFINITY; n];
         let mut picks = Vec::with_capacity(size.min(n));
@@ -47,7 +53,17 @@ impl Memory {
                 break; // every row is already represented exactly
             }
         }
-        Self::new(rows.select(Axis(0), &picks))
+        (picks, nearest.iter().copied().fold(0.0, f32::max).sqrt())
+    }
+
+    /// Number of the nearest remembered row and the distance from it, for each query row `(N, D)`.
+    pub(crate) fn distances(&self, queries: &Array2<f32>) -> Vec<(usize, f32)> {
+        let nearest = self.panels.nearest(queries);
+        let distance = |(query, &i): (ArrayView1<'_, f32>, &usize)| {
+            let square: f32 = query.iter().zip(self.rows.row(i)).map(|(a, b)| (a - b) * (a - b)).sum();
+            (i, square.sqrt())
+        };
+        queries.outer_iter().zip(&nearest).map(distance).collect()
     }
 
     /// Query minus its nearest remembered row, for each query row `(N, D)`.
@@ -82,15 +98,7 @@ impl pulp::WithSimd for Farthest<'_> {
         for (i, near) in self.nearest.iter_mut().enumerate() {
             let row = self.rows.row(self.from + i);
             let Some(row) = row.as_slice() else { continue };
-            let mut lanes = [0.0f32; 16];
-            let (a, b) = (row.chunks_exact(16), self.center.chunks_exact(16));
-            let tail: f32 = a.remainder().iter().zip(b.remainder()).map(|(x, y)| (x - y) * (x - y)).sum();
-            for (x, y) in a.zip(b) {
-                for l in 0..16 {
-                    lanes[l] += (x[l] - y[l]) * (x[l] - y[l]);
-                }
-            }
-            *near = near.min(lanes.iter().sum::<f32>() + tail);
+            *near = near.min(squared_distance(row, self.center));
             if *near > best.1 {
                 best = (self.from + i, *near);
             }

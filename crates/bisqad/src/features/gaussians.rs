@@ -83,9 +83,12 @@ impl Moments {
     }
 
     /// Adds images, each to its fold.
-    pub(crate) fn add(&mut self, images: &[(usize, Patches)]) {
+    pub(crate) fn add<P: std::borrow::Borrow<Patches> + Sync>(&mut self, images: &[(usize, P)]) {
         let projected: Vec<(usize, (usize, usize), Vec<f32>)> =
-            images.par_iter().map(|(f, p)| (f % FOLDS, p.grid, project(&self.groups, p.features.view()))).collect();
+            images
+            .par_iter()
+            .map(|(f, p)| (f % FOLDS, p.borrow().grid, project(&self.groups, p.borrow().features.view())))
+            .collect();
         let (d, grid) = (sizes(&self.groups).0, self.grid);
         let (groups, origin) = (&self.groups, &self.origin);
         self.positions.par_iter_mut().enumerate().for_each(|(position, folds)| {
@@ -199,6 +202,12 @@ impl Gaussians {
         })
     }
 
+    /// Half-whitened principal components of all patches of an image, `(rows, dimensions)`.
+    pub(crate) fn components(&self, patches: &Patches) -> Array2<f32> {
+        let rows = project(&self.groups, patches.features.view());
+        Array2::from_shape_vec((patches.features.nrows(), self.dimensions()), rows).unwrap_or_default()
+    }
+
     /// Whitened deviations from the Gaussian of the same position, `(rows, dimensions)`: within a group, the length of
     /// a row is its Mahalanobis distance. For patches `which` of an image, or all; in an image with another grid the
     /// nearest position counts.
@@ -295,7 +304,7 @@ fn project(groups: &[Group], features: ArrayView2<'_, f32>) -> Vec<f32> {
 
 /// The position in grid `to` at the same place of the frame as `place` in grid `from`.
 #[inline(always)]
-fn nearest(place: usize, from: (usize, usize), to: (usize, usize)) -> usize {
+pub(crate) fn nearest(place: usize, from: (usize, usize), to: (usize, usize)) -> usize {
     if from == to {
         return place;
     }

@@ -25,6 +25,26 @@ const FRAME: usize = 16;
 /// Extracts the patch features of `image` `(H, W, C)`, and the pyramid of the image itself (the features of the frame
 /// are cut off).
 pub(crate) fn read(backbone: &dyn Backbone, image: ArrayView3<'_, f32>) -> Result<(Pyramid, Patches), Error> {
+    let (h, w, _) = image.dim();
+    let pyramid = pyramid(backbone, image)?;
+    let patches = concatenate(&levels(&pyramid, h, w));
+    Ok((pyramid, patches))
+}
+
+/// Extracts the features of `image` `(H, W, C)` level by level, each averaged locally and on its own grid; levels finer
+/// than stride 8 are averaged down to it.
+pub(crate) fn read_levels(backbone: &dyn Backbone, image: ArrayView3<'_, f32>) -> Result<Vec<Patches>, Error> {
+    let (h, w, _) = image.dim();
+    Ok(levels(&pyramid(backbone, image)?, h, w))
+}
+
+/// Rows and columns of the grid of stride 8 of an image.
+pub(crate) fn base_grid(height: usize, width: usize) -> (usize, usize) {
+    (height.div_ceil(STRIDE), width.div_ceil(STRIDE))
+}
+
+/// Pyramid of an image behind a mirrored frame, without the features of the frame.
+fn pyramid(backbone: &dyn Backbone, image: ArrayView3<'_, f32>) -> Result<Pyramid, Error> {
     let (h, w, c) = image.dim();
     if h == 0 || w == 0 {
         return Err(Error::Length { what: "pixels of the image", found: 0, expected: 1 });
@@ -52,8 +72,7 @@ pub(crate) fn read(backbone: &dyn Backbone, image: ArrayView3<'_, f32>) -> Resul
         });
         *features = inside.as_standard_layout().into_owned().permuted_axes([2, 0, 1]);
     }
-    let patches = patches(&pyramid, h, w);
-    Ok((pyramid, patches))
+    Ok(pyramid)
 }
 
 /// A level `(C, rows, columns)` as `(rows, columns, C)`, the order in which networks of this workspace keep it.
@@ -61,37 +80,61 @@ fn pixels(level: &Array3<f32>) -> ArrayView3<'_, f32> {
     level.view().permuted_axes([1, 2, 0])
 }
 
-/// Averages each level locally (3x3 at its own stride), resamples it to stride 8 and concatenates the levels.
-///
-/// Finer levels are averaged down, coarser ones interpolated bilinearly (half-pixel centers).
-fn patches(pyramid: &Pyramid, height: usize, width: usize) -> Patches {
-    let (rows, columns) = (height.div_ceil(STRIDE), width.div_ceil(STRIDE));
-    let channels: usize = pyramid.iter().map(|level| level.dim().0).sum();
-    let averaged: Vec<Vec<f32>> = pyramid.par_iter().map(|level| average3(pixels(level))).collect();
+/// Averages each level locally (3x3 at its own stride) and averages finer ones than stride 8 down to it.
+fn levels(pyramid: &Pyramid, height: usize, width: usize) -> Vec<Patches> {
+    let (rows, columns) = base_grid(height, width);
+    let level = |level: &Array3<f32>| {
+        let (h, w, c) = pixels(level).dim();
+        let averaged = average3(pixels(level));
+        let (values, grid) = if h >= rows && w >= columns && (h, w) != (rows, columns) {
+            (average_down(&averaged, (h, w, c), (rows, columns)), (rows, columns))
+        } else {
+            (averaged, (h, w))
+        };
+        Patches { grid, features: Array2::from_shape_vec((grid.0 * grid.1, c), values).unwrap_or_default() }
+    };
+    pyramid.par_iter().map(level).collect()
+}
+
+/// Means over the pixels of each cell of a coarser grid.
+fn average_down(values: &[f32], (h, w, c): (usize, usize, usize), (rows, columns): (usize, usize)) -> Vec<f32> {
+    let (fy, fx) = (h.div_ceil(rows), w.div_ceil(columns));
+    let mut out = vec![0.0f32; rows * columns * c];
+    out.par_chunks_mut(c.max(1)).with_min_len(64).enumerate().for_each(|(patch, target)| {
+        let (y0, x0) = ((patch / columns * fy).min(h - 1), (patch % columns * fx).min(w - 1));
+        let (y1, x1) = ((y0 + fy).min(h), (x0 + fx).min(w));
+        let weight = 1.0 / ((y1 - y0) * (x1 - x0)) as f32;
+        for (y, x) in (y0..y1).flat_map(|y| (x0..x1).map(move |x| (y, x))) {
+            target.iter_mut().zip(&values[(y * w + x) * c..][..c]).for_each(|(t, v)| *t += weight * v);
+        }
+    });
+    out
+}
+
+/// Concatenates levels at the grid of the finest; coarser ones are interpolated bilinearly (half-pixel centers).
+pub(crate) fn concatenate(levels: &[Patches]) -> Patches {
+    let (rows, columns) = levels.iter().map(|level| level.grid).max().unwrap_or_default();
+    let channels: usize = levels.iter().map(|level| level.features.ncols()).sum();
     let mut features = vec![0.0f32; rows * columns * channels];
     let mut channel = 0;
-    for (level, averaged) in pyramid.iter().zip(&averaged) {
-        let (h, w, c) = pixels(level).dim();
-        let (down, fy, fx) = (h >= rows && w >= columns, h.div_ceil(rows), w.div_ceil(columns));
+    for level in levels {
+        let ((h, w), c) = (level.grid, level.features.ncols());
+        let Some(values) = level.features.as_slice() else { continue };
         let (ty, tx) = (taps(rows, h), taps(columns, w));
         features.par_chunks_mut(channels.max(1)).with_min_len(64).enumerate().for_each(|(patch, row)| {
             let target = &mut row[channel..channel + c];
-            let mut add = |y: usize, x: usize, weight: f32| {
-                target.iter_mut().zip(&averaged[(y * w + x) * c..][..c]).for_each(|(t, v)| *t += weight * v);
-            };
-            let (y, x) = (patch / columns, patch % columns);
-            if down {
-                let (y0, x0) = ((y * fy).min(h - 1), (x * fx).min(w - 1));
-                let (y1, x1) = ((y0 + fy).min(h), (x0 + fx).min(w));
-                let weight = 1.0 / ((y1 - y0) * (x1 - x0)) as f32;
-                (y0..y1).for_each(|yy| (x0..x1).for_each(|xx| add(yy, xx, weight)));
-            } else {
-                let ((y0, y1, v), (x0, x1, u)) = (ty[y], tx[x]);
-                add(y0, x0, (1.0 - v) * (1.0 - u));
-                add(y0, x1, (1.0 - v) * u);
-                add(y1, x0, v * (1.0 - u));
-                add(y1, x1, v * u);
+            if (h, w) == (rows, columns) {
+                target.copy_from_slice(&values[patch * c..][..c]);
+                return;
             }
+            let mut add = |y: usize, x: usize, weight: f32| {
+                target.iter_mut().zip(&values[(y * w + x) * c..][..c]).for_each(|(t, v)| *t += weight * v);
+            };
+            let ((y0, y1, v), (x0, x1, u)) = (ty[patch / columns], tx[patch % columns]);
+            add(y0, x0, (1.0 - v) * (1.0 - u));
+            add(y0, x1, (1.0 - v) * u);
+            add(y1, x0, v * (1.0 - u));
+            add(y1, x1, v * u);
         });
         channel += c;
     }
@@ -142,9 +185,14 @@ fn average3(level: ArrayView3<'_, f32>) -> Vec<f32> {
 /// For each of `out` positions over `n` pixels: the two nearest pixels and the weight of the second (half-pixel
 /// centers).
 fn taps(out: usize, n: usize) -> Vec<(usize, usize, f32)> {
+    taps_over(out, n, n as f32)
+}
+
+/// The same over the first `length` pixels of `n`.
+fn taps_over(out: usize, n: usize, length: f32) -> Vec<(usize, usize, f32)> {
     (0..out)
         .map(|i| {
-            let position = ((i as f32 + 0.5) * n as f32 / out as f32 - 0.5).clamp(0.0, (n - 1) as f32);
+            let position = ((i as f32 + 0.5) * length / out as f32 - 0.5).clamp(0.0, (n - 1) as f32);
             let low = position as usize;
             (low, (low + 1).min(n - 1), position - low as f32)
         })
@@ -154,11 +202,27 @@ fn taps(out: usize, n: usize) -> Vec<(usize, usize, f32)> {
 /// Resamples bilinearly with half-pixel centers and clamped borders.
 pub(crate) fn bilinear(plane: ArrayView2<'_, f32>, rows: usize, columns: usize) -> Array2<f32> {
     let (h, w) = plane.dim();
-    let (ty, tx) = (taps(rows, h), taps(columns, w));
+    interpolate(plane, (rows, columns), &taps(rows, h), &taps(columns, w))
+}
+
+/// Resamples the grid of stride 8 of an image of size `seen` to an image of size `size` of the same frame, bilinearly.
+pub(crate) fn to_image(grid: ArrayView2<'_, f32>, seen: (usize, usize), size: (usize, usize)) -> Array2<f32> {
+    let (h, w) = grid.dim();
+    let length = |pixels: usize| pixels as f32 / STRIDE as f32;
+    let (ty, tx) = (taps_over(size.0, h, length(seen.0)), taps_over(size.1, w, length(seen.1)));
+    interpolate(grid, size, &ty, &tx)
+}
+
+fn interpolate(
+    plane: ArrayView2<'_, f32>,
+    (rows, columns): (usize, usize),
+    ty: &[(usize, usize, f32)],
+    tx: &[(usize, usize, f32)],
+) -> Array2<f32> {
     let mut out = vec![0.0f32; rows * columns];
-    out.par_chunks_mut(columns.max(1)).with_min_len(16).zip(&ty).for_each(|(line, &(y0, y1, v))| {
+    out.par_chunks_mut(columns.max(1)).with_min_len(16).zip(ty).for_each(|(line, &(y0, y1, v))| {
         let (top, bottom) = (plane.row(y0), plane.row(y1));
-        for (out, &(x0, x1, u)) in line.iter_mut().zip(&tx) {
+        for (out, &(x0, x1, u)) in line.iter_mut().zip(tx) {
             let top = top[x0] * (1.0 - u) + top[x1] * u;
             let bottom = bottom[x0] * (1.0 - u) + bottom[x1] * u;
             *out = top * (1.0 - v) + bottom * v;
@@ -184,7 +248,7 @@ mod tests {
         for (h, w) in [(64usize, 64usize), (50, 71), (33, 120)] {
             let level =
                 |c: usize, stride: usize, v: f32| Array3::from_elem((c, h.div_ceil(stride), w.div_ceil(stride)), v);
-            let p = patches(&vec![level(2, 4, 1.0), level(1, 8, 2.0), level(3, 16, 3.0)], h, w);
+            let p = concatenate(&levels(&vec![level(2, 4, 1.0), level(1, 8, 2.0), level(3, 16, 3.0)], h, w));
             assert_eq!(p.features.dim(), (h.div_ceil(8) * w.div_ceil(8), 6));
             for row in p.features.outer_iter() {
                 for (got, want) in row.iter().zip([1.0, 1.0, 2.0, 3.0, 3.0, 3.0]) {
@@ -205,7 +269,7 @@ mod tests {
         assert_eq!(p.grid, (12, 12));
         let row = |y: usize| p.features.row(y * 12 + 6).to_owned();
         let distance = |a: usize, b: usize| (row(a) - row(b)).mapv(|v| v * v).sum().sqrt();
-        let plain = patches(&net.extract(image.view()).unwrap(), 96, 96);
+        let plain = concatenate(&levels(&net.extract(image.view()).unwrap(), 96, 96));
         let plain_row = |y: usize| plain.features.row(y * 12 + 6).to_owned();
         let plain_distance = (plain_row(0) - plain_row(6)).mapv(|v| v * v).sum().sqrt();
         assert!(distance(0, 6) < 0.5 * plain_distance, "{} {plain_distance}", distance(0, 6));

@@ -45,6 +45,10 @@ impl Anomaly {
 pub trait AnomalySource: Send + Sync {
     /// Number of mechanisms: the lower level leaves one of them out for the validation anomalies.
     fn mechanisms(&self) -> usize;
+    /// Name of mechanism `mechanism`, for reports.
+    fn name(&self, mechanism: usize) -> String {
+        format!("mechanism {mechanism}")
+    }
     /// Makes sample `index` of mechanism `mechanism` on `normal`, which is image number `image` of the training set.
     ///
     /// # Errors

@@ -35,6 +35,11 @@ pub enum Progress {
         /// Steps whose images are ready behind this one (at most 3): 0 means that training waits for the source.
         waiting: usize,
     },
+    /// Candidates of [`EvidenceDetector::fit`](crate::EvidenceDetector::fit) are being compared.
+    Selection {
+        /// Shorter side at which images are seen, px.
+        side: usize,
+    },
     /// The held-out normal images are being scored.
     Calibration,
 }

@@ -1,0 +1,117 @@
+//! The default detector: a sum of evidence chosen for the product, and heads that synthetic defects trained.
+
+use std::sync::Arc;
+
+use frozen_backbone::Backbone;
+use ndarray::ArrayView3;
+
+use crate::detectors::provenance::Provenance;
+use crate::detectors::{Detector, Prediction};
+use crate::error::Error;
+use crate::evidence::EvidenceKind;
+use crate::evidence::heads::Head;
+use crate::evidence::level::Level;
+use crate::features::patches::{self, to_image};
+use crate::persistence::format::Persist;
+use crate::selection::criterion::Reduction;
+use crate::selection::held_out::{Maps, at_side};
+
+/// Detector that adds up evidence at several levels of a frozen backbone: which kinds, at which levels and at which
+/// size of the image was chosen for the product ([`EvidenceDetector::fit`]). The heads that synthetic defects trained,
+/// one a mechanism, enter with the weight that their use on defects of *other* mechanisms justifies.
+///
+/// The score map is in standard deviations over held-out normal patches; the image score is the mean of its highest
+/// patches.
+#[derive(Debug)]
+pub struct EvidenceDetector {
+    pub(crate) backbone: Arc<dyn Backbone>,
+    /// Shorter side at which images are seen, px.
+    pub(crate) side: usize,
+    /// Largest shorter side of the training images, px.
+    pub(crate) training_side: usize,
+    pub(crate) levels: Vec<Level>,
+    /// Mean and standard deviation of each kind at each level over held-out normal patches.
+    pub(crate) term_scales: Vec<(f32, f32)>,
+    /// Of their sum.
+    pub(crate) sum_scale: (f32, f32),
+    pub(crate) heads: Vec<Head>,
+    /// Of the largest head.
+    pub(crate) head_scale: (f32, f32),
+    pub(crate) head_weight: f32,
+    pub(crate) reduction: Reduction,
+    pub(crate) normal_scores: Vec<f64>,
+    /// Number of normal images that were ever fitted or added.
+    pub(crate) normals: u32,
+}
+
+impl EvidenceDetector {
+    /// Shorter side at which images are seen, px: others are resized to it first.
+    #[must_use]
+    pub fn side(&self) -> usize {
+        self.side
+    }
+
+    /// Kinds of evidence and levels that are added up.
+    #[must_use]
+    pub fn terms(&self) -> Vec<(EvidenceKind, usize)> {
+        self.levels.iter().flat_map(|l| l.evidence.iter().map(|e| (e.kind(), l.level))).collect()
+    }
+
+    /// Weight of the heads beside the evidence, whose weight is 1.
+    #[must_use]
+    pub fn head_weight(&self) -> f32 {
+        self.head_weight
+    }
+
+    /// Mechanisms that have a head.
+    #[must_use]
+    pub fn mechanisms(&self) -> Vec<&str> {
+        self.heads.iter().map(|head| head.name.as_str()).collect()
+    }
+
+    /// Smoothed map of patches, at stride 8 of the image as it is seen.
+    pub(crate) fn patch_map(&self, maps: &Maps) -> ndarray::Array2<f32> {
+        let mut sum = vec![0.0f32; maps.grid.0 * maps.grid.1];
+        for (term, (mean, deviation)) in maps.terms.iter().zip(&self.term_scales) {
+            sum.iter_mut().zip(term).for_each(|(s, v)| *s += (v - mean) / deviation);
+        }
+        let (mean, deviation) = self.sum_scale;
+        sum.iter_mut().for_each(|s| *s = (*s - mean) / deviation);
+        if self.head_weight > 0.0 {
+            let (mean, deviation) = self.head_scale;
+            let largest = crate::evidence::heads::largest(maps.heads.view(), None);
+            sum.iter_mut().zip(largest).for_each(|(s, v)| *s += self.head_weight * (v - mean) / deviation);
+        }
+        let map = ndarray::Array2::from_shape_vec(maps.grid, sum).unwrap_or_default();
+        self.reduction.smooth(&map)
+    }
+}
+
+impl Detector for EvidenceDetector {
+    fn name(&self) -> &'static str {
+        "evidence"
+    }
+
+    fn predict(&self, image: ArrayView3<'_, f32>) -> Result<Prediction, Error> {
+        let (h, w, _) = image.dim();
+        let seen = at_side(image, self.side)?;
+        let levels = patches::read_levels(self.backbone.as_ref(), seen.view())?;
+        let heads = if self.head_weight > 0.0 { &self.heads[..] } else { &[] };
+        let map = self.patch_map(&Maps::of(&self.levels, heads, &levels));
+        let score = self.reduction.score(&map);
+        let map = to_image(map.view(), (seen.dim().0, seen.dim().1), (h, w));
+        Prediction { score, map }.checked(self.name())
+    }
+
+    fn normal_scores(&self) -> &[f64] {
+        &self.normal_scores
+    }
+
+    fn provenance(&self) -> Provenance {
+        Provenance::new(Some(self.training_side), Vec::new())
+    }
+
+    fn as_persist(&self) -> Option<&dyn Persist> {
+        None
+    }
+}

@@ -1,0 +1,98 @@
+//! Candidates: sums of evidence that are compared.
+
+use std::fmt::{Display, Formatter};
+
+use crate::evidence::EvidenceKind;
+
+/// Sums of kinds that are tried, each at several sets of levels.
+const KINDS: [&[EvidenceKind]; 9] = {
+    use EvidenceKind::{Bank, BankDensity, PlaceGaussian, PlaceNearest};
+    [
+        &[PlaceGaussian],
+        &[PlaceNearest],
+        &[Bank],
+        &[BankDensity],
+        &[PlaceGaussian, PlaceNearest],
+        &[PlaceGaussian, Bank],
+        &[PlaceGaussian, BankDensity],
+        &[PlaceNearest, Bank],
+        &[PlaceNearest, BankDensity],
+    ]
+};
+
+/// Sum of evidence: each of some kinds at each of some levels, in equal shares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvidenceSum {
+    kinds: Vec<EvidenceKind>,
+    levels: Vec<usize>,
+    all_levels: bool,
+}
+
+impl EvidenceSum {
+    /// Kinds of evidence.
+    #[must_use]
+    pub fn kinds(&self) -> &[EvidenceKind] {
+        &self.kinds
+    }
+
+    /// Numbers of the levels of the backbone's pyramid.
+    #[must_use]
+    pub fn levels(&self) -> &[usize] {
+        &self.levels
+    }
+
+    /// Number of choices by which it differs from the simplest: one kind at all levels.
+    #[must_use]
+    pub fn complexity(&self) -> usize {
+        self.kinds.len() - 1 + usize::from(!self.all_levels)
+    }
+
+    /// Sum of one kind at all of `levels`.
+    pub(crate) fn plain(kind: EvidenceKind, levels: &[usize]) -> Self {
+        Self { kinds: vec![kind], levels: levels.to_vec(), all_levels: true }
+    }
+
+    /// All candidates of some levels, the simplest first.
+    pub(crate) fn all(levels: &[usize]) -> Vec<Self> {
+        let mut sums = Vec::new();
+        for kinds in KINDS {
+            for subset in subsets(levels) {
+                let all_levels = subset.len() == levels.len();
+                sums.push(Self { kinds: kinds.to_vec(), levels: subset, all_levels });
+            }
+        }
+        sums.sort_by_key(Self::complexity);
+        sums
+    }
+}
+
+impl Display for EvidenceSum {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let kinds: Vec<&str> = self.kinds.iter().map(|kind| kind.name()).collect();
+        let levels: Vec<String> = self.levels.iter().map(usize::to_string).collect();
+        write!(f, "{} at {}", kinds.join(" + "), levels.join(", "))
+    }
+}
+
+/// All of the levels, and every run of neighbors among them.
+fn subsets(levels: &[usize]) -> Vec<Vec<usize>> {
+    let runs = (1..=levels.len()).rev().flat_map(|n| levels.windows(n));
+    runs.map(<[usize]>::to_vec).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_tried_at_every_run_of_levels_the_simplest_first() {
+        let all = EvidenceSum::all(&[1, 2, 3]);
+        assert_eq!(all.len(), 9 * 6);
+        assert!(all.is_sorted_by_key(EvidenceSum::complexity));
+        assert_eq!(all.iter().filter(|s| s.complexity() == 0).count(), 4);
+        assert_eq!(all[0], EvidenceSum::plain(EvidenceKind::PlaceGaussian, &[1, 2, 3]));
+        assert_eq!(all[0].to_string(), "place-gaussian at 1, 2, 3");
+        // where there is one level, it is all of them
+        assert!(EvidenceSum::all(&[0]).iter().all(|s| s.complexity() < 2));
+    }
+}

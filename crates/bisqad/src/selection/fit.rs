@@ -1,0 +1,412 @@
+//! Fit of the evidence detector: choice, then fit to all normal images.
+
+use std::sync::Arc;
+
+use frozen_backbone::Backbone;
+use imgkit::ParameterError;
+use imgkit::rng::keyed_stream;
+use ndarray::{Array2, Array3};
+use rand::seq::SliceRandom;
+use rayon::prelude::*;
+
+use crate::detectors::evidence::EvidenceDetector;
+use crate::error::Error;
+use crate::evidence::EvidenceKind;
+use crate::evidence::level::{Level, LevelSettings};
+use crate::features::gaussians::FOLDS;
+use crate::features::statistics::{ensure_different, shorter_side};
+use crate::selection::candidate::EvidenceSum;
+use crate::selection::criterion::{
+    Reduction, Separation, mean_by_mechanism, separations, simplest_within_error, standard_error,
+};
+use crate::selection::drawn::{head_slots, validation_slots};
+use crate::selection::held_out::{CrossFit, Images, Reading, moments};
+use crate::selection::params::EvidenceParams;
+use crate::selection::report::{CandidateFigures, LeftOutMechanism, SelectionReport, Suspect};
+use crate::training::anomaly_source::AnomalySource;
+use crate::training::observer::{Observe, Progress};
+
+/// Normal images that are enough to validate on: the choice uses as few folds as hold them.
+const VALIDATED: usize = 40;
+/// Weights of the heads that are tried.
+const HEAD_WEIGHTS: [f32; 4] = [0.0, 0.25, 0.5, 1.0];
+/// Reductions that are tried beside the default.
+const REDUCTIONS: [Reduction; 5] = [
+    Reduction::DEFAULT,
+    Reduction { smoothing: 0.5, ..Reduction::DEFAULT },
+    Reduction { smoothing: 1.5, ..Reduction::DEFAULT },
+    Reduction { share: 0.003, ..Reduction::DEFAULT },
+    Reduction { share: 0.03, ..Reduction::DEFAULT },
+];
+/// Deviations from the median, in robust standard deviations, beyond which a normal image is suspect.
+const SUSPECT: f64 = 6.0;
+
+/// Detector and report, as [`EvidenceDetector::fit`] returns them.
+#[derive(Debug)]
+pub struct EvidenceOutcome {
+    /// Detector, calibrated on normal images that were held out in turn.
+    pub detector: EvidenceDetector,
+    /// Candidates, their validation figures and the choice.
+    pub report: SelectionReport,
+}
+
+impl EvidenceDetector {
+    /// Chooses evidence for the product of `normals` `(H, W, C)` by defects that `source` draws on them, and fits it to
+    /// all of them.
+    ///
+    /// Each normal image is scored by what was fitted without it (4-fold cross-fitting, fewer for fewer images), with
+    /// and without defects. The candidates, in three steps at each of several sizes of the image: sums of evidence at
+    /// sets of levels; the weight of the heads, where a defect is scored without the head of its own mechanism; the
+    /// reduction to an image score. A candidate's figure is the mean over mechanisms of image and patch AUROC. Of
+    /// candidates within one standard error of the best the simplest is taken. Thresholds rest on the held-out scores
+    /// of all normal images.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] outside the ranges and for a source without mechanisms; [`Error::TooFewNormals`] and
+    /// [`Error::TooFewDifferent`] for fewer than two different images; [`Error::Backbone`] for images that the backbone
+    /// rejects; [`Error::Shape`] and [`Error::Length`] for anomalies that do not fit their image.
+    pub fn fit(
+        backbone: Arc<dyn Backbone>,
+        normals: &[Array3<f32>],
+        source: &dyn AnomalySource,
+        params: &EvidenceParams,
+        observer: &mut dyn Observe,
+    ) -> Result<EvidenceOutcome, Error> {
+        params.check()?;
+        if source.mechanisms() == 0 {
+            return Err(ParameterError::new("anomaly source", "mechanisms", 0, "at least 1").into());
+        }
+        ensure_different(normals, 2)?;
+        let order = order(normals.len(), params);
+        let folds = folds(order.len());
+        let examples = head_slots(source.mechanisms(), params.head_defects(), order.len());
+        let slots = validation_slots(source.mechanisms(), params.validation_defects(), order.len(), folds);
+        let from = Reading { backbone: backbone.as_ref(), normals, order: &order, source, params };
+        let levels = evidence_levels(backbone.as_ref());
+        let sides = params.sides();
+        let total = sides.len() * (order.len() + examples.len() + slots.len());
+        let mut best: Option<(Images, Side)> = None;
+        let mut candidates = Vec::new();
+        for (k, &side) in sides.iter().enumerate() {
+            let before = k * total / sides.len();
+            let images = Images::read(from, side, &examples, &slots, &mut |n| {
+                observer.progress(Progress::Features { done: before + n, total });
+            })?;
+            observer.progress(Progress::Selection { side });
+            let found = Side::choose(&images, &levels, source, params, folds)?;
+            candidates.extend(found.candidates.iter().cloned());
+            let is_better = best.as_ref().is_none_or(|(_, other)| found.is_better(other));
+            if is_better {
+                best = Some((images, found));
+            }
+        }
+        let Some((images, chosen)) = best else { return Err(Error::TooFewNormals { found: 0, needed: 2 }) };
+        observer.progress(Progress::Calibration);
+        let detector = finish(backbone, normals, &images, &chosen, &levels, source, params)?;
+        let report = SelectionReport {
+            candidates,
+            choice: chosen.figures.clone(),
+            normals: order.len(),
+            validated_on: (0..order.len()).filter(|i| i % FOLDS < folds).count(),
+            left_out: chosen.left_out,
+            explained_by_place: images.explained_by_place(&levels),
+            suspects: suspects(&detector.normal_scores, &order),
+        };
+        Ok(EvidenceOutcome { detector, report })
+    }
+}
+
+/// Numbers of the images that are used, shuffled.
+fn order(images: usize, params: &EvidenceParams) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..images).collect();
+    order.shuffle(&mut keyed_stream(params.seed(), 0));
+    order.truncate(params.images());
+    order
+}
+
+/// Number of folds that the choice is validated on.
+fn folds(images: usize) -> usize {
+    let count = |folds: usize| (0..images).filter(|i| i % FOLDS < folds).count();
+    (1..=FOLDS).find(|&f| count(f) >= VALIDATED).unwrap_or(FOLDS).min(images)
+}
+
+/// Levels of stride 8 and more: finer ones are for heads alone. All if there is none.
+fn evidence_levels(backbone: &dyn Backbone) -> Vec<usize> {
+    let levels = backbone.levels();
+    let coarse: Vec<usize> = (0..levels.len()).filter(|&l| levels[l].stride >= 8).collect();
+    if coarse.is_empty() { (0..levels.len()).collect() } else { coarse }
+}
+
+/// Mechanisms that have heads, with their names.
+fn named(images: &Images, source: &dyn AnomalySource) -> Vec<(usize, String)> {
+    images.mechanisms().into_iter().map(|m| (m, source.name(m))).collect()
+}
+
+/// Choice at one side.
+struct Side {
+    side: usize,
+    sum: EvidenceSum,
+    head_weight: f32,
+    reduction: Reduction,
+    figures: Option<CandidateFigures>,
+    candidates: Vec<CandidateFigures>,
+    left_out: Vec<LeftOutMechanism>,
+    /// Slot, mechanism and separation of each defect by the choice.
+    separations: Vec<(usize, usize, f64)>,
+}
+
+impl Side {
+    fn choose(
+        images: &Images,
+        levels: &[usize],
+        source: &dyn AnomalySource,
+        params: &EvidenceParams,
+        folds: usize,
+    ) -> Result<Self, Error> {
+        let mechanisms = named(images, source);
+        let terms: Vec<(usize, Vec<EvidenceKind>)> =
+            levels.iter().map(|&level| (level, EvidenceKind::ALL.to_vec())).collect();
+        let fitted = images.cross_fit(&terms, &mechanisms, params, folds, true)?;
+        let validation = Validation::new(&fitted, images, levels);
+        let mut side = Self {
+            side: images.side,
+            sum: EvidenceSum::plain(EvidenceKind::PlaceGaussian, levels),
+            head_weight: 0.0,
+            reduction: Reduction::DEFAULT,
+            figures: None,
+            candidates: Vec::new(),
+            left_out: Vec::new(),
+            separations: Vec::new(),
+        };
+        if validation.mechanisms.is_empty() {
+            return Ok(side);
+        }
+        let sums = EvidenceSum::all(levels);
+        let by_sum: Vec<Vec<Separation>> =
+            sums.par_iter().map(|sum| validation.separations(sum, 0.0, Reduction::DEFAULT)).collect();
+        let values = |s: &[Separation]| s.iter().map(|s| s.mean()).collect::<Vec<f64>>();
+        let ranked: Vec<(Vec<f64>, usize)> =
+            by_sum.iter().zip(&sums).map(|(s, sum)| (values(s), sum.complexity())).collect();
+        let best = simplest_within_error(&ranked, &validation.mechanisms).unwrap_or(0);
+        side.sum = sums[best].clone();
+        let tried = sums.iter().map(|sum| (sum, 0.0, Reduction::DEFAULT));
+        side.note(&validation, tried.collect(), &by_sum, best);
+
+        let weights: &[f32] = if mechanisms.len() > 1 { &HEAD_WEIGHTS } else { &HEAD_WEIGHTS[..1] };
+        let by_weight: Vec<Vec<Separation>> =
+            weights.par_iter().map(|&w| validation.separations(&side.sum, w, Reduction::DEFAULT)).collect();
+        let best = choose_weight(&by_weight.iter().map(|s| values(s)).collect::<Vec<_>>(), &validation.mechanisms);
+        side.head_weight = weights[best];
+        let sum = side.sum.clone();
+        let tried = weights.iter().map(|&w| (&sum, w, Reduction::DEFAULT));
+        side.note(&validation, tried.collect(), &by_weight, best);
+        side.left_out = (mechanisms.iter())
+            .map(|(mechanism, name)| {
+                let of: Vec<usize> =
+                    (0..validation.mechanisms.len()).filter(|&d| validation.mechanisms[d] == *mechanism).collect();
+                let mean = |s: &[Separation]| of.iter().map(|&d| s[d].mean()).sum::<f64>() / of.len().max(1) as f64;
+                LeftOutMechanism {
+                    name: name.clone(),
+                    defects: of.len(),
+                    without_heads: mean(&by_weight[0]),
+                    with_heads: mean(&by_weight[best]),
+                }
+            })
+            .collect();
+
+        let weight = side.head_weight;
+        let by_reduction: Vec<Vec<Separation>> =
+            REDUCTIONS.par_iter().map(|&r| validation.separations(&sum, weight, r)).collect();
+        let ranked: Vec<(Vec<f64>, usize)> =
+            by_reduction.iter().enumerate().map(|(i, s)| (values(s), usize::from(i > 0))).collect();
+        let best = simplest_within_error(&ranked, &validation.mechanisms).unwrap_or(0);
+        side.reduction = REDUCTIONS[best];
+        let tried = REDUCTIONS.iter().map(|&r| (&sum, weight, r));
+        side.note(&validation, tried.collect(), &by_reduction, best);
+        side.separations = (fitted.defects.iter().zip(&validation.mechanisms).zip(&by_reduction[best]))
+            .map(|(((d, _), m), s)| (images.defects[*d].slot, *m, s.mean()))
+            .collect();
+        side.figures = side.candidates.iter().rev().find(|c| c.chosen).cloned();
+        Ok(side)
+    }
+
+    /// Notes the figures of a step's candidates.
+    fn note(
+        &mut self,
+        validation: &Validation<'_>,
+        tried: Vec<(&EvidenceSum, f32, Reduction)>,
+        found: &[Vec<Separation>],
+        chosen: usize,
+    ) {
+        let mechanisms = &validation.mechanisms;
+        let mean = |s: &[Separation], of: fn(&Separation) -> f64| {
+            mean_by_mechanism(&s.iter().map(of).collect::<Vec<f64>>(), mechanisms)
+        };
+        let both = |s: &[Separation]| s.iter().map(|s| s.mean()).collect::<Vec<f64>>();
+        for (i, ((sum, head_weight, reduction), s)) in tried.into_iter().zip(found).enumerate() {
+            self.candidates.push(CandidateFigures {
+                side: self.side,
+                sum: sum.clone(),
+                head_weight,
+                smoothing: reduction.smoothing,
+                share: reduction.share,
+                image_auroc: mean(s, |s| s.image),
+                pixel_auroc: mean(s, |s| s.pixel),
+                standard_error: standard_error(&both(s), &both(&found[chosen]), mechanisms),
+                chosen: i == chosen,
+            });
+        }
+    }
+
+    /// Whether it is better than the choice at a smaller side by more than the standard error, on the defects that were
+    /// drawn at both.
+    fn is_better(&self, other: &Self) -> bool {
+        let pairs: Vec<(usize, f64, f64)> = (self.separations.iter())
+            .filter_map(|(slot, mechanism, value)| {
+                let same = other.separations.iter().find(|(s, ..)| s == slot)?;
+                Some((*mechanism, *value, same.2))
+            })
+            .collect();
+        let (mechanisms, (ours, theirs)): (Vec<usize>, (Vec<f64>, Vec<f64>)) =
+            pairs.into_iter().map(|(m, a, b)| (m, (a, b))).unzip();
+        let gain = mean_by_mechanism(&ours, &mechanisms) - mean_by_mechanism(&theirs, &mechanisms);
+        gain > standard_error(&ours, &theirs, &mechanisms)
+    }
+}
+
+/// Weight of the heads: the largest whose mean is lower than the best by no more than the standard error, if the best
+/// is no weight of 0. Heads are at their weakest where their own mechanism is left out.
+fn choose_weight(values: &[Vec<f64>], mechanisms: &[usize]) -> usize {
+    let mean = |i: usize| mean_by_mechanism(&values[i], mechanisms);
+    let best = (0..values.len()).max_by(|&a, &b| mean(a).total_cmp(&mean(b)).then(b.cmp(&a))).unwrap_or(0);
+    if best == 0 {
+        return 0;
+    }
+    let is_near = |&i: &usize| mean(best) - mean(i) <= standard_error(&values[best], &values[i], mechanisms);
+    (0..values.len()).rev().find(is_near).unwrap_or(best)
+}
+
+/// Held-out normal images and defects, on which candidates are measured.
+struct Validation<'a> {
+    fitted: &'a CrossFit,
+    images: &'a Images,
+    levels: &'a [usize],
+    /// Of each defect.
+    mechanisms: Vec<usize>,
+}
+
+impl<'a> Validation<'a> {
+    fn new(fitted: &'a CrossFit, images: &'a Images, levels: &'a [usize]) -> Self {
+        let mechanisms = fitted.defects.iter().map(|(d, _)| images.defects[*d].mechanism).collect();
+        Self { fitted, images, levels, mechanisms }
+    }
+
+    /// Separation of each defect by a candidate. The head of its own mechanism is left out.
+    fn separations(&self, sum: &EvidenceSum, head_weight: f32, reduction: Reduction) -> Vec<Separation> {
+        let terms = self.terms(sum);
+        let sums = |m: &crate::selection::held_out::Maps| self.fitted.sum(m, &terms);
+        let mut normals: Vec<Array2<f32>> = self.fitted.normals.iter().map(|(_, m)| sums(m)).collect();
+        let (mean, deviation) = moments(normals.iter().flatten().copied());
+        normals.iter_mut().for_each(|map| map.mapv_inplace(|v| (v - mean) / deviation));
+        let mut out = vec![Separation { image: 0.0, pixel: 0.0 }; self.mechanisms.len()];
+        let mut distinct = self.mechanisms.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        for mechanism in distinct {
+            let heads = |m: &crate::selection::held_out::Maps| self.fitted.heads(m, Some(mechanism));
+            let own: Vec<Array2<f32>> =
+                if head_weight > 0.0 { self.fitted.normals.iter().map(|(_, m)| heads(m)).collect() } else { Vec::new() };
+            let (h_mean, h_deviation) = moments(own.iter().flatten().copied());
+            let with = |map: Array2<f32>, heads: Option<&Array2<f32>>| match heads {
+                Some(heads) => reduction.smooth(&(map + heads.mapv(|v| head_weight * (v - h_mean) / h_deviation))),
+                None => reduction.smooth(&map),
+            };
+            let normal: Vec<Array2<f32>> =
+                normals.iter().enumerate().map(|(i, map)| with(map.clone(), own.get(i))).collect();
+            let of: Vec<usize> = (0..self.mechanisms.len()).filter(|&d| self.mechanisms[d] == mechanism).collect();
+            let defects: Vec<(Array2<f32>, &[f32])> = (of.iter())
+                .map(|&d| {
+                    let (number, maps) = &self.fitted.defects[d];
+                    let map = sums(maps).mapv(|v| (v - mean) / deviation);
+                    let heads = (head_weight > 0.0).then(|| heads(maps));
+                    (with(map, heads.as_ref()), &self.images.defects[*number].coverage[..])
+                })
+                .collect();
+            for (d, separation) in of.iter().zip(separations(&normal, &defects, reduction)) {
+                out[*d] = separation;
+            }
+        }
+        out
+    }
+
+    /// Numbers of a sum's terms: all kinds were fitted at each level.
+    fn terms(&self, sum: &EvidenceSum) -> Vec<usize> {
+        let kinds = EvidenceKind::ALL;
+        let at = |level: usize| self.levels.iter().position(|l| *l == level).unwrap_or(0) * kinds.len();
+        let number = |kind: EvidenceKind| kinds.iter().position(|k| *k == kind).unwrap_or(0);
+        sum.levels().iter().flat_map(|&level| sum.kinds().iter().map(move |&kind| at(level) + number(kind))).collect()
+    }
+}
+
+/// Fits the chosen sum to all normal images, and scales it by images that were held out in turn.
+fn finish(
+    backbone: Arc<dyn Backbone>,
+    normals: &[Array3<f32>],
+    images: &Images,
+    chosen: &Side,
+    levels: &[usize],
+    source: &dyn AnomalySource,
+    params: &EvidenceParams,
+) -> Result<EvidenceDetector, Error> {
+    let mut kinds = chosen.sum.kinds().to_vec();
+    kinds.sort_unstable();
+    let terms: Vec<(usize, Vec<EvidenceKind>)> = chosen.sum.levels().iter().map(|&l| (l, kinds.clone())).collect();
+    let mechanisms = if chosen.head_weight > 0.0 { named(images, source) } else { Vec::new() };
+    let fitted = images.cross_fit(&terms, &mechanisms, params, FOLDS, false)?;
+    let all: Vec<usize> = (0..fitted.term_scales.len()).collect();
+    let sums: Vec<Array2<f32>> = fitted.normals.iter().map(|(_, maps)| fitted.sum(maps, &all)).collect();
+    let largest: Vec<Array2<f32>> = fitted.normals.iter().map(|(_, maps)| fitted.heads(maps, None)).collect();
+    let settings = LevelSettings::of(params);
+    let fit = |(level, kinds): &(usize, Vec<EvidenceKind>)| images.level(*level, settings)?.fit(kinds, None);
+    let fitted_levels: Vec<Level> = terms.iter().map(fit).collect::<Result<_, Error>>()?;
+    let mut heads = if mechanisms.is_empty() { Vec::new() } else { images.heads(&mechanisms, params, None)? };
+    heads.iter_mut().zip(&fitted.head_scales).for_each(|(head, scale)| head.scale = *scale);
+    let _ = levels;
+    let mut detector = EvidenceDetector {
+        backbone,
+        side: chosen.side,
+        training_side: shorter_side(normals),
+        levels: fitted_levels,
+        term_scales: fitted.term_scales.clone(),
+        sum_scale: moments(sums.iter().flatten().copied()),
+        heads,
+        head_scale: moments(largest.iter().flatten().copied()),
+        head_weight: chosen.head_weight,
+        reduction: chosen.reduction,
+        normal_scores: Vec::new(),
+        normals: images.len() as u32,
+    };
+    let mut scores: Vec<(usize, f64)> = (fitted.normals.par_iter())
+        .map(|(i, maps)| (*i, detector.reduction.score(&detector.patch_map(maps))))
+        .collect();
+    scores.sort_by_key(|(i, _)| *i);
+    detector.normal_scores = scores.into_iter().map(|(_, score)| score).collect();
+    Ok(detector)
+}
+
+/// Normal images whose held-out score lies far above the others'.
+fn suspects(scores: &[f64], order: &[usize]) -> Vec<Suspect> {
+    let median = |mut values: Vec<f64>| {
+        values.sort_unstable_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().unwrap_or(0.0)
+    };
+    let middle = median(scores.to_vec());
+    // of normally distributed scores the standard deviation
+    let spread = 1.4826 * median(scores.iter().map(|s| (s - middle).abs()).collect());
+    let is_suspect = |(_, score): &(usize, &f64)| **score - middle > SUSPECT * spread.max(1e-9);
+    let found = scores.iter().enumerate().filter(is_suspect);
+    let mut suspects: Vec<Suspect> =
+        found.map(|(i, &score)| Suspect { image: order[i], score, median: middle }).collect();
+    suspects.sort_by(|a, b| b.score.total_cmp(&a.score));
+    suspects
+}

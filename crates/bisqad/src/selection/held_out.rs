@@ -1,0 +1,334 @@
+//! Scores of images by evidence and heads that were fitted without them.
+
+use frozen_backbone::Backbone;
+use imgkit::resize::{Kernel, resize, resize_map};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, concatenate};
+use rayon::prelude::*;
+
+use crate::error::Error;
+use crate::evidence::heads::{self, DefectRows, Head};
+use crate::evidence::level::{Level, LevelNormals, LevelSettings};
+use crate::evidence::{EvidenceKind, heads::largest};
+use crate::features::gaussians::FOLDS;
+use crate::features::patches::{self, Patches};
+use crate::features::subsample::subsample;
+use crate::selection::drawn::{Slot, draw};
+use crate::selection::params::EvidenceParams;
+use crate::training::anomaly_source::AnomalySource;
+
+/// Normal rows that a head is trained against.
+const NORMAL_ROWS: usize = 16_384;
+
+/// Scales an image so that its shorter side is `side`, enlarging smaller ones.
+pub(crate) fn at_side(image: ArrayView3<'_, f32>, side: usize) -> Result<Array3<f32>, Error> {
+    let (h, w, _) = image.dim();
+    let shorter = h.min(w);
+    if shorter == side || shorter == 0 {
+        return Ok(image.to_owned());
+    }
+    let scaled = |n: usize| ((n * side + shorter / 2) / shorter).max(1);
+    let kernel = if shorter > side { Kernel::Area } else { Kernel::Bilinear };
+    resize(image, (scaled(h), scaled(w)), kernel).map_err(|_| Error::Length {
+        what: "pixels of the image",
+        found: h * w,
+        expected: side * side,
+    })
+}
+
+/// A synthetic defect that chooses, as features.
+#[derive(Debug)]
+pub(crate) struct HeldOutDefect {
+    /// Number of its slot, which is the same at every side.
+    pub(crate) slot: usize,
+    pub(crate) mechanism: usize,
+    /// Position of the normal image that it was drawn on.
+    image: usize,
+    /// Share of each patch in the mask.
+    pub(crate) coverage: Vec<f32>,
+    levels: Vec<Patches>,
+}
+
+/// Features of everything that the choice needs, at one side.
+#[derive(Debug)]
+pub(crate) struct Images {
+    pub(crate) side: usize,
+    /// By normal image, levels.
+    normals: Vec<Vec<Patches>>,
+    /// Concatenated rows of some patches of each normal image.
+    rows: Vec<Array2<f32>>,
+    examples: Vec<DefectRows>,
+    pub(crate) defects: Vec<HeldOutDefect>,
+}
+
+/// What is read.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading<'a> {
+    pub(crate) backbone: &'a dyn Backbone,
+    pub(crate) normals: &'a [Array3<f32>],
+    /// Numbers of the normal images that are used, in order: position i belongs to fold i modulo [`FOLDS`].
+    pub(crate) order: &'a [usize],
+    pub(crate) source: &'a dyn AnomalySource,
+    pub(crate) params: &'a EvidenceParams,
+}
+
+impl Images {
+    /// Reads the normal images, and draws and reads the defects, at `side`; calls `done` with the number of images.
+    pub(crate) fn read(
+        from: Reading<'_>,
+        side: usize,
+        examples: &[Slot],
+        defects: &[Slot],
+        done: &mut dyn FnMut(usize),
+    ) -> Result<Self, Error> {
+        const AT_ONCE: usize = 32;
+        let read = |image: ArrayView3<'_, f32>| patches::read_levels(from.backbone, at_side(image, side)?.view());
+        let mut count = 0;
+        let mut step = |n: usize| {
+            count += n;
+            done(count);
+        };
+        let mut normals = Vec::with_capacity(from.order.len());
+        for chunk in from.order.chunks(AT_ONCE) {
+            normals.extend(
+                chunk.par_iter().map(|&i| read(from.normals[i].view())).collect::<Result<Vec<_>, Error>>()?,
+            );
+            step(chunk.len());
+        }
+        let drawn = |slot: Slot| -> Result<Option<(usize, Vec<f32>, Vec<Patches>)>, Error> {
+            let Some((image, anomaly)) = draw(slot, from.source, from.normals, from.order)? else { return Ok(None) };
+            let levels = read(anomaly.image.view())?;
+            let grid = levels.iter().map(|l| l.grid).max().unwrap_or_default();
+            Ok(Some((image, coverage(anomaly.mask.view(), grid), levels)))
+        };
+        let mut found = Vec::new();
+        for (block, chunk) in examples.chunks(AT_ONCE).enumerate() {
+            let one = |(i, slot): (usize, &Slot)| {
+                let rows = |(image, coverage, levels): (usize, Vec<f32>, Vec<Patches>)| {
+                    let of = (slot.mechanism, image);
+                    DefectRows::choose(of, &levels, &coverage, from.params.seed(), block * AT_ONCE + i)
+                };
+                Ok(drawn(*slot)?.and_then(rows))
+            };
+            found.extend(chunk.par_iter().enumerate().map(one).collect::<Result<Vec<_>, Error>>()?);
+            step(chunk.len());
+        }
+        let mut held_out = Vec::new();
+        for (block, chunk) in defects.chunks(AT_ONCE).enumerate() {
+            let one = |(i, slot): (usize, &Slot)| {
+                let defect = |(image, coverage, levels)| HeldOutDefect {
+                    slot: block * AT_ONCE + i,
+                    mechanism: slot.mechanism,
+                    image,
+                    coverage,
+                    levels,
+                };
+                Ok(drawn(*slot)?.map(defect))
+            };
+            held_out.extend(chunk.par_iter().enumerate().map(one).collect::<Result<Vec<_>, Error>>()?);
+            step(chunk.len());
+        }
+        let each = NORMAL_ROWS.div_ceil(normals.len().max(1));
+        let rows = |(i, levels): (usize, &Vec<Patches>)| {
+            let all = patches::concatenate(levels).features;
+            all.select(Axis(0), &subsample(all.nrows(), each, from.params.seed(), from.order[i]))
+        };
+        Ok(Self {
+            side,
+            rows: normals.par_iter().enumerate().map(rows).collect(),
+            normals,
+            examples: found.into_iter().flatten().collect(),
+            defects: held_out.into_iter().flatten().filter(|d| d.coverage.iter().any(|c| *c > 0.0)).collect(),
+        })
+    }
+
+    /// Normal images at one level.
+    pub(crate) fn level(&self, level: usize, settings: LevelSettings) -> Result<LevelNormals<'_>, Error> {
+        LevelNormals::measure(level, self.normals.iter().map(|levels| &levels[level]).collect(), settings)
+    }
+
+    /// Share of the variance of the features that the place explains, over levels `levels`: near 1 for products that
+    /// lie alike in front of a still background, near 0 for textures and for products that lie in any way.
+    pub(crate) fn explained_by_place(&self, levels: &[usize]) -> f64 {
+        let share = |level: usize| -> f64 {
+            let all: Vec<&Patches> = self.normals.iter().map(|levels| &levels[level]).collect();
+            let Some(first) = all.first() else { return 0.0 };
+            let same: Vec<&&Patches> = all.iter().filter(|p| p.grid == first.grid).collect();
+            let n = same.len() as f32;
+            let mean = same.iter().fold(Array2::<f32>::zeros(first.features.dim()), |sum, p| sum + &p.features) / n;
+            let Some(overall) = mean.mean_axis(Axis(0)) else { return 0.0 };
+            let (mut own, mut total) = (0.0f64, 0.0f64);
+            for patches in same {
+                own += (&patches.features - &mean).iter().map(|v| f64::from(v * v)).sum::<f64>();
+                total += (&patches.features - &overall).iter().map(|v| f64::from(v * v)).sum::<f64>();
+            }
+            if total > 0.0 { 1.0 - own / total } else { 0.0 }
+        };
+        levels.iter().map(|&level| share(level)).sum::<f64>() / levels.len().max(1) as f64
+    }
+
+    /// Mechanisms whose defects could be drawn on images of two folds at least, so that each fold can be left out.
+    pub(crate) fn mechanisms(&self) -> Vec<usize> {
+        let mut found: Vec<(usize, usize)> = self.examples.iter().map(|d| (d.mechanism, d.image % FOLDS)).collect();
+        found.sort_unstable();
+        found.dedup();
+        let mut twice: Vec<usize> = found.windows(2).filter(|w| w[0].0 == w[1].0).map(|w| w[0].0).collect();
+        twice.dedup();
+        twice
+    }
+
+    /// Number of normal images.
+    pub(crate) fn len(&self) -> usize {
+        self.normals.len()
+    }
+
+    /// Fits one head a mechanism to the defects on images outside fold `without`; none is scaled yet. `mechanisms` are those of [`Self::mechanisms`] with their names.
+    pub(crate) fn heads(
+        &self,
+        mechanisms: &[(usize, String)],
+        params: &EvidenceParams,
+        without: Option<usize>,
+    ) -> Result<Vec<Head>, Error> {
+        let kept = |image: usize| Some(image % FOLDS) != without;
+        let normal: Vec<_> =
+            self.rows.iter().enumerate().filter(|(i, _)| kept(*i)).map(|(_, rows)| rows.view()).collect();
+        let few = |_| Error::TooFewNormals { found: self.normals.len(), needed: 1 };
+        let normal = concatenate(Axis(0), &normal).map_err(few)?;
+        let channels: Vec<usize> =
+            self.normals.first().map(|levels| levels.iter().map(|l| l.features.ncols()).collect()).unwrap_or_default();
+        let head = |(mechanism, name): &(usize, String)| {
+            let defects: Vec<&DefectRows> =
+                self.examples.iter().filter(|d| d.mechanism == *mechanism && kept(d.image)).collect();
+            Head::fit(name, &defects, normal.view(), &channels, params.ridge())
+        };
+        Ok(mechanisms.iter().filter_map(head).collect())
+    }
+
+    /// Scores normal images and defects of the first `folds` folds by what was fitted to the other folds: `kinds` of
+    /// evidence at each of `levels`, and heads.
+    pub(crate) fn cross_fit(
+        &self,
+        terms: &[(usize, Vec<EvidenceKind>)],
+        mechanisms: &[(usize, String)],
+        params: &EvidenceParams,
+        folds: usize,
+        with_defects: bool,
+    ) -> Result<CrossFit, Error> {
+        let settings = LevelSettings::of(params);
+        let levels: Vec<(LevelNormals<'_>, &[EvidenceKind])> =
+            terms.iter().map(|(l, kinds)| Ok((self.level(*l, settings)?, &kinds[..]))).collect::<Result<_, Error>>()?;
+        let head_mechanisms = mechanisms.iter().map(|(m, _)| *m).collect();
+        let mut fitted = CrossFit { head_mechanisms, ..CrossFit::default() };
+        for fold in 0..folds.min(self.normals.len()) {
+            let without = Some(fold);
+            let levels: Vec<Level> =
+                levels.iter().map(|(level, kinds)| level.fit(kinds, without)).collect::<Result<_, _>>()?;
+            let heads = if mechanisms.is_empty() { Vec::new() } else { self.heads(mechanisms, params, without)? };
+            let held: Vec<usize> = (0..self.normals.len()).filter(|i| i % FOLDS == fold).collect();
+            let maps = |image: &[Patches]| Maps::of(&levels, &heads, image);
+            fitted.normals.extend(held.par_iter().map(|&i| (i, maps(&self.normals[i]))).collect::<Vec<_>>());
+            if with_defects {
+                let drawn: Vec<usize> =
+                    (0..self.defects.len()).filter(|&d| self.defects[d].image % FOLDS == fold).collect();
+                fitted.defects.extend(drawn.par_iter().map(|&d| (d, maps(&self.defects[d].levels))).collect::<Vec<_>>());
+            }
+        }
+        fitted.defects.sort_by_key(|(d, _)| *d);
+        fitted.scale();
+        Ok(fitted)
+    }
+}
+
+/// Share of each cell of `grid` in a mask of the same frame.
+fn coverage(mask: ArrayView2<'_, bool>, grid: (usize, usize)) -> Vec<f32> {
+    let plane = mask.mapv(|m| f32::from(u8::from(m)));
+    match resize_map(plane.view(), grid, Kernel::Area) {
+        Ok(shares) => shares.iter().map(|&s| if s > 1e-6 { s } else { 0.0 }).collect(),
+        Err(_) => vec![0.0; grid.0 * grid.1],
+    }
+}
+
+/// Scores of one image by each term of evidence and by each head, on the grid of stride 8.
+#[derive(Debug)]
+pub(crate) struct Maps {
+    pub(crate) grid: (usize, usize),
+    /// By level and kind.
+    pub(crate) terms: Vec<Vec<f32>>,
+    /// `(places, heads)`.
+    pub(crate) heads: Array2<f32>,
+}
+
+impl Maps {
+    /// Scores an image.
+    pub(crate) fn of(levels: &[Level], heads: &[Head], image: &[Patches]) -> Self {
+        let grid = image.iter().map(|l| l.grid).max().unwrap_or_default();
+        let at_grid = |level: &Level, scores: Vec<f32>| {
+            let from = image[level.level].grid;
+            if from == grid {
+                return scores;
+            }
+            let plane = Array2::from_shape_vec(from, scores).unwrap_or_default();
+            patches::bilinear(plane.view(), grid.0, grid.1).into_raw_vec_and_offset().0
+        };
+        let scores = |level: &Level| -> Vec<Vec<f32>> {
+            level.scores(&image[level.level]).into_iter().map(|(_, scores)| at_grid(level, scores)).collect()
+        };
+        let heads = if heads.is_empty() { Array2::zeros((grid.0 * grid.1, 0)) } else { heads::scores(heads, image) };
+        Self { grid, terms: levels.iter().flat_map(scores).collect(), heads }
+    }
+}
+
+/// Scores of held-out images, with the scales of each term and head over held-out normal patches.
+#[derive(Debug, Default)]
+pub(crate) struct CrossFit {
+    /// With the position of each.
+    pub(crate) normals: Vec<(usize, Maps)>,
+    /// With the number of each.
+    pub(crate) defects: Vec<(usize, Maps)>,
+    /// Mechanism of each head.
+    pub(crate) head_mechanisms: Vec<usize>,
+    /// Mean and standard deviation of each term.
+    pub(crate) term_scales: Vec<(f32, f32)>,
+    pub(crate) head_scales: Vec<(f32, f32)>,
+}
+
+impl CrossFit {
+    fn scale(&mut self) {
+        let terms = self.normals.first().map_or(0, |(_, m)| m.terms.len());
+        let heads = self.normals.first().map_or(0, |(_, m)| m.heads.ncols());
+        self.term_scales =
+            (0..terms).map(|t| moments(self.normals.iter().flat_map(|(_, m)| m.terms[t].iter().copied()))).collect();
+        self.head_scales =
+            (0..heads).map(|h| moments(self.normals.iter().flat_map(|(_, m)| m.heads.column(h)).copied())).collect();
+        for (_, maps) in self.normals.iter_mut().chain(&mut self.defects) {
+            for (h, (mean, deviation)) in self.head_scales.iter().enumerate() {
+                maps.heads.column_mut(h).mapv_inplace(|v| (v - mean) / deviation);
+            }
+        }
+    }
+
+    /// Sum of some terms, each in its scale; not scaled itself.
+    pub(crate) fn sum(&self, maps: &Maps, terms: &[usize]) -> Array2<f32> {
+        let mut sum = vec![0.0f32; maps.grid.0 * maps.grid.1];
+        for &t in terms {
+            let (mean, deviation) = self.term_scales[t];
+            sum.iter_mut().zip(&maps.terms[t]).for_each(|(s, v)| *s += (v - mean) / deviation);
+        }
+        Array2::from_shape_vec(maps.grid, sum).unwrap_or_default()
+    }
+
+    /// Largest head of each patch but that of `mechanism`; not scaled.
+    pub(crate) fn heads(&self, maps: &Maps, mechanism: Option<usize>) -> Array2<f32> {
+        let without = mechanism.and_then(|m| self.head_mechanisms.iter().position(|other| *other == m));
+        Array2::from_shape_vec(maps.grid, largest(maps.heads.view(), without)).unwrap_or_default()
+    }
+}
+
+/// Mean and standard deviation of some values; a deviation of 1 where they do not differ.
+pub(crate) fn moments(values: impl Iterator<Item = f32> + Clone) -> (f32, f32) {
+    let add = |(n, s): (f64, f64), v: f32| (n + 1.0, s + f64::from(v));
+    let (n, sum) = values.clone().fold((0.0, 0.0), add);
+    let mean = sum / n.max(1.0);
+    let variance = values.map(|v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n.max(1.0);
+    let deviation = variance.sqrt();
+    (mean as f32, if deviation > 1e-9 { deviation as f32 } else { 1.0 })
+}

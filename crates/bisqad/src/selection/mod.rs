@@ -1,0 +1,9 @@
+//! Choice of the evidence for a product, on synthetic defects drawn on held-out normal images.
+
+pub(crate) mod candidate;
+pub(crate) mod criterion;
+pub(crate) mod drawn;
+pub(crate) mod fit;
+pub(crate) mod held_out;
+pub(crate) mod params;
+pub(crate) mod report;

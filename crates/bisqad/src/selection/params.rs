@@ -1,0 +1,113 @@
+//! Parameters of the choice of evidence.
+
+use imgkit::ensure;
+
+use crate::error::Error;
+use crate::parameters::{moderate_count, parameters, shrinkage};
+
+/// Shorter sides, px, at which images can be read.
+pub(crate) const SIDES: [usize; 4] = [288, 384, 448, 512];
+
+parameters! {
+    /// Parameters of [`EvidenceDetector::fit`](crate::EvidenceDetector::fit).
+    ///
+    /// ```
+    /// use bisqad::EvidenceParams;
+    ///
+    /// let params = EvidenceParams::default().with_seed(7).with_max_side(288);
+    /// params.check()?;
+    /// assert!(params.with_max_side(100).check().is_err());
+    /// # Ok::<(), bisqad::Error>(())
+    /// ```
+    pub struct EvidenceParams {
+        /// Seed of every random number (default 0).
+        seed, with_seed: u64 = 0;
+        /// Smallest shorter side at which images are read, px, 32 to 4096 (default 288).
+        min_side, with_min_side: usize = 288;
+        /// Largest shorter side at which images are read, px, 32 to 4096 (default 448): of 288, 384, 448 and 512 those
+        /// between both limits are tried, or the smallest limit alone if there is none. Time of training and of each
+        /// prediction, and memory, grow with its square.
+        max_side, with_max_side: usize = 448;
+        /// Largest number of normal images whose features are held, 2 to 100 000 (default 320): more are thinned out
+        /// evenly.
+        images, with_images: usize = 320;
+        /// Synthetic defects of each mechanism that train its head, 1 to 100 000 (default 40).
+        head_defects, with_head_defects: usize = 40;
+        /// Synthetic defects of each mechanism that choose, 1 to 100 000 (default 24).
+        validation_defects, with_validation_defects: usize = 24;
+        /// Ridge penalty of the heads, positive (default 0.003).
+        ridge, with_ridge: f64 = 3e-3;
+        /// Largest number of principal components of each level, 1 to 100 000 (default 80).
+        dimensions, with_dimensions: usize = 80;
+        /// Share of the pooled covariance in that of each place, in (0, 1] (default 0.1).
+        shrinkage, with_shrinkage: f64 = 0.1;
+        /// Normal patches in the bank of a level, 1 to 100 000 (default 2048).
+        bank, with_bank: usize = 2048;
+    }
+}
+
+impl EvidenceParams {
+    /// Checks all ranges. [`EvidenceDetector::fit`](crate::EvidenceDetector::fit) does so too.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] with the first bad field and its range.
+    pub fn check(&self) -> Result<(), Error> {
+        const WHAT: &str = "choice of evidence";
+        for (name, value) in [("min_side", self.min_side), ("max_side", self.max_side)] {
+            ensure((32..=4096).contains(&value), WHAT, name, value, "in 32 to 4096 px")?;
+        }
+        ensure(self.max_side >= self.min_side, WHAT, "max_side", self.max_side, "at least min_side")?;
+        ensure((2..=100_000).contains(&self.images), WHAT, "images", self.images, "in 2 to 100 000")?;
+        for (name, value) in [
+            ("head_defects", self.head_defects),
+            ("validation_defects", self.validation_defects),
+            ("dimensions", self.dimensions),
+            ("bank", self.bank),
+        ] {
+            moderate_count(WHAT, name, value)?;
+        }
+        ensure(self.ridge > 0.0 && self.ridge.is_finite(), WHAT, "ridge", self.ridge, "positive and finite")?;
+        shrinkage(WHAT, self.shrinkage)?;
+        Ok(())
+    }
+
+    /// Shorter sides to try, the smallest first.
+    pub(crate) fn sides(&self) -> Vec<usize> {
+        let within: Vec<usize> =
+            SIDES.into_iter().filter(|side| (self.min_side..=self.max_side).contains(side)).collect();
+        if within.is_empty() { vec![self.min_side] } else { within }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sides_lie_between_the_limits() {
+        let sides = |min, max| EvidenceParams::default().with_min_side(min).with_max_side(max).sides();
+        assert_eq!(sides(288, 448), [288, 384, 448]);
+        assert_eq!(sides(32, 300), [288]);
+        assert_eq!(sides(200, 256), [200]);
+    }
+
+    #[test]
+    fn what_lies_outside_the_ranges_is_refused() {
+        let ok = EvidenceParams::default();
+        ok.check().unwrap();
+        for bad in [
+            ok.with_max_side(31),
+            ok.with_min_side(450),
+            ok.with_images(1),
+            ok.with_head_defects(0),
+            ok.with_validation_defects(0),
+            ok.with_dimensions(0),
+            ok.with_bank(0),
+            ok.with_ridge(0.0),
+            ok.with_ridge(f64::NAN),
+            ok.with_shrinkage(0.0),
+        ] {
+            assert!(matches!(bad.check(), Err(Error::Parameter(_))), "{bad:?}");
+        }
+    }
+}
