@@ -13,11 +13,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use maphc2f::adbench::report::Report;
-use maphc2f::bisqad::{Detector, NoObserver, Persist, Threshold, TrainParams};
+use maphc2f::bisqad::{Detector, EvidenceParams, NoObserver, Persist, Threshold};
 use maphc2f::physdefect::appearance::{Appearance, Material};
 use maphc2f::physdefect::registry::Registry;
 use maphc2f::physdefect::{SampleKey, estimate_foreground};
-use maphc2f::{Cell, MATERIALS, Pipeline, PipelineSource, RunDescription, Sheet, TestImage, TrainingParams};
+use maphc2f::{Cell, MATERIALS, Pipeline, PipelineSource, RunDescription, Sheet, TestImage};
 use maphc2f::{evaluate, load_photos, overlay_heatmap, resize_square, train};
 use ndarray::{Array2, Array3, s};
 
@@ -53,8 +53,7 @@ fn run() -> Result<String> {
         }
     }
     maphc2f::prepare_folder(&out)?;
-    let params = TrainParams::default().with_seed(seed).with_rounds(6).with_steps(6);
-    let params = TrainingParams::default().with_detector(params).with_ranked_defects(24);
+    let params = EvidenceParams::default().with_seed(seed);
     let mut sheet = Sheet::new(["photo", "raw", "npcF", "npcF++", "mask", "heat map"]);
     let mut reports: Vec<Report> = Vec::new();
     for (name, material) in PRODUCTS {
@@ -68,7 +67,7 @@ fn run() -> Result<String> {
         eprintln!("{name}: training on {} normal images of {} photos", normals.len(), known.len());
         let pipeline = Pipeline::physical(&MATERIALS)?;
         let source = PipelineSource::new(&pipeline, &normals, &[], seed)?;
-        let detector = train(&normals, &source, &params, None, &mut NoObserver)?.fitted.detector;
+        let detector = train(&normals, &source, &params, &mut NoObserver)?.detector;
         detector.save(&out.join(format!("detector-{name}.safetensors")))?;
         let mut report = evaluate(&detector, name, &tests, &|_| ())?.report;
         report.training_images = Some(normals.len());
@@ -99,7 +98,7 @@ fn run() -> Result<String> {
     let images: usize = reports.iter().map(|r| r.overall.normal + r.overall.anomalous).sum();
     let run = RunDescription::new("maphc2f on the shipped photographs", "quarters of the files in assets/photos")
         .with_command("quickstart")
-        .with_params(*params.detector());
+        .with_training(seed, &params);
     maphc2f::write_report(&out, &run, reports)?;
     eprintln!("wrote results.html, sheet.png and the detectors to {}", out.display());
     let seconds = start.elapsed().as_secs_f64();

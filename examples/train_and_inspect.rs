@@ -8,10 +8,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use maphc2f::bisqad::{Detector, NoObserver, PatchDetector, Persist, Threshold, TrainParams};
+use maphc2f::bisqad::{Detector, EvidenceDetector, EvidenceParams, NoObserver, Persist, Threshold};
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::physdefect::{Domain, SampleKey};
-use maphc2f::{MATERIALS, Pipeline, PipelineSource, TrainingParams, load_photos, train};
+use maphc2f::{MATERIALS, Pipeline, PipelineSource, load_photos, train};
 use ndarray::s;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,14 +26,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // synthetic defects of three mechanisms are what the detector learns from; no real defect is needed
     let pipeline = Pipeline::physical(&MATERIALS)?;
     let source = PipelineSource::new(&pipeline, &good, &[], 0)?;
-    let params = TrainingParams::default()
-        .with_detector(TrainParams::default().with_rounds(3).with_steps(4))
-        .with_ranked_defects(12);
-    let model = train(&good, &source, &params, None, &mut NoObserver)?;
+    let params = EvidenceParams::default().with_head_defects(16).with_validation_defects(12);
+    let trained = train(&good, &source, &params, &mut NoObserver)?;
 
     let file = std::env::temp_dir().join(format!("detector-{}.safetensors", std::process::id()));
-    model.fitted.detector.save(&file)?;
-    let detector = PatchDetector::load(&file, Arc::new(EfficientNetLite0::pretrained()?))?;
+    trained.detector.save(&file)?;
+    let detector = EvidenceDetector::load(&file, Arc::new(EfficientNetLite0::pretrained()?))?;
     std::fs::remove_file(&file)?;
 
     // the threshold is chosen on held-out good photos: at most one in ten of them is called anomalous

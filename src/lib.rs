@@ -54,8 +54,11 @@ pub use sha256::sha256_of_file;
 #[cfg(feature = "sheet")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sheet")))]
 pub use sheet::{Cell, Sheet};
-pub use synthesis::{MATERIALS, PHYSICAL, Pipeline, PipelineSource, SEVERITY, Stage, Stages, SynthesizedDefect};
-pub use train::{TrainedModel, TrainingParams, train, train_on};
+pub use synthesis::{
+    MATERIALS, MECHANISMS, PHYSICAL, Pipeline, PipelineSource, SEVERITY, Stage, Stages, SynthesizedDefect,
+};
+pub use train::bilevel::{BilevelModel, BilevelParams, train_bilevel, train_bilevel_on};
+pub use train::{train, train_on};
 pub use warm_start::{RankingParams, RankingTarget, warm_start};
 
 pub use {adbench, bilevel, bisqad, frozen_backbone, imgkit, ndarray, pde_refine, physdefect, sqe};

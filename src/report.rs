@@ -5,7 +5,6 @@ use std::path::Path;
 use adbench::metrics::Reducer;
 use adbench::protocol::PROTOCOLS;
 use adbench::report::{Document, Provenance, Report};
-use bisqad::TrainParams;
 
 use crate::error::Error;
 #[cfg(feature = "sheet")]
@@ -30,7 +29,7 @@ pub struct RunDescription {
     command: String,
     side: Option<usize>,
     reducer: Reducer,
-    params: Option<TrainParams>,
+    training: Option<(u64, String)>,
 }
 
 impl RunDescription {
@@ -38,7 +37,7 @@ impl RunDescription {
     #[must_use]
     pub fn new(title: impl Into<String>, dataset: impl Into<String>) -> Self {
         let (title, dataset, reducer) = (title.into(), dataset.into(), Reducer::MeanTopFraction(0.01));
-        Self { title, dataset, command: String::new(), side: None, reducer, params: None }
+        Self { title, dataset, command: String::new(), side: None, reducer, training: None }
     }
 
     /// Sets the command that made the run.
@@ -63,10 +62,10 @@ impl RunDescription {
         self
     }
 
-    /// Sets the parameters of training.
+    /// Sets the seed and the parameters of training.
     #[must_use]
-    pub fn with_params(mut self, params: TrainParams) -> Self {
-        self.params = Some(params);
+    pub fn with_training(mut self, seed: u64, params: &dyn std::fmt::Debug) -> Self {
+        self.training = Some((seed, format!("{params:?}")));
         self
     }
 }
@@ -79,11 +78,11 @@ pub fn write_report(folder: &Path, run: &RunDescription, reports: Vec<Report>) -
     let [mut native, ..] = PROTOCOLS;
     native.reducer = run.reducer;
     let mut provenance = Provenance::new(run.dataset.clone(), "maphc2f", native, run.command.clone());
-    provenance.seeds = run.params.iter().map(|p| p.seed()).collect();
+    provenance.seeds = run.training.iter().map(|(seed, _)| *seed).collect();
     provenance.versions = vec![("maphc2f".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
     let scores = "image scores are of the map at this size";
     let input = run.side.map(|side| ("detector's input", format!("shorter side at most {side} px; {scores}")));
-    let training = run.params.map(|params| ("training", format!("{params:?}")));
+    let training = run.training.as_ref().map(|(_, params)| ("training", params.clone()));
     provenance.notes = input.into_iter().chain(training).map(|(name, text)| (name.to_owned(), text)).collect();
     Document::new(run.title.clone(), provenance, reports)?.write_all(folder.join("results"))?;
     Ok(())

@@ -14,6 +14,10 @@ use crate::foreground::SetForeground;
 /// Names of the three mechanisms that the paper names: fracture line, pitting loss, plastic warpage.
 pub const PHYSICAL: [&str; 3] = ["fracture-line", "pitting-loss", "plastic-warpage"];
 
+/// Names of the mechanisms that a detector is trained with: those of the paper, and three of this project.
+pub const MECHANISMS: [&str; 6] =
+    ["fracture-line", "pitting-loss", "plastic-warpage", "abrasion", "surface-unevenness", "edge-loss"];
+
 /// Default range of severities of a data set. Milder defects are hard to see even for people who know where they are.
 pub const SEVERITY: (f64, f64) = (0.25, 1.0);
 
@@ -108,6 +112,15 @@ impl Pipeline {
     /// [`Error::Defect`] for a material out of range.
     pub fn physical(materials: &[Material]) -> Result<Self, Error> {
         Self::from_registry(&Registry::standard(), &PHYSICAL, materials, (0.0, 1.0))
+    }
+
+    /// Creates a pipeline of all [`MECHANISMS`], each in every one of `materials`, severities of [`SEVERITY`]: what a
+    /// detector is trained with. Without materials it has no group.
+    ///
+    /// # Errors
+    /// [`Error::Defect`] for a material out of range.
+    pub fn standard(materials: &[Material]) -> Result<Self, Error> {
+        Self::from_registry(&Registry::standard(), &MECHANISMS, materials, SEVERITY)
     }
 
     /// Creates a pipeline of mechanisms by name: one group for each, in every one of `materials`, with severities from

@@ -12,8 +12,8 @@ use maphc2f::physdefect::appearance::Material;
 use maphc2f::physdefect::registry::Registry;
 use maphc2f::physdefect::{Domain, SampleKey};
 use maphc2f::{
-    Arrangement, Category, Cell, Error, InspectionParams, MATERIALS, PHYSICAL, Pipeline, PipelineSource, Preview,
-    PreviewSample, RankingParams, Sheet, Stage, TrainingParams, check_dataset, find_defects, load_photo, load_photos,
+    Arrangement, BilevelParams, Category, Cell, Error, InspectionParams, MATERIALS, PHYSICAL, Pipeline, PipelineSource,
+    Preview, PreviewSample, RankingParams, Sheet, Stage, check_dataset, find_defects, load_photo, load_photos,
     overlay_heatmap, resize_square, scaled_margin, shrink_to_side, take_few_shot, warm_start,
 };
 use ndarray::{Array2, Array3};
@@ -148,7 +148,7 @@ fn the_warm_start() {
     assert!(warm_start(&net, &photos, &source, params, 0).is_err());
     both(&prop_oneof![Just(0), Just(usize::MAX), 1..100usize], |n| params.with_defects(n).check());
     both(&prop_oneof![Just(0), Just(usize::MAX), 1..100usize], |n| {
-        TrainingParams::default().with_ranked_defects(n).check()
+        BilevelParams::default().with_ranked_defects(n).check()
     });
 }
 

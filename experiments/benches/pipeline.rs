@@ -10,7 +10,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use maphc2f::bisqad::{Detector, NoObserver, TrainParams};
 use maphc2f::physdefect::appearance::Material;
 use maphc2f::physdefect::{Domain, SampleKey};
-use maphc2f::{Pipeline, PipelineSource, TrainingParams, load_photo, resize_square, train};
+use maphc2f::{BilevelParams, Pipeline, PipelineSource, load_photo, resize_square, train_bilevel};
 use ndarray::Array3;
 
 fn photo() -> Array3<f32> {
@@ -49,9 +49,9 @@ fn detector(c: &mut Criterion) {
     let photos: Vec<_> = (0..24).map(|i| photo.mapv(|v| (v + i as f32 * 1e-3).min(1.0))).collect();
     let pipeline = Pipeline::physical(&[Material::MATTE]).unwrap();
     let params = TrainParams::default().with_rounds(1).with_steps(1).with_batch(4);
-    let training = TrainingParams::default().with_detector(params).with_ranked_defects(6);
+    let training = BilevelParams::default().with_detector(params).with_ranked_defects(6);
     let source = PipelineSource::new(&pipeline, &photos, &[], 0).unwrap();
-    let model = train(&photos, &source, &training, None, &mut NoObserver).unwrap();
+    let model = train_bilevel(&photos, &source, &training, None, &mut NoObserver).unwrap();
     c.bench_function("detector/256", |b| b.iter(|| model.fitted.detector.predict(photo.view()).unwrap()));
 }
 

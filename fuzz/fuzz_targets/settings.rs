@@ -6,7 +6,7 @@ use maphc2f::bisqad::{GaussianParams, MemoryParams, Threshold, TrainParams, Weig
 use maphc2f::factory::{DatasetParams, Formats, Materials, MechanismMix, Shard};
 use maphc2f::imgkit::rank::{at_least, at_most, nearest};
 use maphc2f::sqe::{keep_best, mean_one_weights, temper_to_ess};
-use maphc2f::{RankingParams, TrainingParams};
+use maphc2f::{BilevelParams, RankingParams};
 
 /// Numbers from eight bytes each, and the rest as text: checks answer, and what they let pass does not panic.
 pub fn parameters(data: &[u8]) {
@@ -22,7 +22,7 @@ pub fn parameters(data: &[u8]) {
     let train = TrainParams::default().with_learning_rate(p).with_quality_learning_rate(q).with_ess_penalty(r);
     let _ = train.with_min_ess_fraction(p).with_feature_noise(q).with_shrinkage(Some(r)).check();
     let train = TrainParams::default().with_held_out(p).with_smoothing(q);
-    let _ = TrainingParams::default().with_detector(train).with_ranked_defects(d).check();
+    let _ = BilevelParams::default().with_detector(train).with_ranked_defects(d).check();
     let _ = TrainParams::default().with_weighting(Weighting::Filtered { keep: p }).check();
     let _ = RankingParams::default().with_defects(a).check();
     let _ = GaussianParams::default().with_dimensions(a).with_shrinkage(p).with_held_out(q).with_smoothing(r).check();

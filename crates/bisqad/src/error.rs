@@ -160,6 +160,16 @@ pub enum Error {
     /// A file cannot be read or written, is damaged, or belongs to another model.
     #[error(transparent)]
     File(#[from] ModelFileError),
+    /// A normal image is to be added that is known, or removed that is not.
+    #[error("{}", if *is_known {
+        "the image is one of the normal images of the detector already: leave it out"
+    } else {
+        "the image is none of the normal images of the detector: give the file that it was trained on, at the same side"
+    })]
+    KnownNormal {
+        /// Whether the detector knows it.
+        is_known: bool,
+    },
     /// A detector has no file format.
     #[error("a detector called `{detector}` cannot be saved: only those of this crate can, alone or in each other")]
     Unsaved {

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
+use half::f16;
 use imgkit::file::{WriteError, escaped, write_atomic};
 use ndarray::{Array2, ArrayView2};
 use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
@@ -100,7 +101,7 @@ mod sealed {
     }
 }
 
-/// Number type of a tensor in a file: `f32`, `f64` or `u32`.
+/// Number type of a tensor in a file: `f32`, `f64`, `u32` or `f16`.
 pub trait Number: sealed::Number {}
 
 macro_rules! number {
@@ -120,6 +121,20 @@ macro_rules! number {
 number!(f32, Dtype::F32);
 number!(f64, Dtype::F64);
 number!(u32, Dtype::U32);
+number!(f16, Dtype::F16);
+
+/// Rounds to the nearest number of 16 bits, which [`ModelTensor::half_matrix`] stores: relative error at most 2^-11
+/// between 6.1e-5 and 65 504; larger ones become +-65 504.
+///
+/// ```
+/// use frozen_backbone::model_file::to_half;
+/// assert_eq!(to_half(0.1), 0.099_975_586);
+/// assert_eq!(to_half(-1e6), -65_504.0);
+/// ```
+#[must_use]
+pub fn to_half(value: f32) -> f32 {
+    f16::from_f32(value.clamp(-65_504.0, 65_504.0)).to_f32()
+}
 
 /// Tensor as it lies in the file: type, shape and little-endian bytes.
 #[derive(Debug, Clone)]
@@ -139,6 +154,7 @@ impl ModelTensor {
         match self.dtype {
             Dtype::F32 => first::<f32>(&self.bytes),
             Dtype::F64 => first::<f64>(&self.bytes),
+            Dtype::F16 => first::<f16>(&self.bytes),
             _ => None,
         }
     }
@@ -169,6 +185,13 @@ impl ModelTensor {
     #[must_use]
     pub fn matrix(values: ArrayView2<'_, f32>) -> Self {
         Self::new(values.iter().copied(), vec![values.nrows(), values.ncols()])
+    }
+
+    /// Tensor of two axes, (rows, columns), of numbers of 16 bits: each is rounded by [`to_half`].
+    #[must_use]
+    pub fn half_matrix(values: ArrayView2<'_, f32>) -> Self {
+        let halves = values.iter().map(|&v| f16::from_f32(to_half(v)));
+        Self::new(halves, vec![values.nrows(), values.ncols()])
     }
 }
 
@@ -436,6 +459,17 @@ impl ModelFile {
             &[value] => Ok(value),
             _ => Err(self.damaged(name)),
         }
+    }
+
+    /// Takes out a tensor that [`ModelTensor::half_matrix`] made.
+    ///
+    /// # Errors
+    /// [`ModelFileError::Damaged`] if it is missing or has another type or number of axes.
+    pub fn half_matrix(&mut self, name: &str) -> Result<Array2<f32>, ModelFileError> {
+        let (shape, values) = self.take::<f16>(name)?;
+        let &[rows, columns] = shape.as_slice() else { return Err(self.damaged(name)) };
+        let values = values.into_iter().map(f16::to_f32).collect();
+        Array2::from_shape_vec((rows, columns), values).map_err(|_| self.damaged(name))
     }
 
     /// Takes out a tensor of two axes.

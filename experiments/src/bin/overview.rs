@@ -17,15 +17,13 @@ use experiments::bars::TrainingBars;
 use experiments::program::{Result, finish, say};
 use experiments::sheet_file::save_jpeg;
 use image::imageops::{FilterType, resize};
-use maphc2f::bisqad::{Detector, Threshold};
+use maphc2f::bisqad::{Detector, EvidenceParams, Threshold};
 use maphc2f::imgkit::convert::to_rgb_image;
 use maphc2f::physdefect::appearance::{Appearance, Material};
 use maphc2f::physdefect::registry::Registry;
 use maphc2f::physdefect::visibility::{OutOfReach, Visibility};
 use maphc2f::physdefect::{SampleKey, estimate_foreground};
-use maphc2f::{
-    Cell, MATERIALS, Pipeline, PipelineSource, SEVERITY, Sheet, TrainingParams, load_photos, overlay_heatmap, train,
-};
+use maphc2f::{Cell, MATERIALS, Pipeline, PipelineSource, SEVERITY, Sheet, load_photos, overlay_heatmap, train};
 use ndarray::{Array3, s};
 
 /// Side of each picture, px.
@@ -68,10 +66,9 @@ fn run() -> Result<String> {
         let unknown: Vec<_> = unknown.iter().flat_map(quarters).collect();
         let photo = unknown.first().ok_or_else(|| format!("{product}: too few photographs to split"))?;
 
-        let training = Pipeline::physical(&MATERIALS)?;
+        let training = Pipeline::standard(&MATERIALS)?;
         let source = PipelineSource::new(&training, &known, &[], 0)?;
-        let detector =
-            train(&known, &source, &TrainingParams::default(), None, &mut TrainingBars::new())?.fitted.detector;
+        let detector = train(&known, &source, &EvidenceParams::default(), &mut TrainingBars::new())?.detector;
         let threshold = Threshold::of(&detector, FALSE_POSITIVE_RATE)?.value;
 
         let domain = estimate_foreground(photo.view())?.into_domain()?;

@@ -2,8 +2,6 @@
 //! shapes of masks.
 
 pub mod features;
-pub mod lbfgs;
-pub mod logistic;
 pub mod manifold;
 pub mod scoring;
 pub mod shape;

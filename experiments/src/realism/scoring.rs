@@ -5,8 +5,8 @@ use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
 use super::features::{Features, STRIDE};
-use super::logistic::Linear;
 use crate::program::Result;
+use maphc2f::bisqad::logistic::Linear;
 
 /// Share of a map's highest pixels whose mean is the image score.
 const TOP: f64 = 0.01;

@@ -377,7 +377,8 @@ pub struct PreviewArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   maphc2f train --normals bottle/train/good --out model --seed 1
-  maphc2f train --normals mvtec/bottle --out model --report")]
+  maphc2f train --normals mvtec/bottle --out model --report
+  maphc2f train --normals new_good_photos --add-to model/detector.safetensors --out model")]
 pub struct TrainArgs {
     /// Good photos: a folder, a category, or a dataset's root with --category
     #[arg(long, value_name = "FOLDER")]
@@ -385,20 +386,29 @@ pub struct TrainArgs {
     /// Category below a dataset's root
     #[arg(long, value_name = "NAME")]
     pub category: Option<String>,
-    /// Folder for detector.safetensors and quality.safetensors, and with --report results.{html,csv,json,md,tex} and
-    /// hardest.png
+    /// Folder for detector.safetensors, quality.safetensors and selection.csv, and with --report
+    /// results.{html,csv,json,md,tex} and hardest.png
     #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
     /// Seed
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Rounds of training [default: the
-    /// detector's]
+    /// Detector that is trained
+    #[arg(long, value_enum, value_name = "NAME", default_value = "evidence")]
+    pub preset: Preset,
+    /// With --preset bilevel-2026-11, rounds of training [default: the detector's]
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
-    /// Shorter side that larger photos are shrunk to, px
-    #[arg(long, value_name = "PX", default_value_t = 288)]
-    pub side: usize,
+    /// Shorter side that larger photos are shrunk to, px [default: 448, of which the detector may choose less; 288 with
+    /// --preset bilevel-2026-11]
+    #[arg(long, value_name = "PX")]
+    pub side: Option<usize>,
+    /// Add the photos of --normals to this detector instead of training one: takes seconds
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["report", "resume", "calibration", "side", "remove_from"])]
+    pub add_to: Option<PathBuf>,
+    /// Remove the photos of --normals from this detector, which was trained on them or was given them
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["report", "resume", "calibration", "side"])]
+    pub remove_from: Option<PathBuf>,
     /// Stored values that are black and white in files of more than 8 bits, such as 0..4095 for 12 bits [default: full
     /// scale]
     #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
@@ -409,19 +419,19 @@ pub struct TrainArgs {
     /// Measure on test images, too: --normals is then a category with train/good, test and ground_truth
     #[arg(long)]
     pub report: bool,
-    /// With --report, measure each half of the detector alone, too
+    /// With --report and --preset bilevel-2026-11, measure each half of the detector alone, too
     #[arg(long, requires = "report")]
     pub ablations: bool,
     /// With --report, leave faulty files out of the data and list them, instead of stopping
     #[arg(long, requires = "report")]
     pub skip_faulty: bool,
-    /// Go on after the last whole round of a run that was broken off
+    /// With --preset bilevel-2026-11, go on after the last whole round of a run that was broken off
     #[arg(long)]
     pub resume: bool,
-    /// Weights of the synthetic samples [default: learned]
+    /// With --preset bilevel-2026-11, weights of the synthetic samples [default: learned]
     #[arg(long, value_enum, value_name = "NAME")]
     pub weighting: Option<WeightingName>,
-    /// Learn from defects that follow real ones: the file that `calibrate` wrote [default: the three mechanisms]
+    /// Learn from defects that follow real ones: the file that `calibrate` wrote [default: all mechanisms]
     #[arg(long, value_name = "FILE")]
     pub calibration: Option<PathBuf>,
 }
@@ -454,6 +464,16 @@ pub struct CalibrateArgs {
     /// scale]
     #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
     pub window: Option<Window>,
+}
+
+/// Detectors that can be trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Preset {
+    /// Evidence chosen for the product by synthetic defects, and a head for each mechanism
+    Evidence,
+    /// The default until 2026-11-26: Gaussians of places and a discriminator trained on two levels
+    #[value(name = "bilevel-2026-11")]
+    Bilevel,
 }
 
 /// Weights that can be named.

@@ -173,6 +173,11 @@ impl Observe for TrainingBars<'_> {
         match progress {
             Progress::Features { done, total } => self.show("features of good photos", done, total),
             Progress::Step { done, total, .. } => self.show("training", done, total),
+            Progress::Selection { side } => {
+                self.stage = "";
+                self.show("choice of evidence", 0, 1);
+                self.bar.set_message(format!("{side} px"));
+            }
             Progress::Calibration => self.show("calibration", 0, 1),
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! What a threshold promises: how many held-out photos it rests on, and how far its rate may be off.
 
-use maphc2f::bisqad::{Threshold, TrainParams};
+use maphc2f::bisqad::Threshold;
 use serde_json::{Value, json};
 
 use crate::Result;
@@ -28,9 +28,8 @@ pub fn describe(threshold: &Threshold) -> Result<String> {
         };
         text += &match threshold.needed() {
             Some(needed) => format!(
-                "; {few} too few for a rate of {rate} %, which takes {needed}: train on about {} good photos, or \
-                 allow a higher rate",
-                (needed as f64 / TrainParams::default().held_out()).round()
+                "; {few} too few for a rate of {rate} %, which takes {needed}: train on more good photos, or allow a \
+                 higher rate"
             ),
             None => format!("; {few} too few for a rate of {rate} %, which no number supports: allow a higher one"),
         };

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use frozen_backbone::Backbone;
-use ndarray::ArrayView3;
+use ndarray::{Array2, ArrayView3};
 
-use crate::detectors::provenance::Provenance;
+use crate::detectors::provenance::{Provenance, image_hash};
 use crate::detectors::{Detector, Prediction};
 use crate::error::Error;
 use crate::evidence::EvidenceKind;
-use crate::evidence::heads::Head;
+use crate::evidence::heads::{Head, largest};
 use crate::evidence::level::Level;
 use crate::features::patches::{self, to_image};
 use crate::persistence::format::Persist;
@@ -39,9 +39,20 @@ pub struct EvidenceDetector {
     pub(crate) head_scale: (f32, f32),
     pub(crate) head_weight: f32,
     pub(crate) reduction: Reduction,
+    /// Every normal image that was fitted or added, by its number.
+    pub(crate) normals: Vec<NormalImage>,
+    /// Scores of those that were not removed.
     pub(crate) normal_scores: Vec<f64>,
-    /// Number of normal images that were ever fitted or added.
-    pub(crate) normals: u32,
+}
+
+/// A normal image that a detector knows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct NormalImage {
+    /// [`image_hash`].
+    pub(crate) hash: u64,
+    /// Image score by what was fitted without it.
+    pub(crate) score: f64,
+    pub(crate) removed: bool,
 }
 
 impl EvidenceDetector {
@@ -69,8 +80,60 @@ impl EvidenceDetector {
         self.heads.iter().map(|head| head.name.as_str()).collect()
     }
 
+    /// Number of normal images that it knows.
+    #[must_use]
+    pub fn normals(&self) -> usize {
+        self.normals.iter().filter(|normal| !normal.removed).count()
+    }
+
+    /// Adds a normal image `(H, W, C)` to what was fitted, without training again: its patches join the places and the
+    /// banks, and its score before that joins those that thresholds rest on. Components, Gaussians, heads and scales
+    /// stay: train again once many were added.
+    ///
+    /// # Errors
+    /// [`Error::KnownNormal`] for an image that it knows, and those of [`Detector::predict`].
+    pub fn add_normal(&mut self, image: ArrayView3<'_, f32>) -> Result<(), Error> {
+        let hash = image_hash(image);
+        if self.normals.iter().any(|normal| normal.hash == hash && !normal.removed) {
+            return Err(Error::KnownNormal { is_known: true });
+        }
+        let score = self.predict(image)?.score;
+        let seen = at_side(image, self.side)?;
+        let read = patches::read_levels(self.backbone.as_ref(), seen.view())?;
+        let number = self.normals.len() as u32;
+        for level in &mut self.levels {
+            level.add(&read[level.level], number);
+        }
+        self.normals.push(NormalImage { hash, score, removed: false });
+        self.collect_scores();
+        Ok(())
+    }
+
+    /// Removes a normal image that was fitted or added: its patches leave the places and the banks, its score those
+    /// that thresholds rest on. Components, Gaussians, heads and scales stay.
+    ///
+    /// # Errors
+    /// [`Error::KnownNormal`] for an image that it does not know, [`Error::TooFewNormals`] for the last one.
+    pub fn remove_normal(&mut self, image: ArrayView3<'_, f32>) -> Result<(), Error> {
+        let hash = image_hash(image);
+        let found = self.normals.iter().position(|normal| normal.hash == hash && !normal.removed);
+        let Some(number) = found else { return Err(Error::KnownNormal { is_known: false }) };
+        if self.normals() < 2 {
+            return Err(Error::TooFewNormals { found: 0, needed: 1 });
+        }
+        self.levels.iter_mut().for_each(|level| level.remove(number as u32));
+        self.normals[number].removed = true;
+        self.collect_scores();
+        Ok(())
+    }
+
+    /// Takes the scores of the normal images that were not removed.
+    pub(crate) fn collect_scores(&mut self) {
+        self.normal_scores = self.normals.iter().filter(|n| !n.removed).map(|n| n.score).collect();
+    }
+
     /// Smoothed map of patches, at stride 8 of the image as it is seen.
-    pub(crate) fn patch_map(&self, maps: &Maps) -> ndarray::Array2<f32> {
+    pub(crate) fn patch_map(&self, maps: &Maps) -> Array2<f32> {
         let mut sum = vec![0.0f32; maps.grid.0 * maps.grid.1];
         for (term, (mean, deviation)) in maps.terms.iter().zip(&self.term_scales) {
             sum.iter_mut().zip(term).for_each(|(s, v)| *s += (v - mean) / deviation);
@@ -79,10 +142,10 @@ impl EvidenceDetector {
         sum.iter_mut().for_each(|s| *s = (*s - mean) / deviation);
         if self.head_weight > 0.0 {
             let (mean, deviation) = self.head_scale;
-            let largest = crate::evidence::heads::largest(maps.heads.view(), None);
+            let largest = largest(maps.heads.view(), None);
             sum.iter_mut().zip(largest).for_each(|(s, v)| *s += self.head_weight * (v - mean) / deviation);
         }
-        let map = ndarray::Array2::from_shape_vec(maps.grid, sum).unwrap_or_default();
+        let map = Array2::from_shape_vec(maps.grid, sum).unwrap_or_default();
         self.reduction.smooth(&map)
     }
 }
@@ -112,6 +175,6 @@ impl Detector for EvidenceDetector {
     }
 
     fn as_persist(&self) -> Option<&dyn Persist> {
-        None
+        Some(self)
     }
 }

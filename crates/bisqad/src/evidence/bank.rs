@@ -1,6 +1,6 @@
 //! Distance from the nearest normal patch anywhere in the frame.
 
-use frozen_backbone::model_file::ModelTensor;
+use frozen_backbone::model_file::{ModelTensor, to_half};
 use imgkit::simd::widely;
 use ndarray::{Array2, Axis, concatenate};
 use rayon::prelude::*;
@@ -26,10 +26,19 @@ pub(crate) struct Bank {
 }
 
 impl Bank {
-    /// Selects `size` of the rows `pool` `(N, D)` of normal images `images` by the greedy k-center rule. With `density`
-    /// the spacing of each is that among the whole pool.
+    /// Selects `size` of the rows `pool` `(N, D)` of normal images `images`, which are in random order within an image and
+    /// of 16 bits a number.
+    ///
+    /// Without `density` by the greedy k-center rule. With it evenly over the pool, because that rule picks lonely rows
+    /// first, whose spacing would excuse too much; the spacing of each is that among the whole pool.
     pub(crate) fn fit(pool: &Array2<f32>, images: &[u32], size: usize, density: bool) -> Self {
-        let (picks, radius) = Memory::picks(pool, size);
+        let (picks, radius) = if density {
+            let n = pool.nrows();
+            let kept = size.min(n).max(1);
+            ((0..size.min(n)).map(|i| i * n / kept).collect(), 0.0)
+        } else {
+            Memory::picks(pool, size)
+        };
         let memory = Memory::new(pool.select(Axis(0), &picks));
         let images = picks.iter().filter_map(|&i| images.get(i).copied()).collect();
         let spacing = if density { spacings(&memory.rows, pool) } else { Vec::new() };
@@ -72,12 +81,14 @@ impl Evidence for Bank {
     }
 
     fn add(&mut self, normal: &Rows, image: u32) {
-        let pool = &normal.rows;
+        let pool = &normal.rows.mapv(to_half);
         let new: Vec<usize> = (self.memory.distances(pool).iter().enumerate())
             .filter(|(_, (_, distance))| *distance > self.radius)
             .map(|(i, _)| i)
             .collect();
-        let Ok(rows) = concatenate(Axis(0), &[self.memory.rows.view(), pool.select(Axis(0), &new).view()]) else {
+        let Ok(rows) =
+            concatenate(Axis(0), &[self.memory.rows.view(), pool.select(Axis(0), &new).view()])
+        else {
             return;
         };
         if !self.spacing.is_empty() {
@@ -101,7 +112,7 @@ impl Evidence for Bank {
 
     fn tensors(&self) -> Vec<(&'static str, ModelTensor)> {
         vec![
-            ("rows", ModelTensor::matrix(self.memory.rows.view())),
+            ("rows", ModelTensor::half_matrix(self.memory.rows.view())),
             ("spacing", ModelTensor::vector(&self.spacing)),
             ("images", ModelTensor::vector(&self.images)),
             ("radius", ModelTensor::vector(&[self.radius])),
@@ -118,7 +129,7 @@ mod tests {
     #[test]
     fn scores_equal_brute_force() {
         let mut rng = ChaCha8Rng::seed_from_u64(9);
-        let mut random = |n: usize| Array2::from_shape_fn((n, 7), |_| rng.random_range(-1.0..1.0f32));
+        let mut random = |n: usize| Array2::from_shape_fn((n, 7), |_| to_half(rng.random_range(-1.0..1.0f32)));
         let (rows, query) = (random(40), Rows { grid: (3, 4), rows: random(12) });
         let to =
             |a: ndarray::ArrayView1<'_, f32>, b: ndarray::ArrayView1<'_, f32>| (&a - &b).mapv(|v| v * v).sum().sqrt();

@@ -1,7 +1,6 @@
 //! Heads: linear scores of raw features that synthetic defects train, one head a mechanism.
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
-use rayon::prelude::*;
 
 use crate::features::patches::{self, Patches};
 use crate::features::subsample::subsample;
@@ -88,8 +87,7 @@ impl Head {
         rows -= &mean;
         rows /= &deviation;
         let fitted = logistic::fit(rows.view(), &labels, ridge);
-        let weights: Vec<f64> =
-            fitted.weights.iter().zip(&deviation).map(|(w, d)| w / f64::from(*d)).collect();
+        let weights: Vec<f64> = fitted.weights.iter().zip(&deviation).map(|(w, d)| w / f64::from(*d)).collect();
         let shift: f64 = weights.iter().zip(&mean).map(|(w, m)| w * f64::from(*m)).sum();
         let mut from = 0;
         let weights = channels.iter().map(|&n| {

@@ -1,5 +1,6 @@
 //! One level of the pyramid: its coordinates, and the evidence that was fitted in them.
 
+use frozen_backbone::model_file::to_half;
 use ndarray::{Array2, Axis, concatenate};
 use rayon::prelude::*;
 
@@ -73,7 +74,11 @@ impl<'a> LevelNormals<'a> {
     /// Fits `kinds` of evidence to the normals outside fold `without`.
     pub(crate) fn fit(&self, kinds: &[EvidenceKind], without: Option<usize>) -> Result<Level, Error> {
         let used: Vec<usize> = (0..self.normals.len()).filter(|i| Some(i % FOLDS) != without).collect();
-        let gaussians = self.moments.finish(without, self.settings.shrinkage)?;
+        let gaussians = if kinds.iter().any(|kind| kind.is_by_place()) {
+            self.moments.finish(without, self.settings.shrinkage)?.rounded()
+        } else {
+            self.moments.components_alone()
+        };
         let mut level = Level { level: self.level, gaussians, evidence: Vec::new() };
         let mut kinds = kinds.to_vec();
         kinds.sort_unstable();
@@ -107,7 +112,7 @@ impl<'a> LevelNormals<'a> {
             // another choice than that of the components
             let which = subsample(features.nrows(), each, self.settings.seed ^ 0x706f_6f6c, i);
             let chosen = Patches { grid: (1, which.len()), features: features.select(Axis(0), &which) };
-            (level.components(&chosen).rows, vec![i as u32; which.len()])
+            (level.components(&chosen).rows.mapv(to_half), vec![i as u32; which.len()])
         };
         let (rows, images): (Vec<_>, Vec<_>) = used.par_iter().map(rows).unzip();
         let views: Vec<_> = rows.iter().map(|r| r.view()).collect();
@@ -142,9 +147,10 @@ impl Level {
 
     /// Adds normal image number `image` to the evidence; components and Gaussians stay.
     pub(crate) fn add(&mut self, normal: &Patches, image: u32) {
-        let (deviations, components) = (self.deviations(normal), self.components(normal));
-        for evidence in &mut self.evidence {
-            evidence.add(if evidence.kind().is_by_place() { &deviations } else { &components }, image);
+        for i in 0..self.evidence.len() {
+            let by_place = self.evidence[i].kind().is_by_place();
+            let rows = if by_place { self.deviations(normal) } else { self.components(normal) };
+            self.evidence[i].add(&rows, image);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Distance from the nearest normal patch of the same place, corrected for local density.
 
-use frozen_backbone::model_file::ModelTensor;
+use frozen_backbone::model_file::{ModelTensor, to_half};
 use imgkit::simd::widely;
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -14,7 +14,7 @@ const KEPT: usize = 128;
 /// Most numbers kept of one level: fewer rows of a place where there are many places.
 const NUMBERS: usize = 6 << 20;
 
-/// Normal rows of every place of the frame, each with its spacing among those of the place. The score of a patch is its
+/// Normal rows of every place of the frame, of 16 bits a number, each with its spacing among those of the place. The score of a patch is its
 /// distance from the nearest row of its place, less that row's spacing.
 ///
 /// For products that lie alike. Of many normals those are kept that the greedy k-center rule picks.
@@ -49,7 +49,7 @@ impl PlaceNearest {
         let most = most(grid, dimensions);
         let place = |p: usize| {
             let all: Vec<f32> =
-                normals.iter().flat_map(|(_, n)| n.rows.row(nearest(p, grid, n.grid)).to_vec()).collect();
+                normals.iter().flat_map(|(_, n)| n.rows.row(nearest(p, grid, n.grid)).mapv(to_half)).collect();
             let row = |i: usize| &all[i * dimensions..][..dimensions];
             let picks = k_center(&all, dimensions, most);
             let own = |&i: &usize| {
@@ -57,9 +57,8 @@ impl PlaceNearest {
                 widely(
                     #[inline(always)]
                     || {
-                        squares.extend(
-                            (0..normals.len()).filter(|&k| k != i).map(|k| squared_distance(row(i), row(k))),
-                        );
+                        squares
+                            .extend((0..normals.len()).filter(|&k| k != i).map(|k| squared_distance(row(i), row(k))));
                     },
                 );
                 spacing(&mut squares)
@@ -134,7 +133,7 @@ impl Evidence for PlaceNearest {
     fn add(&mut self, normal: &Rows, image: u32) {
         let (d, grid, most) = (self.dimensions, self.grid, self.most);
         self.places.par_iter_mut().enumerate().for_each(|(p, place)| {
-            let row = normal.rows.row(nearest(p, grid, normal.grid)).to_vec();
+            let row = normal.rows.row(nearest(p, grid, normal.grid)).mapv(to_half).to_vec();
             let mut squares: Vec<f32> = place.rows.chunks_exact(d).map(|other| squared_distance(&row, other)).collect();
             if place.images.len() >= most {
                 // the row that adds least to what is covered makes room: one of the closest pair
@@ -171,7 +170,7 @@ impl Evidence for PlaceNearest {
         let counts: Vec<u32> = self.places.iter().map(|p| p.images.len() as u32).collect();
         let images: Vec<u32> = self.places.iter().flat_map(|p| p.images.iter().copied()).collect();
         vec![
-            ("rows", ModelTensor::matrix(rows.view())),
+            ("rows", ModelTensor::half_matrix(rows.view())),
             ("counts", ModelTensor::vector(&counts)),
             ("spacing", ModelTensor::vector(&all(|p| &p.spacing))),
             ("images", ModelTensor::vector(&images)),
@@ -237,7 +236,7 @@ mod tests {
 
     fn images(n: usize, grid: (usize, usize), d: usize) -> Vec<Rows> {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
-        let mut image = || Array2::from_shape_fn((grid.0 * grid.1, d), |_| rng.random_range(-1.0..1.0f32));
+        let mut image = || Array2::from_shape_fn((grid.0 * grid.1, d), |_| to_half(rng.random_range(-1.0..1.0f32)));
         (0..n).map(|_| Rows { grid, rows: image() }).collect()
     }
 
@@ -252,10 +251,8 @@ mod tests {
         let found = fit(normals).score(&query[0]);
         for (place, found) in found.iter().enumerate() {
             let to = |a: &Rows, b: &Rows| (&a.rows.row(place) - &b.rows.row(place)).mapv(|v| v * v).sum().sqrt();
-            let (i, nearest) = (0..8)
-                .map(|i| (i, to(&query[0], &normals[i])))
-                .min_by(|a, b| a.1.total_cmp(&b.1))
-                .unwrap();
+            let (i, nearest) =
+                (0..8).map(|i| (i, to(&query[0], &normals[i]))).min_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
             let mut others: Vec<f32> = (0..8).filter(|k| *k != i).map(|k| to(&normals[i], &normals[k])).collect();
             others.sort_by(f32::total_cmp);
             let exact = nearest - others[..5].iter().sum::<f32>() / 5.0;

@@ -1,6 +1,7 @@
 //! Gaussians of normal features at every position of the frame, one per level of the pyramid.
 
 use frozen_backbone::Backbone;
+use frozen_backbone::model_file::to_half;
 use nalgebra::DMatrix;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, CowArray, Slice};
 use rayon::prelude::*;
@@ -84,8 +85,7 @@ impl Moments {
 
     /// Adds images, each to its fold.
     pub(crate) fn add<P: std::borrow::Borrow<Patches> + Sync>(&mut self, images: &[(usize, P)]) {
-        let projected: Vec<(usize, (usize, usize), Vec<f32>)> =
-            images
+        let projected: Vec<(usize, (usize, usize), Vec<f32>)> = images
             .par_iter()
             .map(|(f, p)| (f % FOLDS, p.borrow().grid, project(&self.groups, p.borrow().features.view())))
             .collect();
@@ -160,6 +160,11 @@ impl Moments {
         }
         Ok(gaussians)
     }
+
+    /// The projections without Gaussians, for evidence that does not depend on the place.
+    pub(crate) fn components_alone(&self) -> Gaussians {
+        Gaussians::components_alone(self.groups.clone())
+    }
 }
 
 /// Normal distributions by position and level.
@@ -175,6 +180,17 @@ pub(crate) struct Gaussians {
 }
 
 impl Gaussians {
+    /// Projections without Gaussians.
+    pub(crate) fn components_alone(groups: Vec<Group>) -> Self {
+        let (d, t) = sizes(&groups);
+        Self { groups, grid: (0, 0), means: Array2::zeros((0, d)), inverses: Array2::zeros((0, t)) }
+    }
+
+    /// The same with means and inverses of 16 bits a number, as files of evidence hold them.
+    pub(crate) fn rounded(self) -> Self {
+        Self { means: self.means.mapv(to_half), inverses: self.inverses.mapv(to_half), ..self }
+    }
+
     /// Number of dimensions of all groups together.
     pub(crate) fn dimensions(&self) -> usize {
         self.means.ncols()

@@ -10,6 +10,7 @@ use imgkit::level::Window;
 
 use crate::detectors::Detector;
 use crate::detectors::ensemble::Ensemble;
+use crate::detectors::evidence::EvidenceDetector;
 use crate::detectors::gaussian::GaussianDetector;
 use crate::detectors::memory::MemoryDetector;
 use crate::detectors::patch::PatchDetector;
@@ -19,12 +20,13 @@ use crate::detectors::windowed::Windowed;
 use crate::error::Error;
 use crate::features::projection::ChannelProjection;
 use crate::persistence::detectors::{DETECTOR, DetectorFile, GAUSSIAN, MEMORY};
+use crate::persistence::evidence::EVIDENCE;
 use crate::persistence::format::Persist;
 
 const ENSEMBLE: &str = "bisqad-ensemble-1";
 const TILED: &str = "bisqad-tiled-1";
 const PROJECTED: &str = "bisqad-projected-1";
-const WINDOWED: &str = "bisqad-windowed-1";
+pub(super) const WINDOWED: &str = "bisqad-windowed-1";
 
 /// Loads any detector that [`Persist::save`](crate::Persist::save) wrote. Each of its parts takes the one of
 /// `backbones` that it was saved with.
@@ -96,6 +98,7 @@ fn detector(file: ModelFile, backbones: &[Arc<dyn Backbone>]) -> Result<Arc<dyn 
     let own = |file: &ModelFile| backbone(file, backbones);
     Ok(match file.field("format") {
         DETECTOR => Arc::new(own(&file).and_then(|b| PatchDetector::read(file, b))?),
+        EVIDENCE => Arc::new(own(&file).and_then(|b| EvidenceDetector::read(file, b))?),
         GAUSSIAN => Arc::new(own(&file).and_then(|b| GaussianDetector::read(file, b))?),
         MEMORY => Arc::new(own(&file).and_then(|b| MemoryDetector::read(file, b))?),
         ENSEMBLE => Arc::new(Ensemble::read(file, backbones)?),
@@ -183,9 +186,14 @@ impl Persist for Windowed {
 impl Windowed {
     fn read(mut file: ModelFile, backbones: &[Arc<dyn Backbone>]) -> Result<Self, Error> {
         let detector = detector(file.take_model("detector"), backbones)?;
-        let ends: Vec<f32> = file.vector("window")?;
-        let &[low, high] = ends.as_slice() else { return Err(file.damaged("window").into()) };
-        let window = Window::new(low, high).map_err(|_| file.damaged("window"))?;
+        let window = read_window(&mut file)?;
         Ok(Self::new(detector, window))
     }
+}
+
+/// Window of a [`Windowed`].
+pub(super) fn read_window(file: &mut ModelFile) -> Result<Window, Error> {
+    let ends: Vec<f32> = file.vector("window")?;
+    let &[low, high] = ends.as_slice() else { return Err(file.damaged("window").into()) };
+    Ok(Window::new(low, high).map_err(|_| file.damaged("window"))?)
 }

@@ -2,5 +2,6 @@
 
 mod checkpoint;
 mod detectors;
+mod evidence;
 pub(crate) mod format;
 pub(crate) mod load;

@@ -9,7 +9,8 @@ use ndarray::{Array2, Array3};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
-use crate::detectors::evidence::EvidenceDetector;
+use crate::detectors::evidence::{EvidenceDetector, NormalImage};
+use crate::detectors::provenance::image_hash;
 use crate::error::Error;
 use crate::evidence::EvidenceKind;
 use crate::evidence::level::{Level, LevelSettings};
@@ -20,7 +21,7 @@ use crate::selection::criterion::{
     Reduction, Separation, mean_by_mechanism, separations, simplest_within_error, standard_error,
 };
 use crate::selection::drawn::{head_slots, validation_slots};
-use crate::selection::held_out::{CrossFit, Images, Reading, moments};
+use crate::selection::held_out::{CrossFit, Images, Reading, scale};
 use crate::selection::params::EvidenceParams;
 use crate::selection::report::{CandidateFigures, LeftOutMechanism, SelectionReport, Suspect};
 use crate::training::anomaly_source::AnomalySource;
@@ -83,7 +84,7 @@ impl EvidenceDetector {
         let slots = validation_slots(source.mechanisms(), params.validation_defects(), order.len(), folds);
         let from = Reading { backbone: backbone.as_ref(), normals, order: &order, source, params };
         let levels = evidence_levels(backbone.as_ref());
-        let sides = params.sides();
+        let sides = params.sides(shorter_side(normals));
         let total = sides.len() * (order.len() + examples.len() + slots.len());
         let mut best: Option<(Images, Side)> = None;
         let mut candidates = Vec::new();
@@ -102,7 +103,7 @@ impl EvidenceDetector {
         }
         let Some((images, chosen)) = best else { return Err(Error::TooFewNormals { found: 0, needed: 2 }) };
         observer.progress(Progress::Calibration);
-        let detector = finish(backbone, normals, &images, &chosen, &levels, source, params)?;
+        let detector = finish(backbone, normals, &images, &chosen, &order, source, params)?;
         let report = SelectionReport {
             candidates,
             choice: chosen.figures.clone(),
@@ -306,7 +307,7 @@ impl<'a> Validation<'a> {
         let terms = self.terms(sum);
         let sums = |m: &crate::selection::held_out::Maps| self.fitted.sum(m, &terms);
         let mut normals: Vec<Array2<f32>> = self.fitted.normals.iter().map(|(_, m)| sums(m)).collect();
-        let (mean, deviation) = moments(normals.iter().flatten().copied());
+        let (mean, deviation) = scale(normals.iter().flatten().copied());
         normals.iter_mut().for_each(|map| map.mapv_inplace(|v| (v - mean) / deviation));
         let mut out = vec![Separation { image: 0.0, pixel: 0.0 }; self.mechanisms.len()];
         let mut distinct = self.mechanisms.clone();
@@ -314,9 +315,12 @@ impl<'a> Validation<'a> {
         distinct.dedup();
         for mechanism in distinct {
             let heads = |m: &crate::selection::held_out::Maps| self.fitted.heads(m, Some(mechanism));
-            let own: Vec<Array2<f32>> =
-                if head_weight > 0.0 { self.fitted.normals.iter().map(|(_, m)| heads(m)).collect() } else { Vec::new() };
-            let (h_mean, h_deviation) = moments(own.iter().flatten().copied());
+            let own: Vec<Array2<f32>> = if head_weight > 0.0 {
+                self.fitted.normals.iter().map(|(_, m)| heads(m)).collect()
+            } else {
+                Vec::new()
+            };
+            let (h_mean, h_deviation) = scale(own.iter().flatten().copied());
             let with = |map: Array2<f32>, heads: Option<&Array2<f32>>| match heads {
                 Some(heads) => reduction.smooth(&(map + heads.mapv(|v| head_weight * (v - h_mean) / h_deviation))),
                 None => reduction.smooth(&map),
@@ -354,7 +358,7 @@ fn finish(
     normals: &[Array3<f32>],
     images: &Images,
     chosen: &Side,
-    levels: &[usize],
+    order: &[usize],
     source: &dyn AnomalySource,
     params: &EvidenceParams,
 ) -> Result<EvidenceDetector, Error> {
@@ -371,26 +375,29 @@ fn finish(
     let fitted_levels: Vec<Level> = terms.iter().map(fit).collect::<Result<_, Error>>()?;
     let mut heads = if mechanisms.is_empty() { Vec::new() } else { images.heads(&mechanisms, params, None)? };
     heads.iter_mut().zip(&fitted.head_scales).for_each(|(head, scale)| head.scale = *scale);
-    let _ = levels;
     let mut detector = EvidenceDetector {
         backbone,
         side: chosen.side,
         training_side: shorter_side(normals),
         levels: fitted_levels,
         term_scales: fitted.term_scales.clone(),
-        sum_scale: moments(sums.iter().flatten().copied()),
+        sum_scale: scale(sums.iter().flatten().copied()),
         heads,
-        head_scale: moments(largest.iter().flatten().copied()),
+        head_scale: scale(largest.iter().flatten().copied()),
         head_weight: chosen.head_weight,
         reduction: chosen.reduction,
+        normals: Vec::new(),
         normal_scores: Vec::new(),
-        normals: images.len() as u32,
     };
-    let mut scores: Vec<(usize, f64)> = (fitted.normals.par_iter())
-        .map(|(i, maps)| (*i, detector.reduction.score(&detector.patch_map(maps))))
+    let mut known: Vec<(usize, NormalImage)> = (fitted.normals.par_iter())
+        .map(|(i, maps)| {
+            let score = detector.reduction.score(&detector.patch_map(maps));
+            (*i, NormalImage { hash: image_hash(normals[order[*i]].view()), score, removed: false })
+        })
         .collect();
-    scores.sort_by_key(|(i, _)| *i);
-    detector.normal_scores = scores.into_iter().map(|(_, score)| score).collect();
+    known.sort_by_key(|(i, _)| *i);
+    detector.normals = known.into_iter().map(|(_, normal)| normal).collect();
+    detector.collect_scores();
     Ok(detector)
 }
 

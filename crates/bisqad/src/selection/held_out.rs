@@ -89,9 +89,7 @@ impl Images {
         };
         let mut normals = Vec::with_capacity(from.order.len());
         for chunk in from.order.chunks(AT_ONCE) {
-            normals.extend(
-                chunk.par_iter().map(|&i| read(from.normals[i].view())).collect::<Result<Vec<_>, Error>>()?,
-            );
+            normals.extend(chunk.par_iter().map(|&i| read(from.normals[i].view())).collect::<Result<Vec<_>, Error>>()?);
             step(chunk.len());
         }
         let drawn = |slot: Slot| -> Result<Option<(usize, Vec<f32>, Vec<Patches>)>, Error> {
@@ -176,11 +174,6 @@ impl Images {
         twice
     }
 
-    /// Number of normal images.
-    pub(crate) fn len(&self) -> usize {
-        self.normals.len()
-    }
-
     /// Fits one head a mechanism to the defects on images outside fold `without`; none is scaled yet. `mechanisms` are those of [`Self::mechanisms`] with their names.
     pub(crate) fn heads(
         &self,
@@ -229,11 +222,13 @@ impl Images {
             if with_defects {
                 let drawn: Vec<usize> =
                     (0..self.defects.len()).filter(|&d| self.defects[d].image % FOLDS == fold).collect();
-                fitted.defects.extend(drawn.par_iter().map(|&d| (d, maps(&self.defects[d].levels))).collect::<Vec<_>>());
+                fitted
+                    .defects
+                    .extend(drawn.par_iter().map(|&d| (d, maps(&self.defects[d].levels))).collect::<Vec<_>>());
             }
         }
         fitted.defects.sort_by_key(|(d, _)| *d);
-        fitted.scale();
+        fitted.standardize();
         Ok(fitted)
     }
 }
@@ -292,13 +287,13 @@ pub(crate) struct CrossFit {
 }
 
 impl CrossFit {
-    fn scale(&mut self) {
+    fn standardize(&mut self) {
         let terms = self.normals.first().map_or(0, |(_, m)| m.terms.len());
         let heads = self.normals.first().map_or(0, |(_, m)| m.heads.ncols());
         self.term_scales =
-            (0..terms).map(|t| moments(self.normals.iter().flat_map(|(_, m)| m.terms[t].iter().copied()))).collect();
+            (0..terms).map(|t| scale(self.normals.iter().flat_map(|(_, m)| m.terms[t].iter().copied()))).collect();
         self.head_scales =
-            (0..heads).map(|h| moments(self.normals.iter().flat_map(|(_, m)| m.heads.column(h)).copied())).collect();
+            (0..heads).map(|h| scale(self.normals.iter().flat_map(|(_, m)| m.heads.column(h)).copied())).collect();
         for (_, maps) in self.normals.iter_mut().chain(&mut self.defects) {
             for (h, (mean, deviation)) in self.head_scales.iter().enumerate() {
                 maps.heads.column_mut(h).mapv_inplace(|v| (v - mean) / deviation);
@@ -323,12 +318,47 @@ impl CrossFit {
     }
 }
 
-/// Mean and standard deviation of some values; a deviation of 1 where they do not differ.
-pub(crate) fn moments(values: impl Iterator<Item = f32> + Clone) -> (f32, f32) {
-    let add = |(n, s): (f64, f64), v: f32| (n + 1.0, s + f64::from(v));
-    let (n, sum) = values.clone().fold((0.0, 0.0), add);
-    let mean = sum / n.max(1.0);
-    let variance = values.map(|v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n.max(1.0);
-    let deviation = variance.sqrt();
+/// Mean of some values, and the standard deviation of normally distributed ones with their 99th percentile: of heavy
+/// tails the tail counts, which is what normal images are told from defects by. A deviation of 1 where values do not
+/// differ.
+pub(crate) fn scale(values: impl Iterator<Item = f32>) -> (f32, f32) {
+    /// 99th percentile of the standard normal distribution.
+    const Z: f64 = 2.326_347_874;
+    let mut values: Vec<f32> = values.collect();
+    if values.is_empty() {
+        return (0.0, 1.0);
+    }
+    let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64;
+    let place = (values.len() - 1) * 99 / 100;
+    let (_, percentile, _) = values.select_nth_unstable_by(place, f32::total_cmp);
+    let deviation = (f64::from(*percentile) - mean) / Z;
     (mean as f32, if deviation > 1e-9 { deviation as f32 } else { 1.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+    use rand_distr::{Distribution, Normal};
+
+    #[test]
+    fn of_normally_distributed_values_the_scale_is_the_standard_deviation() {
+        let (mut rng, normal) = (ChaCha8Rng::seed_from_u64(2), Normal::new(3.0f32, 2.0).unwrap());
+        let (mean, deviation) = scale((0..200_000).map(|_| normal.sample(&mut rng)));
+        assert!((mean - 3.0).abs() < 0.02 && (deviation - 2.0).abs() < 0.04, "{mean} {deviation}");
+        assert_eq!(scale(std::iter::repeat_n(5.0, 10)), (5.0, 1.0));
+        assert_eq!(scale(std::iter::empty()), (0.0, 1.0));
+    }
+
+    #[test]
+    fn images_keep_their_aspect_and_masks_their_area() {
+        let image = Array3::from_elem((100, 150, 3), 0.5);
+        assert_eq!(at_side(image.view(), 60).unwrap().dim(), (60, 90, 3));
+        assert_eq!(at_side(image.view(), 200).unwrap().dim(), (200, 300, 3));
+        let mask = Array2::from_shape_fn((100, 150), |(y, x)| y < 50 && x < 30);
+        let shares = coverage(mask.view(), (10, 15));
+        assert!((shares.iter().sum::<f32>() - 15.0).abs() < 1e-3);
+        assert!(shares.iter().all(|s| (0.0..=1.001).contains(s)));
+    }
 }

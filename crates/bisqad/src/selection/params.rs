@@ -5,8 +5,9 @@ use imgkit::ensure;
 use crate::error::Error;
 use crate::parameters::{moderate_count, parameters, shrinkage};
 
-/// Shorter sides, px, at which images can be read.
-pub(crate) const SIDES: [usize; 4] = [288, 384, 448, 512];
+/// Shorter sides, px, at which images can be seen.
+const SIDES: [usize; 4] = [288, 384, 448, 512];
+const MIN_SIDE: usize = 32;
 
 parameters! {
     /// Parameters of [`EvidenceDetector::fit`](crate::EvidenceDetector::fit).
@@ -22,11 +23,11 @@ parameters! {
     pub struct EvidenceParams {
         /// Seed of every random number (default 0).
         seed, with_seed: u64 = 0;
-        /// Smallest shorter side at which images are read, px, 32 to 4096 (default 288).
+        /// Smallest shorter side at which images are seen, px, 32 to 4096 (default 288).
         min_side, with_min_side: usize = 288;
-        /// Largest shorter side at which images are read, px, 32 to 4096 (default 448): of 288, 384, 448 and 512 those
-        /// between both limits are tried, or the smallest limit alone if there is none. Time of training and of each
-        /// prediction, and memory, grow with its square.
+        /// Largest shorter side at which images are seen, px, 32 to 4096 (default 448): of 288, 384, 448 and 512 those
+        /// between both limits are tried that do not enlarge the images, or if there is none, their own size between
+        /// both limits. Time of training and of each prediction, and memory, grow with its square.
         max_side, with_max_side: usize = 448;
         /// Largest number of normal images whose features are held, 2 to 100 000 (default 320): more are thinned out
         /// evenly.
@@ -54,7 +55,7 @@ impl EvidenceParams {
     pub fn check(&self) -> Result<(), Error> {
         const WHAT: &str = "choice of evidence";
         for (name, value) in [("min_side", self.min_side), ("max_side", self.max_side)] {
-            ensure((32..=4096).contains(&value), WHAT, name, value, "in 32 to 4096 px")?;
+            ensure((MIN_SIDE..=4096).contains(&value), WHAT, name, value, "in 32 to 4096 px")?;
         }
         ensure(self.max_side >= self.min_side, WHAT, "max_side", self.max_side, "at least min_side")?;
         ensure((2..=100_000).contains(&self.images), WHAT, "images", self.images, "in 2 to 100 000")?;
@@ -71,11 +72,11 @@ impl EvidenceParams {
         Ok(())
     }
 
-    /// Shorter sides to try, the smallest first.
-    pub(crate) fn sides(&self) -> Vec<usize> {
-        let within: Vec<usize> =
-            SIDES.into_iter().filter(|side| (self.min_side..=self.max_side).contains(side)).collect();
-        if within.is_empty() { vec![self.min_side] } else { within }
+    /// Shorter sides to try for images of a shorter side of `own`, the smallest first.
+    pub(crate) fn sides(&self, own: usize) -> Vec<usize> {
+        let is_within = |side: &usize| *side <= own && (self.min_side..=self.max_side).contains(side);
+        let within: Vec<usize> = SIDES.into_iter().filter(is_within).collect();
+        if within.is_empty() { vec![own.min(self.max_side).max(MIN_SIDE)] } else { within }
     }
 }
 
@@ -85,10 +86,12 @@ mod tests {
 
     #[test]
     fn sides_lie_between_the_limits() {
-        let sides = |min, max| EvidenceParams::default().with_min_side(min).with_max_side(max).sides();
-        assert_eq!(sides(288, 448), [288, 384, 448]);
-        assert_eq!(sides(32, 300), [288]);
-        assert_eq!(sides(200, 256), [200]);
+        let sides = |min, max, own| EvidenceParams::default().with_min_side(min).with_max_side(max).sides(own);
+        assert_eq!(sides(288, 448, 1000), [288, 384, 448]);
+        assert_eq!(sides(288, 448, 400), [288, 384]);
+        assert_eq!(sides(32, 300, 300), [288]);
+        assert_eq!(sides(200, 256, 1000), [256]);
+        assert_eq!(sides(288, 448, 224), [224], "nothing is enlarged");
     }
 
     #[test]

@@ -34,7 +34,7 @@ use maphc2f::bilevel::ForwardDifference;
 use maphc2f::bisqad::{OuterProblem, TrainParams, ValidationAnomalies, Weighting, fit};
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::{
-    MATERIALS, Pipeline, PipelineSource, RankingParams, RankingTarget, TrainingParams, evaluate, prepare_folder,
+    BilevelParams, MATERIALS, Pipeline, PipelineSource, RankingParams, RankingTarget, evaluate, prepare_folder,
     take_few_shot, warm_start,
 };
 use serde_json::{Value, json};
@@ -182,7 +182,7 @@ fn one(set: &ImageSet, shared: &Shared<'_>, variant: &str, seed: u64, rounds: us
     let meta =
         if variant == "real" { ValidationAnomalies::RealDefects(few) } else { ValidationAnomalies::HeldOutMechanism };
     let params = TrainParams::default().with_seed(seed).with_rounds(rounds).with_weighting(weighting);
-    let (backbone, ladders) = (Arc::clone(&shared.backbone), TrainingParams::default().ranked_defects());
+    let (backbone, ladders) = (Arc::clone(&shared.backbone), BilevelParams::default().ranked_defects());
     let ranking = RankingParams::default().with_ranking(ranking).with_defects(ladders);
     let (mut quality, _) = warm_start(backbone.as_ref(), &set.normals, shared.source, ranking, seed)?;
     let method = ForwardDifference::default();

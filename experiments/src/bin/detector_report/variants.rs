@@ -16,7 +16,7 @@ use maphc2f::pde_refine::CoarseToFine;
 use maphc2f::physdefect::Synthesizer;
 use maphc2f::physdefect::baselines::{CutPaste, CutPasteScar, PatchClone, PerlinBlend};
 use maphc2f::sqe::{Head, Sqe};
-use maphc2f::{MATERIALS, Pipeline, PipelineSource, Stage, TrainingParams, train};
+use maphc2f::{BilevelParams, MATERIALS, Pipeline, PipelineSource, Stage, train_bilevel};
 use ndarray::{Array2, Array3, ArrayView3};
 
 /// Variants in the order of the table; the last one is the default of the library.
@@ -71,14 +71,14 @@ pub(crate) fn train_variant(set: &ImageSet, variant: &str, seed: u64) -> Result<
     let source = PipelineSource::new(&pipeline, &set.normals, &set.names, seed)?;
     if variant == "untrained" {
         // the defects serve to choose the shrinkage alone
-        let none = TrainingParams::default()
+        let none = BilevelParams::default()
             .with_detector(params.with_rounds(1).with_steps(1).with_updates(1))
             .with_ranked_defects(3);
-        let model = train(&set.normals, &source, &none, None, &mut NoObserver)?;
+        let model = train_bilevel(&set.normals, &source, &none, None, &mut NoObserver)?;
         return Ok(Box::new(model.fitted.detector.with_fusion(Fusion::Distance)));
     }
-    let training = TrainingParams::default().with_detector(params);
-    Ok(Box::new(train(&set.normals, &source, &training, None, &mut NoObserver)?.fitted.detector))
+    let training = BilevelParams::default().with_detector(params);
+    Ok(Box::new(train_bilevel(&set.normals, &source, &training, None, &mut NoObserver)?.fitted.detector))
 }
 
 /// Pipeline of one group for each synthesizer, without refinement.
@@ -102,8 +102,8 @@ fn ensemble(set: &ImageSet, params: TrainParams) -> Result<Ensemble> {
     let pipeline = Pipeline::physical(&MATERIALS)?;
     let source = PipelineSource::new(&pipeline, &fitted, &names, params.seed())?;
     let memory = MemoryParams::default().with_seed(params.seed());
-    let training = TrainingParams::default().with_detector(params);
-    let ours = train(&fitted, &source, &training, None, &mut NoObserver)?.fitted.detector;
+    let training = BilevelParams::default().with_detector(params);
+    let ours = train_bilevel(&fitted, &source, &training, None, &mut NoObserver)?.fitted.detector;
     let memory = MemoryDetector::fit(Arc::new(EfficientNetLite0::pretrained()?), &fitted, &memory, &mut NoObserver)?;
     Ok(Ensemble::new(Arc::new(ours), Arc::new(memory), &held)?)
 }

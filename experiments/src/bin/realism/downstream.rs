@@ -2,8 +2,8 @@
 
 use experiments::program::Result;
 use experiments::realism::features::{Features, mask_shares};
-use experiments::realism::logistic::{Linear, fit};
 use experiments::realism::scoring::{Figures, Tested, evaluate};
+use maphc2f::bisqad::logistic::{Linear, fit};
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::imgkit::rng::keyed_stream;
 use ndarray::Array2;

@@ -2,9 +2,9 @@
 
 use experiments::program::Result;
 use experiments::realism::features::Features;
-use experiments::realism::logistic::fit;
 use experiments::realism::manifold::{PrecisionRecall, precision_recall};
 use maphc2f::adbench::metrics::auroc;
+use maphc2f::bisqad::logistic::fit;
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::imgkit::rng::keyed_stream;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, s};

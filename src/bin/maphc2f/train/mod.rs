@@ -1,29 +1,41 @@
 //! `maphc2f train`: trains a detector, and measures it on request.
 
+mod selection;
+mod update;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use clap::ValueEnum;
 use maphc2f::adbench::loaders::Mvtec;
 use maphc2f::adbench::report::Report;
-use maphc2f::bisqad::{Checkpoint, Fusion, Persist, Threshold, TrainParams, Windowed};
+use maphc2f::bisqad::{
+    Checkpoint, Detector, EvidenceOutcome, EvidenceParams, Fusion, Threshold, TrainParams, Windowed, save,
+};
 use maphc2f::factory::{PhotoSet, Plant};
-use maphc2f::imgkit::file::{escaped, lies_in};
+use maphc2f::frozen_backbone::EfficientNetLite0;
+use maphc2f::imgkit::file::{escaped, lies_in, write_atomic};
+use maphc2f::sqe::Sqe;
 use maphc2f::{
-    Category, MATERIALS, PhotoReader, Pipeline, PipelineSource, RunDescription, TestImage, TrainedModel,
-    TrainingParams, evaluate, hardest_images, load_normals_with, prepare_folder, refuse_not_read, write_report,
+    BilevelModel, BilevelParams, Category, MATERIALS, PhotoReader, Pipeline, PipelineSource, RankingParams,
+    RunDescription, TestImage, evaluate, hardest_images, load_normals_with, prepare_folder, refuse_not_read,
+    warm_start, write_report,
 };
 use ndarray::Array3;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::Result;
-use crate::args::TrainArgs;
+use crate::args::{Preset, TrainArgs};
 use crate::console::{Console, TrainingBars};
 use crate::evaluate::{policy, warn, with_flag};
 use crate::threshold;
 
+/// File of the state of a training by rounds.
+const CHECKPOINT: &str = "run.checkpoint";
 /// Rate of false positives that the threshold is said for, as of `inspect`.
 const FALSE_POSITIVE_RATE: f64 = 0.05;
 
@@ -40,17 +52,21 @@ struct Images {
 }
 
 pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
+    if let Some(detector) = args.add_to.as_ref().or(args.remove_from.as_ref()) {
+        return update::run(args, detector, args.add_to.is_some(), console);
+    }
+    refuse_flags_of_bilevel(args)?;
     let start = Instant::now();
     let mut images = load(args)?;
     refuse_inside(&args.out, &images.names)?;
     let contents: Vec<String> = images.normals.iter().map(content).collect();
     images.warnings.extend(copies(&images.names, &contents));
     warn(console, &images.warnings);
-    let params = params(args);
     let plant = args.calibration.as_deref().map(Plant::read).transpose()?;
-    let pipeline = match &plant {
-        Some(plant) => plant.pipeline(&MATERIALS)?,
-        None => Pipeline::physical(&MATERIALS)?,
+    let pipeline = match (&plant, args.preset) {
+        (Some(plant), _) => plant.pipeline(&MATERIALS)?,
+        (None, Preset::Evidence) => Pipeline::standard(&MATERIALS)?,
+        (None, Preset::Bilevel) => Pipeline::physical(&MATERIALS)?,
     };
     let source = PipelineSource::new(&pipeline, &images.normals, &images.names, args.seed)?;
     prepare_folder(&args.out)?;
@@ -59,37 +75,37 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
         images.name,
         images.normals.len(),
         images.tests.len(),
-        args.side
+        side(args)
     ));
-    let checkpoint = args.out.join("run.checkpoint");
-    let run = identity(&images, &contents, args.side, params, plant.as_ref());
-    let resume = if args.resume && checkpoint.exists() { Some(Checkpoint::load(&checkpoint, &run)?) } else { None };
-    let training = TrainingParams::default().with_detector(params);
-    let mut bars = TrainingBars::new(console, checkpoint.clone(), run);
-    let model = maphc2f::train(&images.normals, &source, &training, resume, &mut bars);
-    drop(bars);
-    let model = model?;
-    console.say(&summary(&model));
-    let threshold = Threshold::of(&model.fitted.detector, FALSE_POSITIVE_RATE)?;
+    let trained = match args.preset {
+        Preset::Evidence => train_evidence(args, &mut images, &source, console)?,
+        Preset::Bilevel => train_bilevel(args, &images, &contents, &source, plant.as_ref(), console)?,
+    };
+    let detector = trained.detector.as_ref();
+    let threshold = Threshold::of(detector, FALSE_POSITIVE_RATE)?;
     console.say(&threshold::describe(&threshold)?);
     let file = args.out.join("detector.safetensors");
     match args.window {
-        None => model.fitted.detector.save(&file)?,
-        Some(window) => Windowed::new(Arc::new(model.fitted.detector.clone()), window).save(&file)?,
+        None => save(detector, &file)?,
+        Some(window) => save(&Windowed::new(Arc::clone(&trained.detector), window), &file)?,
     }
-    model.quality.save(&args.out.join("quality.safetensors"))?;
+    trained.quality.save(&args.out.join("quality.safetensors"))?;
     let mut object = json!({
+        "preset": args.preset.to_possible_value().map(|v| v.get_name().to_owned()),
         "images": images.normals.len(),
-        "side": args.side,
+        "side": side(args),
         "seed": args.seed,
-        "quality_pair_accuracy": model.warm_start.held_out_accuracy,
+        "quality_pair_accuracy": trained.pair_accuracy,
         "threshold": threshold::object(&threshold)?,
         "not_read": images.not_read,
         "out": escaped(&args.out),
     });
+    if let Some(choice) = trained.choice {
+        object["choice"] = choice;
+    }
     let mut line = format!("detector.safetensors and quality.safetensors in {}", args.out.display());
     if args.report {
-        let (measured, notes) = report(args, &images, params, &model, console)?;
+        let (measured, notes) = report(args, &images, &trained.detector, &trained.halves, &trained.params, console)?;
         let figure = |name: &str| measured[name].as_f64().map_or("not defined".to_owned(), |v| format!("{v:.4}"));
         line = format!(
             "image AUROC {}, pixel AUROC {} on {} test images; {line}",
@@ -102,9 +118,108 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
     }
     object["warnings"] = json!(images.warnings);
     object["seconds"] = json!(start.elapsed().as_secs_f64());
-    std::fs::remove_file(&checkpoint).ok(); // the run is whole: nothing is left to resume
+    // the run is whole: nothing is left to resume
+    std::fs::remove_file(args.out.join(CHECKPOINT)).ok();
     console.result(&line, &object);
     Ok(if images.not_read > 0 { 3 } else { 0 })
+}
+
+/// What both presets leave.
+struct Trained {
+    detector: Arc<dyn Detector>,
+    quality: Sqe,
+    /// Of held-out pairs that the quality estimator ranks.
+    pair_accuracy: f64,
+    /// What was chosen, for programs.
+    choice: Option<Value>,
+    /// Halves of the detector, for ablations.
+    halves: Vec<(&'static str, Arc<dyn Detector>)>,
+    /// As text.
+    params: Box<dyn Debug>,
+}
+
+fn side(args: &TrainArgs) -> usize {
+    args.side.unwrap_or(match args.preset {
+        Preset::Evidence => EvidenceParams::default().max_side(),
+        Preset::Bilevel => 288,
+    })
+}
+
+/// Refuses flags that say nothing to the evidence detector.
+fn refuse_flags_of_bilevel(args: &TrainArgs) -> Result<()> {
+    let given = [
+        ("--epochs", args.epochs.is_some()),
+        ("--weighting", args.weighting.is_some()),
+        ("--resume", args.resume),
+        ("--ablations", args.ablations),
+    ];
+    match given.into_iter().find(|(_, given)| *given && args.preset == Preset::Evidence) {
+        None => Ok(()),
+        Some((flag, _)) => {
+            Err(format!("{flag} is of the training by rounds: add --preset bilevel-2026-11, or leave it out").into())
+        }
+    }
+}
+
+fn train_evidence(
+    args: &TrainArgs,
+    images: &mut Images,
+    source: &PipelineSource<'_>,
+    console: &Console,
+) -> Result<Trained> {
+    let side = side(args);
+    let ours = EvidenceParams::default();
+    let params = ours.with_seed(args.seed).with_max_side(side).with_min_side(ours.min_side().min(side));
+    let mut bars = TrainingBars::new(console, args.out.join(CHECKPOINT), String::new());
+    let outcome = maphc2f::train(&images.normals, source, &params, &mut bars);
+    drop(bars);
+    let EvidenceOutcome { detector, report } = outcome?;
+    console.say(&selection::summary(&report));
+    let warnings = selection::warnings(&report, &images.names);
+    warn(console, &warnings);
+    images.warnings.extend(warnings);
+    write_atomic(args.out.join("selection.csv"), selection::table(&report))?;
+    let net = EfficientNetLite0::pretrained()?;
+    let (quality, reached) = warm_start(&net, &images.normals, source, RankingParams::default(), args.seed)?;
+    Ok(Trained {
+        detector: Arc::new(detector),
+        quality,
+        pair_accuracy: reached.held_out_accuracy,
+        choice: Some(selection::object(&report)),
+        halves: Vec::new(),
+        params: Box::new(params),
+    })
+}
+
+fn train_bilevel(
+    args: &TrainArgs,
+    images: &Images,
+    contents: &[String],
+    source: &PipelineSource<'_>,
+    plant: Option<&Plant>,
+    console: &Console,
+) -> Result<Trained> {
+    let params = params(args);
+    let checkpoint = args.out.join(CHECKPOINT);
+    let run = identity(images, contents, side(args), params, plant);
+    let resume = if args.resume && checkpoint.exists() { Some(Checkpoint::load(&checkpoint, &run)?) } else { None };
+    let training = BilevelParams::default().with_detector(params);
+    let mut bars = TrainingBars::new(console, checkpoint, run);
+    let model = maphc2f::train_bilevel(&images.normals, source, &training, resume, &mut bars);
+    drop(bars);
+    let model = model?;
+    console.say(&summary(&model));
+    let detector = model.fitted.detector;
+    let half = |fusion| -> Arc<dyn Detector> { Arc::new(detector.with_fusion(fusion)) };
+    let halves = [("discriminator", Fusion::Discriminator), ("distance", Fusion::Distance)];
+    Ok(Trained {
+        halves: halves.map(|(name, fusion)| (name, half(fusion))).into(),
+        detector: Arc::new(detector),
+        quality: model.quality,
+        pair_accuracy: model.warm_start.held_out_accuracy,
+        choice: None,
+        params: Box::new(params),
+    })
 }
 
 fn params(args: &TrainArgs) -> TrainParams {
@@ -123,7 +238,7 @@ fn load(args: &TrainArgs) -> Result<Images> {
         let (category, policy) = (args.category.as_deref(), policy(args.skip_faulty));
         let reader = PhotoReader::new(args.window);
         let Category { name, normals, names, tests, findings, .. } =
-            Category::load_with(&reader, &Mvtec, &args.normals, category, args.side, policy).map_err(with_flag)?;
+            Category::load_with(&reader, &Mvtec, &args.normals, category, side(args), policy).map_err(with_flag)?;
         let warnings = findings.iter().map(ToString::to_string).collect();
         return Ok(Images { name, normals, names, tests, warnings, not_read: 0 });
     }
@@ -134,7 +249,7 @@ fn load(args: &TrainArgs) -> Result<Images> {
     let paths = photos.paths();
     let name = args.category.clone().unwrap_or_else(|| name_of(&args.normals));
     let names = paths.iter().map(|path| path.display().to_string()).collect();
-    let normals = load_normals_with(photos.reader(), &paths, args.side)?;
+    let normals = load_normals_with(photos.reader(), &paths, side(args))?;
     let not_read = photos.not_read();
     let warnings = photos.notes().into_iter().chain(not_read.iter().map(ToString::to_string)).collect();
     Ok(Images { name, normals, names, tests: Vec::new(), warnings, not_read: not_read.len() })
@@ -194,7 +309,7 @@ fn name_of(folder: &Path) -> String {
 }
 
 /// How training went, for people.
-fn summary(model: &TrainedModel) -> String {
+fn summary(model: &BilevelModel) -> String {
     let (warm, report) = (&model.warm_start, &model.fitted.report);
     let split = report.split;
     let mut text = format!(
@@ -226,11 +341,12 @@ fn summary(model: &TrainedModel) -> String {
 fn report(
     args: &TrainArgs,
     images: &Images,
-    params: TrainParams,
-    model: &TrainedModel,
+    detector: &Arc<dyn Detector>,
+    halves: &[(&'static str, Arc<dyn Detector>)],
+    params: &dyn Debug,
     console: &Console,
 ) -> Result<(Value, Vec<String>)> {
-    let detector = &model.fitted.detector;
+    let detector = detector.as_ref();
     let bar = console.bar("test images", images.tests.len() as u64);
     let evaluation = evaluate(detector, &images.name, &images.tests, &|_| bar.inc(1));
     bar.finish_and_clear();
@@ -241,11 +357,11 @@ fn report(
     let mut measured = metrics(&evaluation.report);
     measured["test_images"] = json!(images.tests.len());
     if args.ablations {
-        for (name, fusion) in [("discriminator", Fusion::Discriminator), ("distance", Fusion::Distance)] {
-            let half = evaluate(&detector.with_fusion(fusion), &images.name, &images.tests, &|_| ())?;
+        for (name, half) in halves {
+            let half = evaluate(half.as_ref(), &images.name, &images.tests, &|_| ())?;
             let half = metrics(&half.report);
             console.say(&format!("ablation {name}: {half}"));
-            measured["ablations"][name] = half;
+            measured["ablations"][*name] = half;
         }
     }
     hardest_images(&images.tests, &evaluation, Threshold::of(detector, 0.1)?.value)?
@@ -253,8 +369,8 @@ fn report(
     evaluation.report.training_images = Some(images.normals.len());
     let run = RunDescription::new(format!("maphc2f on {}", images.name), args.normals.display().to_string())
         .with_command(command())
-        .with_side(Some(args.side))
-        .with_params(params);
+        .with_side(Some(side(args)))
+        .with_training(args.seed, params);
     write_report(&args.out, &run, vec![evaluation.report])?;
     console.say_files(&args.out, &["results.html", "results.{csv,json,md,tex}", "hardest.png"]);
     Ok((measured, notes))

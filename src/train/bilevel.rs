@@ -1,4 +1,4 @@
-//! Training of a detector on good photos: warm start of the quality estimator, then the two-level training.
+//! Bi-level training of a detector, the default until 2026-11-26: warm start of the quality estimator, then both levels.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use crate::error::Error;
 use crate::synthesis::PipelineSource;
 use crate::warm_start::{RankingParams, RankingTarget, warm_start};
 
-/// Parameters of [`train`]: those of the detector, of the warm start, and where validation anomalies come from.
+/// Parameters of [`train_bilevel`]: those of the detector, of the warm start, and where validation anomalies come from.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct TrainingParams {
+pub struct BilevelParams {
     detector: TrainParams,
     warm_start: RankingParams,
     validation: ValidationAnomalies,
 }
 
-impl TrainingParams {
+impl BilevelParams {
     /// Sets the parameters of the two-level training.
     #[must_use]
     pub fn with_detector(mut self, detector: TrainParams) -> Self {
@@ -89,7 +89,7 @@ const ENOUGH: usize = 64;
 /// A detector with the quality estimator that weighted its training samples.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct TrainedModel {
+pub struct BilevelModel {
     /// Detector and how its training went.
     pub fitted: FitOutcome,
     /// The quality estimator after both phases.
@@ -101,33 +101,33 @@ pub struct TrainedModel {
 /// Trains a detector on good photos alone, `(H, W, 1 or 3)` of any sizes: warm start of the estimator, then both
 /// levels.
 ///
-/// `source` is made from the same photos in the same order. The backbone is the embedded one; [`train_on`] takes any.
+/// `source` is made from the same photos in the same order. The backbone is the embedded one; [`train_bilevel_on`] takes any.
 ///
 /// # Errors
 /// [`Error::Parameter`], [`Error::TooSmallToTrain`], [`Error::Foreground`], [`Error::Defect`], [`Error::Quality`],
 /// [`Error::Detector`].
-pub fn train(
+pub fn train_bilevel(
     photos: &[Array3<f32>],
     source: &PipelineSource<'_>,
-    params: &TrainingParams,
+    params: &BilevelParams,
     resume: Option<Checkpoint>,
     observer: &mut dyn Observe,
-) -> Result<TrainedModel, Error> {
-    train_on(Arc::new(EfficientNetLite0::pretrained()?), photos, source, params, resume, observer)
+) -> Result<BilevelModel, Error> {
+    train_bilevel_on(Arc::new(EfficientNetLite0::pretrained()?), photos, source, params, resume, observer)
 }
 
-/// Trains as [`train`] does, on features of `backbone`.
+/// Trains as [`train_bilevel`] does, on features of `backbone`.
 ///
 /// # Errors
-/// As [`train`].
-pub fn train_on(
+/// As [`train_bilevel`].
+pub fn train_bilevel_on(
     backbone: Arc<dyn Backbone>,
     photos: &[Array3<f32>],
     source: &PipelineSource<'_>,
-    params: &TrainingParams,
+    params: &BilevelParams,
     resume: Option<Checkpoint>,
     observer: &mut dyn Observe,
-) -> Result<TrainedModel, Error> {
+) -> Result<BilevelModel, Error> {
     params.check()?;
     check_normals(photos)?;
     let (mut quality, reached) =
@@ -143,5 +143,5 @@ pub fn train_on(
         }
         other => other?,
     };
-    Ok(TrainedModel { fitted, quality, warm_start: reached })
+    Ok(BilevelModel { fitted, quality, warm_start: reached })
 }

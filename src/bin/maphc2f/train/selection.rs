@@ -1,0 +1,107 @@
+//! What was chosen for a product, for people and for programs.
+
+use maphc2f::bisqad::{CandidateFigures, SelectionReport};
+use serde_json::{Value, json};
+
+/// The choice in some lines.
+pub(super) fn summary(report: &SelectionReport) -> String {
+    let mut text = format!(
+        "good photos: {} to train, {} of them validated the choice, each by what was fitted without it",
+        report.normals, report.validated_on
+    );
+    let Some(choice) = &report.choice else {
+        return text + "\nchoice: no synthetic defect could be drawn, so the default evidence stays";
+    };
+    text += &format!(
+        "\nchoice: {}, heads x {}, at {} px; on synthetic defects image AUROC {:.3}, patch AUROC {:.3} ({} candidates in \
+         selection.csv)",
+        choice.sum,
+        choice.head_weight,
+        choice.side,
+        choice.image_auroc,
+        choice.pixel_auroc,
+        report.candidates.len()
+    );
+    for left in &report.left_out {
+        text += &format!(
+            "\n  {}: {:.3} without heads, {:.3} with the heads of the other mechanisms ({} defects)",
+            left.name, left.without_heads, left.with_heads, left.defects
+        );
+    }
+    text + &format!(
+        "\nalignment: the place in the frame explains {:.0} % of the variance of the features",
+        100.0 * report.explained_by_place
+    )
+}
+
+/// What a user should know or do.
+pub(super) fn warnings(report: &SelectionReport, names: &[String]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let by_place = |c: &CandidateFigures| c.sum.kinds().iter().any(|kind| kind.is_by_place());
+    if !report.is_aligned() && report.choice.as_ref().is_some_and(by_place) {
+        warnings.push(
+            "the product does not lie alike in all photos, but comparing places was best on synthetic defects: keep \
+             the camera and the part's position as they are in these photos"
+                .to_owned(),
+        );
+    }
+    for suspect in &report.suspects {
+        let name = names.get(suspect.image).cloned().unwrap_or_else(|| format!("photo {}", suspect.image));
+        warnings.push(format!(
+            "{name}: scores {:.2} by what was fitted without it, the median is {:.2}: if it shows a defect or another \
+             product, take it out and train again",
+            suspect.score, suspect.median
+        ));
+    }
+    warnings
+}
+
+/// The choice for programs.
+pub(super) fn object(report: &SelectionReport) -> Value {
+    let left_out: Vec<Value> = (report.left_out.iter())
+        .map(|l| {
+            json!({
+                "mechanism": l.name, "defects": l.defects, "without_heads": l.without_heads, "with_heads": l.with_heads,
+            })
+        })
+        .collect();
+    let suspects: Vec<Value> =
+        report.suspects.iter().map(|s| json!({ "image": s.image, "score": s.score, "median": s.median })).collect();
+    let chosen = report.choice.as_ref().map(|c| {
+        json!({
+            "kinds": c.sum.kinds().iter().map(|kind| kind.name()).collect::<Vec<_>>(),
+            "levels": c.sum.levels(), "side": c.side, "head_weight": c.head_weight, "smoothing": c.smoothing,
+            "share": c.share, "image_auroc": c.image_auroc, "pixel_auroc": c.pixel_auroc,
+        })
+    });
+    json!({
+        "chosen": chosen, "candidates": report.candidates.len(), "validated_on": report.validated_on,
+        "explained_by_place": report.explained_by_place, "aligned": report.is_aligned(),
+        "left_out": left_out, "suspects": suspects,
+    })
+}
+
+/// Every candidate as CSV.
+pub(super) fn table(report: &SelectionReport) -> String {
+    let mut text = String::from(
+        "side_px,kinds,levels,head_weight,smoothing_patches,share,image_auroc,patch_auroc,standard_error,chosen\n",
+    );
+    for c in &report.candidates {
+        let kinds: Vec<&str> = c.sum.kinds().iter().map(|kind| kind.name()).collect();
+        let levels: Vec<String> = c.sum.levels().iter().map(usize::to_string).collect();
+        text += &format!(
+            "{},{},{},{},{},{},{:.5},{:.5},{:.5},{}\n",
+            c.side,
+            kinds.join(" "),
+            levels.join(" "),
+            c.head_weight,
+            c.smoothing,
+            c.share,
+            c.image_auroc,
+            c.pixel_auroc,
+            c.standard_error,
+            c.chosen
+        );
+    }
+    text
+}

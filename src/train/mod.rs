@@ -1,0 +1,56 @@
+//! Training of a detector on good photos.
+
+pub(crate) mod bilevel;
+
+use std::sync::Arc;
+
+use bisqad::{EvidenceDetector, EvidenceOutcome, EvidenceParams, Observe};
+use frozen_backbone::{Backbone, EfficientNetLite0};
+use ndarray::Array3;
+
+use crate::error::Error;
+use crate::synthesis::PipelineSource;
+
+/// Trains a detector on good photos alone, `(H, W, 1 or 3)` of any sizes: chooses the evidence by defects that are
+/// drawn on held-out photos, trains a head for each mechanism, and calibrates scores on photos that are held out in
+/// turn ([`EvidenceDetector::fit`]).
+///
+/// `source` is made from the same photos in the same order. The backbone is the embedded one; [`train_on`] takes any.
+///
+/// ```no_run
+/// use maphc2f::bisqad::{EvidenceParams, NoObserver, Persist, Threshold};
+/// use maphc2f::{MATERIALS, Pipeline, PipelineSource, load_photos, train};
+///
+/// let (names, photos): (Vec<_>, Vec<_>) = load_photos("photos/good".as_ref())?.into_iter().unzip();
+/// let pipeline = Pipeline::standard(&MATERIALS)?;
+/// let source = PipelineSource::new(&pipeline, &photos, &[], 0)?;
+/// let trained = train(&photos, &source, &EvidenceParams::default(), &mut NoObserver)?;
+/// trained.detector.save("detector.safetensors".as_ref())?;
+/// println!("{} photos, threshold {}", names.len(), Threshold::of(&trained.detector, 0.05)?.value);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Detector`] as [`EvidenceDetector::fit`].
+pub fn train(
+    photos: &[Array3<f32>],
+    source: &PipelineSource<'_>,
+    params: &EvidenceParams,
+    observer: &mut dyn Observe,
+) -> Result<EvidenceOutcome, Error> {
+    train_on(Arc::new(EfficientNetLite0::pretrained()?), photos, source, params, observer)
+}
+
+/// Trains as [`train`] does, on features of `backbone`.
+///
+/// # Errors
+/// As [`train`].
+pub fn train_on(
+    backbone: Arc<dyn Backbone>,
+    photos: &[Array3<f32>],
+    source: &PipelineSource<'_>,
+    params: &EvidenceParams,
+    observer: &mut dyn Observe,
+) -> Result<EvidenceOutcome, Error> {
+    Ok(EvidenceDetector::fit(backbone, photos, source, params, observer)?)
+}
