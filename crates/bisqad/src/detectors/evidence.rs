@@ -74,6 +74,13 @@ impl EvidenceDetector {
         self.head_weight
     }
 
+    /// The same evidence without heads, for comparison. Its normal scores are dropped, because they no longer apply:
+    /// [`Threshold::calibrate`](crate::Threshold::calibrate) takes images.
+    #[must_use]
+    pub fn without_heads(self) -> Self {
+        Self { heads: Vec::new(), head_weight: 0.0, normals: Vec::new(), normal_scores: Vec::new(), ..self }
+    }
+
     /// Mechanisms that have a head.
     #[must_use]
     pub fn mechanisms(&self) -> Vec<&str> {

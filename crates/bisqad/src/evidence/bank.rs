@@ -86,9 +86,7 @@ impl Evidence for Bank {
             .filter(|(_, (_, distance))| *distance > self.radius)
             .map(|(i, _)| i)
             .collect();
-        let Ok(rows) =
-            concatenate(Axis(0), &[self.memory.rows.view(), pool.select(Axis(0), &new).view()])
-        else {
+        let Ok(rows) = concatenate(Axis(0), &[self.memory.rows.view(), pool.select(Axis(0), &new).view()]) else {
             return;
         };
         if !self.spacing.is_empty() {

@@ -193,7 +193,13 @@ impl Side {
         let tried = sums.iter().map(|sum| (sum, 0.0, Reduction::DEFAULT));
         side.note(&validation, tried.collect(), &by_sum, best);
 
-        let weights: &[f32] = if mechanisms.len() > 1 { &HEAD_WEIGHTS } else { &HEAD_WEIGHTS[..1] };
+        let given = params.head_weight().map(|weight| [weight as f32]);
+        let weights: &[f32] = match &given {
+            Some(given) => given,
+            // a mechanism can only be left out where there is another
+            None if mechanisms.len() > 1 => &HEAD_WEIGHTS,
+            None => &HEAD_WEIGHTS[..1],
+        };
         let by_weight: Vec<Vec<Separation>> =
             weights.par_iter().map(|&w| validation.separations(&side.sum, w, Reduction::DEFAULT)).collect();
         let best = choose_weight(&by_weight.iter().map(|s| values(s)).collect::<Vec<_>>(), &validation.mechanisms);
@@ -275,16 +281,13 @@ impl Side {
     }
 }
 
-/// Weight of the heads: the largest whose mean is lower than the best by no more than the standard error, if the best
-/// is no weight of 0. Heads are at their weakest where their own mechanism is left out.
+/// Weight of the heads: the largest at which defects of left-out mechanisms are found no worse than without heads, but
+/// for the standard error. On defects of their own mechanism, which are not asked here, heads help in any case.
 fn choose_weight(values: &[Vec<f64>], mechanisms: &[usize]) -> usize {
-    let mean = |i: usize| mean_by_mechanism(&values[i], mechanisms);
-    let best = (0..values.len()).max_by(|&a, &b| mean(a).total_cmp(&mean(b)).then(b.cmp(&a))).unwrap_or(0);
-    if best == 0 {
-        return 0;
-    }
-    let is_near = |&i: &usize| mean(best) - mean(i) <= standard_error(&values[best], &values[i], mechanisms);
-    (0..values.len()).rev().find(is_near).unwrap_or(best)
+    let Some(without) = values.first() else { return 0 };
+    let harm = |i: usize| mean_by_mechanism(without, mechanisms) - mean_by_mechanism(&values[i], mechanisms);
+    let is_harmless = |&i: &usize| harm(i) <= standard_error(without, &values[i], mechanisms);
+    (0..values.len()).rev().find(is_harmless).unwrap_or(0)
 }
 
 /// Held-out normal images and defects, on which candidates are measured.
@@ -416,4 +419,28 @@ fn suspects(scores: &[f64], order: &[usize]) -> Vec<Suspect> {
         found.map(|(i, &score)| Suspect { image: order[i], score, median: middle }).collect();
     suspects.sort_by(|a, b| b.score.total_cmp(&a.score));
     suspects
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_have_the_largest_weight_that_costs_left_out_mechanisms_nothing() {
+        let mechanisms = [0, 0, 1, 1];
+        let without = vec![0.8, 0.9, 0.8, 0.9];
+        let better = vec![0.85, 0.9, 0.82, 0.91];
+        let noisy = vec![0.7, 1.0, 0.69, 1.0]; // lower by .0025, with an error of .05
+        let worse = vec![0.7, 0.8, 0.7, 0.8];
+        let choose =
+            |values: &[&Vec<f64>]| choose_weight(&values.iter().map(|v| (*v).clone()).collect::<Vec<_>>(), &mechanisms);
+        assert_eq!(choose(&[&without, &better, &worse]), 1);
+        assert_eq!(choose(&[&without, &better, &noisy]), 2);
+        assert_eq!(choose(&[&without, &worse]), 0);
+    }
+
+    #[test]
+    fn as_few_folds_as_hold_enough_images_validate() {
+        assert_eq!([2, 3, 10, 100, 160, 1000].map(folds), [2, 3, 4, 2, 1, 1]);
+    }
 }

@@ -36,6 +36,9 @@ parameters! {
         head_defects, with_head_defects: usize = 40;
         /// Synthetic defects of each mechanism that choose, 1 to 100 000 (default 24).
         validation_defects, with_validation_defects: usize = 24;
+        /// Weight of the heads beside the evidence, in \[0, 100\]. By default the one of 0, 0.25, 0.5 and 1 that defects
+        /// of left-out mechanisms justify.
+        head_weight, with_head_weight: Option<f64> = None;
         /// Ridge penalty of the heads, positive (default 0.003).
         ridge, with_ridge: f64 = 3e-3;
         /// Largest number of principal components of each level, 1 to 100 000 (default 80).
@@ -68,6 +71,9 @@ impl EvidenceParams {
             moderate_count(WHAT, name, value)?;
         }
         ensure(self.ridge > 0.0 && self.ridge.is_finite(), WHAT, "ridge", self.ridge, "positive and finite")?;
+        if let Some(weight) = self.head_weight {
+            ensure((0.0..=100.0).contains(&weight), WHAT, "head_weight", weight, "in [0, 100]")?;
+        }
         shrinkage(WHAT, self.shrinkage)?;
         Ok(())
     }
@@ -109,6 +115,7 @@ mod tests {
             ok.with_ridge(0.0),
             ok.with_ridge(f64::NAN),
             ok.with_shrinkage(0.0),
+            ok.with_head_weight(Some(-1.0)),
         ] {
             assert!(matches!(bad.check(), Err(Error::Parameter(_))), "{bad:?}");
         }

@@ -8,8 +8,9 @@ use experiments::sets::ImageSet;
 use maphc2f::adbench::metrics::PixelPool;
 use maphc2f::adbench::metrics::{MetricError, auroc};
 use maphc2f::adbench::protocol::Protocol;
-use maphc2f::bisqad::Prediction;
+use maphc2f::bisqad::{Detector, Prediction};
 use maphc2f::shrink_to_side;
+use ndarray::Array3;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
@@ -75,32 +76,38 @@ impl Display for Run {
     }
 }
 
-/// Trains a variant and measures it.
-pub(crate) fn make(name: &str, set: &ImageSet, variant: &str, seed: u64) -> Result<Run> {
+/// Trains a variant and measures it, with what comes of the same training.
+pub(crate) fn make(name: &str, set: &ImageSet, variant: &str, seed: u64) -> Result<Vec<Run>> {
+    let side = variants::side(variant, set.side);
+    let normals: Vec<Array3<f32>> =
+        set.normals.iter().map(|n| shrink_to_side(n.view(), side)).collect::<std::result::Result<_, _>>()?;
     let start = Instant::now();
-    let detector = variants::train_variant(set, variant, seed)?;
+    let detectors = variants::train_variant(&normals, &set.names, variant, seed)?;
     let seconds = start.elapsed().as_secs_f64();
-    let predictions: Vec<Prediction> = set
-        .tests
-        .par_iter()
-        .map(|t| {
-            let image = shrink_to_side(t.image.view(), set.side).map_err(|e| e.to_string())?;
-            detector.predict(image.view()).map_err(|e| e.to_string())
+    let measure = |(variant, detector): &(&str, Box<dyn Detector>)| -> Result<Run> {
+        let predictions: Vec<Prediction> = set
+            .tests
+            .par_iter()
+            .map(|t| {
+                let image = shrink_to_side(t.image.view(), side).map_err(|e| e.to_string())?;
+                detector.predict(image.view()).map_err(|e| e.to_string())
+            })
+            .collect::<std::result::Result<_, String>>()?;
+        let by = |name: &str| -> Result<(f64, f64)> {
+            let protocol = Protocol::named(name).ok_or("no such protocol")?;
+            figures(set, &predictions, &protocol)
+        };
+        Ok(Run {
+            set: name.to_owned(),
+            variant: (*variant).to_owned(),
+            seed,
+            side: set.side as u64,
+            native: by("native")?,
+            resized: by("resize-256")?,
+            seconds,
         })
-        .collect::<std::result::Result<_, String>>()?;
-    let by = |name: &str| -> Result<(f64, f64)> {
-        let protocol = Protocol::named(name).ok_or("no such protocol")?;
-        figures(set, &predictions, &protocol)
     };
-    Ok(Run {
-        set: name.to_owned(),
-        variant: variant.to_owned(),
-        seed,
-        side: set.side as u64,
-        native: by("native")?,
-        resized: by("resize-256")?,
-        seconds,
-    })
+    detectors.iter().map(measure).collect()
 }
 
 /// Image and pixel AUROC of maps at the detector's size. Under `native` the image score is the detector's own.

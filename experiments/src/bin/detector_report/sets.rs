@@ -11,10 +11,12 @@ const fn place(name: &'static str, folder: &'static str) -> Place {
 }
 
 /// Sets in the order of the table.
-pub(crate) const SETS: [Place; 5] = [
+pub(crate) const SETS: [Place; 7] = [
     place("bottle", "mvtec/bottle"),
     place("pill", "mvtec/pill"),
     place("magnetic_tile", "magnetic_tile/tile"),
     place("kolektor", "kolektor_sdd/commutator"),
     place("hazelnut_toy", "hazelnut_toy/hazelnut"),
+    place("ball_screw", "bsdata/ball_screw"),
+    place("tire", "mvtec3d/tire"),
 ];

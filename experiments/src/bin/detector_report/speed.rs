@@ -1,21 +1,22 @@
-//! Times a prediction on one 256 x 256 image, and ONNX Runtime and PyTorch on the backbone.
+//! Times a prediction on one image, and ONNX Runtime and PyTorch on the backbone.
 
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
-use maphc2f::bisqad::{Detector, MemoryDetector, MemoryParams, NoObserver, TrainParams};
+use maphc2f::bisqad::{Detector, EvidenceDetector, EvidenceParams, MemoryDetector, MemoryParams, NoObserver};
 use maphc2f::frozen_backbone::{Backbone, EfficientNetLite0};
+use maphc2f::{MATERIALS, Pipeline, PipelineSource, train};
 use ndarray::Array3;
 use serde_json::Value;
 
 use experiments::program::Result;
 
-use crate::variants;
 use experiments::texture::brick_texture;
 
-const SIDE: usize = 256;
+const SIDE: usize = 288;
+const LARGE: usize = 448;
 
 /// Least milliseconds of many runs.
 pub(crate) struct Speed {
@@ -23,6 +24,8 @@ pub(crate) struct Speed {
     pub(crate) predict: f64,
     /// `predict` with one thread.
     pub(crate) predict_single: f64,
+    /// `predict` at [`LARGE`] px with all threads.
+    pub(crate) predict_large: f64,
     /// `predict` of the memory with all threads.
     pub(crate) memory: f64,
     /// The backbone alone with all threads.
@@ -51,11 +54,13 @@ pub(crate) fn measure(python: Option<&Path>) -> Result<Speed> {
     let net = EfficientNetLite0::pretrained()?;
     let normals: Vec<_> = (0..40).map(|seed| brick_texture(SIDE, seed)).collect();
     let memory = MemoryDetector::fit(Arc::new(net.clone()), &normals, &MemoryParams::default(), &mut NoObserver)?;
-    let detector =
-        variants::without_images(&normals, TrainParams::default().with_rounds(1).with_steps(1).with_updates(1))?;
+    let detector = default_choice(SIDE)?;
+    let large = default_choice(LARGE)?;
+    let (large, large_image) = (large, brick_texture(LARGE, 99));
     let image = brick_texture(SIDE, 99);
     let framed = Array3::from_shape_fn((SIDE + 32, SIDE + 32, 3), |(y, x, c)| image[[y % SIDE, x % SIDE, c]]);
     let predict = least(|| Ok(detector.predict(image.view()).map(drop)?))?;
+    let predict_large = least(|| Ok(large.predict(large_image.view()).map(drop)?))?;
     let backbone_all = least(|| Ok(net.extract(image.view()).map(drop)?))?;
     let memory = least(|| Ok(memory.predict(image.view()).map(drop)?))?;
     let single = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
@@ -68,7 +73,16 @@ pub(crate) fn measure(python: Option<&Path>) -> Result<Speed> {
         ))
     })?;
     let peers = python.map(ask).transpose()?;
-    Ok(Speed { predict, backbone_all, memory, predict_single, backbone, framed, peers })
+    Ok(Speed { predict, predict_large, backbone_all, memory, predict_single, backbone, framed, peers })
+}
+
+/// Our detector with its default parameters, on made-up textures of one side.
+fn default_choice(side: usize) -> Result<EvidenceDetector> {
+    let normals: Vec<_> = (0..40).map(|seed| brick_texture(side, seed)).collect();
+    let pipeline = Pipeline::standard(&MATERIALS)?;
+    let source = PipelineSource::new(&pipeline, &normals, &[], 0)?;
+    let params = EvidenceParams::default().with_min_side(side).with_max_side(side);
+    Ok(train(&normals, &source, &params, &mut NoObserver)?.detector)
 }
 
 fn ask(python: &Path) -> Result<Value> {
