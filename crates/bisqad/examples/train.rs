@@ -1,4 +1,4 @@
-//! Trains the main detector on synthetic defects of a source of your own: `cargo run -p bisqad --example train`.
+//! Trains the bi-level preset on synthetic defects of a source of your own: `cargo run -p bisqad --example train`.
 #![allow(clippy::print_stdout)] // a program for a terminal
 
 use std::sync::Arc;
