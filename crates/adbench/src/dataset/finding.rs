@@ -151,6 +151,26 @@ pub enum Finding {
         /// What is wrong, and what to do.
         reason: String,
     },
+    /// An entry of a file that lists the dataset cannot be understood.
+    #[error("{} {split} entry {entry}: {reason}", escaped(file))]
+    BadEntry {
+        /// The file.
+        file: PathBuf,
+        /// The list that the entry is in, such as `train`.
+        split: &'static str,
+        /// Its number in the list, from 1.
+        entry: usize,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// Warning: a gray value of a mask is no type of defect that the dataset names. All of it must be found.
+    #[error("{}: gray value {value} is no defect type of the dataset; its saturation is its area", escaped(mask))]
+    UnknownDefectType {
+        /// The mask, or the first of the image's.
+        mask: PathBuf,
+        /// The gray value.
+        value: u8,
+    },
     /// A table names an image twice, perhaps in both splits.
     #[error("{} lines {first} and {second}: the same image {}; remove one line", escaped(table), escaped(image))]
     DuplicateImage {
@@ -263,6 +283,7 @@ impl Finding {
             | Self::MissingMaskFolder { .. }
             | Self::EmptyFolder { .. }
             | Self::SharedImage { .. }
+            | Self::UnknownDefectType { .. }
             | Self::FullMask { .. }
             | Self::FrameMask { .. }
             | Self::Oddity { .. } => Severity::Warning,
