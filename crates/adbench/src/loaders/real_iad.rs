@@ -177,7 +177,8 @@ impl<'a> Entries<'a> {
         let class = text("anomaly_class")?;
         let (id, image) = self.paths.resolve(text("image_path")?)?;
         if let Some((split, first)) = self.first.get(&id) {
-            return Err(bad(format!("{id} is entry {first} of {split}, too; remove one")));
+            let text = format!("{} is entry {first} of {split}, too; remove one", escaped(&image));
+            return Err(bad(text));
         }
         self.first.insert(id.clone(), (split, entry));
         if !image.is_file() {
