@@ -60,13 +60,13 @@ pub struct SegF1 {
 }
 
 impl DatasetFigures {
-    /// Computes the figures of an evaluation on all test samples of a dataset, in their order. The pixel threshold is the
-    /// one given or, where the dataset sets good validation images aside, the lowest that [`NORMAL_PIXELS_ABOVE`] of
-    /// their pixels exceed.
+    /// Computes the figures of an evaluation on all test samples of a dataset, in their order. The pixel threshold is
+    /// the one given or, where the dataset sets good validation images aside, the lowest that [`NORMAL_PIXELS_ABOVE`]
+    /// of their pixels exceed.
     ///
     /// # Errors
-    /// Those of reading validation images and masks, [`Error::Detector`], [`Error::Metric`], and [`Error::Parameter`] for
-    /// a threshold that is not finite.
+    /// Those of reading validation images and masks, [`Error::Detector`], [`Error::Metric`], and [`Error::Parameter`]
+    /// for a threshold that is not finite.
     pub fn of(
         detector: &dyn Detector,
         reader: &PhotoReader,
@@ -184,8 +184,8 @@ fn au_spro_by_kind(data: &Dataset, images: &[ScoredImage]) -> Result<Vec<(String
     Ok(figures)
 }
 
-/// Scores images without labels: writes `scores.csv` and for each image a map of floats, `maps/<category>/<id>.tiff`, for
-/// those who keep the ground truth. Returns the number of images.
+/// Scores images without labels: writes `scores.csv` and for each image a map of floats, `maps/<category>/<id>.tiff`,
+/// for those who keep the ground truth. Returns the number of images.
 ///
 /// # Errors
 /// Those of reading images, [`Error::Detector`], [`Error::Output`], [`Error::Write`].

@@ -74,8 +74,9 @@ fn saturated_overlap_and_f1_at_the_threshold_of_validation_images_are_those_of_t
     let of = |name: &str| found.au_spro.iter().find(|(n, _)| n == name).unwrap().1;
     assert_eq!(found.au_spro.len(), 3);
     assert_eq!(of("structural_anomalies"), 1.0);
-    // Good and logical images have 2160 normal pixels, 108 of them up to the rate 0.05. Before any of them 200 of the 250
-    // pixels that are enough are found, and no more until the 40 of row 20; the other 840 come together with all the rest.
+    // Good and logical images have 2160 normal pixels, 108 of them up to the rate 0.05. Before any of them 200 of the
+    // 250 pixels that are enough are found, and no more until the 40 of row 20; the other 840 come together with all
+    // the rest.
     let expected = (40.0 * 0.8 + 68.0 * (0.8 + 0.2 * (68.0 / 840.0) / 2.0)) / 108.0;
     assert!((of("logical_anomalies") - expected).abs() < 1e-12, "{:?} {expected}", found.au_spro);
     // overall the rate 0.05 is reached before the rest

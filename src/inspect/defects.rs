@@ -5,7 +5,7 @@ use imgkit::{Rect, ensure};
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::peaks::{Peak, peaks};
+use super::peaks::{MOST_PIXELS, Peak, peaks};
 use crate::error::Error;
 
 /// Defect that was found on a score map.
@@ -56,21 +56,22 @@ pub struct Defect {
 /// ```
 ///
 /// # Errors
-/// [`Error::Parameter`] for a threshold that is not finite.
+/// [`Error::Parameter`] for a threshold that is not finite, and for a map of 2^32 px or more.
 pub fn find_defects(map: ArrayView2<'_, f32>, threshold: f64, least_area: usize) -> Result<Vec<Defect>, Error> {
     ensure(threshold.is_finite(), "defects", "threshold", threshold, "finite")?;
+    ensure(map.len() < MOST_PIXELS, "defects", "map", map.len(), "fewer than 2^32 px")?;
     let mut found = Vec::new();
-    let mut owner = Array2::from_elem(map.dim(), usize::MAX);
+    let mut owner = Array2::from_elem(map.dim(), 0_u32); // number of the defect, from 1
     for Peak { pixels, level } in peaks(map, threshold).into_iter().filter(|peak| peak.pixels.len() >= least_area) {
         let mut sums = Sums::default();
         for &at in &pixels {
             sums.add(at, map[at]);
-            owner[at] = found.len();
+            owner[at] = found.len() as u32 + 1;
         }
         found.extend(sums.defect(level));
     }
-    for contour in contours(owner.mapv(|owner| owner != usize::MAX).view()) {
-        if let Some(defect) = found.get_mut(owner[contour.pixel]) {
+    for contour in contours(owner.mapv(|owner| owner > 0).view()) {
+        if let Some(defect) = found.get_mut((owner[contour.pixel] as usize).wrapping_sub(1)) {
             // the outline is where its first pixel is, before any hole
             defect.contour.push(contour.corners);
         }

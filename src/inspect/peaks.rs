@@ -1,6 +1,10 @@
 //! Peaks of a map that stand out from its threshold, and the pixels above half of each.
 
 use ndarray::ArrayView2;
+use rayon::prelude::*;
+
+/// Most pixels of a map, so that their numbers fit into 32 bits.
+pub(super) const MOST_PIXELS: usize = u32::MAX as usize;
 
 /// A peak and what belongs to it.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,104 +15,128 @@ pub(super) struct Peak {
     pub(super) level: f64,
 }
 
-/// The peaks of a map, from the highest to the lowest, equal ones in row-major order. A pixel above the threshold is a
-/// peak if it is the highest of the 8-connected pixels that exceed its level; of equal ones the first is.
+/// The peaks of a map of at most [`MOST_PIXELS`], from the highest to the lowest, equal ones in row-major order. A
+/// pixel above the threshold is a peak if it is the highest of the 8-connected pixels that exceed its level; of equal
+/// ones the first is.
 ///
 /// Two peaks share no pixel and do not touch: what is reached above the level of the higher one is above that of the
 /// lower one, too.
 pub(super) fn peaks(map: ArrayView2<'_, f32>, threshold: f64) -> Vec<Peak> {
-    let (height, width) = map.dim();
-    let grid = Grid { height, width };
-    let scores: Vec<f32> = map.iter().copied().collect();
-    let level = |peak: usize| halfway(threshold, f64::from(scores[peak]));
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.retain(|&at| scores[at].is_finite() && f64::from(scores[at]) > threshold);
-    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a])); // stable: equal ones in row-major order
-    let mut rank = vec![NONE; scores.len()];
-    order.iter().enumerate().for_each(|(k, &at)| rank[at] = k);
-
-    // Water that sinks: pixels come up from the highest on, and islands are named by their peak, the first of them.
-    let mut islands = Islands { above: vec![NONE; scores.len()] };
-    let mut is_own = vec![false; scores.len()];
-    for &at in &order {
-        let mut names: Vec<usize> = grid.around(at).filter_map(|near| islands.peak_of(near)).collect();
-        names.sort_unstable_by_key(|&peak| rank[peak]);
-        names.dedup();
-        let highest = names.first().copied().unwrap_or(at);
-        islands.above[at] = highest;
-        for &lower in names.iter().skip(1) {
-            // where they meet is not above the lower one's level: all that exceeds it was an island of its own
-            is_own[lower] = f64::from(scores[at]) <= level(lower);
-            islands.above[lower] = highest;
-        }
-    }
-    for &at in &order {
-        is_own[at] |= islands.above[at] == at;
-    }
-    let mut seen = vec![false; scores.len()];
-    let own = order.iter().copied().filter(|&at| is_own[at]);
-    own.map(|peak| {
-        let level = level(peak);
-        seen[peak] = true;
-        let mut pixels = vec![peak];
-        let mut next = 0;
-        while let Some(&at) = pixels.get(next) {
-            next += 1;
-            for near in grid.around(at) {
-                if scores[near].is_finite() && f64::from(scores[near]) > level && !seen[near] {
-                    seen[near] = true;
-                    pixels.push(near);
-                }
+    let grid = Grid::new(map, threshold);
+    let mut islands = Islands { above: Vec::with_capacity(grid.ranked.len()) };
+    let mut is_own = vec![false; grid.ranked.len()];
+    let level = |rank: u32| 0.5 * threshold + 0.5 * grid.score(rank); // their sum might overflow
+    // Water that sinks: pixels come up from the highest on, and an island is named by its peak, the first of its ranks.
+    for rank in 0..grid.ranked.len() as u32 {
+        let mut names = [rank; 8];
+        let mut count = 0;
+        grid.around(rank, |near| {
+            if near < rank {
+                names[count] = islands.peak_of(near);
+                count += 1;
+            }
+        });
+        let names = &names[..count];
+        let highest = names.iter().copied().min().unwrap_or(rank);
+        islands.above.push(highest);
+        for &lower in names {
+            if lower != highest && islands.is_peak(lower) {
+                // Where they meet is not above the lower one's level: all that exceeds it was an island of its own.
+                is_own[lower as usize] = grid.score(rank) <= level(lower);
+                islands.above[lower as usize] = highest;
             }
         }
-        Peak { pixels: pixels.into_iter().map(|at| (at / width, at % width)).collect(), level }
+    }
+    let mut seen = vec![false; grid.ranked.len()];
+    let is_peak = |rank: &u32| is_own[*rank as usize] || islands.is_peak(*rank);
+    let own = (0..grid.ranked.len() as u32).filter(is_peak);
+    own.map(|peak| {
+        let level = level(peak);
+        seen[peak as usize] = true;
+        let mut members = vec![peak];
+        let mut next = 0;
+        while let Some(&at) = members.get(next) {
+            next += 1;
+            grid.around(at, |near| {
+                if !seen[near as usize] && grid.score(near) > level {
+                    seen[near as usize] = true;
+                    members.push(near);
+                }
+            });
+        }
+        Peak { pixels: members.into_iter().map(|rank| grid.place(rank)).collect(), level }
     })
     .collect()
 }
 
-/// Middle of two numbers.
-fn halfway(low: f64, high: f64) -> f64 {
-    0.5 * low + 0.5 * high // their sum might overflow
-}
+/// No rank: a pixel that is not above the threshold.
+const NONE: u32 = u32::MAX;
 
-const NONE: usize = usize::MAX;
-
-/// Pixels in row-major order.
-#[derive(Clone, Copy)]
+/// The pixels of a map that are above its threshold, by rank: 0 is the highest, and of equal ones the first.
 struct Grid {
     height: usize,
     width: usize,
+    /// Score and number of each, by rank; numbers are row-major.
+    ranked: Vec<(f32, u32)>,
+    /// Rank of each pixel of the map, by number.
+    ranks: Vec<u32>,
 }
 
 impl Grid {
-    /// The eight pixels around one, as far as there are any.
-    fn around(self, at: usize) -> impl Iterator<Item = usize> {
-        let Self { height, width } = self;
-        let (row, column) = (at / width, at % width);
-        let rows = row.saturating_sub(1)..(row + 2).min(height);
-        rows.flat_map(move |y| (column.saturating_sub(1)..(column + 2).min(width)).map(move |x| y * width + x))
-            .filter(move |&near| near != at)
+    fn new(map: ArrayView2<'_, f32>, threshold: f64) -> Self {
+        let (height, width) = map.dim();
+        let numbered = map.iter().zip(0_u32..).map(|(&score, at)| (score, at));
+        let mut ranked: Vec<(f32, u32)> =
+            numbered.filter(|(score, _)| score.is_finite() && f64::from(*score) > threshold).collect();
+        ranked.par_sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let mut ranks = vec![NONE; map.len()];
+        ranked.iter().zip(0..).for_each(|(&(_, at), rank)| ranks[at as usize] = rank);
+        Self { height, width, ranked, ranks }
+    }
+
+    fn score(&self, rank: u32) -> f64 {
+        f64::from(self.ranked[rank as usize].0)
+    }
+
+    /// Row and column.
+    fn place(&self, rank: u32) -> (usize, usize) {
+        let at = self.ranked[rank as usize].1 as usize;
+        (at / self.width, at % self.width)
+    }
+
+    /// Calls `each` with the ranks of the at most eight pixels around one that are above the threshold.
+    fn around(&self, rank: u32, mut each: impl FnMut(u32)) {
+        let (row, column) = self.place(rank);
+        for y in row.saturating_sub(1)..(row + 2).min(self.height) {
+            for x in column.saturating_sub(1)..(column + 2).min(self.width) {
+                let near = self.ranks[y * self.width + x];
+                if near != NONE && near != rank {
+                    each(near);
+                }
+            }
+        }
     }
 }
 
-/// Sets of pixels, each a tree whose root is its highest pixel.
+/// Sets of pixels, each a tree whose root is its peak.
 struct Islands {
-    /// The next pixel on the way to the root; itself for a root, [`NONE`] for a pixel under water.
-    above: Vec<usize>,
+    /// Rank of the next pixel on the way to the root, by rank; its own for a root.
+    above: Vec<u32>,
 }
 
 impl Islands {
+    fn is_peak(&self, rank: u32) -> bool {
+        self.above[rank as usize] == rank
+    }
+
     /// The peak of a pixel's island; halves the way to it.
-    fn peak_of(&mut self, at: usize) -> Option<usize> {
-        let mut at = at;
-        if self.above[at] == NONE {
-            return None;
+    fn peak_of(&mut self, rank: u32) -> u32 {
+        let mut at = rank;
+        while !self.is_peak(at) {
+            self.above[at as usize] = self.above[self.above[at as usize] as usize];
+            at = self.above[at as usize];
         }
-        while self.above[at] != at {
-            self.above[at] = self.above[self.above[at]];
-            at = self.above[at];
-        }
-        Some(at)
+        at
     }
 }
 
@@ -137,7 +165,8 @@ mod tests {
     proptest! {
         #[test]
         fn peaks_are_what_the_definition_says(
-            (width, values) in (1..7usize).prop_flat_map(|width| (Just(width), prop::collection::vec(0..12u8, width * 6))),
+            (width, values) in
+                (1..7usize).prop_flat_map(|width| (Just(width), prop::collection::vec(0..12u8, width * 6))),
             threshold in 0..4u8,
         ) {
             let map = Array2::from_shape_vec((6, width), values).unwrap().mapv(f32::from);

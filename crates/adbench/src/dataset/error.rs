@@ -42,8 +42,8 @@ pub enum DatasetError {
         /// Its categories.
         categories: Vec<String>,
     },
-    /// The files at a root are arranged as no known layout is: a heading line, then one line for each layout.
-    #[error("{}: no known layout; what each lacks:{}", escaped(path), listed(.lacks))]
+    /// The files at a root are arranged as no known layout is.
+    #[error("{}: no known layout ({}); check the path, or name a layout", escaped(path), listed(.lacks))]
     UnknownLayout {
         /// The root.
         path: PathBuf,
@@ -125,7 +125,7 @@ fn of_category(category: Option<&str>) -> String {
 }
 
 fn listed(lacks: &[(&'static str, String)]) -> String {
-    lacks.iter().map(|(layout, lack)| format!("\n  {layout}: {lack}")).collect()
+    lacks.iter().map(|(layout, lack)| format!("{layout}: {lack}")).collect::<Vec<_>>().join("; ")
 }
 
 impl DatasetError {

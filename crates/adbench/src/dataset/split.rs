@@ -158,8 +158,9 @@ impl<S: SplitName> Scores<S> {
 }
 
 impl<S> Scores<S> {
-    /// Scores of objects instead of images: an object that several images show has their highest score, and is anomalous
-    /// if any of them is. An image of no such object stands for itself. In byte order of the objects, then the others.
+    /// Scores of objects instead of images: an object that several images show has their highest score, and is
+    /// anomalous if any of them is. An image of no such object stands for itself. In byte order of the objects, then
+    /// the others.
     ///
     /// Source: the sample-level figures of C. Wang et al., "Real-IAD", CVPR 2024.
     ///

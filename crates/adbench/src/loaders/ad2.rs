@@ -15,7 +15,7 @@ use std::path::Path;
 
 use imgkit::image_io::ImageList;
 
-use super::layout::Layout;
+use super::layout::{BY_NAME, Layout};
 use super::listing::{Root, folders};
 use super::plan::{Masks, Part, Plan, categories, category_folder, own_name, require, training_images};
 use crate::dataset::{Dataset, DatasetError, Policy};
@@ -76,7 +76,7 @@ impl Layout for MvtecAd2 {
 
     fn recognize(&self, root: &Path) -> Result<String, String> {
         if self.split != Ad2Split::Public {
-            return Err("chosen by its name alone".to_owned());
+            return Err(BY_NAME.to_owned());
         }
         let names = categories(root, &GOOD).map_err(|e| e.to_string())?;
         let first = names.first().ok_or("no folder with train/good")?;

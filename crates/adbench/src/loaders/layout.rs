@@ -42,7 +42,7 @@ pub trait Layout: Debug + Send + Sync {
     /// # Errors
     /// What the root lacks of the layout, in a few words. A layout that does not say is chosen by its name alone.
     fn recognize(&self, _root: &Path) -> Result<String, String> {
-        Err("chosen by its name alone".to_owned())
+        Err(BY_NAME.to_owned())
     }
 
     /// Names of the categories at a root, in byte order. A root that is itself one category gives its own name.
@@ -82,6 +82,9 @@ pub(super) fn good_training_images(data: &Dataset) -> ImageList {
     list.photos = good.map(|sample| sample.image_path().to_owned()).collect();
     list
 }
+
+/// Why a layout is never recognized: others have the same files, or it does not say.
+pub(super) const BY_NAME: &str = "chosen by its name alone";
 
 /// All layouts that have a name. Of those that fit a root, [`detect`] takes the first: the more special come first.
 pub const LAYOUTS: [&'static dyn Layout; 12] = [
@@ -154,6 +157,7 @@ pub fn detect_with_reason(root: &Path) -> Result<Detected, DatasetError> {
     for layout in LAYOUTS {
         match layout.recognize(root) {
             Ok(reason) => return Ok(Detected { layout, reason }),
+            Err(lack) if lack == BY_NAME => {}
             Err(lack) => lacks.push((layout.name(), lack)),
         }
     }

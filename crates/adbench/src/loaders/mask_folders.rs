@@ -8,8 +8,8 @@ use imgkit::file::escaped;
 use super::listing::{ImageFiles, Root, folders};
 use crate::dataset::{DatasetError, Finding};
 
-/// Pairs each image with the masks in `folder/<stem>`. An image without a mask is a finding and left out, as are a folder
-/// without an image and masks that lie in no folder; where all masks are missing the images count without.
+/// Pairs each image with the masks in `folder/<stem>`. An image without a mask is a finding and left out, as are a
+/// folder without an image and masks that lie in no folder; where all masks are missing the images count without.
 pub(super) fn pair<'a>(
     root: &Root,
     images: &'a ImageFiles,

@@ -34,8 +34,8 @@ const IMAGES: [&str; 4] = ["realiad_1024", "realiad_512", "realiad_256", "realia
 ///
 /// [`Sample::object`](crate::dataset::Sample::object) is the object that several views show, and
 /// [`Sample::condition`](crate::dataset::Sample::condition) the view, such as `C1`: [`Scores::by_object`] gives an
-/// object the highest score of its views. Paths of the JSON are not trusted: absolute ones, `..` and links that lead out
-/// of the folder of the images are refused.
+/// object the highest score of its views. Paths of the JSON are not trusted: absolute ones, `..` and links that lead
+/// out of the folder of the images are refused.
 ///
 /// [`Scores::by_object`]: crate::dataset::Scores::by_object
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use imgkit::image_io::ImageList;
 
 use super::counts::{self, Counts};
-use super::layout::{Layout, good_training_images};
+use super::layout::{BY_NAME, Layout, good_training_images};
 use super::plan::{Plan, categories, category_folder, names_are_published, require, training_images};
 use super::table::Table;
 use crate::dataset::{Dataset, DatasetError, Policy};
@@ -90,7 +90,7 @@ impl Layout for Visa {
 
     fn recognize(&self, root: &Path) -> Result<String, String> {
         if self.split != VisaSplit::OneClass {
-            return Err("chosen by its name alone".to_owned());
+            return Err(BY_NAME.to_owned());
         }
         match [TABLES, COPY].into_iter().find(|folder| root.join(folder).is_dir()) {
             Some(folder) => Ok(format!("there is a folder {folder}")),

@@ -97,8 +97,8 @@ impl PixelCounts {
     }
 }
 
-/// Pixel threshold from maps of good images that are neither for training nor for testing: the lowest score that at most
-/// the share `false_positive_rate` of their pixels exceed.
+/// Pixel threshold from maps of good images that are neither for training nor for testing: the lowest score that at
+/// most the share `false_positive_rate` of their pixels exceed.
 ///
 /// Of a normal distribution the share 0.00135 exceeds its mean by three standard deviations.
 ///
@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn f1_is_that_of_discs_in_closed_form() {
-        // Truth and prediction are columns: 30 wide from 10, and 40 wide from 20. 20 of 30 are found, 20 of 40 are right.
+        // Truth and prediction are columns: 30 wide from 10, and 40 wide from 20. 20 of 30 are found, 20 of 40 are
+        // right.
         let mask = Array2::from_shape_fn((50, 100), |(_, x)| (10..40).contains(&x));
         let map = Array2::from_shape_fn((50, 100), |(_, x)| if (20..60).contains(&x) { 1.0 } else { 0.25 });
         let mut counts = PixelCounts::new(0.25).unwrap();

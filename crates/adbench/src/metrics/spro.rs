@@ -42,8 +42,8 @@ impl<'a> SaturatedRegion<'a> {
 ///
 /// # Errors
 /// [`MetricError::Length`] when there is not one list a map, [`MetricError::Shape`], [`MetricError::NotFinite`],
-/// [`MetricError::MissingClass`], and [`MetricError::Parameter`] when `limit` is outside `(0, 1]` or a saturation is not
-/// above 0.
+/// [`MetricError::MissingClass`], and [`MetricError::Parameter`] when `limit` is outside `(0, 1]` or a saturation is
+/// not above 0.
 ///
 /// ```
 /// use adbench::metrics::{SaturatedRegion, au_spro};

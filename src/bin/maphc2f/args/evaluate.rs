@@ -31,8 +31,8 @@ pub struct EvaluateArgs {
     /// Layout of the dataset's files; auto finds one, says which and why, or what it lacks of each
     #[arg(long, value_name = "NAME", default_value = "auto")]
     pub layout: String,
-    /// Pixel score above which a pixel is called anomalous, for SegF1 [default: from the validation images of the layout,
-    /// of whose pixels a share of 0.00135 exceed it]
+    /// Pixel score above which a pixel is called anomalous, for SegF1 [default: from the validation images of the
+    /// layout, of whose pixels a share of 0.00135 exceed it]
     #[arg(long, value_name = "SCORE", allow_hyphen_values = true)]
     pub pixel_threshold: Option<f64>,
     /// Stored values that are black and white in files of more than 8 bits, such as 0..4095 for 12 bits [default: the
