@@ -177,6 +177,8 @@ fn evaluate_says_which_layout_it_found_and_why_or_what_each_lacks() {
     let found = json(&output);
     assert_eq!((found["layout"].as_str(), found["images"].as_u64()), (Some("mvtec-ad2"), Some(2)), "{found}");
     assert_eq!(found["seg_f1"]["validation_images"], 1, "{found}");
+    // of one kind of defect the figures are those of all
+    assert!(found["au_pro_0.05"].is_f64() && found["au_pro_0.05"] == found["kinds"]["bad"]["au_pro_0.05"], "{found}");
     assert_eq!(
         (found["image_auroc"].as_f64(), found["kinds"]["bad"]["images"].as_u64()),
         (Some(1.0), Some(1)),

@@ -135,7 +135,7 @@ fn each_fault_of_loco_alone_is_one_finding() {
     let (_folder, root) = loco();
     let index = |policy| MvtecLoco.index(&root, None, policy);
     let types = fs::read(root.join("defects_config.json")).unwrap();
-    for (text, part) in [("{", "is no JSON"), ("{}", "must be a list")] {
+    for (text, part) in [("{", "no JSON (EOF"), ("{}", "no list of defect types")] {
         fs::write(root.join("defects_config.json"), text).unwrap();
         assert!(only_finding(index, 4).to_string().contains(part));
     }

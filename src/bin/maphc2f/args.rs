@@ -67,7 +67,7 @@ pub enum Command {
 /// Where the good photos are.
 #[derive(Debug, clap::Args)]
 pub struct Photos {
-    /// Good photos: a folder, a category in MVTec AD, VisA or BTAD layout, or a dataset's root with --category
+    /// Good photos: a folder, a category in a layout that `evaluate` names, or a dataset's root with --category
     #[arg(long, value_name = "FOLDER", required_unless_present = "recipe")]
     pub normals: Option<PathBuf>,
     /// Category below a dataset's root

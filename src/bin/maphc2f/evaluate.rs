@@ -47,6 +47,7 @@ pub fn run(args: &EvaluateArgs, console: &Console) -> Result<u8> {
     let mut object = metrics(&evaluation.report);
     object["layout"] = json!(layout.name());
     object["images"] = json!(tests.len());
+    object["au_pro_0.05"] = json!(evaluation.report.overall.pixels.map(|p| p.au_pro_05.value));
     object["kinds"] = evaluation.report.kinds.iter().map(|row| (row.name.clone(), kind(row))).collect();
     object["objects"] = json!(
         figures

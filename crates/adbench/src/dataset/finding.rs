@@ -163,6 +163,14 @@ pub enum Finding {
         /// What is wrong, and what to do.
         reason: String,
     },
+    /// A file that describes the dataset cannot be understood, and is not heeded.
+    #[error("{}: {reason}", escaped(file))]
+    BadFile {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
     /// Warning: a gray value of a mask is no type of defect that the dataset names. All of it must be found.
     #[error("{}: gray value {value} is no defect type of the dataset; its saturation is its area", escaped(mask))]
     UnknownDefectType {

@@ -123,12 +123,9 @@ fn defect_types(root: &Root, file: &Path, findings: &mut Vec<Finding>) -> Result
     let bytes = fs::read(file).map_err(|source| DatasetError::Io { path: file.into(), source })?;
     let entries = match serde_json::from_slice(&bytes) {
         Ok(Value::Array(entries)) => entries,
-        Ok(_) => {
-            findings.push(bad(file, 0, "must be a list of defect types; restore the file"));
-            return Ok(Vec::new());
-        }
-        Err(e) => {
-            findings.push(bad(file, 0, &format!("is no JSON ({e}); restore the file")));
+        other => {
+            let reason = other.err().map_or_else(|| "no list of defect types".to_owned(), |e| format!("no JSON ({e})"));
+            findings.push(Finding::BadFile { file: file.to_owned(), reason: format!("{reason}; restore the file") });
             return Ok(Vec::new());
         }
     };

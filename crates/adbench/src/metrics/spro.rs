@@ -203,7 +203,74 @@ mod tests {
         assert!(matches!(au_spro(&[map.view()], &bad, 0.5), Err(MetricError::Parameter(_))));
     }
 
+    /// A map, and the mask and the saturation of each defect.
+    type Image = (Array2<f32>, Vec<(Array2<bool>, f64)>);
+
+    /// The area by the definition: at each distinct score the false-positive rate and the mean saturated overlap.
+    fn by_definition(images: &[Image], limit: f64) -> f64 {
+        let mut scores: Vec<f32> = images.iter().flat_map(|(map, _)| map.iter().copied()).collect();
+        scores.sort_by(|a, b| b.total_cmp(a));
+        scores.dedup();
+        let normal = |(map, regions): &Image, least: f32| {
+            let is_normal = |at: (usize, usize)| regions.iter().all(|(mask, _)| !mask[at]);
+            map.indexed_iter().filter(|(at, score)| is_normal(*at) && **score >= least).count() as f64
+        };
+        let all: f64 = images.iter().map(|image| normal(image, f32::NEG_INFINITY)).sum();
+        let mut curve = vec![(0.0, 0.0)];
+        for least in scores {
+            let overlaps: Vec<f64> = images
+                .iter()
+                .flat_map(|(map, regions)| regions.iter().map(move |region| (map, region)))
+                .map(|(map, (mask, saturation))| {
+                    let found = map.iter().zip(mask).filter(|(score, marked)| **marked && **score >= least).count();
+                    (found as f64 / saturation).min(1.0)
+                })
+                .collect();
+            let rate = images.iter().map(|image| normal(image, least)).sum::<f64>() / all;
+            curve.push((rate, overlaps.iter().sum::<f64>() / overlaps.len() as f64));
+        }
+        let inside = |pair: &[(f64, f64)]| {
+            let ((x0, y0), (x1, y1)) = (pair[0], pair[1]);
+            if x0 >= limit || x1 <= x0 {
+                return 0.0;
+            }
+            let end = x1.min(limit);
+            (end - x0) * (y0 + y0 + (y1 - y0) * (end - x0) / (x1 - x0)) / 2.0
+        };
+        curve.windows(2).map(inside).sum::<f64>() / limit
+    }
+
     proptest! {
+        #[test]
+        fn of_several_images_it_is_what_the_definition_says(
+            seeds in prop::collection::vec(
+                (prop::collection::vec(0..9u8, 20), prop::collection::vec((0..20usize, 1..8usize, 0.1..1.0f64), 0..4)),
+                1..4,
+            ),
+            limit in 0.05..1.0f64,
+        ) {
+            // defects are runs of pixels, which may overlap; a saturation is a share of the area
+            let images: Vec<Image> = seeds.into_iter().map(|(scores, runs)| {
+                let map = Array2::from_shape_vec((4, 5), scores).unwrap().mapv(f32::from);
+                let regions = runs.into_iter().map(|(start, length, share)| {
+                    let run = start..(start + length).min(20);
+                    let mask = Array2::from_shape_fn((4, 5), |(y, x)| run.contains(&(5 * y + x)));
+                    (mask, share * run.len() as f64)
+                });
+                (map, regions.collect())
+            }).collect();
+            let is_normal = |(_, regions): &Image| {
+                (0..4).any(|y| (0..5).any(|x| regions.iter().all(|(mask, _)| !mask[(y, x)])))
+            };
+            prop_assume!(images.iter().any(|(_, regions)| !regions.is_empty()) && images.iter().any(is_normal));
+            let maps: Vec<_> = images.iter().map(|(map, _)| map.view()).collect();
+            let regions: Vec<Vec<_>> = images.iter().map(|(_, regions)| {
+                regions.iter().map(|(mask, saturation)| SaturatedRegion::new(mask.view(), *saturation)).collect()
+            }).collect();
+            let (found, expected) = (au_spro(&maps, &regions, limit).unwrap(), by_definition(&images, limit));
+            prop_assert!((found - expected).abs() < 1e-12, "{} {}", found, expected);
+        }
+
         #[test]
         fn without_saturation_it_is_the_area_of_the_per_region_overlap(
             scores in prop::collection::vec(0..20u8, 96), marked in prop::collection::vec(prop::bool::weighted(0.3), 96),
