@@ -42,7 +42,8 @@ impl TestImage {
         let image = reader.load(sample.image_path())?;
         let mask = match sample.mask_path() {
             Some(_) => Some(sample.read_mask(MaskRule::NonZero)?.mask),
-            None => (!sample.is_anomalous()).then(|| Array2::from_elem((image.dim().0, image.dim().1), false)),
+            None => (!sample.is_anomalous() && sample.is_labeled())
+                .then(|| Array2::from_elem((image.dim().0, image.dim().1), false)),
         };
         Ok(Self { name: sample.id().to_owned(), kind: sample.kind().map(str::to_owned), image, mask })
     }
@@ -84,19 +85,10 @@ pub fn evaluate(
     tests: &[TestImage],
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Evaluation, Error> {
-    let provenance = detector.provenance();
-    let side = provenance.training_side().unwrap_or(usize::MAX);
     let score = |(i, test): (usize, &TestImage)| -> Result<ScoredImage, Error> {
-        check_shrunk(test.name.as_ref(), Size::from((test.image.dim().0, test.image.dim().1)), side)?;
-        let image = shrink_to_side(test.image.view(), side)?;
-        if provenance.saw_in_training(image.view()) {
-            let (name, place) = (test.name.clone(), "a test image".to_owned());
-            return Err(bisqad::Error::TestLeak { name, place }.into());
-        }
-        let prediction = detector.predict(image.view())?.checked(detector.name())?;
-        let map = resize_map(prediction.map.view(), (test.image.dim().0, test.image.dim().1), Kernel::Bilinear)?;
+        let scored = score_image(detector, test, "a test image")?;
         progress(i);
-        Ok(ScoredImage { score: prediction.score, map })
+        Ok(scored)
     };
     let images: Vec<ScoredImage> = tests.par_iter().enumerate().map(score).collect::<Result<_, _>>()?;
     let mut builder = ReportBuilder::new(name);
@@ -109,4 +101,20 @@ pub fn evaluate(
         builder.push(&outcome.with_photo(test.image.view()))?;
     }
     Ok(Evaluation { report: builder.finish()?, images })
+}
+
+/// Scores an image, shrunk to the side that the detector was trained at; the map has the image's own size. `role` names
+/// the image in the error for one that was seen in training.
+pub(crate) fn score_image(detector: &dyn Detector, test: &TestImage, role: &str) -> Result<ScoredImage, Error> {
+    let provenance = detector.provenance();
+    let side = provenance.training_side().unwrap_or(usize::MAX);
+    let size = (test.image.dim().0, test.image.dim().1);
+    check_shrunk(test.name.as_ref(), Size::from(size), side)?;
+    let image = shrink_to_side(test.image.view(), side)?;
+    if provenance.saw_in_training(image.view()) {
+        return Err(bisqad::Error::TestLeak { name: test.name.clone(), place: role.to_owned() }.into());
+    }
+    let prediction = detector.predict(image.view())?.checked(detector.name())?;
+    let map = resize_map(prediction.map.view(), size, Kernel::Bilinear)?;
+    Ok(ScoredImage { score: prediction.score, map })
 }

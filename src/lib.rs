@@ -4,6 +4,7 @@
 
 mod category;
 mod dataset_check;
+mod dataset_figures;
 mod error;
 mod evaluate;
 #[cfg(feature = "factory")]
@@ -27,6 +28,7 @@ mod warm_start;
 
 pub use category::{Category, load_normals, load_normals_with};
 pub use dataset_check::{Arrangement, CategoryCheck, DatasetCheck, check_dataset};
+pub use dataset_figures::{DatasetFigures, NORMAL_PIXELS_ABOVE, ObjectFigure, SegF1, write_maps};
 pub use error::Error;
 pub use evaluate::{Evaluation, ScoredImage, TestImage, evaluate};
 pub use few_shot::take_few_shot;

@@ -248,6 +248,7 @@ fn a_folder_that_fills_is_inspected_photo_by_photo_until_a_signal_and_no_photo_t
     let output = child.end("-INT");
     assert_eq!(output.status.code(), Some(1), "as a finished run with an anomalous photo: {output:?}");
     assert_eq!((json(&output)["known"].as_u64(), json(&output)["images"].as_u64()), (Some(2), Some(3)), "{output:?}");
+    assert!(stderr(&output).contains("Ctrl-C ends"), "{output:?}");
     let mut again = names().split_off(3);
     again.sort();
     assert_eq!(again, ["late.png", "new.png", "torn.png"]);
@@ -261,6 +262,11 @@ fn a_watch_ends_with_its_reader_and_is_refused_where_lines_are_none() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("in")).unwrap();
+    // a folder that is not there leaves no file behind
+    fs::rename(at("in"), at("elsewhere")).unwrap();
+    let output = watching(folder.path(), &[]).output();
+    assert!(output.status.code() == Some(2) && !at("lines.jsonl").exists(), "{output:?}");
+    fs::rename(at("elsewhere"), at("in")).unwrap();
     fs::write(at("lines.jsonl"), "my notes\n").unwrap();
     let output = watching(folder.path(), &[]).output();
     assert_eq!(output.status.code(), Some(2), "{output:?}");

@@ -92,9 +92,10 @@ fn the_score_and_the_defects_are_those_of_the_pixels_inside() {
     // the brightest hundredth of 4096 pixels, 40, are of the last column
     assert!((levels(&whole) - 252.0).abs() < 1e-4, "{}", levels(&whole));
     assert_eq!((whole.height, whole.width, whole.decision), (Some(64), Some(64), Some(Decision::Anomalous)));
-    // columns 26 to 63 are above 101 levels
+    // columns 26 to 63 are above 101 levels, and 45 to 63 above the middle of that and 252
     assert_eq!(whole.defects.len(), 1);
-    assert_eq!((whole.defects[0].area, whole.defects[0].centroid), (38 * 64, (45.0, 32.0)));
+    assert!((whole.defects[0].pixel_threshold * 255.0 - 176.5).abs() < 1e-4, "{:?}", whole.defects[0]);
+    assert_eq!((whole.defects[0].area, whole.defects[0].centroid), (19 * 64, (54.5, 32.0)));
 
     let left = set.mask("left.png", |x, _| x < 32);
     let right = set.mask("right.png", |x, _| x >= 32);
@@ -109,10 +110,10 @@ fn the_score_and_the_defects_are_those_of_the_pixels_inside() {
         // 20 of 2048 pixels, of column 31
         assert!((levels(&half) - 124.0).abs() < 1e-4, "{}", levels(&half));
         assert_eq!(half.defects.len(), 1);
-        assert_eq!(half.defects[0].area, 6 * 64);
-        assert_eq!(half.defects[0].bounds, Rect { top: 0, left: 26, bottom: 64, right: 32 });
-        assert_eq!(half.defects[0].contour, [[(26, 0), (32, 0), (32, 64), (26, 64)]]);
-        assert!((half.defects[0].mean * 255.0 - 114.0).abs() < 1e-4);
+        assert_eq!(half.defects[0].area, 3 * 64);
+        assert_eq!(half.defects[0].bounds, Rect { top: 0, left: 29, bottom: 64, right: 32 });
+        assert_eq!(half.defects[0].contour, [[(29, 0), (32, 0), (32, 64), (29, 64)]]);
+        assert!((half.defects[0].mean * 255.0 - 120.0).abs() < 1e-4);
     }
     // everything inspected, nothing ignored: the score to the bit
     let black = set.mask("black.png", |_, _| false);
@@ -228,10 +229,10 @@ fn nothing_is_written_where_a_region_is_refused_and_lines_are_those_of_the_table
         assert!(line.photo_sha256.as_ref().is_some_and(|sha256| sha256.len() == 64), "{line:?}");
         assert_eq!(line.error.is_some(), line.score.is_none());
     }
-    // 10 px are the least area where the detector sees the photo as it is
+    // 5 px are the least area where the detector sees the photo as it is
     let inspect = |level: u8, count: u32| {
         save(&set.path("spot.png"), (64, 64), |x, y| if y == 5 && x < count { level } else { 0 });
         inspector(InspectionRegions::default()).inspect(&set.path("spot.png")).line.defects.len()
     };
-    assert_eq!((inspect(200, 10), inspect(200, 9)), (1, 0));
+    assert_eq!((inspect(200, 5), inspect(200, 4)), (1, 0));
 }

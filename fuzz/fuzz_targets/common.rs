@@ -34,10 +34,11 @@ pub fn check(index: impl Fn(Policy) -> Result<Dataset, DatasetError>) {
     }
     let Ok(data) = skipping else { return };
     let real = fs::canonicalize(data.root()).expect("the root exists");
-    for samples in [data.train().samples(), data.test().samples()] {
+    for samples in [data.train().samples(), data.validation().samples(), data.test().samples()] {
         let ids: Vec<&str> = samples.iter().map(Sample::id).collect();
         assert!(ids.windows(2).all(|pair| pair[0].as_bytes() < pair[1].as_bytes()), "order or repeated id: {ids:?}");
-        for path in samples.iter().flat_map(|s| [Some(s.image_path()), s.mask_path()]).flatten() {
+        let masks = samples.iter().flat_map(Sample::mask_paths).map(PathBuf::as_path);
+        for path in samples.iter().map(Sample::image_path).chain(masks) {
             if let Ok(path) = fs::canonicalize(path) {
                 assert!(path.starts_with(&real), "{} leads out of the root", path.display());
             }

@@ -74,10 +74,10 @@ impl SourcePhoto {
 const MAX_WORKED: usize = 1 << 25;
 
 impl PhotoSet {
-    /// Finds the photos of a plain folder, of a category in MVTec AD, VisA or BTAD layout (`train/good` or `train/ok`),
-    /// or of the named `category` below a dataset's root (the published VisA with its `split_csv` too). `masks` is a
-    /// folder of foreground masks named as the photos (`<stem>_mask` or `<stem>`), white where the product is; it may
-    /// be the photos' own folder.
+    /// Finds the photos of a plain folder, of a category of a dataset whose layout [`detect`] knows (mostly
+    /// `train/good` or `train/ok`), or of the named `category` below a dataset's root. `masks` is a folder of
+    /// foreground masks named as the photos (`<stem>_mask` or `<stem>`), white where the product is; it may be the
+    /// photos' own folder.
     ///
     /// # Errors
     /// [`Error::NoFolder`]; [`Error::NoCategory`], or [`Error::CategoryNeeded`] if there are several and none is named;

@@ -1,11 +1,11 @@
-//! Defects on a score map: its connected parts above a threshold.
+//! Defects on a score map: its peaks, each with what stands higher than half of it.
 
-use imgkit::components::label_components;
 use imgkit::contour::contours;
 use imgkit::{Rect, ensure};
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
+use super::peaks::{MOST_PIXELS, Peak, peaks};
 use crate::error::Error;
 
 /// Defect that was found on a score map.
@@ -25,6 +25,8 @@ pub struct Defect {
     pub contour: Vec<Vec<(usize, usize)>>,
     /// Highest pixel score.
     pub peak: f32,
+    /// Pixel score that its pixels exceed: halfway from the threshold to the peak.
+    pub pixel_threshold: f64,
     /// Mean pixel score.
     pub mean: f64,
     /// Mean of its pixels' middles (x, y), px.
@@ -34,43 +36,46 @@ pub struct Defect {
     pub kind: Option<String>,
 }
 
-/// Finds the defects on a score map `(H, W)`: the 8-connected parts whose pixel scores exceed `threshold`, of at least
-/// `least_area` px each, from the highest peak to the lowest; equal peaks in row-major order. Infinite and NaN pixels
-/// are none.
+/// Finds the defects on a score map `(H, W)`, of at least `least_area` px each, from the highest peak to the lowest;
+/// equal peaks in row-major order. Infinite and NaN pixels are none.
+///
+/// A defect has a peak above `threshold`. Its pixels are those around the peak, 8-connected, that exceed its pixel
+/// threshold, halfway from `threshold` to the peak: its full width at half maximum. A map is smooth and coarser than
+/// what it shows, so that a strong defect lifts far more pixels above `threshold` than it has, and an edge that was
+/// smoothed stands at half its height. A peak from which a higher one is reached above that level is part of the higher
+/// one's defect.
 ///
 /// ```
-/// let map = ndarray::arr2(&[[9.0f32, 0.0, 0.0, 3.0], [0.0, 2.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]);
+/// let map = ndarray::arr2(&[[9.0f32, 0.0, 0.0, 3.0], [4.0, 6.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]);
 /// let found = maphc2f::find_defects(map.view(), 1.0, 1)?;
-/// assert_eq!((found[0].area, found[0].peak, found[0].mean, found[0].centroid), (2, 9.0, 5.5, (1.0, 1.0)));
+/// assert_eq!((found[0].area, found[0].peak, found[0].pixel_threshold), (2, 9.0, 5.0));
+/// assert_eq!((found[0].mean, found[0].centroid), (7.5, (1.0, 1.0)));
 /// assert_eq!((found.len(), found[1].contour[0][0]), (2, (3, 0)));
 /// assert_eq!(maphc2f::find_defects(map.view(), 1.0, 2)?.len(), 1);
 /// # Ok::<(), maphc2f::Error>(())
 /// ```
 ///
 /// # Errors
-/// [`Error::Parameter`] for a threshold that is not finite.
+/// [`Error::Parameter`] for a threshold that is not finite, and for a map of 2^32 px or more.
 pub fn find_defects(map: ArrayView2<'_, f32>, threshold: f64, least_area: usize) -> Result<Vec<Defect>, Error> {
     ensure(threshold.is_finite(), "defects", "threshold", threshold, "finite")?;
-    let mut mask = map.mapv(|v| v.is_finite() && f64::from(v) > threshold);
-    let parts = label_components(mask.view());
-    let mut sums: Vec<Sums> = parts.sizes.iter().map(|_| Sums::default()).collect();
-    for ((at, &label), &score) in parts.labels.indexed_iter().zip(&map) {
-        let part = (label as usize).checked_sub(1);
-        match part.filter(|&part| parts.sizes[part] >= least_area) {
-            Some(part) => sums[part].add(at, score),
-            None => mask[at] = false,
+    ensure(map.len() < MOST_PIXELS, "defects", "map", map.len(), "fewer than 2^32 px")?;
+    let mut found = Vec::new();
+    let mut owner = Array2::from_elem(map.dim(), 0_u32); // number of the defect, from 1
+    for Peak { pixels, level } in peaks(map, threshold).into_iter().filter(|peak| peak.pixels.len() >= least_area) {
+        let mut sums = Sums::default();
+        for &at in &pixels {
+            sums.add(at, map[at]);
+            owner[at] = found.len() as u32 + 1;
         }
+        found.extend(sums.defect(level));
     }
-    let mut found: Vec<Option<Defect>> = sums.into_iter().map(Sums::defect).collect();
-    for contour in contours(mask.view()) {
-        let part = (parts.labels[contour.pixel] as usize).checked_sub(1);
-        if let Some(defect) = part.and_then(|part| found[part].as_mut()) {
+    for contour in contours(owner.mapv(|owner| owner > 0).view()) {
+        if let Some(defect) = found.get_mut((owner[contour.pixel] as usize).wrapping_sub(1)) {
             // the outline is where its first pixel is, before any hole
             defect.contour.push(contour.corners);
         }
     }
-    let mut found: Vec<Defect> = found.into_iter().flatten().collect();
-    found.sort_by(|a, b| b.peak.total_cmp(&a.peak));
     Ok(found)
 }
 
@@ -96,13 +101,14 @@ impl Sums {
         self.scores += f64::from(score);
     }
 
-    fn defect(self) -> Option<Defect> {
+    fn defect(self, pixel_threshold: f64) -> Option<Defect> {
         let count = self.area as f64;
         Some(Defect {
             area: self.area,
             bounds: self.bounds?,
             contour: Vec::new(),
             peak: self.peak,
+            pixel_threshold,
             mean: self.scores / count,
             centroid: (self.columns as f64 / count + 0.5, self.rows as f64 / count + 0.5),
             kind: None,
@@ -114,7 +120,7 @@ impl Sums {
 mod tests {
     use super::*;
     use ndarray::Array2;
-    use std::f64::consts::PI;
+    use std::f64::consts::{LN_2, PI};
 
     /// Twice the area inside, by the shoelace formula; negative around a hole.
     fn doubled_area(corners: &[(usize, usize)]) -> i64 {
@@ -135,17 +141,56 @@ mod tests {
         let found = find_defects(cone(height, radius, (70.0, 90.0)).view(), threshold, 1).unwrap();
         assert_eq!(found.len(), 1);
         let disc = &found[0];
-        let r = radius * (1.0 - threshold / height); // 45
+        assert_eq!((disc.peak, disc.pixel_threshold), (8.0, 5.0));
+        let r = radius * (1.0 - 5.0 / height); // 22.5
         assert!((disc.area as f64 - PI * r * r).abs() < 0.01 * PI * r * r, "{}", disc.area);
         // mean of a cone over its disc: the height at the rim and a third of what rises above it
-        let mean = threshold + (height - threshold) / 3.0;
-        assert!((disc.mean - mean).abs() < 0.02 * mean, "{} {mean}", disc.mean);
-        assert_eq!(disc.peak, 8.0);
+        assert!((disc.mean - 6.0).abs() < 0.12, "{}", disc.mean);
         assert!((disc.centroid.0 - 90.5).abs() < 1e-9 && (disc.centroid.1 - 70.5).abs() < 1e-9, "{:?}", disc.centroid);
-        // strictly above the threshold: the rim itself at 45 px is not
-        assert_eq!(disc.bounds, Rect { top: 26, left: 46, bottom: 115, right: 135 });
+        assert_eq!(disc.bounds, Rect { top: 48, left: 68, bottom: 93, right: 113 });
         assert_eq!((disc.contour.len(), disc.kind.as_deref()), (1, None));
         assert_eq!(doubled_area(&disc.contour[0]), 2 * disc.area as i64);
+    }
+
+    /// Gaussians of these heights at these places, of a standard deviation of 8 px, on a floor.
+    fn bumps(floor: f64, bumps: &[(f64, (f64, f64))]) -> Array2<f32> {
+        Array2::from_shape_fn((160, 200), |(y, x)| {
+            let of = |(height, (cy, cx)): &(f64, (f64, f64))| {
+                height * (-((y as f64 - cy).powi(2) + (x as f64 - cx).powi(2)) / (2.0 * 64.0)).exp()
+            };
+            (floor + bumps.iter().map(of).sum::<f64>()) as f32
+        })
+    }
+
+    #[test]
+    fn the_outline_of_a_gaussian_is_at_half_its_height_however_high_it_is() {
+        // a bump that stands on the threshold: r = sigma sqrt(2 ln 2); the part above the threshold is the whole map
+        for height in [0.5, 5.0, 500.0] {
+            let found = find_defects(bumps(3.0, &[(height, (80.0, 90.0))]).view(), 3.0, 1).unwrap();
+            let r2 = 64.0 * 2.0 * LN_2;
+            assert_eq!(found.len(), 1);
+            assert!((found[0].area as f64 / (PI * r2) - 1.0).abs() < 0.02, "{height} {} {}", found[0].area, PI * r2);
+            // a bump of which the threshold cuts off the foot: r = sigma sqrt(2 ln(2 a / (a + t)))
+            let threshold = height / 4.0;
+            let found = find_defects(bumps(0.0, &[(height, (80.0, 90.0))]).view(), threshold, 1).unwrap();
+            let r2 = 64.0 * 2.0 * (2.0 * height / (height + threshold)).ln();
+            assert_eq!(found.len(), 1);
+            assert!((found[0].area as f64 / (PI * r2) - 1.0).abs() < 0.03, "{height} {} {}", found[0].area, PI * r2);
+        }
+    }
+
+    #[test]
+    fn a_weak_defect_in_the_foot_of_a_strong_one_is_kept_and_a_shoulder_is_none() {
+        // sigma 8 and 40 px between: where they meet the strong one still is above the threshold
+        let map = bumps(0.0, &[(100.0, (80.0, 70.0)), (6.0, (80.0, 110.0))]);
+        let ridge = (70..=110).map(|x| map[(80, x)]).fold(f32::INFINITY, f32::min);
+        assert!(ridge > 1.0, "{ridge}");
+        let found = find_defects(map.view(), 1.0, 1).unwrap();
+        let centers: Vec<_> = found.iter().map(|defect| defect.centroid.0.round()).collect();
+        assert_eq!(centers, [71.0, 111.0], "{found:?}");
+        // 20 px between: the weak one has no peak of its own
+        let found = find_defects(bumps(0.0, &[(100.0, (80.0, 70.0)), (6.0, (80.0, 90.0))]).view(), 1.0, 1).unwrap();
+        assert_eq!(found.len(), 1);
     }
 
     #[test]
@@ -179,8 +224,9 @@ mod tests {
     #[test]
     fn pixels_that_touch_at_a_corner_are_one_defect_and_the_least_area_counts_pixels() {
         let mut map = Array2::from_elem((7, 9), 0.0f32);
-        for (k, at) in [(1, 1), (2, 2), (3, 1), (1, 6), (1, 8)].into_iter().enumerate() {
-            map[at] = 2.0 + k as f32;
+        // half of the highest of the three, 4, is 2.5
+        for (at, score) in [((1, 1), 3.0), ((2, 2), 3.5), ((3, 1), 4.0), ((1, 6), 5.0), ((1, 8), 6.0)] {
+            map[at] = score;
         }
         let areas = |least: usize| -> Vec<usize> {
             find_defects(map.view(), 1.0, least).unwrap().iter().map(|defect| defect.area).collect()
@@ -190,7 +236,7 @@ mod tests {
             (vec![1, 1, 3], vec![1, 1, 3], vec![3], vec![3], vec![])
         );
         let corner = &find_defects(map.view(), 1.0, 2).unwrap()[0];
-        assert_eq!((corner.peak, corner.mean, corner.centroid), (4.0, 3.0, (4.0 / 3.0 + 0.5, 2.5)));
+        assert_eq!((corner.peak, corner.mean, corner.centroid), (4.0, 3.5, (4.0 / 3.0 + 0.5, 2.5)));
         assert_eq!((corner.contour.len(), doubled_area(&corner.contour[0])), (1, 6));
         // a threshold is exceeded, not met
         assert_eq!(find_defects(map.view(), 4.0, 1).unwrap().len(), 2);

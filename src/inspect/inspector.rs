@@ -22,9 +22,9 @@ use crate::sha256::Hash;
 
 /// Least area of a defect where none is set, px of the map as the detector makes it.
 ///
-/// A map is smoothed by a Gaussian of 4 px. A peak of that shape that is cut at the threshold t leaves
-/// 2 pi 4^2 ln(peak / t) px: 10 px for a peak a tenth above the threshold. What is smaller barely exceeds it.
-const LEAST_AREA: f64 = 10.0;
+/// A map is smoothed by a Gaussian of 4 px. A peak of that shape that is cut halfway from the threshold t to the peak
+/// leaves 2 pi 4^2 ln(2 peak / (peak + t)) px: 5 px for a peak a tenth above the threshold, and 70 px for a high one.
+const LEAST_AREA: f64 = 5.0;
 
 /// Parameters of an [`Inspector`]. There is no default for the threshold: [`Threshold`](bisqad::Threshold) chooses one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,14 +34,14 @@ pub struct InspectionParams {
 }
 
 impl InspectionParams {
-    /// Creates parameters with the score above which a photo is anomalous, and a pixel belongs to a defect: pixel
+    /// Creates parameters with the score above which a photo is anomalous, and a pixel can belong to a defect: pixel
     /// scores are on the scale of image scores, which are the mean of the highest hundredth of them.
     #[must_use]
     pub fn new(threshold: f64) -> Self {
         Self { threshold, least_area: None }
     }
 
-    /// Sets the least area of a defect, px of the photo (default: what 10 px of the map are that the detector makes,
+    /// Sets the least area of a defect, px of the photo (default: what 5 px of the map are that the detector makes,
     /// which a peak leaves that exceeds the threshold by a tenth).
     #[must_use]
     pub fn with_least_area(self, pixels: Option<usize>) -> Self {

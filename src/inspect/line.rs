@@ -45,7 +45,7 @@ pub struct InspectionLine {
     pub scaled_margin: Option<f64>,
     /// Decision.
     pub decision: Option<Decision>,
-    /// Pixel score above which a pixel belongs to a defect.
+    /// Pixel score above which a pixel can belong to a defect. Each defect has a threshold of its own above it.
     pub pixel_threshold: f64,
     /// Defects, from the highest peak to the lowest.
     pub defects: Vec<Defect>,
@@ -94,6 +94,7 @@ mod tests {
             bounds: Rect { top: 2, left: 3, bottom: 3, right: 4 },
             contour: vec![vec![(3, 2), (4, 2), (4, 3), (3, 3)]],
             peak: 4.5,
+            pixel_threshold: 3.25,
             mean: 4.25,
             centroid: (3.5, 2.5),
             kind: None,
@@ -119,7 +120,8 @@ mod tests {
             r#"{"schema":1,"photo":"in/a.png","photo_sha256":"ab","model_sha256":"cd","height":20,"width":30,"#,
             r#""score":3.0,"threshold":2.0,"margin":1.0,"scaled_margin":0.6666666666666666,"decision":"anomalous","#,
             r#""pixel_threshold":2.0,"defects":[{"area":1,"box":{"top":2,"left":3,"bottom":3,"right":4},"#,
-            r#""contour":[[[3,2],[4,2],[4,3],[3,3]]],"peak":4.5,"mean":4.25,"centroid":[3.5,2.5],"kind":null}],"#,
+            r#""contour":[[[3,2],[4,2],[4,3],[3,3]]],"peak":4.5,"pixel_threshold":3.25,"mean":4.25,"#,
+            r#""centroid":[3.5,2.5],"kind":null}],"#,
             r#""milliseconds":12.5,"error":null}"#
         );
         assert_eq!(seen.to_json(), text);

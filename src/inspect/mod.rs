@@ -4,6 +4,7 @@ pub(crate) mod defects;
 pub(crate) mod inspector;
 pub(crate) mod line;
 pub(crate) mod line_file;
+mod peaks;
 pub(crate) mod regions;
 pub(crate) mod watch;
 

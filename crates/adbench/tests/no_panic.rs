@@ -232,6 +232,11 @@ fn loaders() {
         "split_csv/1cls.csv",
         "split_csv/2cls_fewshot.csv",
         "BTech_Dataset_transformed/01/train/ok/0.bmp",
+        "bottle/ground_truth/crack/a/000.png",
+        "bottle/test_public/good/000_regular.png",
+        "bottle/test_private/000.png",
+        "bottle/defects_config.json",
+        "realiad_jsons/bottle.json",
         ".hidden",
         "list.csv",
     ];
@@ -245,7 +250,8 @@ fn loaders() {
             let text = "object,split,label,image,mask\r\ncandle,train,normal,train/good/a.png,\r\nx,\"";
             fs::write(root.join(file), text).unwrap();
         }
-        for root in [root, &root.join("list.csv"), &root.join("absent"), std::path::Path::new("")] {
+        let list = root.join("realiad_jsons/bottle.json");
+        for root in [root, &root.join("list.csv"), &list, &root.join("absent"), std::path::Path::new("")] {
             seen.note(detect(root));
             for layout in LAYOUTS {
                 assert!(by_name(layout.name()).is_some());

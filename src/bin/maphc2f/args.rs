@@ -1,6 +1,9 @@
 //! The command line.
 
-#[path = "args/inspect.rs"] // found from the fuzz targets, too, which take this file alone
+// Found from the fuzz targets, too, which take this file alone.
+#[path = "args/evaluate.rs"]
+mod evaluate;
+#[path = "args/inspect.rs"]
 mod inspect;
 
 use std::path::PathBuf;
@@ -17,6 +20,7 @@ use maphc2f::physdefect::registry::Registry;
 use maphc2f::physdefect::visibility::Visibility;
 
 use crate::Result;
+pub use evaluate::EvaluateArgs;
 pub use inspect::InspectArgs;
 
 const EXIT_CODES: &str = "Exit codes:
@@ -63,7 +67,7 @@ pub enum Command {
 /// Where the good photos are.
 #[derive(Debug, clap::Args)]
 pub struct Photos {
-    /// Good photos: a folder, a category in MVTec AD, VisA or BTAD layout, or a dataset's root with --category
+    /// Good photos: a folder, a category in a layout that `evaluate` names, or a dataset's root with --category
     #[arg(long, value_name = "FOLDER", required_unless_present = "recipe")]
     pub normals: Option<PathBuf>,
     /// Category below a dataset's root
@@ -283,7 +287,7 @@ pub struct VerifyArgs {
     /// Folder that `synth` wrote; with --layout, a dataset's root or one category, or the CSV file of a table
     #[arg(long, value_name = "PATH")]
     pub data: PathBuf,
-    /// mvtec, btad, visa, visa-2cls-highshot, visa-2cls-fewshot, table, or folder with --train, --good and --defect
+    /// A layout that `evaluate` names, such as mvtec or mvtec-loco; or folder with --train, --good and --defect
     #[arg(long, value_name = "NAME")]
     pub layout: Option<String>,
     /// Do not decode the files
@@ -495,29 +499,4 @@ impl From<WeightingName> for Weighting {
             WeightingName::Uniform => Self::Uniform,
         }
     }
-}
-
-/// Measure a detector on a category's test images, MVTec AD layout
-///
-/// Figures that are defined are given: those of images without masks, those of pixels without good images. Warnings say
-/// which are not, and name images that are in both splits or under both labels.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  maphc2f evaluate --model model/detector.safetensors --data mvtec/bottle")]
-pub struct EvaluateArgs {
-    /// Detector that `train` wrote
-    #[arg(long, value_name = "FILE")]
-    pub model: PathBuf,
-    /// Category with train/good, test and ground_truth
-    #[arg(long, value_name = "FOLDER")]
-    pub data: PathBuf,
-    /// Stored values that are black and white in files of more than 8 bits, such as 0..4095 for 12 bits [default: the
-    /// detector's]
-    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
-    pub window: Option<Window>,
-    /// Folder for results.{html,csv,json,md,tex} and hardest.png
-    #[arg(long, value_name = "FOLDER")]
-    pub out: Option<PathBuf>,
-    /// Leave faulty files out of the data and list them, instead of stopping
-    #[arg(long)]
-    pub skip_faulty: bool,
 }

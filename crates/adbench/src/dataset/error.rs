@@ -7,6 +7,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use imgkit::Size;
 use imgkit::file::escaped;
 use imgkit::image_io::ReadError;
 use thiserror::Error;
@@ -42,14 +43,12 @@ pub enum DatasetError {
         categories: Vec<String>,
     },
     /// The files at a root are arranged as no known layout is.
-    #[error(
-        "{}: no known layout; MVTec AD needs <category>/train/good, BTAD <category>/train/ok, VisA split_csv or 1cls, \
-         and a table is a CSV file",
-        escaped(path)
-    )]
+    #[error("{}: no known layout ({}); check the path, or name a layout", escaped(path), listed(.lacks))]
     UnknownLayout {
         /// The root.
         path: PathBuf,
+        /// Each layout and what the root lacks of it.
+        lacks: Vec<(&'static str, String)>,
     },
     /// The operating system refused to list a folder or to read a table.
     #[error("{}: cannot be read ({source}); check the path and that you may read it", escaped(path))]
@@ -58,6 +57,14 @@ pub enum DatasetError {
         path: PathBuf,
         /// The operating system's reason.
         source: std::io::Error,
+    },
+    /// A file that lists a dataset is not JSON of the expected form.
+    #[error("{}: cannot be understood ({source}); restore the file", escaped(path))]
+    Listing {
+        /// The file.
+        path: PathBuf,
+        /// The parser's error.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The header of a table is not CSV.
     #[error("{}: the header cannot be read ({source}); save the table as CSV", escaped(path))]
@@ -83,11 +90,27 @@ pub enum DatasetError {
         /// The category asked for; `None` for the whole table.
         category: Option<String>,
     },
-    /// An anomalous image has no mask.
+    /// An image that is anomalous or without a label has no mask.
     #[error("{}: no mask of its defect; use image figures only, or add the mask", escaped(image))]
     NoMask {
         /// The image.
         image: PathBuf,
+    },
+    /// Masks of one image differ in size, so that they cannot be merged.
+    #[error(
+        "{}: mask of {mask_size}, another of {first_size} (height x width, {}); export all at the image's size",
+        escaped(mask),
+        escaped(image)
+    )]
+    UnequalMasks {
+        /// The image.
+        image: PathBuf,
+        /// The mask that differs from the first.
+        mask: PathBuf,
+        /// Its size.
+        mask_size: Size,
+        /// Size of the first mask.
+        first_size: Size,
     },
     /// An image or a mask cannot be read.
     #[error(transparent)]
@@ -99,6 +122,10 @@ pub enum DatasetError {
 
 fn of_category(category: Option<&str>) -> String {
     category.map_or_else(|| " below the header".to_owned(), |name| format!(" of category {name}"))
+}
+
+fn listed(lacks: &[(&'static str, String)]) -> String {
+    lacks.iter().map(|(layout, lack)| format!("{layout}: {lack}")).collect::<Vec<_>>().join("; ")
 }
 
 impl DatasetError {

@@ -151,6 +151,34 @@ pub enum Finding {
         /// What is wrong, and what to do.
         reason: String,
     },
+    /// An entry of a file that lists the dataset cannot be understood.
+    #[error("{} {split} entry {entry}: {reason}", escaped(file))]
+    BadEntry {
+        /// The file.
+        file: PathBuf,
+        /// The list that the entry is in, such as `train`.
+        split: &'static str,
+        /// Its number in the list, from 1.
+        entry: usize,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A file that describes the dataset cannot be understood, and is not heeded.
+    #[error("{}: {reason}", escaped(file))]
+    BadFile {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// Warning: a gray value of a mask is no type of defect that the dataset names. All of it must be found.
+    #[error("{}: gray value {value} is no defect type of the dataset; its saturation is its area", escaped(mask))]
+    UnknownDefectType {
+        /// The mask, or the first of the image's.
+        mask: PathBuf,
+        /// The gray value.
+        value: u8,
+    },
     /// A table names an image twice, perhaps in both splits.
     #[error("{} lines {first} and {second}: the same image {}; remove one line", escaped(table), escaped(image))]
     DuplicateImage {
@@ -263,6 +291,7 @@ impl Finding {
             | Self::MissingMaskFolder { .. }
             | Self::EmptyFolder { .. }
             | Self::SharedImage { .. }
+            | Self::UnknownDefectType { .. }
             | Self::FullMask { .. }
             | Self::FrameMask { .. }
             | Self::Oddity { .. } => Severity::Warning,

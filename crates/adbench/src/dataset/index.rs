@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use imgkit::Size;
-use imgkit::image_io::{MaskRule, Photo, PhotoFile, ReadError, read_photo_file};
-use ndarray::ArrayView2;
+use imgkit::image_io::{MaskRule, Photo, PhotoFile, ReadError, read_mask, read_photo_file};
+use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::defect_type::{DefectType, names_of, unknown};
 use super::error::DatasetError;
 use super::finding::{Finding, Severity};
 use super::sample::{Sample, class_ids};
-use super::split::{Split, SplitName, Test, Train};
+use super::split::{Split, SplitName, Test, Train, Validation};
 
 /// Policy on samples whose files are faulty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,13 +26,16 @@ pub enum Policy {
     Skip,
 }
 
-/// Dataset of one category: its training and test samples, in byte order of their ids.
+/// Dataset of one category: its training and test samples, in byte order of their ids, and validation samples where
+/// the dataset sets some aside.
 #[derive(Debug, Clone)]
 pub struct Dataset {
     category: String,
     root: PathBuf,
     train: Split<Train>,
+    validation: Split<Validation>,
     test: Split<Test>,
+    defect_types: Vec<DefectType>,
     findings: Vec<Finding>,
     policy: Policy,
 }
@@ -50,7 +54,20 @@ impl Dataset {
         policy: Policy,
     ) -> Result<Self, DatasetError> {
         refuse(&root, &findings, policy)?;
-        Ok(Self { category, root, train, test, findings, policy })
+        let (validation, defect_types) = (Split::new(Vec::new()), Vec::new());
+        Ok(Self { category, root, train, validation, test, defect_types, findings, policy })
+    }
+
+    /// Sets the validation samples that the dataset sets aside.
+    #[must_use]
+    pub fn with_validation(self, validation: Split<Validation>) -> Self {
+        Self { validation, ..self }
+    }
+
+    /// Sets what the gray values in masks stand for.
+    #[must_use]
+    pub fn with_defect_types(self, defect_types: Vec<DefectType>) -> Self {
+        Self { defect_types, ..self }
     }
 
     /// Name of the category.
@@ -69,6 +86,18 @@ impl Dataset {
     #[must_use]
     pub fn train(&self) -> &Split<Train> {
         &self.train
+    }
+
+    /// Validation samples that the dataset sets aside; empty where it sets none. [`Split::hold_out_every`] makes some.
+    #[must_use]
+    pub fn validation(&self) -> &Split<Validation> {
+        &self.validation
+    }
+
+    /// What the gray values in masks stand for; empty where the dataset does not tell.
+    #[must_use]
+    pub fn defect_types(&self) -> &[DefectType] {
+        &self.defect_types
     }
 
     /// Test samples.
@@ -97,7 +126,8 @@ impl Dataset {
         Ok(self)
     }
 
-    /// Replaces the kind of defect of each test sample by the class ids of its mask, such as `class 3` or `class 1+4`.
+    /// Replaces the kind of defect of each test sample by the class ids of its masks, such as `class 3` or `class 1+4`,
+    /// or by their names where the dataset has [`Dataset::defect_types`].
     ///
     /// Kinds of samples whose masks hold no ids stay. Decodes the masks. Ids at the borders of defects are approximate.
     ///
@@ -106,11 +136,9 @@ impl Dataset {
     pub fn kinds_from_class_ids(mut self) -> Result<Self, ReadError> {
         let ids: Vec<Vec<u8>> = self.test.samples().par_iter().map(class_ids).collect::<Result<_, _>>()?;
         let mut ids = ids.into_iter();
+        let types = &self.defect_types;
         self.test = self.test.map(|sample| match ids.next() {
-            Some(ids) if sample.is_anomalous() && !ids.is_empty() => {
-                let names: Vec<String> = ids.iter().map(u8::to_string).collect();
-                sample.with_kind(format!("class {}", names.join("+")))
-            }
+            Some(ids) if sample.is_anomalous() && !ids.is_empty() => sample.with_kind(names_of(types, &ids)),
             _ => sample,
         });
         Ok(self)
@@ -132,14 +160,19 @@ impl Dataset {
     /// # Errors
     /// As [`Dataset::validate`].
     pub fn validate_with(mut self, done: impl Fn(&Sample) + Sync) -> Result<Self, DatasetError> {
-        let (found, bad_train, mut contents) = check(&self.train, &done);
+        let types = &self.defect_types;
+        let (found, bad_train, mut contents) = check(&self.train, types, &done);
         self.findings.extend(found);
-        let (found, bad_test, of_test) = check(&self.test, &done);
+        let (found, bad_validation, of_validation) = check(&self.validation, types, &done);
+        self.findings.extend(found);
+        contents.extend(of_validation);
+        let (found, bad_test, of_test) = check(&self.test, types, &done);
         self.findings.extend(found);
         contents.extend(of_test);
         self.findings.extend(shared(&contents));
         refuse(&self.root, &self.findings, self.policy)?;
         self.train.retain(|s| !bad_train.contains(s.id()));
+        self.validation.retain(|s| !bad_validation.contains(s.id()));
         self.test.retain(|s| !bad_test.contains(s.id()));
         Ok(self)
     }
@@ -163,10 +196,11 @@ struct Content {
 /// of its images.
 fn check<S: SplitName + Sync>(
     split: &Split<S>,
+    types: &[DefectType],
     done: &(impl Fn(&Sample) + Sync),
 ) -> (Vec<Finding>, BTreeSet<String>, Vec<Content>) {
     let check = |sample: &Sample| {
-        let found = check_sample(sample);
+        let found = check_sample(sample, types);
         done(sample);
         found
     };
@@ -175,11 +209,14 @@ fn check<S: SplitName + Sync>(
     let is_error = |f: &Finding| f.severity() == Severity::Error;
     let pairs = split.samples().iter().zip(&per_sample);
     let bad = pairs.filter(|(_, found)| found.iter().any(is_error)).map(|(s, _)| s.id().to_owned()).collect();
-    let role = |sample: &Sample| match (S::NAME == Train::NAME, sample.is_anomalous()) {
-        (true, false) => "good training image",
-        (true, true) => "anomalous training image",
-        (false, false) => "good test image",
-        (false, true) => "anomalous test image",
+    let role = |sample: &Sample| match (S::NAME, sample.is_anomalous()) {
+        (name, false) if name == Train::NAME => "good training image",
+        (name, true) if name == Train::NAME => "anomalous training image",
+        (name, false) if name == Validation::NAME => "good validation image",
+        (name, true) if name == Validation::NAME => "anomalous validation image",
+        (_, true) => "anomalous test image",
+        (_, false) if !sample.is_labeled() => "test image without a label",
+        (_, false) => "good test image",
     };
     let contents = split.samples().iter().zip(hashes).filter_map(|(sample, hash)| {
         Some(Content { hash: hash?, path: sample.image_path().to_owned(), role: role(sample) })
@@ -219,7 +256,7 @@ fn hash(photo: &Photo) -> [u8; 32] {
     hash.finalize().into()
 }
 
-fn check_sample(sample: &Sample) -> (Vec<Finding>, Option<[u8; 32]>) {
+fn check_sample(sample: &Sample, types: &[DefectType]) -> (Vec<Finding>, Option<[u8; 32]>) {
     let (mut found, hash, size) = match read_photo_file(sample.image_path()) {
         Err(error) => (vec![Finding::from_read_error(error)], None, None),
         Ok(PhotoFile { photo, notes, .. }) => {
@@ -228,42 +265,62 @@ fn check_sample(sample: &Sample) -> (Vec<Finding>, Option<[u8; 32]>) {
             (odd.collect(), Some(hash(&photo)), Some(Size::from((photo.dim().0, photo.dim().1))))
         }
     };
-    found.extend(check_mask(sample, size));
+    check_masks(sample, size, types, &mut found);
     (found, hash)
 }
 
-fn check_mask(sample: &Sample, image_size: Option<Size>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    let Some(mask_path) = sample.mask_path() else { return found };
-    let mask_file = match sample.read_mask(MaskRule::NonZero) {
-        Ok(mask_file) => mask_file,
-        Err(DatasetError::Read(error)) => {
-            found.push(Finding::from_read_error(error));
-            return found;
+/// Checks the masks of a sample, each and together.
+fn check_masks(sample: &Sample, image_size: Option<Size>, types: &[DefectType], found: &mut Vec<Finding>) {
+    let image = || sample.image_path().to_owned();
+    let Some(first) = sample.mask_path().map(Path::to_owned) else { return };
+    let mut merged: Option<Array2<bool>> = None;
+    let mut are_whole = true;
+    for path in sample.mask_paths() {
+        let mask = || path.clone();
+        let read = match read_mask(path, MaskRule::NonZero) {
+            Ok(read) => read,
+            Err(error) => {
+                found.push(Finding::from_read_error(error));
+                are_whole = false;
+                continue;
+            }
+        };
+        let mask_size = Size::from(read.mask.dim());
+        let expected = image_size.or(merged.as_ref().map(|merged| merged.dim().into()));
+        if let Some(image_size) = expected.filter(|&size| size != mask_size) {
+            found.push(Finding::SizeMismatch { image: image(), mask: mask(), image_size, mask_size });
         }
-        // The sample has a mask file, so that nothing else can be wrong.
-        Err(_) => return found,
-    };
-    let (image, mask) = (sample.image_path().to_owned(), mask_path.to_owned());
-    let mask_size = Size::from(mask_file.mask.dim());
-    if let Some(image_size) = image_size.filter(|&size| size != mask_size) {
-        found.push(Finding::SizeMismatch { image: image.clone(), mask: mask.clone(), image_size, mask_size });
+        // Ids are no gray levels.
+        if read.gray_pixels > 0 && !sample.has_class_ids() {
+            found.push(Finding::GrayMask { mask: mask(), pixels: read.gray_pixels });
+        }
+        match &mut merged {
+            Some(merged) if merged.dim() == read.mask.dim() => merged.zip_mut_with(&read.mask, |all, one| *all |= one),
+            Some(_) => are_whole = false,
+            None => merged = Some(read.mask),
+        }
     }
-    if mask_file.gray_pixels > 0 {
-        found.push(Finding::GrayMask { mask: mask.clone(), pixels: mask_file.gray_pixels });
-    }
-    let pixels = mask_file.mask.iter().filter(|&&m| m).count();
-    if pixels > 0 && marks_border(mask_file.mask.view()) {
-        let mask = mask.clone();
-        let is_full = pixels == mask_file.mask.len();
+    let Some(merged) = merged.filter(|_| are_whole) else { return };
+    let pixels = merged.iter().filter(|&&m| m).count();
+    if pixels > 0 && marks_border(merged.view()) {
+        let mask = first.clone();
+        let is_full = pixels == merged.len();
         found.push(if is_full { Finding::FullMask { mask } } else { Finding::FrameMask { mask } });
     }
     if sample.is_anomalous() && pixels == 0 {
-        found.push(Finding::EmptyMaskForAnomalous { image, mask });
+        found.push(Finding::EmptyMaskForAnomalous { image: image(), mask: first.clone() });
     } else if !sample.is_anomalous() && pixels > 0 {
-        found.push(Finding::NonEmptyMaskForNormal { image, mask, pixels });
+        found.push(Finding::NonEmptyMaskForNormal { image: image(), mask: first.clone(), pixels });
     }
-    found
+    if !types.is_empty() {
+        match class_ids(sample) {
+            Ok(ids) => {
+                let values = unknown(types, sample, &ids).into_iter();
+                found.extend(values.map(|value| Finding::UnknownDefectType { mask: first.clone(), value }));
+            }
+            Err(error) => found.push(Finding::from_read_error(error)),
+        }
+    }
 }
 
 /// Whether every pixel of a mask's outermost rows and columns is marked.

@@ -17,7 +17,7 @@ use imgkit::image_io::ImageList;
 
 use super::counts::{self, Counts};
 use super::layout::Layout;
-use super::plan::{Plan, categories, category_folder, training_images};
+use super::plan::{Plan, categories, category_folder, good_name_of, training_images};
 use crate::dataset::{Dataset, DatasetError, Policy};
 
 const TOP: &str = "BTech_Dataset_transformed";
@@ -32,6 +32,17 @@ pub struct Btad;
 impl Layout for Btad {
     fn name(&self) -> &'static str {
         "btad"
+    }
+
+    fn recognize(&self, root: &Path) -> Result<String, String> {
+        if root.join(TOP).is_dir() {
+            return Ok(format!("there is a folder {TOP}"));
+        }
+        // A folder with both is MVTec AD's.
+        let names = categories(root, &["good", "ok"]).map_err(|e| e.to_string())?;
+        let first = names.first().filter(|first| good_name_of(root, first, &["good", "ok"]) == Some("ok"));
+        let lack = || format!("neither a folder {TOP} nor one with train/ok");
+        first.map(|first| format!("{first} has train/ok")).ok_or_else(lack)
     }
 
     fn categories(&self, root: &Path) -> Result<Vec<String>, DatasetError> {
@@ -52,12 +63,7 @@ impl Layout for Btad {
     }
 }
 
-/// Whether the root holds the dataset's folder under its published name.
-pub(super) fn is_marked(root: &Path) -> bool {
-    root.join(TOP).is_dir()
-}
-
 /// The folder of the categories, or the root when it does not hold that folder.
 fn top(root: &Path) -> PathBuf {
-    if is_marked(root) { root.join(TOP) } else { root.into() }
+    if root.join(TOP).is_dir() { root.join(TOP) } else { root.into() }
 }

@@ -40,6 +40,24 @@ pub(super) const MVTEC: [Line; 15] = [
     ("zipper", Counts::new(240, 32, 119)),
 ];
 
+/// The numbers of the published files; the article gives 1772 training images.
+pub(super) const MVTEC_LOCO: [Line; 5] = [
+    ("breakfast_box", Counts::new(351, 102, 173)),
+    ("juice_bottle", Counts::new(335, 94, 236)),
+    ("pushpins", Counts::new(372, 138, 172)),
+    ("screw_bag", Counts::new(360, 122, 219)),
+    ("splicing_connectors", Counts::new(360, 119, 193)),
+];
+
+pub(super) const MPDD: [Line; 6] = [
+    ("bracket_black", Counts::new(289, 32, 47)),
+    ("bracket_brown", Counts::new(185, 26, 51)),
+    ("bracket_white", Counts::new(110, 30, 30)),
+    ("connector", Counts::new(128, 30, 14)),
+    ("metal_plate", Counts::new(54, 26, 71)),
+    ("tubes", Counts::new(122, 32, 69)),
+];
+
 pub(super) const VISA: [Line; 12] = [
     ("candle", Counts::new(900, 100, 100)),
     ("capsules", Counts::new(542, 60, 100)),

@@ -70,11 +70,11 @@ impl Folder {
             require(&path, || "check the name given for it".to_owned()).map(|()| path)
         };
         for folder in &self.train {
-            plan.train.push(Part { kind: None, images: existing(folder)?, masks: Masks::Absent });
+            plan.train.push(Part::new(None, existing(folder)?, Masks::Absent));
         }
         for (kind, folder, masks) in &self.test {
             let masks = masks.as_ref().map_or(Masks::Absent, |folder| Masks::Required(self.root.join(folder)));
-            plan.test.push(Part { kind: kind.clone(), images: existing(folder)?, masks });
+            plan.test.push(Part::new(kind.clone(), existing(folder)?, masks));
         }
         plan.index(policy)
     }

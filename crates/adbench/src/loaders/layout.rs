@@ -5,12 +5,16 @@ use std::path::Path;
 
 use imgkit::image_io::ImageList;
 
-use super::btad::{self, Btad};
+use super::ad2::{Ad2Split, MvtecAd2};
+use super::btad::Btad;
 use super::counts::Counts;
+use super::loco::MvtecLoco;
+use super::mpdd::Mpdd;
 use super::mvtec::Mvtec;
-use super::plan::{categories, good_name_of};
+use super::plan::{categories, require};
+use super::real_iad::RealIad;
 use super::table::TableLayout;
-use super::visa::{self, Visa, VisaSplit};
+use super::visa::{Visa, VisaSplit};
 use crate::dataset::{Dataset, DatasetError, Policy};
 
 /// A layout of files that holds the categories of a dataset. Layouts list files; they neither decode nor write any.
@@ -32,6 +36,14 @@ use crate::dataset::{Dataset, DatasetError, Policy};
 pub trait Layout: Debug + Send + Sync {
     /// Name of the layout, as on a command line: lower case, such as `mvtec`.
     fn name(&self) -> &'static str;
+
+    /// What shows that a root has this layout, in a few words, by the names of files and folders alone.
+    ///
+    /// # Errors
+    /// What the root lacks of the layout, in a few words. A layout that does not say is chosen by its name alone.
+    fn recognize(&self, _root: &Path) -> Result<String, String> {
+        Err(BY_NAME.to_owned())
+    }
 
     /// Names of the categories at a root, in byte order. A root that is itself one category gives its own name.
     ///
@@ -71,14 +83,23 @@ pub(super) fn good_training_images(data: &Dataset) -> ImageList {
     list
 }
 
-/// All layouts that have a name: `mvtec`, `btad`, `visa`, `visa-2cls-highshot`, `visa-2cls-fewshot` and `table`.
-pub const LAYOUTS: [&'static dyn Layout; 6] = [
-    &Mvtec,
-    &Btad,
+/// Why a layout is never recognized: others have the same files, or it does not say.
+pub(super) const BY_NAME: &str = "chosen by its name alone";
+
+/// All layouts that have a name. Of those that fit a root, [`detect`] takes the first: the more special come first.
+pub const LAYOUTS: [&'static dyn Layout; 12] = [
+    &TableLayout,
     &Visa::new(VisaSplit::OneClass),
     &Visa::new(VisaSplit::TwoClassHighShot),
     &Visa::new(VisaSplit::TwoClassFewShot),
-    &TableLayout,
+    &RealIad,
+    &Btad,
+    &MvtecAd2::new(Ad2Split::Public),
+    &MvtecAd2::new(Ad2Split::Private),
+    &MvtecAd2::new(Ad2Split::PrivateMixed),
+    &MvtecLoco,
+    &Mpdd,
+    &Mvtec,
 ];
 
 /// Finds a layout by its name.
@@ -93,31 +114,52 @@ pub fn by_name(name: &str) -> Option<&'static dyn Layout> {
     LAYOUTS.into_iter().find(|layout| layout.name() == name)
 }
 
+/// A layout that was found, and what showed it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Detected {
+    /// The layout.
+    pub layout: &'static dyn Layout,
+    /// What showed it, in a few words.
+    pub reason: String,
+}
+
 /// Finds the layout of the dataset at a root, or of the category when the root is one, by the names of files and
-/// folders.
-///
-/// A file is a table. Copies of VisA in folders are distinguished from MVTec AD and BTAD by the names of their
-/// categories.
+/// folders: the first of [`LAYOUTS`] that recognizes it.
 ///
 /// # Errors
-/// [`DatasetError::UnknownLayout`] when no layout fits; [`DatasetError::MissingFolder`] and [`DatasetError::Io`] when
-/// the root cannot be listed.
+/// As [`detect_with_reason`].
 pub fn detect(root: &Path) -> Result<&'static dyn Layout, DatasetError> {
-    const VISA: &Visa = &Visa::new(VisaSplit::OneClass);
-    if root.is_file() {
-        return Ok(&TableLayout);
+    Ok(detect_with_reason(root)?.layout)
+}
+
+/// Finds a layout as [`detect`] does, with what showed it.
+///
+/// ```
+/// use adbench::loaders::detect_with_reason;
+/// let root = tempfile::tempdir()?;
+/// assert!(detect_with_reason(root.path()).unwrap_err().to_string().contains("mvtec: no folder with train/good"));
+/// std::fs::create_dir_all(root.path().join("bottle/train/good"))?;
+/// let found = detect_with_reason(root.path())?;
+/// assert_eq!((found.layout.name(), found.reason.as_str()), ("mvtec", "bottle has train/good"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`DatasetError::UnknownLayout`] when no layout fits, with what each lacks; [`DatasetError::MissingFolder`] and
+/// [`DatasetError::Io`] when the root cannot be listed.
+pub fn detect_with_reason(root: &Path) -> Result<Detected, DatasetError> {
+    if !root.is_file() {
+        require(root, || "check the path".to_owned())?;
+        categories(root, &["good", "ok"])?;
     }
-    if visa::is_marked(root) {
-        return Ok(VISA);
+    let mut lacks = Vec::new();
+    for layout in LAYOUTS {
+        match layout.recognize(root) {
+            Ok(reason) => return Ok(Detected { layout, reason }),
+            Err(lack) if lack == BY_NAME => {}
+            Err(lack) => lacks.push((layout.name(), lack)),
+        }
     }
-    if btad::is_marked(root) {
-        return Ok(&Btad);
-    }
-    let names = categories(root, &["good", "ok"])?;
-    let Some(first) = names.first() else { return Err(DatasetError::UnknownLayout { path: root.into() }) };
-    if names.iter().all(|name| VISA.published().iter().any(|(published, _)| published == name)) {
-        return Ok(VISA);
-    }
-    let is_ok = good_name_of(root, first, &["good", "ok"]) == Some("ok");
-    Ok(if is_ok { &Btad } else { &Mvtec })
+    Err(DatasetError::UnknownLayout { path: root.into(), lacks })
 }

@@ -15,7 +15,7 @@ use imgkit::image_io::ImageList;
 
 use super::counts::{self, Counts};
 use super::layout::Layout;
-use super::plan::{Plan, categories, category_folder, training_images};
+use super::plan::{Plan, categories, category_folder, good_name_of, training_images};
 use crate::dataset::{Dataset, DatasetError, Policy};
 
 const GOOD: [&str; 1] = ["good"];
@@ -33,6 +33,12 @@ pub struct Mvtec;
 impl Layout for Mvtec {
     fn name(&self) -> &'static str {
         "mvtec"
+    }
+
+    fn recognize(&self, root: &Path) -> Result<String, String> {
+        let names = categories(root, &["good", "ok"]).map_err(|e| e.to_string())?;
+        let first = names.first().filter(|first| good_name_of(root, first, &["good", "ok"]) == Some("good"));
+        first.map(|first| format!("{first} has train/good")).ok_or_else(|| "no folder with train/good".to_owned())
     }
 
     fn categories(&self, root: &Path) -> Result<Vec<String>, DatasetError> {

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use imgkit::file::escaped;
 use imgkit::image_io::{ImageList, list_images};
 
+use super::counts::Counts;
 use super::listing::{ImageFiles, Root, folders};
+use super::mask_folders;
 use crate::dataset::{Dataset, DatasetError, Finding, Policy, Sample, Split};
 
 /// Images of one folder and where their masks are.
@@ -16,6 +18,19 @@ pub(super) struct Part {
     pub(super) kind: Option<String>,
     pub(super) images: PathBuf,
     pub(super) masks: Masks,
+    /// Whether it is known if the images are good.
+    pub(super) is_labeled: bool,
+}
+
+impl Part {
+    pub(super) fn new(kind: Option<String>, images: PathBuf, masks: Masks) -> Self {
+        Self { kind, images, masks, is_labeled: true }
+    }
+
+    /// Images of which it is not known whether they are good.
+    pub(super) fn without_label(images: PathBuf) -> Self {
+        Self { kind: None, images, masks: Masks::Absent, is_labeled: false }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -26,6 +41,8 @@ pub(super) enum Masks {
     Optional(PathBuf),
     /// Every image must have a mask in this folder.
     Required(PathBuf),
+    /// Every image must have a folder of its own in this folder, with a mask a defect.
+    Folders(PathBuf),
 }
 
 /// All folders of one category.
@@ -34,12 +51,15 @@ pub(super) struct Plan {
     pub(super) name: String,
     pub(super) root: Root,
     pub(super) train: Vec<Part>,
+    pub(super) validation: Vec<Part>,
     pub(super) test: Vec<Part>,
     /// Folders of masks that belong to no folder of images.
     pub(super) spare_masks: Vec<PathBuf>,
     /// Folders of the training split that are not good ones.
     pub(super) train_anomalies: Vec<PathBuf>,
     pub(super) has_class_ids: bool,
+    /// The condition that an image's stem tells of.
+    pub(super) condition: fn(&str) -> Option<String>,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -49,10 +69,12 @@ impl Plan {
             name,
             root,
             train: Vec::new(),
+            validation: Vec::new(),
             test: Vec::new(),
             spare_masks: Vec::new(),
             train_anomalies: Vec::new(),
             has_class_ids: false,
+            condition: |_| None,
             findings: Vec::new(),
         }
     }
@@ -67,12 +89,7 @@ impl Plan {
         require(&train_good, || layout_advice(folder, good_names))?;
         require(&test, || layout_advice(folder, good_names))?;
         let mut plan = Self::new(own_name(folder), Root::new(folder)?);
-        for (name, folder) in folders(&plan.root, &folder.join("train"), &mut plan.findings)? {
-            if name != good {
-                plan.train_anomalies.push(folder);
-            }
-        }
-        plan.train.push(Part { kind: None, images: train_good, masks: Masks::Absent });
+        plan.train_on(&folder.join("train"), good)?;
         let truth = folder.join("ground_truth");
         let mut mask_folders: BTreeMap<String, PathBuf> = if truth.is_dir() {
             folders(&plan.root, &truth, &mut plan.findings)?.into_iter().collect()
@@ -87,15 +104,33 @@ impl Plan {
                 Some(masks) => Masks::Required(masks),
                 None => Masks::Required(truth.join(&kind)),
             };
-            plan.test.push(Part { kind: (!is_good).then_some(kind), images, masks });
+            plan.test.push(Part::new((!is_good).then_some(kind), images, masks));
         }
         plan.spare_masks.extend(mask_folders.into_values());
         Ok(plan)
     }
 
+    /// Adds the good images of a folder of training images; its other folders are findings.
+    pub(super) fn train_on(&mut self, train: &Path, good: &str) -> Result<(), DatasetError> {
+        for (name, folder) in folders(&self.root, train, &mut self.findings)? {
+            if name != good {
+                self.train_anomalies.push(folder);
+            }
+        }
+        self.train.push(Part::new(None, train.join(good), Masks::Absent));
+        Ok(())
+    }
+
+    /// Adds the good images that the category sets aside for validation, if it does.
+    pub(super) fn validate_on(&mut self, good: PathBuf) {
+        if good.is_dir() {
+            self.validation.push(Part::new(None, good, Masks::Absent));
+        }
+    }
+
     /// Lists all folders and pairs images with masks.
     pub(super) fn index(self, policy: Policy) -> Result<Dataset, DatasetError> {
-        let Self { name, root, train, test, spare_masks, train_anomalies, has_class_ids, mut findings } = self;
+        let Self { name, root, spare_masks, train_anomalies, has_class_ids, condition, mut findings, .. } = self;
         for folder in train_anomalies {
             let images = ImageFiles::photos(&root, &folder, &mut findings)?.files();
             findings.push(match images {
@@ -103,15 +138,24 @@ impl Plan {
                 _ => Finding::AnomalyInTrain { path: folder, images },
             });
         }
-        let train = samples(&root, &train, &mut findings, "put the good training images there")?;
-        let test = samples(&root, &test, &mut findings, "put the test images into test/good and test/<kind>")?;
+        let train = samples(&root, &self.train, &mut findings, "put the good training images there")?;
+        let validation = match self.validation.as_slice() {
+            [] => Vec::new(),
+            parts => samples(&root, parts, &mut findings, "put the good validation images there, or remove it")?,
+        };
+        let test = samples(&root, &self.test, &mut findings, "put the test images into test/good and test/<kind>")?;
         for folder in spare_masks {
             let masks = ImageFiles::masks(&root, &folder, None, &mut findings)?;
             findings.extend(masks.iter().map(|(_, mask)| Finding::OrphanMask { mask: mask.clone() }));
         }
-        let ids = |s: Sample| if has_class_ids { s.with_class_ids() } else { s };
-        let of = |samples: Vec<Sample>| samples.into_iter().map(ids).collect();
-        Dataset::new(name, root.path().into(), Split::new(of(train)), Split::new(of(test)), findings, policy)
+        let told = |sample: Sample| {
+            let condition = sample.image_path().file_stem().and_then(|stem| condition(&stem.to_string_lossy()));
+            let sample = sample.with_condition(condition);
+            if has_class_ids { sample.with_class_ids() } else { sample }
+        };
+        let of = |samples: Vec<Sample>| samples.into_iter().map(told).collect();
+        let (train, validation, test) = (Split::new(of(train)), Split::new(of(validation)), Split::new(of(test)));
+        Ok(Dataset::new(name, root.path().into(), train, test, findings, policy)?.with_validation(validation))
     }
 }
 
@@ -135,7 +179,7 @@ pub(super) fn good_name_of<'a>(root: &Path, category: &str, names: &[&'a str]) -
 }
 
 /// The folder's own name, whatever way its path is written.
-fn own_name(folder: &Path) -> String {
+pub(super) fn own_name(folder: &Path) -> String {
     let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned());
     name(folder).or_else(|| name(&folder.canonicalize().ok()?)).unwrap_or_default()
 }
@@ -168,6 +212,21 @@ fn categories_below(root: &Path, good_names: &[&str]) -> Result<Vec<String>, Dat
     Ok(found)
 }
 
+/// That all categories at a root have names of published ones, or which has not.
+pub(super) fn names_are_published(
+    root: &Path,
+    good_names: &[&str],
+    published: &[(&'static str, Counts)],
+) -> Result<String, String> {
+    let names = categories(root, good_names).map_err(|e| e.to_string())?;
+    let other = names.iter().find(|name| published.iter().all(|(published, _)| published != name));
+    match (names.first(), other) {
+        (None, _) => Err(format!("no folder with train/{}", good_names.join(" or train/"))),
+        (_, Some(other)) => Err(format!("{other} is none of its categories")),
+        (Some(first), None) => Ok(format!("all categories are its own, such as {first}")),
+    }
+}
+
 pub(super) fn require(folder: &Path, advice: impl Fn() -> String) -> Result<(), DatasetError> {
     if folder.is_dir() {
         return Ok(());
@@ -176,7 +235,7 @@ pub(super) fn require(folder: &Path, advice: impl Fn() -> String) -> Result<(), 
 }
 
 /// What to do about a missing folder; the usual mistake is to give the root of all categories.
-fn layout_advice(root: &Path, good_names: &[&str]) -> String {
+pub(super) fn layout_advice(root: &Path, good_names: &[&str]) -> String {
     match categories_below(root, good_names).unwrap_or_default().first() {
         Some(category) => {
             format!("this looks like a root of categories, give one of them, such as {}", root.join(category).display())
@@ -202,17 +261,23 @@ fn samples(
         if images.files() == 0 && parts.len() > 1 {
             findings.push(Finding::EmptyFolder { folder: part.images.clone() });
         }
+        let prefix = relative(root.path(), &part.images);
+        let make = |image: &Path, masks: Vec<PathBuf>| {
+            let name = image.file_name().map(escaped).unwrap_or_default();
+            let sample = Sample::new(format!("{prefix}{name}"), image.to_owned(), None, part.kind.clone());
+            if part.is_labeled { sample.with_masks(masks) } else { sample.without_label() }
+        };
+        if let Masks::Folders(folder) = &part.masks {
+            let pairs = mask_folders::pair(root, &images, folder, findings)?;
+            samples.extend(pairs.into_iter().map(|(image, masks)| make(image, masks)));
+            continue;
+        }
         let masks = match &part.masks {
             Masks::Absent => None,
             Masks::Optional(folder) | Masks::Required(folder) if folder.is_dir() => {
                 Some(ImageFiles::masks(root, folder, Some(&part.images), findings)?)
             }
             _ => None,
-        };
-        let prefix = relative(root.path(), &part.images);
-        let make = |image: &Path, mask: Option<PathBuf>| {
-            let name = image.file_name().map(escaped).unwrap_or_default();
-            Sample::new(format!("{prefix}{name}"), image.to_owned(), mask, part.kind.clone())
         };
         let has_none = masks.as_ref().is_none_or(|masks| masks.files() == 0) && images.files() > 0;
         let masks = match &part.masks {
@@ -223,7 +288,7 @@ fn samples(
             _ => masks,
         };
         match masks {
-            None => samples.extend(images.iter().map(|(_, image)| make(image, None))),
+            None => samples.extend(images.iter().map(|(_, image)| make(image, Vec::new()))),
             Some(masks) => samples.extend(pair(part, &images, &masks, findings, make)),
         }
     }
@@ -250,7 +315,7 @@ fn pair(
     images: &ImageFiles,
     masks: &ImageFiles,
     findings: &mut Vec<Finding>,
-    make: impl Fn(&Path, Option<PathBuf>) -> Sample,
+    make: impl Fn(&Path, Vec<PathBuf>) -> Sample,
 ) -> Vec<Sample> {
     let mut used: BTreeMap<&Path, &Path> = BTreeMap::new();
     let mut ambiguous: BTreeSet<&Path> = BTreeSet::new();
@@ -291,5 +356,5 @@ fn pair(
     let orphans = masks.iter().filter(|(stem, mask)| is_orphan(stem, mask));
     findings.extend(orphans.map(|(_, mask)| Finding::OrphanMask { mask: mask.clone() }));
     pairs.retain(|(image, _)| !ambiguous.contains(image));
-    pairs.into_iter().map(|(image, mask)| make(image, mask.cloned())).collect()
+    pairs.into_iter().map(|(image, mask)| make(image, mask.cloned().into_iter().collect())).collect()
 }

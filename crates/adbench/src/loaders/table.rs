@@ -1,12 +1,13 @@
 //! Datasets listed in a CSV table, one line an image.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::layout::Layout;
 use super::listing::Root;
 use super::plan::require;
+use super::resolver::Resolver;
 use crate::dataset::{Dataset, DatasetError, Finding, Policy, Sample, Split};
 
 /// Loader of a CSV table: comma-separated, any line ends, with or without a byte-order mark, with a header that names
@@ -155,6 +156,11 @@ impl Layout for TableLayout {
         "table"
     }
 
+    fn recognize(&self, root: &Path) -> Result<String, String> {
+        let is_table = root.is_file() && root.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("json"));
+        if is_table { Ok("the root is a file".to_owned()) } else { Err("the root is no CSV file".to_owned()) }
+    }
+
     fn categories(&self, root: &Path) -> Result<Vec<String>, DatasetError> {
         let names = Table::new(root).categories()?;
         Ok(if names.is_empty() { vec![stem(root)] } else { names })
@@ -188,14 +194,12 @@ fn lossy(field: &[u8]) -> String {
 /// The lines read so far.
 struct Lines<'a> {
     table: &'a Table,
-    root: Root,
+    paths: Resolver,
     columns: Columns,
     train: Vec<Sample>,
     test: Vec<Sample>,
     findings: Vec<Finding>,
     first_line: HashMap<String, u64>,
-    /// Targets of the folders of the files where they are outside the root; each folder is looked up once.
-    escapes: BTreeMap<PathBuf, Option<PathBuf>>,
     train_anomalies: usize,
 }
 
@@ -203,13 +207,12 @@ impl<'a> Lines<'a> {
     fn new(table: &'a Table, root: Root, columns: Columns) -> Self {
         Self {
             table,
-            root,
+            paths: Resolver::new(root),
             columns,
             train: Vec::new(),
             test: Vec::new(),
             findings: Vec::new(),
             first_line: HashMap::new(),
-            escapes: BTreeMap::new(),
             train_anomalies: 0,
         }
     }
@@ -280,27 +283,11 @@ impl<'a> Lines<'a> {
 
     /// A path of the table as id and as path, unless it leads out of the root.
     fn resolve(&mut self, given: &str, line: u64) -> Result<(String, PathBuf), Finding> {
-        let escaping = |target: PathBuf| Finding::PathEscapesRoot { path: given.into(), target };
-        let mut parts = Vec::new();
-        for part in Path::new(given).components() {
-            match part {
-                Component::Normal(part) => parts.push(part.to_string_lossy().into_owned()),
-                Component::CurDir => {}
-                _ => return Err(escaping(given.into())),
-            }
-        }
-        if parts.is_empty() {
+        let (id, path) = self.paths.resolve(given)?;
+        if id.is_empty() {
             return Err(self.table.bad_row(line, "no path of an image; give one"));
         }
-        let path = parts.iter().fold(self.root.path().to_owned(), |path, part| path.join(part));
-        let folder = path.parent().unwrap_or(self.root.path()).to_owned();
-        let root = &self.root;
-        let target = self.escapes.entry(folder).or_insert_with_key(|folder| root.escape(folder)).clone();
-        let is_link = fs::symlink_metadata(&path).is_ok_and(|m| m.is_symlink());
-        match target.or_else(|| if is_link { self.root.escape(&path) } else { None }) {
-            Some(target) => Err(escaping(target)),
-            None => Ok((parts.join("/"), path)),
-        }
+        Ok((id, path))
     }
 
     fn finish(mut self, policy: Policy) -> Result<Dataset, DatasetError> {
@@ -312,9 +299,10 @@ impl<'a> Lines<'a> {
             let (path, category) = (self.table.table.clone(), self.table.category.clone());
             return Err(DatasetError::EmptyTable { path, category });
         }
-        let folder_name = || self.root.path().file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let folder_name =
+            || self.paths.root().file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let name = self.table.category.clone().unwrap_or_else(folder_name);
         let (train, test) = (Split::new(self.train), Split::new(self.test));
-        Dataset::new(name, self.root.path().into(), train, test, self.findings, policy)
+        Dataset::new(name, self.paths.root().into(), train, test, self.findings, policy)
     }
 }

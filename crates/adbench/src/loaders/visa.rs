@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use imgkit::image_io::ImageList;
 
 use super::counts::{self, Counts};
-use super::layout::{Layout, good_training_images};
-use super::plan::{Plan, categories, category_folder, require, training_images};
+use super::layout::{BY_NAME, Layout, good_training_images};
+use super::plan::{Plan, categories, category_folder, names_are_published, require, training_images};
 use super::table::Table;
 use crate::dataset::{Dataset, DatasetError, Policy};
 
@@ -88,6 +88,17 @@ impl Layout for Visa {
         }
     }
 
+    fn recognize(&self, root: &Path) -> Result<String, String> {
+        if self.split != VisaSplit::OneClass {
+            return Err(BY_NAME.to_owned());
+        }
+        match [TABLES, COPY].into_iter().find(|folder| root.join(folder).is_dir()) {
+            Some(folder) => Ok(format!("there is a folder {folder}")),
+            None => names_are_published(root, &GOOD, self.published())
+                .map_err(|lack| format!("neither {TABLES} nor {COPY}, and {lack}")),
+        }
+    }
+
     fn categories(&self, root: &Path) -> Result<Vec<String>, DatasetError> {
         require(root, || "check the path".to_owned())?;
         match self.table(root) {
@@ -135,11 +146,6 @@ fn of_table(table: Table, root: &Path, category: Option<&str>) -> Result<Dataset
             Err(DatasetError::SeveralCategories { path: root.into(), categories })
         }
     }
-}
-
-/// Whether the root has a folder that only VisA has.
-pub(super) fn is_marked(root: &Path) -> bool {
-    root.join(TABLES).is_dir() || root.join(COPY).is_dir()
 }
 
 /// The folder of the categories in a copy.

@@ -78,7 +78,7 @@ fn regions(map: &ArrayView2<'_, f32>, mask: &ArrayView2<'_, bool>) -> Result<Reg
 }
 
 /// A key that somewhat more than the share `limit` of all pixels probably reach, from a sample of the pixels.
-fn likely_threshold(maps: &[ArrayView2<'_, f32>], limit: f64) -> u32 {
+pub(super) fn likely_threshold(maps: &[ArrayView2<'_, f32>], limit: f64) -> u32 {
     // Every 61st pixel of every third row: maps' sides are often powers of two.
     let rows = maps.iter().flat_map(|map| map.outer_iter().step_by(3));
     let mut sample: Vec<u32> =
@@ -88,7 +88,12 @@ fn likely_threshold(maps: &[ArrayView2<'_, f32>], limit: f64) -> u32 {
 }
 
 /// The pixels whose key is `least` at least, ranked, and the number of the normal ones among them.
-fn above(maps: &[ArrayView2<'_, f32>], regions: &Regions, least: u32, normal: usize) -> (Ranked<u32>, usize) {
+pub(super) fn above(
+    maps: &[ArrayView2<'_, f32>],
+    regions: &Regions,
+    least: u32,
+    normal: usize,
+) -> (Ranked<u32>, usize) {
     let start = regions.pixels.partition_point(|p| p.key < least);
     let groups = groups(regions.pixels[start..].iter().map(|p| p.key));
     let count = |counter: &mut Counter, map: &ArrayView2<'_, f32>| {

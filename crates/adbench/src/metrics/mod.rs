@@ -18,7 +18,9 @@ pub(crate) mod ranking;
 mod reducer;
 mod regions;
 mod seeds;
+mod segmentation;
 mod separation;
+mod spro;
 mod stream;
 
 pub use au_pro::au_pro;
@@ -32,5 +34,7 @@ pub use precision::{F1Max, average_precision, f1_max};
 pub use ranking::Score;
 pub use reducer::Reducer;
 pub use seeds::{OverSeeds, over_seeds};
+pub use segmentation::{PixelCounts, threshold_of_normal_maps};
 pub use separation::{recall_at_false_positive_rate, specificity_at_miss_rate};
+pub use spro::{SaturatedRegion, au_spro};
 pub use stream::{AnomalousPixels, StreamedPixels};

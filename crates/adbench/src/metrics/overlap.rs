@@ -9,7 +9,7 @@ use super::regions::Regions;
 /// The area up to `limit`, divided by it. The regions' pixels must be sorted.
 pub(super) fn area(ranked: &Ranked<u32>, regions: &Regions, limit: f64) -> Result<f64, MetricError> {
     check_limit(limit)?;
-    let mut curve = Curve { end: limit * ranked.normal() as f64, false_positives: 0.0, overlap: 0.0, area: 0.0 };
+    let mut curve = Curve::new(limit * ranked.normal() as f64);
     let mut rest = regions.pixels.as_slice();
     let mut overlap = 0.0;
     let mut carry = 0.0;
@@ -27,12 +27,12 @@ pub(super) fn area(ranked: &Ranked<u32>, regions: &Regions, limit: f64) -> Resul
             overlap = sum;
         }
         curve.line_to(false_positives as f64, overlap);
-        if curve.false_positives >= curve.end {
+        if curve.is_full() {
             break;
         }
     }
     curve.line_to(ranked.normal() as f64, overlap);
-    Ok(curve.area / (regions.count() as f64 * curve.end))
+    Ok(curve.mean_over(regions.count()))
 }
 
 /// # Errors
@@ -42,7 +42,7 @@ pub(super) fn check_limit(limit: f64) -> Result<(), MetricError> {
 }
 
 /// A polyline under which the area up to `end` is summed; false positives are pixels, overlaps sums over regions.
-struct Curve {
+pub(super) struct Curve {
     end: f64,
     false_positives: f64,
     overlap: f64,
@@ -50,7 +50,21 @@ struct Curve {
 }
 
 impl Curve {
-    fn line_to(&mut self, false_positives: f64, overlap: f64) {
+    pub(super) fn new(end: f64) -> Self {
+        Self { end, false_positives: 0.0, overlap: 0.0, area: 0.0 }
+    }
+
+    /// Whether more of the curve would not change the area.
+    pub(super) fn is_full(&self) -> bool {
+        self.false_positives >= self.end
+    }
+
+    /// The area divided by that of a curve of overlap 1 of all these regions.
+    pub(super) fn mean_over(&self, regions: usize) -> f64 {
+        self.area / (regions as f64 * self.end)
+    }
+
+    pub(super) fn line_to(&mut self, false_positives: f64, overlap: f64) {
         let width = false_positives - self.false_positives;
         if width > 0.0 && self.false_positives < self.end {
             let inside = width.min(self.end - self.false_positives);

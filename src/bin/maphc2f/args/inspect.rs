@@ -6,9 +6,10 @@ use maphc2f::imgkit::level::Window;
 
 /// Score photos with a detector: scores.csv, heat maps, defects as JSON Lines
 ///
-/// A photo is anomalous if its score exceeds the threshold. Its defects are the connected parts of the map of pixel
-/// scores above the same threshold: both are on one scale, the score being the mean of the highest hundredth of the
-/// pixels. A good photo may have defects, too: spots too small or too faint to lift its score.
+/// A photo is anomalous if its score exceeds the threshold. Its defects are peaks of the map of pixel scores above the
+/// same threshold, each with the pixels around it that stand higher than halfway from the threshold to the peak: both
+/// are on one scale, the score being the mean of the highest hundredth of the pixels. A good photo may have defects,
+/// too: spots too small or too faint to lift its score.
 ///
 /// With --watch the program waits for photos until SIGINT or SIGTERM, which let it finish the photo in hand; a second
 /// one ends it at once. Photos that the file of --json-lines holds, by path and content, are not inspected again.
@@ -36,7 +37,7 @@ pub struct InspectArgs {
     /// Write one line of JSON a photo as it is done, with its defects; - is standard output
     #[arg(long, value_name = "FILE")]
     pub json_lines: Option<PathBuf>,
-    /// Least area of a defect, px of the photo [default: what 10 px are at the size that the detector sees]
+    /// Least area of a defect, px of the photo [default: what 5 px are at the size that the detector sees]
     #[arg(long, value_name = "PX")]
     pub least_area: Option<usize>,
     /// Inspect the photos of a folder that fills, each as soon as it is complete, until SIGINT or SIGTERM

@@ -12,8 +12,8 @@ use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::imgkit::file::escaped;
 use maphc2f::imgkit::image_io::read_photo;
 use maphc2f::{
-    InspectionLine, InspectionParams, InspectionRegions, Inspector, PhotoReader, inspect_folder, list_photos,
-    refuse_not_read, sha256_of_file,
+    FolderWatch, InspectionLine, InspectionParams, InspectionRegions, Inspector, PhotoReader, inspect_folder,
+    list_photos, refuse_not_read, sha256_of_file,
 };
 use serde_json::{Value, json};
 
@@ -45,8 +45,11 @@ pub fn run(args: &InspectArgs, console: &Console) -> Result<u8> {
     let chosen = chosen.as_ref().map(threshold::object).transpose()?;
     match (&args.watch, &stop, &args.images, &args.out) {
         (Some(folder), Some(stop), ..) => {
+            // first, so that a wrong folder leaves no file of lines
+            let photos = FolderWatch::new(folder)?;
             let mut lines = Lines::start(args.json_lines.as_deref(), true)?;
-            let counts = watch::watch(folder, &inspector, &mut lines, stop, args, console)?;
+            console.say(&format!("watching {}; Ctrl-C ends", escaped(folder)));
+            let counts = watch::watch(photos, folder, &inspector, &mut lines, stop, args, console)?;
             notes(&reader, console);
             let mut object = object(&counts, threshold, chosen, args.out.as_deref());
             object["known"] = counts.known.into();
@@ -141,10 +144,13 @@ fn object(counts: &Counts, threshold: f64, chosen: Option<Value>, out: Option<&P
 
 /// Says the result and returns the exit code. What is for people does not stand among lines for programs.
 fn finish(counts: &Counts, threshold: f64, object: &Value, lines: &Lines, console: &Console) -> Result<u8> {
-    let Counts { images, anomalous, unreadable, not_read, .. } = counts;
-    let line = format!(
+    let Counts { images, anomalous, unreadable, not_read, known } = counts;
+    let mut line = format!(
         "{anomalous} of {images} photos above {threshold:.4}; {unreadable} unreadable, {not_read} files not looked at"
     );
+    if *known > 0 {
+        line += &format!("; {known} had a line already");
+    }
     if lines.are_printed() && !console.is_json() {
         console.say(&line);
     } else {

@@ -64,6 +64,7 @@ impl Stop {
 
 /// Inspects what comes into a folder until told to end.
 pub fn watch(
+    mut watch: FolderWatch,
     folder: &Path,
     inspector: &Inspector<'_>,
     lines: &mut Lines,
@@ -71,7 +72,6 @@ pub fn watch(
     args: &InspectArgs,
     console: &Console,
 ) -> Result<Counts> {
-    let mut watch = FolderWatch::new(folder)?;
     let heat = args.out.as_ref().map(|out| out.join("heat"));
     if let Some(heat) = &heat {
         if lies_in(heat, folder) && lies_in(folder, heat) {
