@@ -41,7 +41,7 @@ fn a_detector_is_trained_measured_and_used() {
     let root = category(folder.path());
     let model = folder.path().join("model");
     let mut train = maphc2f("train");
-    train.args(["--epochs", "2", "--seed", "3", "--report", "--ablations"]);
+    train.args(["--preset", "bilevel-2026-11", "--epochs", "2", "--seed", "3", "--report", "--ablations"]);
     let trained = json(&run(train.arg("--normals").arg(&root).arg("--out").arg(&model)));
     assert_eq!((trained["images"].as_u64(), trained["seed"].as_u64()), (Some(8), Some(3)), "{trained}");
     let report = &trained["report"];
@@ -114,7 +114,7 @@ fn a_run_that_was_broken_off_resumes_to_the_same_detector_and_another_run_is_ref
     let root = category(folder.path());
     let train = |out: &Path, seed: &str| {
         let mut command = maphc2f("train");
-        command.args(["--epochs", "3", "--seed", seed, "--resume"]);
+        command.args(["--preset", "bilevel-2026-11", "--epochs", "3", "--seed", seed, "--resume"]);
         command.arg("--normals").arg(root.join("train/good")).arg("--out").arg(out);
         command
     };

@@ -32,7 +32,7 @@ fn detector() -> &'static Path {
 
 fn train(normals: &Path, out: &Path) -> Command {
     let mut command = maphc2f("train");
-    command.args(["--epochs", "1"]).arg("--normals").arg(normals).arg("--out").arg(out);
+    command.arg("--normals").arg(normals).arg("--out").arg(out);
     command
 }
 

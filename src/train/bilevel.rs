@@ -10,6 +10,7 @@ use sqe::{Sqe, WarmStartReport};
 
 use crate::error::Error;
 use crate::synthesis::PipelineSource;
+use crate::train::too_small;
 use crate::warm_start::{RankingParams, RankingTarget, warm_start};
 
 /// Parameters of [`train_bilevel`]: those of the detector, of the warm start, and where validation anomalies come from.
@@ -83,9 +84,6 @@ impl BilevelParams {
     }
 }
 
-/// Shorter side of photos, px, that gives a detector places enough to learn from.
-const ENOUGH: usize = 64;
-
 /// A detector with the quality estimator that weighted its training samples.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -135,13 +133,6 @@ pub fn train_bilevel_on(
     let method = ForwardDifference::default();
     let upper = OuterProblem { quality: &mut quality, method: &method, validation: &params.validation };
     let fitted = fit(backbone, photos, source, upper, &params.detector, resume, observer);
-    let side = photos.iter().map(|photo| photo.dim().0.min(photo.dim().1)).min().unwrap_or(0);
-    let fitted = match fitted {
-        // there are not enough places in them, however many photos there are
-        Err(bisqad::Error::Degenerate { .. }) if side < ENOUGH => {
-            return Err(Error::TooSmallToTrain { found: side, minimum: ENOUGH });
-        }
-        other => other?,
-    };
+    let fitted = fitted.map_err(|error| too_small(error, photos))?;
     Ok(BilevelModel { fitted, quality, warm_start: reached })
 }

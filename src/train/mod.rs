@@ -31,7 +31,7 @@ use crate::synthesis::PipelineSource;
 /// ```
 ///
 /// # Errors
-/// [`Error::Detector`] as [`EvidenceDetector::fit`].
+/// [`Error::TooSmallToTrain`]; [`Error::Detector`] as [`EvidenceDetector::fit`].
 pub fn train(
     photos: &[Array3<f32>],
     source: &PipelineSource<'_>,
@@ -52,5 +52,17 @@ pub fn train_on(
     params: &EvidenceParams,
     observer: &mut dyn Observe,
 ) -> Result<EvidenceOutcome, Error> {
-    Ok(EvidenceDetector::fit(backbone, photos, source, params, observer)?)
+    EvidenceDetector::fit(backbone, photos, source, params, observer).map_err(|error| too_small(error, photos))
+}
+
+/// Shorter side of photos, px, that gives a detector places enough to learn from.
+const ENOUGH: usize = 64;
+
+/// Says that photos are too small where that is why too few places differ, however many photos there are.
+pub(crate) fn too_small(error: bisqad::Error, photos: &[Array3<f32>]) -> Error {
+    let side = photos.iter().map(|photo| photo.dim().0.min(photo.dim().1)).min().unwrap_or(0);
+    match error {
+        bisqad::Error::Degenerate { .. } if side < ENOUGH => Error::TooSmallToTrain { found: side, minimum: ENOUGH },
+        other => other.into(),
+    }
 }

@@ -2,6 +2,7 @@
 
 use maphc2f::adbench::dataset::{Dataset, DatasetError, Policy};
 use maphc2f::adbench::loaders::{Detected, LAYOUTS, Layout, by_name, detect_with_reason};
+use maphc2f::adbench::metrics::Reducer;
 use maphc2f::adbench::report::Row;
 use maphc2f::bisqad::{Detector, Threshold};
 use maphc2f::imgkit::file::escaped;
@@ -65,6 +66,7 @@ pub fn run(args: &EvaluateArgs, console: &Console) -> Result<u8> {
         let threshold = Threshold::of(detector.as_ref(), 0.1)?.value;
         hardest_images(&tests, &evaluation, threshold)?.save(&out.join("hardest.png"))?;
         let run = RunDescription::new(format!("maphc2f on {}", dataset.category()), args.data.display().to_string())
+            .with_reducer(Reducer::MeanTopFraction(detector.score_share()))
             .with_command(command())
             .with_side(detector.provenance().training_side());
         write_report(out, &run, vec![evaluation.report])?;

@@ -21,7 +21,7 @@ use crate::selection::held_out::{Maps, at_side};
 /// one a mechanism, enter with the weight that their use on defects of *other* mechanisms justifies.
 ///
 /// The score map is in standard deviations over held-out normal patches; the image score is the mean of its highest
-/// patches.
+/// pixels, of a share that was chosen, too ([`Detector::score_share`]).
 #[derive(Debug)]
 pub struct EvidenceDetector {
     pub(crate) backbone: Arc<dyn Backbone>,
@@ -168,13 +168,16 @@ impl Detector for EvidenceDetector {
         let levels = patches::read_levels(self.backbone.as_ref(), seen.view())?;
         let heads = if self.head_weight > 0.0 { &self.heads[..] } else { &[] };
         let map = self.patch_map(&Maps::of(&self.levels, heads, &levels));
-        let score = self.reduction.score(&map);
         let map = to_image(map.view(), (seen.dim().0, seen.dim().1), (h, w));
-        Prediction { score, map }.checked(self.name())
+        Prediction::of_share(map, self.reduction.share).checked(self.name())
     }
 
     fn normal_scores(&self) -> &[f64] {
         &self.normal_scores
+    }
+
+    fn score_share(&self) -> f64 {
+        self.reduction.share
     }
 
     fn provenance(&self) -> Provenance {

@@ -12,6 +12,7 @@ pub(crate) mod tiled;
 pub(crate) mod windowed;
 
 use imgkit::Size;
+use imgkit::rank::at_most;
 use ndarray::{Array2, Array3, ArrayView3};
 use rayon::prelude::*;
 
@@ -40,8 +41,13 @@ impl Prediction {
     /// ```
     #[must_use]
     pub fn of_map(map: Array2<f32>) -> Self {
+        Self::of_share(map, 0.01)
+    }
+
+    /// Scores an image by the mean of the highest `share` of its pixel scores, at least one.
+    pub(crate) fn of_share(map: Array2<f32>, share: f64) -> Self {
         let mut values: Vec<f32> = map.iter().copied().collect();
-        let highest = (values.len() / 100).max(1).min(values.len());
+        let highest = at_most(share, values.len()).max(1).min(values.len());
         if highest < values.len() {
             values.select_nth_unstable_by(highest, |a, b| b.total_cmp(a));
         }
@@ -106,6 +112,11 @@ pub trait Detector: std::fmt::Debug + Send + Sync {
     /// Image scores of the held-out normal images it was calibrated on; empty if it was not.
     fn normal_scores(&self) -> &[f64] {
         &[]
+    }
+
+    /// Share of the pixels, the highest, whose mean is the image score.
+    fn score_share(&self) -> f64 {
+        0.01
     }
 
     /// Origin of the detector: the size of its training images, and images that must not be tested on.

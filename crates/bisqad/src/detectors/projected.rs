@@ -59,6 +59,10 @@ impl Detector for Projected {
         self.detector.normal_scores()
     }
 
+    fn score_share(&self) -> f64 {
+        self.detector.score_share()
+    }
+
     fn provenance(&self) -> Provenance {
         self.detector.provenance().through(&self.projection)
     }

@@ -57,6 +57,10 @@ impl Detector for Windowed {
         self.detector.normal_scores()
     }
 
+    fn score_share(&self) -> f64 {
+        self.detector.score_share()
+    }
+
     fn provenance(&self) -> Provenance {
         self.detector.provenance().with_window(self.window)
     }

@@ -60,11 +60,16 @@ fn spacings(rows: &Array2<f32>, pool: &Array2<f32>) -> Vec<f32> {
     let (rows, pool) = (rows.as_slice().unwrap_or_default(), pool.as_slice().unwrap_or_default());
     rows.par_chunks(d)
         .map(|row| {
-            let mut squares = Vec::with_capacity(pool.len() / d);
+            let mut squares = vec![0.0f32; pool.len() / d];
             widely(
                 #[inline(always)]
-                || squares.extend(pool.chunks_exact(d).map(|other| squared_distance(row, other)).filter(|s| *s > 0.0)),
+                || {
+                    for (square, other) in squares.iter_mut().zip(pool.chunks_exact(d)) {
+                        *square = squared_distance(row, other);
+                    }
+                },
             );
+            squares.retain(|square| *square > 0.0);
             spacing(&mut squares)
         })
         .collect()

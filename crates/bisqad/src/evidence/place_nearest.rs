@@ -53,14 +53,16 @@ impl PlaceNearest {
             let row = |i: usize| &all[i * dimensions..][..dimensions];
             let picks = k_center(&all, dimensions, most);
             let own = |&i: &usize| {
-                let mut squares: Vec<f32> = Vec::with_capacity(normals.len());
+                let mut squares = vec![f32::INFINITY; normals.len()];
                 widely(
                     #[inline(always)]
                     || {
-                        squares
-                            .extend((0..normals.len()).filter(|&k| k != i).map(|k| squared_distance(row(i), row(k))));
+                        for (k, square) in squares.iter_mut().enumerate() {
+                            *square = squared_distance(row(i), row(k));
+                        }
                     },
                 );
+                squares.swap_remove(i);
                 spacing(&mut squares)
             };
             Place {

@@ -4,6 +4,9 @@ use ndarray::Array2;
 
 use crate::features::score_map;
 
+/// Largest number of patches without a defect that those of a defect are compared with: more are thinned out evenly.
+const PATCHES: usize = 50_000;
+
 /// How a map becomes image scores.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Reduction {
@@ -14,7 +17,7 @@ pub(crate) struct Reduction {
 }
 
 impl Reduction {
-    /// Default: half a patch, the highest hundredth.
+    /// Default: one patch, the highest hundredth.
     pub(crate) const DEFAULT: Self = Self { smoothing: 1.0, share: 0.01 };
 
     /// Smooths a map of patches.
@@ -68,6 +71,8 @@ pub(crate) fn separations(
     for (map, coverage) in defects {
         patches.extend(map.iter().zip(*coverage).filter(|(_, c)| **c == 0.0).map(|(v, _)| *v));
     }
+    let step = patches.len().div_ceil(PATCHES).max(1);
+    let mut patches: Vec<f32> = patches.into_iter().step_by(step).collect();
     patches.sort_unstable_by(f32::total_cmp);
     let of = |(map, coverage): &(Array2<f32>, &[f32])| {
         let marked = || map.iter().zip(*coverage).filter(|(_, c)| **c > 0.0);

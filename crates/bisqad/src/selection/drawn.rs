@@ -40,7 +40,9 @@ fn slots(mechanisms: usize, each: usize, first: u64, image: impl Fn(usize) -> (u
     let numbers = (0..each).flat_map(|n| (0..mechanisms).map(move |m| (n * mechanisms + m, m)));
     let slot = |(number, mechanism): (usize, usize)| {
         let (image, step) = image(number);
-        Slot { mechanism, image, step, index: first + number as u64 }
+        // one after another within a mechanism: sources take turns by the index, in materials for one
+        let index = first + ((mechanism as u64) << 32) + (number / mechanisms.max(1)) as u64;
+        Slot { mechanism, image, step, index }
     };
     numbers.map(slot).collect()
 }
@@ -82,5 +84,7 @@ mod tests {
         indices.sort_unstable();
         indices.dedup();
         assert_eq!(indices.len(), 60, "no defect trains and chooses");
+        let of_one: Vec<u64> = slots.iter().filter(|s| s.mechanism == 1).map(|s| s.index % 3).collect();
+        assert_eq!(of_one[..4], [of_one[0], (of_one[0] + 1) % 3, (of_one[0] + 2) % 3, of_one[0]], "all take turns");
     }
 }

@@ -9,12 +9,14 @@ use ndarray::{Array2, Array3};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
+use crate::detectors::Prediction;
 use crate::detectors::evidence::{EvidenceDetector, NormalImage};
 use crate::detectors::provenance::image_hash;
 use crate::error::Error;
 use crate::evidence::EvidenceKind;
 use crate::evidence::level::{Level, LevelSettings};
 use crate::features::gaussians::FOLDS;
+use crate::features::patches::to_image;
 use crate::features::statistics::{ensure_different, shorter_side};
 use crate::selection::candidate::EvidenceSum;
 use crate::selection::criterion::{
@@ -394,7 +396,9 @@ fn finish(
     };
     let mut known: Vec<(usize, NormalImage)> = (fitted.normals.par_iter())
         .map(|(i, maps)| {
-            let score = detector.reduction.score(&detector.patch_map(maps));
+            let seen = images.size(*i);
+            let map = to_image(detector.patch_map(maps).view(), seen, seen);
+            let score = Prediction::of_share(map, detector.reduction.share).score;
             (*i, NormalImage { hash: image_hash(normals[order[*i]].view()), score, removed: false })
         })
         .collect();

@@ -54,6 +54,8 @@ pub(crate) struct Images {
     pub(crate) side: usize,
     /// By normal image, levels.
     normals: Vec<Vec<Patches>>,
+    /// Height and width of each as it is seen.
+    sizes: Vec<(usize, usize)>,
     /// Concatenated rows of some patches of each normal image.
     rows: Vec<Array2<f32>>,
     examples: Vec<DefectRows>,
@@ -81,15 +83,24 @@ impl Images {
         done: &mut dyn FnMut(usize),
     ) -> Result<Self, Error> {
         const AT_ONCE: usize = 32;
-        let read = |image: ArrayView3<'_, f32>| patches::read_levels(from.backbone, at_side(image, side)?.view());
+        let sized = |image: ArrayView3<'_, f32>| -> Result<((usize, usize), Vec<Patches>), Error> {
+            let seen = at_side(image, side)?;
+            Ok(((seen.dim().0, seen.dim().1), patches::read_levels(from.backbone, seen.view())?))
+        };
+        let read = |image: ArrayView3<'_, f32>| sized(image).map(|(_, levels)| levels);
         let mut count = 0;
         let mut step = |n: usize| {
             count += n;
             done(count);
         };
-        let mut normals = Vec::with_capacity(from.order.len());
+        let (mut sizes, mut normals) = (Vec::new(), Vec::with_capacity(from.order.len()));
         for chunk in from.order.chunks(AT_ONCE) {
-            normals.extend(chunk.par_iter().map(|&i| read(from.normals[i].view())).collect::<Result<Vec<_>, Error>>()?);
+            let read: Vec<_> =
+                chunk.par_iter().map(|&i| sized(from.normals[i].view())).collect::<Result<_, Error>>()?;
+            for (size, levels) in read {
+                sizes.push(size);
+                normals.push(levels);
+            }
             step(chunk.len());
         }
         let drawn = |slot: Slot| -> Result<Option<(usize, Vec<f32>, Vec<Patches>)>, Error> {
@@ -134,9 +145,15 @@ impl Images {
             side,
             rows: normals.par_iter().enumerate().map(rows).collect(),
             normals,
+            sizes,
             examples: found.into_iter().flatten().collect(),
             defects: held_out.into_iter().flatten().filter(|d| d.coverage.iter().any(|c| *c > 0.0)).collect(),
         })
+    }
+
+    /// Height and width of normal image `image` as it is seen.
+    pub(crate) fn size(&self, image: usize) -> (usize, usize) {
+        self.sizes[image]
     }
 
     /// Normal images at one level.

@@ -25,9 +25,9 @@ parameters! {
         seed, with_seed: u64 = 0;
         /// Smallest shorter side at which images are seen, px, 32 to 4096 (default 288).
         min_side, with_min_side: usize = 288;
-        /// Largest shorter side at which images are seen, px, 32 to 4096 (default 448): of 288, 384, 448 and 512 those
-        /// between both limits are tried that do not enlarge the images, or if there is none, their own size between
-        /// both limits. Time of training and of each prediction, and memory, grow with its square.
+        /// Largest shorter side at which images are seen, px, 32 to 4096 (default 448): of 288, 384, 448 and 512 the
+        /// smallest and the largest between both limits are tried that do not enlarge the images, or if there is none,
+        /// their own size up to this limit. Time of training and of each prediction, and memory, grow with its square.
         max_side, with_max_side: usize = 448;
         /// Largest number of normal images whose features are held, 2 to 100 000 (default 320): more are thinned out
         /// evenly.
@@ -82,7 +82,11 @@ impl EvidenceParams {
     pub(crate) fn sides(&self, own: usize) -> Vec<usize> {
         let is_within = |side: &usize| *side <= own && (self.min_side..=self.max_side).contains(side);
         let within: Vec<usize> = SIDES.into_iter().filter(is_within).collect();
-        if within.is_empty() { vec![own.min(self.max_side).max(MIN_SIDE)] } else { within }
+        match within[..] {
+            [] => vec![own.min(self.max_side).max(MIN_SIDE)],
+            [one] => vec![one],
+            [smallest, .., largest] => vec![smallest, largest],
+        }
     }
 }
 
@@ -93,7 +97,8 @@ mod tests {
     #[test]
     fn sides_lie_between_the_limits() {
         let sides = |min, max, own| EvidenceParams::default().with_min_side(min).with_max_side(max).sides(own);
-        assert_eq!(sides(288, 448, 1000), [288, 384, 448]);
+        assert_eq!(sides(288, 448, 1000), [288, 448]);
+        assert_eq!(sides(384, 512, 1000), [384, 512]);
         assert_eq!(sides(288, 448, 400), [288, 384]);
         assert_eq!(sides(32, 300, 300), [288]);
         assert_eq!(sides(200, 256, 1000), [256]);

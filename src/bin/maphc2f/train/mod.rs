@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 use maphc2f::adbench::loaders::Mvtec;
+use maphc2f::adbench::metrics::Reducer;
 use maphc2f::adbench::report::Report;
 use maphc2f::bisqad::{
     Checkpoint, Detector, EvidenceOutcome, EvidenceParams, Fusion, Threshold, TrainParams, Windowed, save,
@@ -368,6 +369,7 @@ fn report(
         .save(&args.out.join("hardest.png"))?;
     evaluation.report.training_images = Some(images.normals.len());
     let run = RunDescription::new(format!("maphc2f on {}", images.name), args.normals.display().to_string())
+        .with_reducer(Reducer::MeanTopFraction(detector.score_share()))
         .with_command(command())
         .with_side(Some(side(args)))
         .with_training(args.seed, params);
