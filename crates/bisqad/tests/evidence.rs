@@ -121,7 +121,8 @@ fn files_hold_everything() {
     assert_eq!(again.predict(photo(30).view()).unwrap(), expected);
     assert_eq!(again.normal_scores(), detector.normal_scores());
     assert_eq!((again.terms(), again.head_weight()), (detector.terms(), detector.head_weight()));
-    assert_eq!(load(&path, &[net.clone()]).unwrap().predict(photo(30).view()).unwrap(), expected);
+    let any: [Arc<dyn bisqad::frozen_backbone::Backbone>; 1] = [net.clone()];
+    assert_eq!(load(&path, &any).unwrap().predict(photo(30).view()).unwrap(), expected);
     assert_eq!(EvidenceDetector::load_windowed(&path, net.clone()).unwrap().1, None);
 
     let window = "0..4095".parse().unwrap();

@@ -138,11 +138,11 @@ impl Level {
         let is_needed = |by_place: bool| self.evidence.iter().any(|e| e.kind().is_by_place() == by_place);
         let deviations = is_needed(true).then(|| self.deviations(image));
         let components = is_needed(false).then(|| self.components(image));
-        let score = |evidence: &Box<dyn Evidence>| {
+        let score = |evidence: &dyn Evidence| {
             let rows = if evidence.kind().is_by_place() { &deviations } else { &components };
             (evidence.kind(), rows.as_ref().map(|rows| evidence.score(rows)).unwrap_or_default())
         };
-        self.evidence.iter().map(score).collect()
+        self.evidence.iter().map(|evidence| score(evidence.as_ref())).collect()
     }
 
     /// Adds normal image number `image` to the evidence; components and Gaussians stay.

@@ -199,12 +199,13 @@ fn read_heads(file: &mut ModelFile, channels: &[usize]) -> Result<Vec<Head>, Err
         return Err(file.damaged("head_weights").into());
     }
     let scales = scales(file, "head_scales", names.len())?;
-    let heads = names.into_iter().zip(weights.outer_iter()).zip(biases.into_iter().zip(scales));
-    let head = |((name, row), (bias, scale)): ((String, ndarray::ArrayView1<'_, f32>), (f32, (f32, f32)))| {
+    let rows = weights.outer_iter().zip(biases).zip(scales);
+    let head = |(name, ((row, bias), scale)): (String, _)| {
+        let row: ndarray::ArrayView1<'_, f32> = row;
         let mut rest = row.iter().copied();
         Head { name, weights: channels.iter().map(|&n| rest.by_ref().take(n).collect()).collect(), bias, scale }
     };
-    Ok(heads.map(head).collect())
+    Ok(names.into_iter().zip(rows).map(head).collect())
 }
 
 fn read_level(mut file: ModelFile, channels: &[usize]) -> Result<Level, Error> {

@@ -62,6 +62,13 @@ pub(crate) struct Images {
     pub(crate) defects: Vec<HeldOutDefect>,
 }
 
+/// A synthetic defect as features: the position of its normal image, the share of each patch in its mask, and levels.
+struct Drawn {
+    image: usize,
+    coverage: Vec<f32>,
+    levels: Vec<Patches>,
+}
+
 /// What is read.
 #[derive(Clone, Copy)]
 pub(crate) struct Reading<'a> {
@@ -103,16 +110,16 @@ impl Images {
             }
             step(chunk.len());
         }
-        let drawn = |slot: Slot| -> Result<Option<(usize, Vec<f32>, Vec<Patches>)>, Error> {
+        let drawn = |slot: Slot| -> Result<Option<Drawn>, Error> {
             let Some((image, anomaly)) = draw(slot, from.source, from.normals, from.order)? else { return Ok(None) };
             let levels = read(anomaly.image.view())?;
             let grid = levels.iter().map(|l| l.grid).max().unwrap_or_default();
-            Ok(Some((image, coverage(anomaly.mask.view(), grid), levels)))
+            Ok(Some(Drawn { image, coverage: coverage(anomaly.mask.view(), grid), levels }))
         };
         let mut found = Vec::new();
         for (block, chunk) in examples.chunks(AT_ONCE).enumerate() {
             let one = |(i, slot): (usize, &Slot)| {
-                let rows = |(image, coverage, levels): (usize, Vec<f32>, Vec<Patches>)| {
+                let rows = |Drawn { image, coverage, levels }| {
                     let of = (slot.mechanism, image);
                     DefectRows::choose(of, &levels, &coverage, from.params.seed(), block * AT_ONCE + i)
                 };
@@ -124,7 +131,7 @@ impl Images {
         let mut held_out = Vec::new();
         for (block, chunk) in defects.chunks(AT_ONCE).enumerate() {
             let one = |(i, slot): (usize, &Slot)| {
-                let defect = |(image, coverage, levels)| HeldOutDefect {
+                let defect = |Drawn { image, coverage, levels }| HeldOutDefect {
                     slot: block * AT_ONCE + i,
                     mechanism: slot.mechanism,
                     image,
