@@ -1,4 +1,5 @@
-//! Bi-level training of a detector, the default until 2026-11-26: warm start of the quality estimator, then both levels.
+//! Bi-level training of a detector, the default until 2026-11-26: warm start of the quality estimator, then both
+//! levels.
 
 use std::sync::Arc;
 
@@ -99,7 +100,8 @@ pub struct BilevelModel {
 /// Trains a detector on good photos alone, `(H, W, 1 or 3)` of any sizes: warm start of the estimator, then both
 /// levels.
 ///
-/// `source` is made from the same photos in the same order. The backbone is the embedded one; [`train_bilevel_on`] takes any.
+/// `source` is made from the same photos in the same order. The backbone is the embedded one; [`train_bilevel_on`]
+/// takes any.
 ///
 /// # Errors
 /// [`Error::Parameter`], [`Error::TooSmallToTrain`], [`Error::Foreground`], [`Error::Defect`], [`Error::Quality`],

@@ -26,8 +26,8 @@ pub(crate) struct Bank {
 }
 
 impl Bank {
-    /// Selects `size` of the rows `pool` `(N, D)` of normal images `images`, which are in random order within an image and
-    /// of 16 bits a number.
+    /// Selects `size` of the rows `pool` `(N, D)` of normal images `images`, which are in random order within an image
+    /// and of 16 bits a number.
     ///
     /// Without `density` by the greedy k-center rule. With it evenly over the pool, because that rule picks lonely rows
     /// first, whose spacing would excuse too much; the spacing of each is that among the whole pool.

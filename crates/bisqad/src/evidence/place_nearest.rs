@@ -14,8 +14,8 @@ const KEPT: usize = 128;
 /// Most numbers kept of one level: fewer rows of a place where there are many places.
 const NUMBERS: usize = 6 << 20;
 
-/// Normal rows of every place of the frame, of 16 bits a number, each with its spacing among those of the place. The score of a patch is its
-/// distance from the nearest row of its place, less that row's spacing.
+/// Normal rows of every place of the frame, of 16 bits a number, each with its spacing among those of the place. The
+/// score of a patch is its distance from the nearest row of its place, less that row's spacing.
 ///
 /// For products that lie alike. Of many normals those are kept that the greedy k-center rule picks.
 ///

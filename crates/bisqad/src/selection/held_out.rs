@@ -198,7 +198,8 @@ impl Images {
         twice
     }
 
-    /// Fits one head a mechanism to the defects on images outside fold `without`; none is scaled yet. `mechanisms` are those of [`Self::mechanisms`] with their names.
+    /// Fits one head a mechanism to the defects on images outside fold `without`; none is scaled yet. `mechanisms` are
+    /// those of [`Self::mechanisms`] with their names.
     pub(crate) fn heads(
         &self,
         mechanisms: &[(usize, String)],

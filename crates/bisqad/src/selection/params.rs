@@ -36,8 +36,8 @@ parameters! {
         head_defects, with_head_defects: usize = 40;
         /// Synthetic defects of each mechanism that choose, 1 to 100 000 (default 24).
         validation_defects, with_validation_defects: usize = 24;
-        /// Weight of the heads beside the evidence, in \[0, 100\]. By default the one of 0, 0.25, 0.5 and 1 that defects
-        /// of left-out mechanisms justify.
+        /// Weight of the heads beside the evidence, in \[0, 100\]. By default the one of 0, 0.25, 0.5 and 1 that
+        /// defects of left-out mechanisms justify.
         head_weight, with_head_weight: Option<f64> = None;
         /// Ridge penalty of the heads, positive (default 0.003).
         ridge, with_ridge: f64 = 3e-3;
