@@ -41,18 +41,21 @@ impl EvidenceSum {
         &self.levels
     }
 
-    /// Number of choices by which it differs from the simplest: one kind at all levels.
+    /// Number of choices by which it departs from the safe ones, which take a kind by place and one of banks at all
+    /// levels: these hold whether the next photo shows the product in its place or not.
     #[must_use]
-    pub fn complexity(&self) -> usize {
-        self.kinds.len() - 1 + usize::from(!self.all_levels)
+    pub fn departures(&self) -> usize {
+        let has = |by_place: bool| self.kinds.iter().any(|kind| kind.is_by_place() == by_place);
+        usize::from(!(has(true) && has(false))) + usize::from(!self.all_levels)
     }
 
-    /// Sum of one kind at all of `levels`.
-    pub(crate) fn plain(kind: EvidenceKind, levels: &[usize]) -> Self {
-        Self { kinds: vec![kind], levels: levels.to_vec(), all_levels: true }
+    /// Sum that stands where nothing can be chosen: nearest normal patches, by place and by bank, at all of `levels`.
+    pub(crate) fn safe(levels: &[usize]) -> Self {
+        let kinds = vec![EvidenceKind::PlaceNearest, EvidenceKind::Bank];
+        Self { kinds, levels: levels.to_vec(), all_levels: true }
     }
 
-    /// All candidates of some levels, the simplest first.
+    /// All candidates of some levels, the safest first.
     pub(crate) fn all(levels: &[usize]) -> Vec<Self> {
         let mut sums = Vec::new();
         for kinds in KINDS {
@@ -61,7 +64,7 @@ impl EvidenceSum {
                 sums.push(Self { kinds: kinds.to_vec(), levels: subset, all_levels });
             }
         }
-        sums.sort_by_key(Self::complexity);
+        sums.sort_by_key(Self::departures);
         sums
     }
 }
@@ -85,14 +88,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_is_tried_at_every_run_of_levels_the_simplest_first() {
+    fn every_kind_is_tried_at_every_run_of_levels_the_safest_first() {
         let all = EvidenceSum::all(&[1, 2, 3]);
         assert_eq!(all.len(), 9 * 6);
-        assert!(all.is_sorted_by_key(EvidenceSum::complexity));
-        assert_eq!(all.iter().filter(|s| s.complexity() == 0).count(), 4);
-        assert_eq!(all[0], EvidenceSum::plain(EvidenceKind::PlaceGaussian, &[1, 2, 3]));
-        assert_eq!(all[0].to_string(), "place-gaussian at 1, 2, 3");
+        assert!(all.is_sorted_by_key(EvidenceSum::departures));
+        assert_eq!(all.iter().filter(|s| s.departures() == 0).count(), 4);
+        assert!(all[..4].contains(&EvidenceSum::safe(&[1, 2, 3])));
+        assert_eq!(all[0].to_string(), "place-gaussian + bank at 1, 2, 3");
+        let alone =
+            all.iter().find(|s| s.kinds() == [EvidenceKind::Bank] && s.levels() == [2]).map(EvidenceSum::departures);
+        assert_eq!(alone, Some(2));
         // where there is one level, it is all of them
-        assert!(EvidenceSum::all(&[0]).iter().all(|s| s.complexity() < 2));
+        assert!(EvidenceSum::all(&[0]).iter().all(|s| s.departures() < 2));
     }
 }

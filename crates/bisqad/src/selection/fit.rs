@@ -61,7 +61,8 @@ impl EvidenceDetector {
     /// and without defects. The candidates, in three steps at each of several sizes of the image: sums of evidence at
     /// sets of levels; the weight of the heads, where a defect is scored without the head of its own mechanism; the
     /// reduction to an image score. A candidate's figure is the mean over mechanisms of image and patch AUROC. Of
-    /// candidates within one standard error of the best the simplest is taken. Thresholds rest on the held-out scores
+    /// candidates within one standard error of the best the one is taken that departs least from the safe sums (a kind
+    /// by place and one of banks at all levels, [`EvidenceSum::departures`]). Thresholds rest on the held-out scores
     /// of all normal images.
     ///
     /// # Errors
@@ -173,7 +174,7 @@ impl Side {
         let validation = Validation::new(&fitted, images, levels);
         let mut side = Self {
             side: images.side,
-            sum: EvidenceSum::plain(EvidenceKind::PlaceGaussian, levels),
+            sum: EvidenceSum::safe(levels),
             head_weight: 0.0,
             reduction: Reduction::DEFAULT,
             figures: None,
@@ -189,7 +190,7 @@ impl Side {
             sums.par_iter().map(|sum| validation.separations(sum, 0.0, Reduction::DEFAULT)).collect();
         let values = |s: &[Separation]| s.iter().map(|s| s.mean()).collect::<Vec<f64>>();
         let ranked: Vec<(Vec<f64>, usize)> =
-            by_sum.iter().zip(&sums).map(|(s, sum)| (values(s), sum.complexity())).collect();
+            by_sum.iter().zip(&sums).map(|(s, sum)| (values(s), sum.departures())).collect();
         let best = simplest_within_error(&ranked, &validation.mechanisms).unwrap_or(0);
         side.sum = sums[best].clone();
         let tried = sums.iter().map(|sum| (sum, 0.0, Reduction::DEFAULT));
