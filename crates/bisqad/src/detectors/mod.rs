@@ -46,15 +46,7 @@ impl Prediction {
 
     /// Scores an image by the mean of the highest `share` of its pixel scores, at least one.
     pub(crate) fn of_share(map: Array2<f32>, share: f64) -> Self {
-        let mut values: Vec<f32> = map.iter().copied().collect();
-        let highest = at_most(share, values.len()).max(1).min(values.len());
-        if highest < values.len() {
-            values.select_nth_unstable_by(highest, |a, b| b.total_cmp(a));
-        }
-        // in order, so that the sum does not depend on how the selection went
-        let top = &mut values[..highest];
-        top.sort_unstable_by(f32::total_cmp);
-        let score = top.iter().map(|&v| f64::from(v)).sum::<f64>() / highest.max(1) as f64;
+        let score = mean_of_highest(&map, at_most(share, map.len()));
         Self { score, map }
     }
 
@@ -92,6 +84,19 @@ impl Prediction {
         })?;
         Ok(Self::of_map(score_map::upsample(grid.view(), size.0, size.1, smoothing)))
     }
+}
+
+/// Mean of the `count` highest values of a map, of one at least; 0 for an empty map.
+pub(crate) fn mean_of_highest(map: &Array2<f32>, count: usize) -> f64 {
+    let mut values: Vec<f32> = map.iter().copied().collect();
+    let highest = count.max(1).min(values.len());
+    if highest < values.len() {
+        values.select_nth_unstable_by(highest, |a, b| b.total_cmp(a));
+    }
+    // in order, so that the sum does not depend on how the selection went
+    let top = &mut values[..highest];
+    top.sort_unstable_by(f32::total_cmp);
+    top.iter().map(|&v| f64::from(v)).sum::<f64>() / highest.max(1) as f64
 }
 
 /// A model that scores images. Object-safe; only [`Self::name`] and [`Self::predict`] must be written.

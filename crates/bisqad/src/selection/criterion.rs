@@ -2,6 +2,7 @@
 
 use ndarray::Array2;
 
+use crate::detectors::mean_of_highest;
 use crate::features::score_map;
 
 /// Largest number of patches without a defect that those of a defect are compared with: more are thinned out evenly.
@@ -27,18 +28,7 @@ impl Reduction {
 
     /// Image score of a smoothed map of patches: the mean of its highest ones, at least one.
     pub(crate) fn score(&self, map: &Array2<f32>) -> f64 {
-        let mut values: Vec<f32> = map.iter().copied().collect();
-        if values.is_empty() {
-            return 0.0;
-        }
-        let highest = ((values.len() as f64 * self.share).round() as usize).clamp(1, values.len());
-        if highest < values.len() {
-            values.select_nth_unstable_by(highest, |a, b| b.total_cmp(a));
-        }
-        // in order, so that the sum does not depend on how the selection went
-        let top = &mut values[..highest];
-        top.sort_unstable_by(f32::total_cmp);
-        top.iter().map(|&v| f64::from(v)).sum::<f64>() / highest as f64
+        mean_of_highest(map, (map.len() as f64 * self.share).round() as usize)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::detectors::evidence::{EvidenceDetector, NormalImage};
 use crate::detectors::provenance::image_hash;
 use crate::error::Error;
 use crate::evidence::EvidenceKind;
-use crate::evidence::level::{Level, LevelSettings};
+use crate::evidence::level::Level;
 use crate::features::gaussians::FOLDS;
 use crate::features::patches::to_image;
 use crate::features::statistics::{ensure_different, shorter_side};
@@ -168,9 +168,8 @@ impl Side {
         folds: usize,
     ) -> Result<Self, Error> {
         let mechanisms = named(images, source);
-        let terms: Vec<(usize, Vec<EvidenceKind>)> =
-            levels.iter().map(|&level| (level, EvidenceKind::ALL.to_vec())).collect();
-        let fitted = images.cross_fit(&terms, &mechanisms, params, folds, true)?;
+        let measured = images.measure(levels, params)?;
+        let fitted = images.cross_fit(&measured, &EvidenceKind::ALL, &mechanisms, params, folds, true)?;
         let validation = Validation::new(&fitted, images, levels);
         let mut side = Self {
             side: images.side,
@@ -203,8 +202,13 @@ impl Side {
             None if mechanisms.len() > 1 => &HEAD_WEIGHTS,
             None => &HEAD_WEIGHTS[..1],
         };
-        let by_weight: Vec<Vec<Separation>> =
-            weights.par_iter().map(|&w| validation.separations(&side.sum, w, Reduction::DEFAULT)).collect();
+        let without_heads = &by_sum[best];
+        let by_weight: Vec<Vec<Separation>> = (weights.par_iter())
+            .map(|&w| match w {
+                0.0 => without_heads.clone(),
+                w => validation.separations(&side.sum, w, Reduction::DEFAULT),
+            })
+            .collect();
         let best = choose_weight(&by_weight.iter().map(|s| values(s)).collect::<Vec<_>>(), &validation.mechanisms);
         side.head_weight = weights[best];
         let sum = side.sum.clone();
@@ -218,15 +222,20 @@ impl Side {
                 LeftOutMechanism {
                     name: name.clone(),
                     defects: of.len(),
-                    without_heads: mean(&by_weight[0]),
+                    without_heads: mean(without_heads),
                     with_heads: mean(&by_weight[best]),
                 }
             })
             .collect();
 
         let weight = side.head_weight;
-        let by_reduction: Vec<Vec<Separation>> =
-            REDUCTIONS.par_iter().map(|&r| validation.separations(&sum, weight, r)).collect();
+        let by_default = &by_weight[best];
+        let by_reduction: Vec<Vec<Separation>> = (REDUCTIONS.par_iter())
+            .map(|&r| match r {
+                r if r == Reduction::DEFAULT => by_default.clone(),
+                r => validation.separations(&sum, weight, r),
+            })
+            .collect();
         let ranked: Vec<(Vec<f64>, usize)> =
             by_reduction.iter().enumerate().map(|(i, s)| (values(s), usize::from(i > 0))).collect();
         let best = simplest_within_error(&ranked, &validation.mechanisms).unwrap_or(0);
@@ -370,15 +379,14 @@ fn finish(
 ) -> Result<EvidenceDetector, Error> {
     let mut kinds = chosen.sum.kinds().to_vec();
     kinds.sort_unstable();
-    let terms: Vec<(usize, Vec<EvidenceKind>)> = chosen.sum.levels().iter().map(|&l| (l, kinds.clone())).collect();
+    let measured = images.measure(chosen.sum.levels(), params)?;
     let mechanisms = if chosen.head_weight > 0.0 { named(images, source) } else { Vec::new() };
-    let fitted = images.cross_fit(&terms, &mechanisms, params, FOLDS, false)?;
+    let fitted = images.cross_fit(&measured, &kinds, &mechanisms, params, FOLDS, false)?;
     let all: Vec<usize> = (0..fitted.term_scales.len()).collect();
     let sums: Vec<Array2<f32>> = fitted.normals.iter().map(|(_, maps)| fitted.sum(maps, &all)).collect();
     let largest: Vec<Array2<f32>> = fitted.normals.iter().map(|(_, maps)| fitted.heads(maps, None)).collect();
-    let settings = LevelSettings::of(params);
-    let fit = |(level, kinds): &(usize, Vec<EvidenceKind>)| images.level(*level, settings)?.fit(kinds, None);
-    let fitted_levels: Vec<Level> = terms.iter().map(fit).collect::<Result<_, Error>>()?;
+    let fitted_levels: Vec<Level> =
+        measured.iter().map(|level| level.fit(&kinds, None)).collect::<Result<_, Error>>()?;
     let mut heads = if mechanisms.is_empty() { Vec::new() } else { images.heads(&mechanisms, params, None)? };
     heads.iter_mut().zip(&fitted.head_scales).for_each(|(head, scale)| head.scale = *scale);
     let mut detector = EvidenceDetector {

@@ -163,9 +163,11 @@ impl Images {
         self.sizes[image]
     }
 
-    /// Normal images at one level.
-    pub(crate) fn level(&self, level: usize, settings: LevelSettings) -> Result<LevelNormals<'_>, Error> {
-        LevelNormals::measure(level, self.normals.iter().map(|levels| &levels[level]).collect(), settings)
+    /// Normal images at each of some levels, measured.
+    pub(crate) fn measure(&self, levels: &[usize], params: &EvidenceParams) -> Result<Vec<LevelNormals<'_>>, Error> {
+        let settings = LevelSettings::of(params);
+        let at = |level: usize| self.normals.iter().map(|levels| &levels[level]).collect();
+        levels.iter().map(|&level| LevelNormals::measure(level, at(level), settings)).collect()
     }
 
     /// Share of the variance of the features that the place explains, over levels `levels`: near 1 for products that
@@ -225,21 +227,18 @@ impl Images {
     /// evidence at each of `levels`, and heads.
     pub(crate) fn cross_fit(
         &self,
-        terms: &[(usize, Vec<EvidenceKind>)],
+        levels: &[LevelNormals<'_>],
+        kinds: &[EvidenceKind],
         mechanisms: &[(usize, String)],
         params: &EvidenceParams,
         folds: usize,
         with_defects: bool,
     ) -> Result<CrossFit, Error> {
-        let settings = LevelSettings::of(params);
-        let levels: Vec<(LevelNormals<'_>, &[EvidenceKind])> =
-            terms.iter().map(|(l, kinds)| Ok((self.level(*l, settings)?, &kinds[..]))).collect::<Result<_, Error>>()?;
         let head_mechanisms = mechanisms.iter().map(|(m, _)| *m).collect();
         let mut fitted = CrossFit { head_mechanisms, ..CrossFit::default() };
         for fold in 0..folds.min(self.normals.len()) {
             let without = Some(fold);
-            let levels: Vec<Level> =
-                levels.iter().map(|(level, kinds)| level.fit(kinds, without)).collect::<Result<_, _>>()?;
+            let levels: Vec<Level> = levels.iter().map(|level| level.fit(kinds, without)).collect::<Result<_, _>>()?;
             let heads = if mechanisms.is_empty() { Vec::new() } else { self.heads(mechanisms, params, without)? };
             let held: Vec<usize> = (0..self.normals.len()).filter(|i| i % FOLDS == fold).collect();
             let maps = |image: &[Patches]| Maps::of(&levels, &heads, image);
