@@ -42,7 +42,8 @@ pub fn take_few_shot(tests: &mut Vec<TestImage>, count: usize, side: usize, seed
         // a thin scratch may cover no pixel by half
         let least = share.iter().copied().fold(0.0, f32::max).min(0.5);
         let mask = share.mapv(|s| s > 0.0 && s >= least);
-        taken.push(LabeledDefect { image, mask, name: test.name });
+        let kind = test.kind.unwrap_or_default();
+        taken.push(LabeledDefect { image, mask, name: test.name, kind });
     }
     *tests = rest;
     Ok(FewShotSet::new(taken)?)

@@ -109,7 +109,7 @@ fn projections_labeled_defects_and_provenance() {
             seen.of(projection.apply(photo(3, (rows, columns, other)).view()));
         }
         let mask = Array2::from_elem((rows, columns), rows > 2);
-        let defect = LabeledDefect { name: "odd".to_owned(), image: image.clone(), mask };
+        let defect = LabeledDefect { name: "odd".to_owned(), kind: String::new(), image: image.clone(), mask };
         seen.of(FewShotSet::new(vec![defect.clone()]));
         seen.of(FewShotSet::new(vec![defect.clone(), defect]));
         let provenance = Provenance::new(Some(rows), vec![image_hash(image.view())]);

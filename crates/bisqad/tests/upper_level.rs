@@ -59,7 +59,7 @@ fn defect(seed: usize) -> LabeledDefect {
             *v = if c == 2 { 0.9 } else { 0.1 };
         }
     }
-    LabeledDefect { name: format!("scratch {seed}"), image, mask }
+    LabeledDefect { name: format!("scratch {seed}"), kind: "scratch".to_owned(), image, mask }
 }
 
 fn hashes(detector: &PatchDetector) -> Vec<u64> {

@@ -43,6 +43,10 @@ pub struct EvidenceDetector {
     pub(crate) normals: Vec<NormalImage>,
     /// Scores of those that were not removed.
     pub(crate) normal_scores: Vec<f64>,
+    /// Scores of the real defects that it was fitted with, each by heads that were fitted without it.
+    pub(crate) defect_scores: Vec<f64>,
+    /// [`image_hash`] of each.
+    pub(crate) defect_hashes: Vec<u64>,
 }
 
 /// A normal image that a detector knows.
@@ -78,7 +82,8 @@ impl EvidenceDetector {
     /// [`Threshold::calibrate`](crate::Threshold::calibrate) takes images.
     #[must_use]
     pub fn without_heads(self) -> Self {
-        Self { heads: Vec::new(), head_weight: 0.0, normals: Vec::new(), normal_scores: Vec::new(), ..self }
+        let (normals, normal_scores, defect_scores) = (Vec::new(), Vec::new(), Vec::new());
+        Self { heads: Vec::new(), head_weight: 0.0, normals, normal_scores, defect_scores, ..self }
     }
 
     /// Mechanisms that have a head.
@@ -176,12 +181,16 @@ impl Detector for EvidenceDetector {
         &self.normal_scores
     }
 
+    fn defect_scores(&self) -> &[f64] {
+        &self.defect_scores
+    }
+
     fn score_share(&self) -> f64 {
         self.reduction.share
     }
 
     fn provenance(&self) -> Provenance {
-        Provenance::new(Some(self.training_side), Vec::new())
+        Provenance::new(Some(self.training_side), self.defect_hashes.clone())
     }
 
     fn as_persist(&self) -> Option<&dyn Persist> {

@@ -119,6 +119,12 @@ pub trait Detector: std::fmt::Debug + Send + Sync {
         &[]
     }
 
+    /// Image scores of the real defects it was fitted with, each by what was fitted without it; empty if it was fitted
+    /// with none.
+    fn defect_scores(&self) -> &[f64] {
+        &[]
+    }
+
     /// Share of the pixels, the highest, whose mean is the image score.
     fn score_share(&self) -> f64 {
         0.01

@@ -59,6 +59,10 @@ impl Detector for Projected {
         self.detector.normal_scores()
     }
 
+    fn defect_scores(&self) -> &[f64] {
+        self.detector.defect_scores()
+    }
+
     fn score_share(&self) -> f64 {
         self.detector.score_share()
     }

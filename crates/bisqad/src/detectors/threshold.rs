@@ -18,10 +18,17 @@ pub struct Threshold {
     pub false_positive_rate: f64,
     /// Number of held-out normal images that it was chosen from.
     pub normals: usize,
+    /// Number of them that score above it.
+    pub exceeding: usize,
+    /// Number of held-out real defects that the detector was fitted with, and of those that score above it; both 0
+    /// without them.
+    pub defects: (usize, usize),
 }
 
 impl Threshold {
     /// Chooses the threshold that calls at most a share `rate` of the held-out normal images of `detector` anomalous.
+    /// Where the detector knows real defects ([`Detector::defect_scores`]), it is raised as [`Self::above_normals`]
+    /// does.
     ///
     /// # Errors
     /// [`Error::Parameter`] unless the rate lies in \[0, 1), [`Error::NotCalibrated`] if the detector holds no scores:
@@ -30,7 +37,42 @@ impl Threshold {
         if detector.normal_scores().is_empty() {
             return Err(Error::NotCalibrated { detector: detector.name() });
         }
-        Self::from_scores(detector.normal_scores(), rate)
+        Self::from_scores(detector.normal_scores(), rate)?.above_normals(
+            detector.normal_scores(),
+            detector.defect_scores(),
+        )
+    }
+
+    /// Raises a threshold over more of the `normals` it was chosen from, up to the highest, while no score of `defects`
+    /// above it is lost: what real defects leave free costs no good image. It is never lowered.
+    ///
+    /// ```
+    /// let normals: Vec<f64> = (0..100).map(f64::from).collect();
+    /// let threshold = bisqad::Threshold::from_scores(&normals, 0.05)?;
+    /// assert_eq!((threshold.value, threshold.exceeding), (94.0, 5));
+    /// let raised = threshold.above_normals(&normals, &[97.5, 120.0, 3.0])?;
+    /// assert_eq!((raised.value, raised.exceeding, raised.defects), (97.0, 2, (3, 2)));
+    /// # Ok::<(), bisqad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless all scores are finite.
+    pub fn above_normals(self, normals: &[f64], defects: &[f64]) -> Result<Self, Error> {
+        if let Some(bad) = normals.iter().chain(defects).find(|s| !s.is_finite()) {
+            return Err(ParameterError::new("threshold", "scores", bad, "finite").into());
+        }
+        if defects.is_empty() {
+            return Ok(self);
+        }
+        let weakest = defects.iter().copied().filter(|d| *d > self.value).fold(f64::INFINITY, f64::min);
+        let free = normals.iter().copied().filter(|n| weakest.is_finite() && *n < weakest);
+        let value = free.fold(self.value, f64::max);
+        Ok(Self {
+            value,
+            exceeding: normals.iter().filter(|n| **n > value).count(),
+            defects: (defects.len(), defects.iter().filter(|d| **d > value).count()),
+            ..self
+        })
     }
 
     /// Chooses the threshold that calls at most a share `rate` of `normals` anomalous, for any detector. The images
@@ -55,17 +97,14 @@ impl Threshold {
         }
         let mut scores = scores.to_vec();
         scores.sort_by(f64::total_cmp);
-        let threshold = Threshold { value: 0.0, false_positive_rate: rate, normals: scores.len() };
-        match scores.len().checked_sub(1 + threshold.exceeding()).and_then(|i| scores.get(i)) {
-            Some(&value) => Ok(Threshold { value, ..threshold }),
+        let normals = scores.len();
+        match normals.checked_sub(1 + at_most(rate, normals)).and_then(|i| scores.get(i)) {
+            Some(&value) => {
+                let exceeding = scores.iter().filter(|s| **s > value).count();
+                Ok(Threshold { value, false_positive_rate: rate, normals, exceeding, defects: (0, 0) })
+            }
             None => Err(Error::TooFewNormals { found: scores.len(), needed: 1 }),
         }
-    }
-
-    /// Number of the normal images that may score above it.
-    fn exceeding(&self) -> usize {
-        // the fields are public: a rate above 1 does not count beyond the images
-        at_most(self.false_positive_rate, self.normals)
     }
 
     /// Whether the held-out images are enough for the rate: of n images, one more good image scores above the highest
@@ -126,7 +165,8 @@ impl Threshold {
 
     /// Quantile `p` of the true rate, by bisection: to lie below x means that at least k + 1 of n fall into x.
     fn quantile(&self, p: f64) -> f64 {
-        let (n, k) = (self.normals, self.exceeding());
+        // the fields are public: no more exceed it than there are
+        let (n, k) = (self.normals, self.exceeding.min(self.normals));
         let below = |x: f64| {
             let (ratio, mut term) = (x / (1.0 - x), (n as f64 * (-x).ln_1p()).exp());
             let mut fewer = term;
@@ -149,6 +189,27 @@ impl Threshold {
 mod tests {
     use super::*;
 
+    fn threshold(normals: usize, exceeding: usize) -> Threshold {
+        Threshold { value: 0.0, false_positive_rate: 0.1, normals, exceeding, defects: (0, 0) }
+    }
+
+    #[test]
+    fn real_defects_raise_a_threshold_and_never_lower_it() {
+        let normals: Vec<f64> = (1..=40).map(f64::from).collect();
+        let raised = |defects: &[f64]| {
+            let plain = Threshold::from_scores(&normals, 0.1).unwrap();
+            assert_eq!((plain.value, plain.exceeding), (36.0, 4));
+            let raised = plain.above_normals(&normals, defects).unwrap();
+            (raised.value, raised.exceeding, raised.defects)
+        };
+        assert_eq!(raised(&[]), (36.0, 4, (0, 0)));
+        assert_eq!(raised(&[50.0, 60.0]), (40.0, 0, (2, 2)), "no higher than the highest normal image");
+        assert_eq!(raised(&[38.5, 60.0]), (38.0, 2, (2, 2)));
+        assert_eq!(raised(&[36.0, 10.0]), (36.0, 4, (2, 0)), "what is missed in any case does not count");
+        let nan = Threshold::from_scores(&normals, 0.1).unwrap().above_normals(&normals, &[f64::NAN]);
+        assert!(matches!(nan, Err(Error::Parameter(_))));
+    }
+
     /// scipy 1.17.1: `scipy.stats.beta.ppf([0.025, 0.975], k + 1, n - k)`.
     #[test]
     fn intervals_are_those_of_the_beta_distribution() {
@@ -157,11 +218,11 @@ mod tests {
             (209, 10, 0.026_562_997_155_844_69, 0.086_229_878_779_876_02),
             (7, 3, 0.184_051_567_640_083, 0.815_948_432_359_916_9),
         ] {
-            let threshold = Threshold { value: 0.0, false_positive_rate: (k as f64 + 0.5) / n as f64, normals: n };
+            let threshold = threshold(n, k);
             let found = threshold.interval(0.95).unwrap();
             assert!((found.0 - low).abs() < 1e-9 && (found.1 - high).abs() < 1e-9, "{n} {k}: {found:?}");
         }
-        let threshold = Threshold { value: 0.0, false_positive_rate: 0.1, normals: 30 };
+        let threshold = threshold(30, 3);
         for confidence in [0.0, 1.0, f64::NAN] {
             assert!(matches!(threshold.interval(confidence), Err(Error::Parameter(e)) if e.name == "confidence"));
         }

@@ -57,6 +57,10 @@ impl Detector for Windowed {
         self.detector.normal_scores()
     }
 
+    fn defect_scores(&self) -> &[f64] {
+        self.detector.defect_scores()
+    }
+
     fn score_share(&self) -> f64 {
         self.detector.score_share()
     }

@@ -4,19 +4,21 @@ use ndarray::{Array2, ArrayView2, Axis, concatenate};
 
 use crate::features::patches::{self, Patches};
 use crate::features::subsample::subsample;
-use crate::logistic;
+use crate::logistic::fit_weighted;
 
 /// Share of a patch in the mask from which on it is an example of the defect.
 const MARKED: f32 = 0.3;
 /// Most examples and counterexamples of one synthetic defect.
 const EXAMPLES: usize = 200;
 const COUNTEREXAMPLES: usize = 100;
+/// Weight of all real examples of a head beside that of all drawn ones.
+const REAL: f64 = 3.0;
 
-/// Feature rows of one synthetic defect, all levels side by side.
+/// Feature rows of one defect, all levels side by side.
 #[derive(Debug, Clone)]
 pub(crate) struct DefectRows {
     pub(crate) mechanism: usize,
-    /// Normal image that it was drawn on.
+    /// Normal image that it was drawn on; of a real one the group that is left out together.
     pub(crate) image: usize,
     /// Patches in the mask.
     pub(crate) marked: Array2<f32>,
@@ -66,17 +68,21 @@ pub(crate) struct Head {
 
 impl Head {
     /// Fits a logistic regression with ridge penalty `ridge` to `marked` rows against `unmarked` ones and `normal`
-    /// ones, in standard deviations of the normal ones. `channels` are those of each level. `None` without marked rows.
+    /// ones, in standard deviations of the normal ones. `channels` are those of each level. The marked rows of the
+    /// defects `real` weigh three times as much together as those of the `drawn` ones together, whatever their numbers.
+    /// `None` without marked rows.
     pub(crate) fn fit(
         name: &str,
-        defects: &[&DefectRows],
+        drawn: &[&DefectRows],
+        real: &[&DefectRows],
         normal: ArrayView2<'_, f32>,
         channels: &[usize],
         ridge: f64,
     ) -> Option<Self> {
-        let marked: Vec<_> = defects.iter().map(|d| d.marked.view()).collect();
+        let defects = || drawn.iter().chain(real);
+        let marked: Vec<_> = defects().map(|d| d.marked.view()).collect();
         let marked = concatenate(Axis(0), &marked).ok().filter(|rows| rows.nrows() > 0)?;
-        let mut rest: Vec<_> = defects.iter().map(|d| d.unmarked.view()).collect();
+        let mut rest: Vec<_> = defects().map(|d| d.unmarked.view()).collect();
         rest.push(normal);
         let rest = concatenate(Axis(0), &rest).ok()?;
         let mean = normal.mean_axis(Axis(0))?;
@@ -86,7 +92,9 @@ impl Head {
         let mut rows = concatenate(Axis(0), &[marked.view(), rest.view()]).ok()?;
         rows -= &mean;
         rows /= &deviation;
-        let fitted = logistic::fit(rows.view(), &labels, ridge);
+        let count = |of: &[&DefectRows]| of.iter().map(|d| d.marked.nrows()).sum::<usize>();
+        let row_weights = row_weights(count(drawn), count(real), rest.nrows());
+        let fitted = fit_weighted(rows.view(), &labels, &row_weights, ridge);
         let weights: Vec<f64> = fitted.weights.iter().zip(&deviation).map(|(w, d)| w / f64::from(*d)).collect();
         let shift: f64 = weights.iter().zip(&mean).map(|(w, m)| w * f64::from(*m)).sum();
         let mut from = 0;
@@ -101,6 +109,19 @@ impl Head {
             scale: (0.0, 1.0),
         })
     }
+}
+
+/// Weights of the rows of a fit, drawn, real and normal ones: the marked ones weigh together as much as there are of
+/// them.
+fn row_weights(drawn: usize, real: usize, normal: usize) -> Vec<f64> {
+    let marked = (drawn + real) as f64;
+    let share = if drawn > 0 { REAL / (REAL + 1.0) } else { 1.0 };
+    let (of_drawn, of_real) = match real {
+        0 => (1.0, 0.0),
+        _ => ((1.0 - share) * marked / drawn.max(1) as f64, share * marked / real as f64),
+    };
+    let parts = [(of_drawn, drawn), (of_real, real), (1.0, normal)];
+    parts.into_iter().flat_map(|(weight, count)| std::iter::repeat_n(weight, count)).collect()
 }
 
 /// Scores of several heads on the patches of one image, `(places, heads)`, in standard deviations over normal patches.
@@ -181,11 +202,32 @@ mod tests {
         };
         let defect = DefectRows { mechanism: 0, image: 0, marked: rows(60, 17.0), unmarked: rows(60, 0.0) };
         let normal = rows(300, 0.0);
-        let head = Head::fit("shift", &[&defect], normal.view(), &[1, 3], 3e-3).unwrap();
+        let head = Head::fit("shift", &[&defect], &[], normal.view(), &[1, 3], 3e-3).unwrap();
         assert_eq!(head.weights.iter().map(Vec::len).collect::<Vec<_>>(), [1, 3]);
         let weights = head.weights.concat();
         assert!(weights[..3].iter().all(|w| w.abs() < 0.3 * weights[3]), "{weights:?}");
-        assert!(Head::fit("none", &[], normal.view(), &[1, 3], 3e-3).is_none());
+        assert!(Head::fit("none", &[], &[], normal.view(), &[1, 3], 3e-3).is_none());
+    }
+
+    #[test]
+    fn real_examples_weigh_three_times_as_much_as_drawn_ones() {
+        let weights = row_weights(30, 10, 5);
+        let sum = |range: std::ops::Range<usize>| weights[range].iter().sum::<f64>();
+        assert!((sum(30..40) - 3.0 * sum(0..30)).abs() < 1e-9 && (sum(0..40) - 40.0).abs() < 1e-9);
+        assert_eq!(sum(40..45), 5.0);
+        assert_eq!(row_weights(2, 0, 1), [1.0; 3]);
+        assert_eq!(row_weights(0, 2, 1), [1.0; 3]);
+        // drawn ones shift channel 1, real ones channel 2
+        let mut rng = ChaCha8Rng::seed_from_u64(8);
+        let mut rows = |n: usize, shifted: usize| {
+            let shift = |k: usize| if k == shifted { 3.0 } else { 0.0 };
+            Array2::from_shape_fn((n, 4), |(_, k)| rng.random_range(-1.0..1.0f32) + shift(k))
+        };
+        let normal = rows(300, 9);
+        let drawn = DefectRows { mechanism: 0, image: 0, marked: rows(60, 1), unmarked: rows(10, 9) };
+        let real = DefectRows { mechanism: 0, image: 0, marked: rows(6, 2), unmarked: rows(10, 9) };
+        let head = Head::fit("both", &[&drawn], &[&real], normal.view(), &[4], 3e-2).unwrap();
+        assert!(head.weights[0][2] > head.weights[0][1] && head.weights[0][1] > 0.0, "{:?}", head.weights);
     }
 
     #[test]

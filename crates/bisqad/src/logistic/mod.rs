@@ -42,24 +42,44 @@ impl Linear {
 /// ```
 #[must_use]
 pub fn fit(rows: ArrayView2<'_, f32>, labels: &[bool], l2: f64) -> Linear {
+    fit_weighted(rows, labels, &vec![1.0; labels.len()], l2)
+}
+
+/// Fits as [`fit`] does, with a weight of at least 0 for each row: the loss is the weighted mean. Rows of weight 0 are
+/// as if they were not there; without a weight in each class, or with another number of weights than rows, all weights
+/// of the answer are 0.
+///
+/// ```
+/// use bisqad::logistic::{fit, fit_weighted};
+/// use ndarray::arr2;
+/// let once = fit_weighted(arr2(&[[-1.0], [1.0]]).view(), &[false, true], &[2.0, 1.0], 0.1);
+/// let twice = fit(arr2(&[[-1.0], [-1.0], [1.0]]).view(), &[false, false, true], 0.1);
+/// assert!((once.weights[0] - twice.weights[0]).abs() < 1e-4);
+/// ```
+#[must_use]
+pub fn fit_weighted(rows: ArrayView2<'_, f32>, labels: &[bool], row_weights: &[f64], l2: f64) -> Linear {
     let inputs = rows.ncols();
-    let positives = labels.iter().filter(|l| **l).count();
-    let negatives = labels.len() - positives;
-    if positives == 0 || negatives == 0 || rows.nrows() != labels.len() {
+    let total = |of: bool| labels.iter().zip(row_weights).filter(|(l, _)| **l == of).map(|(_, w)| w).sum::<f64>();
+    let (positive, negative) = (total(true), total(false));
+    let fits = rows.nrows() == labels.len() && row_weights.len() == labels.len();
+    if !(fits && positive > 0.0 && negative > 0.0) {
         return Linear { weights: vec![0.0; inputs], bias: 0.0 };
     }
-    let weight = 1.0 / labels.len() as f64;
-    let chunks: Vec<_> = rows.axis_chunks_iter(Axis(0), CHUNK).zip(labels.chunks(CHUNK)).collect();
+    let row_weights: Vec<f64> = row_weights.iter().map(|w| w / (positive + negative)).collect();
+    let chunks: Vec<_> = (rows.axis_chunks_iter(Axis(0), CHUNK).zip(labels.chunks(CHUNK)))
+        .zip(row_weights.chunks(CHUNK))
+        .map(|((rows, labels), weights)| (rows, labels, weights))
+        .collect();
     let function = |point: &[f64], gradient: &mut [f64]| {
         let (weights, bias) = point.split_at(inputs);
         let narrow: Vec<f32> = weights.iter().map(|w| *w as f32).collect();
-        let partial = |(rows, labels): &(ArrayView2<'_, f32>, &[bool])| {
+        let partial = |(rows, labels, row_weights): &(ArrayView2<'_, f32>, &[bool], &[f64])| {
             let mut slope = vec![0.0f64; inputs + 1];
             let mut loss = 0.0;
             widely(
                 #[inline(always)]
                 || {
-                    for (row, &label) in rows.outer_iter().zip(*labels) {
+                    for ((row, &label), weight) in rows.outer_iter().zip(*labels).zip(*row_weights) {
                         let row = row.to_slice().unwrap_or_default();
                         let score = dot(row, &narrow) + bias[0];
                         let sign = if label { 1.0 } else { -1.0 };
@@ -128,6 +148,19 @@ mod tests {
         let l2 = 1.0 / ((1.0 + weight.exp()) * weight);
         let head = fit(arr2(&[[-1.0f32], [1.0]]).view(), &[false, true], l2);
         assert!((head.weights[0] - weight).abs() < 1e-4 && head.bias.abs() < 1e-5, "{head:?}");
+    }
+
+    #[test]
+    fn a_weight_of_three_is_a_row_three_times() {
+        let rows = arr2(&[[-1.0f32, 0.5], [0.2, -1.0], [1.0, 0.3]]);
+        let weighted = fit_weighted(rows.view(), &[false, true, true], &[1.0, 3.0, 0.0], 0.1);
+        let repeated = arr2(&[[-1.0f32, 0.5], [0.2, -1.0], [0.2, -1.0], [0.2, -1.0]]);
+        let plain = fit(repeated.view(), &[false, true, true, true], 0.1);
+        for (a, b) in weighted.weights.iter().zip(&plain.weights) {
+            assert!((a - b).abs() < 1e-4, "{weighted:?} {plain:?}");
+        }
+        let none = fit_weighted(rows.view(), &[false, true, true], &[1.0, 0.0, 0.0], 0.1);
+        assert_eq!(none.weights, [0.0, 0.0]);
     }
 
     #[test]

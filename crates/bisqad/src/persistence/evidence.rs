@@ -25,6 +25,9 @@ use crate::selection::criterion::Reduction;
 
 pub(super) const EVIDENCE: &str = "bisqad-evidence-1";
 
+/// Name of what is known of real defects; files of detectors that were fitted with none lack it.
+const DEFECTS: &str = "defects";
+
 /// Largest side, number of images and weight that a file may name.
 const MOST: usize = 1 << 24;
 
@@ -66,6 +69,14 @@ impl Persist for EvidenceDetector {
         let mut parts = ModelParts::new(EVIDENCE, tensors)
             .with_backbone(self.backbone.id(), self.backbone.hash())
             .with_field("mechanisms", names.join("\n"));
+        if !self.defect_hashes.is_empty() {
+            let hashes: Vec<u32> = self.defect_hashes.iter().flat_map(|h| [*h as u32, (h >> 32) as u32]).collect();
+            let tensors = vec![
+                ("scores".to_owned(), ModelTensor::vector(&self.defect_scores)),
+                ("hashes".to_owned(), ModelTensor::vector(&hashes)),
+            ];
+            parts = parts.with_model(DEFECTS, ModelParts::new(DEFECTS, tensors));
+        }
         for (i, level) in self.levels.iter().enumerate() {
             parts = parts.with_model(&format!("level{i}"), level_parts(level));
         }
@@ -143,6 +154,7 @@ impl EvidenceDetector {
         let term_scales = scales(&mut file, "term_scales", levels.iter().map(|l| l.evidence.len()).sum())?;
         let heads = read_heads(&mut file, &channels)?;
         let normals = read_normals(&mut file)?;
+        let (defect_scores, defect_hashes) = read_defects(file.take_model(DEFECTS))?;
         let mut detector = Self {
             backbone,
             side: side as usize,
@@ -156,6 +168,8 @@ impl EvidenceDetector {
             reduction: Reduction { smoothing: smoothing as f32, share },
             normals,
             normal_scores: Vec::new(),
+            defect_scores,
+            defect_hashes,
         };
         detector.collect_scores();
         Ok(detector)
@@ -176,6 +190,22 @@ fn read_normals(file: &mut ModelFile) -> Result<Vec<NormalImage>, Error> {
         removed: removed != 0,
     };
     Ok(all.map(normal).collect())
+}
+
+/// Scores and hashes of real defects.
+fn read_defects(mut file: ModelFile) -> Result<(Vec<f64>, Vec<u64>), Error> {
+    if file.field("format") != DEFECTS {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let scores: Vec<f64> = file.vector("scores")?;
+    let (hashes, odd) = file.pairs::<u32>("hashes")?;
+    if odd {
+        return Err(file.damaged("hashes").into());
+    }
+    if let Some(score) = scores.iter().find(|score| !score.is_finite()) {
+        return Err(file.out_of_range("scores", *score, "finite").into());
+    }
+    Ok((scores, hashes.into_iter().map(|(low, high)| u64::from(high) << 32 | u64::from(low)).collect()))
 }
 
 /// Means and deviations of `count` things.

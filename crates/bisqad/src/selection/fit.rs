@@ -19,20 +19,21 @@ use crate::features::gaussians::FOLDS;
 use crate::features::patches::to_image;
 use crate::features::statistics::{ensure_different, shorter_side};
 use crate::selection::candidate::EvidenceSum;
-use crate::selection::criterion::{
-    Reduction, Separation, mean_by_mechanism, separations, simplest_within_error, standard_error,
-};
+use crate::selection::criterion::{Reduction, Separation, mean_by_mechanism, simplest_within_error, standard_error};
 use crate::selection::drawn::{head_slots, validation_slots};
-use crate::selection::held_out::{CrossFit, Images, Reading, scale};
+use crate::selection::held_out::{Images, Maps, Reading, scale};
 use crate::selection::params::EvidenceParams;
 use crate::selection::report::{CandidateFigures, LeftOutMechanism, SelectionReport, Suspect};
+use crate::selection::validation::{REAL, Validation, choose_weight};
 use crate::training::anomaly_source::AnomalySource;
 use crate::training::observer::{Observe, Progress};
+use crate::training::validation_anomalies::FewShotSet;
 
 /// Normal images that are enough to validate on: the choice uses as few folds as hold them.
 const VALIDATED: usize = 40;
-/// Weights of the heads that are tried.
-const HEAD_WEIGHTS: [f32; 4] = [0.0, 0.25, 0.5, 1.0];
+/// Weights of the heads that are tried, the last two where real defects can justify them.
+const HEAD_WEIGHTS: [f32; 6] = [0.0, 0.25, 0.5, 1.0, 2.0, 4.0];
+const WITHOUT_REAL: usize = 4;
 /// Reductions that are tried beside the default.
 const REDUCTIONS: [Reduction; 5] = [
     Reduction::DEFAULT,
@@ -76,7 +77,30 @@ impl EvidenceDetector {
         params: &EvidenceParams,
         observer: &mut dyn Observe,
     ) -> Result<EvidenceOutcome, Error> {
+        Self::fit_with(backbone, normals, source, None, params, observer)
+    }
+
+    /// Fits as [`Self::fit`] does, with marked real defects, if there are any.
+    ///
+    /// Each kind of them joins the head of the mechanism of the source that is called like it, where the real examples
+    /// weigh three times as much as the drawn ones together; of other kinds those with two defects or more get a head
+    /// of their own. They choose, too, as one more mechanism, scored by heads that were fitted without them (in five
+    /// groups): the heads' weight is raised where that finds them better by more than the standard error. Their
+    /// held-out scores raise the threshold of [`Threshold::of`](crate::Threshold::of) where that costs none of them.
+    /// They are recorded in the [`Provenance`](crate::Provenance), so that a test refuses them.
+    ///
+    /// # Errors
+    /// As [`Self::fit`], and [`Error::TestLeak`] for a real defect among the normal images.
+    pub fn fit_with(
+        backbone: Arc<dyn Backbone>,
+        normals: &[Array3<f32>],
+        source: &dyn AnomalySource,
+        real: Option<&FewShotSet>,
+        params: &EvidenceParams,
+        observer: &mut dyn Observe,
+    ) -> Result<EvidenceOutcome, Error> {
         params.check()?;
+        real.map_or(Ok(()), |real| real.check_apart(normals))?;
         if source.mechanisms() == 0 {
             return Err(ParameterError::new("anomaly source", "mechanisms", 0, "at least 1").into());
         }
@@ -85,10 +109,11 @@ impl EvidenceDetector {
         let folds = folds(order.len());
         let examples = head_slots(source.mechanisms(), params.head_defects(), order.len());
         let slots = validation_slots(source.mechanisms(), params.validation_defects(), order.len(), folds);
-        let from = Reading { backbone: backbone.as_ref(), normals, order: &order, source, params };
+        let from = Reading { backbone: backbone.as_ref(), normals, order: &order, source, real, params };
         let levels = evidence_levels(backbone.as_ref());
         let sides = params.sides(shorter_side(normals));
-        let total = sides.len() * (order.len() + examples.len() + slots.len());
+        let reals = real.map_or(0, |real| real.defects().len());
+        let total = sides.len() * (order.len() + examples.len() + slots.len() + reals);
         let mut best: Option<(Images, Side)> = None;
         let mut candidates = Vec::new();
         for (k, &side) in sides.iter().enumerate() {
@@ -97,7 +122,7 @@ impl EvidenceDetector {
                 observer.progress(Progress::Features { done: before + n, total });
             })?;
             observer.progress(Progress::Selection { side });
-            let found = Side::choose(&images, &levels, source, params, folds)?;
+            let found = Side::choose(&images, &levels, params, folds)?;
             candidates.extend(found.candidates.iter().cloned());
             let is_better = best.as_ref().is_none_or(|(_, other)| found.is_better(other));
             if is_better {
@@ -106,13 +131,15 @@ impl EvidenceDetector {
         }
         let Some((images, chosen)) = best else { return Err(Error::TooFewNormals { found: 0, needed: 2 }) };
         observer.progress(Progress::Calibration);
-        let detector = finish(backbone, normals, &images, &chosen, &order, source, params)?;
+        let mut detector = finish(backbone, normals, &images, &chosen, &order, params)?;
+        detector.defect_hashes = real.map(|real| real.hashes().to_vec()).unwrap_or_default();
         let report = SelectionReport {
             candidates,
             choice: chosen.figures.clone(),
             normals: order.len(),
             validated_on: (0..order.len()).filter(|i| i % FOLDS < folds).count(),
             left_out: chosen.left_out,
+            real_defects: chosen.real_defects,
             explained_by_place: images.explained_by_place(&levels),
             suspects: suspects(&detector.normal_scores, &order),
         };
@@ -141,11 +168,6 @@ fn evidence_levels(backbone: &dyn Backbone) -> Vec<usize> {
     if coarse.is_empty() { (0..levels.len()).collect() } else { coarse }
 }
 
-/// Mechanisms that have heads, with their names.
-fn named(images: &Images, source: &dyn AnomalySource) -> Vec<(usize, String)> {
-    images.mechanisms().into_iter().map(|m| (m, source.name(m))).collect()
-}
-
 /// Choice at one side.
 struct Side {
     side: usize,
@@ -155,6 +177,7 @@ struct Side {
     figures: Option<CandidateFigures>,
     candidates: Vec<CandidateFigures>,
     left_out: Vec<LeftOutMechanism>,
+    real_defects: Option<LeftOutMechanism>,
     /// Slot, mechanism and separation of each defect by the choice.
     separations: Vec<(usize, usize, f64)>,
 }
@@ -163,11 +186,10 @@ impl Side {
     fn choose(
         images: &Images,
         levels: &[usize],
-        source: &dyn AnomalySource,
         params: &EvidenceParams,
         folds: usize,
     ) -> Result<Self, Error> {
-        let mechanisms = named(images, source);
+        let mechanisms = images.mechanisms();
         let measured = images.measure(levels, params)?;
         let fitted = images.cross_fit(&measured, &EvidenceKind::ALL, &mechanisms, params, folds, true)?;
         let validation = Validation::new(&fitted, images, levels);
@@ -179,6 +201,7 @@ impl Side {
             figures: None,
             candidates: Vec::new(),
             left_out: Vec::new(),
+            real_defects: None,
             separations: Vec::new(),
         };
         if validation.mechanisms.is_empty() {
@@ -198,8 +221,9 @@ impl Side {
         let given = params.head_weight().map(|weight| [weight as f32]);
         let weights: &[f32] = match &given {
             Some(given) => given,
+            None if !fitted.real.is_empty() => &HEAD_WEIGHTS,
             // a mechanism can only be left out where there is another
-            None if mechanisms.len() > 1 => &HEAD_WEIGHTS,
+            None if mechanisms.len() > 1 => &HEAD_WEIGHTS[..WITHOUT_REAL],
             None => &HEAD_WEIGHTS[..1],
         };
         let without_heads = &by_sum[best];
@@ -214,19 +238,19 @@ impl Side {
         let sum = side.sum.clone();
         let tried = weights.iter().map(|&w| (&sum, w, Reduction::DEFAULT));
         side.note(&validation, tried.collect(), &by_weight, best);
-        side.left_out = (mechanisms.iter())
-            .map(|(mechanism, name)| {
-                let of: Vec<usize> =
-                    (0..validation.mechanisms.len()).filter(|&d| validation.mechanisms[d] == *mechanism).collect();
-                let mean = |s: &[Separation]| of.iter().map(|&d| s[d].mean()).sum::<f64>() / of.len().max(1) as f64;
-                LeftOutMechanism {
-                    name: name.clone(),
-                    defects: of.len(),
-                    without_heads: mean(without_heads),
-                    with_heads: mean(&by_weight[best]),
-                }
+        let use_of_heads = |mechanism: usize, name: &str| {
+            let of: Vec<usize> =
+                (0..validation.mechanisms.len()).filter(|&d| validation.mechanisms[d] == mechanism).collect();
+            let mean = |s: &[Separation]| of.iter().map(|&d| s[d].mean()).sum::<f64>() / of.len().max(1) as f64;
+            (!of.is_empty()).then(|| LeftOutMechanism {
+                name: name.to_owned(),
+                defects: of.len(),
+                without_heads: mean(without_heads),
+                with_heads: mean(&by_weight[best]),
             })
-            .collect();
+        };
+        side.left_out = mechanisms.iter().filter_map(|(mechanism, name)| use_of_heads(*mechanism, name)).collect();
+        side.real_defects = use_of_heads(REAL, "real defects");
 
         let weight = side.head_weight;
         let by_default = &by_weight[best];
@@ -242,8 +266,8 @@ impl Side {
         side.reduction = REDUCTIONS[best];
         let tried = REDUCTIONS.iter().map(|&r| (&sum, weight, r));
         side.note(&validation, tried.collect(), &by_reduction, best);
-        side.separations = (fitted.defects.iter().zip(&validation.mechanisms).zip(&by_reduction[best]))
-            .map(|(((d, _), m), s)| (images.defects[*d].slot, *m, s.mean()))
+        side.separations = (validation.slots.iter().zip(&validation.mechanisms).zip(&by_reduction[best]))
+            .map(|((slot, m), s)| (*slot, *m, s.mean()))
             .collect();
         side.figures = side.candidates.iter().rev().find(|c| c.chosen).cloned();
         Ok(side)
@@ -282,7 +306,7 @@ impl Side {
     fn is_better(&self, other: &Self) -> bool {
         let pairs: Vec<(usize, f64, f64)> = (self.separations.iter())
             .filter_map(|(slot, mechanism, value)| {
-                let same = other.separations.iter().find(|(s, ..)| s == slot)?;
+                let same = other.separations.iter().find(|(s, m, _)| (s, m) == (slot, mechanism))?;
                 Some((*mechanism, *value, same.2))
             })
             .collect();
@@ -293,80 +317,6 @@ impl Side {
     }
 }
 
-/// Weight of the heads: the largest at which defects of left-out mechanisms are found no worse than without heads, but
-/// for the standard error. On defects of their own mechanism, which are not asked here, heads help in any case.
-fn choose_weight(values: &[Vec<f64>], mechanisms: &[usize]) -> usize {
-    let Some(without) = values.first() else { return 0 };
-    let harm = |i: usize| mean_by_mechanism(without, mechanisms) - mean_by_mechanism(&values[i], mechanisms);
-    let is_harmless = |&i: &usize| harm(i) <= standard_error(without, &values[i], mechanisms);
-    (0..values.len()).rev().find(is_harmless).unwrap_or(0)
-}
-
-/// Held-out normal images and defects, on which candidates are measured.
-struct Validation<'a> {
-    fitted: &'a CrossFit,
-    images: &'a Images,
-    levels: &'a [usize],
-    /// Of each defect.
-    mechanisms: Vec<usize>,
-}
-
-impl<'a> Validation<'a> {
-    fn new(fitted: &'a CrossFit, images: &'a Images, levels: &'a [usize]) -> Self {
-        let mechanisms = fitted.defects.iter().map(|(d, _)| images.defects[*d].mechanism).collect();
-        Self { fitted, images, levels, mechanisms }
-    }
-
-    /// Separation of each defect by a candidate. The head of its own mechanism is left out.
-    fn separations(&self, sum: &EvidenceSum, head_weight: f32, reduction: Reduction) -> Vec<Separation> {
-        let terms = self.terms(sum);
-        let sums = |m: &crate::selection::held_out::Maps| self.fitted.sum(m, &terms);
-        let mut normals: Vec<Array2<f32>> = self.fitted.normals.iter().map(|(_, m)| sums(m)).collect();
-        let (mean, deviation) = scale(normals.iter().flatten().copied());
-        normals.iter_mut().for_each(|map| map.mapv_inplace(|v| (v - mean) / deviation));
-        let mut out = vec![Separation { image: 0.0, pixel: 0.0 }; self.mechanisms.len()];
-        let mut distinct = self.mechanisms.clone();
-        distinct.sort_unstable();
-        distinct.dedup();
-        for mechanism in distinct {
-            let heads = |m: &crate::selection::held_out::Maps| self.fitted.heads(m, Some(mechanism));
-            let own: Vec<Array2<f32>> = if head_weight > 0.0 {
-                self.fitted.normals.iter().map(|(_, m)| heads(m)).collect()
-            } else {
-                Vec::new()
-            };
-            let (h_mean, h_deviation) = scale(own.iter().flatten().copied());
-            let with = |map: Array2<f32>, heads: Option<&Array2<f32>>| match heads {
-                Some(heads) => reduction.smooth(&(map + heads.mapv(|v| head_weight * (v - h_mean) / h_deviation))),
-                None => reduction.smooth(&map),
-            };
-            let normal: Vec<Array2<f32>> =
-                normals.iter().enumerate().map(|(i, map)| with(map.clone(), own.get(i))).collect();
-            let of: Vec<usize> = (0..self.mechanisms.len()).filter(|&d| self.mechanisms[d] == mechanism).collect();
-            let defects: Vec<(Array2<f32>, &[f32])> = (of.iter())
-                .map(|&d| {
-                    let (number, maps) = &self.fitted.defects[d];
-                    let map = sums(maps).mapv(|v| (v - mean) / deviation);
-                    let heads = (head_weight > 0.0).then(|| heads(maps));
-                    (with(map, heads.as_ref()), &self.images.defects[*number].coverage[..])
-                })
-                .collect();
-            for (d, separation) in of.iter().zip(separations(&normal, &defects, reduction)) {
-                out[*d] = separation;
-            }
-        }
-        out
-    }
-
-    /// Numbers of a sum's terms: all kinds were fitted at each level.
-    fn terms(&self, sum: &EvidenceSum) -> Vec<usize> {
-        let kinds = EvidenceKind::ALL;
-        let at = |level: usize| self.levels.iter().position(|l| *l == level).unwrap_or(0) * kinds.len();
-        let number = |kind: EvidenceKind| kinds.iter().position(|k| *k == kind).unwrap_or(0);
-        sum.levels().iter().flat_map(|&level| sum.kinds().iter().map(move |&kind| at(level) + number(kind))).collect()
-    }
-}
-
 /// Fits the chosen sum to all normal images, and scales it by images that were held out in turn.
 fn finish(
     backbone: Arc<dyn Backbone>,
@@ -374,21 +324,22 @@ fn finish(
     images: &Images,
     chosen: &Side,
     order: &[usize],
-    source: &dyn AnomalySource,
     params: &EvidenceParams,
 ) -> Result<EvidenceDetector, Error> {
     let mut kinds = chosen.sum.kinds().to_vec();
     kinds.sort_unstable();
     let measured = images.measure(chosen.sum.levels(), params)?;
-    let mechanisms = if chosen.head_weight > 0.0 { named(images, source) } else { Vec::new() };
+    let mechanisms = if chosen.head_weight > 0.0 { images.mechanisms() } else { Vec::new() };
     let fitted = images.cross_fit(&measured, &kinds, &mechanisms, params, FOLDS, false)?;
     let all: Vec<usize> = (0..fitted.term_scales.len()).collect();
     let sums: Vec<Array2<f32>> = fitted.normals.iter().map(|(_, maps)| fitted.sum(maps, &all)).collect();
     let largest: Vec<Array2<f32>> = fitted.normals.iter().map(|(_, maps)| fitted.heads(maps, None)).collect();
     let fitted_levels: Vec<Level> =
         measured.iter().map(|level| level.fit(&kinds, None)).collect::<Result<_, Error>>()?;
-    let mut heads = if mechanisms.is_empty() { Vec::new() } else { images.heads(&mechanisms, params, None)? };
+    let mut heads = if mechanisms.is_empty() { Vec::new() } else { images.heads(&mechanisms, params, None, None)? };
     heads.iter_mut().zip(&fitted.head_scales).for_each(|(head, scale)| head.scale = *scale);
+    let mut real = images.real_maps(&fitted_levels, &mechanisms, params)?;
+    real.iter_mut().for_each(|maps| maps.scale_heads(&fitted.head_scales));
     let mut detector = EvidenceDetector {
         backbone,
         side: chosen.side,
@@ -402,16 +353,22 @@ fn finish(
         reduction: chosen.reduction,
         normals: Vec::new(),
         normal_scores: Vec::new(),
+        defect_scores: Vec::new(),
+        defect_hashes: Vec::new(),
     };
+    let score = |maps: &Maps, seen: (usize, usize)| {
+        let map = to_image(detector.patch_map(maps).view(), seen, seen);
+        Prediction::of_share(map, detector.reduction.share).score
+    };
+    let defect_scores = real.iter().zip(&images.real.sizes).map(|(maps, seen)| score(maps, *seen)).collect();
     let mut known: Vec<(usize, NormalImage)> = (fitted.normals.par_iter())
         .map(|(i, maps)| {
-            let seen = images.size(*i);
-            let map = to_image(detector.patch_map(maps).view(), seen, seen);
-            let score = Prediction::of_share(map, detector.reduction.share).score;
+            let score = score(maps, images.size(*i));
             (*i, NormalImage { hash: image_hash(normals[order[*i]].view()), score, removed: false })
         })
         .collect();
     known.sort_by_key(|(i, _)| *i);
+    detector.defect_scores = defect_scores;
     detector.normals = known.into_iter().map(|(_, normal)| normal).collect();
     detector.collect_scores();
     Ok(detector)
@@ -437,20 +394,6 @@ fn suspects(scores: &[f64], order: &[usize]) -> Vec<Suspect> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn heads_have_the_largest_weight_that_costs_left_out_mechanisms_nothing() {
-        let mechanisms = [0, 0, 1, 1];
-        let without = vec![0.8, 0.9, 0.8, 0.9];
-        let better = vec![0.85, 0.9, 0.82, 0.91];
-        let noisy = vec![0.7, 1.0, 0.69, 1.0]; // lower by .0025, with an error of .05
-        let worse = vec![0.7, 0.8, 0.7, 0.8];
-        let choose =
-            |values: &[&Vec<f64>]| choose_weight(&values.iter().map(|v| (*v).clone()).collect::<Vec<_>>(), &mechanisms);
-        assert_eq!(choose(&[&without, &better, &worse]), 1);
-        assert_eq!(choose(&[&without, &better, &noisy]), 2);
-        assert_eq!(choose(&[&without, &worse]), 0);
-    }
 
     #[test]
     fn as_few_folds_as_hold_enough_images_validate() {

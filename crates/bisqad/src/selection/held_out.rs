@@ -14,7 +14,9 @@ use crate::features::patches::{self, Patches};
 use crate::features::subsample::subsample;
 use crate::selection::drawn::{Slot, draw};
 use crate::selection::params::EvidenceParams;
+use crate::selection::real::{RealDefects, own_kinds};
 use crate::training::anomaly_source::AnomalySource;
+use crate::training::validation_anomalies::FewShotSet;
 
 /// Normal rows that a head is trained against.
 const NORMAL_ROWS: usize = 16_384;
@@ -60,6 +62,9 @@ pub(crate) struct Images {
     rows: Vec<Array2<f32>>,
     examples: Vec<DefectRows>,
     pub(crate) defects: Vec<HeldOutDefect>,
+    pub(crate) real: RealDefects,
+    /// Names of the mechanisms, then of the kinds of real defects that none of them is called.
+    names: Vec<String>,
 }
 
 /// A synthetic defect as features: the position of its normal image, the share of each patch in its mask, and levels.
@@ -77,6 +82,8 @@ pub(crate) struct Reading<'a> {
     /// Numbers of the normal images that are used, in order: position i belongs to fold i modulo [`FOLDS`].
     pub(crate) order: &'a [usize],
     pub(crate) source: &'a dyn AnomalySource,
+    /// Real defects, if there are any.
+    pub(crate) real: Option<&'a FewShotSet>,
     pub(crate) params: &'a EvidenceParams,
 }
 
@@ -143,6 +150,10 @@ impl Images {
             held_out.extend(chunk.par_iter().enumerate().map(one).collect::<Result<Vec<_>, Error>>()?);
             step(chunk.len());
         }
+        let real = from.real.map(|set| RealDefects::read(from, set, side)).transpose()?.unwrap_or_default();
+        step(real.rows.len());
+        let mut names: Vec<String> = (0..from.source.mechanisms()).map(|m| from.source.name(m)).collect();
+        names.extend(from.real.map(|set| own_kinds(from.source, set)).unwrap_or_default());
         let each = NORMAL_ROWS.div_ceil(normals.len().max(1));
         let rows = |(i, levels): (usize, &Vec<Patches>)| {
             let all = patches::concatenate(levels).features;
@@ -155,6 +166,8 @@ impl Images {
             sizes,
             examples: found.into_iter().flatten().collect(),
             defects: held_out.into_iter().flatten().filter(|d| d.coverage.iter().any(|c| *c > 0.0)).collect(),
+            real,
+            names,
         })
     }
 
@@ -190,23 +203,27 @@ impl Images {
         levels.iter().map(|&level| share(level)).sum::<f64>() / levels.len().max(1) as f64
     }
 
-    /// Mechanisms whose defects could be drawn on images of two folds at least, so that each fold can be left out.
-    pub(crate) fn mechanisms(&self) -> Vec<usize> {
+    /// Mechanisms that have heads, with their names: those whose defects could be drawn on images of two folds at
+    /// least, so that each fold can be left out, and those of real defects in two groups at least.
+    pub(crate) fn mechanisms(&self) -> Vec<(usize, String)> {
         let mut found: Vec<(usize, usize)> = self.examples.iter().map(|d| (d.mechanism, d.image % FOLDS)).collect();
         found.sort_unstable();
         found.dedup();
         let mut twice: Vec<usize> = found.windows(2).filter(|w| w[0].0 == w[1].0).map(|w| w[0].0).collect();
+        twice.extend(self.real.mechanisms());
+        twice.sort_unstable();
         twice.dedup();
-        twice
+        twice.into_iter().map(|m| (m, self.names[m].clone())).collect()
     }
 
-    /// Fits one head a mechanism to the defects on images outside fold `without`; none is scaled yet. `mechanisms` are
-    /// those of [`Self::mechanisms`] with their names.
+    /// Fits one head a mechanism to the defects on images outside fold `without` and to the real ones outside group
+    /// `without_group`; none is scaled yet. `mechanisms` are those of [`Self::mechanisms`].
     pub(crate) fn heads(
         &self,
         mechanisms: &[(usize, String)],
         params: &EvidenceParams,
         without: Option<usize>,
+        without_group: Option<usize>,
     ) -> Result<Vec<Head>, Error> {
         let kept = |image: usize| Some(image % FOLDS) != without;
         let normal: Vec<_> =
@@ -218,7 +235,9 @@ impl Images {
         let head = |(mechanism, name): &(usize, String)| {
             let defects: Vec<&DefectRows> =
                 self.examples.iter().filter(|d| d.mechanism == *mechanism && kept(d.image)).collect();
-            Head::fit(name, &defects, normal.view(), &channels, params.ridge())
+            let is_real = |d: &&DefectRows| d.mechanism == *mechanism && Some(d.image) != without_group;
+            let real: Vec<&DefectRows> = self.real.rows.iter().filter(is_real).collect();
+            Head::fit(name, &defects, &real, normal.view(), &channels, params.ridge())
         };
         Ok(mechanisms.iter().filter_map(head).collect())
     }
@@ -239,7 +258,7 @@ impl Images {
         for fold in 0..folds.min(self.normals.len()) {
             let without = Some(fold);
             let levels: Vec<Level> = levels.iter().map(|level| level.fit(kinds, without)).collect::<Result<_, _>>()?;
-            let heads = if mechanisms.is_empty() { Vec::new() } else { self.heads(mechanisms, params, without)? };
+            let heads = if mechanisms.is_empty() { Vec::new() } else { self.heads(mechanisms, params, without, None)? };
             let held: Vec<usize> = (0..self.normals.len()).filter(|i| i % FOLDS == fold).collect();
             let maps = |image: &[Patches]| Maps::of(&levels, &heads, image);
             fitted.normals.extend(held.par_iter().map(|&i| (i, maps(&self.normals[i]))).collect::<Vec<_>>());
@@ -249,16 +268,37 @@ impl Images {
                 fitted
                     .defects
                     .extend(drawn.par_iter().map(|&d| (d, maps(&self.defects[d].levels))).collect::<Vec<_>>());
+                // the evidence knows no real defect, so any fold's will do; the heads leave out its group
+                if fold == 0 {
+                    fitted.real = self.real_maps(&levels, mechanisms, params)?;
+                }
             }
         }
         fitted.defects.sort_by_key(|(d, _)| *d);
         fitted.standardize();
         Ok(fitted)
     }
+
+    /// Scores each real defect by `levels`, and by heads that were fitted without its group; these are not scaled yet.
+    pub(crate) fn real_maps(
+        &self,
+        levels: &[Level],
+        mechanisms: &[(usize, String)],
+        params: &EvidenceParams,
+    ) -> Result<Vec<Maps>, Error> {
+        let by_group: Vec<Vec<Head>> = (0..self.real.groups())
+            .map(|group| match mechanisms {
+                [] => Ok(Vec::new()),
+                _ => self.heads(mechanisms, params, None, Some(group)),
+            })
+            .collect::<Result<_, _>>()?;
+        let maps = |i: usize| Maps::of(levels, &by_group[self.real.group(i)], &self.real.levels[i]);
+        Ok((0..self.real.rows.len()).into_par_iter().map(maps).collect())
+    }
 }
 
 /// Share of each cell of `grid` in a mask of the same frame.
-fn coverage(mask: ArrayView2<'_, bool>, grid: (usize, usize)) -> Vec<f32> {
+pub(crate) fn coverage(mask: ArrayView2<'_, bool>, grid: (usize, usize)) -> Vec<f32> {
     let plane = mask.mapv(|m| f32::from(u8::from(m)));
     match resize_map(plane.view(), grid, Kernel::Area) {
         Ok(shares) => shares.iter().map(|&s| if s > 1e-6 { s } else { 0.0 }).collect(),
@@ -294,6 +334,13 @@ impl Maps {
         let heads = if heads.is_empty() { Array2::zeros((grid.0 * grid.1, 0)) } else { heads::scores(heads, image) };
         Self { grid, terms: levels.iter().flat_map(scores).collect(), heads }
     }
+
+    /// Brings each head to its mean and standard deviation.
+    pub(crate) fn scale_heads(&mut self, scales: &[(f32, f32)]) {
+        for (h, (mean, deviation)) in scales.iter().enumerate() {
+            self.heads.column_mut(h).mapv_inplace(|v| (v - mean) / deviation);
+        }
+    }
 }
 
 /// Scores of held-out images, with the scales of each term and head over held-out normal patches.
@@ -303,6 +350,8 @@ pub(crate) struct CrossFit {
     pub(crate) normals: Vec<(usize, Maps)>,
     /// With the number of each.
     pub(crate) defects: Vec<(usize, Maps)>,
+    /// Of each real defect.
+    pub(crate) real: Vec<Maps>,
     /// Mechanism of each head.
     pub(crate) head_mechanisms: Vec<usize>,
     /// Mean and standard deviation of each term.
@@ -318,11 +367,9 @@ impl CrossFit {
             (0..terms).map(|t| scale(self.normals.iter().flat_map(|(_, m)| m.terms[t].iter().copied()))).collect();
         self.head_scales =
             (0..heads).map(|h| scale(self.normals.iter().flat_map(|(_, m)| m.heads.column(h)).copied())).collect();
-        for (_, maps) in self.normals.iter_mut().chain(&mut self.defects) {
-            for (h, (mean, deviation)) in self.head_scales.iter().enumerate() {
-                maps.heads.column_mut(h).mapv_inplace(|v| (v - mean) / deviation);
-            }
-        }
+        let scales = &self.head_scales;
+        let drawn = self.normals.iter_mut().chain(&mut self.defects).map(|(_, maps)| maps);
+        drawn.chain(&mut self.real).for_each(|maps| maps.scale_heads(scales));
     }
 
     /// Sum of some terms, each in its scale; not scaled itself.

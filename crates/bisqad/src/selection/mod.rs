@@ -6,4 +6,6 @@ pub(crate) mod drawn;
 pub(crate) mod fit;
 pub(crate) mod held_out;
 pub(crate) mod params;
+pub(crate) mod real;
 pub(crate) mod report;
+pub(crate) mod validation;

@@ -26,8 +26,9 @@ parameters! {
         /// Smallest shorter side at which images are seen, px, 32 to 4096 (default 288).
         min_side, with_min_side: usize = 288;
         /// Largest shorter side at which images are seen, px, 32 to 4096 (default 448): of 288, 384, 448 and 512 the
-        /// smallest and the largest between both limits are tried that do not enlarge the images, or if there is none,
-        /// their own size up to this limit. Time of training and of each prediction, and memory, grow with its square.
+        /// smallest and the largest between both limits are tried that do not enlarge the images. Of smaller images
+        /// their own size is tried, and where that enlarges them by half at most, `min_side`. Time of training and of
+        /// each prediction, and memory, grow with its square.
         max_side, with_max_side: usize = 448;
         /// Largest number of normal images whose features are held, 2 to 100 000 (default 320): more are thinned out
         /// evenly.
@@ -83,6 +84,7 @@ impl EvidenceParams {
         let is_within = |side: &usize| *side <= own && (self.min_side..=self.max_side).contains(side);
         let within: Vec<usize> = SIDES.into_iter().filter(is_within).collect();
         match within[..] {
+            [] if own < self.min_side && 2 * self.min_side <= 3 * own => vec![own, self.min_side],
             [] => vec![own.min(self.max_side).max(MIN_SIDE)],
             [one] => vec![one],
             [smallest, .., largest] => vec![smallest, largest],
@@ -102,7 +104,9 @@ mod tests {
         assert_eq!(sides(288, 448, 400), [288, 384]);
         assert_eq!(sides(32, 300, 300), [288]);
         assert_eq!(sides(200, 256, 1000), [256]);
-        assert_eq!(sides(288, 448, 224), [224], "nothing is enlarged");
+        assert_eq!(sides(288, 448, 224), [224, 288], "small images are also enlarged a little");
+        assert_eq!(sides(288, 448, 191), [191], "but not by more than half");
+        assert_eq!(sides(150, 150, 224), [150]);
     }
 
     #[test]

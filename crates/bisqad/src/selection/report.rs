@@ -26,7 +26,8 @@ pub struct CandidateFigures {
     pub chosen: bool,
 }
 
-/// Use of the heads on defects of a mechanism whose own head is left out.
+/// Use of the heads on defects of a mechanism whose own head is left out, or on real defects that the heads were fitted
+/// without.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct LeftOutMechanism {
@@ -66,6 +67,8 @@ pub struct SelectionReport {
     pub validated_on: usize,
     /// Left-out mechanisms.
     pub left_out: Vec<LeftOutMechanism>,
+    /// Use of the heads on the real defects that were given.
+    pub real_defects: Option<LeftOutMechanism>,
     /// Share of the variance of the features that the place in the frame explains, in \[0, 1\].
     pub explained_by_place: f64,
     /// Normal images that may be defective or of another product.

@@ -37,6 +37,9 @@ impl ValidationAnomalies {
 pub struct LabeledDefect {
     /// Name, for error messages.
     pub name: String,
+    /// Kind of the defect, such as "scratch". The evidence detector joins it to the mechanism of its source that has
+    /// this name, or gives it a head of its own.
+    pub kind: String,
     /// Image `(H, W, C)`, f32 in \[0, 1\], at the scale of the normal images.
     pub image: Array3<f32>,
     /// Mask of its defective pixels `(H, W)`.
@@ -60,7 +63,7 @@ impl FewShotSet {
     /// use ndarray::{Array2, Array3};
     ///
     /// let mask = Array2::from_shape_fn((64, 64), |(y, x)| y < 9 && x < 9);
-    /// let scratch = LabeledDefect { name: "scratch".into(), image: Array3::zeros((64, 64, 3)), mask };
+    /// let scratch = LabeledDefect { name: "1".into(), kind: "scratch".into(), image: Array3::zeros((64, 64, 3)), mask };
     /// assert_eq!(FewShotSet::new(vec![scratch])?.defects().len(), 1);
     /// assert!(matches!(FewShotSet::new(vec![]), Err(Error::EmptyFewShotSet)));
     /// # Ok::<(), Error>(())
@@ -128,7 +131,7 @@ mod tests {
     fn defect(name: &str, seed: usize) -> LabeledDefect {
         let image = Array3::from_shape_fn((40, 30, 3), |(y, x, c)| ((y * 7 + x * 3 + c + seed) % 17) as f32 / 16.0);
         let mask = Array2::from_shape_fn((40, 30), |(y, x)| y < 5 && x < 5);
-        LabeledDefect { name: name.to_owned(), image, mask }
+        LabeledDefect { name: name.to_owned(), kind: "scratch".to_owned(), image, mask }
     }
 
     #[test]
