@@ -2,14 +2,13 @@
 
 use bisqad::{FewShotSet, LabeledDefect};
 use imgkit::ParameterError;
-use imgkit::resize::{Kernel, resize_map};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::error::Error;
 use crate::evaluate::TestImage;
-use crate::photo::shrink_to_side;
+use crate::photo::{shrink_mask, shrink_to_side};
 
 /// Takes `count` real defects out of `tests`, sampled by `seed`, and makes a few-shot validation set of them, shrunk to
 /// a shorter side of `side`.
@@ -37,11 +36,7 @@ pub fn take_few_shot(tests: &mut Vec<TestImage>, count: usize, side: usize, seed
             continue;
         };
         let image = shrink_to_side(test.image.view(), side)?;
-        let share = mask.mapv(f32::from);
-        let share = resize_map(share.view(), (image.dim().0, image.dim().1), Kernel::Area)?;
-        // a thin scratch may cover no pixel by half
-        let least = share.iter().copied().fold(0.0, f32::max).min(0.5);
-        let mask = share.mapv(|s| s > 0.0 && s >= least);
+        let mask = shrink_mask(mask.view(), (image.dim().0, image.dim().1))?;
         let kind = test.kind.unwrap_or_default();
         taken.push(LabeledDefect { image, mask, name: test.name, kind });
     }

@@ -18,6 +18,8 @@ mod mask_folder;
 mod photo;
 #[cfg(feature = "preview")]
 mod preview;
+#[cfg(feature = "factory")]
+mod real_defects;
 mod report;
 mod sha256;
 #[cfg(feature = "sheet")]
@@ -51,6 +53,9 @@ pub use preview::{Preview, PreviewSample};
 #[cfg(feature = "sheet")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sheet")))]
 pub use report::hardest_images;
+#[cfg(feature = "factory")]
+#[cfg_attr(docsrs, doc(cfg(feature = "factory")))]
+pub use real_defects::{RealDefects, RealKind};
 pub use report::{RunDescription, write_report};
 pub use sha256::sha256_of_file;
 #[cfg(feature = "sheet")]
@@ -60,7 +65,7 @@ pub use synthesis::{
     MATERIALS, MECHANISMS, PHYSICAL, Pipeline, PipelineSource, SEVERITY, Stage, Stages, SynthesizedDefect,
 };
 pub use train::bilevel::{BilevelModel, BilevelParams, train_bilevel, train_bilevel_on};
-pub use train::{train, train_on};
+pub use train::{train, train_on, train_with};
 pub use warm_start::{RankingParams, RankingTarget, warm_start};
 
 pub use {adbench, bilevel, bisqad, frozen_backbone, imgkit, ndarray, pde_refine, physdefect, sqe};

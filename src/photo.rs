@@ -9,8 +9,8 @@ use imgkit::convert::to_rgb_image;
 use imgkit::file::escaped;
 use imgkit::image_io::{ImageList, NotRead, Note, decode_photo_file, decode_size, list_images, read_bytes, write_png};
 use imgkit::level::Window;
-use imgkit::resize::{Kernel, resize};
-use ndarray::{Array3, ArrayView3, Axis, concatenate};
+use imgkit::resize::{Kernel, resize, resize_map};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, concatenate};
 use rayon::prelude::*;
 
 use crate::error::Error;
@@ -240,6 +240,14 @@ pub fn shrink_to_side(photo: ArrayView3<'_, f32>, side: usize) -> Result<Array3<
     }
 }
 
+/// Shrinks a mask: pixels that it covers by half, or if there is none those that it covers most.
+pub(crate) fn shrink_mask(mask: ArrayView2<'_, bool>, size: (usize, usize)) -> Result<Array2<bool>, Error> {
+    let share = resize_map(mask.mapv(f32::from).view(), size, Kernel::Area)?;
+    // a thin scratch may cover no pixel by half
+    let least = share.iter().copied().fold(0.0, f32::max).min(0.5);
+    Ok(share.mapv(|s| s > 0.0 && s >= least))
+}
+
 /// Height and width of a photo that [`shrink_to_side`] has shrunk.
 pub(crate) fn shrunk_size((h, w): (usize, usize), side: usize) -> (usize, usize) {
     let shorter = h.min(w);
@@ -278,5 +286,15 @@ mod tests {
         // RGB whose channels are equal is gray
         let gray = Array3::from_shape_fn((40, 64, 3), |(y, x, _)| (y + x) as f32 / 110.0);
         assert_eq!(shrink_to_side(gray.view(), 64).unwrap().dim(), (40, 64, 1));
+    }
+
+    #[test]
+    fn a_thin_scratch_stays_in_the_mask() {
+        let line = Array2::from_shape_fn((80, 80), |(y, _)| y == 40);
+        let small = shrink_mask(line.view(), (10, 10)).unwrap();
+        assert_eq!(small, Array2::from_shape_fn((10, 10), |(y, _)| y == 5));
+        let block = Array2::from_shape_fn((80, 80), |(y, x)| y < 12 && x < 8);
+        // one and a half cells: the second is covered by half
+        assert_eq!(shrink_mask(block.view(), (10, 10)).unwrap().iter().filter(|m| **m).count(), 2);
     }
 }

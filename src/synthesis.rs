@@ -94,6 +94,8 @@ pub enum Stage {
 #[derive(Debug, Default)]
 pub struct Pipeline {
     groups: Vec<Vec<Box<dyn Synthesizer>>>,
+    /// Of each group; `None` where it is that of its first synthesizer.
+    names: Vec<Option<String>>,
     refine: CoarseToFine,
     last: Stage,
 }
@@ -102,7 +104,7 @@ impl Pipeline {
     /// Creates a pipeline without groups.
     #[must_use]
     pub fn new(refine: CoarseToFine) -> Self {
-        Self { groups: Vec::new(), refine, last: Stage::Fine }
+        Self { groups: Vec::new(), names: Vec::new(), refine, last: Stage::Fine }
     }
 
     /// Creates a pipeline of the mechanisms [`PHYSICAL`], each in every one of `materials`, severities in \[0, 1\].
@@ -165,6 +167,15 @@ impl Pipeline {
     pub fn push(&mut self, group: Vec<Box<dyn Synthesizer>>) {
         if !group.is_empty() {
             self.groups.push(group);
+            self.names.push(None);
+        }
+    }
+
+    /// Adds a group as [`Self::push`] does, with a name of its own, such as that of a kind of defects.
+    pub fn push_named(&mut self, name: &str, group: Vec<Box<dyn Synthesizer>>) {
+        if !group.is_empty() {
+            self.groups.push(group);
+            self.names.push(Some(name.to_owned()));
         }
     }
 
@@ -180,10 +191,11 @@ impl Pipeline {
         self.groups.len()
     }
 
-    /// Name of a group: that of its first synthesizer.
+    /// Name of a group: its own, or that of its first synthesizer.
     #[must_use]
-    pub fn name(&self, group: usize) -> Option<&'static str> {
-        self.groups.get(group).and_then(|g| g.first()).map(|s| s.name())
+    pub fn name(&self, group: usize) -> Option<&str> {
+        let first = || self.groups.get(group).and_then(|g| g.first()).map(|s| s.name());
+        self.names.get(group).and_then(Option::as_deref).or_else(first)
     }
 
     /// Synthesizes sample `key` of `group` on `photo` `(H, W, C)`, f32 in \[0, 1\], inside `domain`, with all its

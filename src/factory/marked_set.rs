@@ -46,7 +46,21 @@ pub struct MarkedSet {
 /// A photo and the file of its mask.
 type Pair = (PathBuf, Option<PathBuf>);
 
+impl MarkedPhoto {
+    /// Takes a photo `(H, W, C)`, f32 in \[0, 1\], and the mask of its defects `(H, W)`; `path` names it in messages.
+    #[must_use]
+    pub fn new(path: PathBuf, photo: Array3<f32>, mask: Array2<bool>) -> Self {
+        Self { path, photo, mask }
+    }
+}
+
 impl MarkedSet {
+    /// Takes the photos of a kind, all marked.
+    #[must_use]
+    pub fn new(kind: impl Into<String>, photos: Vec<MarkedPhoto>) -> Self {
+        Self { kind: kind.into(), photos, unmarked: Vec::new(), tiny: Vec::new() }
+    }
+
     /// Finds the kinds of defects below a folder and reads their photos with masks. It may be
     ///
     /// - in MVTec AD's layout: `test/KIND` with masks in `ground_truth/KIND` (`good` is left out);

@@ -4,7 +4,7 @@ pub(crate) mod bilevel;
 
 use std::sync::Arc;
 
-use bisqad::{EvidenceDetector, EvidenceOutcome, EvidenceParams, Observe};
+use bisqad::{EvidenceDetector, EvidenceOutcome, EvidenceParams, FewShotSet, Observe};
 use frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::Array3;
 
@@ -52,7 +52,24 @@ pub fn train_on(
     params: &EvidenceParams,
     observer: &mut dyn Observe,
 ) -> Result<EvidenceOutcome, Error> {
-    EvidenceDetector::fit(backbone, photos, source, params, observer).map_err(|error| too_small(error, photos))
+    train_with(backbone, photos, source, None, params, observer)
+}
+
+/// Trains as [`train_on`] does, with marked real defects of the size that the photos have, if there are any
+/// ([`EvidenceDetector::fit_with`]). Their kinds are those of `source` where these have the same names.
+///
+/// # Errors
+/// As [`train`], and [`Error::Detector`] with [`bisqad::Error::TestLeak`] for one that is among the photos.
+pub fn train_with(
+    backbone: Arc<dyn Backbone>,
+    photos: &[Array3<f32>],
+    source: &PipelineSource<'_>,
+    real: Option<&FewShotSet>,
+    params: &EvidenceParams,
+    observer: &mut dyn Observe,
+) -> Result<EvidenceOutcome, Error> {
+    EvidenceDetector::fit_with(backbone, photos, source, real, params, observer)
+        .map_err(|error| too_small(error, photos))
 }
 
 /// Shorter side of photos, px, that gives a detector places enough to learn from.

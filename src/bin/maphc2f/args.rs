@@ -435,6 +435,10 @@ pub struct TrainArgs {
     /// With --preset bilevel-2026-11, weights of the synthetic samples [default: learned]
     #[arg(long, value_enum, value_name = "NAME")]
     pub weighting: Option<WeightingName>,
+    /// Learn from marked real defects, too: photos with masks as `calibrate` takes them, a folder for each kind. Five of a
+    /// kind help; they choose and set the threshold, too, and are refused in tests
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["add_to", "remove_from", "calibration"])]
+    pub defects: Option<PathBuf>,
     /// Learn from defects that follow real ones: the file that `calibrate` wrote [default: all mechanisms]
     #[arg(long, value_name = "FILE")]
     pub calibration: Option<PathBuf>,

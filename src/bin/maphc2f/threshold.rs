@@ -12,8 +12,12 @@ const CONFIDENCE: f64 = 0.95;
 pub fn describe(threshold: &Threshold) -> Result<String> {
     let (low, high) = threshold.interval(CONFIDENCE)?;
     let rate = 100.0 * threshold.false_positive_rate;
+    let real = match threshold.defects {
+        (0, _) => String::new(),
+        (all, found) => format!(" and {found} of the {all} real defects, each held out"),
+    };
     let mut text = format!(
-        "threshold {:.4}: calls at most {rate:.1} % of {} held-out good photos anomalous, and of all good photos \
+        "threshold {:.4}: calls at most {rate:.1} % of {} held-out good photos anomalous{real}, and of all good photos \
          {:.1} to {:.1} % (with {:.0} % confidence)",
         threshold.value,
         threshold.normals,
@@ -44,6 +48,9 @@ pub fn object(threshold: &Threshold) -> Result<Value> {
         "value": threshold.value,
         "false_positive_rate": threshold.false_positive_rate,
         "held_out": threshold.normals,
+        "exceeding": threshold.exceeding,
+        "real_defects": threshold.defects.0,
+        "real_defects_found": threshold.defects.1,
         "confidence": CONFIDENCE,
         "low": low,
         "high": high,

@@ -84,6 +84,7 @@ pub(crate) fn own_kinds(source: &dyn AnomalySource, real: &FewShotSet) -> Vec<St
 }
 
 fn mechanism(source: &dyn AnomalySource, own: &[String], kind: &str) -> usize {
-    let known = (0..source.mechanisms()).find(|&m| source.name(m) == kind);
+    // the last of a name: what was added for the kind comes after the standard mechanisms
+    let known = (0..source.mechanisms()).rev().find(|&m| source.name(m) == kind);
     known.unwrap_or_else(|| source.mechanisms() + own.iter().position(|own| own == kind).unwrap_or(0))
 }

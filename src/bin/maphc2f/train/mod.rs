@@ -16,13 +16,13 @@ use maphc2f::adbench::report::Report;
 use maphc2f::bisqad::{
     Checkpoint, Detector, EvidenceOutcome, EvidenceParams, Fusion, Threshold, TrainParams, Windowed, save,
 };
-use maphc2f::factory::{PhotoSet, Plant};
+use maphc2f::factory::{MarkedSet, PhotoSet, Plant};
 use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::imgkit::file::{escaped, lies_in, write_atomic};
 use maphc2f::sqe::Sqe;
 use maphc2f::{
     BilevelModel, BilevelParams, Category, MATERIALS, PhotoReader, Pipeline, PipelineSource, RankingParams,
-    RunDescription, TestImage, evaluate, hardest_images, load_normals_with, prepare_folder, refuse_not_read,
+    RealDefects, RunDescription, TestImage, evaluate, hardest_images, load_normals_with, prepare_folder, refuse_not_read,
     warm_start, write_report,
 };
 use ndarray::Array3;
@@ -64,11 +64,15 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
     images.warnings.extend(copies(&images.names, &contents));
     warn(console, &images.warnings);
     let plant = args.calibration.as_deref().map(Plant::read).transpose()?;
-    let pipeline = match (&plant, args.preset) {
+    let real = args.defects.as_deref().map(|folder| real_defects(folder, args, &images, console)).transpose()?;
+    let mut pipeline = match (&plant, args.preset) {
         (Some(plant), _) => plant.pipeline(&MATERIALS)?,
         (None, Preset::Evidence) => Pipeline::standard(&MATERIALS)?,
         (None, Preset::Bilevel) => Pipeline::physical(&MATERIALS)?,
     };
+    if let Some(real) = &real {
+        real.extend(&mut pipeline, &MATERIALS)?;
+    }
     let source = PipelineSource::new(&pipeline, &images.normals, &images.names, args.seed)?;
     prepare_folder(&args.out)?;
     console.say(&format!(
@@ -79,7 +83,7 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
         side(args)
     ));
     let trained = match args.preset {
-        Preset::Evidence => train_evidence(args, &mut images, &source, console)?,
+        Preset::Evidence => train_evidence(args, &mut images, &source, real.as_ref(), console)?,
         Preset::Bilevel => train_bilevel(args, &images, &contents, &source, plant.as_ref(), console)?,
     };
     let detector = trained.detector.as_ref();
@@ -154,6 +158,9 @@ fn refuse_flags_of_bilevel(args: &TrainArgs) -> Result<()> {
         ("--resume", args.resume),
         ("--ablations", args.ablations),
     ];
+    if args.preset == Preset::Bilevel && args.defects.is_some() {
+        return Err("--defects is of the default training: leave out --preset bilevel-2026-11".into());
+    }
     match given.into_iter().find(|(_, given)| *given && args.preset == Preset::Evidence) {
         None => Ok(()),
         Some((flag, _)) => {
@@ -166,13 +173,16 @@ fn train_evidence(
     args: &TrainArgs,
     images: &mut Images,
     source: &PipelineSource<'_>,
+    real: Option<&RealDefects>,
     console: &Console,
 ) -> Result<Trained> {
     let side = side(args);
     let ours = EvidenceParams::default();
     let params = ours.with_seed(args.seed).with_max_side(side).with_min_side(ours.min_side().min(side));
     let mut bars = TrainingBars::new(console, args.out.join(CHECKPOINT), String::new());
-    let outcome = maphc2f::train(&images.normals, source, &params, &mut bars);
+    let net = Arc::new(EfficientNetLite0::pretrained()?);
+    let real = real.map(|real| &real.set);
+    let outcome = maphc2f::train_with(net, &images.normals, source, real, &params, &mut bars);
     drop(bars);
     let EvidenceOutcome { detector, report } = outcome?;
     console.say(&selection::summary(&report));
@@ -190,6 +200,24 @@ fn train_evidence(
         halves: Vec::new(),
         params: Box::new(params),
     })
+}
+
+/// Reads marked real defects and says what is known of each kind.
+fn real_defects(folder: &Path, args: &TrainArgs, images: &Images, console: &Console) -> Result<RealDefects> {
+    let sets = MarkedSet::find(folder, &PhotoReader::new(args.window))?;
+    let real = RealDefects::prepare(sets, &images.normals, side(args))?;
+    for kind in &real.kinds {
+        let drawn = match kind.mechanism() {
+            Some(mechanism) => format!("drawn ones follow them by the mechanism {mechanism}"),
+            None => "learned as they are: too few to measure, or no mechanism draws such defects".to_owned(),
+        };
+        let unmarked = match kind.unmarked {
+            0 => String::new(),
+            n => format!("; {n} photos without a mask are left out"),
+        };
+        console.say(&format!("{}: {} real defects, {drawn}{unmarked}", kind.name, kind.defects));
+    }
+    Ok(real)
 }
 
 fn train_bilevel(

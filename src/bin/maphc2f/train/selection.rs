@@ -28,6 +28,12 @@ pub(super) fn summary(report: &SelectionReport) -> String {
             left.name, left.without_heads, left.with_heads, left.defects
         );
     }
+    if let Some(real) = &report.real_defects {
+        text += &format!(
+            "\n  {} real defects: {:.3} without heads, {:.3} with heads that were fitted without them",
+            real.defects, real.without_heads, real.with_heads
+        );
+    }
     text + &format!(
         "\nalignment: the place in the frame explains {:.0} % of the variance of the features",
         100.0 * report.explained_by_place
@@ -78,6 +84,9 @@ pub(super) fn object(report: &SelectionReport) -> Value {
         "chosen": chosen, "candidates": report.candidates.len(), "validated_on": report.validated_on,
         "explained_by_place": report.explained_by_place, "aligned": report.is_aligned(),
         "left_out": left_out, "suspects": suspects,
+        "real_defects": report.real_defects.as_ref().map(|r| {
+            json!({ "defects": r.defects, "without_heads": r.without_heads, "with_heads": r.with_heads })
+        }),
     })
 }
 
