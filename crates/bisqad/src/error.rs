@@ -28,6 +28,23 @@ pub enum Error {
         /// Images needed.
         needed: usize,
     },
+    /// No candidate fits the budget.
+    #[error(
+        "{what} may be {allowed} {unit}, but the smallest candidate, at {side} px a side, needs about {needed:.0}: allow \
+         more, or a smaller side"
+    )]
+    Budget {
+        /// What is limited.
+        what: &'static str,
+        /// Its unit.
+        unit: &'static str,
+        /// Limit.
+        allowed: f64,
+        /// What the smallest candidate needs.
+        needed: f64,
+        /// Its shorter side, px.
+        side: usize,
+    },
     /// The source of anomalies failed repeatedly.
     #[error("the anomaly source failed for mechanism {mechanism}, sample {index}")]
     Source {

@@ -7,8 +7,8 @@ use bisqad::frozen_backbone::EfficientNetLite0;
 use bisqad::frozen_backbone::model_file::ModelFileError;
 use bisqad::imgkit::rng::keyed_stream;
 use bisqad::{
-    Anomaly, AnomalySource, Detector, Error, EvidenceDetector, EvidenceOutcome, EvidenceParams, NoObserver, Persist,
-    SourceError, Threshold, Windowed, load,
+    Anomaly, AnomalySource, Detector, Error, EvidenceDetector, EvidenceOutcome, EvidenceParams, FewShotSet,
+    LabeledDefect, NoObserver, Persist, SourceError, Threshold, Windowed, load,
 };
 use ndarray::{Array2, Array3, ArrayView3};
 use rand::Rng;
@@ -87,13 +87,93 @@ fn defects_of_both_kinds_score_above_the_threshold_and_where_they_are() {
     }
     let choice = report.choice.clone().unwrap();
     assert!(choice.image_auroc > 0.9 && choice.pixel_auroc > 0.9, "{choice:?}");
-    // nothing is enlarged, so there is one size
+    // nothing is enlarged by more than half, so there is one size
     assert_eq!(detector.side(), 64);
     assert_eq!(report.candidates.len(), 54 + 4 + 5);
     assert_eq!(report.candidates.iter().filter(|c| c.chosen).count(), 3);
     assert_eq!(report.left_out.iter().map(|l| l.name.as_str()).collect::<Vec<_>>(), ["square", "bar"]);
     assert!(report.is_aligned(), "{}", report.explained_by_place);
     assert!(report.suspects.is_empty(), "{:?}", report.suspects);
+}
+
+/// A dim disc, which no mechanism of [`Marks`] draws, on photo `i`.
+fn disc(i: usize) -> LabeledDefect {
+    let mut image = photo(100 + i);
+    let center = (12 + 5 * (i % 8), 20 + 9 * (i % 7));
+    let mask = Array2::from_shape_fn((64, 96), |(y, x)| {
+        (y as f64 - center.0 as f64).powi(2) + (x as f64 - center.1 as f64).powi(2) < 49.0
+    });
+    for ((y, x), _) in mask.indexed_iter().filter(|(_, m)| **m) {
+        image[[y, x, 2]] -= 0.12; // a tint, hardly a change of brightness
+    }
+    LabeledDefect { name: format!("disc {i}"), kind: "disc".to_owned(), image, mask }
+}
+
+fn fit_with(real: Vec<LabeledDefect>) -> Result<EvidenceOutcome, Error> {
+    let net = Arc::new(EfficientNetLite0::pretrained().unwrap());
+    let set = FewShotSet::new(real)?;
+    EvidenceDetector::fit_with(net, &photos(16), &Marks, Some(&set), &params(), &mut NoObserver)
+}
+
+#[test]
+fn real_defects_teach_a_kind_that_no_mechanism_draws() {
+    let EvidenceOutcome { detector, report } = fit_with((0..6).map(disc).collect()).unwrap();
+    assert_eq!(detector.mechanisms(), ["square", "bar", "disc"]);
+    let used = report.real_defects.unwrap();
+    assert_eq!(used.defects, 6);
+    assert!(used.with_heads > used.without_heads, "{used:?}");
+    // new ones are found better than by a detector that knows none
+    let plain = fit(&photos(16)).unwrap().detector;
+    let found = |d: &EvidenceDetector| {
+        let normals: Vec<f64> = (60..72).map(|i| d.predict(photo(i).view()).unwrap().score).collect();
+        let defects: Vec<f64> = (20..32).map(|i| d.predict(disc(i).image.view()).unwrap().score).collect();
+        let pairs = defects.iter().flat_map(|d| normals.iter().map(move |n| f64::from(u8::from(d > n))));
+        pairs.sum::<f64>() / (normals.len() * defects.len()) as f64
+    };
+    let (with, without) = (found(&detector), found(&plain));
+    assert!(with > without + 0.02, "{with} {without}");
+    // the threshold knows them, and a test may not
+    assert_eq!(detector.defect_scores().len(), 6);
+    let threshold = Threshold::of(&detector, 0.1).unwrap();
+    assert_eq!(threshold.defects.0, 6);
+    assert!(threshold.value >= Threshold::from_scores(detector.normal_scores(), 0.1).unwrap().value);
+    assert!(detector.provenance().saw_in_training(disc(3).image.view()));
+    assert!(!detector.provenance().saw_in_training(disc(7).image.view()));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("detector.safetensors");
+    detector.save(&path).unwrap();
+    let again = EvidenceDetector::load(&path, Arc::new(EfficientNetLite0::pretrained().unwrap())).unwrap();
+    assert_eq!(again.defect_scores(), detector.defect_scores());
+    assert!(again.provenance().saw_in_training(disc(3).image.view()));
+}
+
+#[test]
+fn real_defects_join_the_mechanism_of_their_name_and_are_refused_among_the_normal_images() {
+    let bars: Vec<LabeledDefect> = (0..3)
+        .map(|i| {
+            let Anomaly { image, mask, .. } = Marks.anomaly(photo(80 + i).view(), 0, 1, (1 << 50) + i as u64).unwrap();
+            LabeledDefect { name: format!("bar {i}"), kind: "bar".to_owned(), image, mask }
+        })
+        .collect();
+    assert_eq!(fit_with(bars.clone()).unwrap().detector.mechanisms(), ["square", "bar"]);
+    // one of an unknown kind cannot be left out, so that its head could not be judged
+    let alone = fit_with(vec![bars[0].clone(), disc(0)]).unwrap();
+    assert_eq!(alone.detector.mechanisms(), ["square", "bar"]);
+    let normal = LabeledDefect { image: photo(3), ..disc(0) };
+    assert!(matches!(fit_with(vec![normal]), Err(Error::TestLeak { name, .. }) if name == "disc 0"));
+}
+
+#[test]
+fn a_budget_leaves_out_large_sides_and_says_when_none_is_left() {
+    let net = || Arc::new(EfficientNetLite0::pretrained().unwrap());
+    let normals = photos(6);
+    let of = |params: EvidenceParams| EvidenceDetector::fit(net(), &normals, &Marks, &params, &mut NoObserver);
+    let sides = params().with_min_side(44).with_max_side(64);
+    assert!(of(sides.with_memory_mib(Some(4000)).with_predict_ms(Some(1e6))).is_ok());
+    let none = of(sides.with_memory_mib(Some(1)));
+    assert!(matches!(none, Err(Error::Budget { what: "memory", needed, .. }) if needed > 1.0), "{none:?}");
+    let none = of(sides.with_predict_ms(Some(1e-3)));
+    assert!(matches!(none, Err(Error::Budget { unit: "ms", side: 64, .. })), "{none:?}");
 }
 
 #[test]

@@ -407,6 +407,12 @@ pub struct TrainArgs {
     /// --preset bilevel-2026-11]
     #[arg(long, value_name = "PX")]
     pub side: Option<usize>,
+    /// Largest time of a prediction on this machine, ms: larger sides are not tried [default: no limit]
+    #[arg(long, value_name = "MS")]
+    pub max_ms: Option<f64>,
+    /// Largest memory of the features in training, MiB: larger sides are not tried [default: no limit]
+    #[arg(long, value_name = "MIB")]
+    pub max_memory: Option<usize>,
     /// Add the photos of --normals to this detector instead of training one: takes seconds
     #[arg(long, value_name = "FILE", conflicts_with_all = ["report", "resume", "calibration", "side", "remove_from"])]
     pub add_to: Option<PathBuf>,

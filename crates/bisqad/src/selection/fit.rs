@@ -18,6 +18,7 @@ use crate::evidence::level::Level;
 use crate::features::gaussians::FOLDS;
 use crate::features::patches::to_image;
 use crate::features::statistics::{ensure_different, shorter_side};
+use crate::selection::budget::within_budget;
 use crate::selection::candidate::EvidenceSum;
 use crate::selection::criterion::{Reduction, Separation, mean_by_mechanism, simplest_within_error, standard_error};
 use crate::selection::drawn::{head_slots, validation_slots};
@@ -68,7 +69,7 @@ impl EvidenceDetector {
     ///
     /// # Errors
     /// [`Error::Parameter`] outside the ranges and for a source without mechanisms; [`Error::TooFewNormals`] and
-    /// [`Error::TooFewDifferent`] for fewer than two different images; [`Error::Backbone`] for images that the backbone
+    /// [`Error::TooFewDifferent`] for fewer than two different images; [`Error::Budget`] if no side is within it; [`Error::Backbone`] for images that the backbone
     /// rejects; [`Error::Shape`] and [`Error::Length`] for anomalies that do not fit their image.
     pub fn fit(
         backbone: Arc<dyn Backbone>,
@@ -111,7 +112,7 @@ impl EvidenceDetector {
         let slots = validation_slots(source.mechanisms(), params.validation_defects(), order.len(), folds);
         let from = Reading { backbone: backbone.as_ref(), normals, order: &order, source, real, params };
         let levels = evidence_levels(backbone.as_ref());
-        let sides = params.sides(shorter_side(normals));
+        let sides = within_budget(from, params.sides(shorter_side(normals)), examples.len() + slots.len())?;
         let reals = real.map_or(0, |real| real.defects().len());
         let total = sides.len() * (order.len() + examples.len() + slots.len() + reals);
         let mut best: Option<(Images, Side)> = None;

@@ -1,5 +1,6 @@
 //! Choice of the evidence for a product, on synthetic defects drawn on held-out normal images.
 
+pub(crate) mod budget;
 pub(crate) mod candidate;
 pub(crate) mod criterion;
 pub(crate) mod drawn;

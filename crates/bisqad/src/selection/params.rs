@@ -30,6 +30,13 @@ parameters! {
         /// their own size is tried, and where that enlarges them by half at most, `min_side`. Time of training and of
         /// each prediction, and memory, grow with its square.
         max_side, with_max_side: usize = 448;
+        /// Largest time that the features of a photo and the evidence on them may take, ms, positive: larger sides are
+        /// left out. It is measured on this machine as the fit runs, so that the choice may differ between machines. By
+        /// default there is no limit.
+        predict_ms, with_predict_ms: Option<f64> = None;
+        /// Largest memory of the features that the fit holds, MiB, at least 1: larger sides are left out. By default there
+        /// is no limit.
+        memory_mib, with_memory_mib: Option<usize> = None;
         /// Largest number of normal images whose features are held, 2 to 100 000 (default 320): more are thinned out
         /// evenly.
         images, with_images: usize = 320;
@@ -72,6 +79,12 @@ impl EvidenceParams {
             moderate_count(WHAT, name, value)?;
         }
         ensure(self.ridge > 0.0 && self.ridge.is_finite(), WHAT, "ridge", self.ridge, "positive and finite")?;
+        if let Some(ms) = self.predict_ms {
+            ensure(ms > 0.0 && ms.is_finite(), WHAT, "predict_ms", ms, "positive and finite")?;
+        }
+        if let Some(mib) = self.memory_mib {
+            ensure(mib > 0, WHAT, "memory_mib", mib, "at least 1")?;
+        }
         if let Some(weight) = self.head_weight {
             ensure((0.0..=100.0).contains(&weight), WHAT, "head_weight", weight, "in [0, 100]")?;
         }
@@ -125,6 +138,9 @@ mod tests {
             ok.with_ridge(f64::NAN),
             ok.with_shrinkage(0.0),
             ok.with_head_weight(Some(-1.0)),
+            ok.with_predict_ms(Some(0.0)),
+            ok.with_predict_ms(Some(f64::NAN)),
+            ok.with_memory_mib(Some(0)),
         ] {
             assert!(matches!(bad.check(), Err(Error::Parameter(_))), "{bad:?}");
         }

@@ -179,6 +179,7 @@ fn train_evidence(
     let side = side(args);
     let ours = EvidenceParams::default();
     let params = ours.with_seed(args.seed).with_max_side(side).with_min_side(ours.min_side().min(side));
+    let params = params.with_predict_ms(args.max_ms).with_memory_mib(args.max_memory);
     let mut bars = TrainingBars::new(console, args.out.join(CHECKPOINT), String::new());
     let net = Arc::new(EfficientNetLite0::pretrained()?);
     let real = real.map(|real| &real.set);
