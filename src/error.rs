@@ -63,6 +63,31 @@ pub enum Error {
         /// Side that suffices, px.
         minimum: usize,
     },
+    /// A file of weights belongs to no network that is known.
+    #[error(
+        "{}: {found}; DINOv2 small or base without registers, or WideResNet-50-2 is needed, as safetensors",
+        escaped(path)
+    )]
+    UnknownBackbone {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        found: &'static str,
+    },
+    /// A detector was trained on features of another backbone than the one given.
+    #[error("{}: was trained on features of {id} with hash {hash}, not of {given}: {remedy}", escaped(model))]
+    OtherBackbone {
+        /// File of the detector.
+        model: PathBuf,
+        /// Id of the backbone that it needs: network, version and taps.
+        id: String,
+        /// Hash of that backbone's weights, in hexadecimal.
+        hash: String,
+        /// Id and hash of the backbone given.
+        given: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// A photo has too many pixels to be worked on.
     #[error(
         "{}: the image is {found} as it is worked on, but at most {maximum} pixels are: cut it, or shrink it",

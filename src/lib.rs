@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod backbone;
 mod category;
 mod dataset_check;
 mod dataset_figures;
@@ -24,8 +25,10 @@ mod sha256;
 mod sheet;
 mod synthesis;
 mod train;
+mod unlike;
 mod warm_start;
 
+pub use backbone::{load_detector, load_evidence_detector, open_backbone};
 pub use category::{Category, load_normals, load_normals_with};
 pub use dataset_check::{Arrangement, CategoryCheck, DatasetCheck, check_dataset};
 pub use dataset_figures::{DatasetFigures, NORMAL_PIXELS_ABOVE, ObjectFigure, SegF1, write_maps};
@@ -61,6 +64,7 @@ pub use synthesis::{
 };
 pub use train::bilevel::{BilevelModel, BilevelParams, train_bilevel, train_bilevel_on};
 pub use train::{train, train_on};
+pub use unlike::{UnlikePhoto, unlike_photos};
 pub use warm_start::{RankingParams, RankingTarget, warm_start};
 
 pub use {adbench, bilevel, bisqad, frozen_backbone, imgkit, ndarray, pde_refine, physdefect, sqe};

@@ -1,6 +1,8 @@
 //! The command line.
 
 // Found from the fuzz targets, too, which take this file alone.
+#[path = "args/backbone.rs"]
+mod backbone;
 #[path = "args/evaluate.rs"]
 mod evaluate;
 #[path = "args/inspect.rs"]
@@ -20,6 +22,7 @@ use maphc2f::physdefect::registry::Registry;
 use maphc2f::physdefect::visibility::Visibility;
 
 use crate::Result;
+pub use backbone::BackboneArgs;
 pub use evaluate::EvaluateArgs;
 pub use inspect::InspectArgs;
 
@@ -400,6 +403,8 @@ pub struct TrainArgs {
     /// Detector that is trained
     #[arg(long, value_enum, value_name = "NAME", default_value = "evidence")]
     pub preset: Preset,
+    #[command(flatten)]
+    pub backbone: BackboneArgs,
     /// With --preset bilevel-2026-11, rounds of training [default: the detector's]
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,

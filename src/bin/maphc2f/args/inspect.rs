@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use maphc2f::imgkit::level::Window;
 
+use super::BackboneArgs;
+
 /// Score photos with a detector: scores.csv, heat maps, defects as JSON Lines
 ///
 /// A photo is anomalous if its score exceeds the threshold. Its defects are peaks of the map of pixel scores above the
@@ -21,6 +23,8 @@ pub struct InspectArgs {
     /// Detector that `train` wrote
     #[arg(long, value_name = "FILE")]
     pub model: PathBuf,
+    #[command(flatten)]
+    pub backbone: BackboneArgs,
     /// Folder of photos: PNG, JPEG, BMP, TIFF
     #[arg(long, value_name = "FOLDER", required_unless_present = "watch")]
     pub images: Option<PathBuf>,

@@ -17,12 +17,13 @@ use maphc2f::bisqad::{
     Checkpoint, Detector, EvidenceOutcome, EvidenceParams, Fusion, Threshold, TrainParams, Windowed, save,
 };
 use maphc2f::factory::{PhotoSet, Plant};
-use maphc2f::frozen_backbone::EfficientNetLite0;
+use maphc2f::frozen_backbone::model_file::hash_text;
+use maphc2f::frozen_backbone::{Backbone, EfficientNetLite0};
 use maphc2f::imgkit::file::{escaped, lies_in, write_atomic};
 use maphc2f::sqe::Sqe;
 use maphc2f::{
     BilevelModel, BilevelParams, Category, MATERIALS, PhotoReader, Pipeline, PipelineSource, RankingParams,
-    RunDescription, TestImage, evaluate, hardest_images, load_normals_with, prepare_folder, refuse_not_read,
+    RunDescription, TestImage, evaluate, hardest_images, load_normals_with, prepare_folder, refuse_not_read, train_on,
     warm_start, write_report,
 };
 use ndarray::Array3;
@@ -56,8 +57,9 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
     if let Some(detector) = args.add_to.as_ref().or(args.remove_from.as_ref()) {
         return update::run(args, detector, args.add_to.is_some(), console);
     }
-    refuse_flags_of_bilevel(args)?;
+    refuse_flags_of_other(args)?;
     let start = Instant::now();
+    let backbone = args.backbone.open()?;
     let mut images = load(args)?;
     refuse_inside(&args.out, &images.names)?;
     let contents: Vec<String> = images.normals.iter().map(content).collect();
@@ -78,8 +80,11 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
         images.tests.len(),
         side(args)
     ));
+    if args.backbone.backbone.is_some() {
+        console.say(&format!("image features of {}", backbone.id()));
+    }
     let trained = match args.preset {
-        Preset::Evidence => train_evidence(args, &mut images, &source, console)?,
+        Preset::Evidence => train_evidence(args, &mut images, &source, Arc::clone(&backbone), console)?,
         Preset::Bilevel => train_bilevel(args, &images, &contents, &source, plant.as_ref(), console)?,
     };
     let detector = trained.detector.as_ref();
@@ -96,6 +101,8 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
         "images": images.normals.len(),
         "side": side(args),
         "seed": args.seed,
+        "backbone": backbone.id(),
+        "backbone_hash": hash_text(backbone.hash()),
         "quality_pair_accuracy": trained.pair_accuracy,
         "threshold": threshold::object(&threshold)?,
         "not_read": images.not_read,
@@ -146,8 +153,11 @@ fn side(args: &TrainArgs) -> usize {
     })
 }
 
-/// Refuses flags that say nothing to the evidence detector.
-fn refuse_flags_of_bilevel(args: &TrainArgs) -> Result<()> {
+/// Refuses flags that say nothing to the detector that is trained.
+fn refuse_flags_of_other(args: &TrainArgs) -> Result<()> {
+    if args.backbone.backbone.is_some() && args.preset == Preset::Bilevel {
+        return Err("--backbone is of the evidence detector: leave --preset or --backbone out".into());
+    }
     let given = [
         ("--epochs", args.epochs.is_some()),
         ("--weighting", args.weighting.is_some()),
@@ -166,13 +176,14 @@ fn train_evidence(
     args: &TrainArgs,
     images: &mut Images,
     source: &PipelineSource<'_>,
+    backbone: Arc<dyn Backbone>,
     console: &Console,
 ) -> Result<Trained> {
     let side = side(args);
     let ours = EvidenceParams::default();
     let params = ours.with_seed(args.seed).with_max_side(side).with_min_side(ours.min_side().min(side));
     let mut bars = TrainingBars::new(console, args.out.join(CHECKPOINT), String::new());
-    let outcome = maphc2f::train(&images.normals, source, &params, &mut bars);
+    let outcome = train_on(backbone, &images.normals, source, &params, &mut bars);
     drop(bars);
     let EvidenceOutcome { detector, report } = outcome?;
     console.say(&selection::summary(&report));
@@ -180,6 +191,7 @@ fn train_evidence(
     warn(console, &warnings);
     images.warnings.extend(warnings);
     write_atomic(args.out.join("selection.csv"), selection::table(&report))?;
+    // of the standard weights always: `synth --quality-model` reads it without a file of weights
     let net = EfficientNetLite0::pretrained()?;
     let (quality, reached) = warm_start(&net, &images.normals, source, RankingParams::default(), args.seed)?;
     Ok(Trained {

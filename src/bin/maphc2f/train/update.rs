@@ -4,11 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use maphc2f::bisqad::{Detector, EvidenceDetector, Threshold, Windowed, save};
+use maphc2f::bisqad::{Detector, Threshold, Windowed, save};
 use maphc2f::factory::PhotoSet;
-use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::imgkit::file::escaped;
-use maphc2f::{load_normals_with, prepare_folder, refuse_not_read};
+use maphc2f::{load_evidence_detector, load_normals_with, prepare_folder, refuse_not_read};
 use serde_json::json;
 
 use super::{FALSE_POSITIVE_RATE, refuse_inside};
@@ -20,8 +19,7 @@ use crate::threshold;
 
 pub(super) fn run(args: &TrainArgs, file: &Path, adds: bool, console: &Console) -> Result<u8> {
     let start = Instant::now();
-    let net = Arc::new(EfficientNetLite0::pretrained()?);
-    let (mut detector, window) = EvidenceDetector::load_windowed(file, net)?;
+    let (mut detector, window) = load_evidence_detector(file, &args.backbone.open()?)?;
     let photos = PhotoSet::find(&args.normals, args.category.as_deref(), None)?.with_window(args.window.or(window));
     if args.strict {
         refuse_not_read(photos.not_read())?;
