@@ -63,6 +63,22 @@ pub enum Error {
         /// Side that suffices, px.
         minimum: usize,
     },
+    /// Photos to add to a detector score far beyond the good photos that it knows.
+    #[error(
+        "{}: scores {score:.2}, far beyond the known good photos, which score {largest:.2} at most ({count} such photos \
+         in all): leave out what shows another product or a defect, or add it without --strict",
+        escaped(photo)
+    )]
+    Unlike {
+        /// The first of them.
+        photo: PathBuf,
+        /// Its image score.
+        score: f64,
+        /// Largest score of the known good photos.
+        largest: f64,
+        /// Number of such photos.
+        count: usize,
+    },
     /// A file of weights belongs to no network that is known.
     #[error(
         "{}: {found}; DINOv2 small or base without registers, or WideResNet-50-2 is needed, as safetensors",

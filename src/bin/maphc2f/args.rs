@@ -422,7 +422,8 @@ pub struct TrainArgs {
     /// scale]
     #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
     pub window: Option<Window>,
-    /// Stop before the first output if a file that looks like an image is not read
+    /// Stop before anything is written if a file that looks like an image is not read, or with --add-to if a photo
+    /// scores far beyond the known good ones, as another product does
     #[arg(long)]
     pub strict: bool,
     /// Measure on test images, too: --normals is then a category with train/good, test and ground_truth
