@@ -12,8 +12,8 @@ use crate::Result;
 /// Where the weights of the backbone are.
 #[derive(Debug, clap::Args)]
 pub struct BackboneArgs {
-    /// Weights of the network that computes image features, a safetensors file of yours: DINOv2 small or base, or
-    /// WideResNet-50-2; a detector needs the file that it was trained with [default: the built-in EfficientNet-Lite0]
+    /// Network that computes the image features, as safetensors file of pretrained weights: DINOv2 small or base, or
+    /// WideResNet-50-2. A detector needs the file that it was trained with [default: EfficientNet-Lite0, built in]
     #[arg(long, value_name = "FILE")]
     pub backbone: Option<PathBuf>,
 }
