@@ -63,6 +63,47 @@ pub enum Error {
         /// Side that suffices, px.
         minimum: usize,
     },
+    /// Photos to add to a detector score far beyond the good photos that it knows.
+    #[error(
+        "{}: scores {score:.2}, far beyond the known good photos, which score {largest:.2} at most ({count} such photos \
+         in all): leave out what shows another product or a defect, or add it without --strict",
+        escaped(photo)
+    )]
+    Unlike {
+        /// The first of them.
+        photo: PathBuf,
+        /// Its image score.
+        score: f64,
+        /// Largest score of the known good photos.
+        largest: f64,
+        /// Number of such photos.
+        count: usize,
+    },
+    /// A file of weights belongs to no network that is known.
+    #[error(
+        "{}: {found}; DINOv2 small or base without registers, or WideResNet-50-2 is needed, as safetensors",
+        escaped(path)
+    )]
+    UnknownBackbone {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        found: &'static str,
+    },
+    /// A detector was trained on features of another backbone than the one given.
+    #[error("{}: was trained on features of {id} with hash {hash}, not of {given}: {remedy}", escaped(model))]
+    OtherBackbone {
+        /// File of the detector.
+        model: PathBuf,
+        /// Id of the backbone that it needs: network, version and taps.
+        id: String,
+        /// Hash of that backbone's weights, in hexadecimal.
+        hash: String,
+        /// Id and hash of the backbone given.
+        given: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// A photo has too many pixels to be worked on.
     #[error(
         "{}: the image is {found} as it is worked on, but at most {maximum} pixels are: cut it, or shrink it",

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod backbone;
 mod category;
 mod dataset_check;
 mod dataset_figures;
@@ -26,8 +27,10 @@ mod sha256;
 mod sheet;
 mod synthesis;
 mod train;
+mod unlike;
 mod warm_start;
 
+pub use backbone::{load_detector, load_evidence_detector, open_backbone};
 pub use category::{Category, load_normals, load_normals_with};
 pub use dataset_check::{Arrangement, CategoryCheck, DatasetCheck, check_dataset};
 pub use dataset_figures::{DatasetFigures, NORMAL_PIXELS_ABOVE, ObjectFigure, SegF1, write_maps};
@@ -50,12 +53,12 @@ pub use photo::{
 #[cfg(feature = "preview")]
 #[cfg_attr(docsrs, doc(cfg(feature = "preview")))]
 pub use preview::{Preview, PreviewSample};
-#[cfg(feature = "sheet")]
-#[cfg_attr(docsrs, doc(cfg(feature = "sheet")))]
-pub use report::hardest_images;
 #[cfg(feature = "factory")]
 #[cfg_attr(docsrs, doc(cfg(feature = "factory")))]
 pub use real_defects::{RealDefects, RealKind};
+#[cfg(feature = "sheet")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sheet")))]
+pub use report::hardest_images;
 pub use report::{RunDescription, write_report};
 pub use sha256::sha256_of_file;
 #[cfg(feature = "sheet")]
@@ -66,6 +69,7 @@ pub use synthesis::{
 };
 pub use train::bilevel::{BilevelModel, BilevelParams, train_bilevel, train_bilevel_on};
 pub use train::{train, train_on, train_with};
+pub use unlike::{UnlikePhoto, unlike_photos};
 pub use warm_start::{RankingParams, RankingTarget, warm_start};
 
 pub use {adbench, bilevel, bisqad, frozen_backbone, imgkit, ndarray, pde_refine, physdefect, sqe};

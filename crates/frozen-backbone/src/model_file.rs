@@ -4,7 +4,7 @@
 //! written, and what is read is asked for with its range.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use half::f16;
@@ -365,6 +365,30 @@ impl ModelFile {
     #[must_use]
     pub fn field(&self, field: &str) -> &str {
         self.metadata.get(field).map_or("", String::as_str)
+    }
+
+    /// Ids and hashes ([`hash_text`]) of the backbones that the content belongs to, those of the models in it included.
+    ///
+    /// ```
+    /// use frozen_backbone::model_file::{ModelFile, ModelParts};
+    /// let folder = std::env::temp_dir().join(format!("model-backbones-{}", std::process::id()));
+    /// std::fs::create_dir_all(&folder)?;
+    /// let path = folder.join("model.safetensors");
+    /// let inner = ModelParts::new("part-1", Vec::new()).with_backbone("net-v1", 0xab);
+    /// ModelParts::new("whole-1", Vec::new()).with_model("part", inner).write(&path)?;
+    /// let of = ModelFile::read(&path)?.backbones();
+    /// assert_eq!(of.into_iter().collect::<Vec<_>>(), [("net-v1".to_owned(), "00000000000000ab".to_owned())]);
+    /// # std::fs::remove_dir_all(folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn backbones(&self) -> BTreeSet<(String, String)> {
+        let of = |(key, id): (&String, &String)| {
+            let inside = key.strip_suffix("backbone")?;
+            let is_whole = inside.is_empty() || inside.ends_with('/');
+            is_whole.then(|| (id.clone(), self.field(&format!("{key}_hash")).to_owned()))
+        };
+        self.metadata.iter().filter_map(of).collect()
     }
 
     /// Checks that a metadata field has the value `expected`.

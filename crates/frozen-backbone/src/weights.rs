@@ -91,6 +91,21 @@ impl Weights {
         self.hash
     }
 
+    /// Shape of tensor `name`; `None` if the file has no tensor of this name. It tells networks apart.
+    ///
+    /// ```
+    /// use frozen_backbone::Weights;
+    /// let header = r#"{"conv1.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}"#;
+    /// let file = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &[0; 8]].concat();
+    /// let weights = Weights::from_bytes("net.safetensors", file)?;
+    /// assert_eq!((weights.shape("conv1.weight"), weights.shape("bn1.weight")), (Some(&[1, 2][..]), None));
+    /// # Ok::<(), frozen_backbone::Error>(())
+    /// ```
+    #[must_use]
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|tensor| tensor.shape.as_slice())
+    }
+
     /// Checks that the hash is the expected one.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! The command line.
 
 // Found from the fuzz targets, too, which take this file alone.
+#[path = "args/backbone.rs"]
+mod backbone;
 #[path = "args/evaluate.rs"]
 mod evaluate;
 #[path = "args/inspect.rs"]
@@ -20,6 +22,7 @@ use maphc2f::physdefect::registry::Registry;
 use maphc2f::physdefect::visibility::Visibility;
 
 use crate::Result;
+pub use backbone::BackboneArgs;
 pub use evaluate::EvaluateArgs;
 pub use inspect::InspectArgs;
 
@@ -31,23 +34,28 @@ const EXIT_CODES: &str = "Exit codes:
 
 Every flag can stand in a file: --config FILE, in TOML, with the flags' names as keys. Flags win.";
 
+/// Heading of the flags of all commands.
+const GENERAL: &str = "General options";
+/// Heading of the flags of the earlier training.
+const BILEVEL: &str = "Options of --preset bilevel-2026-11";
+
 /// Data sets of physically guided defects, made from good photos.
 #[derive(Debug, Parser)]
 #[command(name = "maphc2f", version, after_help = EXIT_CODES)]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
-    /// Print one JSON object as the last line of standard output
-    #[arg(long, global = true)]
+    /// Print the result as one JSON object, the last line of standard output
+    #[arg(long, global = true, help_heading = GENERAL)]
     pub json: bool,
-    /// Neither bars nor notes on standard error; errors stay
-    #[arg(short, long, global = true)]
+    /// No progress bars and no notes on standard error; errors stay
+    #[arg(short, long, global = true, help_heading = GENERAL)]
     pub quiet: bool,
     /// Threads to use, at most 1024 [default: one a core]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, global = true, help_heading = GENERAL, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Read flags from a TOML file
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Read flags from a TOML file, with their names as keys; flags given here win
+    #[arg(long, global = true, help_heading = GENERAL, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
 
@@ -377,7 +385,14 @@ pub struct PreviewArgs {
     pub samples: SampleArgs,
 }
 
-/// Train a detector on good photos, with its quality estimator
+/// Train a defect detector on good photos alone
+///
+/// The detector compares each place of a photo with the good photos. How it does that best for this product is found by
+/// defects that are drawn on good photos which are held out in turn: no photo of a real defect is needed. The threshold
+/// above which `inspect` calls a photo anomalous rests on the scores of the held-out good photos.
+///
+/// Warnings name good photos that look unlike the others: they may show a defect. selection.csv lists what was tried.
+/// quality.safetensors rates drawn defects; `synth --quality-model` keeps the best by it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   maphc2f train --normals bottle/train/good --out model --seed 1
@@ -394,17 +409,19 @@ pub struct TrainArgs {
     /// results.{html,csv,json,md,tex} and hardest.png
     #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
-    /// Seed
+    /// Seed of all that is random: equal seeds and photos give equal detectors
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Detector that is trained
+    /// Kind of detector
     #[arg(long, value_enum, value_name = "NAME", default_value = "evidence")]
     pub preset: Preset,
-    /// With --preset bilevel-2026-11, rounds of training [default: the detector's]
-    #[arg(long, value_name = "N")]
+    #[command(flatten)]
+    pub backbone: BackboneArgs,
+    /// Rounds of training [default: the detector's]
+    #[arg(long, value_name = "N", help_heading = BILEVEL)]
     pub epochs: Option<usize>,
-    /// Shorter side that larger photos are shrunk to, px [default: 448, of which the detector may choose less; 288 with
-    /// --preset bilevel-2026-11]
+    /// Shorter side to which larger photos are shrunk, px: small defects need a large one, speed a small one [default:
+    /// 448, and the detector chooses from 288 up; 288 with --preset bilevel-2026-11]
     #[arg(long, value_name = "PX")]
     pub side: Option<usize>,
     /// Largest time of a prediction on this machine, ms: larger sides are not tried [default: no limit]
@@ -413,7 +430,8 @@ pub struct TrainArgs {
     /// Largest memory of the features in training, MiB: larger sides are not tried [default: no limit]
     #[arg(long, value_name = "MIB")]
     pub max_memory: Option<usize>,
-    /// Add the photos of --normals to this detector instead of training one: takes seconds
+    /// Add the photos of --normals to this detector instead of training one, such as of a new variant of the product:
+    /// takes seconds
     #[arg(long, value_name = "FILE", conflicts_with_all = ["report", "resume", "calibration", "side", "remove_from"])]
     pub add_to: Option<PathBuf>,
     /// Remove the photos of --normals from this detector, which was trained on them or was given them
@@ -423,29 +441,31 @@ pub struct TrainArgs {
     /// scale]
     #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
     pub window: Option<Window>,
-    /// Stop before the first output if a file that looks like an image is not read
+    /// Stop before anything is written if a file that looks like an image is not read, or with --add-to if a photo
+    /// scores far beyond the known good ones, as another product does
     #[arg(long)]
     pub strict: bool,
     /// Measure on test images, too: --normals is then a category with train/good, test and ground_truth
     #[arg(long)]
     pub report: bool,
-    /// With --report and --preset bilevel-2026-11, measure each half of the detector alone, too
-    #[arg(long, requires = "report")]
+    /// With --report, measure each half of the detector alone, too
+    #[arg(long, requires = "report", help_heading = BILEVEL)]
     pub ablations: bool,
     /// With --report, leave faulty files out of the data and list them, instead of stopping
     #[arg(long, requires = "report")]
     pub skip_faulty: bool,
-    /// With --preset bilevel-2026-11, go on after the last whole round of a run that was broken off
-    #[arg(long)]
+    /// Go on after the last whole round of a run that was broken off
+    #[arg(long, help_heading = BILEVEL)]
     pub resume: bool,
-    /// With --preset bilevel-2026-11, weights of the synthetic samples [default: learned]
-    #[arg(long, value_enum, value_name = "NAME")]
+    /// Weights of the drawn defects [default: learned]
+    #[arg(long, value_enum, value_name = "NAME", help_heading = BILEVEL)]
     pub weighting: Option<WeightingName>,
     /// Learn from marked real defects, too: photos with masks as `calibrate` takes them, a folder for each kind. Five of a
     /// kind help; they choose and set the threshold, too, and are refused in tests
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["add_to", "remove_from", "calibration"])]
     pub defects: Option<PathBuf>,
-    /// Learn from defects that follow real ones: the file that `calibrate` wrote [default: all mechanisms]
+    /// Draw defects that follow real ones of yours, by the file that `calibrate` wrote [default: scratches, cracks, dents
+    /// and all other mechanisms]
     #[arg(long, value_name = "FILE")]
     pub calibration: Option<PathBuf>,
 }
@@ -483,9 +503,10 @@ pub struct CalibrateArgs {
 /// Detectors that can be trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Preset {
-    /// Evidence chosen for the product by synthetic defects, and a head for each mechanism
+    /// Distances to the good photos, chosen for the product by drawn defects, and a classifier for each kind of defect
+    /// where it helps
     Evidence,
-    /// The default until 2026-11-26: Gaussians of places and a discriminator trained on two levels
+    /// The default until 2026-11-26: distances at each place and a classifier, trained in rounds on weighted defects
     #[value(name = "bilevel-2026-11")]
     Bilevel,
 }

@@ -16,11 +16,10 @@ use crate::Result;
 use crate::args::EvaluateArgs;
 use crate::config::nearest;
 use crate::console::Console;
-use crate::inspect::load;
 use crate::train::{command, metrics};
 
 pub fn run(args: &EvaluateArgs, console: &Console) -> Result<u8> {
-    let detector = load(&args.model)?;
+    let detector = args.backbone.load(&args.model)?;
     let layout = layout(args, console)?;
     let policy = policy(args.skip_faulty);
     let dataset = layout.index(&args.data, args.category.as_deref(), policy).and_then(|data| data.validate());

@@ -37,10 +37,8 @@ impl Threshold {
         if detector.normal_scores().is_empty() {
             return Err(Error::NotCalibrated { detector: detector.name() });
         }
-        Self::from_scores(detector.normal_scores(), rate)?.above_normals(
-            detector.normal_scores(),
-            detector.defect_scores(),
-        )
+        Self::from_scores(detector.normal_scores(), rate)?
+            .above_normals(detector.normal_scores(), detector.defect_scores())
     }
 
     /// Raises a threshold over more of the `normals` it was chosen from, up to the highest, while no score of `defects`

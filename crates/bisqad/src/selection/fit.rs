@@ -184,12 +184,7 @@ struct Side {
 }
 
 impl Side {
-    fn choose(
-        images: &Images,
-        levels: &[usize],
-        params: &EvidenceParams,
-        folds: usize,
-    ) -> Result<Self, Error> {
+    fn choose(images: &Images, levels: &[usize], params: &EvidenceParams, folds: usize) -> Result<Self, Error> {
         let mechanisms = images.mechanisms();
         let measured = images.measure(levels, params)?;
         let fitted = images.cross_fit(&measured, &EvidenceKind::ALL, &mechanisms, params, folds, true)?;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use maphc2f::imgkit::level::Window;
 
+use super::BackboneArgs;
+
 /// Measure a detector on a category's test images
 ///
 /// Figures that are defined are given: those of images without masks, those of pixels without good images. Warnings say
@@ -22,6 +24,8 @@ pub struct EvaluateArgs {
     /// Detector that `train` wrote
     #[arg(long, value_name = "FILE")]
     pub model: PathBuf,
+    #[command(flatten)]
+    pub backbone: BackboneArgs,
     /// A category, such as a folder with train/good, test and ground_truth; or a dataset's root with --category
     #[arg(long, value_name = "PATH")]
     pub data: PathBuf,

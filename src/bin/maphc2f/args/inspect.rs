@@ -4,12 +4,17 @@ use std::path::PathBuf;
 
 use maphc2f::imgkit::level::Window;
 
+use super::BackboneArgs;
+
 /// Score photos with a detector: scores.csv, heat maps, defects as JSON Lines
 ///
-/// A photo is anomalous if its score exceeds the threshold. Its defects are peaks of the map of pixel scores above the
-/// same threshold, each with the pixels around it that stand higher than halfway from the threshold to the peak: both
-/// are on one scale, the score being the mean of the highest hundredth of the pixels. A good photo may have defects,
+/// Every pixel gets a score; that of the photo is the mean of its highest pixels, a hundredth of them unless training
+/// chose another share. A photo is anomalous if its score exceeds the threshold, which follows from good photos that
+/// training held out and --false-positive-rate. Its defects are peaks of the heat map above the same threshold, each with
+/// the pixels around it that stand higher than halfway from the threshold to the peak. A good photo may have defects,
 /// too: spots too small or too faint to lift its score.
+///
+/// Exit code: 0 if no photo is anomalous, 1 if one is, 2 if nothing could be done, 3 if a file was not looked at.
 ///
 /// With --watch the program waits for photos until SIGINT or SIGTERM, which let it finish the photo in hand; a second
 /// one ends it at once. Photos that the file of --json-lines holds, by path and content, are not inspected again.
@@ -21,6 +26,8 @@ pub struct InspectArgs {
     /// Detector that `train` wrote
     #[arg(long, value_name = "FILE")]
     pub model: PathBuf,
+    #[command(flatten)]
+    pub backbone: BackboneArgs,
     /// Folder of photos: PNG, JPEG, BMP, TIFF
     #[arg(long, value_name = "FOLDER", required_unless_present = "watch")]
     pub images: Option<PathBuf>,
@@ -34,13 +41,14 @@ pub struct InspectArgs {
     /// The opposite, white where photos are not inspected; wins over --region
     #[arg(long, value_name = "PATH")]
     pub ignore: Option<PathBuf>,
-    /// Write one line of JSON a photo as it is done, with its defects; - is standard output
+    /// Write a line of JSON for each photo as soon as it is done, with its defects; - is standard output
     #[arg(long, value_name = "FILE")]
     pub json_lines: Option<PathBuf>,
-    /// Least area of a defect, px of the photo [default: what 5 px are at the size that the detector sees]
+    /// Area below which a defect is not listed, px of the photo [default: that of 5 px at the size to which the detector
+    /// resizes]
     #[arg(long, value_name = "PX")]
     pub least_area: Option<usize>,
-    /// Inspect the photos of a folder that fills, each as soon as it is complete, until SIGINT or SIGTERM
+    /// Inspect the photos that a camera writes into a folder, each as soon as it is complete, until SIGINT or SIGTERM
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["images", "strict"], requires = "json_lines")]
     pub watch: Option<PathBuf>,
     /// Time between two looks at the watched folder, ms: a file that stays the same is complete [default: 500]
@@ -53,7 +61,7 @@ pub struct InspectArgs {
     /// detector's]
     #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true)]
     pub window: Option<Window>,
-    /// Share of good photos that may be called anomalous
+    /// Share of good photos that may be called anomalous (false alarms): chooses the threshold
     #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = finite)]
     pub false_positive_rate: f64,
     /// Score above which a photo is anomalous [default: by --false-positive-rate]

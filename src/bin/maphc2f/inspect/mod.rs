@@ -4,11 +4,10 @@ mod lines;
 mod watch;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use maphc2f::bisqad::{self, Detector, Threshold};
-use maphc2f::frozen_backbone::EfficientNetLite0;
+use maphc2f::bisqad::{Detector, Threshold};
 use maphc2f::imgkit::file::escaped;
 use maphc2f::imgkit::image_io::read_photo;
 use maphc2f::{
@@ -24,14 +23,9 @@ use crate::threshold;
 use lines::Lines;
 use watch::{Counts, Stop};
 
-/// Reads a detector that `train` wrote.
-pub fn load(model: &Path) -> Result<Arc<dyn Detector>> {
-    Ok(bisqad::load(model, &[Arc::new(EfficientNetLite0::pretrained()?)])?)
-}
-
 pub fn run(args: &InspectArgs, console: &Console) -> Result<u8> {
     let stop = args.watch.as_ref().map(|_| Stop::listen()).transpose()?;
-    let detector = load(&args.model)?;
+    let detector = args.backbone.load(&args.model)?;
     let chosen = match args.threshold {
         Some(_) => None,
         None => Some(chosen(detector.as_ref(), args.false_positive_rate, console)?),

@@ -1,5 +1,6 @@
 //! `maphc2f train`: trains a detector, and measures it on request.
 
+mod defects;
 mod selection;
 mod update;
 
@@ -16,14 +17,15 @@ use maphc2f::adbench::report::Report;
 use maphc2f::bisqad::{
     Checkpoint, Detector, EvidenceOutcome, EvidenceParams, Fusion, Threshold, TrainParams, Windowed, save,
 };
-use maphc2f::factory::{MarkedSet, PhotoSet, Plant};
-use maphc2f::frozen_backbone::EfficientNetLite0;
+use maphc2f::factory::{PhotoSet, Plant};
+use maphc2f::frozen_backbone::model_file::hash_text;
+use maphc2f::frozen_backbone::{Backbone, EfficientNetLite0};
 use maphc2f::imgkit::file::{escaped, lies_in, write_atomic};
 use maphc2f::sqe::Sqe;
 use maphc2f::{
     BilevelModel, BilevelParams, Category, MATERIALS, PhotoReader, Pipeline, PipelineSource, RankingParams,
-    RealDefects, RunDescription, TestImage, evaluate, hardest_images, load_normals_with, prepare_folder, refuse_not_read,
-    warm_start, write_report,
+    RealDefects, RunDescription, TestImage, evaluate, hardest_images, load_normals_with, prepare_folder,
+    refuse_not_read, train_with, warm_start, write_report,
 };
 use ndarray::Array3;
 use serde_json::{Value, json};
@@ -56,15 +58,16 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
     if let Some(detector) = args.add_to.as_ref().or(args.remove_from.as_ref()) {
         return update::run(args, detector, args.add_to.is_some(), console);
     }
-    refuse_flags_of_bilevel(args)?;
+    refuse_flags_of_other(args)?;
     let start = Instant::now();
+    let backbone = args.backbone.open()?;
     let mut images = load(args)?;
     refuse_inside(&args.out, &images.names)?;
     let contents: Vec<String> = images.normals.iter().map(content).collect();
     images.warnings.extend(copies(&images.names, &contents));
     warn(console, &images.warnings);
     let plant = args.calibration.as_deref().map(Plant::read).transpose()?;
-    let real = args.defects.as_deref().map(|folder| real_defects(folder, args, &images, console)).transpose()?;
+    let real = args.defects.as_deref().map(|folder| defects::read(folder, args, &images, console)).transpose()?;
     let mut pipeline = match (&plant, args.preset) {
         (Some(plant), _) => plant.pipeline(&MATERIALS)?,
         (None, Preset::Evidence) => Pipeline::standard(&MATERIALS)?,
@@ -82,8 +85,11 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
         images.tests.len(),
         side(args)
     ));
+    if args.backbone.backbone.is_some() {
+        console.say(&format!("image features of {}", backbone.id()));
+    }
     let trained = match args.preset {
-        Preset::Evidence => train_evidence(args, &mut images, &source, real.as_ref(), console)?,
+        Preset::Evidence => train_evidence(args, &mut images, &source, real.as_ref(), Arc::clone(&backbone), console)?,
         Preset::Bilevel => train_bilevel(args, &images, &contents, &source, plant.as_ref(), console)?,
     };
     let detector = trained.detector.as_ref();
@@ -100,6 +106,8 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
         "images": images.normals.len(),
         "side": side(args),
         "seed": args.seed,
+        "backbone": backbone.id(),
+        "backbone_hash": hash_text(backbone.hash()),
         "quality_pair_accuracy": trained.pair_accuracy,
         "threshold": threshold::object(&threshold)?,
         "not_read": images.not_read,
@@ -150,8 +158,11 @@ fn side(args: &TrainArgs) -> usize {
     })
 }
 
-/// Refuses flags that say nothing to the evidence detector.
-fn refuse_flags_of_bilevel(args: &TrainArgs) -> Result<()> {
+/// Refuses flags that say nothing to the detector that is trained.
+fn refuse_flags_of_other(args: &TrainArgs) -> Result<()> {
+    if args.backbone.backbone.is_some() && args.preset == Preset::Bilevel {
+        return Err("--backbone is of the evidence detector: leave --preset or --backbone out".into());
+    }
     let given = [
         ("--epochs", args.epochs.is_some()),
         ("--weighting", args.weighting.is_some()),
@@ -174,6 +185,7 @@ fn train_evidence(
     images: &mut Images,
     source: &PipelineSource<'_>,
     real: Option<&RealDefects>,
+    backbone: Arc<dyn Backbone>,
     console: &Console,
 ) -> Result<Trained> {
     let side = side(args);
@@ -181,9 +193,8 @@ fn train_evidence(
     let params = ours.with_seed(args.seed).with_max_side(side).with_min_side(ours.min_side().min(side));
     let params = params.with_predict_ms(args.max_ms).with_memory_mib(args.max_memory);
     let mut bars = TrainingBars::new(console, args.out.join(CHECKPOINT), String::new());
-    let net = Arc::new(EfficientNetLite0::pretrained()?);
     let real = real.map(|real| &real.set);
-    let outcome = maphc2f::train_with(net, &images.normals, source, real, &params, &mut bars);
+    let outcome = train_with(backbone, &images.normals, source, real, &params, &mut bars);
     drop(bars);
     let EvidenceOutcome { detector, report } = outcome?;
     console.say(&selection::summary(&report));
@@ -191,6 +202,7 @@ fn train_evidence(
     warn(console, &warnings);
     images.warnings.extend(warnings);
     write_atomic(args.out.join("selection.csv"), selection::table(&report))?;
+    // of the standard weights always: `synth --quality-model` reads it without a file of weights
     let net = EfficientNetLite0::pretrained()?;
     let (quality, reached) = warm_start(&net, &images.normals, source, RankingParams::default(), args.seed)?;
     Ok(Trained {
@@ -201,24 +213,6 @@ fn train_evidence(
         halves: Vec::new(),
         params: Box::new(params),
     })
-}
-
-/// Reads marked real defects and says what is known of each kind.
-fn real_defects(folder: &Path, args: &TrainArgs, images: &Images, console: &Console) -> Result<RealDefects> {
-    let sets = MarkedSet::find(folder, &PhotoReader::new(args.window))?;
-    let real = RealDefects::prepare(sets, &images.normals, side(args))?;
-    for kind in &real.kinds {
-        let drawn = match kind.mechanism() {
-            Some(mechanism) => format!("drawn ones follow them by the mechanism {mechanism}"),
-            None => "learned as they are: too few to measure, or no mechanism draws such defects".to_owned(),
-        };
-        let unmarked = match kind.unmarked {
-            0 => String::new(),
-            n => format!("; {n} photos without a mask are left out"),
-        };
-        console.say(&format!("{}: {} real defects, {drawn}{unmarked}", kind.name, kind.defects));
-    }
-    Ok(real)
 }
 
 fn train_bilevel(

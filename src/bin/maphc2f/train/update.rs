@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use maphc2f::bisqad::{Detector, EvidenceDetector, Threshold, Windowed, save};
+use maphc2f::bisqad::{Detector, Threshold, Windowed, save};
 use maphc2f::factory::PhotoSet;
-use maphc2f::frozen_backbone::EfficientNetLite0;
 use maphc2f::imgkit::file::escaped;
-use maphc2f::{load_normals_with, prepare_folder, refuse_not_read};
+use maphc2f::{
+    Error, UnlikePhoto, load_evidence_detector, load_normals_with, prepare_folder, refuse_not_read, unlike_photos,
+};
 use serde_json::json;
 
 use super::{FALSE_POSITIVE_RATE, refuse_inside};
@@ -20,8 +21,7 @@ use crate::threshold;
 
 pub(super) fn run(args: &TrainArgs, file: &Path, adds: bool, console: &Console) -> Result<u8> {
     let start = Instant::now();
-    let net = Arc::new(EfficientNetLite0::pretrained()?);
-    let (mut detector, window) = EvidenceDetector::load_windowed(file, net)?;
+    let (mut detector, window) = load_evidence_detector(file, &args.backbone.open()?)?;
     let photos = PhotoSet::find(&args.normals, args.category.as_deref(), None)?.with_window(args.window.or(window));
     if args.strict {
         refuse_not_read(photos.not_read())?;
@@ -31,8 +31,20 @@ pub(super) fn run(args: &TrainArgs, file: &Path, adds: bool, console: &Console) 
     refuse_inside(&args.out, &names)?;
     let side = detector.provenance().training_side().unwrap_or_else(|| detector.side());
     let images = load_normals_with(photos.reader(), &paths, side)?;
-    let warnings: Vec<String> =
+    let mut warnings: Vec<String> =
         photos.notes().into_iter().chain(photos.not_read().iter().map(ToString::to_string)).collect();
+    let unlike = if adds { unlike_photos(&detector, &images)? } else { Vec::new() };
+    if let (true, Some(UnlikePhoto { photo, score, largest, .. })) = (args.strict, unlike.first()) {
+        let (photo, count, score, largest) = (paths[*photo].clone(), unlike.len(), *score, *largest);
+        return Err(Error::Unlike { photo, score, largest, count }.into());
+    }
+    warnings.extend(unlike.iter().map(|UnlikePhoto { photo, score, largest, .. }| {
+        format!(
+            "{}: scores {score:.2}, far beyond the known good photos, which score {largest:.2} at most: if it shows \
+             another product or a defect, remove it again (--remove-from)",
+            names[*photo]
+        )
+    }));
     warn(console, &warnings);
     let bar = console.bar("good photos", images.len() as u64);
     for (image, name) in images.iter().zip(&names) {
@@ -53,6 +65,7 @@ pub(super) fn run(args: &TrainArgs, file: &Path, adds: bool, console: &Console) 
     let (verb, count) = (if adds { "added" } else { "removed" }, images.len());
     let object = json!({
         verb: count, "images": normals, "threshold": threshold::object(&threshold)?, "warnings": warnings,
+        "unlike": unlike.iter().map(|found| &names[found.photo]).collect::<Vec<_>>(),
         "not_read": photos.not_read().len(), "out": escaped(&args.out), "seconds": start.elapsed().as_secs_f64(),
     });
     console.result(&format!("{verb} {count} good photos, {normals} in all; {}", out.display()), &object);

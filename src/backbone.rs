@@ -1,0 +1,187 @@
+//! Backbones from weight files that a user has, and detectors that belong to one.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::slice;
+use std::sync::Arc;
+
+use bisqad::{Detector, EvidenceDetector};
+use frozen_backbone::model_file::{ModelFile, ModelFileError, hash_text};
+use frozen_backbone::{Backbone, DinoV2, DinoVariant, EfficientNetLite0, Weights, WideResNet50};
+use imgkit::level::Window;
+
+use crate::error::Error;
+
+/// Opens the backbone whose weights `file` holds, or the embedded EfficientNet-Lite0 without a file.
+///
+/// Files are the public safetensors files of DINOv2 small and base (facebook, without registers; taps after layers 3, 6,
+/// 9 and 12) and of WideResNet-50-2 (torchvision or timm; taps at strides 4, 8 and 16). Which network it is follows from
+/// the names and shapes of the tensors.
+///
+/// ```no_run
+/// use maphc2f::bisqad::{EvidenceParams, NoObserver, Persist};
+/// use maphc2f::{MATERIALS, Pipeline, PipelineSource, load_detector, load_photos, open_backbone, train_on};
+///
+/// let backbone = open_backbone(Some("dinov2-small.safetensors".as_ref()))?;
+/// let photos: Vec<_> = load_photos("photos/good".as_ref())?.into_iter().map(|(_, photo)| photo).collect();
+/// let pipeline = Pipeline::standard(&MATERIALS)?;
+/// let source = PipelineSource::new(&pipeline, &photos, &[], 0)?;
+/// let trained = train_on(backbone.clone(), &photos, &source, &EvidenceParams::default(), &mut NoObserver)?;
+/// trained.detector.save("detector.safetensors".as_ref())?;
+/// let detector = load_detector("detector.safetensors".as_ref(), &backbone)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`Error::UnknownBackbone`] for a file of another network or of PyTorch; [`Error::Backbone`] for one that is not whole
+/// or cannot be read.
+pub fn open_backbone(file: Option<&Path>) -> Result<Arc<dyn Backbone>, Error> {
+    let Some(path) = file else { return Ok(Arc::new(EfficientNetLite0::pretrained()?)) };
+    let unknown = |found: &'static str| Error::UnknownBackbone { path: path.to_owned(), found };
+    if is_of_pytorch(path) {
+        return Err(unknown("a file of PyTorch: save its tensors with safetensors.torch.save_file first"));
+    }
+    let weights = Weights::open(path)?;
+    Ok(match family(&weights).map_err(unknown)? {
+        Family::Dino(variant) => Arc::new(DinoV2::new(variant, &weights, &DinoV2::LAYERS)?),
+        Family::WideResNet => Arc::new(WideResNet50::new(&weights, &WideResNet50::STRIDES)?),
+    })
+}
+
+/// Networks whose files are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Dino(DinoVariant),
+    WideResNet,
+}
+
+/// Network that a file belongs to, or what it is instead.
+fn family(weights: &Weights) -> Result<Family, &'static str> {
+    let has = |name: &str| weights.shape(name).is_some();
+    if let Some(&[channels, _, patch, _]) = weights.shape("embeddings.patch_embeddings.projection.weight") {
+        return match (channels, patch, has("embeddings.register_tokens")) {
+            (384, 14, false) => Ok(Family::Dino(DinoVariant::Small)),
+            (768, 14, false) => Ok(Family::Dino(DinoVariant::Base)),
+            (_, 14, true) => Err("DINOv2 with registers"),
+            (_, 14, false) => Err("DINOv2 of another size"),
+            _ => Err("a vision transformer with other patches than DINOv2 has"),
+        };
+    }
+    if has("embeddings.patch_embeddings.weight") && has("embeddings.register_tokens") {
+        return Err("DINOv3");
+    }
+    if has("patch_embed.proj.weight") {
+        return Err("a vision transformer with the tensor names of timm or of DINO's authors: take the file that \
+                    facebook publishes for transformers");
+    }
+    match weights.shape("layer1.0.conv1.weight") {
+        Some(&[128, 64, 1, 1]) if has("layer3.6.conv1.weight") => Err("WideResNet-101-2"),
+        Some(&[128, 64, 1, 1]) => Ok(Family::WideResNet),
+        Some(_) => Err("a residual network that is not wide, such as ResNet-18 or ResNet-50"),
+        None => Err("none of the networks that are known"),
+    }
+}
+
+/// Whether a file begins as those of `torch.save` do, today's (ZIP) or earlier ones (pickle).
+fn is_of_pytorch(path: &Path) -> bool {
+    let mut start = [0; 4];
+    let is_read = File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok();
+    is_read && (&start == b"PK\x03\x04" || start[..3] == [0x80, 0x02, 0x8a])
+}
+
+/// Loads any detector that was trained on features of `backbone`.
+///
+/// # Errors
+/// [`Error::OtherBackbone`] with the one that it needs; [`Error::Detector`] as [`bisqad::load`].
+pub fn load_detector(model: &Path, backbone: &Arc<dyn Backbone>) -> Result<Arc<dyn Detector>, Error> {
+    bisqad::load(model, slice::from_ref(backbone)).map_err(|error| other_backbone(error, model, backbone.as_ref()))
+}
+
+/// Loads an evidence detector that was trained on features of `backbone`, with the window of its photos' values.
+///
+/// # Errors
+/// [`Error::OtherBackbone`] with the one that it needs; [`Error::Detector`] as [`EvidenceDetector::load_windowed`].
+pub fn load_evidence_detector(
+    model: &Path,
+    backbone: &Arc<dyn Backbone>,
+) -> Result<(EvidenceDetector, Option<Window>), Error> {
+    EvidenceDetector::load_windowed(model, Arc::clone(backbone))
+        .map_err(|error| other_backbone(error, model, backbone.as_ref()))
+}
+
+/// The error, with the backbone that a detector needs where that is what fails.
+fn other_backbone(error: bisqad::Error, model: &Path, given: &dyn Backbone) -> Error {
+    let is_other =
+        matches!(&error, bisqad::Error::File(ModelFileError::Mismatch { field: "backbone" | "backbone_hash", .. }));
+    let of_given = (given.id().to_owned(), hash_text(given.hash()));
+    let needed = match ModelFile::read(model) {
+        Ok(file) if is_other => file.backbones().into_iter().find(|needed| *needed != of_given),
+        _ => None,
+    };
+    match needed {
+        None => error.into(),
+        Some((id, hash)) => Error::OtherBackbone {
+            model: model.to_owned(),
+            remedy: remedy(&id, &hash, given),
+            id,
+            hash,
+            given: format!("{} with hash {}", of_given.0, of_given.1),
+        },
+    }
+}
+
+/// What to do where a detector needs another backbone.
+fn remedy(id: &str, hash: &str, given: &dyn Backbone) -> &'static str {
+    let standard = EfficientNetLite0::pretrained().map(|net| (net.id().to_owned(), hash_text(net.hash())));
+    match standard {
+        Ok((of, with)) if of == id && with == hash => "these are the standard weights: leave --backbone out",
+        Ok((of, _)) if of == id || id.starts_with("efficientnet-lite0-s16") => "train the detector again",
+        _ if id == given.id() => "give the same file of weights as in training (--backbone FILE)",
+        _ => "give the file of weights of its training (--backbone FILE)",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Weights of empty tensors: families are told apart by names and shapes.
+    fn weights(tensors: &[(&str, &[usize])]) -> Weights {
+        let (mut header, mut end) = (String::new(), 0);
+        for (name, shape) in tensors {
+            let next = end + 4 * shape.iter().product::<usize>();
+            let comma = if header.is_empty() { "" } else { "," };
+            header +=
+                &format!("{comma}\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{end},{next}]}}");
+            end = next;
+        }
+        let header = format!("{{{header}}}");
+        let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &vec![0; end]].concat();
+        Weights::from_bytes("net.safetensors", bytes).unwrap()
+    }
+
+    /// The names and shapes are those of the public files.
+    #[test]
+    fn networks_are_told_apart_by_the_tensors_of_their_files() {
+        let patches = "embeddings.patch_embeddings.projection.weight";
+        let registers = ("embeddings.register_tokens", &[1, 4, 384][..]);
+        let small = (patches, &[384, 3, 14, 14][..]);
+        let wide = ("layer1.0.conv1.weight", &[128, 64, 1, 1][..]);
+        assert_eq!(family(&weights(&[small])), Ok(Family::Dino(DinoVariant::Small)));
+        assert_eq!(family(&weights(&[(patches, &[768, 3, 14, 14])])), Ok(Family::Dino(DinoVariant::Base)));
+        assert_eq!(family(&weights(&[wide])), Ok(Family::WideResNet));
+        for (tensors, said) in [
+            (&[small, registers][..], "registers"),
+            (&[(patches, &[1024, 3, 14, 14][..])][..], "another size"),
+            (&[(patches, &[768, 3, 16, 16][..])][..], "other patches"),
+            (&[("embeddings.patch_embeddings.weight", &[384, 3, 16, 16][..]), registers][..], "DINOv3"),
+            (&[("patch_embed.proj.weight", &[384, 3, 14, 14][..])][..], "timm"),
+            (&[wide, ("layer3.6.conv1.weight", &[512, 1024, 1, 1][..])][..], "101"),
+            (&[("layer1.0.conv1.weight", &[64, 64, 3, 3][..])][..], "ResNet-18"),
+            (&[("counts", &[3][..])][..], "none of"),
+        ] {
+            assert!(family(&weights(tensors)).unwrap_err().contains(said), "{said}");
+        }
+    }
+}
