@@ -1,7 +1,9 @@
-"""What ONNX Runtime and PyTorch need for the detector's features: EfficientNet-Lite0 to block 10, one 256x256 image, on the CPU.
+"""What ONNX Runtime and PyTorch need for the detector's features: EfficientNet-Lite0 to block 10, one 256x256 image, on the CPU; and what
+whole detectors of anomalib need.
 
-    python -m venv /tmp/peers && /tmp/peers/bin/pip install -r experiments/peers/requirements.txt
+    python -m venv /tmp/peers && /tmp/peers/bin/pip install -r experiments/peers/detector.txt
     /tmp/peers/bin/python experiments/peers/detector.py [--side 256] [--runs 40] [--rounds 5] [--ours target/release/backbone_ms]
+        [--images 20] [--fits 1]
 
 prints one JSON object:
 
@@ -11,6 +13,10 @@ prints one JSON object:
         torch: the same graph, module calls in inference mode, batch norm folded; contiguous tensors
         torch_channels_last: the same in the other memory layout
         ours: with --ours, the crate's example; it runs in turn with the peers, so that a busy neighbor meets all alike
+    detectors: {side: {threads: {...}}} at 288 and 448 px, see anomalib_models.py; null without anomalib or torch
+        patchcore: predict_ms of one image, fit_s on `images` images (--fits 0 leaves it out: it takes minutes)
+        efficientad_s: predict_ms, training_step_ms
+    images: good images that PatchCore is fitted to
 
 Weights are random: they do not change the time. Every convolution carries its bias, ReLU6 is a clip to [0, 6]. PyTorch pads
 symmetrically where the network pads the far side by one more, which costs the same work.
@@ -23,11 +29,14 @@ import platform
 import statistics
 import subprocess
 import time
+from importlib.metadata import version
 
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+
+import anomalib_models
 
 # (kernel, stride, expansion, input channels, output channels) of blocks 0..=10
 BLOCKS = (
@@ -160,6 +169,8 @@ def main():
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--runs", type=int, default=40, help="a round")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--images", type=int, default=20, help="that PatchCore is fitted to")
+    parser.add_argument("--fits", type=int, default=1, help="of PatchCore, for each side and number of threads")
     parser.add_argument("--ours", help="the built program backbone_ms")
     arguments = parser.parse_args()
     try:
@@ -186,10 +197,13 @@ def main():
                 for name, values in json.loads(ours).items():
                     samples.setdefault(name, []).extend(values)
         threads[count] = {n: {"fastest": round(min(v), 2), "median": round(statistics.median(v), 2)} for n, v in samples.items()}
+    detectors = torch and anomalib_models.measure(torch, arguments.images, arguments.runs, arguments.rounds, arguments.fits)
     versions = {"python": platform.python_version(), "onnxruntime": onnxruntime.__version__, "torch": torch and torch.__version__}
+    if detectors:
+        versions["anomalib"] = version("anomalib")
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
     print(json.dumps({"versions": versions, "cpu": cpu, "side": arguments.side, "gflop": round(gflop(arguments.side), 3),
-                      "threads": threads}, indent=1))
+                      "threads": threads, "images": arguments.images, "detectors": detectors}, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-//! The tables in Markdown.
+//! The tables in Markdown: figures of the variants on every set, then the speed of ours and, with `--python`, of peers
+//! (backbones by ONNX Runtime and PyTorch, whole detectors of anomalib).
 
 use std::fmt::Write;
 
 use maphc2f::adbench::metrics::{OverSeeds, over_seeds};
+use serde_json::Value;
 
 use crate::runs::Run;
 use crate::speed::Speed;
@@ -85,9 +87,32 @@ pub(crate) fn write(runs: &[Run], speed: &Speed, sets: &[String], variants: &[St
                 }
             }
         }
+        write_detectors(&mut text, peers);
         let _ = writeln!(text, "\nPeers: {}.", peers["versions"]);
     }
     Table { text, image, pixel, worst_gap: worst_gap(runs, sets, side) }
+}
+
+/// Rows of whole detectors of anomalib, by the script of peers: time only, their weights are random.
+fn write_detectors(text: &mut String, peers: &Value) {
+    for side in ["288", "448"] {
+        for threads in ["1", "2"] {
+            for (what, name, figure, to_ms) in [
+                ("PatchCore, ResNet-18, `predict`", "patchcore", "predict_ms", 1.0),
+                ("PatchCore, ResNet-18, fit to good images", "patchcore", "fit_s", 1e3),
+                ("EfficientAD-S, `predict`", "efficientad_s", "predict_ms", 1.0),
+                ("EfficientAD-S, one of 70 000 steps of training", "efficientad_s", "training_step_ms", 1.0),
+            ] {
+                if let Some(value) = peers["detectors"][side][threads][name][figure]["fastest"].as_f64() {
+                    let _ = writeln!(text, "| {what} (anomalib), {side}x{side} | {threads} | {:.2} |", value * to_ms);
+                }
+            }
+        }
+    }
+    if peers["detectors"].is_object() {
+        let images = &peers["images"];
+        let _ = writeln!(text, "\nPatchCore is fitted to {images} images, and keeps 10 % of their patches.");
+    }
 }
 
 /// Largest loss of ours against the best baseline of each set, of the means over seeds.
@@ -110,4 +135,25 @@ fn worst_gap(runs: &[Run], sets: &[String], side: usize) -> f64 {
 
 fn spread(s: OverSeeds) -> String {
     if s.runs > 1 { format!("{:.3}+-{:.3}", s.mean, s.deviation) } else { format!("{:.3}", s.mean) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn rows_are_of_what_the_script_printed() {
+        let mut text = String::new();
+        let fit = json!({ "predict_ms": { "fastest": 12.5 }, "fit_s": { "fastest": 3.25 } });
+        write_detectors(&mut text, &json!({ "images": 20, "detectors": { "448": { "2": { "patchcore": fit } } } }));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "| PatchCore, ResNet-18, `predict` (anomalib), 448x448 | 2 | 12.50 |");
+        assert_eq!(lines[1], "| PatchCore, ResNet-18, fit to good images (anomalib), 448x448 | 2 | 3250.00 |");
+        assert_eq!(lines.len(), 4, "a line between, and one of the images: {text}");
+        text.clear();
+        write_detectors(&mut text, &json!({ "detectors": null }));
+        assert_eq!(text, "");
+    }
 }
