@@ -407,6 +407,10 @@ pub struct TrainArgs {
     /// --preset bilevel-2026-11]
     #[arg(long, value_name = "PX")]
     pub side: Option<usize>,
+    /// Align the photos by a rotation and a shift where that finds defects better: for products that lie freely before a
+    /// still background
+    #[arg(long, conflicts_with_all = ["add_to", "remove_from"])]
+    pub align: bool,
     /// Add the photos of --normals to this detector instead of training one: takes seconds
     #[arg(long, value_name = "FILE", conflicts_with_all = ["report", "resume", "calibration", "side", "remove_from"])]
     pub add_to: Option<PathBuf>,

@@ -28,6 +28,7 @@ use crate::selection::params::EvidenceParams;
 use crate::selection::report::{CandidateFigures, LeftOutMechanism, SelectionReport, Suspect};
 use crate::training::anomaly_source::AnomalySource;
 use crate::training::observer::{Observe, Progress};
+use crate::views::registration::Registration;
 
 /// Normal images that are enough to validate on: the choice uses as few folds as hold them.
 const VALIDATED: usize = 40;
@@ -85,15 +86,20 @@ impl EvidenceDetector {
         let folds = folds(order.len());
         let examples = head_slots(source.mechanisms(), params.head_defects(), order.len());
         let slots = validation_slots(source.mechanisms(), params.validation_defects(), order.len(), folds);
-        let from = Reading { backbone: backbone.as_ref(), normals, order: &order, source, params };
+        let from = Reading { backbone: backbone.as_ref(), normals, order: &order, source, params, registration: None };
         let levels = evidence_levels(backbone.as_ref());
         let sides = params.sides(shorter_side(normals));
-        let total = sides.len() * (order.len() + examples.len() + slots.len());
+        let registration = params.alignment().then(|| reference(normals, &order)).flatten();
+        let ways: &[Option<&Registration>] =
+            if registration.is_some() { &[None, registration.as_ref()] } else { &[None] };
+        let tries: Vec<(usize, Option<&Registration>)> =
+            sides.iter().flat_map(|&side| ways.iter().map(move |&way| (side, way))).collect();
+        let total = tries.len() * (order.len() + examples.len() + slots.len());
         let mut best: Option<(Images, Side)> = None;
         let mut candidates = Vec::new();
-        for (k, &side) in sides.iter().enumerate() {
-            let before = k * total / sides.len();
-            let images = Images::read(from, side, &examples, &slots, &mut |n| {
+        for (k, &(side, registration)) in tries.iter().enumerate() {
+            let before = k * total / tries.len();
+            let images = Images::read(Reading { registration, ..from }, side, &examples, &slots, &mut |n| {
                 observer.progress(Progress::Features { done: before + n, total });
             })?;
             observer.progress(Progress::Selection { side });
@@ -106,13 +112,15 @@ impl EvidenceDetector {
         }
         let Some((images, chosen)) = best else { return Err(Error::TooFewNormals { found: 0, needed: 2 }) };
         observer.progress(Progress::Calibration);
-        let detector = finish(backbone, normals, &images, &chosen, &order, source, params)?;
+        let mut detector = finish(backbone, normals, &images, &chosen, &order, source, params)?;
+        detector.registration = registration.filter(|_| images.aligned);
         let report = SelectionReport {
             candidates,
             choice: chosen.figures.clone(),
             normals: order.len(),
             validated_on: (0..order.len()).filter(|i| i % FOLDS < folds).count(),
             left_out: chosen.left_out,
+            aligned: images.aligned,
             explained_by_place: images.explained_by_place(&levels),
             suspects: suspects(&detector.normal_scores, &order),
         };
@@ -126,6 +134,12 @@ fn order(images: usize, params: &EvidenceParams) -> Vec<usize> {
     order.shuffle(&mut keyed_stream(params.seed(), 0));
     order.truncate(params.images());
     order
+}
+
+/// What photos are aligned by, made of those that are used; `None` if they show nothing.
+fn reference(normals: &[Array3<f32>], order: &[usize]) -> Option<Registration> {
+    let photos: Vec<_> = order.iter().map(|&i| normals[i].view()).collect();
+    Registration::fit(&photos)
 }
 
 /// Number of folds that the choice is validated on.
@@ -149,6 +163,7 @@ fn named(images: &Images, source: &dyn AnomalySource) -> Vec<(usize, String)> {
 /// Choice at one side.
 struct Side {
     side: usize,
+    aligned: bool,
     sum: EvidenceSum,
     head_weight: f32,
     reduction: Reduction,
@@ -173,6 +188,7 @@ impl Side {
         let validation = Validation::new(&fitted, images, levels);
         let mut side = Self {
             side: images.side,
+            aligned: images.aligned,
             sum: EvidenceSum::safe(levels),
             head_weight: 0.0,
             reduction: Reduction::DEFAULT,
@@ -265,6 +281,7 @@ impl Side {
         for (i, ((sum, head_weight, reduction), s)) in tried.into_iter().zip(found).enumerate() {
             self.candidates.push(CandidateFigures {
                 side: self.side,
+                aligned: self.aligned,
                 sum: sum.clone(),
                 head_weight,
                 smoothing: reduction.smoothing,
@@ -277,7 +294,7 @@ impl Side {
         }
     }
 
-    /// Whether it is better than the choice at a smaller side by more than the standard error, on the defects that were
+    /// Whether it is better than the choice at a smaller side, or without alignment, by more than the standard error, on the defects that were
     /// drawn at both.
     fn is_better(&self, other: &Self) -> bool {
         let pairs: Vec<(usize, f64, f64)> = (self.separations.iter())
@@ -392,6 +409,7 @@ fn finish(
     let mut detector = EvidenceDetector {
         backbone,
         side: chosen.side,
+        registration: None,
         training_side: shorter_side(normals),
         levels: fitted_levels,
         term_scales: fitted.term_scales.clone(),

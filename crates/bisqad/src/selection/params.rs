@@ -47,6 +47,11 @@ parameters! {
         shrinkage, with_shrinkage: f64 = 0.1;
         /// Normal patches in the bank of a level, 1 to 100 000 (default 2048).
         bank, with_bank: usize = 2048;
+        /// Whether photos may be aligned, for products that lie freely before a still background (default false): each
+        /// side is chosen with alignment, too, which stays if it is better by more than the standard error. Every photo
+        /// is then brought to the mean of the normal ones by a rotation and a shift of up to half the frame, and maps
+        /// come back. Training takes about twice as long.
+        alignment, with_alignment: bool = false;
     }
 }
 

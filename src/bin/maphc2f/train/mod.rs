@@ -56,7 +56,7 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
     if let Some(detector) = args.add_to.as_ref().or(args.remove_from.as_ref()) {
         return update::run(args, detector, args.add_to.is_some(), console);
     }
-    refuse_flags_of_bilevel(args)?;
+    refuse_flags_of_other(args)?;
     let start = Instant::now();
     let mut images = load(args)?;
     refuse_inside(&args.out, &images.names)?;
@@ -146,8 +146,11 @@ fn side(args: &TrainArgs) -> usize {
     })
 }
 
-/// Refuses flags that say nothing to the evidence detector.
-fn refuse_flags_of_bilevel(args: &TrainArgs) -> Result<()> {
+/// Refuses flags that say nothing to the preset.
+fn refuse_flags_of_other(args: &TrainArgs) -> Result<()> {
+    if args.align && args.preset == Preset::Bilevel {
+        return Err("--align is of the preset evidence: leave --preset or --align out".into());
+    }
     let given = [
         ("--epochs", args.epochs.is_some()),
         ("--weighting", args.weighting.is_some()),
@@ -170,7 +173,11 @@ fn train_evidence(
 ) -> Result<Trained> {
     let side = side(args);
     let ours = EvidenceParams::default();
-    let params = ours.with_seed(args.seed).with_max_side(side).with_min_side(ours.min_side().min(side));
+    let params = ours
+        .with_seed(args.seed)
+        .with_max_side(side)
+        .with_min_side(ours.min_side().min(side))
+        .with_alignment(args.align);
     let mut bars = TrainingBars::new(console, args.out.join(CHECKPOINT), String::new());
     let outcome = maphc2f::train(&images.normals, source, &params, &mut bars);
     drop(bars);

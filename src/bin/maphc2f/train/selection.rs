@@ -13,11 +13,12 @@ pub(super) fn summary(report: &SelectionReport) -> String {
         return text + "\nchoice: no synthetic defect could be drawn, so the default evidence stays";
     };
     text += &format!(
-        "\nchoice: {}, heads x {}, at {} px; on synthetic defects image AUROC {:.3}, patch AUROC {:.3} ({} candidates in \
+        "\nchoice: {}, heads x {}, at {} px{}; on synthetic defects image AUROC {:.3}, patch AUROC {:.3} ({} candidates in \
          selection.csv)",
         choice.sum,
         choice.head_weight,
         choice.side,
+        if choice.aligned { ", photos aligned" } else { "" },
         choice.image_auroc,
         choice.pixel_auroc,
         report.candidates.len()
@@ -70,8 +71,8 @@ pub(super) fn object(report: &SelectionReport) -> Value {
     let chosen = report.choice.as_ref().map(|c| {
         json!({
             "kinds": c.sum.kinds().iter().map(|kind| kind.name()).collect::<Vec<_>>(),
-            "levels": c.sum.levels(), "side": c.side, "head_weight": c.head_weight, "smoothing": c.smoothing,
-            "share": c.share, "image_auroc": c.image_auroc, "pixel_auroc": c.pixel_auroc,
+            "levels": c.sum.levels(), "side": c.side, "aligned": c.aligned, "head_weight": c.head_weight,
+            "smoothing": c.smoothing, "share": c.share, "image_auroc": c.image_auroc, "pixel_auroc": c.pixel_auroc,
         })
     });
     json!({
@@ -84,14 +85,16 @@ pub(super) fn object(report: &SelectionReport) -> Value {
 /// Every candidate as CSV.
 pub(super) fn table(report: &SelectionReport) -> String {
     let mut text = String::from(
-        "side_px,kinds,levels,head_weight,smoothing_patches,share,image_auroc,patch_auroc,standard_error,chosen\n",
+        "side_px,aligned,kinds,levels,head_weight,smoothing_patches,share,image_auroc,patch_auroc,standard_error,\
+         chosen\n",
     );
     for c in &report.candidates {
         let kinds: Vec<&str> = c.sum.kinds().iter().map(|kind| kind.name()).collect();
         let levels: Vec<String> = c.sum.levels().iter().map(usize::to_string).collect();
         text += &format!(
-            "{},{},{},{},{},{},{:.5},{:.5},{:.5},{}\n",
+            "{},{},{},{},{},{},{},{:.5},{:.5},{:.5},{}\n",
             c.side,
+            c.aligned,
             kinds.join(" "),
             levels.join(" "),
             c.head_weight,

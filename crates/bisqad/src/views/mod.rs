@@ -1,0 +1,5 @@
+//! Views of normal images: how a photo is seen before features are read from it.
+
+pub(crate) mod motion;
+pub(crate) mod registration;
+pub(crate) mod seen;
