@@ -28,6 +28,7 @@ use crate::selection::params::EvidenceParams;
 use crate::selection::report::{CandidateFigures, LeftOutMechanism, SelectionReport, Suspect};
 use crate::training::anomaly_source::AnomalySource;
 use crate::training::observer::{Observe, Progress};
+use crate::views::copies::{FEW, View, with_copies};
 use crate::views::registration::Registration;
 
 /// Normal images that are enough to validate on: the choice uses as few folds as hold them.
@@ -68,7 +69,7 @@ impl EvidenceDetector {
     ///
     /// # Errors
     /// [`Error::Parameter`] outside the ranges and for a source without mechanisms; [`Error::TooFewNormals`] and
-    /// [`Error::TooFewDifferent`] for fewer than two different images; [`Error::Backbone`] for images that the backbone
+    /// [`Error::TooFewDifferent`] for fewer than two different images, one with [`EvidenceParams::copies`]; [`Error::Backbone`] for images that the backbone
     /// rejects; [`Error::Shape`] and [`Error::Length`] for anomalies that do not fit their image.
     pub fn fit(
         backbone: Arc<dyn Backbone>,
@@ -81,12 +82,14 @@ impl EvidenceDetector {
         if source.mechanisms() == 0 {
             return Err(ParameterError::new("anomaly source", "mechanisms", 0, "at least 1").into());
         }
-        ensure_different(normals, 2)?;
+        let is_few = params.copies() && normals.len() <= FEW;
+        ensure_different(normals, if is_few { 1 } else { 2 })?;
         let order = order(normals.len(), params);
-        let folds = folds(order.len());
-        let examples = head_slots(source.mechanisms(), params.head_defects(), order.len());
-        let slots = validation_slots(source.mechanisms(), params.validation_defects(), order.len(), folds);
-        let from = Reading { backbone: backbone.as_ref(), normals, order: &order, source, params, registration: None };
+        let views = if is_few { with_copies(normals, &order) } else { View::photos(&order) };
+        let folds = folds(views.len());
+        let examples = head_slots(source.mechanisms(), params.head_defects(), views.len());
+        let slots = validation_slots(source.mechanisms(), params.validation_defects(), views.len(), folds);
+        let from = Reading { backbone: backbone.as_ref(), normals, views: &views, source, params, registration: None };
         let levels = evidence_levels(backbone.as_ref());
         let sides = params.sides(shorter_side(normals));
         let registration = params.alignment().then(|| reference(normals, &order)).flatten();
@@ -94,7 +97,7 @@ impl EvidenceDetector {
             if registration.is_some() { &[None, registration.as_ref()] } else { &[None] };
         let tries: Vec<(usize, Option<&Registration>)> =
             sides.iter().flat_map(|&side| ways.iter().map(move |&way| (side, way))).collect();
-        let total = tries.len() * (order.len() + examples.len() + slots.len());
+        let total = tries.len() * (views.len() + examples.len() + slots.len());
         let mut best: Option<(Images, Side)> = None;
         let mut candidates = Vec::new();
         for (k, &(side, registration)) in tries.iter().enumerate() {
@@ -112,12 +115,13 @@ impl EvidenceDetector {
         }
         let Some((images, chosen)) = best else { return Err(Error::TooFewNormals { found: 0, needed: 2 }) };
         observer.progress(Progress::Calibration);
-        let mut detector = finish(backbone, normals, &images, &chosen, &order, source, params)?;
+        let mut detector = finish(backbone, normals, &images, &chosen, &views, source, params)?;
         detector.registration = registration.filter(|_| images.aligned);
         let report = SelectionReport {
             candidates,
             choice: chosen.figures.clone(),
             normals: order.len(),
+            copies: views.len() - order.len(),
             validated_on: (0..order.len()).filter(|i| i % FOLDS < folds).count(),
             left_out: chosen.left_out,
             aligned: images.aligned,
@@ -390,7 +394,7 @@ fn finish(
     normals: &[Array3<f32>],
     images: &Images,
     chosen: &Side,
-    order: &[usize],
+    views: &[View],
     source: &dyn AnomalySource,
     params: &EvidenceParams,
 ) -> Result<EvidenceDetector, Error> {
@@ -422,11 +426,12 @@ fn finish(
         normal_scores: Vec::new(),
     };
     let mut known: Vec<(usize, NormalImage)> = (fitted.normals.par_iter())
+        .filter(|(i, _)| !views[*i].is_copy())
         .map(|(i, maps)| {
             let seen = images.size(*i);
             let map = to_image(detector.patch_map(maps).view(), seen, seen);
             let score = Prediction::of_share(map, detector.reduction.share).score;
-            (*i, NormalImage { hash: image_hash(normals[order[*i]].view()), score, removed: false })
+            (*i, NormalImage { hash: image_hash(normals[views[*i].photo].view()), score, removed: false })
         })
         .collect();
     known.sort_by_key(|(i, _)| *i);

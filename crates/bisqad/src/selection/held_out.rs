@@ -15,6 +15,7 @@ use crate::features::subsample::subsample;
 use crate::selection::drawn::{Slot, draw};
 use crate::selection::params::EvidenceParams;
 use crate::training::anomaly_source::{Anomaly, AnomalySource};
+use crate::views::copies::View;
 use crate::views::motion::Motion;
 use crate::views::registration::Registration;
 use crate::views::seen::Seen;
@@ -42,6 +43,8 @@ pub(crate) struct Images {
     /// Whether they were aligned.
     pub(crate) aligned: bool,
     normals: Vec<Seen>,
+    /// Of each, the number of its photo among those that are used.
+    numbers: Vec<u32>,
     /// Concatenated rows of some patches of each normal image.
     rows: Vec<Array2<f32>>,
     examples: Vec<DefectRows>,
@@ -53,8 +56,8 @@ pub(crate) struct Images {
 pub(crate) struct Reading<'a> {
     pub(crate) backbone: &'a dyn Backbone,
     pub(crate) normals: &'a [Array3<f32>],
-    /// Numbers of the normal images that are used, in order: position i belongs to fold i modulo [`FOLDS`].
-    pub(crate) order: &'a [usize],
+    /// Normal images that are fitted to, in order, copies of photos last: position i belongs to fold i modulo [`FOLDS`].
+    pub(crate) views: &'a [View],
     pub(crate) source: &'a dyn AnomalySource,
     pub(crate) params: &'a EvidenceParams,
     /// What images are aligned by.
@@ -77,15 +80,19 @@ impl Images {
             count += n;
             done(count);
         };
-        let mut normals = Vec::with_capacity(from.order.len());
-        for chunk in from.order.chunks(AT_ONCE) {
-            let read: Vec<Seen> =
-                chunk.par_iter().map(|&i| read(from.normals[i].view())).collect::<Result<_, Error>>()?;
+        let mut normals = Vec::with_capacity(from.views.len());
+        for chunk in from.views.chunks(AT_ONCE) {
+            let read: Vec<Seen> = chunk
+                .par_iter()
+                .map(|&view| read(view.image(from.normals[view.photo].clone()).view()))
+                .collect::<Result<_, Error>>()?;
             normals.extend(read);
             step(chunk.len());
         }
+        let photos: Vec<usize> = from.views.iter().map(|view| view.photo).collect();
         let drawn = |slot: Slot| -> Result<Option<(usize, Anomaly, Seen)>, Error> {
-            let Some((image, anomaly)) = draw(slot, from.source, from.normals, from.order)? else { return Ok(None) };
+            let Some((image, anomaly)) = draw(slot, from.source, from.normals, &photos)? else { return Ok(None) };
+            let anomaly = from.views[image].anomaly(anomaly);
             let seen = read(anomaly.image.view())?;
             Ok(Some((image, anomaly, seen)))
         };
@@ -121,7 +128,7 @@ impl Images {
         let rows = |(i, seen): (usize, &Seen)| {
             let all = patches::concatenate(&seen.levels).features;
             let inside = inside(seen);
-            let chosen = subsample(inside.len(), each, from.params.seed(), from.order[i]);
+            let chosen = subsample(inside.len(), each, from.params.seed(), from.views[i].photo);
             all.select(Axis(0), &chosen.into_iter().map(|k| inside[k]).collect::<Vec<_>>())
         };
         Ok(Self {
@@ -129,6 +136,7 @@ impl Images {
             aligned: from.registration.is_some(),
             rows: normals.par_iter().enumerate().map(rows).collect(),
             normals,
+            numbers: from.views.iter().map(|view| view.number as u32).collect(),
             examples: found.into_iter().flatten().collect(),
             defects: held_out.into_iter().flatten().filter(|d| d.coverage.iter().any(|c| *c > 0.0)).collect(),
         })
@@ -143,7 +151,7 @@ impl Images {
     pub(crate) fn measure(&self, levels: &[usize], params: &EvidenceParams) -> Result<Vec<LevelNormals<'_>>, Error> {
         let settings = LevelSettings::of(params);
         let at = |level: usize| self.normals.iter().map(|seen| &seen.levels[level]).collect();
-        levels.iter().map(|&level| LevelNormals::measure(level, at(level), settings)).collect()
+        levels.iter().map(|&level| LevelNormals::measure(level, at(level), &self.numbers, settings)).collect()
     }
 
     /// Share of the variance of the features that the place explains, over levels `levels`: near 1 for products that

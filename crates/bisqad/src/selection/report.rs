@@ -64,6 +64,9 @@ pub struct SelectionReport {
     pub choice: Option<CandidateFigures>,
     /// Normal images that were fitted to.
     pub normals: usize,
+    /// Copies of them that were fitted to ([`EvidenceParams::copies`](crate::EvidenceParams::copies)). Of fewer than four
+    /// normal images, copies of one judge each other, so that held-out scores are too low.
+    pub copies: usize,
     /// Normal images that the choice was validated on, each scored by what was fitted without it.
     pub validated_on: usize,
     /// Left-out mechanisms.
