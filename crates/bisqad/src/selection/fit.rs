@@ -65,12 +65,14 @@ impl EvidenceDetector {
     /// reduction to an image score. A candidate's figure is the mean over mechanisms of image and patch AUROC. Of
     /// candidates within one standard error of the best the one is taken that departs least from the safe sums (a kind
     /// by place and one of banks at all levels, [`EvidenceSum::departures`]). Thresholds rest on the held-out scores
-    /// of all normal images.
+    /// of all normal images. One to eight normal images are joined by copies ([`EvidenceParams::copies`]); with
+    /// [`EvidenceParams::alignment`] every size is tried with aligned photos, too.
     ///
     /// # Errors
     /// [`Error::Parameter`] outside the ranges and for a source without mechanisms; [`Error::TooFewNormals`] and
-    /// [`Error::TooFewDifferent`] for fewer than two different images, one with [`EvidenceParams::copies`]; [`Error::Backbone`] for images that the backbone
-    /// rejects; [`Error::Shape`] and [`Error::Length`] for anomalies that do not fit their image.
+    /// [`Error::TooFewDifferent`] for no image, for images that are all alike, and for one image without
+    /// [`EvidenceParams::copies`]; [`Error::Backbone`] for images that the backbone rejects; [`Error::Shape`] and
+    /// [`Error::Length`] for anomalies that do not fit their image.
     pub fn fit(
         backbone: Arc<dyn Backbone>,
         normals: &[Array3<f32>],
@@ -83,7 +85,7 @@ impl EvidenceDetector {
             return Err(ParameterError::new("anomaly source", "mechanisms", 0, "at least 1").into());
         }
         let is_few = params.copies() && normals.len() <= FEW;
-        ensure_different(normals, if is_few { 1 } else { 2 })?;
+        ensure_different(normals, if is_few { normals.len().clamp(1, 2) } else { 2 })?;
         let order = order(normals.len(), params);
         let views = if is_few { with_copies(normals, &order) } else { View::photos(&order) };
         let folds = folds(views.len());

@@ -5,8 +5,12 @@ use serde_json::{Value, json};
 
 /// The choice in some lines.
 pub(super) fn summary(report: &SelectionReport) -> String {
+    let copies = match report.copies {
+        0 => String::new(),
+        n => format!(" with {n} copies by the symmetries of the product"),
+    };
     let mut text = format!(
-        "good photos: {} to train, {} of them validated the choice, each by what was fitted without it",
+        "good photos: {} to train{copies}, {} of them validated the choice, each by what was fitted without it",
         report.normals, report.validated_on
     );
     let Some(choice) = &report.choice else {
@@ -46,6 +50,13 @@ pub(super) fn warnings(report: &SelectionReport, names: &[String]) -> Vec<String
                 .to_owned(),
         );
     }
+    if report.copies > 0 && report.normals < 4 {
+        warnings.push(
+            "fewer than four good photos: copies of a photo judged the photo itself, so that the threshold is too low; \
+             add photos, or calibrate the threshold on others"
+                .to_owned(),
+        );
+    }
     for suspect in &report.suspects {
         let name = names.get(suspect.image).cloned().unwrap_or_else(|| format!("photo {}", suspect.image));
         warnings.push(format!(
@@ -77,7 +88,7 @@ pub(super) fn object(report: &SelectionReport) -> Value {
     });
     json!({
         "chosen": chosen, "candidates": report.candidates.len(), "validated_on": report.validated_on,
-        "explained_by_place": report.explained_by_place, "aligned": report.is_aligned(),
+        "copies": report.copies, "explained_by_place": report.explained_by_place, "aligned": report.is_aligned(),
         "left_out": left_out, "suspects": suspects,
     })
 }
