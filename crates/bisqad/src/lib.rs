@@ -11,6 +11,7 @@ mod parameters;
 mod persistence;
 mod selection;
 mod training;
+mod views;
 
 pub use {bilevel, frozen_backbone, imgkit, ndarray, sqe};
 

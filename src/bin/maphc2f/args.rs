@@ -424,6 +424,10 @@ pub struct TrainArgs {
     /// 448, and the detector chooses from 288 up; 288 with --preset bilevel-2026-11]
     #[arg(long, value_name = "PX")]
     pub side: Option<usize>,
+    /// Align the photos by a rotation and a shift where that finds defects better: for products that lie freely before a
+    /// still background
+    #[arg(long, conflicts_with_all = ["add_to", "remove_from"])]
+    pub align: bool,
     /// Largest time of a prediction on this machine, ms: larger sides are not tried [default: no limit]
     #[arg(long, value_name = "MS")]
     pub max_ms: Option<f64>,

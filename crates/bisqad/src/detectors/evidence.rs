@@ -11,10 +11,12 @@ use crate::error::Error;
 use crate::evidence::EvidenceKind;
 use crate::evidence::heads::{Head, largest};
 use crate::evidence::level::Level;
-use crate::features::patches::{self, to_image};
+use crate::features::patches::to_image;
 use crate::persistence::format::Persist;
 use crate::selection::criterion::Reduction;
-use crate::selection::held_out::{Maps, at_side};
+use crate::selection::held_out::Maps;
+use crate::views::registration::Registration;
+use crate::views::seen::Seen;
 
 /// Detector that adds up evidence at several levels of a frozen backbone: which kinds, at which levels and at which
 /// size of the image was chosen for the product ([`EvidenceDetector::fit`]). The heads that synthetic defects trained,
@@ -27,6 +29,8 @@ pub struct EvidenceDetector {
     pub(crate) backbone: Arc<dyn Backbone>,
     /// Shorter side at which images are seen, px.
     pub(crate) side: usize,
+    /// What images are aligned by before they are seen.
+    pub(crate) registration: Option<Registration>,
     /// Largest shorter side of the training images, px.
     pub(crate) training_side: usize,
     pub(crate) levels: Vec<Level>,
@@ -64,6 +68,12 @@ impl EvidenceDetector {
     #[must_use]
     pub fn side(&self) -> usize {
         self.side
+    }
+
+    /// Whether it brings each image to a reference by a rotation and a shift first; its maps lie in the image itself.
+    #[must_use]
+    pub fn aligns(&self) -> bool {
+        self.registration.is_some()
     }
 
     /// Kinds of evidence and levels that are added up.
@@ -110,8 +120,7 @@ impl EvidenceDetector {
             return Err(Error::KnownNormal { is_known: true });
         }
         let score = self.predict(image)?.score;
-        let seen = at_side(image, self.side)?;
-        let read = patches::read_levels(self.backbone.as_ref(), seen.view())?;
+        let read = self.see(image)?.levels;
         let number = self.normals.len() as u32;
         for level in &mut self.levels {
             level.add(&read[level.level], number);
@@ -137,6 +146,11 @@ impl EvidenceDetector {
         self.normals[number].removed = true;
         self.collect_scores();
         Ok(())
+    }
+
+    /// Features of an image as it sees it.
+    fn see(&self, image: ArrayView3<'_, f32>) -> Result<Seen, Error> {
+        Seen::read(self.backbone.as_ref(), self.registration.as_ref(), self.side, image)
     }
 
     /// Takes the scores of the normal images that were not removed.
@@ -169,11 +183,10 @@ impl Detector for EvidenceDetector {
 
     fn predict(&self, image: ArrayView3<'_, f32>) -> Result<Prediction, Error> {
         let (h, w, _) = image.dim();
-        let seen = at_side(image, self.side)?;
-        let levels = patches::read_levels(self.backbone.as_ref(), seen.view())?;
+        let seen = self.see(image)?;
         let heads = if self.head_weight > 0.0 { &self.heads[..] } else { &[] };
-        let map = self.patch_map(&Maps::of(&self.levels, heads, &levels));
-        let map = to_image(map.view(), (seen.dim().0, seen.dim().1), (h, w));
+        let map = self.patch_map(&Maps::of(&self.levels, heads, &seen));
+        let map = to_image(map.view(), seen.size, (h, w));
         Prediction::of_share(map, self.reduction.share).checked(self.name())
     }
 

@@ -47,12 +47,19 @@ pub(crate) struct LevelNormals<'a> {
     level: usize,
     settings: LevelSettings,
     normals: Vec<&'a Patches>,
+    /// Of each, the number of its photo.
+    numbers: &'a [u32],
     moments: Moments,
 }
 
 impl<'a> LevelNormals<'a> {
-    /// Measures `normals`; image i belongs to fold i modulo [`FOLDS`].
-    pub(crate) fn measure(level: usize, normals: Vec<&'a Patches>, settings: LevelSettings) -> Result<Self, Error> {
+    /// Measures `normals`; image i belongs to fold i modulo [`FOLDS`] and is known by `numbers[i]`.
+    pub(crate) fn measure(
+        level: usize,
+        normals: Vec<&'a Patches>,
+        numbers: &'a [u32],
+        settings: LevelSettings,
+    ) -> Result<Self, Error> {
         let Some(&first) = normals.first() else { return Err(Error::TooFewNormals { found: 0, needed: 1 }) };
         let each = COMPONENT_ROWS.div_ceil(normals.len());
         let rows = |(i, n): (usize, &&Patches)| {
@@ -68,7 +75,7 @@ impl<'a> LevelNormals<'a> {
         for images in images.chunks(16) {
             moments.add(images);
         }
-        Ok(Self { level, settings, normals, moments })
+        Ok(Self { level, settings, normals, numbers, moments })
     }
 
     /// Fits `kinds` of evidence to the normals outside fold `without`.
@@ -88,7 +95,7 @@ impl<'a> LevelNormals<'a> {
                 EvidenceKind::PlaceGaussian => Box::new(PlaceGaussian),
                 EvidenceKind::PlaceNearest => {
                     let rows: Vec<Rows> = used.par_iter().map(|&i| level.deviations(self.normals[i])).collect();
-                    let rows: Vec<(u32, &Rows)> = used.iter().map(|&i| i as u32).zip(&rows).collect();
+                    let rows: Vec<(u32, &Rows)> = used.iter().map(|&i| self.number(i)).zip(&rows).collect();
                     let few = Error::TooFewNormals { found: 0, needed: 1 };
                     Box::new(PlaceNearest::fit(&rows).ok_or(few)?)
                 }
@@ -104,6 +111,11 @@ impl<'a> LevelNormals<'a> {
         Ok(level)
     }
 
+    /// Number that image `i` is known by.
+    fn number(&self, i: usize) -> u32 {
+        self.numbers.get(i).copied().unwrap_or(i as u32)
+    }
+
     /// Random rows of the images `used`, with the number of the image of each.
     fn pool(&self, level: &Level, used: &[usize]) -> Result<(Array2<f32>, Vec<u32>), Error> {
         let each = POOL.div_ceil(used.len().max(1));
@@ -112,7 +124,7 @@ impl<'a> LevelNormals<'a> {
             // another choice than that of the components
             let which = subsample(features.nrows(), each, self.settings.seed ^ 0x706f_6f6c, i);
             let chosen = Patches { grid: (1, which.len()), features: features.select(Axis(0), &which) };
-            (level.components(&chosen).rows.mapv(to_half), vec![i as u32; which.len()])
+            (level.components(&chosen).rows.mapv(to_half), vec![self.number(i); which.len()])
         };
         let (rows, images): (Vec<_>, Vec<_>) = used.par_iter().map(rows).unzip();
         let views: Vec<_> = rows.iter().map(|r| r.view()).collect();
@@ -186,7 +198,7 @@ mod tests {
     fn every_kind_scores_a_step_away_higher() {
         let images = normals(41);
         let (query, images) = images.split_first().unwrap();
-        let measured = LevelNormals::measure(0, images.iter().collect(), SETTINGS).unwrap();
+        let measured = LevelNormals::measure(0, images.iter().collect(), &[], SETTINGS).unwrap();
         let level = measured.fit(&EvidenceKind::ALL, None).unwrap();
         let far = Patches { features: query.features.mapv(|v| v + 9.0), ..query.clone() };
         for ((kind, near), (_, far)) in level.scores(query).into_iter().zip(level.scores(&far)) {
@@ -201,7 +213,7 @@ mod tests {
     fn a_fold_left_out_is_not_near() {
         let mut images = normals(20);
         images[3].features += 6.0; // of fold 3
-        let measured = LevelNormals::measure(0, images.iter().collect(), SETTINGS).unwrap();
+        let measured = LevelNormals::measure(0, images.iter().collect(), &[], SETTINGS).unwrap();
         let kinds = [EvidenceKind::PlaceNearest, EvidenceKind::Bank];
         let [with, without] = [None, Some(3)].map(|fold| measured.fit(&kinds, fold).unwrap().scores(&images[3]));
         for ((kind, with), (_, without)) in with.iter().zip(&without) {

@@ -22,6 +22,7 @@ use crate::persistence::detectors::DetectorFile;
 use crate::persistence::format::Persist;
 use crate::persistence::load::{WINDOWED, read_window};
 use crate::selection::criterion::Reduction;
+use crate::views::registration::Registration;
 
 pub(super) const EVIDENCE: &str = "bisqad-evidence-1";
 
@@ -55,7 +56,7 @@ impl Persist for EvidenceDetector {
         let weights = Array2::from_shape_vec((self.heads.len(), channels), weights).unwrap_or_default();
         let biases: Vec<f32> = self.heads.iter().map(|head| head.bias).collect();
         let names: Vec<&str> = self.mechanisms();
-        let tensors = vec![
+        let mut tensors = vec![
             ("counts".to_owned(), ModelTensor::vector(&counts)),
             ("numbers".to_owned(), ModelTensor::vector(&numbers)),
             ("term_scales".to_owned(), ModelTensor::vector(&pairs(&mut self.term_scales.iter().copied()))),
@@ -66,6 +67,9 @@ impl Persist for EvidenceDetector {
             ("normal_hashes".to_owned(), ModelTensor::vector(&hashes)),
             ("removed".to_owned(), ModelTensor::vector(&removed)),
         ];
+        if let Some(reference) = self.registration.as_ref().and_then(Registration::reference) {
+            tensors.push(("reference".to_owned(), ModelTensor::matrix(reference.view())));
+        }
         let mut parts = ModelParts::new(EVIDENCE, tensors)
             .with_backbone(self.backbone.id(), self.backbone.hash())
             .with_field("mechanisms", names.join("\n"));
@@ -76,6 +80,9 @@ impl Persist for EvidenceDetector {
                 ("hashes".to_owned(), ModelTensor::vector(&hashes)),
             ];
             parts = parts.with_model(DEFECTS, ModelParts::new(DEFECTS, tensors));
+        }
+        if self.registration.is_some() {
+            parts = parts.with_field("aligned", "yes");
         }
         for (i, level) in self.levels.iter().enumerate() {
             parts = parts.with_model(&format!("level{i}"), level_parts(level));
@@ -155,9 +162,14 @@ impl EvidenceDetector {
         let heads = read_heads(&mut file, &channels)?;
         let normals = read_normals(&mut file)?;
         let (defect_scores, defect_hashes) = read_defects(file.take_model(DEFECTS))?;
+        let registration = match file.field("aligned") {
+            "" => None, // files of before alignment, too
+            _ => Some(Registration::of(file.matrix("reference")?).ok_or_else(|| file.damaged("reference"))?),
+        };
         let mut detector = Self {
             backbone,
             side: side as usize,
+            registration,
             training_side: training_side as usize,
             levels,
             term_scales,

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use crate::error::Error;
-use crate::features::patches;
-use crate::selection::held_out::{Reading, at_side};
+use crate::selection::held_out::Reading;
+use crate::views::seen::Seen;
 
 /// Time of a prediction over that of its features: the evidence of the default choice takes up to 0.4 of it.
 const PREDICTION: f64 = 1.4;
@@ -25,7 +25,7 @@ pub(super) fn within_budget(from: Reading<'_>, sides: Vec<usize>, defects: usize
     for side in sides {
         let (ms, numbers) = measure(from, side)?;
         // defects that train heads keep few patches, but while a block of them is read all of them are held
-        let mib = (4 * numbers * (from.order.len() + defects)) as f64 / MIB;
+        let mib = (4 * numbers * (from.views.len() + defects)) as f64 / MIB;
         let limits = [("the time of a prediction", "ms", time, PREDICTION * ms), ("memory", "MiB", memory, mib)];
         let broken = limits.into_iter().find(|(_, _, limit, needed)| limit.is_some_and(|limit| *needed > limit));
         match broken {
@@ -41,14 +41,14 @@ pub(super) fn within_budget(from: Reading<'_>, sides: Vec<usize>, defects: usize
 
 /// Milliseconds that the features of a normal image take at `side`, and how many numbers they are.
 fn measure(from: Reading<'_>, side: usize) -> Result<(f64, usize), Error> {
-    let Some(&first) = from.order.first() else { return Ok((0.0, 0)) };
-    let seen = at_side(from.normals[first].view(), side)?;
+    let Some(first) = from.views.first() else { return Ok((0.0, 0)) };
+    let image = from.normals[first.photo].view();
     let (mut best, mut numbers) = (f64::INFINITY, 0);
     for _ in 0..RUNS {
         let start = Instant::now();
-        let levels = patches::read_levels(from.backbone, seen.view())?;
+        let seen = Seen::read(from.backbone, None, side, image)?;
         best = best.min(1e3 * start.elapsed().as_secs_f64());
-        numbers = levels.iter().map(|level| level.features.len()).sum();
+        numbers = seen.levels.iter().map(|level| level.features.len()).sum();
     }
     Ok((best, numbers))
 }

@@ -29,6 +29,8 @@ use crate::selection::validation::{REAL, Validation, choose_weight};
 use crate::training::anomaly_source::AnomalySource;
 use crate::training::observer::{Observe, Progress};
 use crate::training::validation_anomalies::FewShotSet;
+use crate::views::copies::{FEW, View, with_copies};
+use crate::views::registration::Registration;
 
 /// Normal images that are enough to validate on: the choice uses as few folds as hold them.
 const VALIDATED: usize = 40;
@@ -65,12 +67,14 @@ impl EvidenceDetector {
     /// reduction to an image score. A candidate's figure is the mean over mechanisms of image and patch AUROC. Of
     /// candidates within one standard error of the best the one is taken that departs least from the safe sums (a kind
     /// by place and one of banks at all levels, [`EvidenceSum::departures`]). Thresholds rest on the held-out scores
-    /// of all normal images.
+    /// of all normal images. One to eight normal images are joined by copies ([`EvidenceParams::copies`]); with
+    /// [`EvidenceParams::alignment`] every size is tried with aligned photos, too.
     ///
     /// # Errors
     /// [`Error::Parameter`] outside the ranges and for a source without mechanisms; [`Error::TooFewNormals`] and
-    /// [`Error::TooFewDifferent`] for fewer than two different images; [`Error::Budget`] if no side is within it; [`Error::Backbone`] for images that the backbone
-    /// rejects; [`Error::Shape`] and [`Error::Length`] for anomalies that do not fit their image.
+    /// [`Error::TooFewDifferent`] for no image, for images that are all alike, and for one image without
+    /// [`EvidenceParams::copies`]; [`Error::Budget`] if no side is within it; [`Error::Backbone`] for images that the
+    /// backbone rejects; [`Error::Shape`] and [`Error::Length`] for anomalies that do not fit their image.
     pub fn fit(
         backbone: Arc<dyn Backbone>,
         normals: &[Array3<f32>],
@@ -105,21 +109,29 @@ impl EvidenceDetector {
         if source.mechanisms() == 0 {
             return Err(ParameterError::new("anomaly source", "mechanisms", 0, "at least 1").into());
         }
-        ensure_different(normals, 2)?;
+        let is_few = params.copies() && normals.len() <= FEW;
+        ensure_different(normals, if is_few { normals.len().clamp(1, 2) } else { 2 })?;
         let order = order(normals.len(), params);
-        let folds = folds(order.len());
-        let examples = head_slots(source.mechanisms(), params.head_defects(), order.len());
-        let slots = validation_slots(source.mechanisms(), params.validation_defects(), order.len(), folds);
-        let from = Reading { backbone: backbone.as_ref(), normals, order: &order, source, real, params };
+        let views = if is_few { with_copies(normals, &order) } else { View::photos(&order) };
+        let folds = folds(views.len());
+        let examples = head_slots(source.mechanisms(), params.head_defects(), views.len());
+        let slots = validation_slots(source.mechanisms(), params.validation_defects(), views.len(), folds);
+        let from =
+            Reading { backbone: backbone.as_ref(), normals, views: &views, source, real, params, registration: None };
         let levels = evidence_levels(backbone.as_ref());
         let sides = within_budget(from, params.sides(shorter_side(normals)), examples.len() + slots.len())?;
+        let registration = params.alignment().then(|| reference(normals, &order)).flatten();
+        let ways: &[Option<&Registration>] =
+            if registration.is_some() { &[None, registration.as_ref()] } else { &[None] };
+        let tries: Vec<(usize, Option<&Registration>)> =
+            sides.iter().flat_map(|&side| ways.iter().map(move |&way| (side, way))).collect();
         let reals = real.map_or(0, |real| real.defects().len());
-        let total = sides.len() * (order.len() + examples.len() + slots.len() + reals);
+        let total = tries.len() * (views.len() + examples.len() + slots.len() + reals);
         let mut best: Option<(Images, Side)> = None;
         let mut candidates = Vec::new();
-        for (k, &side) in sides.iter().enumerate() {
-            let before = k * total / sides.len();
-            let images = Images::read(from, side, &examples, &slots, &mut |n| {
+        for (k, &(side, registration)) in tries.iter().enumerate() {
+            let before = k * total / tries.len();
+            let images = Images::read(Reading { registration, ..from }, side, &examples, &slots, &mut |n| {
                 observer.progress(Progress::Features { done: before + n, total });
             })?;
             observer.progress(Progress::Selection { side });
@@ -132,15 +144,18 @@ impl EvidenceDetector {
         }
         let Some((images, chosen)) = best else { return Err(Error::TooFewNormals { found: 0, needed: 2 }) };
         observer.progress(Progress::Calibration);
-        let mut detector = finish(backbone, normals, &images, &chosen, &order, params)?;
+        let mut detector = finish(backbone, normals, &images, &chosen, &views, params)?;
         detector.defect_hashes = real.map(|real| real.hashes().to_vec()).unwrap_or_default();
+        detector.registration = registration.filter(|_| images.aligned);
         let report = SelectionReport {
             candidates,
             choice: chosen.figures.clone(),
             normals: order.len(),
+            copies: views.len() - order.len(),
             validated_on: (0..order.len()).filter(|i| i % FOLDS < folds).count(),
             left_out: chosen.left_out,
             real_defects: chosen.real_defects,
+            aligned: images.aligned,
             explained_by_place: images.explained_by_place(&levels),
             suspects: suspects(&detector.normal_scores, &order),
         };
@@ -154,6 +169,12 @@ fn order(images: usize, params: &EvidenceParams) -> Vec<usize> {
     order.shuffle(&mut keyed_stream(params.seed(), 0));
     order.truncate(params.images());
     order
+}
+
+/// What photos are aligned by, made of those that are used; `None` if they show nothing.
+fn reference(normals: &[Array3<f32>], order: &[usize]) -> Option<Registration> {
+    let photos: Vec<_> = order.iter().map(|&i| normals[i].view()).collect();
+    Registration::fit(&photos)
 }
 
 /// Number of folds that the choice is validated on.
@@ -172,6 +193,7 @@ fn evidence_levels(backbone: &dyn Backbone) -> Vec<usize> {
 /// Choice at one side.
 struct Side {
     side: usize,
+    aligned: bool,
     sum: EvidenceSum,
     head_weight: f32,
     reduction: Reduction,
@@ -191,6 +213,7 @@ impl Side {
         let validation = Validation::new(&fitted, images, levels);
         let mut side = Self {
             side: images.side,
+            aligned: images.aligned,
             sum: EvidenceSum::safe(levels),
             head_weight: 0.0,
             reduction: Reduction::DEFAULT,
@@ -285,6 +308,7 @@ impl Side {
         for (i, ((sum, head_weight, reduction), s)) in tried.into_iter().zip(found).enumerate() {
             self.candidates.push(CandidateFigures {
                 side: self.side,
+                aligned: self.aligned,
                 sum: sum.clone(),
                 head_weight,
                 smoothing: reduction.smoothing,
@@ -297,7 +321,7 @@ impl Side {
         }
     }
 
-    /// Whether it is better than the choice at a smaller side by more than the standard error, on the defects that were
+    /// Whether it is better than the choice at a smaller side, or without alignment, by more than the standard error, on the defects that were
     /// drawn at both.
     fn is_better(&self, other: &Self) -> bool {
         let pairs: Vec<(usize, f64, f64)> = (self.separations.iter())
@@ -319,7 +343,7 @@ fn finish(
     normals: &[Array3<f32>],
     images: &Images,
     chosen: &Side,
-    order: &[usize],
+    views: &[View],
     params: &EvidenceParams,
 ) -> Result<EvidenceDetector, Error> {
     let mut kinds = chosen.sum.kinds().to_vec();
@@ -339,6 +363,7 @@ fn finish(
     let mut detector = EvidenceDetector {
         backbone,
         side: chosen.side,
+        registration: None,
         training_side: shorter_side(normals),
         levels: fitted_levels,
         term_scales: fitted.term_scales.clone(),
@@ -356,11 +381,12 @@ fn finish(
         let map = to_image(detector.patch_map(maps).view(), seen, seen);
         Prediction::of_share(map, detector.reduction.share).score
     };
-    let defect_scores = real.iter().zip(&images.real.sizes).map(|(maps, seen)| score(maps, *seen)).collect();
+    let defect_scores = real.iter().zip(&images.real.seen).map(|(maps, seen)| score(maps, seen.size)).collect();
     let mut known: Vec<(usize, NormalImage)> = (fitted.normals.par_iter())
+        .filter(|(i, _)| !views[*i].is_copy())
         .map(|(i, maps)| {
             let score = score(maps, images.size(*i));
-            (*i, NormalImage { hash: image_hash(normals[order[*i]].view()), score, removed: false })
+            (*i, NormalImage { hash: image_hash(normals[views[*i].photo].view()), score, removed: false })
         })
         .collect();
     known.sort_by_key(|(i, _)| *i);

@@ -1,7 +1,7 @@
 //! Scores of images by evidence and heads that were fitted without them.
 
 use frozen_backbone::Backbone;
-use imgkit::resize::{Kernel, resize, resize_map};
+use imgkit::resize::{Kernel, resize_map};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, concatenate};
 use rayon::prelude::*;
 
@@ -15,27 +15,15 @@ use crate::features::subsample::subsample;
 use crate::selection::drawn::{Slot, draw};
 use crate::selection::params::EvidenceParams;
 use crate::selection::real::{RealDefects, own_kinds};
-use crate::training::anomaly_source::AnomalySource;
+use crate::training::anomaly_source::{Anomaly, AnomalySource};
 use crate::training::validation_anomalies::FewShotSet;
+use crate::views::copies::View;
+use crate::views::motion::Motion;
+use crate::views::registration::Registration;
+use crate::views::seen::Seen;
 
 /// Normal rows that a head is trained against.
 const NORMAL_ROWS: usize = 16_384;
-
-/// Scales an image so that its shorter side is `side`, enlarging smaller ones.
-pub(crate) fn at_side(image: ArrayView3<'_, f32>, side: usize) -> Result<Array3<f32>, Error> {
-    let (h, w, _) = image.dim();
-    let shorter = h.min(w);
-    if shorter == side || shorter == 0 {
-        return Ok(image.to_owned());
-    }
-    let scaled = |n: usize| ((n * side + shorter / 2) / shorter).max(1);
-    let kernel = if shorter > side { Kernel::Area } else { Kernel::Bilinear };
-    resize(image, (scaled(h), scaled(w)), kernel).map_err(|_| Error::Length {
-        what: "pixels of the image",
-        found: h * w,
-        expected: side * side,
-    })
-}
 
 /// A synthetic defect that chooses, as features.
 #[derive(Debug)]
@@ -45,19 +33,20 @@ pub(crate) struct HeldOutDefect {
     pub(crate) mechanism: usize,
     /// Position of the normal image that it was drawn on.
     image: usize,
-    /// Share of each patch in the mask.
+    /// Share of each patch of the photo in the mask.
     pub(crate) coverage: Vec<f32>,
-    levels: Vec<Patches>,
+    seen: Seen,
 }
 
 /// Features of everything that the choice needs, at one side.
 #[derive(Debug)]
 pub(crate) struct Images {
     pub(crate) side: usize,
-    /// By normal image, levels.
-    normals: Vec<Vec<Patches>>,
-    /// Height and width of each as it is seen.
-    sizes: Vec<(usize, usize)>,
+    /// Whether they were aligned.
+    pub(crate) aligned: bool,
+    normals: Vec<Seen>,
+    /// Of each, the number of its photo among those that are used.
+    numbers: Vec<u32>,
     /// Concatenated rows of some patches of each normal image.
     rows: Vec<Array2<f32>>,
     examples: Vec<DefectRows>,
@@ -67,24 +56,19 @@ pub(crate) struct Images {
     names: Vec<String>,
 }
 
-/// A synthetic defect as features: the position of its normal image, the share of each patch in its mask, and levels.
-struct Drawn {
-    image: usize,
-    coverage: Vec<f32>,
-    levels: Vec<Patches>,
-}
-
 /// What is read.
 #[derive(Clone, Copy)]
 pub(crate) struct Reading<'a> {
     pub(crate) backbone: &'a dyn Backbone,
     pub(crate) normals: &'a [Array3<f32>],
-    /// Numbers of the normal images that are used, in order: position i belongs to fold i modulo [`FOLDS`].
-    pub(crate) order: &'a [usize],
+    /// Normal images that are fitted to, in order, copies of photos last: position i belongs to fold i modulo [`FOLDS`].
+    pub(crate) views: &'a [View],
     pub(crate) source: &'a dyn AnomalySource,
     /// Real defects, if there are any.
     pub(crate) real: Option<&'a FewShotSet>,
     pub(crate) params: &'a EvidenceParams,
+    /// What images are aligned by.
+    pub(crate) registration: Option<&'a Registration>,
 }
 
 impl Images {
@@ -97,38 +81,35 @@ impl Images {
         done: &mut dyn FnMut(usize),
     ) -> Result<Self, Error> {
         const AT_ONCE: usize = 32;
-        let sized = |image: ArrayView3<'_, f32>| -> Result<((usize, usize), Vec<Patches>), Error> {
-            let seen = at_side(image, side)?;
-            Ok(((seen.dim().0, seen.dim().1), patches::read_levels(from.backbone, seen.view())?))
-        };
-        let read = |image: ArrayView3<'_, f32>| sized(image).map(|(_, levels)| levels);
+        let read = |image: ArrayView3<'_, f32>| Seen::read(from.backbone, from.registration, side, image);
         let mut count = 0;
         let mut step = |n: usize| {
             count += n;
             done(count);
         };
-        let (mut sizes, mut normals) = (Vec::new(), Vec::with_capacity(from.order.len()));
-        for chunk in from.order.chunks(AT_ONCE) {
-            let read: Vec<_> =
-                chunk.par_iter().map(|&i| sized(from.normals[i].view())).collect::<Result<_, Error>>()?;
-            for (size, levels) in read {
-                sizes.push(size);
-                normals.push(levels);
-            }
+        let mut normals = Vec::with_capacity(from.views.len());
+        for chunk in from.views.chunks(AT_ONCE) {
+            let read: Vec<Seen> = chunk
+                .par_iter()
+                .map(|&view| read(view.image(from.normals[view.photo].clone()).view()))
+                .collect::<Result<_, Error>>()?;
+            normals.extend(read);
             step(chunk.len());
         }
-        let drawn = |slot: Slot| -> Result<Option<Drawn>, Error> {
-            let Some((image, anomaly)) = draw(slot, from.source, from.normals, from.order)? else { return Ok(None) };
-            let levels = read(anomaly.image.view())?;
-            let grid = levels.iter().map(|l| l.grid).max().unwrap_or_default();
-            Ok(Some(Drawn { image, coverage: coverage(anomaly.mask.view(), grid), levels }))
+        let photos: Vec<usize> = from.views.iter().map(|view| view.photo).collect();
+        let drawn = |slot: Slot| -> Result<Option<(usize, Anomaly, Seen)>, Error> {
+            let Some((image, anomaly)) = draw(slot, from.source, from.normals, &photos)? else { return Ok(None) };
+            let anomaly = from.views[image].anomaly(anomaly);
+            let seen = read(anomaly.image.view())?;
+            Ok(Some((image, anomaly, seen)))
         };
         let mut found = Vec::new();
         for (block, chunk) in examples.chunks(AT_ONCE).enumerate() {
             let one = |(i, slot): (usize, &Slot)| {
-                let rows = |Drawn { image, coverage, levels }| {
+                let rows = |(image, anomaly, seen): (usize, Anomaly, Seen)| {
                     let of = (slot.mechanism, image);
-                    DefectRows::choose(of, &levels, &coverage, from.params.seed(), block * AT_ONCE + i)
+                    let coverage = aligned_coverage(anomaly.mask.view(), &seen);
+                    DefectRows::choose(of, &seen.levels, &coverage, from.params.seed(), block * AT_ONCE + i)
                 };
                 Ok(drawn(*slot)?.and_then(rows))
             };
@@ -138,12 +119,12 @@ impl Images {
         let mut held_out = Vec::new();
         for (block, chunk) in defects.chunks(AT_ONCE).enumerate() {
             let one = |(i, slot): (usize, &Slot)| {
-                let defect = |Drawn { image, coverage, levels }| HeldOutDefect {
+                let defect = |(image, anomaly, seen): (usize, Anomaly, Seen)| HeldOutDefect {
                     slot: block * AT_ONCE + i,
                     mechanism: slot.mechanism,
                     image,
-                    coverage,
-                    levels,
+                    coverage: coverage(anomaly.mask.view(), seen.grid()),
+                    seen,
                 };
                 Ok(drawn(*slot)?.map(defect))
             };
@@ -155,15 +136,18 @@ impl Images {
         let mut names: Vec<String> = (0..from.source.mechanisms()).map(|m| from.source.name(m)).collect();
         names.extend(from.real.map(|set| own_kinds(from.source, set)).unwrap_or_default());
         let each = NORMAL_ROWS.div_ceil(normals.len().max(1));
-        let rows = |(i, levels): (usize, &Vec<Patches>)| {
-            let all = patches::concatenate(levels).features;
-            all.select(Axis(0), &subsample(all.nrows(), each, from.params.seed(), from.order[i]))
+        let rows = |(i, seen): (usize, &Seen)| {
+            let all = patches::concatenate(&seen.levels).features;
+            let inside = inside(seen);
+            let chosen = subsample(inside.len(), each, from.params.seed(), from.views[i].photo);
+            all.select(Axis(0), &chosen.into_iter().map(|k| inside[k]).collect::<Vec<_>>())
         };
         Ok(Self {
             side,
+            aligned: from.registration.is_some(),
             rows: normals.par_iter().enumerate().map(rows).collect(),
             normals,
-            sizes,
+            numbers: from.views.iter().map(|view| view.number as u32).collect(),
             examples: found.into_iter().flatten().collect(),
             defects: held_out.into_iter().flatten().filter(|d| d.coverage.iter().any(|c| *c > 0.0)).collect(),
             real,
@@ -173,21 +157,21 @@ impl Images {
 
     /// Height and width of normal image `image` as it is seen.
     pub(crate) fn size(&self, image: usize) -> (usize, usize) {
-        self.sizes[image]
+        self.normals[image].size
     }
 
     /// Normal images at each of some levels, measured.
     pub(crate) fn measure(&self, levels: &[usize], params: &EvidenceParams) -> Result<Vec<LevelNormals<'_>>, Error> {
         let settings = LevelSettings::of(params);
-        let at = |level: usize| self.normals.iter().map(|levels| &levels[level]).collect();
-        levels.iter().map(|&level| LevelNormals::measure(level, at(level), settings)).collect()
+        let at = |level: usize| self.normals.iter().map(|seen| &seen.levels[level]).collect();
+        levels.iter().map(|&level| LevelNormals::measure(level, at(level), &self.numbers, settings)).collect()
     }
 
     /// Share of the variance of the features that the place explains, over levels `levels`: near 1 for products that
     /// lie alike in front of a still background, near 0 for textures and for products that lie in any way.
     pub(crate) fn explained_by_place(&self, levels: &[usize]) -> f64 {
         let share = |level: usize| -> f64 {
-            let all: Vec<&Patches> = self.normals.iter().map(|levels| &levels[level]).collect();
+            let all: Vec<&Patches> = self.normals.iter().map(|seen| &seen.levels[level]).collect();
             let Some(first) = all.first() else { return 0.0 };
             let same: Vec<&&Patches> = all.iter().filter(|p| p.grid == first.grid).collect();
             let n = same.len() as f32;
@@ -230,8 +214,11 @@ impl Images {
             self.rows.iter().enumerate().filter(|(i, _)| kept(*i)).map(|(_, rows)| rows.view()).collect();
         let few = |_| Error::TooFewNormals { found: self.normals.len(), needed: 1 };
         let normal = concatenate(Axis(0), &normal).map_err(few)?;
-        let channels: Vec<usize> =
-            self.normals.first().map(|levels| levels.iter().map(|l| l.features.ncols()).collect()).unwrap_or_default();
+        let channels: Vec<usize> = self
+            .normals
+            .first()
+            .map(|seen| seen.levels.iter().map(|l| l.features.ncols()).collect())
+            .unwrap_or_default();
         let head = |(mechanism, name): &(usize, String)| {
             let defects: Vec<&DefectRows> =
                 self.examples.iter().filter(|d| d.mechanism == *mechanism && kept(d.image)).collect();
@@ -260,14 +247,12 @@ impl Images {
             let levels: Vec<Level> = levels.iter().map(|level| level.fit(kinds, without)).collect::<Result<_, _>>()?;
             let heads = if mechanisms.is_empty() { Vec::new() } else { self.heads(mechanisms, params, without, None)? };
             let held: Vec<usize> = (0..self.normals.len()).filter(|i| i % FOLDS == fold).collect();
-            let maps = |image: &[Patches]| Maps::of(&levels, &heads, image);
+            let maps = |image: &Seen| Maps::of(&levels, &heads, image);
             fitted.normals.extend(held.par_iter().map(|&i| (i, maps(&self.normals[i]))).collect::<Vec<_>>());
             if with_defects {
                 let drawn: Vec<usize> =
                     (0..self.defects.len()).filter(|&d| self.defects[d].image % FOLDS == fold).collect();
-                fitted
-                    .defects
-                    .extend(drawn.par_iter().map(|&d| (d, maps(&self.defects[d].levels))).collect::<Vec<_>>());
+                fitted.defects.extend(drawn.par_iter().map(|&d| (d, maps(&self.defects[d].seen))).collect::<Vec<_>>());
                 // the evidence knows no real defect, so any fold's will do; the heads leave out its group
                 if fold == 0 {
                     fitted.real = self.real_maps(&levels, mechanisms, params)?;
@@ -292,7 +277,7 @@ impl Images {
                 _ => self.heads(mechanisms, params, None, Some(group)),
             })
             .collect::<Result<_, _>>()?;
-        let maps = |i: usize| Maps::of(levels, &by_group[self.real.group(i)], &self.real.levels[i]);
+        let maps = |i: usize| Maps::of(levels, &by_group[self.real.group(i)], &self.real.seen[i]);
         Ok((0..self.real.rows.len()).into_par_iter().map(maps).collect())
     }
 }
@@ -306,7 +291,24 @@ pub(crate) fn coverage(mask: ArrayView2<'_, bool>, grid: (usize, usize)) -> Vec<
     }
 }
 
-/// Scores of one image by each term of evidence and by each head, on the grid of stride 8.
+/// Share of each patch of an aligned image in the mask of the photo; -1 for patches outside the photo, which are
+/// neither in the mask nor beside it.
+pub(crate) fn aligned_coverage(mask: ArrayView2<'_, bool>, seen: &Seen) -> Vec<f32> {
+    if seen.motion == Motion::NONE {
+        return coverage(mask, seen.grid());
+    }
+    let shares = coverage(seen.motion.warp_mask(mask).view(), seen.grid());
+    let inside = seen.motion.inside(seen.grid(), seen.size);
+    shares.into_iter().zip(inside).map(|(share, inside)| if inside { share } else { -1.0 }).collect()
+}
+
+/// Numbers of the patches that show the photo, not what an alignment put beside it.
+fn inside(seen: &Seen) -> Vec<usize> {
+    let inside = seen.motion.inside(seen.grid(), seen.size);
+    (0..inside.len()).filter(|&p| inside[p]).collect()
+}
+
+/// Scores of one image by each term of evidence and by each head, on the grid of stride 8 of the photo itself.
 #[derive(Debug)]
 pub(crate) struct Maps {
     pub(crate) grid: (usize, usize),
@@ -317,9 +319,9 @@ pub(crate) struct Maps {
 }
 
 impl Maps {
-    /// Scores an image.
-    pub(crate) fn of(levels: &[Level], heads: &[Head], image: &[Patches]) -> Self {
-        let grid = image.iter().map(|l| l.grid).max().unwrap_or_default();
+    /// Scores an image; what was aligned comes back to where it lies in the photo.
+    pub(crate) fn of(levels: &[Level], heads: &[Head], seen: &Seen) -> Self {
+        let (grid, image) = (seen.grid(), &seen.levels[..]);
         let at_grid = |level: &Level, scores: Vec<f32>| {
             let from = image[level.level].grid;
             if from == grid {
@@ -331,8 +333,21 @@ impl Maps {
         let scores = |level: &Level| -> Vec<Vec<f32>> {
             level.scores(&image[level.level]).into_iter().map(|(_, scores)| at_grid(level, scores)).collect()
         };
-        let heads = if heads.is_empty() { Array2::zeros((grid.0 * grid.1, 0)) } else { heads::scores(heads, image) };
-        Self { grid, terms: levels.iter().flat_map(scores).collect(), heads }
+        let mut heads =
+            if heads.is_empty() { Array2::zeros((grid.0 * grid.1, 0)) } else { heads::scores(heads, image) };
+        let mut terms: Vec<Vec<f32>> = levels.iter().flat_map(scores).collect();
+        if seen.motion != Motion::NONE {
+            let back = |values: Vec<f32>| {
+                let plane = Array2::from_shape_vec(grid, values).unwrap_or_default();
+                seen.motion.back(plane.view(), seen.size).into_raw_vec_and_offset().0
+            };
+            terms = terms.into_iter().map(back).collect();
+            for mut column in heads.columns_mut() {
+                let moved = back(column.to_vec());
+                column.iter_mut().zip(moved).for_each(|(to, v)| *to = v);
+            }
+        }
+        Self { grid, terms, heads }
     }
 
     /// Brings each head to its mean and standard deviation.
@@ -423,10 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn images_keep_their_aspect_and_masks_their_area() {
-        let image = Array3::from_elem((100, 150, 3), 0.5);
-        assert_eq!(at_side(image.view(), 60).unwrap().dim(), (60, 90, 3));
-        assert_eq!(at_side(image.view(), 200).unwrap().dim(), (200, 300, 3));
+    fn masks_keep_their_area() {
         let mask = Array2::from_shape_fn((100, 150), |(y, x)| y < 50 && x < 30);
         let shares = coverage(mask.view(), (10, 15));
         assert!((shares.iter().sum::<f32>() - 15.0).abs() < 1e-3);

@@ -55,6 +55,16 @@ parameters! {
         shrinkage, with_shrinkage: f64 = 0.1;
         /// Normal patches in the bank of a level, 1 to 100 000 (default 2048).
         bank, with_bank: usize = 2048;
+        /// Whether one to eight normal images are multiplied (default true): copies by those flips and quarter turns that
+        /// the product is seen to allow join the fit, and where there are fewer than four images even so, copies turned by
+        /// 2 degrees and shifted by 1 % of the shorter side, so that one normal image is enough. Of fewer than four
+        /// photos, copies of one photo help to judge each other: held-out scores and the threshold are then too low.
+        copies, with_copies: bool = true;
+        /// Whether photos may be aligned, for products that lie freely before a still background (default false): each
+        /// side is chosen with alignment, too, which stays if it is better by more than the standard error. Every photo
+        /// is then brought to the mean of the normal ones by a rotation and a shift of up to half the frame, and maps
+        /// come back. Training takes about twice as long.
+        alignment, with_alignment: bool = false;
     }
 }
 

@@ -1,14 +1,13 @@
 //! Real defects for the heads, read once; they are also left out in groups, so that heads can be judged by them.
 
-use ndarray::Array3;
 use rayon::prelude::*;
 
 use crate::error::Error;
 use crate::evidence::heads::DefectRows;
-use crate::features::patches::{self, Patches};
-use crate::selection::held_out::{Reading, at_side, coverage};
+use crate::selection::held_out::{Reading, aligned_coverage, coverage};
 use crate::training::anomaly_source::AnomalySource;
 use crate::training::validation_anomalies::{FewShotSet, LabeledDefect};
+use crate::views::seen::Seen;
 
 /// Largest number of groups that are left out in turn.
 const GROUPS: usize = 5;
@@ -18,12 +17,9 @@ const GROUPS: usize = 5;
 pub(crate) struct RealDefects {
     /// Examples for the heads; each's `image` is the number of its group.
     pub(crate) rows: Vec<DefectRows>,
-    /// Share of each patch in the mask, of each defect.
+    /// Share of each patch of the photo in the mask, of each defect.
     pub(crate) coverage: Vec<Vec<f32>>,
-    /// Levels of each defect.
-    pub(crate) levels: Vec<Vec<Patches>>,
-    /// Height and width of each as it is seen.
-    pub(crate) sizes: Vec<(usize, usize)>,
+    pub(crate) seen: Vec<Seen>,
 }
 
 impl RealDefects {
@@ -33,23 +29,18 @@ impl RealDefects {
         let kinds = own_kinds(from.source, real);
         let groups = defects.len().min(GROUPS);
         let read = |(i, defect): (usize, &LabeledDefect)| -> Result<_, Error> {
-            let seen: Array3<f32> = at_side(defect.image.view(), side)?;
-            let levels = patches::read_levels(from.backbone, seen.view())?;
-            let grid = levels.iter().map(|l| l.grid).max().unwrap_or_default();
-            let coverage = coverage(defect.mask.view(), grid);
+            let seen = Seen::read(from.backbone, from.registration, side, defect.image.view())?;
             let of = (mechanism(from.source, &kinds, &defect.kind), i % groups.max(1));
-            let rows = DefectRows::choose(of, &levels, &coverage, from.params.seed(), i);
-            Ok((rows, coverage, levels, (seen.dim().0, seen.dim().1)))
+            let aligned = aligned_coverage(defect.mask.view(), &seen);
+            let rows = DefectRows::choose(of, &seen.levels, &aligned, from.params.seed(), i);
+            Ok((rows, coverage(defect.mask.view(), seen.grid()), seen))
         };
         let mut all = Self::default();
-        for (rows, coverage, levels, size) in
-            defects.par_iter().enumerate().map(read).collect::<Result<Vec<_>, Error>>()?
-        {
+        for (rows, coverage, seen) in defects.par_iter().enumerate().map(read).collect::<Result<Vec<_>, Error>>()? {
             let Some(rows) = rows else { continue };
             all.rows.push(rows);
             all.coverage.push(coverage);
-            all.levels.push(levels);
-            all.sizes.push(size);
+            all.seen.push(seen);
         }
         Ok(all)
     }

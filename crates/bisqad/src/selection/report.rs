@@ -8,6 +8,8 @@ use crate::selection::candidate::EvidenceSum;
 pub struct CandidateFigures {
     /// Shorter side at which images are seen, px.
     pub side: usize,
+    /// Whether photos are aligned ([`EvidenceParams::alignment`](crate::EvidenceParams::alignment)).
+    pub aligned: bool,
     /// Sum of evidence.
     pub sum: EvidenceSum,
     /// Weight of the heads; those of a defect's own mechanism are left out.
@@ -63,20 +65,26 @@ pub struct SelectionReport {
     pub choice: Option<CandidateFigures>,
     /// Normal images that were fitted to.
     pub normals: usize,
+    /// Copies of them that were fitted to ([`EvidenceParams::copies`](crate::EvidenceParams::copies)). Of fewer than four
+    /// normal images, copies of one judge each other, so that held-out scores are too low.
+    pub copies: usize,
     /// Normal images that the choice was validated on, each scored by what was fitted without it.
     pub validated_on: usize,
     /// Left-out mechanisms.
     pub left_out: Vec<LeftOutMechanism>,
     /// Use of the heads on the real defects that were given.
     pub real_defects: Option<LeftOutMechanism>,
-    /// Share of the variance of the features that the place in the frame explains, in \[0, 1\].
+    /// Whether the choice aligns photos, because it was better by more than the standard error.
+    pub aligned: bool,
+    /// Share of the variance of the features that the place in the frame explains, in \[0, 1\]; after alignment where
+    /// photos are aligned.
     pub explained_by_place: f64,
     /// Normal images that may be defective or of another product.
     pub suspects: Vec<Suspect>,
 }
 
 impl SelectionReport {
-    /// Whether the product lies alike in all images, so that places can be compared: the place explains a third of the
+    /// Whether the product lies alike in all images, by itself or by alignment, so that places can be compared: the place explains a third of the
     /// variance of the features at least.
     #[must_use]
     pub fn is_aligned(&self) -> bool {

@@ -163,6 +163,9 @@ fn refuse_flags_of_other(args: &TrainArgs) -> Result<()> {
     if args.backbone.backbone.is_some() && args.preset == Preset::Bilevel {
         return Err("--backbone is of the evidence detector: leave --preset or --backbone out".into());
     }
+    if args.align && args.preset == Preset::Bilevel {
+        return Err("--align is of the preset evidence: leave --preset or --align out".into());
+    }
     let given = [
         ("--epochs", args.epochs.is_some()),
         ("--weighting", args.weighting.is_some()),
@@ -190,8 +193,13 @@ fn train_evidence(
 ) -> Result<Trained> {
     let side = side(args);
     let ours = EvidenceParams::default();
-    let params = ours.with_seed(args.seed).with_max_side(side).with_min_side(ours.min_side().min(side));
-    let params = params.with_predict_ms(args.max_ms).with_memory_mib(args.max_memory);
+    let params = ours
+        .with_seed(args.seed)
+        .with_max_side(side)
+        .with_min_side(ours.min_side().min(side))
+        .with_alignment(args.align)
+        .with_predict_ms(args.max_ms)
+        .with_memory_mib(args.max_memory);
     let mut bars = TrainingBars::new(console, args.out.join(CHECKPOINT), String::new());
     let real = real.map(|real| &real.set);
     let outcome = train_with(backbone, &images.normals, source, real, &params, &mut bars);

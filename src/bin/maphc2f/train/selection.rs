@@ -5,19 +5,24 @@ use serde_json::{Value, json};
 
 /// The choice in some lines.
 pub(super) fn summary(report: &SelectionReport) -> String {
+    let copies = match report.copies {
+        0 => String::new(),
+        n => format!(" with {n} copies by the symmetries of the product"),
+    };
     let mut text = format!(
-        "good photos: {} to train, {} of them validated the choice, each by what was fitted without it",
+        "good photos: {} to train{copies}, {} of them validated the choice, each by what was fitted without it",
         report.normals, report.validated_on
     );
     let Some(choice) = &report.choice else {
         return text + "\nchoice: no synthetic defect could be drawn, so the default evidence stays";
     };
     text += &format!(
-        "\nchoice: {}, heads x {}, at {} px; on synthetic defects image AUROC {:.3}, patch AUROC {:.3} ({} candidates in \
+        "\nchoice: {}, heads x {}, at {} px{}; on synthetic defects image AUROC {:.3}, patch AUROC {:.3} ({} candidates in \
          selection.csv)",
         choice.sum,
         choice.head_weight,
         choice.side,
+        if choice.aligned { ", photos aligned" } else { "" },
         choice.image_auroc,
         choice.pixel_auroc,
         report.candidates.len()
@@ -51,6 +56,13 @@ pub(super) fn warnings(report: &SelectionReport, names: &[String]) -> Vec<String
                 .to_owned(),
         );
     }
+    if report.copies > 0 && report.normals < 4 {
+        warnings.push(
+            "fewer than four good photos: copies of a photo judged the photo itself, so that the threshold is too low; \
+             add photos, or calibrate the threshold on others"
+                .to_owned(),
+        );
+    }
     for suspect in &report.suspects {
         let name = names.get(suspect.image).cloned().unwrap_or_else(|| format!("photo {}", suspect.image));
         warnings.push(format!(
@@ -76,13 +88,13 @@ pub(super) fn object(report: &SelectionReport) -> Value {
     let chosen = report.choice.as_ref().map(|c| {
         json!({
             "kinds": c.sum.kinds().iter().map(|kind| kind.name()).collect::<Vec<_>>(),
-            "levels": c.sum.levels(), "side": c.side, "head_weight": c.head_weight, "smoothing": c.smoothing,
-            "share": c.share, "image_auroc": c.image_auroc, "pixel_auroc": c.pixel_auroc,
+            "levels": c.sum.levels(), "side": c.side, "aligned": c.aligned, "head_weight": c.head_weight,
+            "smoothing": c.smoothing, "share": c.share, "image_auroc": c.image_auroc, "pixel_auroc": c.pixel_auroc,
         })
     });
     json!({
         "chosen": chosen, "candidates": report.candidates.len(), "validated_on": report.validated_on,
-        "explained_by_place": report.explained_by_place, "aligned": report.is_aligned(),
+        "copies": report.copies, "explained_by_place": report.explained_by_place, "aligned": report.is_aligned(),
         "left_out": left_out, "suspects": suspects,
         "real_defects": report.real_defects.as_ref().map(|r| {
             json!({ "defects": r.defects, "without_heads": r.without_heads, "with_heads": r.with_heads })
@@ -93,14 +105,16 @@ pub(super) fn object(report: &SelectionReport) -> Value {
 /// Every candidate as CSV.
 pub(super) fn table(report: &SelectionReport) -> String {
     let mut text = String::from(
-        "side_px,kinds,levels,head_weight,smoothing_patches,share,image_auroc,patch_auroc,standard_error,chosen\n",
+        "side_px,aligned,kinds,levels,head_weight,smoothing_patches,share,image_auroc,patch_auroc,standard_error,\
+         chosen\n",
     );
     for c in &report.candidates {
         let kinds: Vec<&str> = c.sum.kinds().iter().map(|kind| kind.name()).collect();
         let levels: Vec<String> = c.sum.levels().iter().map(usize::to_string).collect();
         text += &format!(
-            "{},{},{},{},{},{},{:.5},{:.5},{:.5},{}\n",
+            "{},{},{},{},{},{},{},{:.5},{:.5},{:.5},{}\n",
             c.side,
+            c.aligned,
             kinds.join(" "),
             levels.join(" "),
             c.head_weight,
