@@ -52,7 +52,8 @@ pub struct Args {
     #[arg(short, long, global = true, help_heading = GENERAL)]
     pub quiet: bool,
     /// Threads to use, at most 1024 [default: one a core]
-    #[arg(long, global = true, help_heading = GENERAL, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, global = true, help_heading = GENERAL, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
     /// Read flags from a TOML file, with their names as keys; flags given here win
     #[arg(long, global = true, help_heading = GENERAL, value_name = "FILE")]
@@ -454,8 +455,8 @@ pub struct TrainArgs {
     /// Weights of the drawn defects [default: learned]
     #[arg(long, value_enum, value_name = "NAME", help_heading = BILEVEL)]
     pub weighting: Option<WeightingName>,
-    /// Draw defects that follow real ones of yours, by the file that `calibrate` wrote [default: scratches, cracks, dents
-    /// and all other mechanisms]
+    /// Draw defects that follow real ones of yours, by the file that `calibrate` wrote [default: scratches, cracks,
+    /// dents and all other mechanisms]
     #[arg(long, value_name = "FILE")]
     pub calibration: Option<PathBuf>,
 }
