@@ -15,9 +15,9 @@ use crate::error::Error;
 
 /// Opens the backbone whose weights `file` holds, or the embedded EfficientNet-Lite0 without a file.
 ///
-/// Files are the public safetensors files of DINOv2 small and base (facebook, without registers; taps after layers 3, 6,
-/// 9 and 12) and of WideResNet-50-2 (torchvision or timm; taps at strides 4, 8 and 16). Which network it is follows from
-/// the names and shapes of the tensors.
+/// Files are the public safetensors files of DINOv2 small and base (facebook, without registers; taps after layers 3,
+/// 6, 9 and 12) and of WideResNet-50-2 (torchvision or timm; taps at strides 4, 8 and 16). Which network it is follows
+/// from the names and shapes of the tensors.
 ///
 /// ```no_run
 /// use maphc2f::bisqad::{EvidenceParams, NoObserver, Persist};
@@ -34,8 +34,8 @@ use crate::error::Error;
 /// ```
 ///
 /// # Errors
-/// [`Error::UnknownBackbone`] for a file of another network or of PyTorch; [`Error::Backbone`] for one that is not whole
-/// or cannot be read.
+/// [`Error::UnknownBackbone`] for a file of another network or of PyTorch; [`Error::Backbone`] for one that is not
+/// whole or cannot be read.
 pub fn open_backbone(file: Option<&Path>) -> Result<Arc<dyn Backbone>, Error> {
     let Some(path) = file else { return Ok(Arc::new(EfficientNetLite0::pretrained()?)) };
     let unknown = |found: &'static str| Error::UnknownBackbone { path: path.to_owned(), found };

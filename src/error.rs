@@ -65,8 +65,8 @@ pub enum Error {
     },
     /// Photos to add to a detector score far beyond the good photos that it knows.
     #[error(
-        "{}: scores {score:.2}, far beyond the known good photos, which score {largest:.2} at most ({count} such photos \
-         in all): leave out what shows another product or a defect, or add it without --strict",
+        "{}: scores {score:.2}, far beyond the known good photos, which score {largest:.2} at most ({count} such \
+         photos in all): leave out what shows another product or a defect, or add it without --strict",
         escaped(photo)
     )]
     Unlike {

@@ -22,9 +22,9 @@ pub struct UnlikePhoto {
     pub largest: f64,
 }
 
-/// Finds the photos `(H, W, C)` whose scores lie more than 6 robust standard deviations (1.4826 times the median absolute
-/// deviation) above the median of [`Detector::normal_scores`], in their order: before they are added to a detector, that
-/// they show its product.
+/// Finds the photos `(H, W, C)`, in their order, whose scores lie more than 6 robust standard deviations (1.4826 times
+/// the median absolute deviation) above the median of [`Detector::normal_scores`]: a check, before photos are added to
+/// a detector, that they show its product.
 ///
 /// None if the detector knows fewer than two good photos: a single score has no deviation.
 ///

@@ -10,9 +10,9 @@ use super::BackboneArgs;
 ///
 /// Every pixel gets a score; that of the photo is the mean of its highest pixels, a hundredth of them unless training
 /// chose another share. A photo is anomalous if its score exceeds the threshold, which follows from good photos that
-/// training held out and --false-positive-rate. Its defects are peaks of the heat map above the same threshold, each with
-/// the pixels around it that stand higher than halfway from the threshold to the peak. A good photo may have defects,
-/// too: spots too small or too faint to lift its score.
+/// training held out and --false-positive-rate. Its defects are peaks of the heat map above the same threshold, each
+/// with the pixels around it that stand higher than halfway from the threshold to the peak. A good photo may have
+/// defects, too: spots too small or too faint to lift its score.
 ///
 /// Exit code: 0 if no photo is anomalous, 1 if one is, 2 if nothing could be done, 3 if a file was not looked at.
 ///
@@ -44,8 +44,8 @@ pub struct InspectArgs {
     /// Write a line of JSON for each photo as soon as it is done, with its defects; - is standard output
     #[arg(long, value_name = "FILE")]
     pub json_lines: Option<PathBuf>,
-    /// Area below which a defect is not listed, px of the photo [default: that of 5 px at the size to which the detector
-    /// resizes]
+    /// Area below which a defect is not listed, px of the photo [default: that of 5 px at the size to which the
+    /// detector resizes]
     #[arg(long, value_name = "PX")]
     pub least_area: Option<usize>,
     /// Inspect the photos that a camera writes into a folder, each as soon as it is complete, until SIGINT or SIGTERM
