@@ -18,9 +18,18 @@ pub(crate) struct Patches {
     pub(crate) features: Array2<f32>,
 }
 
-/// Width of the mirrored frame around an image, px, a multiple of every stride: the zero padding of the network would
-/// otherwise make patches at the border look unusual.
+/// Least width of the mirrored frame around an image, px: the zero padding of the network would otherwise make patches at
+/// the border look unusual.
 const FRAME: usize = 16;
+
+/// Width of the frame: the least multiple of all strides from [`FRAME`] on, so that patches keep their places.
+fn frame_width(strides: impl Iterator<Item = usize>) -> usize {
+    fn greatest_common_divisor(a: usize, b: usize) -> usize {
+        if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+    }
+    let multiple = strides.map(|s| s.max(1)).fold(1, |m, s| m / greatest_common_divisor(m, s) * s);
+    FRAME.div_ceil(multiple) * multiple
+}
 
 /// Extracts the patch features of `image` `(H, W, C)`, and the pyramid of the image itself (the features of the frame
 /// are cut off).
@@ -49,21 +58,22 @@ fn pyramid(backbone: &dyn Backbone, image: ArrayView3<'_, f32>) -> Result<Pyrami
     if h == 0 || w == 0 {
         return Err(Error::Length { what: "pixels of the image", found: 0, expected: 1 });
     }
+    let frame = frame_width(backbone.levels().iter().map(|level| level.stride));
     let mirror = |i: usize, n: usize| {
-        let i = i.abs_diff(FRAME) % (2 * n.max(2) - 2).max(1);
+        let i = i.abs_diff(frame) % (2 * n.max(2) - 2).max(1);
         i.min(2 * (n.max(2) - 1) - i).min(n.saturating_sub(1))
     };
-    let mut framed = Array3::zeros((h + 2 * FRAME, w + 2 * FRAME, c));
+    let mut framed = Array3::zeros((h + 2 * frame, w + 2 * frame, c));
     for (y, mut line) in framed.outer_iter_mut().enumerate() {
         let source = image.index_axis(Axis(0), mirror(y, h));
-        line.slice_axis_mut(Axis(0), Slice::from(FRAME..FRAME + w)).assign(&source);
-        for x in (0..FRAME).chain(FRAME + w..w + 2 * FRAME) {
+        line.slice_axis_mut(Axis(0), Slice::from(frame..frame + w)).assign(&source);
+        for x in (0..frame).chain(frame + w..w + 2 * frame) {
             line.row_mut(x).assign(&source.row(mirror(x, w)));
         }
     }
     let mut pyramid = backbone.extract(framed.view())?;
     for (features, level) in pyramid.iter_mut().zip(backbone.levels()) {
-        let (skip, rows, columns) = (FRAME / level.stride, h.div_ceil(level.stride), w.div_ceil(level.stride));
+        let (skip, rows, columns) = (frame / level.stride, h.div_ceil(level.stride), w.div_ceil(level.stride));
         let whole = pixels(features);
         let inside = whole.slice_each_axis(|a| match a.axis.index() {
             0 => Slice::from(skip..skip + rows),
@@ -234,6 +244,12 @@ fn interpolate(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_frame_is_a_multiple_of_every_stride() {
+        let of = |strides: &[usize]| frame_width(strides.iter().copied());
+        assert_eq!([of(&[4, 8, 16, 16]), of(&[14]), of(&[4, 8, 16, 32]), of(&[])], [16, 28, 32, 16]);
+    }
 
     #[test]
     fn a_linear_ramp_survives_interpolation_away_from_the_border() {
