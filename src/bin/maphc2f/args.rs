@@ -8,7 +8,7 @@ mod evaluate;
 #[path = "args/inspect.rs"]
 mod inspect;
 #[path = "args/train.rs"]
-mod train;
+pub mod train;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -26,7 +26,7 @@ use crate::Result;
 pub use backbone::BackboneArgs;
 pub use evaluate::EvaluateArgs;
 pub use inspect::InspectArgs;
-pub use train::{Preset, TrainArgs};
+pub use train::TrainArgs;
 
 const EXIT_CODES: &str = "Exit codes:
   0  all was done, all is well

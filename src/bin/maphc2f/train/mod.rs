@@ -32,7 +32,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::Result;
-use crate::args::{Preset, TrainArgs};
+use crate::args::TrainArgs;
+use crate::args::train::Preset;
 use crate::console::{Console, TrainingBars};
 use crate::evaluate::{policy, warn, with_flag};
 use crate::threshold;
