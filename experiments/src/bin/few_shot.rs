@@ -6,11 +6,11 @@
 //! ```
 //!
 //! For each kind of defects of a set with enough of them, `count` photos are drawn by the seed and moved out of the
-//! test. One detector trains on `train/good` alone, one with the drawn defects besides; both are tested on the same rest
-//! of the kind and the good test photos. Nothing is selected on the test images. Finished runs are appended to
-//! `OUT/runs.jsonl` and not made again. Prints for each kind and count the paired differences with 95 % t intervals over
-//! seeds, and ends with `result image_gain=<f> pixel_ap_gain=<f> pairs=<n>`, the means over all pairs of the largest
-//! count.
+//! test. One detector trains on `train/good` alone, one with the drawn defects besides; both are tested on the same
+//! rest of the kind and the good test photos. Nothing is selected on the test images. Finished runs are appended to
+//! `OUT/runs.jsonl` and not made again. Prints for each kind and count the paired differences with 95 % t intervals
+//! over seeds, and ends with `result image_gain=<f> pixel_ap_gain=<f> pairs=<n>`, the means over all pairs of the
+//! largest count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -168,7 +168,7 @@ impl EvidenceDetector {
         sum.iter_mut().for_each(|s| *s = (*s - mean) / deviation);
         if self.head_weight > 0.0 {
             let (mean, deviation) = self.head_scale;
-            let largest = largest(maps.heads.view(), None);
+            let largest = largest(maps.heads.view(), &[]);
             sum.iter_mut().zip(largest).for_each(|(s, v)| *s += self.head_weight * (v - mean) / deviation);
         }
         let map = Array2::from_shape_vec(maps.grid, sum).unwrap_or_default();

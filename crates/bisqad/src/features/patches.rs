@@ -18,8 +18,8 @@ pub(crate) struct Patches {
     pub(crate) features: Array2<f32>,
 }
 
-/// Least width of the mirrored frame around an image, px: the zero padding of the network would otherwise make patches at
-/// the border look unusual.
+/// Least width of the mirrored frame around an image, px: the zero padding of the network would otherwise make patches
+/// at the border look unusual.
 const FRAME: usize = 16;
 
 /// Width of the frame: the least multiple of all strides from [`FRAME`] on, so that patches keep their places.

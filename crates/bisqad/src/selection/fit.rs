@@ -90,8 +90,8 @@ impl EvidenceDetector {
     /// Each kind of them joins the head of the mechanism of the source that is called like it, where the real examples
     /// weigh three times as much as the drawn ones together; of other kinds those with two defects or more get a head
     /// of their own. They choose, too, as one more mechanism, scored by heads that were fitted without them (in five
-    /// groups): the heads' weight is raised where that finds them better by more than the standard error. Their
-    /// held-out scores raise the threshold of [`Threshold::of`](crate::Threshold::of) where that costs none of them.
+    /// groups): the heads' weight moves to where they are found best, but for the standard error. Their held-out scores
+    /// raise the threshold of [`Threshold::of`](crate::Threshold::of) where that costs none of them.
     /// They are recorded in the [`Provenance`](crate::Provenance), so that a test refuses them.
     ///
     /// # Errors
@@ -252,7 +252,11 @@ impl Side {
                 w => validation.separations(&side.sum, w, Reduction::DEFAULT),
             })
             .collect();
-        let best = choose_weight(&by_weight.iter().map(|s| values(s)).collect::<Vec<_>>(), &validation.mechanisms);
+        let best = choose_weight(
+            &by_weight.iter().map(|s| values(s)).collect::<Vec<_>>(),
+            &validation.mechanisms,
+            WITHOUT_REAL,
+        );
         side.head_weight = weights[best];
         let sum = side.sum.clone();
         let tried = weights.iter().map(|&w| (&sum, w, Reduction::DEFAULT));
@@ -321,8 +325,8 @@ impl Side {
         }
     }
 
-    /// Whether it is better than the choice at a smaller side, or without alignment, by more than the standard error, on the defects that were
-    /// drawn at both.
+    /// Whether it is better than the choice at a smaller side, or without alignment, by more than the standard error,
+    /// on the defects that were drawn at both.
     fn is_better(&self, other: &Self) -> bool {
         let pairs: Vec<(usize, f64, f64)> = (self.separations.iter())
             .filter_map(|(slot, mechanism, value)| {
@@ -353,7 +357,7 @@ fn finish(
     let fitted = images.cross_fit(&measured, &kinds, &mechanisms, params, FOLDS, false)?;
     let all: Vec<usize> = (0..fitted.term_scales.len()).collect();
     let sums: Vec<Array2<f32>> = fitted.normals.iter().map(|(_, maps)| fitted.sum(maps, &all)).collect();
-    let largest: Vec<Array2<f32>> = fitted.normals.iter().map(|(_, maps)| fitted.heads(maps, None)).collect();
+    let largest: Vec<Array2<f32>> = fitted.normals.iter().map(|(_, maps)| fitted.heads(maps, &[])).collect();
     let fitted_levels: Vec<Level> =
         measured.iter().map(|level| level.fit(&kinds, None)).collect::<Result<_, Error>>()?;
     let mut heads = if mechanisms.is_empty() { Vec::new() } else { images.heads(&mechanisms, params, None, None)? };

@@ -61,7 +61,8 @@ pub(crate) struct Images {
 pub(crate) struct Reading<'a> {
     pub(crate) backbone: &'a dyn Backbone,
     pub(crate) normals: &'a [Array3<f32>],
-    /// Normal images that are fitted to, in order, copies of photos last: position i belongs to fold i modulo [`FOLDS`].
+    /// Normal images that are fitted to, in order, copies of photos last: position i belongs to fold i modulo
+    /// [`FOLDS`].
     pub(crate) views: &'a [View],
     pub(crate) source: &'a dyn AnomalySource,
     /// Real defects, if there are any.
@@ -397,10 +398,11 @@ impl CrossFit {
         Array2::from_shape_vec(maps.grid, sum).unwrap_or_default()
     }
 
-    /// Largest head of each patch but that of `mechanism`; not scaled.
-    pub(crate) fn heads(&self, maps: &Maps, mechanism: Option<usize>) -> Array2<f32> {
-        let without = mechanism.and_then(|m| self.head_mechanisms.iter().position(|other| *other == m));
-        Array2::from_shape_vec(maps.grid, largest(maps.heads.view(), without)).unwrap_or_default()
+    /// Largest head of each patch but those of the mechanisms `without`; not scaled.
+    pub(crate) fn heads(&self, maps: &Maps, without: &[usize]) -> Array2<f32> {
+        let is_left_out = |h: &usize| without.contains(&self.head_mechanisms[*h]);
+        let without: Vec<usize> = (0..self.head_mechanisms.len()).filter(is_left_out).collect();
+        Array2::from_shape_vec(maps.grid, largest(maps.heads.view(), &without)).unwrap_or_default()
     }
 }
 

@@ -34,8 +34,8 @@ parameters! {
         /// left out. It is measured on this machine as the fit runs, so that the choice may differ between machines. By
         /// default there is no limit.
         predict_ms, with_predict_ms: Option<f64> = None;
-        /// Largest memory of the features that the fit holds, MiB, at least 1: larger sides are left out. By default there
-        /// is no limit.
+        /// Largest memory of the features that the fit holds, MiB, at least 1: larger sides are left out. By default
+        /// there is no limit.
         memory_mib, with_memory_mib: Option<usize> = None;
         /// Largest number of normal images whose features are held, 2 to 100 000 (default 320): more are thinned out
         /// evenly.
@@ -55,10 +55,11 @@ parameters! {
         shrinkage, with_shrinkage: f64 = 0.1;
         /// Normal patches in the bank of a level, 1 to 100 000 (default 2048).
         bank, with_bank: usize = 2048;
-        /// Whether one to eight normal images are multiplied (default true): copies by those flips and quarter turns that
-        /// the product is seen to allow join the fit, and where there are fewer than four images even so, copies turned by
-        /// 2 degrees and shifted by 1 % of the shorter side, so that one normal image is enough. Of fewer than four
-        /// photos, copies of one photo help to judge each other: held-out scores and the threshold are then too low.
+        /// Whether one to eight normal images are multiplied (default true): copies by those flips and quarter turns
+        /// that the product is seen to allow join the fit, and where there are fewer than four images even so, copies
+        /// turned by 2 degrees and shifted by 1 % of the shorter side, so that one normal image is enough. Of fewer
+        /// than four photos, copies of one photo help to judge each other: held-out scores and the threshold are then
+        /// too low.
         copies, with_copies: bool = true;
         /// Whether photos may be aligned, for products that lie freely before a still background (default false): each
         /// side is chosen with alignment, too, which stays if it is better by more than the standard error. Every photo

@@ -65,8 +65,8 @@ pub struct SelectionReport {
     pub choice: Option<CandidateFigures>,
     /// Normal images that were fitted to.
     pub normals: usize,
-    /// Copies of them that were fitted to ([`EvidenceParams::copies`](crate::EvidenceParams::copies)). Of fewer than four
-    /// normal images, copies of one judge each other, so that held-out scores are too low.
+    /// Copies of them that were fitted to ([`EvidenceParams::copies`](crate::EvidenceParams::copies)). Of fewer than
+    /// four normal images, copies of one judge each other, so that held-out scores are too low.
     pub copies: usize,
     /// Normal images that the choice was validated on, each scored by what was fitted without it.
     pub validated_on: usize,
@@ -84,8 +84,8 @@ pub struct SelectionReport {
 }
 
 impl SelectionReport {
-    /// Whether the product lies alike in all images, by itself or by alignment, so that places can be compared: the place explains a third of the
-    /// variance of the features at least.
+    /// Whether the product lies alike in all images, by itself or by alignment, so that places can be compared: the
+    /// place explains a third of the variance of the features at least.
     #[must_use]
     pub fn is_aligned(&self) -> bool {
         self.explained_by_place >= 1.0 / 3.0

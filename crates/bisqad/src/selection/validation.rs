@@ -46,7 +46,8 @@ impl<'a> Validation<'a> {
         }
     }
 
-    /// Separation of each defect by a candidate. The head of its own mechanism is left out.
+    /// Separation of each defect by a candidate. Of synthetic ones the head of their own mechanism is left out, and all
+    /// heads that know real defects: these say nothing about unknown ones.
     pub(crate) fn separations(&self, sum: &EvidenceSum, head_weight: f32, reduction: Reduction) -> Vec<Separation> {
         let terms = self.terms(sum);
         let sums = |m: &Maps| self.fitted.sum(m, &terms);
@@ -58,7 +59,11 @@ impl<'a> Validation<'a> {
         distinct.sort_unstable();
         distinct.dedup();
         for mechanism in distinct {
-            let heads = |m: &Maps| self.fitted.heads(m, Some(mechanism));
+            let mut without = vec![mechanism];
+            if mechanism != REAL {
+                without.extend(self.images.real.rows.iter().map(|rows| rows.mechanism));
+            }
+            let heads = |m: &Maps| self.fitted.heads(m, &without);
             let own: Vec<Array2<f32>> = if head_weight > 0.0 {
                 self.fitted.normals.iter().map(|(_, m)| heads(m)).collect()
             } else {
@@ -96,13 +101,13 @@ impl<'a> Validation<'a> {
     }
 }
 
-/// Weight of the heads, of candidates with the values by defect: the largest at which synthetic defects of left-out
-/// mechanisms are found no worse than without heads, but for the standard error; the first candidate is that without
-/// heads. On defects of their own mechanism, which are not asked here, heads help in any case.
+/// Weight of the heads, of candidates with the values by defect: of the first `without_real` ones the largest at which
+/// synthetic defects of left-out mechanisms are found no worse than without heads, but for the standard error; the first
+/// candidate is that without heads. On defects of their own mechanism, which are not asked here, heads help in any case.
 ///
-/// Real defects, if there are any, raise it: to the smallest weight whose mean on them is within the standard error of
-/// the best.
-pub(crate) fn choose_weight(values: &[Vec<f64>], mechanisms: &[usize]) -> usize {
+/// Real defects, if there are any, may move it: to the nearest of all candidates whose mean on them is within the
+/// standard error of the best.
+pub(crate) fn choose_weight(values: &[Vec<f64>], mechanisms: &[usize], without_real: usize) -> usize {
     let (drawn, real): (Vec<usize>, Vec<usize>) = (0..mechanisms.len()).partition(|&d| mechanisms[d] != REAL);
     let of = |defects: &[usize]| -> (Vec<Vec<f64>>, Vec<usize>) {
         let pick = |v: &Vec<f64>| defects.iter().filter_map(|&d| v.get(d).copied()).collect();
@@ -112,17 +117,17 @@ pub(crate) fn choose_weight(values: &[Vec<f64>], mechanisms: &[usize]) -> usize 
     let Some(without) = values.first() else { return 0 };
     let harm = |i: usize| mean_by_mechanism(without, &mechanisms) - mean_by_mechanism(&values[i], &mechanisms);
     let is_harmless = |&i: &usize| harm(i) <= standard_error(without, &values[i], &mechanisms);
-    let justified = (0..values.len()).rev().find(is_harmless).unwrap_or(0);
+    let justified = (0..values.len().min(without_real)).rev().find(is_harmless).unwrap_or(0);
     if real.is_empty() {
         return justified;
     }
     let (values, mechanisms) = of(&real);
     let mean = |i: usize| mean_by_mechanism(&values[i], &mechanisms);
-    let Some(best) = (justified..values.len()).max_by(|&a, &b| mean(a).total_cmp(&mean(b)).then(b.cmp(&a))) else {
+    let Some(best) = (0..values.len()).max_by(|&a, &b| mean(a).total_cmp(&mean(b)).then(b.cmp(&a))) else {
         return justified;
     };
-    let is_near = |&i: &usize| mean(best) - mean(i) <= standard_error(&values[best], &values[i], &mechanisms);
-    (justified..values.len()).find(is_near).unwrap_or(justified)
+    let is_good = |&i: &usize| mean(best) - mean(i) <= standard_error(&values[best], &values[i], &mechanisms);
+    (0..values.len()).filter(is_good).min_by_key(|i| i.abs_diff(justified)).unwrap_or(justified)
 }
 
 #[cfg(test)]
@@ -136,18 +141,19 @@ mod tests {
         let better = vec![0.85, 0.9, 0.82, 0.91];
         let noisy = vec![0.7, 1.0, 0.69, 1.0]; // lower by .0025, with an error of .05
         let worse = vec![0.7, 0.8, 0.7, 0.8];
-        let choose =
-            |values: &[&Vec<f64>]| choose_weight(&values.iter().map(|v| (*v).clone()).collect::<Vec<_>>(), &mechanisms);
+        let choose = |values: &[&Vec<f64>]| {
+            choose_weight(&values.iter().map(|v| (*v).clone()).collect::<Vec<_>>(), &mechanisms, 4)
+        };
         assert_eq!(choose(&[&without, &better, &worse]), 1);
         assert_eq!(choose(&[&without, &better, &noisy]), 2);
         assert_eq!(choose(&[&without, &worse]), 0);
     }
 
     #[test]
-    fn real_defects_raise_the_weight_and_never_lower_it() {
+    fn real_defects_move_the_weight_to_where_they_are_found() {
         let mechanisms = [0, 0, REAL, REAL, REAL];
         let choose =
-            |values: &[[f64; 5]]| choose_weight(&values.iter().map(|v| v.to_vec()).collect::<Vec<_>>(), &mechanisms);
+            |values: &[[f64; 5]]| choose_weight(&values.iter().map(|v| v.to_vec()).collect::<Vec<_>>(), &mechanisms, 2);
         let without = [0.8, 0.9, 0.6, 0.6, 0.6];
         let harmless = [0.8, 0.9, 0.7, 0.7, 0.7];
         let harmful = [0.5, 0.5, 0.9, 0.9, 0.9];
@@ -155,6 +161,8 @@ mod tests {
         let no_better = [0.5, 0.5, 0.7, 0.7, 0.7];
         assert_eq!(choose(&[without, harmless, no_better]), 1);
         let worse = [0.8, 0.9, 0.5, 0.5, 0.5];
-        assert_eq!(choose(&[without, worse]), 1, "the left-out mechanisms justify it");
+        assert_eq!(choose(&[without, worse]), 0, "what harms real defects has no weight");
+        // the third candidate is for real defects alone
+        assert_eq!(choose(&[without, harmless, harmless]), 1);
     }
 }

@@ -62,10 +62,10 @@ impl FewShotSet {
     /// use bisqad::{Error, FewShotSet, LabeledDefect};
     /// use ndarray::{Array2, Array3};
     ///
-    /// let mask = Array2::from_shape_fn((64, 64), |(y, x)| y < 9 && x < 9);
-    /// let scratch = LabeledDefect { name: "1".into(), kind: "scratch".into(), image: Array3::zeros((64, 64, 3)), mask };
-    /// assert_eq!(FewShotSet::new(vec![scratch])?.defects().len(), 1);
-    /// assert!(matches!(FewShotSet::new(vec![]), Err(Error::EmptyFewShotSet)));
+    /// let mask = Array2::from_shape_fn((64, 64), |(y, x)| y < 9 && x < 9); let scratch = LabeledDefect { name:
+    /// "1".into(), kind: "scratch".into(), image: Array3::zeros((64, 64, 3)), mask };
+    /// assert_eq!(FewShotSet::new(vec![scratch])?.defects().len(), 1); assert!(matches!(FewShotSet::new(vec![]),
+    /// Err(Error::EmptyFewShotSet)));
     /// # Ok::<(), Error>(())
     /// ```
     ///

@@ -18,8 +18,8 @@ const MARGIN: usize = 8;
 const STEP: usize = 2;
 /// Angles that are refined.
 const REFINED: usize = 6;
-/// Share of what the photo standing still leaves unexplained that a motion leaves at most: products that look alike from
-/// several sides stay as they are.
+/// Share of what the photo standing still leaves unexplained that a motion leaves at most: products that look alike
+/// from several sides stay as they are.
 const WORTH: f32 = 0.9;
 /// Most photos that make a reference.
 const PHOTOS: usize = 48;

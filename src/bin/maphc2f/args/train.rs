@@ -49,8 +49,8 @@ pub struct TrainArgs {
     /// 448, and the detector chooses from 288 up; 288 with --preset bilevel-2026-11]
     #[arg(long, value_name = "PX")]
     pub side: Option<usize>,
-    /// Align the photos by a rotation and a shift where that finds defects better: for products that lie freely before a
-    /// still background
+    /// Align the photos by a rotation and a shift where that finds defects better: for products that lie freely before
+    /// a still background
     #[arg(long, conflicts_with_all = ["add_to", "remove_from"])]
     pub align: bool,
     /// Largest time of a prediction on this machine, ms: larger sides are not tried [default: no limit]
@@ -89,8 +89,8 @@ pub struct TrainArgs {
     /// Weights of the drawn defects [default: learned]
     #[arg(long, value_enum, value_name = "NAME", help_heading = BILEVEL)]
     pub weighting: Option<WeightingName>,
-    /// Learn from marked real defects, too: photos with masks as `calibrate` takes them, a folder for each kind. Five of
-    /// a kind help; they choose and set the threshold, too, and are refused in tests
+    /// Learn from marked real defects, too: photos with masks as `calibrate` takes them, a folder for each kind. Five
+    /// of a kind help; they choose and set the threshold, too, and are refused in tests
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["add_to", "remove_from", "calibration"])]
     pub defects: Option<PathBuf>,
     /// Draw defects that follow real ones of yours, by the file that `calibrate` wrote [default: scratches, cracks,
