@@ -32,8 +32,10 @@ pub struct RealKind {
     pub defects: usize,
     /// Photos of it without a mask, which are left out.
     pub unmarked: usize,
-    /// Priors of the mechanism that draws such defects; `None` where none does, or where there are too few to measure.
+    /// Priors of the mechanism that draws such defects; `None` where none does, or where they cannot be measured.
     pub calibration: Option<Calibration>,
+    /// Why they cannot be measured.
+    pub unmeasured: Option<String>,
 }
 
 impl RealKind {
@@ -61,12 +63,16 @@ impl RealDefects {
                 marked.mask = shrink_mask(marked.mask.view(), (marked.photo.dim().0, marked.photo.dim().1))?;
             }
             // what cannot be measured is learned as it is
-            let calibration = measure_kind(&set, &foreground, None).ok().and_then(|kind| kind.calibration);
+            let (calibration, unmeasured) = match measure_kind(&set, &foreground, None) {
+                Ok(measured) => (measured.calibration, None),
+                Err(error) => (None, Some(error.to_string())),
+            };
             kinds.push(RealKind {
                 name: set.kind.clone(),
                 defects: set.photos.len(),
                 unmarked: set.unmarked.len(),
                 calibration,
+                unmeasured,
             });
             defects.extend(set.photos.into_iter().map(|marked| LabeledDefect {
                 name: marked.path.display().to_string(),

@@ -14,11 +14,11 @@ pub fn describe(threshold: &Threshold) -> Result<String> {
     let rate = 100.0 * threshold.false_positive_rate;
     let real = match threshold.defects {
         (0, _) => String::new(),
-        (all, found) => format!(" and {found} of the {all} real defects, each held out"),
+        (all, found) => format!("; finds {found} of the {all} real defects, each scored without having been learned"),
     };
     let mut text = format!(
-        "threshold {:.4}: calls at most {rate:.1} % of {} held-out good photos anomalous{real}, and of all good photos \
-         {:.1} to {:.1} % (with {:.0} % confidence)",
+        "threshold {:.4}: calls at most {rate:.1} % of {} held-out good photos anomalous, and of all good photos \
+         {:.1} to {:.1} % (with {:.0} % confidence){real}",
         threshold.value,
         threshold.normals,
         100.0 * low,

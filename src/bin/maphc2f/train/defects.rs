@@ -15,9 +15,10 @@ pub(super) fn read(folder: &Path, args: &TrainArgs, images: &Images, console: &C
     let sets = MarkedSet::find(folder, &PhotoReader::new(args.window))?;
     let real = RealDefects::prepare(sets, &images.normals, side(args))?;
     for kind in &real.kinds {
-        let drawn = match kind.mechanism() {
-            Some(mechanism) => format!("drawn ones follow them by the mechanism {mechanism}"),
-            None => "learned as they are: too few to measure, or no mechanism draws such defects".to_owned(),
+        let drawn = match (kind.mechanism(), &kind.unmeasured) {
+            (Some(mechanism), _) => format!("drawn ones follow them by the mechanism {mechanism}"),
+            (None, None) => "learned as they are: no mechanism draws such defects".to_owned(),
+            (None, Some(reason)) => format!("learned as they are, for they cannot be measured: {reason}"),
         };
         let unmarked = match kind.unmarked {
             0 => String::new(),
