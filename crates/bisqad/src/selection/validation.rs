@@ -102,8 +102,9 @@ impl<'a> Validation<'a> {
 }
 
 /// Weight of the heads, of candidates with the values by defect: of the first `without_real` ones the largest at which
-/// synthetic defects of left-out mechanisms are found no worse than without heads, but for the standard error; the first
-/// candidate is that without heads. On defects of their own mechanism, which are not asked here, heads help in any case.
+/// synthetic defects of left-out mechanisms are found no worse than without heads, but for the standard error; the
+/// first candidate is that without heads. On defects of their own mechanism, which are not asked here, heads help in
+/// any case.
 ///
 /// Real defects, if there are any, may move it: to the nearest of all candidates whose mean on them is within the
 /// standard error of the best.
