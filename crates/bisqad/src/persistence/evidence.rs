@@ -36,7 +36,7 @@ impl Persist for EvidenceDetector {
     fn parts(&self) -> Result<ModelParts, Error> {
         let counts = [self.side as u32, self.training_side as u32, self.levels.len() as u32];
         let normals = || self.normals.iter();
-        let hashes: Vec<u32> = normals().flat_map(|n| [n.hash as u32, (n.hash >> 32) as u32]).collect();
+        let hashes = halves(normals().map(|n| n.hash));
         let scores: Vec<f64> = normals().map(|n| n.score).collect();
         let removed: Vec<u32> = normals().map(|n| u32::from(n.removed)).collect();
         let numbers = [
@@ -74,7 +74,7 @@ impl Persist for EvidenceDetector {
             .with_backbone(self.backbone.id(), self.backbone.hash())
             .with_field("mechanisms", names.join("\n"));
         if !self.defect_hashes.is_empty() {
-            let hashes: Vec<u32> = self.defect_hashes.iter().flat_map(|h| [*h as u32, (h >> 32) as u32]).collect();
+            let hashes = halves(self.defect_hashes.iter().copied());
             let tensors = vec![
                 ("scores".to_owned(), ModelTensor::vector(&self.defect_scores)),
                 ("hashes".to_owned(), ModelTensor::vector(&hashes)),
@@ -188,6 +188,16 @@ impl EvidenceDetector {
     }
 }
 
+/// Low and high half of each hash: files have no numbers of 64 bits without a fraction.
+fn halves(hashes: impl Iterator<Item = u64>) -> Vec<u32> {
+    hashes.flat_map(|hash| [hash as u32, (hash >> 32) as u32]).collect()
+}
+
+/// Hash of its [`halves`].
+fn whole((low, high): (u32, u32)) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
+
 fn read_normals(file: &mut ModelFile) -> Result<Vec<NormalImage>, Error> {
     let scores = file.scores()?;
     let (hashes, odd) = file.pairs::<u32>("normal_hashes")?;
@@ -196,8 +206,8 @@ fn read_normals(file: &mut ModelFile) -> Result<Vec<NormalImage>, Error> {
         return Err(file.damaged("normal_hashes").into());
     }
     let all = hashes.into_iter().zip(scores).zip(removed);
-    let normal = |(((low, high), score), removed): (((u32, u32), f64), u32)| NormalImage {
-        hash: u64::from(high) << 32 | u64::from(low),
+    let normal = |((halves, score), removed): (((u32, u32), f64), u32)| NormalImage {
+        hash: whole(halves),
         score,
         removed: removed != 0,
     };
@@ -217,7 +227,7 @@ fn read_defects(mut file: ModelFile) -> Result<(Vec<f64>, Vec<u64>), Error> {
     if let Some(score) = scores.iter().find(|score| !score.is_finite()) {
         return Err(file.out_of_range("scores", *score, "finite").into());
     }
-    Ok((scores, hashes.into_iter().map(|(low, high)| u64::from(high) << 32 | u64::from(low)).collect()))
+    Ok((scores, hashes.into_iter().map(whole).collect()))
 }
 
 /// Means and deviations of `count` things.

@@ -2,11 +2,12 @@
 
 use std::f32::consts::TAU;
 
-use imgkit::resize::{Kernel, resize_map};
+use imgkit::resize::resize_map;
 use ndarray::{Array2, ArrayView3, Axis};
 use rayon::prelude::*;
 
 use super::motion::{Affine, Motion};
+use super::seen::scaled;
 
 /// Shorter sides at which a motion is searched, then refined, px.
 const SIDES: [usize; 3] = [32, 64, FINE];
@@ -98,14 +99,8 @@ pub(crate) fn gray(photo: ArrayView3<'_, f32>, side: usize) -> Option<Array2<f32
 }
 
 fn at_side(plane: &Array2<f32>, side: usize) -> Option<Array2<f32>> {
-    let (h, w) = plane.dim();
-    let shorter = h.min(w);
-    if shorter == 0 {
-        return None;
-    }
-    let scaled = |n: usize| ((n * side + shorter / 2) / shorter).max(1);
-    let kernel = if shorter > side { Kernel::Area } else { Kernel::Bilinear };
-    resize_map(plane.view(), (scaled(h), scaled(w)), kernel).ok().map(|small| small.as_standard_layout().into_owned())
+    let (size, kernel) = scaled(plane.dim(), side)?;
+    resize_map(plane.view(), size, kernel).ok().map(|small| small.as_standard_layout().into_owned())
 }
 
 /// The same image at each of [`SIDES`].

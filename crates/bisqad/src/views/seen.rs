@@ -43,16 +43,22 @@ impl Seen {
     }
 }
 
+/// Height and width of an image whose shorter side becomes `side`, and the kernel that resizes it; `None` for an empty
+/// image.
+pub(super) fn scaled((h, w): (usize, usize), side: usize) -> Option<((usize, usize), Kernel)> {
+    let shorter = h.min(w);
+    if shorter == 0 {
+        return None;
+    }
+    let scaled = |n: usize| ((n * side + shorter / 2) / shorter).max(1);
+    Some(((scaled(h), scaled(w)), if shorter > side { Kernel::Area } else { Kernel::Bilinear }))
+}
+
 /// Scales an image so that its shorter side is `side`, enlarging smaller ones.
 pub(crate) fn at_side(image: ArrayView3<'_, f32>, side: usize) -> Result<Array3<f32>, Error> {
     let (h, w, _) = image.dim();
-    let shorter = h.min(w);
-    if shorter == side || shorter == 0 {
-        return Ok(image.to_owned());
-    }
-    let scaled = |n: usize| ((n * side + shorter / 2) / shorter).max(1);
-    let kernel = if shorter > side { Kernel::Area } else { Kernel::Bilinear };
-    resize(image, (scaled(h), scaled(w)), kernel).map_err(|_| Error::Length {
+    let Some((size, kernel)) = scaled((h, w), side).filter(|_| h.min(w) != side) else { return Ok(image.to_owned()) };
+    resize(image, size, kernel).map_err(|_| Error::Length {
         what: "pixels of the image",
         found: h * w,
         expected: side * side,
