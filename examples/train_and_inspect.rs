@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let file = std::env::temp_dir().join(format!("detector-{}.safetensors", std::process::id()));
     trained.detector.save(&file)?;
-    let detector = EvidenceDetector::load(&file, Arc::new(EfficientNetLite0::pretrained()?))?;
+    let detector = EvidenceDetector::load(&file, Arc::new(EfficientNetLite0::pretrained_s32()?))?;
     std::fs::remove_file(&file)?;
 
     // the threshold is chosen on held-out good photos: at most one in ten of them is called anomalous

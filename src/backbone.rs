@@ -13,7 +13,7 @@ use imgkit::level::Window;
 
 use crate::error::Error;
 
-/// Opens the backbone whose weights `file` holds, or the embedded EfficientNet-Lite0 without a file.
+/// Opens the backbone whose weights `file` holds, or without a file the embedded EfficientNet-Lite0 up to stride 32.
 ///
 /// Files are the public safetensors files of DINOv2 small and base (facebook, without registers; taps after layers 3,
 /// 6, 9 and 12) and of WideResNet-50-2 (torchvision or timm; taps at strides 4, 8 and 16). Which network it is follows
@@ -37,7 +37,7 @@ use crate::error::Error;
 /// [`Error::UnknownBackbone`] for a file of another network or of PyTorch; [`Error::Backbone`] for one that is not
 /// whole or cannot be read.
 pub fn open_backbone(file: Option<&Path>) -> Result<Arc<dyn Backbone>, Error> {
-    let Some(path) = file else { return Ok(Arc::new(EfficientNetLite0::pretrained()?)) };
+    let Some(path) = file else { return Ok(Arc::new(EfficientNetLite0::pretrained_s32()?)) };
     let unknown = |found: &'static str| Error::UnknownBackbone { path: path.to_owned(), found };
     if is_of_pytorch(path) {
         return Err(unknown("a file of PyTorch: save its tensors with safetensors.torch.save_file first"));
@@ -90,15 +90,18 @@ fn is_of_pytorch(path: &Path) -> bool {
     is_read && (&start == b"PK\x03\x04" || start[..3] == [0x80, 0x02, 0x8a])
 }
 
-/// Loads any detector that was trained on features of `backbone`.
+/// Loads any detector that was trained on features of `backbone`; where that is the embedded one, also of its first four
+/// taps, which earlier versions and [`train_bilevel`](crate::train_bilevel) use.
 ///
 /// # Errors
 /// [`Error::OtherBackbone`] with the one that it needs; [`Error::Detector`] as [`bisqad::load`].
 pub fn load_detector(model: &Path, backbone: &Arc<dyn Backbone>) -> Result<Arc<dyn Detector>, Error> {
-    bisqad::load(model, slice::from_ref(backbone)).map_err(|error| other_backbone(error, model, backbone.as_ref()))
+    let of = |backbone: &Arc<dyn Backbone>| bisqad::load(model, slice::from_ref(backbone));
+    of(backbone).or_else(|error| of(&finer(error, backbone)?)).map_err(|e| other_backbone(e, model, backbone.as_ref()))
 }
 
-/// Loads an evidence detector that was trained on features of `backbone`, with the window of its photos' values.
+/// Loads an evidence detector that was trained on features of `backbone`, with the window of its photos' values; as
+/// [`load_detector`] does.
 ///
 /// # Errors
 /// [`Error::OtherBackbone`] with the one that it needs; [`Error::Detector`] as [`EvidenceDetector::load_windowed`].
@@ -106,17 +109,30 @@ pub fn load_evidence_detector(
     model: &Path,
     backbone: &Arc<dyn Backbone>,
 ) -> Result<(EvidenceDetector, Option<Window>), Error> {
-    EvidenceDetector::load_windowed(model, Arc::clone(backbone))
-        .map_err(|error| other_backbone(error, model, backbone.as_ref()))
+    let of = |backbone: &Arc<dyn Backbone>| EvidenceDetector::load_windowed(model, Arc::clone(backbone));
+    of(backbone).or_else(|error| of(&finer(error, backbone)?)).map_err(|e| other_backbone(e, model, backbone.as_ref()))
+}
+
+/// Whether a file belongs to another backbone than the one that was given.
+fn is_of_another(error: &bisqad::Error) -> bool {
+    matches!(error, bisqad::Error::File(ModelFileError::Mismatch { field: "backbone" | "backbone_hash", .. }))
+}
+
+/// The embedded backbone of four taps, to be tried where a file is not of the embedded one of five; otherwise the
+/// error.
+fn finer(error: bisqad::Error, given: &Arc<dyn Backbone>) -> Result<Arc<dyn Backbone>, bisqad::Error> {
+    let standard = EfficientNetLite0::pretrained_s32()?;
+    if !is_of_another(&error) || (standard.id(), standard.hash()) != (given.id(), given.hash()) {
+        return Err(error);
+    }
+    Ok(Arc::new(EfficientNetLite0::pretrained()?))
 }
 
 /// The error, with the backbone that a detector needs where that is what fails.
 fn other_backbone(error: bisqad::Error, model: &Path, given: &dyn Backbone) -> Error {
-    let is_other =
-        matches!(&error, bisqad::Error::File(ModelFileError::Mismatch { field: "backbone" | "backbone_hash", .. }));
     let of_given = (given.id().to_owned(), hash_text(given.hash()));
     let needed = match ModelFile::read(model) {
-        Ok(file) if is_other => file.backbones().into_iter().find(|needed| *needed != of_given),
+        Ok(file) if is_of_another(&error) => file.backbones().into_iter().find(|needed| *needed != of_given),
         _ => None,
     };
     match needed {
@@ -133,12 +149,13 @@ fn other_backbone(error: bisqad::Error, model: &Path, given: &dyn Backbone) -> E
 
 /// What to do where a detector needs another backbone.
 fn remedy(id: &str, hash: &str, given: &dyn Backbone) -> &'static str {
-    let standard = EfficientNetLite0::pretrained().map(|net| (net.id().to_owned(), hash_text(net.hash())));
-    match standard {
-        Ok((of, with)) if of == id && with == hash => "these are the standard weights: leave --backbone out",
-        Ok((of, _)) if of == id || id.starts_with("efficientnet-lite0-s16") => "train the detector again",
-        _ if id == given.id() => "give the same file of weights as in training (--backbone FILE)",
-        _ => "give the file of weights of its training (--backbone FILE)",
+    let standard = [EfficientNetLite0::pretrained_s32(), EfficientNetLite0::pretrained()];
+    let mut standard = standard.iter().flatten().map(|net| (net.id(), hash_text(net.hash())));
+    match standard.any(|(of, with)| of == id && with == hash) {
+        true => "these are the standard weights: leave --backbone out",
+        false if id.starts_with("efficientnet-lite0-s") => "train the detector again",
+        false if id == given.id() => "give the same file of weights as in training (--backbone FILE)",
+        false => "give the file of weights of its training (--backbone FILE)",
     }
 }
 

@@ -38,7 +38,7 @@ pub fn train(
     params: &EvidenceParams,
     observer: &mut dyn Observe,
 ) -> Result<EvidenceOutcome, Error> {
-    train_on(Arc::new(EfficientNetLite0::pretrained()?), photos, source, params, observer)
+    train_on(Arc::new(EfficientNetLite0::pretrained_s32()?), photos, source, params, observer)
 }
 
 /// Trains as [`train`] does, on features of `backbone`.

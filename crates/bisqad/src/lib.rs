@@ -19,6 +19,7 @@ pub use detectors::ensemble::Ensemble;
 pub use detectors::evidence::EvidenceDetector;
 pub use detectors::gaussian::{GaussianDetector, GaussianParams};
 pub use detectors::memory::{MemoryDetector, MemoryParams};
+pub use detectors::outliers::Outliers;
 pub use detectors::patch::{Fusion, PatchDetector};
 pub use detectors::projected::Projected;
 pub use detectors::provenance::{Provenance, image_hash};

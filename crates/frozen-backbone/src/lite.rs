@@ -71,7 +71,7 @@ pub(crate) struct Block {
     inputs: usize,
     outputs: usize,
     /// Image pixels per output pixel.
-    reached: usize,
+    pub(crate) reached: usize,
     /// Of its stage.
     last: bool,
 }
@@ -86,8 +86,7 @@ pub(crate) enum Role {
     Project,
 }
 
-/// Blocks of the network and the taps among them: the ends of the stages (linear bottlenecks) at the given strides,
-/// except the first stage.
+/// Blocks of the network and the taps among them: ends of stages (linear bottlenecks), except the first stage.
 #[derive(Debug, Clone)]
 pub(crate) struct Lite {
     blocks: Vec<(Bottleneck, bool)>,
@@ -107,14 +106,14 @@ thread_local! {
 }
 
 impl Lite {
-    /// Creates the network up to the last tap at one of `strides`. `load` gives weight and bias, batch norm folded, of
-    /// a convolution of the given shape in the `number`-th block.
+    /// Creates the network up to the last tap: the end of a stage that `is_tap` takes. `load` gives weight and bias,
+    /// batch norm folded, of a convolution of the given shape in the `number`-th block.
     pub(crate) fn new(
         variant: LiteVariant,
-        strides: &[usize],
+        is_tap: impl Fn(&Block) -> bool,
         load: impl Fn(usize, Block, Role, [usize; 4]) -> Result<(Vec<f32>, Vec<f32>), Error>,
     ) -> Result<Self, Error> {
-        let tapped = |b: &Block| b.last && b.stage > 0 && strides.contains(&b.reached);
+        let tapped = |b: &Block| b.last && b.stage > 0 && is_tap(b);
         let blocks = variant.blocks();
         let levels = blocks.iter().filter(|b| tapped(b)).map(|b| Level { channels: b.outputs, stride: b.reached });
         let used = blocks.iter().rposition(tapped).map_or(0, |last| last + 1);
@@ -227,7 +226,8 @@ impl EfficientNetLite {
         const EPSILON: f32 = 1e-3;
         let name = variant.name();
         let id = id(name, "strides", strides, &[4, 8, 16, 32])?;
-        let net = Lite::new(variant, strides, |_, Block { stage, index, .. }, role, shape| {
+        let is_tap = |block: &Block| strides.contains(&block.reached);
+        let net = Lite::new(variant, is_tap, |_, Block { stage, index, .. }, role, shape| {
             // the first stage has no expansion, so that its layers count from the depthwise one
             let (convolution, norm) = match (role, stage) {
                 (Role::Stem, _) => return weights.folded(name, ("conv_stem", "bn1"), shape, EPSILON),

@@ -181,7 +181,7 @@ fn detector(images: &ImageSet, real: Option<MarkedSet>, seed: u64) -> Result<Evi
         real.extend(&mut pipeline, &MATERIALS)?;
     }
     let source = PipelineSource::new(&pipeline, &images.normals, &images.names, seed)?;
-    let (net, set) = (Arc::new(EfficientNetLite0::pretrained()?), real.as_ref().map(|real| &real.set));
+    let (net, set) = (Arc::new(EfficientNetLite0::pretrained_s32()?), real.as_ref().map(|real| &real.set));
     let params = EvidenceParams::default().with_seed(seed);
     let params = params.with_max_side(images.side).with_min_side(params.min_side().min(images.side));
     let trained = train_with(net, &images.normals, &source, set, &params, &mut NoObserver)?;

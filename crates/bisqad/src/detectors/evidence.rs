@@ -119,11 +119,11 @@ impl EvidenceDetector {
         if self.normals.iter().any(|normal| normal.hash == hash && !normal.removed) {
             return Err(Error::KnownNormal { is_known: true });
         }
-        let score = self.predict(image)?.score;
-        let read = self.see(image)?.levels;
+        let seen = self.see(image)?;
+        let score = self.predict_seen(&seen, image.dim())?.score;
         let number = self.normals.len() as u32;
         for level in &mut self.levels {
-            level.add(&read[level.level], number);
+            level.add(&seen.levels[level.level], number);
         }
         self.normals.push(NormalImage { hash, score, removed: false });
         self.collect_scores();
@@ -151,6 +151,14 @@ impl EvidenceDetector {
     /// Features of an image as it sees it.
     fn see(&self, image: ArrayView3<'_, f32>) -> Result<Seen, Error> {
         Seen::read(self.backbone.as_ref(), self.registration.as_ref(), self.side, image)
+    }
+
+    /// Prediction for an image of some shape from its features.
+    fn predict_seen(&self, seen: &Seen, (h, w, _): (usize, usize, usize)) -> Result<Prediction, Error> {
+        let heads = if self.head_weight > 0.0 { &self.heads[..] } else { &[] };
+        let map = self.patch_map(&Maps::of(&self.levels, heads, seen));
+        let map = to_image(map.view(), seen.size, (h, w));
+        Prediction::of_share(map, self.reduction.share).checked(self.name())
     }
 
     /// Takes the scores of the normal images that were not removed.
@@ -182,12 +190,7 @@ impl Detector for EvidenceDetector {
     }
 
     fn predict(&self, image: ArrayView3<'_, f32>) -> Result<Prediction, Error> {
-        let (h, w, _) = image.dim();
-        let seen = self.see(image)?;
-        let heads = if self.head_weight > 0.0 { &self.heads[..] } else { &[] };
-        let map = self.patch_map(&Maps::of(&self.levels, heads, &seen));
-        let map = to_image(map.view(), seen.size, (h, w));
-        Prediction::of_share(map, self.reduction.share).checked(self.name())
+        self.predict_seen(&self.see(image)?, image.dim())
     }
 
     fn normal_scores(&self) -> &[f64] {

@@ -4,6 +4,7 @@ pub(crate) mod ensemble;
 pub(crate) mod evidence;
 pub(crate) mod gaussian;
 pub(crate) mod memory;
+pub(crate) mod outliers;
 pub(crate) mod patch;
 pub(crate) mod projected;
 pub(crate) mod provenance;

@@ -18,9 +18,32 @@ pub(crate) struct Patches {
     pub(crate) features: Array2<f32>,
 }
 
-/// Least width of the mirrored frame around an image, px: the zero padding of the network would otherwise make patches
-/// at the border look unusual.
+/// Least width of the frame around an image, px: the zero padding of the network would otherwise make patches at the
+/// border look unusual.
 const FRAME: usize = 16;
+
+/// How the frame around an image continues it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Frame {
+    /// Mirrored at the border pixel.
+    Mirrored,
+    /// By the border pixel: no structure appears twice or bent, and no edge where the background is not that of the
+    /// padding.
+    Replicated,
+}
+
+impl Frame {
+    /// Row or column of an image of `n`, of row or column `i` of the image in a frame of `width`.
+    fn source(self, i: usize, n: usize, width: usize) -> usize {
+        match self {
+            Self::Mirrored => {
+                let i = i.abs_diff(width) % (2 * n.max(2) - 2).max(1);
+                i.min(2 * (n.max(2) - 1) - i).min(n.saturating_sub(1))
+            }
+            Self::Replicated => i.saturating_sub(width).min(n.saturating_sub(1)),
+        }
+    }
+}
 
 /// Width of the frame: the least multiple of all strides from [`FRAME`] on, so that patches keep their places.
 fn frame_width(strides: impl Iterator<Item = usize>) -> usize {
@@ -31,20 +54,20 @@ fn frame_width(strides: impl Iterator<Item = usize>) -> usize {
     FRAME.div_ceil(multiple) * multiple
 }
 
-/// Extracts the patch features of `image` `(H, W, C)`, and the pyramid of the image itself (the features of the frame
-/// are cut off).
+/// Extracts the patch features of `image` `(H, W, C)` in a mirrored frame, and the pyramid of the image itself (the
+/// features of the frame are cut off).
 pub(crate) fn read(backbone: &dyn Backbone, image: ArrayView3<'_, f32>) -> Result<(Pyramid, Patches), Error> {
     let (h, w, _) = image.dim();
-    let pyramid = pyramid(backbone, image)?;
+    let pyramid = pyramid(backbone, image, Frame::Mirrored)?;
     let patches = concatenate(&levels(&pyramid, h, w));
     Ok((pyramid, patches))
 }
 
-/// Extracts the features of `image` `(H, W, C)` level by level, each averaged locally and on its own grid; levels finer
-/// than stride 8 are averaged down to it.
+/// Extracts the features of `image` `(H, W, C)` in a frame of its border pixels level by level, each averaged locally
+/// and on its own grid; levels finer than stride 8 are averaged down to it.
 pub(crate) fn read_levels(backbone: &dyn Backbone, image: ArrayView3<'_, f32>) -> Result<Vec<Patches>, Error> {
     let (h, w, _) = image.dim();
-    Ok(levels(&pyramid(backbone, image)?, h, w))
+    Ok(levels(&pyramid(backbone, image, Frame::Replicated)?, h, w))
 }
 
 /// Rows and columns of the grid of stride 8 of an image.
@@ -52,28 +75,24 @@ pub(crate) fn base_grid(height: usize, width: usize) -> (usize, usize) {
     (height.div_ceil(STRIDE), width.div_ceil(STRIDE))
 }
 
-/// Pyramid of an image behind a mirrored frame, without the features of the frame.
-fn pyramid(backbone: &dyn Backbone, image: ArrayView3<'_, f32>) -> Result<Pyramid, Error> {
+/// Pyramid of an image in a frame, without the features of the frame.
+fn pyramid(backbone: &dyn Backbone, image: ArrayView3<'_, f32>, frame: Frame) -> Result<Pyramid, Error> {
     let (h, w, c) = image.dim();
     if h == 0 || w == 0 {
         return Err(Error::Length { what: "pixels of the image", found: 0, expected: 1 });
     }
-    let frame = frame_width(backbone.levels().iter().map(|level| level.stride));
-    let mirror = |i: usize, n: usize| {
-        let i = i.abs_diff(frame) % (2 * n.max(2) - 2).max(1);
-        i.min(2 * (n.max(2) - 1) - i).min(n.saturating_sub(1))
-    };
-    let mut framed = Array3::zeros((h + 2 * frame, w + 2 * frame, c));
+    let width = frame_width(backbone.levels().iter().map(|level| level.stride));
+    let mut framed = Array3::zeros((h + 2 * width, w + 2 * width, c));
     for (y, mut line) in framed.outer_iter_mut().enumerate() {
-        let source = image.index_axis(Axis(0), mirror(y, h));
-        line.slice_axis_mut(Axis(0), Slice::from(frame..frame + w)).assign(&source);
-        for x in (0..frame).chain(frame + w..w + 2 * frame) {
-            line.row_mut(x).assign(&source.row(mirror(x, w)));
+        let source = image.index_axis(Axis(0), frame.source(y, h, width));
+        line.slice_axis_mut(Axis(0), Slice::from(width..width + w)).assign(&source);
+        for x in (0..width).chain(width + w..w + 2 * width) {
+            line.row_mut(x).assign(&source.row(frame.source(x, w, width)));
         }
     }
     let mut pyramid = backbone.extract(framed.view())?;
     for (features, level) in pyramid.iter_mut().zip(backbone.levels()) {
-        let (skip, rows, columns) = (frame / level.stride, h.div_ceil(level.stride), w.div_ceil(level.stride));
+        let (skip, rows, columns) = (width / level.stride, h.div_ceil(level.stride), w.div_ceil(level.stride));
         let whole = pixels(features);
         let inside = whole.slice_each_axis(|a| match a.axis.index() {
             0 => Slice::from(skip..skip + rows),
@@ -249,6 +268,14 @@ mod tests {
     fn the_frame_is_a_multiple_of_every_stride() {
         let of = |strides: &[usize]| frame_width(strides.iter().copied());
         assert_eq!([of(&[4, 8, 16, 16]), of(&[14]), of(&[4, 8, 16, 32]), of(&[])], [16, 28, 32, 16]);
+    }
+
+    #[test]
+    fn frames_continue_an_image_at_its_border() {
+        let of = |frame: Frame, n: usize| (0..n + 6).map(|i| frame.source(i, n, 3)).collect::<Vec<_>>();
+        assert_eq!(of(Frame::Mirrored, 4), [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]);
+        assert_eq!(of(Frame::Replicated, 4), [0, 0, 0, 0, 1, 2, 3, 3, 3, 3]);
+        assert_eq!([of(Frame::Mirrored, 1), of(Frame::Replicated, 1)], [vec![0; 7], vec![0; 7]]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::persistence::load::{WINDOWED, read_window};
 use crate::selection::criterion::Reduction;
 use crate::views::registration::Registration;
 
-pub(super) const EVIDENCE: &str = "bisqad-evidence-1";
+pub(super) const EVIDENCE: &str = "bisqad-evidence-2";
 
 /// Name of what is known of real defects; files of detectors that were fitted with none lack it.
 const DEFECTS: &str = "defects";

@@ -86,13 +86,23 @@ pub(crate) fn mean_by_mechanism(values: &[f64], mechanisms: &[usize]) -> f64 {
     shares(mechanisms).iter().zip(values).map(|(share, v)| share * v).sum()
 }
 
-/// Standard error of the mean by mechanism of paired differences: of how much one candidate is better than another on
-/// the same defects.
+/// Standard error of the mean by mechanism of paired differences: of how much one candidate is better than another. The
+/// defects that come will be of unknown mechanisms, so that mechanisms are the sample (of clusters), not their defects,
+/// which are alike; for one mechanism the defects are.
 pub(crate) fn standard_error(one: &[f64], other: &[f64], mechanisms: &[usize]) -> f64 {
     let differences: Vec<f64> = one.iter().zip(other).map(|(a, b)| a - b).collect();
-    let mean = mean_by_mechanism(&differences, mechanisms);
-    let squares = shares(mechanisms).into_iter().zip(&differences).map(|(share, d)| (share * (d - mean)).powi(2));
-    squares.sum::<f64>().sqrt()
+    let mut distinct = mechanisms.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let of = |m: usize| differences.iter().zip(mechanisms).filter(move |(_, of)| **of == m).map(|(d, _)| *d);
+    let clusters: Vec<f64> = match distinct[..] {
+        [_, _, ..] => distinct.iter().map(|&m| of(m).sum::<f64>() / of(m).count() as f64).collect(),
+        _ => differences,
+    };
+    let count = clusters.len() as f64;
+    let mean = clusters.iter().sum::<f64>() / count.max(1.0);
+    let squares: f64 = clusters.iter().map(|d| (d - mean).powi(2)).sum();
+    (squares / (count * (count - 1.0)).max(1.0)).sqrt()
 }
 
 /// Share of each value in the mean by mechanism.

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use crate::detectors::Prediction;
 use crate::detectors::evidence::{EvidenceDetector, NormalImage};
+use crate::detectors::outliers::Outliers;
 use crate::detectors::provenance::image_hash;
 use crate::error::Error;
 use crate::evidence::EvidenceKind;
@@ -45,9 +46,6 @@ const REDUCTIONS: [Reduction; 5] = [
     Reduction { share: 0.003, ..Reduction::DEFAULT },
     Reduction { share: 0.03, ..Reduction::DEFAULT },
 ];
-/// Deviations from the median, in robust standard deviations, beyond which a normal image is suspect.
-const SUSPECT: f64 = 6.0;
-
 /// Detector and report, as [`EvidenceDetector::fit`] returns them.
 #[derive(Debug)]
 pub struct EvidenceOutcome {
@@ -402,17 +400,9 @@ fn finish(
 
 /// Normal images whose held-out score lies far above the others'.
 fn suspects(scores: &[f64], order: &[usize]) -> Vec<Suspect> {
-    let median = |mut values: Vec<f64>| {
-        values.sort_unstable_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or(0.0)
-    };
-    let middle = median(scores.to_vec());
-    // of normally distributed scores the standard deviation
-    let spread = 1.4826 * median(scores.iter().map(|s| (s - middle).abs()).collect());
-    let is_suspect = |(_, score): &(usize, &f64)| **score - middle > SUSPECT * spread.max(1e-9);
-    let found = scores.iter().enumerate().filter(is_suspect);
-    let mut suspects: Vec<Suspect> =
-        found.map(|(i, &score)| Suspect { image: order[i], score, median: middle }).collect();
+    let Some(Outliers { median, bound }) = Outliers::above(scores) else { return Vec::new() };
+    let found = scores.iter().enumerate().filter(|(_, score)| **score > bound);
+    let mut suspects: Vec<Suspect> = found.map(|(i, &score)| Suspect { image: order[i], score, median }).collect();
     suspects.sort_by(|a, b| b.score.total_cmp(&a.score));
     suspects
 }

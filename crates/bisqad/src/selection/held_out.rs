@@ -14,7 +14,7 @@ use crate::features::patches::{self, Patches};
 use crate::features::subsample::subsample;
 use crate::selection::drawn::{Slot, draw};
 use crate::selection::params::EvidenceParams;
-use crate::selection::real::{RealDefects, own_kinds};
+use crate::selection::real::{RealDefectFeatures, own_kinds};
 use crate::training::anomaly_source::{Anomaly, AnomalySource};
 use crate::training::validation_anomalies::FewShotSet;
 use crate::views::copies::View;
@@ -51,7 +51,7 @@ pub(crate) struct Images {
     rows: Vec<Array2<f32>>,
     examples: Vec<DefectRows>,
     pub(crate) defects: Vec<HeldOutDefect>,
-    pub(crate) real: RealDefects,
+    pub(crate) real: RealDefectFeatures,
     /// Names of the mechanisms, then of the kinds of real defects that none of them is called.
     names: Vec<String>,
 }
@@ -132,7 +132,7 @@ impl Images {
             held_out.extend(chunk.par_iter().enumerate().map(one).collect::<Result<Vec<_>, Error>>()?);
             step(chunk.len());
         }
-        let real = from.real.map(|set| RealDefects::read(from, set, side)).transpose()?.unwrap_or_default();
+        let real = from.real.map(|set| RealDefectFeatures::read(from, set, side)).transpose()?.unwrap_or_default();
         step(real.rows.len());
         let mut names: Vec<String> = (0..from.source.mechanisms()).map(|m| from.source.name(m)).collect();
         names.extend(from.real.map(|set| own_kinds(from.source, set)).unwrap_or_default());

@@ -14,7 +14,7 @@ const GROUPS: usize = 5;
 
 /// Real defects at one side, as features.
 #[derive(Debug, Default)]
-pub(crate) struct RealDefects {
+pub(crate) struct RealDefectFeatures {
     /// Examples for the heads; each's `image` is the number of its group.
     pub(crate) rows: Vec<DefectRows>,
     /// Share of each patch of the photo in the mask, of each defect.
@@ -22,7 +22,7 @@ pub(crate) struct RealDefects {
     pub(crate) seen: Vec<Seen>,
 }
 
-impl RealDefects {
+impl RealDefectFeatures {
     /// Reads the defects of a set at `side`.
     pub(crate) fn read(from: Reading<'_>, real: &FewShotSet, side: usize) -> Result<Self, Error> {
         let defects = real.defects();

@@ -112,6 +112,7 @@ pub(crate) fn train_variant(
             let ours = evidence(&Pipeline::standard(&MATERIALS)?, params)?;
             let file = tempfile::NamedTempFile::new()?;
             ours.save(file.path())?;
+            let net = Arc::new(EfficientNetLite0::pretrained_s32()?);
             let without = EvidenceDetector::load(file.path(), net)?.without_heads();
             Ok(vec![("ours", Box::new(ours) as Box<dyn Detector>), ("no-heads", Box::new(without))])
         }
