@@ -264,7 +264,7 @@ fn a_product_that_lies_in_any_way_is_said_not_to_be_aligned() {
     let normals: Vec<Array3<f32>> = (0..10)
         .map(|i| {
             let mut rng = keyed_stream(9, i);
-            Array3::from_shape_fn((64, 64, 3), |_| rng.random_range(0.3..0.7f32))
+            Array3::from_shape_fn((192, 192, 3), |_| rng.random_range(0.3..0.7f32))
         })
         .collect();
     let report = fit(&normals).unwrap().report;

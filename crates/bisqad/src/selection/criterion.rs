@@ -160,9 +160,22 @@ mod tests {
         assert!((mean_by_mechanism(&[1.0, 1.0, 1.0, 0.0], &mechanisms) - 0.5).abs() < 1e-12);
         // all differences are equal: the difference is certain
         assert_eq!(standard_error(&[1.0, 0.9, 0.8, 0.7], &[0.9, 0.8, 0.7, 0.6], &mechanisms).round(), 0.0);
-        // of n differences of +-1 about 0 it is 1 / sqrt(n)
+        // of n differences of +-1 about 0, of one mechanism, it is 1 / sqrt(n - 1)
         let error = standard_error(&[1.0, -1.0, 1.0, -1.0], &[0.0; 4], &[2; 4]);
-        assert!((error - 0.5).abs() < 1e-12, "{error}");
+        assert!((error - 1.0 / 3.0f64.sqrt()).abs() < 1e-12, "{error}");
+    }
+
+    #[test]
+    fn defects_of_a_mechanism_are_one_observation() {
+        // two mechanisms that disagree by +-.2: however many defects each has, the error is .2
+        for each in [1, 2, 10] {
+            let differences: Vec<f64> = (0..2 * each).map(|d| if d < each { 0.2 } else { -0.2 }).collect();
+            let mechanisms: Vec<usize> = (0..2 * each).map(|d| d / each).collect();
+            let error = standard_error(&differences, &vec![0.0; 2 * each], &mechanisms);
+            assert!((error - 0.2).abs() < 1e-12, "{each}: {error}");
+        }
+        assert_eq!(standard_error(&[], &[], &[]), 0.0);
+        assert_eq!(standard_error(&[0.3], &[0.1], &[0]), 0.0);
     }
 
     #[test]

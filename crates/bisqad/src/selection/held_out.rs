@@ -22,6 +22,8 @@ use crate::views::motion::Motion;
 use crate::views::registration::Registration;
 use crate::views::seen::Seen;
 
+/// Distance from the border, px, at which the frame around a photo still shows in its features.
+const NEAR: usize = 32;
 /// Normal rows that a head is trained against.
 const NORMAL_ROWS: usize = 16_384;
 
@@ -169,19 +171,24 @@ impl Images {
     }
 
     /// Share of the variance of the features that the place explains, over levels `levels`: near 1 for products that
-    /// lie alike in front of a still background, near 0 for textures and for products that lie in any way.
+    /// lie alike in front of a still background, near 0 for textures and for products that lie in any way. Patches at
+    /// the border are left out where there are others: the frame makes them look alike.
     pub(crate) fn explained_by_place(&self, levels: &[usize]) -> f64 {
         let share = |level: usize| -> f64 {
             let all: Vec<&Patches> = self.normals.iter().map(|seen| &seen.levels[level]).collect();
             let Some(first) = all.first() else { return 0.0 };
-            let same: Vec<&&Patches> = all.iter().filter(|p| p.grid == first.grid).collect();
+            let size = self.normals.first().map_or(0, |seen| seen.size.0);
+            let inner = inner(first.grid, (NEAR * first.grid.0).div_ceil(size.max(1)));
+            let same = all.iter().filter(|p| p.grid == first.grid);
+            let same: Vec<Array2<f32>> = same.map(|p| p.features.select(Axis(0), &inner)).collect();
             let n = same.len() as f32;
-            let mean = same.iter().fold(Array2::<f32>::zeros(first.features.dim()), |sum, p| sum + &p.features) / n;
+            let zero = Array2::<f32>::zeros((inner.len(), first.features.ncols()));
+            let mean = same.iter().fold(zero, |sum, features| sum + features) / n;
             let Some(overall) = mean.mean_axis(Axis(0)) else { return 0.0 };
             let (mut own, mut total) = (0.0f64, 0.0f64);
-            for patches in same {
-                own += (&patches.features - &mean).iter().map(|v| f64::from(v * v)).sum::<f64>();
-                total += (&patches.features - &overall).iter().map(|v| f64::from(v * v)).sum::<f64>();
+            for features in same {
+                own += (&features - &mean).iter().map(|v| f64::from(v * v)).sum::<f64>();
+                total += (&features - &overall).iter().map(|v| f64::from(v * v)).sum::<f64>();
             }
             if total > 0.0 { 1.0 - own / total } else { 0.0 }
         };
@@ -301,6 +308,16 @@ pub(crate) fn aligned_coverage(mask: ArrayView2<'_, bool>, seen: &Seen) -> Vec<f
     let shares = coverage(seen.motion.warp_mask(mask).view(), seen.grid());
     let inside = seen.motion.inside(seen.grid(), seen.size);
     shares.into_iter().zip(inside).map(|(share, inside)| if inside { share } else { -1.0 }).collect()
+}
+
+/// Numbers of the patches of a grid but the `border` outermost ones on each side; all if it has no others.
+fn inner((rows, columns): (usize, usize), border: usize) -> Vec<usize> {
+    let is_inner = |p: &usize| {
+        let (y, x) = (p / columns, p % columns);
+        y >= border && y + border < rows && x >= border && x + border < columns
+    };
+    let inner: Vec<usize> = (0..rows * columns).filter(is_inner).collect();
+    if inner.is_empty() { (0..rows * columns).collect() } else { inner }
 }
 
 /// Numbers of the patches that show the photo, not what an alignment put beside it.
@@ -437,6 +454,14 @@ mod tests {
         assert!((mean - 3.0).abs() < 0.02 && (deviation - 2.0).abs() < 0.04, "{mean} {deviation}");
         assert_eq!(scale(std::iter::repeat_n(5.0, 10)), (5.0, 1.0));
         assert_eq!(scale(std::iter::empty()), (0.0, 1.0));
+    }
+
+    #[test]
+    fn the_border_of_a_grid_is_left_out_unless_there_is_nothing_else() {
+        assert_eq!(inner((3, 4), 1), [5, 6]);
+        assert_eq!(inner((5, 6), 2), [14, 15]);
+        assert_eq!(inner((2, 2), 1), [0, 1, 2, 3]);
+        assert!(inner((0, 0), 1).is_empty());
     }
 
     #[test]
