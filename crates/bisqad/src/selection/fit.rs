@@ -63,10 +63,10 @@ impl EvidenceDetector {
     /// and without defects. The candidates, in three steps at each of several sizes of the image: sums of evidence at
     /// sets of levels; the weight of the heads, where a defect is scored without the head of its own mechanism; the
     /// reduction to an image score. A candidate's figure is the mean over mechanisms of image and patch AUROC. Of
-    /// candidates within one standard error of the best the one is taken that departs least from the safe sums (a kind
-    /// by place and one of banks at all levels, [`EvidenceSum::departures`]). Thresholds rest on the held-out scores
-    /// of all normal images. One to eight normal images are joined by copies ([`EvidenceParams::copies`]); with
-    /// [`EvidenceParams::alignment`] every size is tried with aligned photos, too.
+    /// candidates within one standard error, over mechanisms, of the best the one is taken that departs least from the
+    /// safe sums (a kind by place and one of banks at all levels, [`EvidenceSum::departures`]). Thresholds rest on the
+    /// held-out scores of all normal images. One to eight normal images are joined by copies
+    /// ([`EvidenceParams::copies`]); with [`EvidenceParams::alignment`] every size is tried with aligned photos, too.
     ///
     /// # Errors
     /// [`Error::Parameter`] outside the ranges and for a source without mechanisms; [`Error::TooFewNormals`] and
