@@ -69,7 +69,9 @@ impl<'a> LevelNormals<'a> {
         let views: Vec<_> = rows.iter().map(|r| r.view()).collect();
         let few = |_| Error::TooFewNormals { found: normals.len(), needed: 1 };
         let rows = concatenate(Axis(0), &views).map_err(few)?;
-        let group = Group { from: 0, projection: Whitening::fit(rows.view(), settings.dimensions)? };
+        // components of fewer rows than twice their number would be noise
+        let dimensions = settings.dimensions.min(rows.nrows() / 2).max(1);
+        let group = Group { from: 0, projection: Whitening::fit(rows.view(), dimensions)? };
         let mut moments = Moments::new(vec![group], first);
         let images: Vec<(usize, &Patches)> = normals.iter().copied().enumerate().collect();
         for images in images.chunks(16) {

@@ -25,7 +25,7 @@ pub(super) fn within_budget(from: Reading<'_>, sides: Vec<usize>, defects: usize
     for side in sides {
         let (ms, numbers) = measure(from, side)?;
         // defects that train heads keep few patches, but while a block of them is read all of them are held
-        let mib = (4 * numbers * (from.views.len() + defects)) as f64 / MIB;
+        let mib = (4 * numbers * (from.views.len() + from.relit.len() + defects)) as f64 / MIB;
         let limits = [("the time of a prediction", "ms", time, PREDICTION * ms), ("memory", "MiB", memory, mib)];
         let broken = limits.into_iter().find(|(_, _, limit, needed)| limit.is_some_and(|limit| *needed > limit));
         match broken {

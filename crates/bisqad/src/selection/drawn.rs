@@ -22,7 +22,7 @@ pub(crate) struct Slot {
     image: usize,
     /// Step to the next image, which keeps the folds that may be used.
     step: usize,
-    index: u64,
+    pub(crate) index: u64,
 }
 
 /// Slots of `each` defects a mechanism that train heads, over `images` images of all folds.

@@ -30,7 +30,7 @@ use crate::selection::validation::{REAL, Validation, choose_weight};
 use crate::training::anomaly_source::AnomalySource;
 use crate::training::observer::{Observe, Progress};
 use crate::training::validation_anomalies::FewShotSet;
-use crate::views::copies::{FEW, View, with_copies};
+use crate::views::copies::{FEW, View, in_other_light, with_copies};
 use crate::views::registration::Registration;
 
 /// Normal images that are enough to validate on: the choice uses as few folds as hold them.
@@ -66,7 +66,7 @@ impl EvidenceDetector {
     /// candidates within one standard error, over mechanisms, of the best the one is taken that departs least from the
     /// safe sums (a kind by place and one of banks at all levels, [`EvidenceSum::departures`]). Thresholds rest on the
     /// held-out scores of all normal images. One to eight normal images are joined by copies
-    /// ([`EvidenceParams::copies`]); with [`EvidenceParams::alignment`] every size is tried with aligned photos, too.
+    /// ([`EvidenceParams::copies`]); with [`EvidenceParams::alignment`] every size is tried with aligned photos, too, and with [`EvidenceParams::lighting`] with photos in other light.
     ///
     /// # Errors
     /// [`Error::Parameter`] outside the ranges and for a source without mechanisms; [`Error::TooFewNormals`] and
@@ -112,28 +112,40 @@ impl EvidenceDetector {
         let order = order(normals.len(), params);
         let views = if is_few { with_copies(normals, &order) } else { View::photos(&order) };
         let folds = folds(views.len());
+        let relit = if params.lighting() { in_other_light(&views, params.seed()) } else { Vec::new() };
         let examples = head_slots(source.mechanisms(), params.head_defects(), views.len());
         let slots = validation_slots(source.mechanisms(), params.validation_defects(), views.len(), folds);
-        let from =
-            Reading { backbone: backbone.as_ref(), normals, views: &views, source, real, params, registration: None };
-        let levels = evidence_levels(backbone.as_ref());
+        let from = Reading {
+            backbone: backbone.as_ref(),
+            normals,
+            views: &views,
+            relit: &relit,
+            fits_relit: false,
+            source,
+            real,
+            params,
+            registration: None,
+        };
         let sides = within_budget(from, params.sides(shorter_side(normals)), examples.len() + slots.len())?;
         let registration = params.alignment().then(|| reference(normals, &order)).flatten();
         let ways: &[Option<&Registration>] =
             if registration.is_some() { &[None, registration.as_ref()] } else { &[None] };
-        let tries: Vec<(usize, Option<&Registration>)> =
-            sides.iter().flat_map(|&side| ways.iter().map(move |&way| (side, way))).collect();
+        let lights: &[bool] = if relit.is_empty() { &[false] } else { &[false, true] };
+        let tries: Vec<(usize, Option<&Registration>, bool)> = (sides.iter())
+            .flat_map(|&side| ways.iter().flat_map(move |&way| lights.iter().map(move |&light| (side, way, light))))
+            .collect();
         let reals = real.map_or(0, |real| real.defects().len());
-        let total = tries.len() * (views.len() + examples.len() + slots.len() + reals);
+        let total = tries.len() * (views.len() + relit.len() + examples.len() + slots.len() + reals);
         let mut best: Option<(Images, Side)> = None;
         let mut candidates = Vec::new();
-        for (k, &(side, registration)) in tries.iter().enumerate() {
+        for (k, &(side, registration, fits_relit)) in tries.iter().enumerate() {
             let before = k * total / tries.len();
-            let images = Images::read(Reading { registration, ..from }, side, &examples, &slots, &mut |n| {
-                observer.progress(Progress::Features { done: before + n, total });
-            })?;
+            let images =
+                Images::read(Reading { registration, fits_relit, ..from }, side, &examples, &slots, &mut |n| {
+                    observer.progress(Progress::Features { done: before + n, total });
+                })?;
             observer.progress(Progress::Selection { side });
-            let found = Side::choose(&images, &levels, params, folds)?;
+            let found = Side::choose(&images, &evidence_levels(backbone.as_ref(), side), params, folds)?;
             candidates.extend(found.candidates.iter().cloned());
             let is_better = best.as_ref().is_none_or(|(_, other)| found.is_better(other));
             if is_better {
@@ -142,7 +154,8 @@ impl EvidenceDetector {
         }
         let Some((images, chosen)) = best else { return Err(Error::TooFewNormals { found: 0, needed: 2 }) };
         observer.progress(Progress::Calibration);
-        let mut detector = finish(backbone, normals, &images, &chosen, &views, params)?;
+        let explained_by_place = images.explained_by_place(&evidence_levels(backbone.as_ref(), chosen.side));
+        let mut detector = finish(backbone, normals, &images, &chosen, params)?;
         detector.defect_hashes = real.map(|real| real.hashes().to_vec()).unwrap_or_default();
         detector.registration = registration.filter(|_| images.aligned);
         let report = SelectionReport {
@@ -154,7 +167,8 @@ impl EvidenceDetector {
             left_out: chosen.left_out,
             real_defects: chosen.real_defects,
             aligned: images.aligned,
-            explained_by_place: images.explained_by_place(&levels),
+            relit: images.relit,
+            explained_by_place,
             suspects: suspects(&detector.normal_scores, &order),
         };
         Ok(EvidenceOutcome { detector, report })
@@ -181,17 +195,20 @@ fn folds(images: usize) -> usize {
     (1..=FOLDS).find(|&f| count(f) >= VALIDATED).unwrap_or(FOLDS).min(images)
 }
 
-/// Levels of stride 8 and more: finer ones are for heads alone. All if there is none.
-fn evidence_levels(backbone: &dyn Backbone) -> Vec<usize> {
+/// Levels of stride 8 and more with four patches along the shorter side `side` at least: the others are for heads alone.
+/// All if there is none.
+fn evidence_levels(backbone: &dyn Backbone, side: usize) -> Vec<usize> {
     let levels = backbone.levels();
-    let coarse: Vec<usize> = (0..levels.len()).filter(|&l| levels[l].stride >= 8).collect();
-    if coarse.is_empty() { (0..levels.len()).collect() } else { coarse }
+    let is_usable = |&l: &usize| levels[l].stride >= 8 && 4 * levels[l].stride <= side;
+    let usable: Vec<usize> = (0..levels.len()).filter(is_usable).collect();
+    if usable.is_empty() { (0..levels.len()).collect() } else { usable }
 }
 
 /// Choice at one side.
 struct Side {
     side: usize,
     aligned: bool,
+    relit: bool,
     sum: EvidenceSum,
     head_weight: f32,
     reduction: Reduction,
@@ -212,6 +229,7 @@ impl Side {
         let mut side = Self {
             side: images.side,
             aligned: images.aligned,
+            relit: images.relit,
             sum: EvidenceSum::safe(levels),
             head_weight: 0.0,
             reduction: Reduction::DEFAULT,
@@ -311,6 +329,7 @@ impl Side {
             self.candidates.push(CandidateFigures {
                 side: self.side,
                 aligned: self.aligned,
+                relit: self.relit,
                 sum: sum.clone(),
                 head_weight,
                 smoothing: reduction.smoothing,
@@ -323,7 +342,7 @@ impl Side {
         }
     }
 
-    /// Whether it is better than the choice at a smaller side, or without alignment, by more than the standard error,
+    /// Whether it is better than the choice at a smaller side, without alignment or in still light, by more than the standard error,
     /// on the defects that were drawn at both.
     fn is_better(&self, other: &Self) -> bool {
         let pairs: Vec<(usize, f64, f64)> = (self.separations.iter())
@@ -345,7 +364,6 @@ fn finish(
     normals: &[Array3<f32>],
     images: &Images,
     chosen: &Side,
-    views: &[View],
     params: &EvidenceParams,
 ) -> Result<EvidenceDetector, Error> {
     let mut kinds = chosen.sum.kinds().to_vec();
@@ -385,10 +403,10 @@ fn finish(
     };
     let defect_scores = real.iter().zip(&images.real.seen).map(|(maps, seen)| score(maps, seen.size)).collect();
     let mut known: Vec<(usize, NormalImage)> = (fitted.normals.par_iter())
-        .filter(|(i, _)| !views[*i].is_copy())
+        .filter(|(i, _)| !images.views[*i].is_copy())
         .map(|(i, maps)| {
             let score = score(maps, images.size(*i));
-            (*i, NormalImage { hash: image_hash(normals[views[*i].photo].view()), score, removed: false })
+            (*i, NormalImage { hash: image_hash(normals[images.views[*i].photo].view()), score, removed: false })
         })
         .collect();
     known.sort_by_key(|(i, _)| *i);
@@ -410,6 +428,14 @@ fn suspects(scores: &[f64], order: &[usize]) -> Vec<Suspect> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn evidence_is_of_levels_with_places() {
+        let net = frozen_backbone::EfficientNetLite0::pretrained_s32().unwrap();
+        let of = |side: usize| evidence_levels(&net, side);
+        assert_eq!([of(288), of(128), of(127), of(63)], [vec![1, 2, 3, 4], vec![1, 2, 3, 4], vec![1, 2, 3], vec![1]]);
+        assert_eq!(of(31), [0, 1, 2, 3, 4]);
+    }
 
     #[test]
     fn as_few_folds_as_hold_enough_images_validate() {

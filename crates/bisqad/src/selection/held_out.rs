@@ -17,7 +17,8 @@ use crate::selection::params::EvidenceParams;
 use crate::selection::real::{RealDefectFeatures, own_kinds};
 use crate::training::anomaly_source::{Anomaly, AnomalySource};
 use crate::training::validation_anomalies::FewShotSet;
-use crate::views::copies::View;
+use crate::views::copies::{Change, View};
+use crate::views::light::Light;
 use crate::views::motion::Motion;
 use crate::views::registration::Registration;
 use crate::views::seen::Seen;
@@ -46,7 +47,13 @@ pub(crate) struct Images {
     pub(crate) side: usize,
     /// Whether they were aligned.
     pub(crate) aligned: bool,
+    /// Whether copies in other light are fitted to.
+    pub(crate) relit: bool,
+    /// What is fitted to.
+    pub(crate) views: Vec<View>,
     normals: Vec<Seen>,
+    /// Images that are scored in their folds and not fitted to, each with its fold.
+    others: Vec<(usize, Seen)>,
     /// Of each, the number of its photo among those that are used.
     numbers: Vec<u32>,
     /// Concatenated rows of some patches of each normal image.
@@ -66,6 +73,10 @@ pub(crate) struct Reading<'a> {
     /// Normal images that are fitted to, in order, copies of photos last: position i belongs to fold i modulo
     /// [`FOLDS`].
     pub(crate) views: &'a [View],
+    /// Copies of photos in other light, behind the views; empty where light is still.
+    pub(crate) relit: &'a [View],
+    /// Whether these are fitted to; if not, they are only scored.
+    pub(crate) fits_relit: bool,
     pub(crate) source: &'a dyn AnomalySource,
     /// Real defects, if there are any.
     pub(crate) real: Option<&'a FewShotSet>,
@@ -90,8 +101,8 @@ impl Images {
             count += n;
             done(count);
         };
-        let mut normals = Vec::with_capacity(from.views.len());
-        for chunk in from.views.chunks(AT_ONCE) {
+        let mut normals = Vec::with_capacity(from.views.len() + from.relit.len());
+        for chunk in [from.views, from.relit].into_iter().flat_map(|views| views.chunks(AT_ONCE)) {
             let read: Vec<Seen> = chunk
                 .par_iter()
                 .map(|&view| read(view.image(from.normals[view.photo].clone()).view()))
@@ -99,10 +110,23 @@ impl Images {
             normals.extend(read);
             step(chunk.len());
         }
+        let mut views = from.views.to_vec();
+        let mut others = Vec::new();
+        if from.fits_relit {
+            views.extend(from.relit);
+        } else {
+            let folds = (views.len()..).map(|i| i % FOLDS);
+            others = folds.zip(normals.split_off(views.len())).collect();
+        }
         let photos: Vec<usize> = from.views.iter().map(|view| view.photo).collect();
-        let drawn = |slot: Slot| -> Result<Option<(usize, Anomaly, Seen)>, Error> {
+        // every second defect, where light varies
+        let drawn = |slot: Slot, varies: bool| -> Result<Option<(usize, Anomaly, Seen)>, Error> {
             let Some((image, anomaly)) = draw(slot, from.source, from.normals, &photos)? else { return Ok(None) };
-            let anomaly = from.views[image].anomaly(anomaly);
+            let mut anomaly = from.views[image].anomaly(anomaly);
+            if varies && !slot.index.is_multiple_of(2) {
+                let change = Some(Change::Relit(Light::draw(from.params.seed(), slot.index)));
+                anomaly = View { change, ..from.views[image] }.anomaly(anomaly);
+            }
             let seen = read(anomaly.image.view())?;
             Ok(Some((image, anomaly, seen)))
         };
@@ -114,7 +138,7 @@ impl Images {
                     let coverage = aligned_coverage(anomaly.mask.view(), &seen);
                     DefectRows::choose(of, &seen.levels, &coverage, from.params.seed(), block * AT_ONCE + i)
                 };
-                Ok(drawn(*slot)?.and_then(rows))
+                Ok(drawn(*slot, from.fits_relit)?.and_then(rows))
             };
             found.extend(chunk.par_iter().enumerate().map(one).collect::<Result<Vec<_>, Error>>()?);
             step(chunk.len());
@@ -129,7 +153,7 @@ impl Images {
                     coverage: coverage(anomaly.mask.view(), seen.grid()),
                     seen,
                 };
-                Ok(drawn(*slot)?.map(defect))
+                Ok(drawn(*slot, !from.relit.is_empty())?.map(defect))
             };
             held_out.extend(chunk.par_iter().enumerate().map(one).collect::<Result<Vec<_>, Error>>()?);
             step(chunk.len());
@@ -142,15 +166,18 @@ impl Images {
         let rows = |(i, seen): (usize, &Seen)| {
             let all = patches::concatenate(&seen.levels).features;
             let inside = inside(seen);
-            let chosen = subsample(inside.len(), each, from.params.seed(), from.views[i].photo);
+            let chosen = subsample(inside.len(), each, from.params.seed(), views[i].photo);
             all.select(Axis(0), &chosen.into_iter().map(|k| inside[k]).collect::<Vec<_>>())
         };
         Ok(Self {
             side,
             aligned: from.registration.is_some(),
+            relit: from.fits_relit,
             rows: normals.par_iter().enumerate().map(rows).collect(),
             normals,
-            numbers: from.views.iter().map(|view| view.number as u32).collect(),
+            others,
+            numbers: views.iter().map(|view| view.number as u32).collect(),
+            views,
             examples: found.into_iter().flatten().collect(),
             defects: held_out.into_iter().flatten().filter(|d| d.coverage.iter().any(|c| *c > 0.0)).collect(),
             real,
@@ -258,6 +285,12 @@ impl Images {
             let maps = |image: &Seen| Maps::of(&levels, &heads, image);
             fitted.normals.extend(held.par_iter().map(|&i| (i, maps(&self.normals[i]))).collect::<Vec<_>>());
             if with_defects {
+                let others: Vec<&Seen> =
+                    self.others.iter().filter(|(of, _)| *of == fold).map(|(_, seen)| seen).collect();
+                let position = |n: usize| self.normals.len() + n;
+                fitted.normals.extend(
+                    others.par_iter().enumerate().map(|(n, seen)| (position(n), maps(seen))).collect::<Vec<_>>(),
+                );
                 let drawn: Vec<usize> =
                     (0..self.defects.len()).filter(|&d| self.defects[d].image % FOLDS == fold).collect();
                 fitted.defects.extend(drawn.par_iter().map(|&d| (d, maps(&self.defects[d].seen))).collect::<Vec<_>>());

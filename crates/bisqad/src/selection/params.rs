@@ -66,6 +66,11 @@ parameters! {
         /// is then brought to the mean of the normal ones by a rotation and a shift of up to half the frame, and maps
         /// come back. Training takes about twice as long.
         alignment, with_alignment: bool = false;
+        /// Whether the light may vary between photos (default false): half of the held-out images and defects that
+        /// choose are then seen in another light (exposure and contrast by up to a fifth, and a slope of the exposure
+        /// across the frame), and each side is tried with copies of the normal images in other light, too, which join
+        /// the fit if it is better by more than the standard error. Training takes about three times as long.
+        lighting, with_lighting: bool = false;
     }
 }
 

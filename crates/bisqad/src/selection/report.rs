@@ -10,6 +10,8 @@ pub struct CandidateFigures {
     pub side: usize,
     /// Whether photos are aligned ([`EvidenceParams::alignment`](crate::EvidenceParams::alignment)).
     pub aligned: bool,
+    /// Whether copies in other light join the fit ([`EvidenceParams::lighting`](crate::EvidenceParams::lighting)).
+    pub relit: bool,
     /// Sum of evidence.
     pub sum: EvidenceSum,
     /// Weight of the heads; those of a defect's own mechanism are left out.
@@ -76,6 +78,8 @@ pub struct SelectionReport {
     pub real_defects: Option<LeftOutMechanism>,
     /// Whether the choice aligns photos, because it was better by more than the standard error.
     pub aligned: bool,
+    /// Whether copies in other light joined the fit, because it was better by more than the standard error.
+    pub relit: bool,
     /// Share of the variance of the features that the place in the frame explains, in \[0, 1\]; after alignment where
     /// photos are aligned.
     pub explained_by_place: f64,

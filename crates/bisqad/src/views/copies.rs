@@ -2,6 +2,7 @@
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 
+use super::light::Light;
 use super::motion::Motion;
 use super::registration::gray;
 use crate::features::gaussians::FOLDS;
@@ -60,6 +61,7 @@ impl Turn {
 pub(crate) enum Change {
     Turned(Turn),
     Moved(Motion),
+    Relit(Light),
 }
 
 /// A normal image that is fitted to: a photo, or a copy of one.
@@ -89,6 +91,7 @@ impl View {
             None => image,
             Some(Change::Turned(turn)) => turn.image(image.view()),
             Some(Change::Moved(motion)) => motion.warp(image.view()),
+            Some(Change::Relit(light)) => light.apply(image),
         }
     }
 
@@ -96,6 +99,7 @@ impl View {
     pub(crate) fn anomaly(self, anomaly: Anomaly) -> Anomaly {
         let mask = match self.change {
             None => return anomaly,
+            Some(Change::Relit(light)) => return Anomaly { image: light.apply(anomaly.image), ..anomaly },
             Some(Change::Turned(turn)) => turn.plane(anomaly.mask.view()),
             Some(Change::Moved(motion)) => motion.warp_mask(anomaly.mask.view()),
         };
@@ -129,13 +133,29 @@ pub(crate) fn with_copies(normals: &[Array3<f32>], order: &[usize]) -> Vec<View>
         }
         return views;
     }
+    let more = in_their_folds(views.len(), copies);
+    views.extend(more);
+    views
+}
+
+/// Copies in the order in which they lie in the folds of their photos behind `before` views; what fills folds unevenly
+/// is left out.
+fn in_their_folds(before: usize, mut copies: Vec<View>) -> Vec<View> {
+    let mut ordered = Vec::with_capacity(copies.len());
     loop {
-        let fold = views.len() % FOLDS;
+        let fold = (before + ordered.len()) % FOLDS;
         match copies.iter().position(|copy| copy.number % FOLDS == fold) {
-            Some(next) => views.push(copies.remove(next)),
-            None => return views,
+            Some(next) => ordered.push(copies.remove(next)),
+            None => return ordered,
         }
     }
+}
+
+/// Copies in other light of the photos among `views`, to lie behind these, each in the fold of its photo.
+pub(crate) fn in_other_light(views: &[View], seed: u64) -> Vec<View> {
+    let photos = views.iter().filter(|view| !view.is_copy());
+    let relit = |view: &View| View { change: Some(Change::Relit(Light::draw(seed, view.number as u64))), ..*view };
+    in_their_folds(views.len(), photos.map(relit).collect())
 }
 
 /// Small motions: turned both ways, and shifted to four sides.
@@ -262,6 +282,20 @@ mod tests {
             assert!(views[..n].iter().all(|v| !v.is_copy()) && views[n..].iter().all(|v| v.is_copy()));
             assert!(views.len() >= 7 * 4, "{n}: {}", views.len());
             assert!(views.iter().all(|v| v.photo == order[v.number]));
+        }
+    }
+
+    #[test]
+    fn photos_in_other_light_share_the_folds_of_the_photos() {
+        for n in [4, 10, 11, 40] {
+            let views = View::photos(&(0..n).rev().collect::<Vec<_>>());
+            let relit = in_other_light(&views, 5);
+            assert!(relit.len() + 3 >= n && relit.len() <= n, "{n}: {}", relit.len());
+            for (i, view) in relit.iter().enumerate() {
+                assert_eq!(view.number % FOLDS, (n + i) % FOLDS, "{n}");
+                assert_eq!((view.photo, view.is_copy()), (n - 1 - view.number, true));
+            }
+            assert_eq!(relit, in_other_light(&views, 5));
         }
     }
 

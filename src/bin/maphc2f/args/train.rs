@@ -53,6 +53,10 @@ pub struct TrainArgs {
     /// a still background
     #[arg(long, conflicts_with_all = ["add_to", "remove_from"])]
     pub align: bool,
+    /// Learn the photos in other light, too, where that finds defects better: for light that is not the same in every
+    /// photo. Exposure and contrast vary by up to a fifth
+    #[arg(long, conflicts_with_all = ["add_to", "remove_from"])]
+    pub lighting: bool,
     /// Largest time of a prediction on this machine, ms: larger sides are not tried [default: no limit]
     #[arg(long, value_name = "MS")]
     pub max_ms: Option<f64>,

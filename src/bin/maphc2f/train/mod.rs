@@ -164,6 +164,9 @@ fn refuse_flags_of_other(args: &TrainArgs) -> Result<()> {
     if args.backbone.backbone.is_some() && args.preset == Preset::Bilevel {
         return Err("--backbone is of the evidence detector: leave --preset or --backbone out".into());
     }
+    if args.lighting && args.preset == Preset::Bilevel {
+        return Err("--lighting is of the preset evidence: leave --preset or --lighting out".into());
+    }
     if args.align && args.preset == Preset::Bilevel {
         return Err("--align is of the preset evidence: leave --preset or --align out".into());
     }
@@ -199,6 +202,7 @@ fn train_evidence(
         .with_max_side(side)
         .with_min_side(ours.min_side().min(side))
         .with_alignment(args.align)
+        .with_lighting(args.lighting)
         .with_predict_ms(args.max_ms)
         .with_memory_mib(args.max_memory);
     let mut bars = TrainingBars::new(console, args.out.join(CHECKPOINT), String::new());

@@ -22,7 +22,12 @@ pub(super) fn summary(report: &SelectionReport) -> String {
         choice.sum,
         choice.head_weight,
         choice.side,
-        if choice.aligned { ", photos aligned" } else { "" },
+        match (choice.aligned, choice.relit) {
+            (false, false) => "",
+            (true, false) => ", photos aligned",
+            (false, true) => ", photos also in other light",
+            (true, true) => ", photos aligned, also in other light",
+        },
         choice.image_auroc,
         choice.pixel_auroc,
         report.candidates.len()
@@ -88,7 +93,7 @@ pub(super) fn object(report: &SelectionReport) -> Value {
     let chosen = report.choice.as_ref().map(|c| {
         json!({
             "kinds": c.sum.kinds().iter().map(|kind| kind.name()).collect::<Vec<_>>(),
-            "levels": c.sum.levels(), "side": c.side, "aligned": c.aligned, "head_weight": c.head_weight,
+            "levels": c.sum.levels(), "side": c.side, "aligned": c.aligned, "relit": c.relit, "head_weight": c.head_weight,
             "smoothing": c.smoothing, "share": c.share, "image_auroc": c.image_auroc, "pixel_auroc": c.pixel_auroc,
         })
     });
@@ -105,7 +110,7 @@ pub(super) fn object(report: &SelectionReport) -> Value {
 /// Every candidate as CSV.
 pub(super) fn table(report: &SelectionReport) -> String {
     let mut text = String::from(
-        "side_px,aligned,kinds,levels,head_weight,smoothing_patches,share,image_auroc,patch_auroc,standard_error,\
+        "side_px,aligned,relit,kinds,levels,head_weight,smoothing_patches,share,image_auroc,patch_auroc,standard_error,\
          chosen\n",
     );
     for c in &report.candidates {
@@ -115,6 +120,7 @@ pub(super) fn table(report: &SelectionReport) -> String {
             "{},{},{},{},{},{},{},{:.5},{:.5},{:.5},{}\n",
             c.side,
             c.aligned,
+            c.relit,
             kinds.join(" "),
             levels.join(" "),
             c.head_weight,
