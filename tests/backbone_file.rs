@@ -127,7 +127,7 @@ fn a_detector_on_weights_of_the_users_own_is_trained_changed_measured_and_used()
             .arg("--backbone")
             .arg(&dino),
     );
-    assert!(said.contains("efficientnet-lite0-s16-v2") && said.contains("leave --backbone out"), "{said}");
+    assert!(said.contains("efficientnet-lite0-s32-v1") && said.contains("leave --backbone out"), "{said}");
 }
 
 #[test]

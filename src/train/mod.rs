@@ -31,7 +31,7 @@ use crate::synthesis::PipelineSource;
 /// ```
 ///
 /// # Errors
-/// [`Error::TooSmallToTrain`]; [`Error::Detector`] as [`EvidenceDetector::fit`].
+/// [`Error::TooSmallToTrain`] for photos below 64 px a side; [`Error::Detector`] as [`EvidenceDetector::fit`].
 pub fn train(
     photos: &[Array3<f32>],
     source: &PipelineSource<'_>,
@@ -68,12 +68,20 @@ pub fn train_with(
     params: &EvidenceParams,
     observer: &mut dyn Observe,
 ) -> Result<EvidenceOutcome, Error> {
-    EvidenceDetector::fit_with(backbone, photos, source, real, params, observer)
-        .map_err(|error| too_small(error, photos))
+    check_size(photos)?;
+    Ok(EvidenceDetector::fit_with(backbone, photos, source, real, params, observer)?)
 }
 
 /// Shorter side of photos, px, that gives a detector places enough to learn from.
 const ENOUGH: usize = 64;
+
+/// Refuses photos that are too small.
+fn check_size(photos: &[Array3<f32>]) -> Result<(), Error> {
+    match photos.iter().map(|photo| photo.dim().0.min(photo.dim().1)).min() {
+        Some(found) if found < ENOUGH => Err(Error::TooSmallToTrain { found, minimum: ENOUGH }),
+        _ => Ok(()),
+    }
+}
 
 /// Says that photos are too small where that is why too few places differ, however many photos there are.
 pub(crate) fn too_small(error: bisqad::Error, photos: &[Array3<f32>]) -> Error {

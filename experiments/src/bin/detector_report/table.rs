@@ -73,7 +73,7 @@ pub(crate) fn write(runs: &[Run], speed: &Speed, sets: &[String], variants: &[St
         ("`predict`", "1", speed.predict_single),
         ("`predict` at 448x448", "all", speed.predict_large),
         ("`predict` of `patch-memory`, 4096 patches of 128 dimensions", "all", speed.memory),
-        ("backbone of it (320x320, with the mirrored frame)", "1", speed.framed),
+        ("backbone of it (352x352 with the frame, to stride 32)", "1", speed.framed),
         ("backbone alone, 288x288", "1", speed.backbone),
         ("backbone alone, 288x288", "all", speed.backbone_all),
     ] {

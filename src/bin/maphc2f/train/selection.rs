@@ -117,7 +117,7 @@ pub(super) fn table(report: &SelectionReport) -> String {
         let kinds: Vec<&str> = c.sum.kinds().iter().map(|kind| kind.name()).collect();
         let levels: Vec<String> = c.sum.levels().iter().map(usize::to_string).collect();
         text += &format!(
-            "{},{},{},{},{},{},{},{:.5},{:.5},{:.5},{}\n",
+            "{},{},{},{},{},{},{},{},{:.5},{:.5},{:.5},{}\n",
             c.side,
             c.aligned,
             c.relit,
