@@ -90,8 +90,8 @@ fn is_of_pytorch(path: &Path) -> bool {
     is_read && (&start == b"PK\x03\x04" || start[..3] == [0x80, 0x02, 0x8a])
 }
 
-/// Loads any detector that was trained on features of `backbone`; where that is the embedded one, also of its first four
-/// taps, which earlier versions and [`train_bilevel`](crate::train_bilevel) use.
+/// Loads any detector that was trained on features of `backbone`; where that is the embedded one, also of its first
+/// four taps, which earlier versions and [`train_bilevel`](crate::train_bilevel) use.
 ///
 /// # Errors
 /// [`Error::OtherBackbone`] with the one that it needs; [`Error::Detector`] as [`bisqad::load`].

@@ -1,4 +1,4 @@
-//! Lighting: where light varies, photos are learnt in other light, so that light alone is no defect.
+//! Lighting: where light varies, photos are learned in other light, so that light alone is no defect.
 #![allow(clippy::unwrap_used)] // a test may panic
 
 use std::sync::Arc;
@@ -71,7 +71,7 @@ fn fit(lighting: bool) -> EvidenceOutcome {
 }
 
 #[test]
-fn photos_in_other_light_pass_once_light_is_learnt() {
+fn photos_in_other_light_pass_once_light_is_learned() {
     let (still, varying) = (fit(false), fit(true));
     assert!(!still.report.relit && still.report.candidates.iter().all(|c| !c.relit));
     let report = &varying.report;

@@ -23,8 +23,9 @@ const LAST_BLOCK: usize = 10;
 /// embedded in this crate.
 ///
 /// The taps are the linear bottleneck outputs of blocks 2, 4, 7 and 10: 24, 40, 80 and 112 channels at strides 4, 8, 16
-/// and 16; [`Self::pretrained_s32`] adds that of block 14, 192 channels at stride 32. Parameter names equal those of the
-/// PyPI package `efficientnet_lite_pytorch`. Inputs are normalized as the network was trained: `(255 v - 127) / 128`.
+/// and 16; [`Self::pretrained_s32`] adds that of block 14, 192 channels at stride 32. Parameter names equal those of
+/// the PyPI package `efficientnet_lite_pytorch`. Inputs are normalized as the network was trained: `(255 v - 127) /
+/// 128`.
 ///
 /// M. Tan, Q. V. Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019 (the Lite
 /// variant: TensorFlow TPU models, 2020).

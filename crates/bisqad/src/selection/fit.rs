@@ -66,7 +66,8 @@ impl EvidenceDetector {
     /// candidates within one standard error, over mechanisms, of the best the one is taken that departs least from the
     /// safe sums (a kind by place and one of banks at all levels, [`EvidenceSum::departures`]). Thresholds rest on the
     /// held-out scores of all normal images. One to eight normal images are joined by copies
-    /// ([`EvidenceParams::copies`]); with [`EvidenceParams::alignment`] every size is tried with aligned photos, too, and with [`EvidenceParams::lighting`] with photos in other light.
+    /// ([`EvidenceParams::copies`]); with [`EvidenceParams::alignment`] every size is tried with aligned photos, too,
+    /// and with [`EvidenceParams::lighting`] with photos in other light.
     ///
     /// # Errors
     /// [`Error::Parameter`] outside the ranges and for a source without mechanisms; [`Error::TooFewNormals`] and
@@ -195,8 +196,8 @@ fn folds(images: usize) -> usize {
     (1..=FOLDS).find(|&f| count(f) >= VALIDATED).unwrap_or(FOLDS).min(images)
 }
 
-/// Levels of stride 8 and more with four patches along the shorter side `side` at least: the others are for heads alone.
-/// All if there is none.
+/// Levels of stride 8 and more with four patches along the shorter side `side` at least: the others are for heads
+/// alone. All if there is none.
 fn evidence_levels(backbone: &dyn Backbone, side: usize) -> Vec<usize> {
     let levels = backbone.levels();
     let is_usable = |&l: &usize| levels[l].stride >= 8 && 4 * levels[l].stride <= side;
@@ -342,8 +343,8 @@ impl Side {
         }
     }
 
-    /// Whether it is better than the choice at a smaller side, without alignment or in still light, by more than the standard error,
-    /// on the defects that were drawn at both.
+    /// Whether it is better than the choice at a smaller side, without alignment or in still light, by more than the
+    /// standard error, on the defects that were drawn at both.
     fn is_better(&self, other: &Self) -> bool {
         let pairs: Vec<(usize, f64, f64)> = (self.separations.iter())
             .filter_map(|(slot, mechanism, value)| {
