@@ -15,8 +15,10 @@ const WEIGHTS: &[u8] = include_bytes!("../weights/efficientnet-lite0-s16.safeten
 #[cfg(feature = "embedded-weights")]
 const DEEP_WEIGHTS: &[u8] = include_bytes!("../weights/efficientnet-lite0-s32.safetensors");
 const ID: &str = "efficientnet-lite0-s16-v2";
+#[cfg(feature = "embedded-weights")]
 const DEEP_ID: &str = "efficientnet-lite0-s32-v1";
 /// Last block of the first file.
+#[cfg(feature = "embedded-weights")]
 const LAST_BLOCK: usize = 10;
 
 /// EfficientNet-Lite0 up to block 10 (stride 16) or 14 (stride 32), batch norm folded, frozen; its ImageNet weights are
@@ -24,8 +26,8 @@ const LAST_BLOCK: usize = 10;
 ///
 /// The taps are the linear bottleneck outputs of blocks 2, 4, 7 and 10: 24, 40, 80 and 112 channels at strides 4, 8, 16
 /// and 16; [`Self::pretrained_s32`] adds that of block 14, 192 channels at stride 32. Parameter names equal those of
-/// the PyPI package `efficientnet_lite_pytorch`. Inputs are normalized as the network was trained: `(255 v - 127) /
-/// 128`.
+/// the PyPI package `efficientnet_lite_pytorch`. Inputs are normalized as the network was trained:
+/// `(255 v - 127) / 128`.
 ///
 /// M. Tan, Q. V. Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019 (the Lite
 /// variant: TensorFlow TPU models, 2020).
@@ -63,8 +65,8 @@ impl EfficientNetLite0 {
         Ok(Self { hash: imgkit::hash::fnv1a(WEIGHTS.iter().copied()), ..Self::new(&weights)? })
     }
 
-    /// Reads the ImageNet weights up to block 14: a fifth tap of 192 channels at stride 32, for a tenth to a quarter
-    /// more time. It sees larger structures: anomalies of texture and of shape stand out that finer taps pass.
+    /// Reads the ImageNet weights up to block 14: a fifth tap of 192 channels at stride 32, for a third more
+    /// operations. It sees larger structures: anomalies of texture and of shape stand out that finer taps pass.
     ///
     /// ```
     /// use frozen_backbone::{Backbone, EfficientNetLite0};
