@@ -17,7 +17,7 @@ use crate::selection::params::EvidenceParams;
 use crate::selection::real::{RealDefectFeatures, own_kinds};
 use crate::training::anomaly_source::{Anomaly, AnomalySource};
 use crate::training::validation_anomalies::FewShotSet;
-use crate::views::copies::{Change, View};
+use crate::views::copies::View;
 use crate::views::light::Light;
 use crate::views::motion::Motion;
 use crate::views::registration::Registration;
@@ -124,8 +124,7 @@ impl Images {
             let Some((image, anomaly)) = draw(slot, from.source, from.normals, &photos)? else { return Ok(None) };
             let mut anomaly = from.views[image].anomaly(anomaly);
             if varies && !slot.index.is_multiple_of(2) {
-                let change = Some(Change::Relit(Light::draw(from.params.seed(), slot.index)));
-                anomaly = View { change, ..from.views[image] }.anomaly(anomaly);
+                anomaly.image = Light::draw(from.params.seed(), slot.index).apply(anomaly.image);
             }
             let seen = read(anomaly.image.view())?;
             Ok(Some((image, anomaly, seen)))
