@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use bisqad::{Detector, EvidenceDetector};
 use frozen_backbone::model_file::{ModelFile, ModelFileError, hash_text};
-use frozen_backbone::{Backbone, DinoV2, DinoVariant, EfficientNetLite0, Weights, WideResNet50};
+use frozen_backbone::{Backbone, DinoV2, DinoV3, DinoVariant, EfficientNetLite0, Weights, WideResNet50};
 use imgkit::level::Window;
 
 use crate::error::Error;
 
 /// Opens the backbone whose weights `file` holds, or without a file the embedded EfficientNet-Lite0 up to stride 32.
 ///
-/// Files are the public safetensors files of DINOv2 small and base (facebook, without registers; taps after layers 3,
-/// 6, 9 and 12) and of WideResNet-50-2 (torchvision or timm; taps at strides 4, 8 and 16). Which network it is follows
+/// Files are the public safetensors files of DINOv2 small and base (facebook, without registers) and DINOv3 small and
+/// base (facebook; taps of both after layers 3, 6, 9 and 12) and of WideResNet-50-2 (torchvision or timm; taps at strides 4, 8 and 16). Which network it is follows
 /// from the names and shapes of the tensors.
 ///
 /// ```no_run
@@ -44,7 +44,8 @@ pub fn open_backbone(file: Option<&Path>) -> Result<Arc<dyn Backbone>, Error> {
     }
     let weights = Weights::open(path)?;
     Ok(match family(&weights).map_err(unknown)? {
-        Family::Dino(variant) => Arc::new(DinoV2::new(variant, &weights, &DinoV2::LAYERS)?),
+        Family::DinoV2(variant) => Arc::new(DinoV2::new(variant, &weights, &DinoV2::LAYERS)?),
+        Family::DinoV3(variant) => Arc::new(DinoV3::new(variant, &weights, &DinoV3::LAYERS)?),
         Family::WideResNet => Arc::new(WideResNet50::new(&weights, &WideResNet50::STRIDES)?),
     })
 }
@@ -52,7 +53,8 @@ pub fn open_backbone(file: Option<&Path>) -> Result<Arc<dyn Backbone>, Error> {
 /// Networks whose files are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Family {
-    Dino(DinoVariant),
+    DinoV2(DinoVariant),
+    DinoV3(DinoVariant),
     WideResNet,
 }
 
@@ -61,15 +63,19 @@ fn family(weights: &Weights) -> Result<Family, &'static str> {
     let has = |name: &str| weights.shape(name).is_some();
     if let Some(&[channels, _, patch, _]) = weights.shape("embeddings.patch_embeddings.projection.weight") {
         return match (channels, patch, has("embeddings.register_tokens")) {
-            (384, 14, false) => Ok(Family::Dino(DinoVariant::Small)),
-            (768, 14, false) => Ok(Family::Dino(DinoVariant::Base)),
+            (384, 14, false) => Ok(Family::DinoV2(DinoVariant::Small)),
+            (768, 14, false) => Ok(Family::DinoV2(DinoVariant::Base)),
             (_, 14, true) => Err("DINOv2 with registers"),
             (_, 14, false) => Err("DINOv2 of another size"),
             _ => Err("a vision transformer with other patches than DINOv2 has"),
         };
     }
-    if has("embeddings.patch_embeddings.weight") && has("embeddings.register_tokens") {
-        return Err("DINOv3");
+    if let Some(&[channels, _, patch, _]) = weights.shape("embeddings.patch_embeddings.weight") {
+        return match (channels, patch, has("layer.0.mlp.gate_proj.weight")) {
+            (384, 16, false) => Ok(Family::DinoV3(DinoVariant::Small)),
+            (768, 16, false) => Ok(Family::DinoV3(DinoVariant::Base)),
+            _ => Err("DINOv3 of another size"),
+        };
     }
     if has("patch_embed.proj.weight") {
         return Err("a vision transformer with the tensor names of timm or of DINO's authors: take the file that \
@@ -185,14 +191,17 @@ mod tests {
         let registers = ("embeddings.register_tokens", &[1, 4, 384][..]);
         let small = (patches, &[384, 3, 14, 14][..]);
         let wide = ("layer1.0.conv1.weight", &[128, 64, 1, 1][..]);
-        assert_eq!(family(&weights(&[small])), Ok(Family::Dino(DinoVariant::Small)));
-        assert_eq!(family(&weights(&[(patches, &[768, 3, 14, 14])])), Ok(Family::Dino(DinoVariant::Base)));
+        assert_eq!(family(&weights(&[small])), Ok(Family::DinoV2(DinoVariant::Small)));
+        assert_eq!(family(&weights(&[(patches, &[768, 3, 14, 14])])), Ok(Family::DinoV2(DinoVariant::Base)));
+        let third = ("embeddings.patch_embeddings.weight", &[384, 3, 16, 16][..]);
+        assert_eq!(family(&weights(&[third, registers])), Ok(Family::DinoV3(DinoVariant::Small)));
         assert_eq!(family(&weights(&[wide])), Ok(Family::WideResNet));
         for (tensors, said) in [
             (&[small, registers][..], "registers"),
             (&[(patches, &[1024, 3, 14, 14][..])][..], "another size"),
             (&[(patches, &[768, 3, 16, 16][..])][..], "other patches"),
-            (&[("embeddings.patch_embeddings.weight", &[384, 3, 16, 16][..]), registers][..], "DINOv3"),
+            (&[third, ("layer.0.mlp.gate_proj.weight", &[1536, 384][..])][..], "DINOv3 of another"),
+            (&[("embeddings.patch_embeddings.weight", &[1024, 3, 16, 16][..])][..], "DINOv3 of another"),
             (&[("patch_embed.proj.weight", &[384, 3, 14, 14][..])][..], "timm"),
             (&[wide, ("layer3.6.conv1.weight", &[512, 1024, 1, 1][..])][..], "101"),
             (&[("layer1.0.conv1.weight", &[64, 64, 3, 3][..])][..], "ResNet-18"),

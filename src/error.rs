@@ -81,7 +81,7 @@ pub enum Error {
     },
     /// A file of weights belongs to no network that is known.
     #[error(
-        "{}: {found}; DINOv2 small or base without registers, or WideResNet-50-2 is needed, as safetensors",
+        "{}: {found}; DINOv2 (without registers) or DINOv3, small or base, or WideResNet-50-2 is needed, as safetensors",
         escaped(path)
     )]
     UnknownBackbone {

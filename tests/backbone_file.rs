@@ -1,4 +1,4 @@
-//! `--backbone FILE` as a process, from training to inspection, with a DINOv2 file of made-up numbers.
+//! `--backbone FILE` as a process, from training to inspection, with DINOv2 and DINOv3 files of made-up numbers.
 #![allow(clippy::unwrap_used)] // a test may panic
 
 mod factory_common;
@@ -13,10 +13,10 @@ use image::{GrayImage, Luma};
 
 const ID: &str = "dinov2-small-v1@3+6+9+12";
 
-/// A safetensors file of the tensors that PyTorch lists for DINOv2-small, with numbers by a formula.
-fn write_dino(path: &Path, seed: u64) {
-    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/frozen-backbone/tests/golden/dinov2_small.txt");
-    let list = fs::read_to_string(list).unwrap();
+/// A safetensors file of the tensors that PyTorch lists for DINO-small of a version, with numbers by a formula.
+fn write_dino(path: &Path, version: &str, seed: u64) {
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/frozen-backbone/tests/golden");
+    let list = fs::read_to_string(list.join(format!("dino{version}_small.txt"))).unwrap();
     let (mut header, mut end, mut values) = (Vec::new(), 0, Vec::new());
     for line in list.lines() {
         let (name, shape) = line.split_once(' ').unwrap();
@@ -70,8 +70,8 @@ fn a_detector_on_weights_of_the_users_own_is_trained_changed_measured_and_used()
     let mask = GrayImage::from_fn(64, 64, |x, y| Luma([if inside(x, y) { 255 } else { 0 }]));
     mask.save(root.join("ground_truth/spot/30_mask.png")).unwrap();
     let (dino, other) = (at("dino.safetensors"), at("other.safetensors"));
-    write_dino(&dino, 1);
-    write_dino(&other, 2);
+    write_dino(&dino, "v2", 1);
+    write_dino(&other, "v2", 2);
 
     let train = |out: &Path, backbone: Option<&Path>| {
         let mut command = maphc2f("train");
@@ -113,6 +113,21 @@ fn a_detector_on_weights_of_the_users_own_is_trained_changed_measured_and_used()
     assert_eq!((output.status.code(), json(&output)["anomalous"].as_u64()), (Some(1), Some(1)), "{output:?}");
     let changed = json(&run(&mut with("train", Some(&dino))));
     assert_eq!(changed["images"], 5, "{changed}");
+
+    // DINOv3 through the same family
+    let third = at("third.safetensors");
+    write_dino(&third, "v3", 3);
+    let trained = json(&run(&mut train(&at("third"), Some(&third))));
+    assert_eq!(trained["backbone"], "dinov3-small-v1@3+6+9+12", "{trained}");
+    let model = at("third/detector.safetensors");
+    let measured = json(&run(maphc2f("evaluate")
+        .arg("--model")
+        .arg(model)
+        .arg("--data")
+        .arg(&root)
+        .arg("--backbone")
+        .arg(&third)));
+    assert_eq!(measured["image_auroc"], 1.0, "a bright square is found: {measured}");
 
     // a detector of the standard weights needs no file, and says so
     run(&mut train(&at("standard"), None));

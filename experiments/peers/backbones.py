@@ -33,7 +33,7 @@ from safetensors.torch import save_file
 
 from detector import milliseconds
 
-NETWORKS = ("wide_resnet50_2", "lite0", "lite1", "lite2", "dinov2_small", "dinov2_base")
+NETWORKS = ("wide_resnet50_2", "lite0", "lite1", "lite2", "dinov2_small", "dinov2_base", "dinov3_small")
 
 
 class WideResNet(torch.nn.Module):
@@ -73,7 +73,20 @@ class Dino(torch.nn.Module):
         return tuple(self.net.layernorm(hidden[layer])[:, 1:] for layer in (3, 6, 9, 12))
 
 
+class Dino3(Dino):
+    def __init__(self, width, heads):
+        torch.nn.Module.__init__(self)
+        self.net = transformers.DINOv3ViTModel(transformers.DINOv3ViTConfig(
+            hidden_size=width, intermediate_size=4 * width, num_attention_heads=heads, num_hidden_layers=12, num_register_tokens=4))
+
+    def forward(self, x):
+        hidden = self.net(x, output_hidden_states=True).hidden_states
+        return tuple(self.net.norm(hidden[layer])[:, 5:] for layer in (3, 6, 9, 12))
+
+
 def build(name):
+    if name.startswith("dinov3"):
+        return Dino3(384, 6)
     if name.startswith("lite"):
         return Lite(name[-1])
     if name.startswith("dinov2"):

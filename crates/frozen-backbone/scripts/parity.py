@@ -115,6 +115,27 @@ def dinov2(out, net, width, heads, layers, taps, rows, columns):
     keep(out, net, maps)
 
 
+def dinov3(out, net, width, heads, layers, taps, rows, columns):
+    # the sizes, the four registers and the bias of all but the keys are those of the public configurations
+    config = transformers.DINOv3ViTConfig(
+        hidden_size=width, intermediate_size=4 * width, num_attention_heads=heads, num_hidden_layers=layers,
+        num_register_tokens=4, key_bias=False, use_gated_mlp=False, rope_theta=100.0, layer_norm_eps=1e-5,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        transformers.DINOv3ViTModel(config).save_pretrained(folder)
+        from safetensors.torch import load_file
+
+        state = tensors(net, load_file(f"{folder}/model.safetensors"), "embeddings.mask_token")
+        save_file(state | {"embeddings.mask_token": torch.zeros(1, 1, width)}, f"{folder}/model.safetensors", {"format": "pt"})
+        model = transformers.DINOv3ViTModel.from_pretrained(folder).eval()
+    for name, value in model.state_dict().items():
+        name = name.removeprefix("model.")
+        assert "mask_token" in name or torch.equal(value, state[name]), name
+    hidden = model(image(16 * rows, 16 * columns, MEAN, DEVIATION), output_hidden_states=True).hidden_states
+    maps = [model.norm(hidden[tap])[:, 5:].transpose(1, 2).reshape(1, width, rows, columns) for tap in taps]
+    keep(out, net, maps)
+
+
 def main():
     out = {}
     with torch.no_grad():
@@ -123,6 +144,8 @@ def main():
         wide_resnet(out)
         dinov2(out, "dinov2_small", 384, 6, 12, (1, 3, 12), 3, 4)
         dinov2(out, "dinov2_base", 768, 12, 2, (2,), 9, 10)
+        dinov3(out, "dinov3_small", 384, 6, 12, (1, 3, 12), 3, 4)
+        dinov3(out, "dinov3_base", 768, 12, 2, (2,), 9, 10)
     versions = {p.__name__: p.__version__ for p in (torch, timm, torchvision, transformers)}
     save_file(out, GOLDEN / "parity.safetensors", metadata=versions)
     print(versions, (GOLDEN / "parity.safetensors").stat().st_size, "bytes")

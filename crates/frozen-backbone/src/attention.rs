@@ -39,16 +39,20 @@ fn exp(x: f32) -> f32 {
     if x < -87.0 { 0.0 } else { (p * r * r + r + 1.0) * power }
 }
 
-/// Applies layer norm to each token.
-pub(crate) fn normalize(input: &FeatureMap, (scale, shift): &(Vec<f32>, Vec<f32>), output: &mut FeatureMap) {
-    const EPSILON: f32 = 1e-6;
+/// Applies layer norm to each token; `epsilon` is added to its variance.
+pub(crate) fn normalize(
+    input: &FeatureMap,
+    (scale, shift): &(Vec<f32>, Vec<f32>),
+    epsilon: f32,
+    output: &mut FeatureMap,
+) {
     let channels = input.channels;
     output.reset((input.rows, 1, channels), 0);
     output.values.par_chunks_mut(channels).zip(input.values.par_chunks(channels)).for_each(|(output, input)| {
         let mean = sum(input) / channels as f32;
         let squares = fold(input, 0.0, |s, v| s + (v - mean) * (v - mean), |a, b| a + b);
         let variance = squares / channels as f32;
-        let factor = 1.0 / (variance + EPSILON).sqrt();
+        let factor = 1.0 / (variance + epsilon).sqrt();
         for (c, (out, v)) in output.iter_mut().zip(input).enumerate() {
             *out = (v - mean) * factor * scale[c] + shift[c];
         }

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use common::{Tensor, file, tensors};
 use frozen_backbone::{
-    Backbone, DinoV2, DinoVariant, EfficientNetLite, EfficientNetLite0, LiteVariant, Weights, WideResNet50,
+    Backbone, DinoV2, DinoV3, DinoVariant, EfficientNetLite, EfficientNetLite0, LiteVariant, Weights, WideResNet50,
 };
 use ndarray::Array3;
 use oracles::both_ways;
@@ -82,6 +82,7 @@ fn any_taps_and_tensors() {
         }
         let Ok(weights) = Weights::from_bytes("net.safetensors", file(&tensors)) else { return false };
         assert!(DinoV2::new(DinoVariant::Small, &weights, &taps).is_err());
+        assert!(DinoV3::new(DinoVariant::Small, &weights, &taps).is_err());
         assert!(WideResNet50::new(&weights, &taps).is_err());
         let image = Array3::from_elem((33, 32, 1), 0.5);
         match EfficientNetLite::new(LiteVariant::Lite0, &weights, &taps) {

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{golden, pattern, weights};
-use frozen_backbone::{Backbone, DinoV2, DinoVariant, EfficientNetLite, Error, LiteVariant, WideResNet50};
+use frozen_backbone::{Backbone, DinoV2, DinoV3, DinoVariant, EfficientNetLite, Error, LiteVariant, WideResNet50};
 use ndarray::Array3;
 
 /// Largest relative error: each map by itself (L2), and its worst number by the map's largest.
@@ -64,6 +64,24 @@ fn dinov2_equals_transformers() {
     let net = DinoV2::new(DinoVariant::Base, &weights("dinov2_base"), &[2]).unwrap();
     // more tokens than are answered together
     compare(&net, "dinov2_base", (126, 140));
+}
+
+#[test]
+fn dinov3_equals_transformers() {
+    let net = DinoV3::new(DinoVariant::Small, &weights("dinov3_small"), &[1, 3, 12]).unwrap();
+    compare(&net, "dinov3_small", (48, 64));
+    let net = DinoV3::new(DinoVariant::Base, &weights("dinov3_base"), &[2]).unwrap();
+    compare(&net, "dinov3_base", (144, 160));
+}
+
+#[test]
+fn dinov3_continues_an_image_to_whole_patches() {
+    let net = DinoV3::new(DinoVariant::Base, &weights("dinov3_base"), &[1]).unwrap();
+    let image = pattern(33, 47);
+    let continued = Array3::from_shape_fn((48, 48, 3), |(y, x, c)| image[[y.min(32), x.min(46), c]]);
+    let features = net.extract(image.view()).unwrap();
+    assert_eq!(features[0].dim(), (768, 3, 3));
+    assert_eq!(features, net.extract(continued.view()).unwrap());
 }
 
 /// Sides that are not multiples of 14 are padded by repeating the last row and column.

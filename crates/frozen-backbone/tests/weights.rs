@@ -7,7 +7,7 @@ use std::path::Path;
 
 use common::{Tensor, file, pattern, tensors};
 use frozen_backbone::{
-    Backbone, DinoV2, DinoVariant, EfficientNetLite, Error, LiteVariant, Weights, WeightsError, WideResNet50,
+    Backbone, DinoV2, DinoV3, DinoVariant, EfficientNetLite, Error, LiteVariant, Weights, WeightsError, WideResNet50,
 };
 
 fn open(bytes: Vec<u8>) -> Result<Weights, Error> {
@@ -145,6 +145,8 @@ fn each_tensor_in_use_must_be_there_and_fit() {
     let small = open(file(&tensors("dinov2_base"))).unwrap();
     let dino = DinoV2::new(DinoVariant::Small, &small, &[1]);
     assert!(matches!(reason(dino), WeightsError::Shape { found, .. } if *found == [768, 3, 14, 14]));
+    let dino = DinoV3::new(DinoVariant::Base, &small, &[1]);
+    assert!(matches!(reason(dino), WeightsError::Missing { network: "DINOv3-base", .. }));
 }
 
 /// 64-bit FNV-1a, written out for eight tensors: by name, whatever their order in the file; nothing else of the file
@@ -197,6 +199,7 @@ fn a_network_carries_the_hash_and_its_choice_of_taps() {
     assert!(matches!(WideResNet50::new(&weights, &[32]), Err(Error::Parameter(_))));
     assert!(matches!(DinoV2::new(DinoVariant::Small, &weights, &[13]), Err(Error::Parameter(_))));
     assert!(matches!(DinoV2::new(DinoVariant::Small, &weights, &[0]), Err(Error::Parameter(_))));
+    assert!(matches!(DinoV3::new(DinoVariant::Small, &weights, &[2, 1]), Err(Error::Parameter(_))));
 }
 
 /// Fewer taps need fewer tensors; tensors beyond, of any type, do no harm.

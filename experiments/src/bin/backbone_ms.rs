@@ -1,14 +1,15 @@
 //! Times a backbone for `experiments/peers`: `backbone_ms [side] [runs] [network file]` prints `{"ours": [milliseconds,
 //! ..]}`.
 //!
-//! Without a network it is the embedded one; `lite0`, `lite1`, `lite2`, `wide_resnet50_2`, `dinov2_small` and
-//! `dinov2_base` read a file.
+//! Without a network it is the embedded one; `lite0`, `lite1`, `lite2`, `wide_resnet50_2`, `dinov2_small`,
+//! `dinov2_base` and `dinov3_small` read a file.
 #![allow(clippy::print_stdout)] // the program prints its result
 
 use std::time::Instant;
 
 use maphc2f::frozen_backbone::{
-    Backbone, DinoV2, DinoVariant, EfficientNetLite, EfficientNetLite0, Error, LiteVariant, Weights, WideResNet50,
+    Backbone, DinoV2, DinoV3, DinoVariant, EfficientNetLite, EfficientNetLite0, Error, LiteVariant, Weights,
+    WideResNet50,
 };
 use ndarray::Array3;
 
@@ -40,6 +41,7 @@ fn network(arguments: &[String]) -> Result<Box<dyn Backbone>, Error> {
         "lite2" => Box::new(lite(LiteVariant::Lite2)?),
         "dinov2_small" => Box::new(dino(DinoVariant::Small)?),
         "dinov2_base" => Box::new(dino(DinoVariant::Base)?),
+        "dinov3_small" => Box::new(DinoV3::new(DinoVariant::Small, &weights, &DinoV3::LAYERS)?),
         _ => Box::new(WideResNet50::new(&weights, &WideResNet50::STRIDES)?),
     })
 }
