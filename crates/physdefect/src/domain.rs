@@ -12,6 +12,7 @@ use rand::Rng;
 use crate::annotation::padded;
 use crate::params::check_size;
 use crate::place::Sites;
+use crate::runs::Runs;
 use crate::{Defect, Error};
 
 /// Most objects that a domain is split into.
@@ -30,7 +31,7 @@ const ELONGATION: f64 = 1.5;
 pub struct Domain {
     mask: Array2<bool>,
     bbox: Rect,
-    pixels: Vec<u32>,
+    pixels: Runs,
     scale: f64,
     /// Its connected parts, if there are several.
     objects: Arc<Vec<Domain>>,
@@ -79,9 +80,7 @@ impl Domain {
     }
 
     fn single(mask: Array2<bool>, bbox: Rect) -> Self {
-        let width = mask.ncols();
-        let inside = mask.indexed_iter().filter(|&(_, &m)| m);
-        let pixels: Vec<u32> = inside.map(|((y, x), _)| (y * width + x) as u32).collect();
+        let pixels = Runs::of(&mask);
         let thickness = if pixels.len() == bbox.area() {
             bbox.height().min(bbox.width()) as f64
         } else {
@@ -151,8 +150,8 @@ impl Domain {
         self
     }
 
-    /// Numbers of the pixels that defects may start at.
-    fn starts(&self) -> &[u32] {
+    /// Pixels that defects may start at.
+    fn starts(&self) -> &Runs {
         self.sites.as_ref().map_or(&self.pixels, |sites| &sites.pixels)
     }
 
@@ -201,8 +200,8 @@ impl Domain {
         self.one_of(&self.pixels, rng)
     }
 
-    fn one_of<R: Rng + ?Sized>(&self, pixels: &[u32], rng: &mut R) -> (usize, usize) {
-        let p = pixels[rng.random_range(0..pixels.len())] as usize;
+    fn one_of<R: Rng + ?Sized>(&self, pixels: &Runs, rng: &mut R) -> (usize, usize) {
+        let p = pixels.pixel(rng.random_range(0..pixels.len()));
         (p / self.mask.ncols(), p % self.mask.ncols())
     }
 }

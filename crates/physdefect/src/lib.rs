@@ -23,6 +23,7 @@ mod place;
 pub mod registry;
 #[cfg(feature = "serde")]
 pub mod replay;
+mod runs;
 mod sample;
 mod texture;
 pub mod unevenness;

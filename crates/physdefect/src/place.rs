@@ -8,6 +8,7 @@ use imgkit::distance::squared_to_background;
 use imgkit::{ParameterError, Rect};
 use ndarray::{Array2, ArrayView2, Zip};
 
+use crate::runs::Runs;
 use crate::{Domain, Error, Sample};
 
 /// Width of the edge: share of the object's scale, and the least, px.
@@ -81,13 +82,12 @@ impl FromStr for Place {
 pub(crate) struct Sites {
     pub(crate) place: Place,
     pub(crate) mask: Array2<bool>,
-    /// Numbers of its pixels, in row order.
-    pub(crate) pixels: Vec<u32>,
+    pub(crate) pixels: Runs,
 }
 
 impl Sites {
     fn new(place: Place, mask: Array2<bool>) -> Arc<Self> {
-        let pixels = mask.iter().zip(0u32..).filter(|(m, _)| **m).map(|(_, i)| i).collect();
+        let pixels = Runs::of(&mask);
         Arc::new(Self { place, mask, pixels })
     }
 }

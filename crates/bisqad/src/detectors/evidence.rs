@@ -14,7 +14,7 @@ use crate::evidence::level::Level;
 use crate::features::patches::to_image;
 use crate::persistence::format::Persist;
 use crate::selection::criterion::Reduction;
-use crate::selection::held_out::Maps;
+use crate::selection::cross_fit::Maps;
 use crate::views::registration::Registration;
 use crate::views::seen::Seen;
 

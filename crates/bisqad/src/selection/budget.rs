@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use crate::error::Error;
-use crate::selection::held_out::Reading;
-use crate::views::seen::Seen;
+use crate::selection::images::{AT_ONCE, Reading};
 
 /// Time of a prediction over that of its features: the evidence of the default choice takes up to 0.4 of it.
 const PREDICTION: f64 = 1.4;
@@ -14,8 +13,7 @@ const RUNS: usize = 3;
 const MIB: f64 = 1_048_576.0;
 
 /// Those of `sides`, the smallest first, at which the limits of time and memory hold; all of them without limits.
-/// `defects` synthetic ones are drawn at each, at most.
-pub(super) fn within_budget(from: Reading<'_>, sides: Vec<usize>, defects: usize) -> Result<Vec<usize>, Error> {
+pub(super) fn within_budget(from: Reading<'_>, sides: Vec<usize>) -> Result<Vec<usize>, Error> {
     let params = from.params;
     let (time, memory) = (params.predict_ms(), params.memory_mib().map(|mib| mib as f64));
     if time.is_none() && memory.is_none() {
@@ -24,8 +22,9 @@ pub(super) fn within_budget(from: Reading<'_>, sides: Vec<usize>, defects: usize
     let mut kept = Vec::new();
     for side in sides {
         let (ms, numbers) = measure(from, side)?;
-        // defects that train heads keep few patches, but while a block of them is read all of them are held
-        let mib = (4 * numbers * (from.views.len() + from.relit.len() + defects)) as f64 / MIB;
+        // of defects few patches are kept, but while a block of them is read all of them are held
+        let real = from.real.map_or(0, |real| real.defects().len());
+        let mib = (4 * numbers * (from.views.len() + from.relit.len() + real + AT_ONCE)) as f64 / MIB;
         let limits = [("the time of a prediction", "ms", time, PREDICTION * ms), ("memory", "MiB", memory, mib)];
         let broken = limits.into_iter().find(|(_, _, limit, needed)| limit.is_some_and(|limit| *needed > limit));
         match broken {
@@ -46,7 +45,7 @@ fn measure(from: Reading<'_>, side: usize) -> Result<(f64, usize), Error> {
     let (mut best, mut numbers) = (f64::INFINITY, 0);
     for _ in 0..RUNS {
         let start = Instant::now();
-        let seen = Seen::read(from.backbone, None, side, image)?;
+        let seen = Reading { registration: None, ..from }.read(side, image)?;
         best = best.min(1e3 * start.elapsed().as_secs_f64());
         numbers = seen.levels.iter().map(|level| level.features.len()).sum();
     }

@@ -6,6 +6,7 @@ use ndarray::Array3;
 use crate::error::Error;
 use crate::features::gaussians::FOLDS;
 use crate::training::anomaly_source::{Anomaly, AnomalySource};
+use crate::views::copies::View;
 
 /// Tries on one image, and images that are tried: what cannot be drawn on one can be on most others.
 const RETRY: Retry = Retry::new(4, 1 << 40);
@@ -23,6 +24,13 @@ pub(crate) struct Slot {
     /// Step to the next image, which keeps the folds that may be used.
     step: usize,
     pub(crate) index: u64,
+}
+
+impl Slot {
+    /// Fold of the images that it may be drawn on, where it may be drawn on one fold's alone.
+    pub(crate) fn fold(&self) -> usize {
+        self.image % FOLDS
+    }
 }
 
 /// Slots of `each` defects a mechanism that train heads, over `images` images of all folds.
@@ -47,22 +55,22 @@ fn slots(mechanisms: usize, each: usize, first: u64, image: impl Fn(usize) -> (u
     numbers.map(slot).collect()
 }
 
-/// Draws a slot's defect on one of `images`, positions in `normals`; its image's position among them comes with it.
+/// Draws a slot's defect on the photo of one of `views`, whose position comes with it.
 /// `None` if it can be drawn on none that is tried.
 pub(crate) fn draw(
     slot: Slot,
     source: &dyn AnomalySource,
     normals: &[Array3<f32>],
-    images: &[usize],
+    views: &[View],
 ) -> Result<Option<(usize, Anomaly)>, Error> {
     for attempt in 0..IMAGES {
-        let position = (slot.image + attempt * slot.step) % images.len().max(1);
+        let position = (slot.image + attempt * slot.step) % views.len().max(1);
         if attempt > 0 && position % FOLDS != slot.image % FOLDS && slot.step == FOLDS {
             break; // the folds that may be used are over
         }
-        let Some(&image) = images.get(position) else { break };
-        let normal = normals[image].view();
-        if let Ok(anomaly) = RETRY.first_success(slot.index, |i| source.anomaly(normal, image, slot.mechanism, i)) {
+        let Some(&View { photo, .. }) = views.get(position) else { break };
+        let normal = normals[photo].view();
+        if let Ok(anomaly) = RETRY.first_success(slot.index, |i| source.anomaly(normal, photo, slot.mechanism, i)) {
             anomaly.check(normal)?;
             return Ok(Some((position, anomaly)));
         }

@@ -14,7 +14,6 @@ use crate::detectors::evidence::{EvidenceDetector, NormalImage};
 use crate::detectors::outliers::Outliers;
 use crate::detectors::provenance::image_hash;
 use crate::error::Error;
-use crate::evidence::EvidenceKind;
 use crate::evidence::level::Level;
 use crate::features::gaussians::FOLDS;
 use crate::features::patches::to_image;
@@ -22,8 +21,9 @@ use crate::features::statistics::{ensure_different, shorter_side};
 use crate::selection::budget::within_budget;
 use crate::selection::candidate::EvidenceSum;
 use crate::selection::criterion::{Reduction, Separation, mean_by_mechanism, simplest_within_error, standard_error};
+use crate::selection::cross_fit::{Choosing, CrossFit, Maps, scale};
 use crate::selection::drawn::{head_slots, validation_slots};
-use crate::selection::held_out::{Images, Maps, Reading, scale};
+use crate::selection::images::{Images, Reading};
 use crate::selection::params::EvidenceParams;
 use crate::selection::report::{CandidateFigures, LeftOutMechanism, SelectionReport, Suspect};
 use crate::selection::validation::{REAL, Validation, choose_weight};
@@ -127,7 +127,7 @@ impl EvidenceDetector {
             params,
             registration: None,
         };
-        let sides = within_budget(from, params.sides(shorter_side(normals)), examples.len() + slots.len())?;
+        let sides = within_budget(from, params.sides(shorter_side(normals)))?;
         let registration = params.alignment().then(|| reference(normals, &order)).flatten();
         let ways: &[Option<&Registration>] =
             if registration.is_some() { &[None, registration.as_ref()] } else { &[None] };
@@ -137,28 +137,40 @@ impl EvidenceDetector {
             .collect();
         let reals = real.map_or(0, |real| real.defects().len());
         let total = tries.len() * (views.len() + relit.len() + examples.len() + slots.len() + reals);
-        let mut best: Option<(Images, Side)> = None;
+        let mut best: Option<(usize, Side)> = None;
+        let mut last = None;
         let mut candidates = Vec::new();
         for (k, &(side, registration, fits_relit)) in tries.iter().enumerate() {
-            let before = k * total / tries.len();
-            let images =
-                Images::read(Reading { registration, fits_relit, ..from }, side, &examples, &slots, &mut |n| {
-                    observer.progress(Progress::Features { done: before + n, total });
-                })?;
+            drop(last.take()); // features of one try at a time are held
+            let mut done = k * total / tries.len();
+            let mut step = |n: usize| {
+                done += n;
+                observer.progress(Progress::Features { done, total });
+            };
+            let from = Reading { registration, fits_relit, ..from };
+            let images = Images::read(from, side, &examples, &mut step)?;
+            let levels = evidence_levels(backbone.as_ref(), side);
+            let fitted = images.fit_for_choice(&levels, Choosing { from, slots: &slots, done: &mut step }, folds)?;
             observer.progress(Progress::Selection { side });
-            let found = Side::choose(&images, &evidence_levels(backbone.as_ref(), side), params, folds)?;
+            let found = Side::choose(&images, &fitted, &levels, params);
             candidates.extend(found.candidates.iter().cloned());
-            let is_better = best.as_ref().is_none_or(|(_, other)| found.is_better(other));
-            if is_better {
-                best = Some((images, found));
+            if best.as_ref().is_none_or(|(_, other)| found.is_better(other)) {
+                best = Some((k, found));
             }
+            last = Some((k, images));
         }
-        let Some((images, chosen)) = best else { return Err(Error::TooFewNormals { found: 0, needed: 2 }) };
+        let none = || Error::TooFewNormals { found: 0, needed: 2 };
+        let (chosen_try, chosen) = best.ok_or_else(none)?;
+        let (side, registration, fits_relit) = *tries.get(chosen_try).ok_or_else(none)?;
+        let images = match last {
+            Some((k, images)) if k == chosen_try => images,
+            _ => Images::read(Reading { registration, fits_relit, ..from }, side, &examples, &mut |_| ())?,
+        };
         observer.progress(Progress::Calibration);
         let explained_by_place = images.explained_by_place(&evidence_levels(backbone.as_ref(), chosen.side));
         let mut detector = finish(backbone, normals, &images, &chosen, params)?;
         detector.defect_hashes = real.map(|real| real.hashes().to_vec()).unwrap_or_default();
-        detector.registration = registration.filter(|_| images.aligned);
+        detector.registration = registration.cloned();
         let report = SelectionReport {
             candidates,
             choice: chosen.figures.clone(),
@@ -222,11 +234,9 @@ struct Side {
 }
 
 impl Side {
-    fn choose(images: &Images, levels: &[usize], params: &EvidenceParams, folds: usize) -> Result<Self, Error> {
+    fn choose(images: &Images, fitted: &CrossFit, levels: &[usize], params: &EvidenceParams) -> Self {
         let mechanisms = images.mechanisms();
-        let measured = images.measure(levels, params)?;
-        let fitted = images.cross_fit(&measured, &EvidenceKind::ALL, &mechanisms, params, folds, true)?;
-        let validation = Validation::new(&fitted, images, levels);
+        let validation = Validation::new(fitted, images, levels);
         let mut side = Self {
             side: images.side,
             aligned: images.aligned,
@@ -241,7 +251,7 @@ impl Side {
             separations: Vec::new(),
         };
         if validation.mechanisms.is_empty() {
-            return Ok(side);
+            return side;
         }
         let sums = EvidenceSum::all(levels);
         let by_sum: Vec<Vec<Separation>> =
@@ -310,7 +320,7 @@ impl Side {
             .map(|((slot, m), s)| (*slot, *m, s.mean()))
             .collect();
         side.figures = side.candidates.iter().rev().find(|c| c.chosen).cloned();
-        Ok(side)
+        side
     }
 
     /// Notes the figures of a step's candidates.
@@ -371,7 +381,7 @@ fn finish(
     kinds.sort_unstable();
     let measured = images.measure(chosen.sum.levels(), params)?;
     let mechanisms = if chosen.head_weight > 0.0 { images.mechanisms() } else { Vec::new() };
-    let fitted = images.cross_fit(&measured, &kinds, &mechanisms, params, FOLDS, false)?;
+    let fitted = images.cross_fit(&measured, &kinds, &mechanisms, params, FOLDS, None)?;
     let all: Vec<usize> = (0..fitted.term_scales.len()).collect();
     let sums: Vec<Array2<f32>> = fitted.normals.iter().map(|(_, maps)| fitted.sum(maps, &all)).collect();
     let largest: Vec<Array2<f32>> = fitted.normals.iter().map(|(_, maps)| fitted.heads(maps, &[])).collect();

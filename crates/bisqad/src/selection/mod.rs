@@ -3,9 +3,10 @@
 pub(crate) mod budget;
 pub(crate) mod candidate;
 pub(crate) mod criterion;
+pub(crate) mod cross_fit;
 pub(crate) mod drawn;
 pub(crate) mod fit;
-pub(crate) mod held_out;
+pub(crate) mod images;
 pub(crate) mod params;
 pub(crate) mod real;
 pub(crate) mod report;

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::error::Error;
 use crate::evidence::heads::DefectRows;
-use crate::selection::held_out::{Reading, aligned_coverage, coverage};
+use crate::selection::images::{Reading, aligned_coverage, coverage};
 use crate::training::anomaly_source::AnomalySource;
 use crate::training::validation_anomalies::{FewShotSet, LabeledDefect};
 use crate::views::seen::Seen;
@@ -29,7 +29,7 @@ impl RealDefectFeatures {
         let kinds = own_kinds(from.source, real);
         let groups = defects.len().min(GROUPS);
         let read = |(i, defect): (usize, &LabeledDefect)| -> Result<_, Error> {
-            let seen = Seen::read(from.backbone, from.registration, side, defect.image.view())?;
+            let seen = from.read(side, defect.image.view())?;
             let of = (mechanism(from.source, &kinds, &defect.kind), i % groups.max(1));
             let aligned = aligned_coverage(defect.mask.view(), &seen);
             let rows = DefectRows::choose(of, &seen.levels, &aligned, from.params.seed(), i);

@@ -5,7 +5,8 @@ use ndarray::Array2;
 use crate::evidence::EvidenceKind;
 use crate::selection::candidate::EvidenceSum;
 use crate::selection::criterion::{Reduction, Separation, mean_by_mechanism, separations, standard_error};
-use crate::selection::held_out::{CrossFit, Images, Maps, scale};
+use crate::selection::cross_fit::{CrossFit, Maps, scale};
+use crate::selection::images::Images;
 
 /// Number that stands for the mechanism of all real defects. No head bears it, so that none is left out for them: they
 /// are judged by heads that were fitted without them.
@@ -24,7 +25,7 @@ pub(crate) struct Validation<'a> {
 
 impl<'a> Validation<'a> {
     pub(crate) fn new(fitted: &'a CrossFit, images: &'a Images, levels: &'a [usize]) -> Self {
-        let drawn = || fitted.defects.iter().map(|(d, _)| &images.defects[*d]);
+        let drawn = || fitted.defects.iter();
         let real = fitted.real.len();
         Self {
             mechanisms: drawn().map(|d| d.mechanism).chain(std::iter::repeat_n(REAL, real)).collect(),
@@ -38,7 +39,7 @@ impl<'a> Validation<'a> {
     /// Scores of defect `d` and the share of each patch in its mask.
     fn defect(&self, d: usize) -> (&Maps, &[f32]) {
         match self.fitted.defects.get(d) {
-            Some((number, maps)) => (maps, &self.images.defects[*number].coverage),
+            Some(defect) => (&defect.maps, &defect.coverage),
             None => {
                 let d = d - self.fitted.defects.len();
                 (&self.fitted.real[d], &self.images.real.coverage[d])

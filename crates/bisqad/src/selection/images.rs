@@ -1,4 +1,4 @@
-//! Scores of images by evidence and heads that were fitted without them.
+//! Normal images and examples of defects, as features at one side: what evidence and heads are fitted to.
 
 use frozen_backbone::Backbone;
 use imgkit::resize::{Kernel, resize_map};
@@ -6,9 +6,8 @@ use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, concatenate};
 use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::evidence::heads::{self, DefectRows, Head};
-use crate::evidence::level::{Level, LevelNormals, LevelSettings};
-use crate::evidence::{EvidenceKind, heads::largest};
+use crate::evidence::heads::{DefectRows, Head};
+use crate::evidence::level::{LevelNormals, LevelSettings};
 use crate::features::gaussians::FOLDS;
 use crate::features::patches::{self, Patches};
 use crate::features::subsample::subsample;
@@ -25,23 +24,12 @@ use crate::views::seen::Seen;
 
 /// Distance from the border, px, at which the frame around a photo still shows in its features.
 const NEAR: usize = 32;
+/// Images that are held in memory until what is needed of them is kept.
+pub(crate) const AT_ONCE: usize = 32;
 /// Normal rows that a head is trained against.
 const NORMAL_ROWS: usize = 16_384;
 
-/// A synthetic defect that chooses, as features.
-#[derive(Debug)]
-pub(crate) struct HeldOutDefect {
-    /// Number of its slot, which is the same at every side.
-    pub(crate) slot: usize,
-    pub(crate) mechanism: usize,
-    /// Position of the normal image that it was drawn on.
-    image: usize,
-    /// Share of each patch of the photo in the mask.
-    pub(crate) coverage: Vec<f32>,
-    seen: Seen,
-}
-
-/// Features of everything that the choice needs, at one side.
+/// Features of everything that is fitted to, at one side.
 #[derive(Debug)]
 pub(crate) struct Images {
     pub(crate) side: usize,
@@ -51,15 +39,14 @@ pub(crate) struct Images {
     pub(crate) relit: bool,
     /// What is fitted to.
     pub(crate) views: Vec<View>,
-    normals: Vec<Seen>,
+    pub(crate) normals: Vec<Seen>,
     /// Images that are scored in their folds and not fitted to, each with its fold.
-    others: Vec<(usize, Seen)>,
+    pub(crate) others: Vec<(usize, Seen)>,
     /// Of each, the number of its photo among those that are used.
     numbers: Vec<u32>,
     /// Concatenated rows of some patches of each normal image.
     rows: Vec<Array2<f32>>,
     examples: Vec<DefectRows>,
-    pub(crate) defects: Vec<HeldOutDefect>,
     pub(crate) real: RealDefectFeatures,
     /// Names of the mechanisms, then of the kinds of real defects that none of them is called.
     names: Vec<String>,
@@ -85,30 +72,42 @@ pub(crate) struct Reading<'a> {
     pub(crate) registration: Option<&'a Registration>,
 }
 
+impl Reading<'_> {
+    /// Reads an image at a shorter side of `side`.
+    pub(crate) fn read(&self, side: usize, image: ArrayView3<'_, f32>) -> Result<Seen, Error> {
+        Seen::read(self.backbone, self.registration, side, image)
+    }
+
+    /// Draws the defect of a slot and reads it at `side`, with the position of the normal image that it was drawn on.
+    /// Where light `varies`, every second one is in another light.
+    pub(crate) fn drawn(&self, slot: Slot, side: usize, varies: bool) -> Result<Option<(usize, Anomaly, Seen)>, Error> {
+        let Some((image, anomaly)) = draw(slot, self.source, self.normals, self.views)? else { return Ok(None) };
+        let mut anomaly = self.views[image].anomaly(anomaly);
+        if varies && !slot.index.is_multiple_of(2) {
+            anomaly.image = Light::draw(self.params.seed(), slot.index).apply(anomaly.image);
+        }
+        let seen = self.read(side, anomaly.image.view())?;
+        Ok(Some((image, anomaly, seen)))
+    }
+}
+
 impl Images {
-    /// Reads the normal images, and draws and reads the defects, at `side`; calls `done` with the number of images.
+    /// Reads the normal images, and draws and reads the defects that train heads, at `side`; calls `done` with the
+    /// number of images.
     pub(crate) fn read(
         from: Reading<'_>,
         side: usize,
         examples: &[Slot],
-        defects: &[Slot],
         done: &mut dyn FnMut(usize),
     ) -> Result<Self, Error> {
-        const AT_ONCE: usize = 32;
-        let read = |image: ArrayView3<'_, f32>| Seen::read(from.backbone, from.registration, side, image);
-        let mut count = 0;
-        let mut step = |n: usize| {
-            count += n;
-            done(count);
-        };
         let mut normals = Vec::with_capacity(from.views.len() + from.relit.len());
         for chunk in [from.views, from.relit].into_iter().flat_map(|views| views.chunks(AT_ONCE)) {
             let read: Vec<Seen> = chunk
                 .par_iter()
-                .map(|&view| read(view.image(from.normals[view.photo].clone()).view()))
+                .map(|&view| from.read(side, view.image(from.normals[view.photo].clone()).view()))
                 .collect::<Result<_, Error>>()?;
             normals.extend(read);
-            step(chunk.len());
+            done(chunk.len());
         }
         let mut views = from.views.to_vec();
         let mut others = Vec::new();
@@ -118,17 +117,6 @@ impl Images {
             let folds = (views.len()..).map(|i| i % FOLDS);
             others = folds.zip(normals.split_off(views.len())).collect();
         }
-        let photos: Vec<usize> = from.views.iter().map(|view| view.photo).collect();
-        // every second defect, where light varies
-        let drawn = |slot: Slot, varies: bool| -> Result<Option<(usize, Anomaly, Seen)>, Error> {
-            let Some((image, anomaly)) = draw(slot, from.source, from.normals, &photos)? else { return Ok(None) };
-            let mut anomaly = from.views[image].anomaly(anomaly);
-            if varies && !slot.index.is_multiple_of(2) {
-                anomaly.image = Light::draw(from.params.seed(), slot.index).apply(anomaly.image);
-            }
-            let seen = read(anomaly.image.view())?;
-            Ok(Some((image, anomaly, seen)))
-        };
         let mut found = Vec::new();
         for (block, chunk) in examples.chunks(AT_ONCE).enumerate() {
             let one = |(i, slot): (usize, &Slot)| {
@@ -137,28 +125,13 @@ impl Images {
                     let coverage = aligned_coverage(anomaly.mask.view(), &seen);
                     DefectRows::choose(of, &seen.levels, &coverage, from.params.seed(), block * AT_ONCE + i)
                 };
-                Ok(drawn(*slot, from.fits_relit)?.and_then(rows))
+                Ok(from.drawn(*slot, side, from.fits_relit)?.and_then(rows))
             };
             found.extend(chunk.par_iter().enumerate().map(one).collect::<Result<Vec<_>, Error>>()?);
-            step(chunk.len());
-        }
-        let mut held_out = Vec::new();
-        for (block, chunk) in defects.chunks(AT_ONCE).enumerate() {
-            let one = |(i, slot): (usize, &Slot)| {
-                let defect = |(image, anomaly, seen): (usize, Anomaly, Seen)| HeldOutDefect {
-                    slot: block * AT_ONCE + i,
-                    mechanism: slot.mechanism,
-                    image,
-                    coverage: coverage(anomaly.mask.view(), seen.grid()),
-                    seen,
-                };
-                Ok(drawn(*slot, !from.relit.is_empty())?.map(defect))
-            };
-            held_out.extend(chunk.par_iter().enumerate().map(one).collect::<Result<Vec<_>, Error>>()?);
-            step(chunk.len());
+            done(chunk.len());
         }
         let real = from.real.map(|set| RealDefectFeatures::read(from, set, side)).transpose()?.unwrap_or_default();
-        step(real.rows.len());
+        done(real.rows.len());
         let mut names: Vec<String> = (0..from.source.mechanisms()).map(|m| from.source.name(m)).collect();
         names.extend(from.real.map(|set| own_kinds(from.source, set)).unwrap_or_default());
         let each = NORMAL_ROWS.div_ceil(normals.len().max(1));
@@ -178,7 +151,6 @@ impl Images {
             numbers: views.iter().map(|view| view.number as u32).collect(),
             views,
             examples: found.into_iter().flatten().collect(),
-            defects: held_out.into_iter().flatten().filter(|d| d.coverage.iter().any(|c| *c > 0.0)).collect(),
             real,
             names,
         })
@@ -262,64 +234,6 @@ impl Images {
         };
         Ok(mechanisms.iter().filter_map(head).collect())
     }
-
-    /// Scores normal images and defects of the first `folds` folds by what was fitted to the other folds: `kinds` of
-    /// evidence at each of `levels`, and heads.
-    pub(crate) fn cross_fit(
-        &self,
-        levels: &[LevelNormals<'_>],
-        kinds: &[EvidenceKind],
-        mechanisms: &[(usize, String)],
-        params: &EvidenceParams,
-        folds: usize,
-        with_defects: bool,
-    ) -> Result<CrossFit, Error> {
-        let head_mechanisms = mechanisms.iter().map(|(m, _)| *m).collect();
-        let mut fitted = CrossFit { head_mechanisms, ..CrossFit::default() };
-        for fold in 0..folds.min(self.normals.len()) {
-            let without = Some(fold);
-            let levels: Vec<Level> = levels.iter().map(|level| level.fit(kinds, without)).collect::<Result<_, _>>()?;
-            let heads = if mechanisms.is_empty() { Vec::new() } else { self.heads(mechanisms, params, without, None)? };
-            let held: Vec<usize> = (0..self.normals.len()).filter(|i| i % FOLDS == fold).collect();
-            let maps = |image: &Seen| Maps::of(&levels, &heads, image);
-            fitted.normals.extend(held.par_iter().map(|&i| (i, maps(&self.normals[i]))).collect::<Vec<_>>());
-            if with_defects {
-                let others: Vec<&Seen> =
-                    self.others.iter().filter(|(of, _)| *of == fold).map(|(_, seen)| seen).collect();
-                let position = |n: usize| self.normals.len() + n;
-                fitted.normals.extend(
-                    others.par_iter().enumerate().map(|(n, seen)| (position(n), maps(seen))).collect::<Vec<_>>(),
-                );
-                let drawn: Vec<usize> =
-                    (0..self.defects.len()).filter(|&d| self.defects[d].image % FOLDS == fold).collect();
-                fitted.defects.extend(drawn.par_iter().map(|&d| (d, maps(&self.defects[d].seen))).collect::<Vec<_>>());
-                // the evidence knows no real defect, so any fold's will do; the heads leave out its group
-                if fold == 0 {
-                    fitted.real = self.real_maps(&levels, mechanisms, params)?;
-                }
-            }
-        }
-        fitted.defects.sort_by_key(|(d, _)| *d);
-        fitted.standardize();
-        Ok(fitted)
-    }
-
-    /// Scores each real defect by `levels`, and by heads that were fitted without its group; these are not scaled yet.
-    pub(crate) fn real_maps(
-        &self,
-        levels: &[Level],
-        mechanisms: &[(usize, String)],
-        params: &EvidenceParams,
-    ) -> Result<Vec<Maps>, Error> {
-        let by_group: Vec<Vec<Head>> = (0..self.real.groups())
-            .map(|group| match mechanisms {
-                [] => Ok(Vec::new()),
-                _ => self.heads(mechanisms, params, None, Some(group)),
-            })
-            .collect::<Result<_, _>>()?;
-        let maps = |i: usize| Maps::of(levels, &by_group[self.real.group(i)], &self.real.seen[i]);
-        Ok((0..self.real.rows.len()).into_par_iter().map(maps).collect())
-    }
 }
 
 /// Share of each cell of `grid` in a mask of the same frame.
@@ -358,135 +272,9 @@ fn inside(seen: &Seen) -> Vec<usize> {
     (0..inside.len()).filter(|&p| inside[p]).collect()
 }
 
-/// Scores of one image by each term of evidence and by each head, on the grid of stride 8 of the photo itself.
-#[derive(Debug)]
-pub(crate) struct Maps {
-    pub(crate) grid: (usize, usize),
-    /// By level and kind.
-    pub(crate) terms: Vec<Vec<f32>>,
-    /// `(places, heads)`.
-    pub(crate) heads: Array2<f32>,
-}
-
-impl Maps {
-    /// Scores an image; what was aligned comes back to where it lies in the photo.
-    pub(crate) fn of(levels: &[Level], heads: &[Head], seen: &Seen) -> Self {
-        let (grid, image) = (seen.grid(), &seen.levels[..]);
-        let at_grid = |level: &Level, scores: Vec<f32>| {
-            let from = image[level.level].grid;
-            if from == grid {
-                return scores;
-            }
-            let plane = Array2::from_shape_vec(from, scores).unwrap_or_default();
-            patches::bilinear(plane.view(), grid.0, grid.1).into_raw_vec_and_offset().0
-        };
-        let scores = |level: &Level| -> Vec<Vec<f32>> {
-            level.scores(&image[level.level]).into_iter().map(|(_, scores)| at_grid(level, scores)).collect()
-        };
-        let mut heads =
-            if heads.is_empty() { Array2::zeros((grid.0 * grid.1, 0)) } else { heads::scores(heads, image) };
-        let mut terms: Vec<Vec<f32>> = levels.iter().flat_map(scores).collect();
-        if seen.motion != Motion::NONE {
-            let back = |values: Vec<f32>| {
-                let plane = Array2::from_shape_vec(grid, values).unwrap_or_default();
-                seen.motion.back(plane.view(), seen.size).into_raw_vec_and_offset().0
-            };
-            terms = terms.into_iter().map(back).collect();
-            for mut column in heads.columns_mut() {
-                let moved = back(column.to_vec());
-                column.iter_mut().zip(moved).for_each(|(to, v)| *to = v);
-            }
-        }
-        Self { grid, terms, heads }
-    }
-
-    /// Brings each head to its mean and standard deviation.
-    pub(crate) fn scale_heads(&mut self, scales: &[(f32, f32)]) {
-        for (h, (mean, deviation)) in scales.iter().enumerate() {
-            self.heads.column_mut(h).mapv_inplace(|v| (v - mean) / deviation);
-        }
-    }
-}
-
-/// Scores of held-out images, with the scales of each term and head over held-out normal patches.
-#[derive(Debug, Default)]
-pub(crate) struct CrossFit {
-    /// With the position of each.
-    pub(crate) normals: Vec<(usize, Maps)>,
-    /// With the number of each.
-    pub(crate) defects: Vec<(usize, Maps)>,
-    /// Of each real defect.
-    pub(crate) real: Vec<Maps>,
-    /// Mechanism of each head.
-    pub(crate) head_mechanisms: Vec<usize>,
-    /// Mean and standard deviation of each term.
-    pub(crate) term_scales: Vec<(f32, f32)>,
-    pub(crate) head_scales: Vec<(f32, f32)>,
-}
-
-impl CrossFit {
-    fn standardize(&mut self) {
-        let terms = self.normals.first().map_or(0, |(_, m)| m.terms.len());
-        let heads = self.normals.first().map_or(0, |(_, m)| m.heads.ncols());
-        self.term_scales =
-            (0..terms).map(|t| scale(self.normals.iter().flat_map(|(_, m)| m.terms[t].iter().copied()))).collect();
-        self.head_scales =
-            (0..heads).map(|h| scale(self.normals.iter().flat_map(|(_, m)| m.heads.column(h)).copied())).collect();
-        let scales = &self.head_scales;
-        let drawn = self.normals.iter_mut().chain(&mut self.defects).map(|(_, maps)| maps);
-        drawn.chain(&mut self.real).for_each(|maps| maps.scale_heads(scales));
-    }
-
-    /// Sum of some terms, each in its scale; not scaled itself.
-    pub(crate) fn sum(&self, maps: &Maps, terms: &[usize]) -> Array2<f32> {
-        let mut sum = vec![0.0f32; maps.grid.0 * maps.grid.1];
-        for &t in terms {
-            let (mean, deviation) = self.term_scales[t];
-            sum.iter_mut().zip(&maps.terms[t]).for_each(|(s, v)| *s += (v - mean) / deviation);
-        }
-        Array2::from_shape_vec(maps.grid, sum).unwrap_or_default()
-    }
-
-    /// Largest head of each patch but those of the mechanisms `without`; not scaled.
-    pub(crate) fn heads(&self, maps: &Maps, without: &[usize]) -> Array2<f32> {
-        let is_left_out = |h: &usize| without.contains(&self.head_mechanisms[*h]);
-        let without: Vec<usize> = (0..self.head_mechanisms.len()).filter(is_left_out).collect();
-        Array2::from_shape_vec(maps.grid, largest(maps.heads.view(), &without)).unwrap_or_default()
-    }
-}
-
-/// Mean of some values, and the standard deviation of normally distributed ones with their 99th percentile: of heavy
-/// tails the tail counts, which is what normal images are told from defects by. A deviation of 1 where values do not
-/// differ.
-pub(crate) fn scale(values: impl Iterator<Item = f32>) -> (f32, f32) {
-    /// 99th percentile of the standard normal distribution.
-    const Z: f64 = 2.326_347_874;
-    let mut values: Vec<f32> = values.collect();
-    if values.is_empty() {
-        return (0.0, 1.0);
-    }
-    let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64;
-    let place = (values.len() - 1) * 99 / 100;
-    let (_, percentile, _) = values.select_nth_unstable_by(place, f32::total_cmp);
-    let deviation = (f64::from(*percentile) - mean) / Z;
-    (mean as f32, if deviation > 1e-9 { deviation as f32 } else { 1.0 })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::SeedableRng;
-    use rand_chacha::ChaCha8Rng;
-    use rand_distr::{Distribution, Normal};
-
-    #[test]
-    fn of_normally_distributed_values_the_scale_is_the_standard_deviation() {
-        let (mut rng, normal) = (ChaCha8Rng::seed_from_u64(2), Normal::new(3.0f32, 2.0).unwrap());
-        let (mean, deviation) = scale((0..200_000).map(|_| normal.sample(&mut rng)));
-        assert!((mean - 3.0).abs() < 0.02 && (deviation - 2.0).abs() < 0.04, "{mean} {deviation}");
-        assert_eq!(scale(std::iter::repeat_n(5.0, 10)), (5.0, 1.0));
-        assert_eq!(scale(std::iter::empty()), (0.0, 1.0));
-    }
 
     #[test]
     fn the_border_of_a_grid_is_left_out_unless_there_is_nothing_else() {
