@@ -16,8 +16,8 @@ use crate::error::Error;
 /// Opens the backbone whose weights `file` holds, or without a file the embedded EfficientNet-Lite0 up to stride 32.
 ///
 /// Files are the public safetensors files of DINOv2 small and base (facebook, without registers) and DINOv3 small and
-/// base (facebook; taps of both after layers 3, 6, 9 and 12) and of WideResNet-50-2 (torchvision or timm; taps at strides 4, 8 and 16). Which network it is follows
-/// from the names and shapes of the tensors.
+/// base (facebook; taps of both after layers 3, 6, 9 and 12) and of WideResNet-50-2 (torchvision or timm; taps at
+/// strides 4, 8 and 16). Which network it is follows from the names and shapes of the tensors.
 ///
 /// ```no_run
 /// use maphc2f::bisqad::{EvidenceParams, NoObserver, Persist};

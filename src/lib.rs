@@ -11,6 +11,7 @@ mod evaluate;
 #[cfg(feature = "factory")]
 #[cfg_attr(docsrs, doc(cfg(feature = "factory")))]
 pub mod factory;
+mod faults;
 mod few_shot;
 mod foreground;
 mod heatmap;
@@ -36,6 +37,7 @@ pub use dataset_check::{Arrangement, CategoryCheck, DatasetCheck, check_dataset}
 pub use dataset_figures::{DatasetFigures, NORMAL_PIXELS_ABOVE, ObjectFigure, SegF1, write_maps};
 pub use error::Error;
 pub use evaluate::{Evaluation, ScoredImage, TestImage, evaluate};
+pub use faults::{FaultSource, STRENGTHS, learn_faults};
 pub use few_shot::take_few_shot;
 pub use foreground::{Located, Region, SetForeground};
 pub use heatmap::overlay_heatmap;

@@ -1,6 +1,8 @@
 //! Gaussian filter with a kernel cut off at a radius, summed in double precision.
 
-use ndarray::{Array, ArrayView, Axis, Dimension};
+use ndarray::{Array, ArrayView, ArrayView1, Axis, Dimension};
+
+use crate::simd::widely;
 
 /// Values beyond the border of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,34 +49,40 @@ pub fn gaussian_filter<D: Dimension>(
     let raw: Vec<f64> = (0..=2 * radius).map(|i| (-0.5 * ((i as f64 - radius as f64) / sigma).powi(2)).exp()).collect();
     let sum: f64 = raw.iter().sum();
     let taps: Vec<f64> = raw.iter().map(|t| t / sum).collect();
+    let (mut line, mut sums) = (Vec::new(), Vec::new());
     for axis in 0..filtered.ndim().min(2) {
-        for mut lane in filtered.lanes_mut(Axis(axis)) {
-            let line: Vec<f32> = lane.iter().copied().collect();
-            for (i, out) in lane.iter_mut().enumerate() {
-                *out = weighted_sum(&line, i, &taps, border);
-            }
+        for mut lane in filtered.lanes_mut(Axis(axis)).into_iter().filter(|lane| !lane.is_empty()) {
+            extend(lane.view(), radius, border, &mut line);
+            sums.clear();
+            sums.resize(lane.len(), 0.0);
+            // tap by tap, so that it vectorizes; every sum still adds its taps in order
+            widely(
+                #[inline(always)]
+                || {
+                    for (tap, values) in taps.iter().zip(line.windows(sums.len())) {
+                        sums.iter_mut().zip(values).for_each(|(sum, v)| *sum += tap * v);
+                    }
+                },
+            );
+            lane.iter_mut().zip(&sums).for_each(|(out, sum)| *out = *sum as f32);
         }
     }
     filtered
 }
 
-fn weighted_sum(line: &[f32], at: usize, taps: &[f64], border: Border) -> f32 {
-    let (length, radius) = (line.len() as isize, (taps.len() / 2) as isize);
-    let mut sum = 0.0;
-    for (offset, tap) in (-radius..=radius).zip(taps) {
-        let mut i = at as isize + offset;
-        match border {
-            Border::Mirrored => {
-                // The mirrored line has the period 2 length.
-                i = i.rem_euclid(2 * length);
-                i = i.min(2 * length - 1 - i);
-            }
-            Border::Zeros if i < 0 || i >= length => continue,
-            Border::Zeros => {}
+/// A line with `radius` values beyond each end.
+fn extend(lane: ArrayView1<'_, f32>, radius: usize, border: Border, line: &mut Vec<f64>) {
+    let (length, radius) = (lane.len() as isize, radius as isize);
+    line.clear();
+    line.extend((-radius..length + radius).map(|i| match border {
+        Border::Mirrored => {
+            // the mirrored line has the period 2 length
+            let i = i.rem_euclid(2 * length);
+            f64::from(lane[i.min(2 * length - 1 - i) as usize])
         }
-        sum += tap * f64::from(line[i as usize]);
-    }
-    sum as f32
+        Border::Zeros if i < 0 || i >= length => 0.0,
+        Border::Zeros => f64::from(lane[i as usize]),
+    }));
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod descriptors;
 mod error;
+mod faults;
 mod features;
 mod file;
 mod monotonicity;
@@ -17,6 +18,10 @@ pub use {frozen_backbone, imgkit, ndarray};
 
 pub use descriptors::{DESCRIPTORS, Descriptors};
 pub use error::Error;
+pub use faults::{
+    Composite, Diagnosis, Fault, FaultEstimator, FaultParams, FaultReport, FaultSet, LocalStatistics, Spoiled,
+    SpoiledDefect,
+};
 pub use features::QualityFeatures;
 pub use monotonicity::{Degradation, MonotonicityReport};
 pub use network::{Head, HeadInput, Sqe};

@@ -9,8 +9,8 @@ use ndarray::{Array2, Array3};
 use oracles::both_ways;
 use proptest::prelude::*;
 use sqe::{
-    Degradation, Descriptors, Head, QualityFeatures, RankedVersions, Sqe, WarmStartParams, effective_sample_size,
-    keep_best, mean_one_weights, pair_accuracy, spearman, temper_to_ess,
+    Composite, Degradation, Descriptors, Fault, Head, LocalStatistics, QualityFeatures, RankedVersions, Sqe,
+    WarmStartParams, effective_sample_size, keep_best, mean_one_weights, pair_accuracy, spearman, temper_to_ess,
 };
 
 static NET: LazyLock<EfficientNetLite0> = LazyLock::new(|| EfficientNetLite0::pretrained().unwrap());
@@ -52,6 +52,23 @@ fn any_image_and_mask() {
         match sqe.score_image(&*NET, image, mask) {
             Ok(quality) => assert!(quality == 0.5 && measured.is_ok()),
             Err(_) => assert!(QualityFeatures::extract(&*NET, image, mask).is_err()),
+        }
+        measured.is_ok()
+    });
+}
+
+#[test]
+fn any_defect_and_fault() {
+    both_ways(192, &(sample(), number(), 0u64..9), |((image, mask), strength, index)| {
+        let photo = Array3::from_elem(image.dim(), 0.5);
+        let defect = Composite { photo: photo.view(), image: image.view(), mask: mask.view(), object: None };
+        let made = Fault::ALL.map(|fault| fault.spoil(&defect, strength, 1, index));
+        assert!(made.iter().all(|one| one.is_ok() == made[0].is_ok()));
+        let object = Composite { object: Some(mask.view()), ..defect };
+        let _ = (Fault::OffObject.spoil(&object, strength, 1, index), defect.at_gain(strength));
+        let measured = LocalStatistics::measure(image.view(), mask.view());
+        if let Ok(measured) = &measured {
+            assert!(measured.values().iter().all(|v| v.is_finite()));
         }
         measured.is_ok()
     });

@@ -74,8 +74,8 @@ impl Images {
         self.cross_fit(&measured, &EvidenceKind::ALL, &self.mechanisms(), params, folds, Some(choosing))
     }
 
-    /// Scores normal images and the defects `choosing` of the first `folds` folds by what was fitted to the other folds:
-    /// `kinds` of evidence at each of `levels`, and heads.
+    /// Scores normal images and the defects `choosing` of the first `folds` folds by what was fitted to the other
+    /// folds: `kinds` of evidence at each of `levels`, and heads.
     pub(crate) fn cross_fit(
         &self,
         levels: &[LevelNormals<'_>],

@@ -12,8 +12,9 @@ use crate::Result;
 /// Where the weights of the backbone are.
 #[derive(Debug, clap::Args)]
 pub struct BackboneArgs {
-    /// Network that computes the image features, as safetensors file of pretrained weights: DINOv2 or DINOv3,
-    /// small or base, or WideResNet-50-2. A detector needs the file that it was trained with [default: EfficientNet-Lite0, built in]
+    /// Network that computes the image features, as safetensors file of pretrained weights: DINOv2 or DINOv3, small or
+    /// base, or WideResNet-50-2. A detector needs the file that it was trained with [default: EfficientNet-Lite0, built
+    /// in]
     #[arg(long, value_name = "FILE")]
     pub backbone: Option<PathBuf>,
 }
