@@ -25,6 +25,16 @@ const LEAST_CHANGE: f64 = 0.5;
 /// First index of the samples: training of detectors uses lower ones.
 const FIRST: u64 = 1 << 61;
 
+/// A defect, and the same with faults.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct FaultySample {
+    /// The defect as it was made.
+    pub stages: Stages,
+    /// With each fault, at each strength.
+    pub spoiled: Vec<(Fault, f64, Spoiled)>,
+}
+
 /// Source of defects with known faults: what a pipeline makes, spoiled by every [`Fault`] at known strengths.
 ///
 /// ```no_run
@@ -66,7 +76,7 @@ impl<'a> FaultSource<'a> {
         group: usize,
         key: SampleKey,
         strengths: &[f64],
-    ) -> Result<Option<(Stages, Vec<(Fault, f64, Spoiled)>)>, Error> {
+    ) -> Result<Option<FaultySample>, Error> {
         let Ok(made) = self.pipeline.stages(photo, domain, group, key) else { return Ok(None) };
         let (image, mask, object) = (made.fine.view(), made.mask.view(), Some(domain.mask()));
         let defect = Composite { photo, image, mask, object };
@@ -82,7 +92,7 @@ impl<'a> FaultSource<'a> {
                 all.extend(spoiled.map(|spoiled| (fault, strength, spoiled)));
             }
         }
-        Ok(Some((made, all)))
+        Ok(Some(FaultySample { stages: made, spoiled: all }))
     }
 
     /// The statistics of what [`Self::make`] makes, and of the defect at other contrasts; `photo_number` is known to
@@ -99,7 +109,8 @@ impl<'a> FaultSource<'a> {
         key: SampleKey,
         strengths: &[f64],
     ) -> Result<Option<FaultSet>, Error> {
-        let Some((made, spoiled)) = self.make(photo, domain, group, key, strengths)? else { return Ok(None) };
+        let Some(sample) = self.make(photo, domain, group, key, strengths)? else { return Ok(None) };
+        let FaultySample { stages: made, spoiled } = sample;
         let measure = |image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>| LocalStatistics::measure(image, mask);
         let defect = Composite { photo, image: made.fine.view(), mask: made.mask.view(), object: None };
         let at_gain = |gain| measure(defect.at_gain(gain)?.view(), defect.mask);
@@ -130,7 +141,7 @@ impl<'a> FaultSource<'a> {
             return Ok(None);
         };
         // to either side alike, whatever the order of mechanisms and materials
-        let side = if key.index.count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+        let side = if key.index.count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
         let turn = side * (TURN.0 + (TURN.1 - TURN.0) * strength).to_radians();
         let own = Light::estimate(defect.photo, domain);
         let light = own.with_azimuth(own.azimuth() + turn);

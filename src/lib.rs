@@ -37,7 +37,7 @@ pub use dataset_check::{Arrangement, CategoryCheck, DatasetCheck, check_dataset}
 pub use dataset_figures::{DatasetFigures, NORMAL_PIXELS_ABOVE, ObjectFigure, SegF1, write_maps};
 pub use error::Error;
 pub use evaluate::{Evaluation, ScoredImage, TestImage, evaluate};
-pub use faults::{FaultSource, STRENGTHS, learn_faults};
+pub use faults::{FaultSource, FaultySample, STRENGTHS, learn_faults};
 pub use few_shot::take_few_shot;
 pub use foreground::{Located, Region, SetForeground};
 pub use heatmap::overlay_heatmap;

@@ -26,7 +26,9 @@ use experiments::program::{Result, finish, say, say_written};
 use maphc2f::imgkit::file::write_atomic;
 use maphc2f::physdefect::{Domain, SampleKey, estimate_foreground};
 use maphc2f::sqe::{Fault, FaultEstimator, FaultParams, FaultSet, spearman};
-use maphc2f::{Cell, FaultSource, MATERIALS, Pipeline, STRENGTHS, Sheet, load_photos, prepare_folder, resize_square};
+use maphc2f::{
+    Cell, FaultSource, FaultySample, MATERIALS, Pipeline, STRENGTHS, Sheet, load_photos, prepare_folder, resize_square,
+};
 use ndarray::{Array3, ArrayView2, ArrayView3, Axis, Slice};
 use rayon::prelude::*;
 
@@ -220,9 +222,9 @@ fn cost(source: &FaultSource<'_>, photos: &[Photo], made: &[Made], seed: u64) ->
     for m in made.iter().step_by(made.len().div_ceil(60).max(1)) {
         let photo = &photos[m.photo];
         let start = Instant::now();
-        let stages = pool.install(|| source.make(photo.pixels.view(), &photo.domain, m.group, m.key, &[]))?;
+        let made = pool.install(|| source.make(photo.pixels.view(), &photo.domain, m.group, m.key, &[]))?;
         making += start.elapsed().as_secs_f64();
-        let Some((stages, _)) = stages else { continue };
+        let Some(FaultySample { stages, .. }) = made else { continue };
         let start = Instant::now();
         pool.install(|| estimator.diagnose(stages.fine.view(), stages.mask.view()))?;
         scoring += start.elapsed().as_secs_f64();
@@ -238,7 +240,7 @@ fn faults_sheet(source: &FaultSource<'_>, photos: &[Photo], made: &[Made]) -> Re
     for m in made.iter().step_by((made.len() / ROWS).max(1) | 1).take(ROWS) {
         let photo = &photos[m.photo];
         let found = source.make(photo.pixels.view(), &photo.domain, m.group, m.key, &[1.0])?;
-        let Some((stages, spoiled)) = found else { continue };
+        let Some(FaultySample { stages, spoiled, .. }) = found else { continue };
         let mut cells = vec![Cell::photo(around(stages.fine.view(), stages.mask.view()), SHOWN)];
         for fault in Fault::ALL {
             let image =
@@ -258,7 +260,10 @@ fn worst_sheet(source: &FaultSource<'_>, photos: &[Photo], clean: &[(f64, Option
     let mut row = Vec::new();
     for (quality, fault, m) in clean.iter().take(WORST) {
         let photo = &photos[m.photo];
-        let Some((stages, _)) = source.make(photo.pixels.view(), &photo.domain, m.group, m.key, &[])? else { continue };
+        let Some(FaultySample { stages, .. }) = source.make(photo.pixels.view(), &photo.domain, m.group, m.key, &[])?
+        else {
+            continue;
+        };
         say(&format!("{}: {} quality {quality:.3}, {}", photo.name, m.group, fault.map_or("no fault", Fault::name)));
         row.push(Cell::photo(around(stages.fine.view(), stages.mask.view()), SHOWN));
         if row.len() == COLUMNS {

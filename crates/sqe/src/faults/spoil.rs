@@ -250,10 +250,9 @@ fn stays(bbox: Rect, (down, right): (isize, isize), (h, w): (usize, usize)) -> b
 fn moved(mask: ArrayView2<'_, bool>, (down, right): (isize, isize)) -> Array2<bool> {
     let mut out = Array2::from_elem(mask.dim(), false);
     for ((y, x), _) in mask.indexed_iter().filter(|(_, m)| **m) {
-        if let (Some(y), Some(x)) = (y.checked_add_signed(down), x.checked_add_signed(right)) {
-            if let Some(to) = out.get_mut([y, x]) {
-                *to = true;
-            }
+        let to = y.checked_add_signed(down).zip(x.checked_add_signed(right));
+        if let Some(to) = to.and_then(|(y, x)| out.get_mut([y, x])) {
+            *to = true;
         }
     }
     out
