@@ -193,3 +193,49 @@ pub fn learn_faults(
     let sets: Vec<FaultSet> = sets.into_iter().flatten().collect();
     Ok(FaultEstimator::learn(&sets, &FaultParams::default().with_seed(seed))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MATERIALS;
+
+    fn photo() -> Array3<f32> {
+        Array3::from_shape_fn((96, 96, 3), |(y, x, c)| {
+            0.35 + 0.002 * x as f32 + 0.03 * (((y * y * 31 + x * x * 17 + y * x) % 13) as f32 / 13.0) + 0.02 * c as f32
+        })
+    }
+
+    #[test]
+    fn every_fault_that_can_be_is_made_at_the_contrast_of_the_defect_and_the_same_way_twice() {
+        let photo = photo();
+        let domain = Domain::full(96, 96).unwrap();
+        let pipeline = Pipeline::physical(&MATERIALS).unwrap();
+        let source = FaultSource::new(&pipeline, &MATERIALS);
+        let of = |index: u64| source.make(photo.view(), &domain, 2, SampleKey { seed: 5, index }, &[0.4, 1.0]).unwrap();
+        let (index, made) = (0..20).find_map(|i| Some((i, of(i)?))).unwrap();
+        let contrast = |image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>| {
+            distance(image, photo.view()) / (mask.iter().filter(|m| **m).count() as f64).sqrt()
+        };
+        let own = contrast(made.stages.fine.view(), made.stages.mask.view());
+        for (fault, _, spoiled) in made.spoiled.iter().filter(|(fault, ..)| *fault != Fault::MaskMisfit) {
+            let found = contrast(spoiled.image.view(), spoiled.mask.view());
+            assert!((found - own).abs() < 0.05 * own, "{}: {found} {own}", fault.name());
+        }
+        let kinds = |made: &FaultySample| made.spoiled.iter().map(|(fault, ..)| *fault).collect::<Vec<_>>();
+        assert!(kinds(&made).contains(&Fault::Light), "a dent is shaded: {:?}", kinds(&made));
+        assert!(!kinds(&made).contains(&Fault::OffObject), "there is no background");
+        assert_eq!(of(index).unwrap().spoiled, made.spoiled);
+    }
+
+    #[test]
+    fn an_estimator_is_learned_from_photos_and_their_pipeline() {
+        let photos = vec![photo(), photo().mapv(|v| v + 0.1)];
+        let pipeline = Pipeline::physical(&MATERIALS).unwrap();
+        let source = PipelineSource::new(&pipeline, &photos, &[], 0).unwrap();
+        let learn = |defects| learn_faults(&photos, &source, &MATERIALS, defects, 3);
+        let (estimator, report) = learn(12).unwrap();
+        assert!(report.training_accuracy > 0.6, "{report:?}");
+        assert_eq!(learn(12).unwrap(), (estimator, report));
+        assert!(matches!(learn(0), Err(Error::Parameter(p)) if p.name == "defects"));
+    }
+}
