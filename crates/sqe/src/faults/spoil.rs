@@ -57,6 +57,7 @@ impl Composite<'_> {
             let (found, expected) = (self.image.dim().2, format!("{}, as the photo has", self.photo.dim().2));
             return Err(ParameterError::new("Composite", "channels of the image", found, expected).into());
         }
+        ensure(self.photo.dim().2 > 0, "Composite", "channels", 0, "at least 1")?;
         bounding_box(self.mask).ok_or(Error::EmptyMask)
     }
 
