@@ -42,10 +42,15 @@ pub struct FaultySample {
 /// use maphc2f::{FaultSource, MATERIALS, Pipeline};
 /// # let photo = ndarray::Array3::<f32>::zeros((96, 96, 3));
 ///
-/// let pipeline = Pipeline::standard(&MATERIALS)?; let source = FaultSource::new(&pipeline, &MATERIALS); let domain =
-/// Domain::full(96, 96)?; if let Some((made, spoiled)) = source.make(photo.view(), &domain, 0, SampleKey { seed: 1,
-/// index: 0 }, &[0.5, 1.0])? { for (fault, strength, spoiled) in spoiled { println!("{} at {strength}: {} px",
-/// fault.name(), spoiled.mask.iter().filter(|m| **m).count()); } }
+/// let pipeline = Pipeline::standard(&MATERIALS)?;
+/// let source = FaultSource::new(&pipeline, &MATERIALS);
+/// let domain = Domain::full(96, 96)?;
+/// let key = SampleKey { seed: 1, index: 0 };
+/// if let Some(made) = source.make(photo.view(), &domain, 0, key, &[0.5, 1.0])? {
+///     for (fault, strength, spoiled) in made.spoiled {
+///         println!("{} at {strength}: {} px", fault.name(), spoiled.mask.iter().filter(|m| **m).count());
+///     }
+/// }
 /// # Ok::<(), maphc2f::Error>(())
 /// ```
 #[derive(Debug)]
