@@ -7,6 +7,7 @@ pub mod bars;
 pub mod cache;
 pub mod cleaning;
 pub mod corruption;
+pub mod crop;
 pub mod oracle_table;
 pub mod paired;
 pub mod placement;

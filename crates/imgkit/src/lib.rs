@@ -18,6 +18,7 @@ pub mod hull;
 pub mod image_io;
 pub mod level;
 mod parameter;
+pub mod plane;
 pub mod rank;
 #[cfg(feature = "resize")]
 pub mod resize;

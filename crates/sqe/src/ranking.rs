@@ -4,16 +4,19 @@ use candle_core::{Result, Tensor};
 
 /// Pairwise logistic ranking loss, mean over pairs of log(1 + exp(worse - better)).
 ///
-/// `better` and `worse` are logits of equal shape `(N)`. Stable for any finite logit: softplus(z) = max(z, 0) + log(1 +
-/// exp(-|z|)).
+/// `better` and `worse` are logits of equal shape `(N)`.
 ///
 /// C. Burges et al., "Learning to Rank using Gradient Descent" (RankNet), ICML 2005.
 pub(crate) fn ranking_loss(better: &Tensor, worse: &Tensor) -> Result<Tensor> {
-    let z = (worse - better)?;
+    softplus(&(worse - better)?)?.mean_all()
+}
+
+/// log(1 + exp(z)), stable for any finite z: max(z, 0) + log(1 + exp(-|z|)).
+pub(crate) fn softplus(z: &Tensor) -> Result<Tensor> {
     // |z| as max(z, 0) + max(-z, 0): candle's abs has no gradient at every dtype, relu has
     let positive = z.relu()?;
     let magnitude = (&positive + z.neg()?.relu()?)?;
-    (positive + (magnitude.neg()?.exp()? + 1.0)?.log()?)?.mean_all()
+    positive + (magnitude.neg()?.exp()? + 1.0)?.log()?
 }
 
 /// Fraction of the pairs `(better, worse)` that are ordered correctly, in \[0, 1\]; ties count one half.

@@ -22,6 +22,7 @@ use std::time::Instant;
 
 use experiments::args::number;
 use experiments::bars::bar;
+use experiments::crop::around;
 use experiments::program::{Result, finish, say, say_written};
 use maphc2f::imgkit::file::write_atomic;
 use maphc2f::physdefect::{Domain, SampleKey, estimate_foreground};
@@ -29,7 +30,7 @@ use maphc2f::sqe::{Fault, FaultEstimator, FaultParams, FaultSet, spearman};
 use maphc2f::{
     Cell, FaultSource, FaultySample, MATERIALS, Pipeline, STRENGTHS, Sheet, load_photos, prepare_folder, resize_square,
 };
-use ndarray::{Array3, ArrayView2, ArrayView3, Axis, Slice};
+use ndarray::Array3;
 use rayon::prelude::*;
 
 /// Side of the photographs, of a cut and of a picture on a sheet, px.
@@ -206,10 +207,8 @@ fn learn(training: &[FaultSet], seed: u64) -> Result<FaultEstimator> {
 fn share_named(estimator: &FaultEstimator, sets: &[&FaultSet]) -> f64 {
     let spoiled = sets.iter().flat_map(|set| &set.spoiled);
     let spoiled: Vec<_> = spoiled.filter(|s| (s.strength - HELD_OUT).abs() < EXACTLY).collect();
-    let likeliest = |of: &[f64]| (0..of.len()).max_by(|&a, &b| of[a].total_cmp(&of[b]));
-    let is_named = |s: &&&maphc2f::sqe::SpoiledDefect| {
-        likeliest(&estimator.diagnose_statistics(&s.statistics).faults) == Some(number_of(s.fault))
-    };
+    let is_named =
+        |s: &&&maphc2f::sqe::SpoiledDefect| estimator.diagnose_statistics(&s.statistics).likeliest().0 == s.fault;
     spoiled.iter().filter(is_named).count() as f64 / spoiled.len().max(1) as f64
 }
 
@@ -241,12 +240,12 @@ fn faults_sheet(source: &FaultSource<'_>, photos: &[Photo], made: &[Made]) -> Re
         let photo = &photos[m.photo];
         let found = source.make(photo.pixels.view(), &photo.domain, m.group, m.key, &[1.0])?;
         let Some(FaultySample { stages, spoiled, .. }) = found else { continue };
-        let mut cells = vec![Cell::photo(around(stages.fine.view(), stages.mask.view()), SHOWN)];
+        let mut cells = vec![Cell::photo(around(stages.fine.view(), stages.mask.view(), CUT), SHOWN)];
         for fault in Fault::ALL {
             let image =
                 spoiled.iter().find(|(f, ..)| *f == fault).map_or(photo.pixels.view(), |(.., s)| s.image.view());
             let mask = spoiled.iter().find(|(f, ..)| *f == fault).map_or(stages.mask.view(), |(.., s)| s.mask.view());
-            cells.push(Cell::photo(around(image, mask), SHOWN));
+            cells.push(Cell::photo(around(image, mask, CUT), SHOWN));
         }
         sheet.push(cells)?;
     }
@@ -265,24 +264,10 @@ fn worst_sheet(source: &FaultSource<'_>, photos: &[Photo], clean: &[(f64, Option
             continue;
         };
         say(&format!("{}: {} quality {quality:.3}, {}", photo.name, m.group, fault.map_or("no fault", Fault::name)));
-        row.push(Cell::photo(around(stages.fine.view(), stages.mask.view()), SHOWN));
+        row.push(Cell::photo(around(stages.fine.view(), stages.mask.view(), CUT), SHOWN));
         if row.len() == COLUMNS {
             sheet.push(std::mem::take(&mut row))?;
         }
     }
     Ok(sheet)
-}
-
-/// Square crop around the centroid of a mask, moved inside the image.
-fn around<'a>(image: ArrayView3<'a, f32>, mask: ArrayView2<'_, bool>) -> ArrayView3<'a, f32> {
-    let (mut y, mut x, mut n) = (0, 0, 0);
-    for ((r, c), _) in mask.indexed_iter().filter(|(_, m)| **m) {
-        (y, x, n) = (y + r, x + c, n + 1);
-    }
-    let corner = |sum: usize| (sum / n.max(1)).saturating_sub(CUT / 2).min(SIDE - CUT);
-    let (top, left) = (corner(y), corner(x));
-    let mut cut = image;
-    cut.slice_axis_inplace(Axis(0), Slice::from(top..top + CUT));
-    cut.slice_axis_inplace(Axis(1), Slice::from(left..left + CUT));
-    cut
 }

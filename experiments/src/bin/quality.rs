@@ -24,6 +24,7 @@ use std::time::Instant;
 
 use experiments::args::number;
 use experiments::bars::bar;
+use experiments::crop::around;
 use experiments::plot::{Line, Panel, VerticalAxis, svg};
 use experiments::program::{Result, finish, say, say_written};
 use maphc2f::frozen_backbone::EfficientNetLite0;
@@ -32,7 +33,7 @@ use maphc2f::physdefect::appearance::Material;
 use maphc2f::physdefect::{Domain, SampleKey, estimate_foreground};
 use maphc2f::sqe::{DESCRIPTORS, Head, MonotonicityReport, QualityFeatures, Sqe, WarmStartParams, spearman};
 use maphc2f::{Cell, Pipeline, RankingTarget, Sheet, Stages, load_photos, prepare_folder, resize_square};
-use ndarray::{Array2, Array3, ArrayView3, Slice};
+use ndarray::{Array2, Array3};
 
 /// Photographs of each product.
 const EACH: usize = 2;
@@ -198,25 +199,11 @@ fn sheet(scored: &[Scored], pipeline: &Pipeline) -> Result<Sheet> {
     }
     let mut sheet = Sheet::new(labels);
     for row in 0..ROWS {
-        let cut = |column: &Vec<&Scored>| Cell::photo(around(column[row]), SHOWN);
+        let cut =
+            |column: &Vec<&Scored>| Cell::photo(around(column[row].image.view(), column[row].mask.view(), CUT), SHOWN);
         sheet.push(columns.iter().map(cut).collect())?;
     }
     Ok(sheet)
-}
-
-/// Square crop around the centroid of the defect, moved inside the image.
-fn around(scored: &Scored) -> ArrayView3<'_, f32> {
-    let (mut y, mut x, mut n) = (0, 0, 0);
-    for ((r, c), _) in scored.mask.indexed_iter().filter(|(_, m)| **m) {
-        (y, x, n) = (y + r, x + c, n + 1);
-    }
-    let corner = |sum: usize| (sum / n.max(1)).saturating_sub(CUT / 2).min(SIDE - CUT);
-    let (top, left) = (corner(y), corner(x));
-    scored.image.slice_each_axis(|a| match a.axis.index() {
-        0 => Slice::from(top..top + CUT),
-        1 => Slice::from(left..left + CUT),
-        _ => Slice::from(..),
-    })
 }
 
 /// CSV of the quality and every descriptor.

@@ -1,5 +1,6 @@
 //! Lights: direction and strength, and their estimation from a photo.
 
+use imgkit::plane::PlaneSums;
 use ndarray::ArrayView3;
 
 use crate::params::{self, parameters};
@@ -58,32 +59,23 @@ impl Light {
         }
         let (bbox, mask) = (domain.bbox(), domain.mask());
         let (sy, sx) = (bbox.height().div_ceil(64), bbox.width().div_ceil(64));
-        let mut m = [0.0f64; 9]; // n, x, y, v, xx, yy, xy, xv, yv
-        let mut vv = 0.0;
+        let mut sums = PlaneSums::default();
         for y in (bbox.top..bbox.bottom).step_by(sy.max(1)) {
             for x in (bbox.left..bbox.right).step_by(sx.max(1)) {
                 if !mask[[y, x]] {
                     continue;
                 }
                 let v = (0..c).map(|k| f64::from(photo[[y, x, k]])).sum::<f64>() / c as f64;
-                let (fy, fx) = (y as f64 - bbox.top as f64, x as f64 - bbox.left as f64);
-                for (slot, term) in m.iter_mut().zip([1.0, fx, fy, v, fx * fx, fy * fy, fx * fy, fx * v, fy * v]) {
-                    *slot += term;
-                }
-                vv += v * v;
+                sums.add(x as f64 - bbox.left as f64, y as f64 - bbox.top as f64, v);
             }
         }
-        let n = m[0].max(1.0);
-        let (xx, yy, xy) = (m[4] - m[1] * m[1] / n, m[5] - m[2] * m[2] / n, m[6] - m[1] * m[2] / n);
-        let (xv, yv) = (m[7] - m[1] * m[3] / n, m[8] - m[2] * m[3] / n);
-        let (variance, det) = (vv - m[3] * m[3] / n, xx * yy - xy * xy);
-        let (gx, gy) = ((yy * xv - xy * yv) / det, (xx * yv - xy * xv) / det);
-        let believed = (gx * xv + gy * yv) / variance;
-        if !(believed.is_finite() && believed >= 0.05 && variance > 1e-6 * n) {
+        let plane = sums.plane();
+        let believed = plane.explained;
+        if !(believed.is_finite() && believed >= 0.05 && plane.squares > 1e-6 * plane.count) {
             return default;
         }
         let elevation = default.elevation - believed.min(1.0) * 20f64.to_radians();
-        Self { azimuth: gy.atan2(gx), elevation, ..default }
+        Self { azimuth: plane.y.atan2(plane.x), elevation, ..default }
     }
 }
 

@@ -22,11 +22,18 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
+    /// The likeliest fault and its probability.
+    #[must_use]
+    pub fn likeliest(&self) -> (Fault, f64) {
+        let all = Fault::ALL.into_iter().zip(self.faults);
+        all.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((Fault::ALL[0], self.faults[0]))
+    }
+
     /// The likeliest fault, if it is likelier than not.
     #[must_use]
     pub fn fault(&self) -> Option<Fault> {
-        let likeliest = self.faults.iter().zip(Fault::ALL).max_by(|a, b| a.0.total_cmp(b.0))?;
-        (*likeliest.0 > 0.5).then_some(likeliest.1)
+        let (fault, probability) = self.likeliest();
+        (probability > 0.5).then_some(fault)
     }
 }
 

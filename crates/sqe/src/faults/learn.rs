@@ -13,6 +13,7 @@ use rand_distr::{Distribution, Normal};
 use super::estimator::{HIDDEN, OUTPUTS};
 use super::{Fault, FaultEstimator, LocalStatistics};
 use crate::error::Error;
+use crate::ranking::{ranking_loss, softplus};
 
 /// Pairs per step, of a defect and itself spoiled; and pairs of one fault at two strengths.
 const BATCH: usize = 256;
@@ -319,10 +320,10 @@ impl Picked {
         let names = outputs.narrow(1, 1, OUTPUTS - 1)?;
         let (clean, spoiled, others) =
             (quality.narrow(0, 0, n)?, quality.narrow(0, n, n)?, quality.narrow(0, 2 * n, any)?);
-        let mut loss = softplus(&(&spoiled - &clean)?)?.mean_all()?;
+        let mut loss = ranking_loss(&clean, &spoiled)?;
 
         let both = n.min(any);
-        let beside = softplus(&(spoiled.narrow(0, 0, both)? - others.narrow(0, 0, both)?)?)?.mean_all()?;
+        let beside = ranking_loss(&others.narrow(0, 0, both)?, &spoiled.narrow(0, 0, both)?)?;
         loss = (loss + (beside * OF_OTHERS)?)?;
 
         let mut target = vec![0.0f32; n * (OUTPUTS - 1)];
@@ -346,7 +347,7 @@ impl Picked {
         let at = 2 * n + any;
         if self.strengths > 0 {
             let part = |k: usize| quality.narrow(0, at + k * self.strengths, self.strengths);
-            loss = (loss + (softplus(&(part(1)? - part(0)?)?)?.mean_all()? * OF_STRENGTH)?)?;
+            loss = (loss + (ranking_loss(&part(0)?, &part(1)?)? * OF_STRENGTH)?)?;
         }
         let at = at + 2 * self.strengths;
         if self.gains > 0 {
@@ -356,14 +357,6 @@ impl Picked {
         }
         Ok(loss)
     }
-}
-
-/// log(1 + exp(z)), stable: max(z, 0) + log(1 + exp(-|z|)).
-fn softplus(z: &Tensor) -> CandleResult<Tensor> {
-    let positive = z.relu()?;
-    // |z| as max(z, 0) + max(-z, 0): candle's abs has no gradient at every dtype, relu has
-    let magnitude = (&positive + z.neg()?.relu()?)?;
-    positive + (magnitude.neg()?.exp()? + 1.0)?.log()?
 }
 
 #[cfg(test)]
@@ -433,10 +426,7 @@ mod tests {
         assert_eq!(report, second);
         let set = &sets[7];
         assert_eq!(estimator, again);
-        let likeliest = |faults: &[f64]| (0..faults.len()).max_by(|&a, &b| faults[a].total_cmp(&faults[b]));
-        let is_named = |s: &&SpoiledDefect| {
-            likeliest(&estimator.diagnose_statistics(&s.statistics).faults) == Some(s.fault.number())
-        };
+        let is_named = |s: &&SpoiledDefect| estimator.diagnose_statistics(&s.statistics).likeliest().0 == s.fault;
         let named = set.spoiled.iter().filter(is_named).count();
         assert!(2 * named >= set.spoiled.len(), "{named} of {}, and an eighth by chance", set.spoiled.len());
         let by_fault = estimator.pair_accuracy(&sets.iter().collect::<Vec<_>>(), (0.5, 0.7));

@@ -1,5 +1,6 @@
 //! The surround of a defect beside its whole photo and the photo's border.
 
+use imgkit::plane::{Plane, PlaneSums};
 use ndarray::{ArrayView2, ArrayView3};
 
 use super::bands::{Bands, RING};
@@ -52,7 +53,7 @@ impl Whole {
         let (h, w, channels) = image.dim();
         let (mut all, mut border) = (Tones::default(), Tones::default());
         let (mut gradient, mut steps) = (0.0, 0.0);
-        let mut plane = [0.0f64; 10]; // n, x, y, v, xx, yy, xy, xv, yv, vv
+        let mut sums = PlaneSums::default();
         let luma = |y: usize, x: usize| -> f64 {
             (0..channels).map(|c| f64::from(image[[y, x, c]])).sum::<f64>() / channels as f64
         };
@@ -71,26 +72,21 @@ impl Whole {
                 }
                 before = Some(v);
                 if !mask[[y, x]] {
-                    let (fx, fy) = (x as f64, y as f64);
-                    let terms = [1.0, fx, fy, v, fx * fx, fy * fy, fx * fy, fx * v, fy * v, v * v];
-                    plane.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+                    sums.add(x as f64, y as f64, v);
                 }
             }
         }
-        Self { all, border, gradient: gradient / f64::max(steps, 1.0), light: light(plane) }
+        Self { all, border, gradient: gradient / f64::max(steps, 1.0), light: light(sums.plane()) }
     }
 }
 
 /// The slope of the plane through brightness; the upper left where a plane explains less than a twentieth.
-fn light(sums: [f64; 10]) -> (f64, f64) {
-    let n = sums[0].max(1.0);
-    let [_, x, y, v, xx, yy, xy, xv, yv, vv] = sums;
-    let (xx, yy, xy) = (xx - x * x / n, yy - y * y / n, xy - x * y / n);
-    let (xv, yv, variance) = (xv - x * v / n, yv - y * v / n, vv - v * v / n);
-    let determinant = xx * yy - xy * xy;
-    let (gx, gy) = ((yy * xv - xy * yv) / determinant, (xx * yv - xy * xv) / determinant);
-    let explained = (gx * xv + gy * yv) / variance;
-    if explained.is_finite() && explained >= 0.05 { (gy.atan2(gx), explained) } else { ((-135f64).to_radians(), 0.0) }
+fn light(plane: Plane) -> (f64, f64) {
+    if plane.explained.is_finite() && plane.explained >= 0.05 {
+        (plane.y.atan2(plane.x), plane.explained)
+    } else {
+        ((-135f64).to_radians(), 0.0)
+    }
 }
 
 pub(super) fn measure(bands: &Bands, whole: &Whole, out: &mut Vec<f32>) {
