@@ -9,7 +9,7 @@ use maphc2f::bisqad::{
 };
 use maphc2f::frozen_backbone::{Backbone, EfficientNetLite0};
 use maphc2f::ndarray::{Array2, Array3, ArrayView3};
-use maphc2f::sqe::{Head, Sqe};
+use maphc2f::sqe::{FaultEstimator, Head, Sqe};
 
 /// Reads any bytes as every kind of model file: no panic; what can be read scores finite numbers or none.
 pub fn bytes(scratch: &Path, data: &[u8]) {
@@ -57,6 +57,11 @@ fn read(path: &Path) {
         let mask = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| y > 9 && x > 9 && y < 20 && x < 20);
         let score = quality.score_image(net.as_ref(), photo(9).view(), mask.view());
         assert!(score.is_err() || score.is_ok_and(f64::is_finite), "a quality that is no number");
+    }
+    if let Ok(estimator) = FaultEstimator::load(path) {
+        let mask = Array2::from_shape_fn((SIDE, SIDE), |(y, x)| y > 9 && x > 9 && y < 20 && x < 20);
+        let found = estimator.diagnose(photo(9).view(), mask.view()).expect("a photo and its mask");
+        assert!(found.quality.is_finite() && found.faults.iter().all(|f| f.is_finite()), "a quality that is no number");
     }
     let _ = Checkpoint::load(path, "run");
 }
@@ -129,6 +134,7 @@ fn files(scratch: &Path) -> &'static [Vec<u8>] {
             files.push(std::fs::read(&path).expect("a file"));
         }
         files.push(std::fs::read(&checkpoint).expect("a file"));
+        files.push(FaultEstimator::pretrained_bytes().to_vec());
         files
     })
 }

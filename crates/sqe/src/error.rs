@@ -54,9 +54,9 @@ pub enum Error {
         expected: String,
     },
     /// There is too little to learn from.
-    #[error("warm start needs at least two sets of two ranked versions each, got {usable}: make more defects")]
+    #[error("at least two defects of two versions each are needed to learn from, got {usable}: make more defects")]
     TooFewRankings {
-        /// Sets of at least two versions.
+        /// Defects of at least two versions.
         usable: usize,
     },
     /// A file cannot be read or written, is damaged, or belongs to another model.

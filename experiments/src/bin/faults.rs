@@ -1,13 +1,14 @@
 //! Measures whether the estimator of faults tells spoiled defects from clean ones at equal contrast and area.
 //!
 //! ```text
-//! cargo run --release -p experiments --bin faults [-- --out FOLDER] [--seed N] [--defects N] [--left-out]
+//! cargo run --release -p experiments --bin faults [-- --out FOLDER] [--seed N] [--defects N] [--left-out] [--write FILE]
 //! ```
 //!
 //! On the photographs that ship with the repository: a third of the photos of each product is held out in turn, and the
 //! estimator is trained on the others with faults of strengths 0.35 and 1; pairs of a defect and itself spoiled at
 //! strength 0.65, on held-out photos, are then ranked. `--left-out` also trains without each fault in turn and ranks
-//! pairs of that one. `--defects` is the number of defects in all, of every mechanism in turn.
+//! pairs of that one. `--defects` is the number of defects in all, of every mechanism in turn. `--write` trains on all
+//! photos with all strengths, and writes that estimator: it is the one that ships with `sqe`.
 //!
 //! Writes `faults.png` (defects by every fault at full strength), `worst.png` (the twenty lowest clean defects on
 //! held-out photos, with quality and diagnosis) and `faults.csv` to target/faults. Ends with `result sqe_pair=<f>
@@ -68,6 +69,7 @@ struct Made {
 
 fn run() -> Result<String> {
     let (mut out, mut seed, mut defects, mut left_out) = (PathBuf::from("target/faults"), 0u64, 1056usize, false);
+    let mut write: Option<PathBuf> = None;
     let mut args = lexopt::Parser::from_env();
     while let Some(arg) = args.next()? {
         match arg {
@@ -75,6 +77,7 @@ fn run() -> Result<String> {
             lexopt::Arg::Long("seed") => seed = number(&mut args, "seed")?,
             lexopt::Arg::Long("defects") => defects = number(&mut args, "defects")?,
             lexopt::Arg::Long("left-out") => left_out = true,
+            lexopt::Arg::Long("write") => write = Some(args.value()?.into()),
             _ => return Err(arg.unexpected().into()),
         }
     }
@@ -99,6 +102,12 @@ fn run() -> Result<String> {
     let made: Vec<Made> = made.into_iter().flatten().collect();
     progress.finish_and_clear();
     say(&format!("{} defects on {} photos in {:.0} s", made.len(), photos.len(), started.elapsed().as_secs_f64()));
+
+    if let Some(path) = &write {
+        let all: Vec<FaultSet> = made.iter().map(|m| m.set.clone()).collect();
+        learn(&all, seed)?.save(path)?;
+        say(&format!("wrote {}, trained on all {} defects at all strengths", path.display(), all.len()));
+    }
 
     let mut accuracy = vec![Vec::new(); Fault::ALL.len()];
     let (mut named, mut correlations) = (Vec::new(), Vec::new());

@@ -10,6 +10,10 @@ use crate::error::Error;
 
 /// Version of the format, in the metadata of every file.
 const FORMAT: &str = "sqe-faults-1";
+/// Largest weight or bias that is read: sums of such are finite.
+const LARGEST: f32 = 1e6;
+/// The estimator that ships with this crate, see `weights/ORIGIN.md`.
+const PRETRAINED: &[u8] = include_bytes!("../../weights/faults.safetensors");
 
 /// Names of the faults, in the order of the outputs.
 fn names() -> String {
@@ -43,6 +47,32 @@ impl FaultEstimator {
         Self::read(ModelFile::read(path)?)
     }
 
+    /// Reads the estimator that ships with this crate: trained on 44 photographs of cardboard, circuit boards, felt,
+    /// leather, objects, paper, rugs and wood, with every fault but [`Fault::OffObject`], for they show no background.
+    ///
+    /// ```
+    /// use ndarray::{Array2, Array3};
+    /// use sqe::FaultEstimator;
+    ///
+    /// let image = Array3::from_shape_fn((64, 64, 3), |(y, x, _)| 0.4 + ((y * 7 + x * 3) % 11) as f32 / 50.0);
+    /// let mask = Array2::from_shape_fn((64, 64), |(y, x)| (20..40).contains(&y) && (20..40).contains(&x));
+    /// let found = FaultEstimator::pretrained()?.diagnose(image.view(), mask.view())?;
+    /// assert!(found.quality > 0.0 && found.quality < 1.0);
+    /// # Ok::<(), sqe::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::File`] only if the embedded file is damaged.
+    pub fn pretrained() -> Result<Self, Error> {
+        Self::from_bytes(Path::new("faults.safetensors"), PRETRAINED)
+    }
+
+    /// Content of the file of [`Self::pretrained`], such as to record its hash or to write it elsewhere.
+    #[must_use]
+    pub fn pretrained_bytes() -> &'static [u8] {
+        PRETRAINED
+    }
+
     /// Reads an estimator from the content of its file; errors name `path`.
     ///
     /// # Errors
@@ -68,6 +98,10 @@ impl FaultEstimator {
             [weights("hidden.weight", (LocalStatistics::LEN, HIDDEN))?, weights("output.weight", (HIDDEN, OUTPUTS))?];
         if let Some(&bad) = scale.iter().find(|s| **s <= 0.0) {
             return Err(file.out_of_range("scale", bad, "positive").into());
+        }
+        let mut all = weights.iter().flatten().chain(biases.iter().flatten());
+        if let Some(&bad) = all.find(|v| v.abs() > LARGEST) {
+            return Err(file.out_of_range("weight or bias", bad, "in [-1e6, 1e6]").into());
         }
         let ([hidden, output], [hidden_bias, output_bias]) = (weights, biases);
         Ok(Self { mean, scale, hidden: (hidden, hidden_bias.into()), output: (output, output_bias.into()) })
@@ -111,8 +145,12 @@ mod tests {
         assert!(matches!(other, Error::File(ModelFileError::Mismatch { field: "format", .. })), "{other}");
         ModelParts::new(FORMAT, Vec::new()).with_field("faults", names()).write(&path).unwrap();
         assert!(matches!(FaultEstimator::load(&path), Err(Error::File(ModelFileError::Damaged { .. }))));
-        let bad = FaultEstimator { scale: vec![0.0; LocalStatistics::LEN], ..estimator };
-        bad.save(&path).unwrap();
-        assert!(matches!(FaultEstimator::load(&path), Err(Error::File(ModelFileError::Range { .. }))));
+        let mut huge = estimator.clone();
+        huge.output.0[[3, 1]] = -1e7;
+        let flat = FaultEstimator { scale: vec![0.0; LocalStatistics::LEN], ..estimator };
+        for bad in [huge, flat] {
+            bad.save(&path).unwrap();
+            assert!(matches!(FaultEstimator::load(&path), Err(Error::File(ModelFileError::Range { .. }))));
+        }
     }
 }

@@ -117,6 +117,10 @@ pub struct FaultReport {
     pub held_out_accuracy: f64,
     /// Mean loss of the last pass.
     pub loss: f64,
+    /// Faults that it was shown, in the order of [`Fault::ALL`]: it knows no other, whatever it says of them.
+    pub faults: Vec<Fault>,
+    /// Photos whose defects were held out; at 0 [`Self::held_out_accuracy`] is that of training.
+    pub held_out_photos: usize,
 }
 
 fn mean(by_fault: &[(Fault, f64, usize)]) -> f64 {
@@ -141,6 +145,7 @@ impl FaultEstimator {
         photos.shuffle(&mut rng);
         let held = if params.held_out > 0.0 { at_least(params.held_out, photos.len()) } else { 0 };
         let held = &photos[..held.min(photos.len().saturating_sub(1))];
+        let held_out_photos = held.len();
         let (held_out, training): (Vec<&FaultSet>, Vec<&FaultSet>) =
             usable.into_iter().partition(|set| held.contains(&set.photo));
         if training.len() < 2 {
@@ -150,7 +155,9 @@ impl FaultEstimator {
         let accuracy = |sets: &[&FaultSet]| mean(&estimator.pair_accuracy(sets, (0.0, 1.0)));
         let training_accuracy = accuracy(&training);
         let held_out_accuracy = if held_out.is_empty() { training_accuracy } else { accuracy(&held_out) };
-        Ok((estimator, FaultReport { training_accuracy, held_out_accuracy, loss }))
+        let shown = |fault: &Fault| training.iter().any(|set| set.spoiled.iter().any(|s| s.fault == *fault));
+        let faults = Fault::ALL.into_iter().filter(shown).collect();
+        Ok((estimator, FaultReport { training_accuracy, held_out_accuracy, loss, faults, held_out_photos }))
     }
 
     /// Share of the pairs of a defect and itself spoiled that are ranked rightly, by fault, with their number; faults
