@@ -1,4 +1,4 @@
-//! Checks an estimator against faults of known strength: `cargo run -p sqe --example monotonicity quality.safetensors`.
+//! Checks an estimator against faults of known strength: `cargo run -p sqe --example monotonicity head.safetensors`.
 //!
 //! Without a file the estimator is untrained, so that quality does not depend on the strength.
 #![allow(clippy::print_stdout)] // the program prints its result

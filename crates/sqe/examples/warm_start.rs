@@ -1,5 +1,5 @@
 //! Trains a quality estimator without labels and saves it: `cargo run -p sqe --example warm_start
-//! [quality.safetensors]`.
+//! [head.safetensors]`.
 //!
 //! Here the versions of a defect are discs of falling contrast; `maphc2f` ranks raw pastes below refined composites.
 #![allow(clippy::print_stdout)] // the program prints its result

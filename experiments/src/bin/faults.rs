@@ -1,7 +1,8 @@
 //! Measures whether the estimator of faults tells spoiled defects from clean ones at equal contrast and area.
 //!
 //! ```text
-//! cargo run --release -p experiments --bin faults [-- --out FOLDER] [--seed N] [--defects N] [--left-out] [--write FILE]
+//! cargo run --release -p experiments --bin faults [-- --out FOLDER] [--seed N] [--defects N] [--left-out]
+//!     [--write FILE]
 //! ```
 //!
 //! On the photographs that ship with the repository: a third of the photos of each product is held out in turn, and the

@@ -121,6 +121,8 @@ pub struct FaultReport {
     pub faults: Vec<Fault>,
     /// Photos whose defects were held out; at 0 [`Self::held_out_accuracy`] is that of training.
     pub held_out_photos: usize,
+    /// [`Self::held_out_accuracy`] of the estimator that was trained on ([`FaultEstimator::learn_on`]).
+    pub before: Option<f64>,
 }
 
 fn mean(by_fault: &[(Fault, f64, usize)]) -> f64 {
@@ -136,6 +138,19 @@ impl FaultEstimator {
     /// [`Error::Parameter`]; [`Error::TooFewRankings`] for fewer than two sets with spoiled defects outside the photos
     /// that are held out.
     pub fn learn(sets: &[FaultSet], params: &FaultParams) -> Result<(Self, FaultReport), Error> {
+        Self::learn_from(None, sets, params)
+    }
+
+    /// Trains this estimator on, such as the one of [`Self::pretrained`] on defects of one product: as [`Self::learn`],
+    /// but from its weights, so that fewer defects and passes do.
+    ///
+    /// # Errors
+    /// As [`Self::learn`].
+    pub fn learn_on(&self, sets: &[FaultSet], params: &FaultParams) -> Result<(Self, FaultReport), Error> {
+        Self::learn_from(Some(self), sets, params)
+    }
+
+    fn learn_from(start: Option<&Self>, sets: &[FaultSet], params: &FaultParams) -> Result<(Self, FaultReport), Error> {
         params.check()?;
         let mut rng = ChaCha8Rng::seed_from_u64(params.seed);
         let usable: Vec<&FaultSet> = sets.iter().filter(|set| !set.spoiled.is_empty()).collect();
@@ -151,13 +166,15 @@ impl FaultEstimator {
         if training.len() < 2 {
             return Err(Error::TooFewRankings { usable: training.len() });
         }
-        let (estimator, loss) = fit(&training, params.epochs, &mut rng).map_err(Error::network)?;
-        let accuracy = |sets: &[&FaultSet]| mean(&estimator.pair_accuracy(sets, (0.0, 1.0)));
-        let training_accuracy = accuracy(&training);
-        let held_out_accuracy = if held_out.is_empty() { training_accuracy } else { accuracy(&held_out) };
+        let (estimator, loss) = fit(start, &training, params.epochs, &mut rng).map_err(Error::network)?;
+        let accuracy = |of: &Self, sets: &[&FaultSet]| mean(&of.pair_accuracy(sets, (0.0, 1.0)));
+        let training_accuracy = accuracy(&estimator, &training);
+        let measured = if held_out.is_empty() { &training } else { &held_out };
+        let held_out_accuracy = accuracy(&estimator, measured);
+        let before = start.map(|start| accuracy(start, measured));
         let shown = |fault: &Fault| training.iter().any(|set| set.spoiled.iter().any(|s| s.fault == *fault));
         let faults = Fault::ALL.into_iter().filter(shown).collect();
-        Ok((estimator, FaultReport { training_accuracy, held_out_accuracy, loss, faults, held_out_photos }))
+        Ok((estimator, FaultReport { training_accuracy, held_out_accuracy, loss, faults, held_out_photos, before }))
     }
 
     /// Share of the pairs of a defect and itself spoiled that are ranked rightly, by fault, with their number; faults
@@ -194,26 +211,36 @@ fn standardization(rows: &[&LocalStatistics]) -> (Vec<f32>, Vec<f32>) {
 }
 
 /// Trains on all pairs; returns the mean loss of the last pass, too.
-fn fit(sets: &[&FaultSet], epochs: usize, rng: &mut ChaCha8Rng) -> CandleResult<(FaultEstimator, f64)> {
+fn fit(
+    start: Option<&FaultEstimator>,
+    sets: &[&FaultSet],
+    epochs: usize,
+    rng: &mut ChaCha8Rng,
+) -> CandleResult<(FaultEstimator, f64)> {
     let rows = Rows::new(sets);
-    let (mean, scale) = standardization(&rows.all);
-    let empty = |shape: (usize, usize)| (Array2::zeros(shape), Array1::zeros(shape.1));
     let layers = [(LocalStatistics::LEN, HIDDEN), (HIDDEN, OUTPUTS)];
-    let mut estimator = FaultEstimator { mean, scale, hidden: empty(layers[0]), output: empty(layers[1]) };
+    let mut estimator = match start {
+        Some(start) => start.clone(),
+        None => {
+            let (mean, scale) = standardization(&rows.all);
+            let empty = |shape: (usize, usize)| (Array2::zeros(shape), Array1::zeros(shape.1));
+            let (mut hidden, output) = (empty(layers[0]), empty(layers[1]));
+            if let Ok(normal) = Normal::new(0.0, (1.0 / LocalStatistics::LEN as f32).sqrt()) {
+                hidden.0.iter_mut().for_each(|v| *v = normal.sample(rng));
+            }
+            FaultEstimator { mean, scale, hidden, output }
+        }
+    };
     let values: Vec<f32> = rows.all.iter().flat_map(|row| estimator.standardized(row)).collect();
     let input = Tensor::from_vec(values, (rows.all.len(), LocalStatistics::LEN), &Device::Cpu)?;
-    let spread = (1.0 / LocalStatistics::LEN as f32).sqrt();
-    let mut first = vec![0.0; LocalStatistics::LEN * HIDDEN];
-    if let Ok(normal) = Normal::new(0.0, spread) {
-        first.iter_mut().for_each(|v| *v = normal.sample(rng));
-    }
-    let var =
-        |values: Vec<f32>, shape: (usize, usize)| Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu)?);
+    let var = |values: &mut dyn Iterator<Item = &f32>, shape: (usize, usize)| {
+        Var::from_tensor(&Tensor::from_vec(values.copied().collect::<Vec<f32>>(), shape, &Device::Cpu)?)
+    };
     let vars = [
-        var(first, layers[0])?,
-        var(vec![0.0; HIDDEN], (1, HIDDEN))?,
-        var(vec![0.0; HIDDEN * OUTPUTS], layers[1])?,
-        var(vec![0.0; OUTPUTS], (1, OUTPUTS))?,
+        var(&mut estimator.hidden.0.iter(), layers[0])?,
+        var(&mut estimator.hidden.1.iter(), (1, HIDDEN))?,
+        var(&mut estimator.output.0.iter(), layers[1])?,
+        var(&mut estimator.output.1.iter(), (1, OUTPUTS))?,
     ];
     let config = ParamsAdamW { lr: RATE, weight_decay: DECAY, ..Default::default() };
     let mut optimizer = AdamW::new(vars.to_vec(), config)?;
@@ -438,6 +465,23 @@ mod tests {
         assert!(2 * named >= set.spoiled.len(), "{named} of {}, and an eighth by chance", set.spoiled.len());
         let by_fault = estimator.pair_accuracy(&sets.iter().collect::<Vec<_>>(), (0.5, 0.7));
         assert!(by_fault.iter().all(|(_, accuracy, n)| *n == 12 && *accuracy > 0.9), "{by_fault:?}");
+    }
+
+    /// What was learned once needs few passes on defects of another kind, and what it knows counts from the first.
+    #[test]
+    fn an_estimator_that_is_trained_on_starts_from_what_it_knows() {
+        let sets = sets(12);
+        let params = FaultParams::default().with_epochs(100).with_seed(3);
+        let (known, first) = FaultEstimator::learn(&sets, &params).unwrap();
+        assert_eq!((first.before, first.held_out_photos, first.faults.len()), (None, 1, Fault::ALL.len()));
+        let few = params.with_epochs(1);
+        let (_, scratch) = FaultEstimator::learn(&sets, &few).unwrap();
+        let (more, report) = known.learn_on(&sets, &few).unwrap();
+        assert_eq!(report.before, Some(first.held_out_accuracy));
+        assert!(report.held_out_accuracy > scratch.held_out_accuracy && more != known, "{report:?} {scratch:?}");
+        let mut seams = sets[..8].to_vec();
+        seams.iter_mut().for_each(|set| set.spoiled.retain(|s| s.fault == Fault::Seam));
+        assert_eq!(known.learn_on(&seams, &few).unwrap().1.faults, [Fault::Seam]);
     }
 
     #[test]
