@@ -75,7 +75,7 @@ def parquet(out, storage):
     fs, root = fsspec.core.url_to_fs(out, **storage)
     texts = ("source", "source_sha256", "region", "mechanism", "image_sha256", "mask_sha256", "failed")
     numbers = ("severity", "contrast_to_noise", "quality", "region_confidence")
-    nested = ("model", "key", "measures", "solver", "descriptors", "size", "mask")
+    nested = ("model", "key", "measures", "solver", "descriptors", "faults", "size", "mask")
     schema = pa.schema(
         [(name, pa.int64()) for name in ("index", "seed", "side")]
         + [(name, pa.float64()) for name in numbers]

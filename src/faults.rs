@@ -14,14 +14,18 @@ use sqe::{
 use crate::error::Error;
 use crate::synthesis::{Pipeline, PipelineSource, SEVERITY, Stages};
 
-/// Strengths at which each fault is made for training.
+/// Strengths at which each fault is made for the estimator that ships with `sqe`.
 pub const STRENGTHS: [f64; 3] = [0.35, 0.65, 1.0];
+/// Strengths at which it is made on the photos of one product.
+const OF_PRODUCT: [f64; 2] = [0.5, 1.0];
 /// Contrasts at which a defect has the same quality, over its own.
 const GAINS: [f64; 4] = [0.5, 0.7, 1.4, 2.0];
 /// Turn of the light, degrees, at strengths 0 and 1.
 const TURN: (f64, f64) = (20.0, 90.0);
 /// Least change by the turned light, over the defect's own: less is no fault.
 const LEAST_CHANGE: f64 = 0.5;
+/// Passes over the pairs of the defects of one product.
+const EPOCHS: usize = 15;
 /// First index of the samples: training of detectors uses lower ones.
 const FIRST: u64 = 1 << 61;
 
@@ -169,8 +173,8 @@ fn distance(a: ArrayView3<'_, f32>, b: ArrayView3<'_, f32>) -> f64 {
     sum.sqrt()
 }
 
-/// Trains an estimator of faults on `defects` defects that the pipeline of `source` makes on its photos, of every
-/// mechanism in turn. Defects that cannot be made are left out.
+/// Trains the estimator that ships with `sqe` on ([`FaultEstimator::learn_on`]), on `defects` defects that the pipeline
+/// of `source` makes on its photos, of every mechanism in turn. Defects that cannot be made are left out.
 ///
 /// # Errors
 /// [`Error::Parameter`] without photos, mechanisms or defects; [`Error::Quality`], above all
@@ -192,11 +196,12 @@ pub fn learn_faults(
         let image = (i * 7919) % photos.len();
         let Some(domain) = source.domain(image) else { return Ok(None) };
         let key = SampleKey { seed, index: FIRST + i as u64 };
-        faults.set(image, photos[image].view(), domain, i % pipeline.groups(), key, &STRENGTHS)
+        faults.set(image, photos[image].view(), domain, i % pipeline.groups(), key, &OF_PRODUCT)
     };
     let sets: Vec<Option<FaultSet>> = (0..defects).into_par_iter().map(set).collect::<Result<_, _>>()?;
     let sets: Vec<FaultSet> = sets.into_iter().flatten().collect();
-    Ok(FaultEstimator::learn(&sets, &FaultParams::default().with_seed(seed))?)
+    let params = FaultParams::default().with_epochs(EPOCHS).with_seed(seed);
+    Ok(FaultEstimator::pretrained()?.learn_on(&sets, &params)?)
 }
 
 #[cfg(test)]

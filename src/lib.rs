@@ -54,7 +54,7 @@ pub use photo::{
 };
 #[cfg(feature = "preview")]
 #[cfg_attr(docsrs, doc(cfg(feature = "preview")))]
-pub use preview::{Preview, PreviewSample};
+pub use preview::{Preview, PreviewSample, worst_sheet};
 #[cfg(feature = "factory")]
 #[cfg_attr(docsrs, doc(cfg(feature = "factory")))]
 pub use real_defects::{RealDefects, RealKind};

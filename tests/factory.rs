@@ -8,12 +8,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use factory_common::{json, maphc2f, photos, run, synth, tree};
+use factory_common::{json, manifest, maphc2f, photos, run, stderr, synth, tree};
 use maphc2f::adbench::dataset::Policy;
 use maphc2f::adbench::loaders::{Layout, Mvtec};
 use maphc2f::frozen_backbone::EfficientNetLite0;
-use maphc2f::sqe::{Head, QualityFeatures, RankedVersions, Sqe, WarmStartParams};
-use ndarray::{Array2, Array3};
+use maphc2f::sha256_of_file;
+use maphc2f::sqe::{Fault, FaultEstimator, Head, Sqe};
 
 #[test]
 fn the_union_of_shards_is_the_single_run_byte_for_byte() {
@@ -277,40 +277,57 @@ fn keeping_the_best_takes_each_sample_from_several_tries_by_quality() {
     let folder = tempfile::tempdir().unwrap();
     let normals = photos(folder.path(), 2);
     let model = folder.path().join("quality.safetensors");
-    estimator().save(&model).unwrap();
-    let made = |name: &str, share: &str| {
+    fs::write(&model, FaultEstimator::pretrained_bytes()).unwrap();
+    let made = |name: &str, args: &[&str]| {
         let out = folder.path().join(name);
-        run(synth(&normals, &out, 12).args(["--keep-best", share, "--quality-model"]).arg(&model));
+        run(synth(&normals, &out, 12).args(args));
         assert_eq!(json(&run(maphc2f("verify").arg("--data").arg(&out)))["whole"], true);
+        let header: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(out.join("run.json")).unwrap()).unwrap();
+        assert_eq!(header["judge"].as_str(), Some(sha256_of_file(&model).unwrap().as_str()));
         let text = fs::read_to_string(out.join("manifest/000000.jsonl")).unwrap();
         let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        lines.map(|l| (l["quality"].as_f64().unwrap(), l["image_sha256"].clone())).collect::<Vec<_>>()
+        lines
+            .map(|l| {
+                let faults = l["faults"].as_object().unwrap();
+                assert!(faults.len() == Fault::ALL.len() && Fault::ALL.iter().all(|f| faults[f.name()].is_f64()));
+                (l["quality"].as_f64().unwrap(), l["image_sha256"].clone())
+            })
+            .collect::<Vec<_>>()
     };
-    let (first, best) = (made("first", "1"), made("best", "0.25"));
+    let file = model.to_str().unwrap();
+    let (first, best) = (made("first", &["--quality-model", file]), made("best", &["--keep-best", "0.25"]));
     let better = first.iter().zip(&best).filter(|((one, _), (of_four, _))| of_four > one).count();
     assert!(better >= 4, "{first:?} {best:?}");
-    for ((one, image), (of_four, chosen)) in first.iter().zip(&best) {
-        // the first try is one of the four
+    let kept = manifest(&folder.path().join("first")).into_iter().map(|line| line["instead_of"].is_null());
+    let compared = first.iter().zip(&best).zip(kept).filter(|(_, kept)| *kept).map(|(both, _)| both);
+    assert!(compared.clone().count() >= 8);
+    for ((one, image), (of_four, chosen)) in compared {
+        // the first try is one of the four, unless its mechanism was refused: another try may have had room for that
         assert!(of_four >= one && (of_four > one || image == chosen), "{one} {of_four}");
     }
-    let output = synth(&normals, &folder.path().join("no"), 4).args(["--keep-best", "0.5"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
+    // the built-in estimator is the one that is taken where none is given
+    made("named", &["--keep-best", "0.25", "--quality-model", file]);
+    assert_eq!(tree(&folder.path().join("best")), tree(&folder.path().join("named")));
+    run(synth(&normals, &folder.path().join("best"), 12).args(["--keep-best", "0.25", "--resume"]));
+    let output = synth(&normals, &folder.path().join("best"), 12).arg("--resume").output().unwrap();
+    assert!(output.status.code() == Some(2) && stderr(&output).contains("keep-best"), "{output:?}");
 }
 
-/// Prefers faint squares.
-fn estimator() -> Sqe {
+/// A file of the estimator of before says what to do, and without a scorer lines are as they were.
+#[test]
+fn an_estimator_of_before_is_refused_and_no_estimator_leaves_no_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let normals = photos(folder.path(), 1);
+    let (old, out) = (folder.path().join("old.safetensors"), folder.path().join("out"));
     let net = EfficientNetLite0::pretrained().unwrap();
-    let mask = Array2::from_shape_fn((64, 64), |(y, x)| (20..36).contains(&y) && (24..40).contains(&x));
-    let pasted = |seed: usize, strength: f32| {
-        let grain = |y: usize, x: usize| ((y * y * 31 + x * x * 17 + y * x + seed * 7) % 101) as f32 / 101.0;
-        let value = |(y, x, _)| 0.3 + 0.2 * grain(y, x) + if mask[[y, x]] { strength } else { 0.0 };
-        let image = Array3::from_shape_fn((64, 64, 3), value);
-        QualityFeatures::extract(&net, image.view(), mask.view()).unwrap()
-    };
-    let ladders: Vec<RankedVersions> = (0..8)
-        .map(|seed| RankedVersions::worst_first([0.4, 0.2, 0.05].map(|strength| pasted(seed, strength)).into()))
-        .collect();
-    let mut estimator = Sqe::new(&net, Head::default(), 3).unwrap();
-    estimator.warm_start(&ladders, &WarmStartParams::default().with_epochs(20)).unwrap();
-    estimator
+    Sqe::new(&net, Head::default(), 3).unwrap().save(&old).unwrap();
+    let output = synth(&normals, &out, 2).arg("--quality-model").arg(&old).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = stderr(&output);
+    assert!(said.contains("old.safetensors") && said.contains("train again") && said.lines().count() == 1, "{said}");
+    assert!(!out.exists());
+    run(&mut synth(&normals, &out, 2));
+    let text = fs::read_to_string(out.join("manifest/000000.jsonl")).unwrap();
+    assert!(text.contains("\"quality\":null") && !text.contains("faults"), "{text}");
 }

@@ -167,6 +167,51 @@ pub enum Error {
         /// What is wrong, where, and what to do.
         source: BoxError,
     },
+    /// A quality estimator is of a kind that no longer rates data sets.
+    #[error(
+        "{}: is a quality estimator on a network's features, which `train` wrote before and which rates no data set any \
+         more: train again, or give none for the pretrained one",
+        escaped(path)
+    )]
+    OldEstimator {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A run is not finished, and a finished one is needed.
+    #[error("{}: {missing} of {blocks} blocks are not finished: make the rest with `synth --resume`", escaped(path))]
+    Unfinished {
+        /// The run's description.
+        path: PathBuf,
+        /// Blocks that are missing.
+        missing: u64,
+        /// Blocks of the run.
+        blocks: u64,
+    },
+    /// A data set holds no sample.
+    #[error(
+        "{}: no sample could be made, so that there is none to rate: see its manifest for the reasons",
+        escaped(path)
+    )]
+    NoSamples {
+        /// The run's description.
+        path: PathBuf,
+    },
+    /// A data set holds no exact masks.
+    #[error("{}: has the format {formats}, without exact masks: make it with mvtec, coco or webdataset", escaped(path))]
+    NoMasks {
+        /// The run's description.
+        path: PathBuf,
+        /// Its formats.
+        formats: String,
+    },
+    /// A sample's file is missing or not as it was made.
+    #[error("{}: {source}; `verify` lists all that differs: copy it again, or make the block again", escaped(path))]
+    SampleFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: BoxError,
+    },
     /// An input file cannot be read.
     #[error("{}: cannot be read ({source}): check the path", escaped(path))]
     Input {
@@ -216,6 +261,11 @@ impl Error {
     /// For `map_err` of anything written to `path`.
     pub(super) fn output<E: Into<BoxError>>(path: &Path) -> impl FnOnce(E) -> Self + '_ {
         move |e| Self::Output { path: path.to_owned(), source: e.into() }
+    }
+
+    /// Anything wrong with a sample's file at `path`.
+    pub(super) fn sample_file(path: &Path, source: impl Into<BoxError>) -> Self {
+        Self::SampleFile { path: path.to_owned(), source: source.into() }
     }
 
     /// For `map_err` of anything wrong with the manifest at `path`.

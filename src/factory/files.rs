@@ -15,12 +15,17 @@ pub(super) fn open_regular(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Reads the text of a regular file of at most `limit` bytes.
-pub(super) fn read_text(path: &Path, limit: u64) -> io::Result<String> {
-    let mut text = String::new();
-    open_regular(path)?.take(limit + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > limit {
+/// Reads a regular file of at most `limit` bytes.
+pub(super) fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
         return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it has more than {limit} bytes")));
     }
-    Ok(text)
+    Ok(bytes)
+}
+
+/// Reads the text of a regular file of at most `limit` bytes.
+pub(super) fn read_text(path: &Path, limit: u64) -> io::Result<String> {
+    String::from_utf8(read_regular(path, limit)?).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
 }

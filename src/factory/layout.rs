@@ -13,6 +13,9 @@ pub(super) const FOREGROUND: &str = "foreground.json";
 /// The merged COCO annotations.
 pub(super) const COCO: &str = "coco/annotations.json";
 
+/// Sheet of the samples of lowest quality, for people: of no run, and not hashed.
+pub(super) const WORST: &str = "worst.png";
+
 /// Manifest of a block: one JSON line a sample. Written last, so it marks a finished block.
 pub(super) fn manifest_block(block: u64) -> String {
     format!("manifest/{block:06}.jsonl")

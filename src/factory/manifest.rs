@@ -41,7 +41,7 @@ pub(super) struct Outcome {
 }
 
 /// Largest manifest of a block that is read, bytes: 256 lines of some kilobytes each.
-const LARGEST: u64 = 1 << 26;
+pub(super) const LARGEST: u64 = 1 << 26;
 
 /// Reads the outcomes of a block.
 pub(super) fn read_outcomes(path: &Path) -> Result<Vec<Outcome>, Error> {
@@ -147,8 +147,11 @@ pub struct SampleRecord {
     pub measures: Measures,
     /// The coarse stage's solve.
     pub solver: SolverStats,
-    /// Estimated quality in (0, 1), if an estimator was given.
+    /// Estimated quality in (0, 1), if an estimator chose the sample or rated it.
     pub quality: Option<f64>,
+    /// Probability in (0, 1) of each fault by its name ([`sqe::Fault::name`]); empty, and not written, without quality.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub faults: BTreeMap<String, f64>,
     /// See [`sqe::DESCRIPTORS`].
     pub descriptors: BTreeMap<String, f64>,
     /// Height and width, px.

@@ -1,32 +1,48 @@
-//! A quality estimator with its backbone, by which a run may choose its samples.
+//! The quality estimator by which a run chooses its samples, and by which a finished one is rated.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use frozen_backbone::EfficientNetLite0;
+use frozen_backbone::model_file::ModelFileError;
+use imgkit::image_io::read_bytes;
 use ndarray::{ArrayView2, ArrayView3};
-use sqe::{QualityFeatures, Sqe};
+use sqe::{Diagnosis, Fault, FaultEstimator};
 
 use super::error::Error;
+use super::files::Hash;
 
-/// A trained estimator with its backbone.
-#[derive(Debug)]
+/// Estimator of quality and faults ([`FaultEstimator`]) with the hash of its file.
+#[derive(Debug, Clone)]
 pub struct QualityScorer {
-    backbone: EfficientNetLite0,
-    estimator: Sqe,
+    estimator: FaultEstimator,
     hash: String,
 }
 
 impl QualityScorer {
-    /// Reads an estimator that [`Sqe::save`] wrote.
+    /// Reads the estimator that ships with the crate `sqe` ([`FaultEstimator::pretrained`]), trained on photographs of
+    /// other products: faults are much the same on any.
     ///
     /// # Errors
-    /// [`Error::Pipeline`] if the file is not one, or one of another backbone; [`Error::Input`] if it cannot be read.
+    /// [`Error::Pipeline`] only if the embedded file is damaged.
+    pub fn pretrained() -> Result<Self, Error> {
+        let estimator = FaultEstimator::pretrained().map_err(crate::Error::from)?;
+        Ok(Self { estimator, hash: Hash::of(FaultEstimator::pretrained_bytes()) })
+    }
+
+    /// Reads an estimator that [`FaultEstimator::save`] or `maphc2f train` wrote.
+    ///
+    /// # Errors
+    /// [`Error::OldEstimator`] for a file of [`sqe::Sqe`], which `train` wrote before; [`Error::Pipeline`] if it is
+    /// another file or cannot be read.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let backbone = EfficientNetLite0::pretrained().map_err(crate::Error::from)?;
-        let estimator = Sqe::load(path, &backbone).map_err(crate::Error::from)?;
-        let hash =
-            super::files::Hash::of_file(path).map_err(|source| Error::Input { path: path.to_owned(), source })?;
-        Ok(Self { backbone, estimator, hash })
+        let bytes = read_bytes(path).map_err(crate::Error::from)?;
+        match FaultEstimator::from_bytes(path, &bytes) {
+            Ok(estimator) => Ok(Self { estimator, hash: Hash::of(&bytes) }),
+            Err(sqe::Error::File(ModelFileError::Mismatch { field: "format", found, .. })) if found == OF_FEATURES => {
+                Err(Error::OldEstimator { path: path.to_owned() })
+            }
+            Err(e) => Err(crate::Error::from(e).into()),
+        }
     }
 
     /// SHA-256 of the estimator's file.
@@ -35,12 +51,19 @@ impl QualityScorer {
         &self.hash
     }
 
-    /// Quality in (0, 1) of an image `(H, W, C)` in \[0, 1\] with its mask `(H, W)`.
+    /// Quality and faults of the defect that `mask` `(H, W)` marks in `image` `(H, W, C)` in \[0, 1\].
     ///
     /// # Errors
     /// [`crate::Error::Quality`].
-    pub fn quality(&self, image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<f64, crate::Error> {
-        let evidence = QualityFeatures::extract(&self.backbone, image, mask)?;
-        Ok(self.estimator.score(&[&evidence])?.first().copied().unwrap_or_default())
+    pub fn diagnose(&self, image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<Diagnosis, crate::Error> {
+        Ok(self.estimator.diagnose(image, mask)?)
     }
+}
+
+/// Format of the files of [`sqe::Sqe`].
+const OF_FEATURES: &str = "sqe-1";
+
+/// Probability of each fault by its name, as manifests have it.
+pub(super) fn by_name(found: &Diagnosis) -> BTreeMap<String, f64> {
+    Fault::ALL.iter().map(|fault| fault.name().to_owned()).zip(found.faults).collect()
 }

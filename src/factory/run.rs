@@ -24,7 +24,6 @@ use super::plan::{BLOCK, Shard};
 use super::quality_scorer::QualityScorer;
 use super::sample::{MadeIndex, SampleMaker};
 use super::staging::{StagedBlock, Staging, remove_leftovers};
-use super::text_list::refuse;
 use crate::foreground::{Region, SetForeground};
 use crate::photo::prepare_folder;
 
@@ -84,7 +83,9 @@ impl<'a> Job<'a> {
     }
 
     /// Sets the estimator that chooses among candidates where [`DatasetParams::keep_best`] is below 1, and that fills
-    /// [`SampleRecord::quality`](super::SampleRecord::quality).
+    /// [`SampleRecord::quality`](super::SampleRecord::quality) and
+    /// [`SampleRecord::faults`](super::SampleRecord::faults)
+    /// (default: [`QualityScorer::pretrained`] where it has to choose, none where it has not).
     #[must_use]
     pub fn with_quality_scorer(mut self, scorer: Option<&'a QualityScorer>) -> Self {
         self.quality_scorer = scorer;
@@ -165,9 +166,9 @@ impl Tally {
 pub fn synthesize(job: &Job<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Summary, Error> {
     let params = job.params;
     params.check()?;
-    if params.keep_best() < 1.0 && job.quality_scorer.is_none() {
-        return refuse("keep_best", params.keep_best(), "1 without a quality estimator: name its file");
-    }
+    let has_to_choose = params.keep_best() < 1.0 && job.quality_scorer.is_none();
+    let own = has_to_choose.then(QualityScorer::pretrained).transpose()?;
+    let job = &job.clone().with_quality_scorer(job.quality_scorer.or(own.as_ref()));
     job.photos.check_output(job.out)?;
     let content = content_of(job.photos);
     let maker = SampleMaker::new(params, job.photos, &content, &job.registry, job.quality_scorer)?;
@@ -309,7 +310,7 @@ impl<'a> Begun<'a> {
             for sample in made {
                 tally.add_record(&sample.record);
                 if let (Some(tar), Some(encoded)) = (&mut tar, sample.encoded) {
-                    tar.push(sample.record.index(), &sample.line, &encoded).map_err(tar_error)?;
+                    tar.push(sample.record.index(), &sample.line, &encoded.image, &encoded.mask).map_err(tar_error)?;
                 }
                 staged.add(sample.files);
                 for (all, line) in [(&mut lines, &sample.line), (&mut coco, &sample.coco)] {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use physdefect::registry::Registry;
 use physdefect::replay::SynthesizerConfig;
 use physdefect::{MechanismKind, Place, Synthesizer};
-use sqe::{DESCRIPTORS, Descriptors};
+use sqe::{DESCRIPTORS, Descriptors, Diagnosis};
 
 use super::cache::Cache;
 use super::content::PhotoContent;
@@ -20,7 +20,7 @@ use super::params::DatasetParams;
 use super::photo_set::{PhotoSet, SourcePhoto};
 use super::plan::SamplePlan;
 use super::png;
-use super::quality_scorer::QualityScorer;
+use super::quality_scorer::{QualityScorer, by_name};
 use super::render::{RETRY, RenderedSample, extent, render_first, to_f32};
 use super::text_list::refuse;
 use crate::synthesis::Pipeline;
@@ -182,7 +182,7 @@ impl<'a> SampleMaker<'a> {
             }
         }
         let refused = refused.map(|reason| reason.to_string());
-        let Some(((rendered, quality), made_with)) = made else {
+        let Some(((rendered, diagnosis), made_with)) = made else {
             let reason = refused.unwrap_or_default();
             return Ok(MadeIndex { record: failure(false, reason), images: None, good });
         };
@@ -216,7 +216,8 @@ impl<'a> SampleMaker<'a> {
             contrast_to_noise: rendered.record.contrast_to_noise,
             measures: rendered.record.measures.clone(),
             solver: rendered.solver,
-            quality,
+            quality: diagnosis.as_ref().map(|found| found.quality),
+            faults: diagnosis.as_ref().map(by_name).unwrap_or_default(),
             descriptors: descriptors(&rendered)?,
             size: rendered.mask.dim(),
             mask: extent(rendered.mask.view()),
@@ -237,12 +238,12 @@ impl<'a> SampleMaker<'a> {
         photo: &Arc<SourcePhoto>,
         plan: SamplePlan,
         index: u64,
-    ) -> Result<(RenderedSample, Option<f64>), crate::Error> {
+    ) -> Result<(RenderedSample, Option<Diagnosis>), crate::Error> {
         let render = |first| render_first(photo, &self.pipeline, self.group(plan), self.params.seed(), first);
         let Some(scorer) = self.quality_scorer else {
             return Ok((render(index)?, None));
         };
-        let mut best: Option<(RenderedSample, f64)> = None;
+        let mut best: Option<(RenderedSample, Diagnosis)> = None;
         let mut refused = None;
         for candidate in 0..(1.0 / self.params.keep_best()).round() as u64 {
             // a candidate's tries follow those of the one before
@@ -253,13 +254,13 @@ impl<'a> SampleMaker<'a> {
                     continue;
                 }
             };
-            let quality = scorer.quality(to_f32(&rendered.image).view(), rendered.mask.view())?;
-            if best.as_ref().is_none_or(|(_, q)| quality > *q) {
-                best = Some((rendered, quality));
+            let found = scorer.diagnose(to_f32(&rendered.image).view(), rendered.mask.view())?;
+            if best.as_ref().is_none_or(|(_, other)| found.quality > other.quality) {
+                best = Some((rendered, found));
             }
         }
         match (best, refused) {
-            (Some((rendered, quality)), _) => Ok((rendered, Some(quality))),
+            (Some((rendered, found)), _) => Ok((rendered, Some(found))),
             (None, Some(reason)) => Err(reason),
             (None, None) => Ok((render(index)?, None)),
         }

@@ -15,7 +15,9 @@ use super::error::Error;
 use super::files::{Hash, open_regular, read_text};
 use super::formats::{Content, Format, coco_merge};
 use super::header::RunHeader;
-use super::layout::{COCO, FOREGROUND, RUN, checksums, coco_block, coco_blocks, finished_blocks, manifest_block, tar};
+use super::layout::{
+    COCO, FOREGROUND, RUN, WORST, checksums, coco_block, coco_blocks, finished_blocks, manifest_block, tar,
+};
 use super::manifest::{Outcome, read_outcomes};
 use super::plan::BLOCK;
 
@@ -23,7 +25,7 @@ use super::plan::BLOCK;
 const LISTED: usize = 1000;
 
 /// Largest list of checksums that is read, bytes: several files of 256 samples.
-const LARGEST: u64 = 1 << 22;
+pub(super) const LARGEST: u64 = 1 << 22;
 
 /// Findings of one kind: all are counted, the first of them named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,7 +74,7 @@ pub struct Verification {
     /// Files with other content, and what stands in a file's place without being a regular file.
     pub differing: Findings,
     /// Files, links and others under names that the run does not have. Temporary files, which start with a dot, do not
-    /// count.
+    /// count, nor does the sheet that `maphc2f quality` leaves.
     pub unknown: Findings,
 }
 
@@ -132,7 +134,8 @@ pub fn verify(out: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<Verificatio
     let blocks: Vec<u64> = finished.iter().copied().collect();
     let checked: Vec<(Verification, u64, KnownBlock)> = blocks.par_iter().map(check).collect::<Result<_, _>>()?;
     let mut whole = Verification::default();
-    let mut known = Known { header: &header, blocks: BTreeMap::new(), files: BTreeSet::from([RUN.to_owned()]) };
+    let files = BTreeSet::from([RUN, WORST].map(str::to_owned));
+    let mut known = Known { header: &header, blocks: BTreeMap::new(), files };
     if let Some(hash) = &header.foreground {
         whole.compare(out, FOREGROUND, &[Some(hash)]);
         known.files.insert(FOREGROUND.to_owned());

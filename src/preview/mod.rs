@@ -7,6 +7,7 @@ mod html;
 mod measure;
 mod outline;
 mod sample;
+mod worst;
 
 use std::path::Path;
 
@@ -16,6 +17,7 @@ use crate::error::Error;
 use crate::sheet::Sheet;
 
 pub use sample::PreviewSample;
+pub use worst::worst_sheet;
 
 /// Samples to look at, as an HTML page and as a contact sheet.
 ///

@@ -4,8 +4,9 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use ndarray::ArrayView2;
-use serde::Serialize;
+use imgkit::image_io::MAX_PIXELS;
+use ndarray::{Array2, ArrayView2, ShapeBuilder};
+use serde::{Deserialize, Serialize};
 
 use crate::factory::files::open_regular;
 use crate::factory::layout::stem;
@@ -31,10 +32,23 @@ struct Annotation {
 }
 
 /// Lengths of runs of 0 and 1 in turn, down the columns, 0 first.
-#[derive(Serialize)]
-struct Runs {
+#[derive(Serialize, Deserialize)]
+pub(super) struct Runs {
     size: (usize, usize),
     counts: Vec<usize>,
+}
+
+impl Runs {
+    /// The mask; `None` if the runs do not fill it exactly.
+    pub(super) fn mask(&self) -> Option<Array2<bool>> {
+        let area = self.size.0.checked_mul(self.size.1).filter(|area| *area <= MAX_PIXELS)?;
+        let total = self.counts.iter().try_fold(0usize, |sum, count| sum.checked_add(*count))?;
+        if total != area {
+            return None;
+        }
+        let runs = self.counts.iter().enumerate().flat_map(|(i, &count)| std::iter::repeat_n(i % 2 == 1, count));
+        Array2::from_shape_vec(self.size.f(), runs.collect()).ok()
+    }
 }
 
 pub(super) fn image_path(name: &str) -> String {
@@ -129,5 +143,10 @@ mod tests {
         let mask = arr2(&[[0, 1, 0], [1, 1, 0]]).mapv(|v| v == 1);
         assert_eq!(runs(mask.view()), [1, 3, 2]);
         assert_eq!(runs(mask.mapv(|m| !m).view()), [0, 1, 3, 2]);
+        let back = |size, counts: &[usize]| Runs { size, counts: counts.to_vec() }.mask();
+        assert_eq!(back((2, 3), &[1, 3, 2]), Some(mask));
+        for (size, counts) in [((2, 3), &[1, 3][..]), ((2, 3), &[usize::MAX, 7]), ((usize::MAX, 2), &[4])] {
+            assert_eq!(back(size, counts), None, "{size:?}");
+        }
     }
 }

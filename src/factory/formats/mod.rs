@@ -2,6 +2,7 @@
 
 mod coco;
 mod contour;
+mod stored;
 mod webdataset;
 mod yolo;
 
@@ -16,7 +17,8 @@ use super::png;
 use super::text_list::{as_text, items, refuse};
 
 pub(super) use coco::{fragment as coco_fragment, merge as coco_merge};
-pub(super) use webdataset::Tar;
+pub(super) use stored::{Masks, Stored, StoredSample};
+pub(super) use webdataset::{Tar, TarReader};
 
 /// Format of a data set: layout of its images and masks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

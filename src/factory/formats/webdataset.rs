@@ -1,10 +1,11 @@
 //! WebDataset: the files of a sample stand together in a tar, under one stem.
 
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::{self, BufReader, BufWriter, Read};
+use std::path::Path;
 
-use crate::factory::encoded::EncodedSample;
-use crate::factory::files::Hash;
+use super::stored::LARGEST;
+use crate::factory::files::{Hash, open_regular};
 use crate::factory::layout::stem;
 
 /// A tar in the making, hashed on its way. Its bytes depend on the content alone: no times, no owners.
@@ -15,11 +16,12 @@ impl Tar {
         Self(tar::Builder::new(Hash::new(BufWriter::new(file))))
     }
 
-    pub(in crate::factory) fn push(&mut self, index: u64, line: &str, encoded: &EncodedSample) -> io::Result<()> {
-        let name = stem(index);
-        self.file(&format!("{name}.png"), &encoded.image)?;
-        self.file(&format!("{name}.mask.png"), &encoded.mask)?;
-        self.file(&format!("{name}.json"), line.as_bytes())
+    /// Adds a sample: image and mask as PNG, and its line of the manifest.
+    pub(in crate::factory) fn push(&mut self, index: u64, line: &str, image: &[u8], mask: &[u8]) -> io::Result<()> {
+        let [image_name, mask_name, line_name] = names(index);
+        self.file(&image_name, image)?;
+        self.file(&mask_name, mask)?;
+        self.file(&line_name, line.as_bytes())
     }
 
     fn file(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -37,5 +39,47 @@ impl Tar {
         let (hash, file) = self.0.into_inner()?.finish();
         file.into_inner().map_err(io::IntoInnerError::into_error)?;
         Ok(hash)
+    }
+}
+
+/// Names of the files of a sample, in their order.
+fn names(index: u64) -> [String; 3] {
+    ["png", "mask.png", "json"].map(|ending| format!("{}.{ending}", stem(index)))
+}
+
+/// A tar that is read from its beginning on.
+pub(in crate::factory) struct TarReader(tar::Archive<BufReader<File>>);
+
+impl TarReader {
+    pub(in crate::factory) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self(tar::Archive::new(BufReader::new(open_regular(path)?))))
+    }
+
+    pub(in crate::factory) fn entries(&mut self) -> io::Result<TarEntries<'_>> {
+        Ok(TarEntries(self.0.entries()?))
+    }
+}
+
+/// What is left of a tar.
+pub(in crate::factory) struct TarEntries<'a>(tar::Entries<'a, BufReader<File>>);
+
+impl TarEntries<'_> {
+    /// Image and mask of the next sample, which must be this one.
+    pub(in crate::factory) fn sample(&mut self, index: u64) -> io::Result<(Vec<u8>, Vec<u8>)> {
+        let [image, mask, line] = names(index);
+        let found = (self.next(&image)?, self.next(&mask)?);
+        self.next(&line)?;
+        Ok(found)
+    }
+
+    fn next(&mut self, name: &str) -> io::Result<Vec<u8>> {
+        let other = || io::Error::other(format!("has no {name} where it should be"));
+        let entry = self.0.next().ok_or_else(other)??;
+        if entry.path()? != Path::new(name) {
+            return Err(other());
+        }
+        let mut bytes = Vec::new();
+        entry.take(LARGEST).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 }
