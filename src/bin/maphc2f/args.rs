@@ -7,6 +7,8 @@ mod backbone;
 mod evaluate;
 #[path = "args/inspect.rs"]
 mod inspect;
+#[path = "args/quality.rs"]
+mod quality;
 #[path = "args/train.rs"]
 pub mod train;
 
@@ -26,6 +28,7 @@ use crate::Result;
 pub use backbone::BackboneArgs;
 pub use evaluate::EvaluateArgs;
 pub use inspect::InspectArgs;
+pub use quality::QualityArgs;
 pub use train::TrainArgs;
 
 const EXIT_CODES: &str = "Exit codes:
@@ -66,6 +69,7 @@ pub enum Command {
     Verify(VerifyArgs),
     Replay(ReplayArgs),
     Preview(PreviewArgs),
+    Quality(QualityArgs),
     Foreground(ForegroundArgs),
     Train(TrainArgs),
     Evaluate(EvaluateArgs),
@@ -267,9 +271,9 @@ pub struct SynthArgs {
     #[arg(long)]
     pub strict: bool,
     /// Keep the best by estimated quality of this share of the tries, such as 0.5
-    #[arg(long, value_name = "SHARE", requires = "quality_model")]
+    #[arg(long, value_name = "SHARE")]
     pub keep_best: Option<f64>,
-    /// Quality estimator that `train` wrote
+    /// Quality estimator that `train` wrote; rates every sample [default: none, and the built-in one with --keep-best]
     #[arg(long, value_name = "FILE")]
     pub quality_model: Option<PathBuf>,
     /// Make every category of a recipe, such as recipes/maphc2f-115987.toml

@@ -11,6 +11,7 @@ mod evaluate;
 mod foreground;
 mod inspect;
 mod preview;
+mod quality;
 mod recipe;
 mod repeated;
 mod synth;
@@ -49,6 +50,7 @@ fn run(args: &Args, console: &Console) -> Result<u8> {
         Command::Verify(args) => check::verify(args, console),
         Command::Replay(args) => check::replay(args, console),
         Command::Preview(args) => preview::run(args, console),
+        Command::Quality(args) => quality::run(args, console),
         Command::Foreground(args) => foreground::run(args, console),
         Command::Train(args) => train::run(args, console),
         Command::Evaluate(args) => evaluate::run(args, console),
