@@ -55,6 +55,7 @@ fn a_detector_is_trained_measured_and_used() {
         .chain(RESULTS[1..].iter().copied())
         .collect();
     assert_eq!(names(&model), expected);
+    maphc2f::sqe::FaultEstimator::load(&model.join("quality.safetensors")).unwrap();
 
     // the same figures from the file, with and without a report
     let detector = model.join("detector.safetensors");

@@ -17,7 +17,10 @@ const BILEVEL: &str = "Options of --preset bilevel-2026-11";
 /// above which `inspect` calls a photo anomalous rests on the scores of the held-out good photos.
 ///
 /// Warnings name good photos that look unlike the others: they may show a defect. selection.csv lists what was tried.
-/// quality.safetensors rates drawn defects; `synth --quality-model` keeps the best by it.
+///
+/// quality.safetensors rates drawn defects and names their faults, for `synth --quality-model` and `quality`. It is the
+/// built-in estimator, trained on with defects that are spoiled on purpose on these photos, whatever the preset; it
+/// knows defects beside the product if the photos show a background. Where too few defects can be drawn it is left out.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   maphc2f train --normals bottle/train/good --out model --seed 1

@@ -1,6 +1,7 @@
 //! `maphc2f train`: trains a detector, and measures it on request.
 
 mod defects;
+mod quality;
 mod selection;
 mod update;
 
@@ -18,14 +19,13 @@ use maphc2f::bisqad::{
     Checkpoint, Detector, EvidenceOutcome, EvidenceParams, Fusion, Threshold, TrainParams, Windowed, save,
 };
 use maphc2f::factory::{PhotoSet, Plant};
+use maphc2f::frozen_backbone::Backbone;
 use maphc2f::frozen_backbone::model_file::hash_text;
-use maphc2f::frozen_backbone::{Backbone, EfficientNetLite0};
 use maphc2f::imgkit::file::{escaped, lies_in, write_atomic};
-use maphc2f::sqe::Sqe;
 use maphc2f::{
-    BilevelModel, BilevelParams, Category, MATERIALS, PhotoReader, Pipeline, PipelineSource, RankingParams,
-    RealDefects, RunDescription, TestImage, evaluate, hardest_images, load_normals_with, prepare_folder,
-    refuse_not_read, train_with, warm_start, write_report,
+    BilevelModel, BilevelParams, Category, MATERIALS, PhotoReader, Pipeline, PipelineSource, RealDefects,
+    RunDescription, TestImage, evaluate, hardest_images, load_normals_with, prepare_folder, refuse_not_read,
+    train_with, write_report,
 };
 use ndarray::Array3;
 use serde_json::{Value, json};
@@ -101,7 +101,8 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
         None => save(detector, &file)?,
         Some(window) => save(&Windowed::new(Arc::clone(&trained.detector), window), &file)?,
     }
-    trained.quality.save(&args.out.join("quality.safetensors"))?;
+    let quality = quality::learn(args, &images, &source, console)?;
+    images.warnings.extend(quality.warning);
     let mut object = json!({
         "preset": args.preset.to_possible_value().map(|v| v.get_name().to_owned()),
         "images": images.normals.len(),
@@ -109,7 +110,7 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
         "seed": args.seed,
         "backbone": backbone.id(),
         "backbone_hash": hash_text(backbone.hash()),
-        "quality_pair_accuracy": trained.pair_accuracy,
+        "quality_pair_accuracy": quality.pair_accuracy,
         "threshold": threshold::object(&threshold)?,
         "not_read": images.not_read,
         "out": escaped(&args.out),
@@ -117,7 +118,8 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
     if let Some(choice) = trained.choice {
         object["choice"] = choice;
     }
-    let mut line = format!("detector.safetensors and quality.safetensors in {}", args.out.display());
+    let and_quality = if quality.pair_accuracy.is_some() { " and quality.safetensors" } else { "" };
+    let mut line = format!("detector.safetensors{and_quality} in {}", args.out.display());
     if args.report {
         let (measured, notes) = report(args, &images, &trained.detector, &trained.halves, &trained.params, console)?;
         let figure = |name: &str| measured[name].as_f64().map_or("not defined".to_owned(), |v| format!("{v:.4}"));
@@ -141,9 +143,6 @@ pub fn run(args: &TrainArgs, console: &Console) -> Result<u8> {
 /// What both presets leave.
 struct Trained {
     detector: Arc<dyn Detector>,
-    quality: Sqe,
-    /// Of held-out pairs that the quality estimator ranks.
-    pair_accuracy: f64,
     /// What was chosen, for programs.
     choice: Option<Value>,
     /// Halves of the detector, for ablations.
@@ -215,13 +214,8 @@ fn train_evidence(
     warn(console, &warnings);
     images.warnings.extend(warnings);
     write_atomic(args.out.join("selection.csv"), selection::table(&report))?;
-    // of the standard weights always: `synth --quality-model` reads it without a file of weights
-    let net = EfficientNetLite0::pretrained()?;
-    let (quality, reached) = warm_start(&net, &images.normals, source, RankingParams::default(), args.seed)?;
     Ok(Trained {
         detector: Arc::new(detector),
-        quality,
-        pair_accuracy: reached.held_out_accuracy,
         choice: Some(selection::object(&report)),
         halves: Vec::new(),
         params: Box::new(params),
@@ -252,8 +246,6 @@ fn train_bilevel(
     Ok(Trained {
         halves: halves.map(|(name, fusion)| (name, half(fusion))).into(),
         detector: Arc::new(detector),
-        quality: model.quality,
-        pair_accuracy: model.warm_start.held_out_accuracy,
         choice: None,
         params: Box::new(params),
     })
