@@ -475,10 +475,12 @@ mod tests {
         let (known, first) = FaultEstimator::learn(&sets, &params).unwrap();
         assert_eq!((first.before, first.held_out_photos, first.faults.len()), (None, 1, Fault::ALL.len()));
         let few = params.with_epochs(1);
-        let (_, scratch) = FaultEstimator::learn(&sets, &few).unwrap();
+        let (poor, scratch) = FaultEstimator::learn(&sets, &few).unwrap();
         let (more, report) = known.learn_on(&sets, &few).unwrap();
-        assert_eq!(report.before, Some(first.held_out_accuracy));
         assert!(report.held_out_accuracy > scratch.held_out_accuracy && more != known, "{report:?} {scratch:?}");
+        let (_, report) = poor.learn_on(&sets, &few.with_epochs(30)).unwrap();
+        assert_eq!(report.before, Some(scratch.held_out_accuracy));
+        assert!(report.before.is_some_and(|before| report.held_out_accuracy > before), "{report:?}");
         let mut seams = sets[..8].to_vec();
         seams.iter_mut().for_each(|set| set.spoiled.retain(|s| s.fault == Fault::Seam));
         assert_eq!(known.learn_on(&seams, &few).unwrap().1.faults, [Fault::Seam]);
