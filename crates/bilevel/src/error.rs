@@ -31,6 +31,19 @@ pub enum Error {
         /// Cause and remedy.
         hint: &'static str,
     },
+    /// Too few samples keep all the weight.
+    #[error(
+        "the weights collapsed at step {step}: {effective:.1} effective samples of {samples} are left; raise the penalty \
+         or lower the rate"
+    )]
+    Collapsed {
+        /// Upper step, from 1 on.
+        step: usize,
+        /// Effective samples (Kish).
+        effective: f64,
+        /// Samples.
+        samples: usize,
+    },
     /// Evaluating the problem failed.
     #[error("the problem could not be evaluated")]
     Problem(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -6,8 +6,10 @@ mod error;
 mod forward_difference;
 mod implicit;
 mod inverse_hessian;
+mod learn;
 mod problem;
 mod vector;
+mod weights;
 
 pub use imgkit::ParameterError;
 
@@ -17,4 +19,6 @@ pub use implicit::{Implicit, ImplicitGradient, implicit_gradient};
 pub use inverse_hessian::{
     Approximation, ConjugateGradient, DenseSolve, IdentityHessian, InverseHessian, Neumann, Nystrom, Product, Solution,
 };
+pub use learn::{LearnedWeights, Solve, UpperParams, UpperState, UpperStep, learn_weights};
 pub use problem::{Bilevel, Hypergradient, Problem, UpperGradient, UpperGradients, WeightGradient};
+pub use weights::{Link, WeightModel};

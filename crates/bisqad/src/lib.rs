@@ -12,6 +12,7 @@ mod persistence;
 mod selection;
 mod training;
 mod views;
+mod weighting;
 
 pub use {bilevel, frozen_backbone, imgkit, ndarray, sqe};
 
@@ -43,3 +44,4 @@ pub use training::observer::{NoObserver, Observe, Progress};
 pub use training::params::{TrainParams, Weighting};
 pub use training::report::{MeanWeight, RoundReport, SEVERITY_BANDS};
 pub use training::validation_anomalies::{FewShotSet, LabeledDefect, ValidationAnomalies};
+pub use weighting::{DefectPatches, HeadProblem, PatchRows, RowExpansion};

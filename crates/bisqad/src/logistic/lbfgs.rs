@@ -16,7 +16,7 @@ const TRIALS: usize = 40;
 /// Two-loop recursion with a bisecting line search for the weak Wolfe conditions: J. Nocedal, S. Wright, Numerical
 /// Optimization, 2006, algorithms 7.4 and 7.5.
 #[must_use]
-pub(super) fn minimize(
+pub(crate) fn minimize(
     mut function: impl FnMut(&[f64], &mut [f64]) -> f64,
     start: Vec<f64>,
     tolerance: f64,

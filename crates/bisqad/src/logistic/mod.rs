@@ -6,7 +6,7 @@ use imgkit::simd::widely;
 use ndarray::{ArrayView2, Axis};
 use rayon::prelude::*;
 
-use lbfgs::minimize;
+pub(crate) use lbfgs::minimize;
 
 /// Rows of a partial sum: fixed, so that sums are the same on any number of threads.
 const CHUNK: usize = 1024;
@@ -66,11 +66,35 @@ pub fn fit_weighted(rows: ArrayView2<'_, f32>, labels: &[bool], row_weights: &[f
         return Linear { weights: vec![0.0; inputs], bias: 0.0 };
     }
     let row_weights: Vec<f64> = row_weights.iter().map(|w| w / (positive + negative)).collect();
-    let chunks: Vec<_> = (rows.axis_chunks_iter(Axis(0), CHUNK).zip(labels.chunks(CHUNK)))
-        .zip(row_weights.chunks(CHUNK))
-        .map(|((rows, labels), weights)| (rows, labels, weights))
-        .collect();
-    let function = |point: &[f64], gradient: &mut [f64]| {
+    let objective = Objective::new(rows, labels, &row_weights, l2);
+    let function = |point: &[f64], gradient: &mut [f64]| objective.value(point, gradient);
+    let mut point = minimize(function, vec![0.0; inputs + 1], TOLERANCE, STEPS);
+    let bias = point.pop().unwrap_or(0.0);
+    Linear { weights: point, bias }
+}
+
+/// Weighted sum of logistic losses with a ridge penalty: `sum_i w_i log(1 + exp(-y_i z_i)) + l2/2 |w|^2`. The bias is
+/// the last number of a point and not penalized.
+pub(crate) struct Objective<'a> {
+    chunks: Vec<(ArrayView2<'a, f32>, &'a [bool], &'a [f64])>,
+    l2: f64,
+}
+
+impl<'a> Objective<'a> {
+    /// Takes rows `(N, D)`, a label and a weight of each.
+    pub(crate) fn new(rows: ArrayView2<'a, f32>, labels: &'a [bool], row_weights: &'a [f64], l2: f64) -> Self {
+        let starts = (0..rows.nrows()).step_by(CHUNK);
+        let part = |from: usize| {
+            let to = (from + CHUNK).min(rows.nrows());
+            let rows = rows.split_at(Axis(0), to).0.split_at(Axis(0), from).1;
+            (rows, &labels[from..to], &row_weights[from..to])
+        };
+        Self { chunks: starts.map(part).collect(), l2 }
+    }
+
+    /// Value at a point of D weights and the bias; writes the gradient.
+    pub(crate) fn value(&self, point: &[f64], gradient: &mut [f64]) -> f64 {
+        let inputs = point.len() - 1;
         let (weights, bias) = point.split_at(inputs);
         let narrow: Vec<f32> = weights.iter().map(|w| *w as f32).collect();
         let partial = |(rows, labels, row_weights): &(ArrayView2<'_, f32>, &[bool], &[f64])| {
@@ -94,19 +118,26 @@ pub fn fit_weighted(rows: ArrayView2<'_, f32>, labels: &[bool], row_weights: &[f
             );
             (loss, slope)
         };
-        let parts: Vec<(f64, Vec<f64>)> = chunks.par_iter().map(partial).collect();
-        let mut value = 0.5 * l2 * weights.iter().map(|w| w * w).sum::<f64>();
-        gradient.iter_mut().zip(weights).for_each(|(g, w)| *g = l2 * w);
+        let parts: Vec<(f64, Vec<f64>)> = self.chunks.par_iter().map(partial).collect();
+        let mut value = 0.5 * self.l2 * weights.iter().map(|w| w * w).sum::<f64>();
+        gradient.iter_mut().zip(weights).for_each(|(g, w)| *g = self.l2 * w);
         gradient[inputs] = 0.0;
         for (loss, slope) in parts {
             value += loss;
             gradient.iter_mut().zip(slope).for_each(|(g, s)| *g += s);
         }
         value
-    };
-    let mut point = minimize(function, vec![0.0; inputs + 1], TOLERANCE, STEPS);
-    let bias = point.pop().unwrap_or(0.0);
-    Linear { weights: point, bias }
+    }
+}
+
+/// Scores of rows `(N, D)` at a point of D weights and the bias.
+pub(crate) fn scores(rows: ArrayView2<'_, f32>, point: &[f64]) -> Vec<f64> {
+    let Some((bias, weights)) = point.split_last() else { return Vec::new() };
+    let narrow: Vec<f32> = weights.iter().map(|w| *w as f32).collect();
+    let rows = rows.as_standard_layout();
+    let score = |row: ndarray::ArrayView1<'_, f32>| dot(row.to_slice().unwrap_or_default(), &narrow) + bias;
+    let all: Vec<_> = rows.outer_iter().collect();
+    all.into_par_iter().map(score).collect()
 }
 
 /// Dot product in sixteen partial sums, which a compiler turns into vectors.
