@@ -8,6 +8,7 @@ pub mod cache;
 pub mod cleaning;
 pub mod corruption;
 pub mod crop;
+pub mod network;
 pub mod oracle_table;
 pub mod paired;
 pub mod placement;
