@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bilevel::{
     Bilevel, ConjugateGradient, DenseSolve, Error, ForwardDifference, Hypergradient, IdentityHessian, Implicit,
-    InverseHessian, Neumann, Nystrom, Problem, UpperGradient, UpperGradients, implicit_gradient,
+    InverseHessian, Link, Neumann, Nystrom, Problem, Solve, UpperGradient, UpperGradients, UpperParams, UpperState,
+    WeightModel, implicit_gradient, learn_weights,
 };
 use proptest::prelude::*;
 
@@ -50,6 +51,15 @@ impl Problem for Odd {
     }
 }
 
+impl Solve for Odd {
+    fn start(&self) -> Vec<f64> {
+        self.a.clone()
+    }
+    fn solve(&self, _: &[f64], from: &[f64]) -> Result<Vec<f64>, Error> {
+        Ok(from.iter().zip(&self.b).map(|(f, b)| f * b).collect())
+    }
+}
+
 static OK: AtomicUsize = AtomicUsize::new(0);
 static ERR: AtomicUsize = AtomicUsize::new(0);
 
@@ -82,6 +92,21 @@ fn nothing_panics_and_both_outcomes_occur() {
         }
         if let Some(method) = seen(Implicit::new(DenseSolve, z)) {
             seen(method.weight_gradient(&p, &theta, &weights, x));
+        }
+        let models = [
+            seen(WeightModel::per_sample(weights.clone())),
+            seen(WeightModel::linear(&[theta.clone(), weights.clone()], Link::Exp)),
+            seen(WeightModel::by_factors(&[vec![0; n], (0..n).map(|i| i % 3).collect()])),
+        ];
+        let params = UpperParams::default().with_steps(n.min(3)).with_rate(x).with_least_share(y).with_penalty(z);
+        for model in models.into_iter().flatten() {
+            seen(model.weights(&theta));
+            seen(model.pull_back(&theta, &weights));
+            let state = UpperState { phi: theta.clone(), theta: weights.clone(), ..UpperState::default() };
+            for resume in [None, Some(state)] {
+                let method = ForwardDifference::default();
+                seen(learn_weights(&p, &model, &method, &params, resume, &mut |_, _| ()));
+            }
         }
     });
     let (ok, err) = (OK.load(Ordering::Relaxed), ERR.load(Ordering::Relaxed));

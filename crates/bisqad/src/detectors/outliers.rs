@@ -22,6 +22,19 @@ pub struct Outliers {
 }
 
 impl Outliers {
+    /// Weight in (0, 1] of a score: 1 up to 3 robust standard deviations above the median, beyond that 3 over their
+    /// number, so 1/2 at the bound. P. J. Huber, "Robust Estimation of a Location Parameter", 1964.
+    ///
+    /// ```
+    /// let outliers = bisqad::Outliers::above(&[1.0, 100.0, 3.0, 2.0, 4.0]).unwrap();
+    /// assert_eq!((outliers.weight(2.0), outliers.weight(outliers.bound)), (1.0, 0.5));
+    /// ```
+    #[must_use]
+    pub fn weight(&self, score: f64) -> f64 {
+        let least = 0.5 * (self.bound - self.median);
+        if score - self.median > least { least / (score - self.median) } else { 1.0 }
+    }
+
     /// Finds what lies more than 6 robust standard deviations (1.4826 times the median absolute deviation) above the
     /// median. `None` for fewer than two scores: a single one has no deviation.
     #[must_use]

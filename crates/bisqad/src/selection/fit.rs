@@ -429,9 +429,15 @@ fn finish(
 
 /// Normal images whose held-out score lies far above the others'.
 fn suspects(scores: &[f64], order: &[usize]) -> Vec<Suspect> {
-    let Some(Outliers { median, bound }) = Outliers::above(scores) else { return Vec::new() };
-    let found = scores.iter().enumerate().filter(|(_, score)| **score > bound);
-    let mut suspects: Vec<Suspect> = found.map(|(i, &score)| Suspect { image: order[i], score, median }).collect();
+    let Some(outliers) = Outliers::above(scores) else { return Vec::new() };
+    let found = scores.iter().enumerate().filter(|(_, score)| **score > outliers.bound);
+    let suspect = |(i, &score): (usize, &f64)| Suspect {
+        image: order[i],
+        score,
+        median: outliers.median,
+        weight: outliers.weight(score),
+    };
+    let mut suspects: Vec<Suspect> = found.map(suspect).collect();
     suspects.sort_by(|a, b| b.score.total_cmp(&a.score));
     suspects
 }

@@ -55,6 +55,9 @@ pub struct Suspect {
     pub score: f64,
     /// Median of the scores of all normal images.
     pub median: f64,
+    /// Weight in (0, 1/2) that its score leaves it ([`Outliers::weight`](crate::Outliers::weight)). It is not used:
+    /// what was fitted takes every image fully.
+    pub weight: f64,
 }
 
 /// Report of [`EvidenceDetector::fit`](crate::EvidenceDetector::fit).

@@ -13,9 +13,20 @@ use crate::error::Error;
 /// A. Rahimi, B. Recht, "Weighted Sums of Random Kitchen Sinks", NIPS 2008.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RowExpansion {
-    standard: (Array1<f32>, Array1<f32>),
-    /// Weights `(features, units)` and biases, and the standardization of what comes out.
-    random: Option<(Array2<f32>, Array1<f32>, (Array1<f32>, Array1<f32>))>,
+    standard: Moments,
+    random: Option<RandomUnits>,
+}
+
+/// Mean and standard deviation of each column.
+type Moments = (Array1<f32>, Array1<f32>);
+
+#[derive(Debug, Clone, PartialEq)]
+struct RandomUnits {
+    /// `(features, units)`.
+    weights: Array2<f32>,
+    biases: Array1<f32>,
+    /// Of what comes out over normal patches.
+    after: Moments,
 }
 
 impl RowExpansion {
@@ -38,7 +49,7 @@ impl RowExpansion {
             let biases = Array1::from_shape_simple_fn(units, || draw(1.0));
             let out = hidden(fitted.apply(normal).view(), &weights, &biases);
             let after = moments(out.view()).ok_or_else(few)?;
-            fitted.random = Some((weights, biases, after));
+            fitted.random = Some(RandomUnits { weights, biases, after });
         }
         Ok(fitted)
     }
@@ -46,7 +57,7 @@ impl RowExpansion {
     /// Number of inputs of the head.
     #[must_use]
     pub fn outputs(&self) -> usize {
-        self.random.as_ref().map_or(self.standard.0.len(), |(weights, ..)| weights.ncols())
+        self.random.as_ref().map_or(self.standard.0.len(), |random| random.weights.ncols())
     }
 
     /// Maps rows `(N, features)` to inputs `(N, outputs)`.
@@ -55,10 +66,10 @@ impl RowExpansion {
         let mut out = rows.as_standard_layout().into_owned();
         out -= &self.standard.0;
         out /= &self.standard.1;
-        if let Some((weights, biases, (mean, deviation))) = &self.random {
+        if let Some(RandomUnits { weights, biases, after }) = &self.random {
             out = hidden(out.view(), weights, biases);
-            out -= mean;
-            out /= deviation;
+            out -= &after.0;
+            out /= &after.1;
         }
         out
     }
@@ -69,7 +80,7 @@ fn hidden(rows: ArrayView2<'_, f32>, weights: &Array2<f32>, biases: &Array1<f32>
 }
 
 /// Mean and standard deviation of each column, this at least 1e-3.
-fn moments(rows: ArrayView2<'_, f32>) -> Option<(Array1<f32>, Array1<f32>)> {
+fn moments(rows: ArrayView2<'_, f32>) -> Option<Moments> {
     Some((rows.mean_axis(Axis(0))?, rows.std_axis(Axis(0), 0.0).mapv(|d| d.max(1e-3))))
 }
 

@@ -71,9 +71,9 @@ pub(super) fn warnings(report: &SelectionReport, names: &[String]) -> Vec<String
     for suspect in &report.suspects {
         let name = names.get(suspect.image).cloned().unwrap_or_else(|| format!("photo {}", suspect.image));
         warnings.push(format!(
-            "{name}: scores {:.2} by what was fitted without it, the median is {:.2}: if it shows a defect or another \
-             product, take it out and train again",
-            suspect.score, suspect.median
+            "{name}: scores {:.2} by what was fitted without it, the median is {:.2} (weight {:.2}): if it shows a defect \
+             or another product, take it out and train again",
+            suspect.score, suspect.median, suspect.weight
         ));
     }
     warnings
@@ -88,8 +88,9 @@ pub(super) fn object(report: &SelectionReport) -> Value {
             })
         })
         .collect();
-    let suspects: Vec<Value> =
-        report.suspects.iter().map(|s| json!({ "image": s.image, "score": s.score, "median": s.median })).collect();
+    let suspects: Vec<Value> = (report.suspects.iter())
+        .map(|s| json!({ "image": s.image, "score": s.score, "median": s.median, "weight": s.weight }))
+        .collect();
     let chosen = report.choice.as_ref().map(|c| {
         json!({
             "kinds": c.sum.kinds().iter().map(|kind| kind.name()).collect::<Vec<_>>(),
