@@ -233,6 +233,9 @@ pub enum Error {
     /// Training or detection failed.
     #[error(transparent)]
     Detector(#[from] bisqad::Error),
+    /// Weights of drawn defects could not be learned.
+    #[error(transparent)]
+    Weights(#[from] bilevel::Error),
 }
 
 fn and_others(not_read: usize) -> String {

@@ -26,6 +26,7 @@ mod report;
 mod sha256;
 #[cfg(feature = "sheet")]
 mod sheet;
+mod steering;
 mod synthesis;
 mod train;
 mod unlike;
@@ -66,6 +67,7 @@ pub use sha256::sha256_of_file;
 #[cfg(feature = "sheet")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sheet")))]
 pub use sheet::{Cell, Sheet};
+pub use steering::{SteeredMix, steer_mix};
 pub use synthesis::{
     MATERIALS, MECHANISMS, PHYSICAL, Pipeline, PipelineSource, SEVERITY, Stage, Stages, SynthesizedDefect,
 };

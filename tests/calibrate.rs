@@ -292,3 +292,31 @@ fn damaged_files_of_priors_are_refused_with_what_is_wrong() {
     assert!(refused(&mut with(&bad)).contains("bad.toml"));
     assert!(refused(&mut with(&folder.path().join("none.toml"))).contains("none.toml"));
 }
+
+#[test]
+fn a_mix_is_learned_from_marked_defects_and_synth_takes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let defects = folder.path().join("defects");
+    draw("pitting-loss", &defects.join("pits"), &defects.join("pits"), 5);
+    let normals = normals(folder.path());
+    let output = run(calibrate(&defects, &folder.path().join("plant.toml"))
+        .arg("--normals")
+        .arg(&normals)
+        .args(["--mix", "--json"]));
+    let mix = json(&output)["mix"].clone();
+    let text = mix["mechanisms"].as_str().unwrap();
+    let weight = |name: &str| -> f64 {
+        let entry = text.split(',').find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='));
+        entry.map_or(0.0, |weight| weight.parse().unwrap())
+    };
+    assert!(weight("pitting-loss") > weight("fracture-line"), "{text}");
+    assert!(mix["loss"][1].as_f64() < mix["loss"][0].as_f64(), "{mix}");
+    let out = folder.path().join("out");
+    let mut synth = maphc2f("synth");
+    synth.arg("--normals").arg(&normals).arg("--out").arg(&out).args(["--count", "4", "--mechanisms", text]);
+    run(&mut synth);
+    assert_eq!(manifest(&out).len(), 4);
+
+    let alone = calibrate(&defects, &folder.path().join("other.toml")).arg("--mix").output().unwrap();
+    assert!(!alone.status.success() && stderr(&alone).contains("--normals"), "{}", stderr(&alone));
+}

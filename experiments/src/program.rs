@@ -41,3 +41,24 @@ pub fn say_written(folder: &Path, files: &[&str]) {
     let list: Vec<String> = files.iter().map(|f| folder.join(f).display().to_string()).collect();
     say(&format!("wrote {}", list.join(", ")));
 }
+
+/// Name of the file in which a program leaves its last line for others.
+const KEPT: &str = "result.txt";
+
+/// Writes the last line of a program to its output folder, and returns it.
+///
+/// # Errors
+///
+/// The file cannot be written.
+pub fn keep_result(folder: &std::path::Path, line: String) -> Result<String> {
+    maphc2f::imgkit::file::write_atomic(folder.join(KEPT), &line)?;
+    Ok(line)
+}
+
+/// A figure of the last line that a program left in its output folder; NaN if there is none.
+#[must_use]
+pub fn kept_figure(folder: &std::path::Path, name: &str) -> f64 {
+    let line = std::fs::read_to_string(folder.join(KEPT)).unwrap_or_default();
+    let figures = line.split_whitespace().filter_map(|word| word.split_once('='));
+    figures.filter(|(n, _)| *n == name).find_map(|(_, v)| v.parse().ok()).unwrap_or(f64::NAN)
+}

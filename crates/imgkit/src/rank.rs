@@ -31,6 +31,28 @@ fn around(share: f64, count: usize) -> (usize, usize) {
     (whole(below), whole(above))
 }
 
+/// Third of each value by its rank: 0 for the lowest ones, 1 and 2. Equal values are in one level, so that there may be
+/// fewer levels, but none without a value between two others. Values that are no number rank highest.
+///
+/// ```
+/// use imgkit::rank::thirds;
+/// assert_eq!(thirds(&[5.0, 1.0, 9.0, 2.0, 8.0, 4.0]), [1, 0, 2, 0, 2, 1]);
+/// assert_eq!(thirds(&[7.0, 7.0, 7.0]), [0, 0, 0]);
+/// assert!(thirds(&[]).is_empty());
+/// ```
+#[must_use]
+pub fn thirds(values: &[f64]) -> Vec<usize> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let bounds: Vec<f64> = [1, 2].iter().filter_map(|third| sorted.get(third * values.len() / 3).copied()).collect();
+    let level = |v: &f64| bounds.iter().filter(|bound| v.total_cmp(bound).is_ge()).count();
+    let levels: Vec<usize> = values.iter().map(level).collect();
+    let mut known = levels.clone();
+    known.sort_unstable();
+    known.dedup();
+    levels.iter().map(|level| known.partition_point(|k| k < level)).collect()
+}
+
 /// Counts the things that are at most `share` of `count`: the product rounded down. A share below 0 or NaN counts as 0,
 /// one above 1 as 1.
 ///

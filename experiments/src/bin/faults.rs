@@ -25,7 +25,7 @@ use std::time::Instant;
 use experiments::args::number;
 use experiments::bars::bar;
 use experiments::crop::around;
-use experiments::program::{Result, finish, say, say_written};
+use experiments::program::{Result, finish, keep_result, say, say_written};
 use maphc2f::imgkit::file::write_atomic;
 use maphc2f::physdefect::{Domain, SampleKey, estimate_foreground};
 use maphc2f::sqe::{Fault, FaultEstimator, FaultParams, FaultSet, spearman};
@@ -174,14 +174,15 @@ fn run() -> Result<String> {
     worst_sheet(&source, &photos, &clean)?.save(&out.join("worst.png"))?;
     say_written(&out, &["faults.png", "worst.png", "faults.csv"]);
     let mean = |of: &dyn Fn(&[f64; 2]) -> f64| correlations.iter().map(of).sum::<f64>() / PARTS as f64;
-    Ok(format!(
+    let line = format!(
         "result sqe_pair={:.4} least_fault={:.4} named={:.4} visibility={:+.4} area={:+.4} cost={cost:.4}",
         by_fault.iter().map(|f| f.1).sum::<f64>() / by_fault.len().max(1) as f64,
         by_fault.iter().map(|f| f.1).fold(f64::INFINITY, f64::min),
         named.iter().sum::<f64>() / PARTS as f64,
         mean(&|c| c[0]),
         mean(&|c| c[1]),
-    ))
+    );
+    keep_result(&out, line)
 }
 
 fn number_of(fault: Fault) -> usize {

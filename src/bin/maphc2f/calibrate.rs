@@ -11,7 +11,9 @@ use maphc2f::physdefect::appearance::Appearance;
 use maphc2f::physdefect::calibration::{Calibration, Prior, Scale};
 use maphc2f::physdefect::registry::Registry;
 use maphc2f::physdefect::{Domain, MechanismKind, SampleKey};
-use maphc2f::{Cell, MATERIALS, PhotoReader, Sheet};
+use maphc2f::{
+    Cell, MATERIALS, PhotoReader, Pipeline, PipelineSource, RealDefects, Sheet, load_normals_with, steer_mix,
+};
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 use serde_json::{Value, json};
 
@@ -26,6 +28,8 @@ const ROWS: usize = 6;
 const TRIES: u64 = 8;
 /// Distance that drawn defects keep from real ones, px.
 const AWAY: f32 = 8.0;
+/// Shorter side at which a mix is learned, px.
+const MIX_SIDE: usize = 288;
 
 pub fn run(args: &CalibrateArgs, console: &Console) -> Result<u8> {
     let wanted = wanted(&args.mechanism)?;
@@ -69,9 +73,42 @@ pub fn run(args: &CalibrateArgs, console: &Console) -> Result<u8> {
         sheet.save(file)?;
         console.say(&format!("wrote {}", escaped(file)));
     }
-    let object = json!({ "kinds": objects, "file": escaped(&args.out) });
+    let mut object = json!({ "kinds": objects, "file": escaped(&args.out) });
+    if args.mix {
+        object["mix"] = mix(args, sets, console)?;
+    }
     console.result(&format!("{} kinds in {}", plant.kinds().len(), escaped(&args.out)), &object);
     Ok(if none > 0 { 3 } else { 0 })
+}
+
+/// Drawn defects that weights are learned for.
+const DRAWN: usize = 240;
+
+/// Learns and says how much each mechanism should count.
+fn mix(args: &CalibrateArgs, sets: Vec<MarkedSet>, console: &Console) -> Result<Value> {
+    let root = args.normals.as_deref().ok_or("--mix needs --normals: name a folder of good photos")?;
+    let photos = PhotoSet::find(root, None, None)?.with_window(args.window);
+    let normals = load_normals_with(photos.reader(), &photos.paths(), MIX_SIDE)?;
+    let real = RealDefects::prepare(sets, &normals, MIX_SIDE)?;
+    let pipeline = Pipeline::standard(&MATERIALS)?;
+    let source = PipelineSource::new(&pipeline, &normals, &[], 0)?;
+    let found = steer_mix(&normals, &source, &real.set, DRAWN, 0)?;
+    let entry = |(name, weight): &(String, f64)| format!("{name}={:.2}", weight.max(0.01));
+    let text: Vec<String> = found.mechanisms.iter().map(entry).collect();
+    let text = text.join(",");
+    console.say(&format!(
+        "mix by which a head finds these {} defects: loss {:.3} with equal weights, {:.3} with these; {:.0} % of {} drawn \
+         defects are effective\n  synth --mechanisms {text}",
+        real.set.defects().len(),
+        found.loss.0,
+        found.loss.1,
+        100.0 * found.effective_share,
+        found.drawn
+    ));
+    Ok(json!({
+        "mechanisms": text, "drawn": found.drawn, "effective_share": found.effective_share,
+        "loss": [found.loss.0, found.loss.1],
+    }))
 }
 
 /// Reads `KIND=NAME`.

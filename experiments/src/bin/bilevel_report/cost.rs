@@ -100,9 +100,14 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Times steps whose first update is one of both levels, the other three plain.
-pub(crate) fn measure(steps: usize) -> Result<Cost> {
+/// Images of a batch where gradients of weights are worth most, and validation images of each kind.
+pub(crate) const LARGE: (usize, usize) = (256, 128);
+
+/// Times steps whose first update is one of both levels, the other three plain, with batches of so many images and, for
+/// the upper level, of so many anomalies and normal images.
+pub(crate) fn measure(steps: usize, (batch, outer): (usize, usize)) -> Result<Cost> {
     let params = TrainParams::default().with_rounds(1).with_steps(steps).with_updates(4).with_outer_every(1);
+    let params = params.with_batch(batch).with_outer_batch(outer);
     let mut cost = Cost::default();
     rounds(128, &ForwardDifference::default(), &params, &mut cost)?;
     Ok(cost)

@@ -4,8 +4,10 @@
 //! cargo run --release -p experiments --bin bilevel_report [-- --steps N]
 //! ```
 //!
-//! N is the number of timed updates (default 60). Writes `docs/bilevel-report.md` and ends with
-//! `result oracles=<n> failed=<n> step_ratio=<f>`.
+//! N is the number of timed steps (default 60). Writes `docs/bilevel-report.md` and ends with `result sqe_pair=<f>
+//! contaminated_gain=<f> generator_gain=<f> corrupted_recovered=<f> step_ratio=<f>`. The first four were measured by
+//! `faults`, `contaminated` and `defect_weights`, whose last lines are read from their folders in target/; they are NaN
+//! where these were not run.
 
 mod cost;
 mod linear;
@@ -17,11 +19,12 @@ use cost::Cost;
 use experiments::args::number;
 use experiments::cleaning::{Cleaning, Faulty, Setting, brute_force};
 use experiments::oracle_table::OracleTable;
-use experiments::program::{Result, finish, say};
+use experiments::program::{Result, finish, kept_figure, say};
 use maphc2f::bilevel::{
     ConjugateGradient, DenseSolve, Error, ForwardDifference, Hypergradient, IdentityHessian, InverseHessian, Neumann,
     Nystrom, implicit_gradient,
 };
+use maphc2f::bisqad::TrainParams;
 use maphc2f::imgkit::file::write_atomic;
 use maphc2f::sqe;
 
@@ -47,13 +50,30 @@ fn run() -> Result<String> {
     series(&mut oracles)?;
     collapse(&mut oracles)?;
     let cleaned = digits(&mut oracles)?;
-    let cost = cost::measure(steps)?;
-    oracles.add("time of an update of both levels over a plain one", cost.ratio(1), 1.0, 1.7);
-    oracles.add("the same, amortized over 4 updates", cost.ratio(4), 1.0, 1.2);
-    let text = report(&oracles, &cleaned, &cost);
+    let default = TrainParams::default();
+    let sizes = [(default.batch(), default.outer_batch(), steps), (cost::LARGE.0, cost::LARGE.1, steps.div_ceil(6))];
+    let mut costs = Vec::new();
+    for (batch, outer, steps) in sizes {
+        let cost = cost::measure(steps, (batch, outer))?;
+        let what = format!("batches of {batch}: time of an update of both levels over a plain one");
+        oracles.add(&what, cost.ratio(1), 1.0, 1.7);
+        oracles.add("the same, amortized over 4 updates", cost.ratio(4), 1.0, 1.2);
+        costs.push((batch, cost));
+    }
+    let text = report(&oracles, &cleaned, &costs);
     say(&text);
     write_atomic(experiments::workspace().join("docs/bilevel-report.md"), &text)?;
-    Ok(format!("result oracles={} failed={} step_ratio={:.3}", oracles.rows, oracles.failed, cost.ratio(1)))
+    say(&format!("{} oracles, {} failed", oracles.rows, oracles.failed));
+    let target = experiments::workspace().join("target");
+    let figure = |folder: &str, name: &str| kept_figure(&target.join(folder), name);
+    Ok(format!(
+        "result sqe_pair={:.4} contaminated_gain={:.4} generator_gain={:.4} corrupted_recovered={:.4} step_ratio={:.3}",
+        figure("faults", "sqe_pair"),
+        figure("contaminated", "contaminated_gain"),
+        figure("defect-weights", "generator_gain"),
+        figure("defect-weights", "corrupted_recovered"),
+        costs.last().map_or(f64::NAN, |(_, cost)| cost.ratio(1))
+    ))
 }
 
 /// Largest difference over the largest expected value.
@@ -172,7 +192,7 @@ fn digits(oracles: &mut OracleTable) -> Result<Vec<(f64, [f64; 2])>> {
     Ok(found)
 }
 
-fn report(oracles: &OracleTable, cleaned: &[(f64, [f64; 2])], cost: &Cost) -> String {
+fn report(oracles: &OracleTable, cleaned: &[(f64, [f64; 2])], costs: &[(usize, Cost)]) -> String {
     let mut text = String::from(
         "# The bi-level optimizer, measured\n\nWritten by `cargo run --release -p experiments --bin bilevel_report`; \
          every figure \
@@ -191,21 +211,26 @@ fn report(oracles: &OracleTable, cleaned: &[(f64, [f64; 2])], cost: &Cost) -> St
     }
     let _ = writeln!(
         text,
-        "\n## Cost\n\nThe detector's own updates at its default size (batches of 8 images, 256 patches each, 64 hidden \
-         units), median of {} plain ones and {} of both levels, in turn in one run on {} threads: a plain one takes \
-         {:.2} ms, \
-         one of both levels {:.2} ms ({:.2} times; {:.2} amortized over 4 updates, {:.2} over the default's 24). \
-         Before each \
-         step the thread that prefetches batches is given time to fill its queue, so that nothing else runs.",
-        cost.plain.len(),
-        cost.both.len(),
+        "\n## Cost\n\nThe detector's own updates with 256 patches an image and 64 hidden units, plain ones and those of \
+         both levels in turn in one run on {} threads, medians. Before each step the thread that prefetches batches is \
+         given time to fill its queue, so that nothing else runs.\n\n\
+         | images a batch | plain, ms | both levels, ms | times | amortized over 4 updates | over 24 | timed |\n\
+         |---|---|---|---|---|---|---|",
         rayon_threads(),
-        1e3 * cost::median(&cost.plain),
-        1e3 * cost::median(&cost.both),
-        cost.ratio(1),
-        cost.ratio(4),
-        cost.ratio(24),
     );
+    for (batch, cost) in costs {
+        let _ = writeln!(
+            text,
+            "| {batch} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {} and {} |",
+            1e3 * cost::median(&cost.plain),
+            1e3 * cost::median(&cost.both),
+            cost.ratio(1),
+            cost.ratio(4),
+            cost.ratio(24),
+            cost.plain.len(),
+            cost.both.len(),
+        );
+    }
     text
 }
 

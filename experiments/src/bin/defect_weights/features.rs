@@ -196,17 +196,3 @@ pub(crate) fn measure(
     let image = if labels.iter().all(|l| *l) { f64::NAN } else { auroc(&scores, &labels)? };
     Ok([ranked.average_precision(), ranked.auroc(), image])
 }
-
-/// Third of each value by rank, 0 to 2; fewer levels where values are equal.
-pub(crate) fn thirds(values: &[f64]) -> Vec<usize> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let bounds = [sorted[sorted.len() / 3], sorted[2 * sorted.len() / 3]];
-    let mut levels: Vec<usize> = values.iter().map(|v| bounds.iter().filter(|b| *v >= **b).count()).collect();
-    // without gaps
-    let mut known: Vec<usize> = levels.clone();
-    known.sort_unstable();
-    known.dedup();
-    levels.iter_mut().for_each(|level| *level = known.iter().position(|k| k == level).unwrap_or(0));
-    levels
-}

@@ -8,6 +8,7 @@ use experiments::runs::RunLog;
 use experiments::sets::ImageSet;
 use maphc2f::bilevel::{ConjugateGradient, Implicit, UpperParams, WeightModel, learn_weights};
 use maphc2f::bisqad::{DefectPatches, HeadProblem, PatchRows, RowExpansion};
+use maphc2f::imgkit::rank::thirds;
 use maphc2f::imgkit::rng::keyed_stream;
 use maphc2f::{MATERIALS, Pipeline, PipelineSource};
 use ndarray::{Array2, ArrayView2};
@@ -15,7 +16,7 @@ use rand::seq::SliceRandom;
 use serde_json::json;
 
 use crate::Options;
-use crate::features::{Drawn, Features, Figures, RIDGE, Rows, Weighted, measure, thirds};
+use crate::features::{Drawn, Features, Figures, RIDGE, Rows, Weighted, measure};
 use crate::table::{differences, figures_of, rows_of};
 
 /// Kinds that the mechanisms draw.

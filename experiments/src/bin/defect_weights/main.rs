@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use experiments::args::{names, number};
-use experiments::program::{Result, finish, say};
+use experiments::program::{Result, finish, keep_result, say};
 use experiments::runs::RunLog;
 use experiments::sets::ImageSet;
 use maphc2f::prepare_folder;
@@ -126,5 +126,5 @@ fn run() -> Result<String> {
     }
     let generator_gain = generator::tables(&log, &options)?;
     let recovered = corrupted::tables(&log, &options)?;
-    Ok(format!("result generator_gain={generator_gain:.4} corrupted_recovered={recovered:.4}"))
+    keep_result(&options.out, format!("result generator_gain={generator_gain:.4} corrupted_recovered={recovered:.4}"))
 }
