@@ -6,6 +6,7 @@ pub mod args;
 pub mod bars;
 pub mod cache;
 pub mod cleaning;
+pub mod contamination;
 pub mod corruption;
 pub mod crop;
 pub mod network;

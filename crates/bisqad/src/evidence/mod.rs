@@ -7,6 +7,7 @@
 
 pub(crate) mod bank;
 pub(crate) mod density;
+pub(crate) mod distances;
 pub(crate) mod heads;
 pub(crate) mod level;
 pub(crate) mod place_gaussian;
