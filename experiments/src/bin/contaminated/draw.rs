@@ -78,7 +78,8 @@ impl Photos {
             Self { side, normals, names, tests: shrunk, truth, fine, defects, cached, net, clean: Vec::new() };
         let fitted = PlaceDistances::fit(&photos.cached, side, &photos.normals, 0)?;
         let (between, of) = (fitted.between(), fitted.of(&photos.cached, &photos.tests)?);
-        photos.clean = Arm::every(&between, &vec![true; photos.normals.len()]).scored(&of, &between, &fitted, fine)?;
+        photos.clean =
+            Arm::every(&between, &vec![true; photos.normals.len()]).scored(&of, &between, fitted.grid(), fine)?;
         Ok(photos)
     }
 
@@ -138,12 +139,12 @@ impl Arm {
         &self,
         of: &[Array3<f32>],
         between: &[Array3<f32>],
-        fitted: &PlaceDistances,
+        grid: (usize, usize),
         fine: (usize, usize),
     ) -> Result<Vec<Scored>> {
         let (maps, _) = self.maps(Some(of), between);
         let one = |map: ndarray::ArrayView1<'_, f32>| -> std::result::Result<Scored, String> {
-            let map = smoothed(map, fitted.grid());
+            let map = smoothed(map, grid);
             let fine = resize_map(map.view(), fine, Kernel::Bilinear).map_err(|e| e.to_string())?;
             Ok((highest(map.view()), fine))
         };
@@ -182,6 +183,8 @@ pub(crate) fn measure(photos: &Photos, planting: &Planting, learning: &learn::Se
     let bound = Outliers::above(&held_trim).map_or(f64::INFINITY, |outliers| outliers.bound);
     let unlike: Vec<bool> = held_trim.iter().map(|score| *score <= bound).collect();
 
+    let tenth = without_tenth(&held_trim);
+
     let scales: Vec<f32> =
         uniform.0.iter().zip(&between).map(|(memory, level)| robust_scale(&memory.scores(level, true)).1).collect();
     let spacings: Vec<&Array2<f32>> = uniform.0.iter().map(Memory::spacing).collect();
@@ -191,6 +194,8 @@ pub(crate) fn measure(photos: &Photos, planting: &Planting, learning: &learn::Se
     if weighted.iter().filter(|kept| **kept).count() < LEAST {
         weighted = vec![true; train.len()];
     }
+    let falling: Vec<f64> = learned.weights.iter().map(|w| -w).collect();
+    let lightest = without_tenth(&falling);
     let mut shuffled = weighted.clone();
     shuffled.shuffle(&mut keyed_stream(draw, 7));
     let oracle: Vec<bool> = is_planted.iter().map(|planted| !planted).collect();
@@ -199,34 +204,60 @@ pub(crate) fn measure(photos: &Photos, planting: &Planting, learning: &learn::Se
         ("cap", uniform.map(|memory, _| memory.capped(0.9))),
         ("lof", uniform.map(|memory, level| memory.without_local_outliers(&between[level], 1.4))),
         ("third", uniform.map(|memory, _| memory.by(Rule::MedianOfFive))),
-        ("outliers", Arm::every(&between, &unlike)),
-        ("bilevel", Arm::every(&between, &weighted)),
-        ("shuffled", Arm::every(&between, &shuffled)),
-        ("oracle", Arm::every(&between, &oracle)),
+        ("kept", Arm::every(&between, &oracle)),
         ("uniform", uniform),
         ("trim", trim),
     ];
     let mut figures = json!({});
     let clean: Vec<&Scored> = which.iter().map(|&i| &photos.clean[i]).collect();
     figures["clean"] = json!(photos.figures(&which, &clean)?);
-    let mut kept = json!({});
     for (name, arm) in &arms {
-        let scored = arm.scored(&of, &between, &fitted, photos.fine)?;
+        let scored = arm.scored(&of, &between, fitted.grid(), photos.fine)?;
         figures[*name] = json!(photos.figures(&which, &scored.iter().collect::<Vec<_>>())?);
-        kept[*name] = json!(arm.0.iter().map(Memory::share).sum::<f64>() / arm.0.len().max(1) as f64);
+    }
+    let shares = arms.iter().map(|(name, arm)| {
+        let mean = arm.0.iter().map(Memory::share).sum::<f64>() / arm.0.len().max(1) as f64;
+        ((*name).to_owned(), json!(mean))
+    });
+    let shares: serde_json::Map<String, Value> = shares.collect();
+    let dropping = [
+        ("outliers", &unlike),
+        ("tenth", &tenth),
+        ("bilevel", &weighted),
+        ("lightest", &lightest),
+        ("shuffled", &shuffled),
+        ("oracle", &oracle),
+    ];
+    for (name, kept) in dropping {
+        if kept.iter().all(|kept| *kept) {
+            figures[name] = figures["uniform"].clone();
+            continue;
+        }
+        let left: Vec<Array3<f32>> =
+            train.iter().zip(kept).filter(|(_, kept)| **kept).map(|(photo, _)| photo.clone()).collect();
+        let fitted = PlaceDistances::fit(&photos.cached, photos.side, &left, draw)?;
+        let (between, of) = (fitted.between(), fitted.of(&photos.cached, &tests)?);
+        let arm = Arm::every(&between, &vec![true; left.len()]);
+        let scored = arm.scored(&of, &between, fitted.grid(), photos.fine)?;
+        figures[name] = json!(photos.figures(&which, &scored.iter().collect::<Vec<_>>())?);
+        if name == "tenth" {
+            let trim = arm.map(|memory, level| memory.trimmed(&between[level], 0.1));
+            let scored = trim.scored(&of, &between, fitted.grid(), photos.fine)?;
+            figures["both"] = json!(photos.figures(&which, &scored.iter().collect::<Vec<_>>())?);
+        }
     }
     let dropped = |kept: &[bool]| {
         let count = |planted: bool| kept.iter().zip(&is_planted).filter(|(k, p)| !**k && **p == planted).count();
         json!({ "good": count(false), "planted": count(true) })
     };
     let found = |scores: &[f64]| if planting.planted.is_empty() { None } else { auroc(scores, &is_planted).ok() };
-    let falling: Vec<f64> = learned.weights.iter().map(|w| -w).collect();
     Ok(json!({
         "photos": train.len(),
         "planted": planting.planted.len(),
         "arms": figures,
-        "kept": kept,
-        "dropped": { "bilevel": dropped(&weighted), "outliers": dropped(&unlike) },
+        "shares": shares,
+        "dropped": { "bilevel": dropped(&weighted), "outliers": dropped(&unlike), "tenth": dropped(&tenth),
+            "lightest": dropped(&lightest) },
         "found": {
             "weight": found(&falling),
             "gradient": found(&learned.gradient),
@@ -236,4 +267,13 @@ pub(crate) fn measure(photos: &Photos, planting: &Planting, learning: &learn::Se
         "upper": { "uniform": learned.uniform, "oracle": learned.oracle, "learned": learned.learned },
         "pairs": learned.pairs,
     }))
+}
+
+/// Keeps all photos but the tenth with the highest scores.
+fn without_tenth(scores: &[f64]) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    let mut kept = vec![true; scores.len()];
+    order.iter().take(scores.len() / 10).for_each(|&i| kept[i] = false);
+    kept
 }

@@ -9,22 +9,34 @@ use maphc2f::{MATERIALS, Pipeline, PipelineSource};
 use ndarray::{Array2, Array3, Axis};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
+use serde_json::{Value, json};
 
 use crate::draw::Photos;
 
 /// Share of a place in the mask from which on it is an example of the defect, and most of them of one defect.
 const MARKED: f32 = 0.3;
 const PLACES: usize = 4;
-/// Width of the kernel in robust standard deviations of held-out scores; that of the upper loss is one of them.
-const TAU: f64 = 0.3;
+/// Most photos that defects are drawn on.
+const DRAWN_ON: usize = 120;
 /// Logit of the weights at the start: photos are good unless the defects speak against them.
 const PRIOR: f64 = 2.0;
 const RETRY: Retry = Retry::new(4, 1 << 40);
 
-/// Drawn defects, and the factor of the penalty of few effective photos.
+/// Settings of the learning.
 pub(crate) struct Settings {
+    /// Number of drawn defects.
     pub(crate) defects: usize,
+    /// Factor of the penalty of few effective photos.
     pub(crate) penalty: f64,
+    /// Width of the kernel in robust standard deviations of held-out scores; that of the upper loss is one of them.
+    pub(crate) tau: f64,
+}
+
+impl Settings {
+    /// The settings as fields of the log.
+    pub(crate) fn key(&self) -> Value {
+        json!({ "defects": self.defects, "penalty": self.penalty, "tau": self.tau })
+    }
 }
 
 /// What is known of the photos, by level.
@@ -59,9 +71,14 @@ pub(crate) fn learn(
     seed: u64,
 ) -> Result<Learned> {
     let pipeline = Pipeline::standard(&MATERIALS)?;
-    let source = PipelineSource::new(&pipeline, train, names, seed)?;
-    let drawn = draw(&source, train, settings.defects, seed);
-    let (own, defects): (Vec<usize>, Vec<Anomaly>) = drawn.into_iter().unzip();
+    let mut order: Vec<usize> = (0..train.len()).collect();
+    order.shuffle(&mut keyed_stream(seed, 5));
+    order.truncate(DRAWN_ON);
+    let normals: Vec<Array3<f32>> = order.iter().map(|&i| train[i].clone()).collect();
+    let names: Vec<String> = order.iter().map(|&i| names[i].clone()).collect();
+    let source = PipelineSource::new(&pipeline, &normals, &names, seed)?;
+    let drawn = draw(&source, &normals, settings.defects).into_iter().map(|(photo, defect)| (order[photo], defect));
+    let (own, defects): (Vec<usize>, Vec<Anomaly>) = drawn.unzip();
     let (images, masks): (Vec<_>, Vec<_>) = defects.into_iter().map(|a| (a.image, a.mask)).unzip();
     let distances = measured.fitted.of(&photos.net, &images)?;
     // (drawn defect, place)
@@ -91,7 +108,7 @@ pub(crate) fn learn(
             owners.push(own[i]);
         }
     }
-    let problem = NormalsProblem::new(&defect, &clean, &spacing, &owners, TAU, 1.0)?;
+    let problem = NormalsProblem::new(&defect, &clean, &spacing, &owners, settings.tau, 1.0)?;
     let method = Implicit::new(ConjugateGradient::new(10, 1e-9)?, 1e-2)?;
     let model = WeightModel::per_sample(vec![PRIOR; n])?;
     let params = UpperParams::default().with_penalty(settings.penalty);
@@ -116,15 +133,13 @@ pub(crate) fn learn(
 
 /// Draws defects with the number of the photo of each, all mechanisms in turn; where one cannot be drawn on a photo the
 /// next ones are tried.
-fn draw(source: &PipelineSource<'_>, train: &[Array3<f32>], count: usize, seed: u64) -> Vec<(usize, Anomaly)> {
-    let mut order: Vec<usize> = (0..train.len()).collect();
-    order.shuffle(&mut keyed_stream(seed, 5));
+fn draw(source: &PipelineSource<'_>, normals: &[Array3<f32>], count: usize) -> Vec<(usize, Anomaly)> {
     let mechanisms = source.mechanisms().max(1);
     let one = |k: usize| {
         (0..4).find_map(|attempt| {
-            let photo = *order.get((k + attempt * 37) % order.len().max(1))?;
-            let (mechanism, first) = (k % mechanisms, (k / mechanisms) as u64);
-            let made = RETRY.first_success(first, |i| source.anomaly(train[photo].view(), photo, mechanism, i));
+            let photo = (k + attempt * 37) % normals.len().max(1);
+            let (normal, first) = (normals.get(photo)?.view(), (k / mechanisms) as u64);
+            let made = RETRY.first_success(first, |i| source.anomaly(normal, photo, k % mechanisms, i));
             Some((photo, made.ok()?))
         })
     };

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo run --release -p experiments --bin contaminated -- --data FOLDER [--sets A,B] [--rates 0,0.05,0.1,0.2]
-//!     [--draws N] [--side PX] [--defects N] [--penalty F] [--out FOLDER] [--table-only]
+//!     [--draws N] [--side PX] [--defects N] [--penalty F] [--tau F] [--out FOLDER] [--table-only]
 //! ```
 //!
 //! A rate replaces that share of `train/good` by defective test photos, which leave the test of all arms; which ones,
@@ -11,12 +11,13 @@
 //! refused with a note. A rate of 0 has one draw. Photos of a set are brought to its median size, at 224 px (tiles and
 //! commutators) or 288 px. Nothing is selected on the test images.
 //!
-//! Arms, all in the coordinates that were fitted to the contaminated photos but `clean`, which has `train/good` as it
-//! was: all photos (`uniform`); spacings of at most their 0.9 quantile of the place (`cap`); without the widest tenth
+//! Arms: all photos (`uniform`); spacings of at most their 0.9 quantile of the place (`cap`); without the widest tenth
 //! of each place (`trim`); without patches 1.4 times as wide as their neighbors (`lof`); the median over the five
-//! nearest (`third`); without photos whose held-out score against the trimmed memory is an outlier (`outliers`);
-//! without photos whose learned weight is below one half (`bilevel`), or as many at random (`shuffled`); without the
-//! planted photos (`oracle`).
+//! nearest (`third`); without photos whose held-out score against the trimmed memory is an outlier (`outliers`) or among
+//! the highest tenth (`tenth`; then `trim` of the others, `both`); without photos whose learned weight is below one half
+//! (`bilevel`) or among the lowest tenth (`lightest`); as many as `bilevel` at random (`shuffled`); without the planted
+//! photos (`oracle`). Arms that drop photos measure and whiten the others anew; `kept` is `oracle` in the coordinates of
+//! all photos. `clean` has `train/good` as it was.
 //!
 //! Finished draws are lines of `OUT/runs.jsonl` (default target/contaminated) and not made again; tables go to
 //! `OUT/tables.md`. Ends with `result contaminated_gain=<f> found=<f>`: mean image AUROC of `bilevel` minus `uniform` at
@@ -37,7 +38,7 @@ use experiments::program::{Result, finish, say, say_written};
 use experiments::runs::RunLog;
 use maphc2f::imgkit::file::write_atomic;
 use maphc2f::prepare_folder;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::draw::Photos;
 
@@ -73,7 +74,7 @@ fn options() -> Result<Options> {
         rates: vec![0.0, 0.05, 0.1, 0.2],
         draws: 5,
         side: None,
-        learning: learn::Settings { defects: 240, penalty: 0.02 },
+        learning: learn::Settings { defects: 240, penalty: 0.005, tau: 10.0 },
         out: PathBuf::from("target/contaminated"),
         table_only: false,
     };
@@ -87,6 +88,7 @@ fn options() -> Result<Options> {
             lexopt::Arg::Long("side") => options.side = Some(number(&mut args, "side")?),
             lexopt::Arg::Long("defects") => options.learning.defects = number(&mut args, "defects")?,
             lexopt::Arg::Long("penalty") => options.learning.penalty = number(&mut args, "penalty")?,
+            lexopt::Arg::Long("tau") => options.learning.tau = number(&mut args, "tau")?,
             lexopt::Arg::Long("out") => options.out = args.value()?.into(),
             lexopt::Arg::Long("table-only") => options.table_only = true,
             _ => return Err(arg.unexpected().into()),
@@ -113,7 +115,9 @@ fn run() -> Result<String> {
     if !options.table_only {
         measure(&options, &mut log)?;
     }
-    let tables = table::Tables::of(log.runs());
+    let learning = options.learning.key();
+    let is_same = |run: &&Value| learning.as_object().into_iter().flatten().all(|(name, value)| run[name] == *value);
+    let tables = table::Tables::of(log.runs().iter().filter(is_same));
     let text = tables.text();
     say(&text);
     write_atomic(&options.out.join("tables.md"), text.as_bytes())?;
@@ -134,9 +138,11 @@ fn measure(options: &Options, log: &mut RunLog) -> Result<()> {
         for draw in 0..options.draws {
             for &rate in options.rates.iter().filter(|rate| draw == 0 || **rate > 0.0) {
                 let settings = &options.learning;
-                let mut key = json!({ "set": set, "rate": rate, "draw": draw, "side": side });
-                key["defects"] = json!(settings.defects);
-                key["penalty"] = json!(settings.penalty);
+                let mut key = settings.key();
+                for (name, value) in [("set", json!(set)), ("rate", json!(rate)), ("draw", json!(draw))] {
+                    key[name] = value;
+                }
+                key["side"] = json!(side);
                 if log.find(&key).is_some() {
                     continue;
                 }

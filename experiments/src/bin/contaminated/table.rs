@@ -7,8 +7,10 @@ use experiments::paired::{holm, interval_text, mean, p_value};
 use serde_json::Value;
 
 /// Arms in the order of the tables, the last knows what was planted.
-const ARMS: [&str; 10] =
-    ["clean", "uniform", "cap", "trim", "lof", "third", "outliers", "bilevel", "shuffled", "oracle"];
+const ARMS: [&str; 14] = [
+    "clean", "uniform", "cap", "trim", "lof", "third", "outliers", "tenth", "both", "bilevel", "lightest", "shuffled",
+    "kept", "oracle",
+];
 /// Image AUROC that `uniform` must lose on a set for the set to count as harmed.
 const HARM: f64 = 0.03;
 
@@ -18,7 +20,7 @@ pub(crate) struct Tables<'a> {
 }
 
 impl<'a> Tables<'a> {
-    pub(crate) fn of(runs: &'a [Value]) -> Self {
+    pub(crate) fn of(runs: impl Iterator<Item = &'a Value>) -> Self {
         let mut draws: BTreeMap<(String, u64), Vec<&Value>> = BTreeMap::new();
         for run in runs {
             let set = run["set"].as_str().unwrap_or_default().to_owned();
@@ -83,8 +85,9 @@ impl<'a> Tables<'a> {
         let runs = self.at(rate);
         let against = |arm: &str| *arm != *"uniform" && *arm != *"clean";
         let others = ARMS.iter().filter(|arm| against(arm)).map(|arm| (*arm, "uniform"));
-        let baselines = ["cap", "trim", "lof", "third", "outliers", "shuffled", "oracle"].map(|arm| ("bilevel", arm));
-        let families = [others.collect::<Vec<_>>(), baselines.to_vec()];
+        let than = ["cap", "trim", "lof", "third", "outliers", "tenth", "both", "shuffled", "oracle"];
+        let baselines = than.map(|arm| ("bilevel", arm)).into_iter().chain([("lightest", "tenth")]);
+        let families = [others.collect::<Vec<_>>(), baselines.collect()];
         let _ = write!(
             out,
             "\nPaired differences with {} planted over {} draws of {} sets, 95 % intervals, p corrected by Holm within \
@@ -116,8 +119,8 @@ impl<'a> Tables<'a> {
             "\nAUROC with which planted photos are told by the learned weight, the hypergradient at equal weights, the \
              held-out score and that against the trimmed memory; photos dropped (good + planted of those planted); upper \
              loss and share of pairs won with equal weights, without the planted photos, and with learned weights.\n\n\
-             | set | planted | weight | gradient | held out | held out, trimmed | dropped by weight | dropped as outliers | \
-             equal | oracle | learned |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
+             | set | planted | weight | gradient | held out | held out, trimmed | weight below 1/2 | lightest tenth | dropped as outliers | highest tenth | \
+             equal | oracle | learned |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
         );
         for ((set, rate), runs) in &self.draws {
             let _ = write!(out, "| {set} | {} |", percent(*rate));
@@ -127,7 +130,7 @@ impl<'a> Tables<'a> {
                 let _ = write!(out, " {text} |");
             }
             let planted = mean(&numbers(runs, |run| &run["planted"]));
-            for by in ["bilevel", "outliers"] {
+            for by in ["bilevel", "lightest", "outliers", "tenth"] {
                 let count = |what: &str| mean(&numbers(runs, |run| &run["dropped"][by][what]));
                 let _ = write!(out, " {:.1} + {:.1} of {planted:.0} |", count("good"), count("planted"));
             }
