@@ -4,10 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bisqad::bilevel::Bilevel;
 use bisqad::{
     Anomaly, AnomalySource, ChannelProjection, Checkpoint, Detector, Ensemble, Error, FewShotSet, GaussianDetector,
-    GaussianParams, LabeledDefect, MemoryDetector, MemoryParams, NoObserver, PatchDetector, Persist, Prediction,
-    Projected, Provenance, SourceError, Threshold, Tiled, TrainParams, Weighting, image_hash, load,
+    GaussianParams, LabeledDefect, MemoryDetector, MemoryParams, NoObserver, NormalsProblem, PatchDetector, Persist,
+    PlaceDistances, Prediction, Projected, Provenance, SourceError, Threshold, Tiled, TrainParams, Weighting,
+    image_hash, load,
 };
 use frozen_backbone::{Backbone, EfficientNetLite0};
 use ndarray::{Array2, Array3, ArrayView3};
@@ -129,6 +131,31 @@ impl Detector for Stub {
     fn predict(&self, _: ArrayView3<'_, f32>) -> Result<Prediction, Error> {
         Ok(Prediction::of_map(Array2::zeros(self.0)))
     }
+}
+
+#[test]
+fn weights_of_normals_and_distances_by_place() {
+    let seen = Seen::default();
+    let size = || (0usize..4, 0usize..4);
+    let strategy = (size(), size(), prop::collection::vec(0usize..4, 3), number(), number(), number(), 0..4);
+    proptest!(ProptestConfig::with_cases(2000), |(((h, w), other, own, a, b, d, odd) in strategy)| {
+        let ((rows, columns), own) = if odd == 0 { (other, &own[..]) } else { ((h, w), &own[..h]) };
+        let (defect, other) = (Array2::from_elem((h, w), d as f32), Array2::ones((rows, columns)));
+        if let Some(problem) = seen.of(NormalsProblem::new(&defect, &other, &other, own, a, b)) {
+            seen.of(problem.upper(&vec![d; columns]));
+            seen.of(problem.margins(&[d]));
+        }
+    });
+    seen.both();
+    let (seen, net) = (Seen::default(), net());
+    for (size, n, side) in [((40, 40, 3), 3, 40), ((40, 40, 1), 1, 40), ((0, 40, 3), 3, 40), ((40, 40, 3), 3, 0)] {
+        let photos: Vec<Array3<f32>> = (0..n).map(|i| photo(i, size)).collect();
+        if let Some(fitted) = seen.of(PlaceDistances::fit(&*net, side, &photos, 0)) {
+            seen.of(fitted.of(&*net, &[photo(0, (0, 0, 3)), photo(0, (40, 90, 3))]));
+            seen.of(fitted.of(&*net, &[photo(0, (40, 40, 3)).mapv(|_| f32::NAN)]));
+        }
+    }
+    seen.both();
 }
 
 #[test]

@@ -21,7 +21,7 @@ const AT_ONCE: usize = 64;
 /// Distances of image patches from the patches of normal photos at the same place, photo by photo: what
 /// [`EvidenceKind::PlaceNearest`] takes the least of. For studies of which normal photos are to be trusted.
 ///
-/// Distances are Euclidean, of deviations whitened at each place, at each level of stride 16 of the backbone on its own.
+/// Distances are Euclidean, of deviations whitened at each place, for each level of stride 16 of the backbone.
 ///
 /// ```
 /// use bisqad::PlaceDistances;

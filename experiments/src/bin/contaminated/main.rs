@@ -13,16 +13,16 @@
 //!
 //! Arms: all photos (`uniform`); spacings of at most their 0.9 quantile of the place (`cap`); without the widest tenth
 //! of each place (`trim`); without patches 1.4 times as wide as their neighbors (`lof`); the median over the five
-//! nearest (`third`); without photos whose held-out score against the trimmed memory is an outlier (`outliers`) or among
-//! the highest tenth (`tenth`; then `trim` of the others, `both`); without photos whose learned weight is below one half
-//! (`bilevel`) or among the lowest tenth (`lightest`); as many as `bilevel` at random (`shuffled`); without the planted
-//! photos (`oracle`). Arms that drop photos measure and whiten the others anew; `kept` is `oracle` in the coordinates of
-//! all photos. `clean` has `train/good` as it was.
+//! nearest (`third`); without photos whose held-out score against the trimmed memory is an outlier (`outliers`) or
+//! among the highest tenth (`tenth`; then `trim` of the others, `both`); without photos whose learned weight is below
+//! one half (`bilevel`) or among the lowest tenth (`lightest`); as many as `bilevel` at random (`shuffled`); without
+//! the planted photos (`oracle`). Arms that drop photos measure and whiten the others anew; `kept` is `oracle` in the
+//! coordinates of all photos. `clean` has `train/good` as it was.
 //!
 //! Finished draws are lines of `OUT/runs.jsonl` (default target/contaminated) and not made again; tables go to
-//! `OUT/tables.md`. Ends with `result contaminated_gain=<f> found=<f>`: mean image AUROC of `bilevel` minus `uniform` at
-//! a rate of 0.1 over the sets where `uniform` loses 0.03 or more, and the mean AUROC with which learned weights tell
-//! planted photos.
+//! `OUT/tables.md`. Ends with `result contaminated_gain=<f> found=<f>`: mean image AUROC of `bilevel` minus `uniform`
+//! at a rate of 0.1 over the sets where `uniform` loses 0.03 or more, and the mean AUROC with which learned weights
+//! tell planted photos.
 
 mod draw;
 mod learn;
@@ -164,19 +164,12 @@ fn measure(options: &Options, log: &mut RunLog) -> Result<()> {
                 for (name, value) in key.as_object().into_iter().flatten() {
                     run[name] = value.clone();
                 }
-                run["seconds"] = json!(start.elapsed().as_secs_f64());
                 let arm = |name: &str| run["arms"][name][0].as_f64().unwrap_or(f64::NAN);
-                say(&format!(
-                    "{set} {rate} draw {draw}: clean {:.4} uniform {:.4} bilevel {:.4} oracle {:.4}, found {}, dropped {}, \
-                     {:.1} s",
-                    arm("clean"),
-                    arm("uniform"),
-                    arm("bilevel"),
-                    arm("oracle"),
-                    run["found"],
-                    run["dropped"],
-                    start.elapsed().as_secs_f64()
-                ));
+                let seconds = start.elapsed().as_secs_f64();
+                let arms = ["clean", "uniform", "bilevel", "oracle"]
+                    .map(|arm| format!("{arm} {:.4}", run["arms"][arm][0].as_f64().unwrap_or(f64::NAN)));
+                say(&format!("{set} {rate} draw {draw}: {}, found {}, {seconds:.1} s", arms.join(", "), run["found"]));
+                run["seconds"] = json!(seconds);
                 log.push(run)?;
             }
         }

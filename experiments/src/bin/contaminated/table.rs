@@ -83,8 +83,7 @@ impl<'a> Tables<'a> {
     /// Paired differences of a rate, each family corrected by Holm.
     fn paired(&self, out: &mut String, rate: u64) {
         let runs = self.at(rate);
-        let against = |arm: &str| *arm != *"uniform" && *arm != *"clean";
-        let others = ARMS.iter().filter(|arm| against(arm)).map(|arm| (*arm, "uniform"));
+        let others = ARMS.iter().filter(|arm| !["uniform", "clean"].contains(arm)).map(|arm| (*arm, "uniform"));
         let than = ["cap", "trim", "lof", "third", "outliers", "tenth", "both", "shuffled", "oracle"];
         let baselines = than.map(|arm| ("bilevel", arm)).into_iter().chain([("lightest", "tenth")]);
         let families = [others.collect::<Vec<_>>(), baselines.collect()];
@@ -116,12 +115,13 @@ impl<'a> Tables<'a> {
     /// How planted photos are told, and what the upper level sees of them.
     fn found(&self, out: &mut String) {
         out.push_str(
-            "\nAUROC with which planted photos are told by the learned weight, the hypergradient at equal weights, the \
-             held-out score and that against the trimmed memory; photos dropped (good + planted of those planted); upper \
-             loss and share of pairs won with equal weights, without the planted photos, and with learned weights.\n\n\
-             | set | planted | weight | gradient | held out | held out, trimmed | weight below 1/2 | lightest tenth | dropped as outliers | highest tenth | \
-             equal | oracle | learned |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+            "\nAUROC with which planted photos are told by the learned weight, the hypergradient at equal weights, \
+             the held-out score and that against the trimmed memory; photos dropped (good + planted of those planted); \
+             upper loss and share of pairs won with equal weights, without the planted photos, and with learned ones.\
+             \n\n| set | planted | weight | gradient | held out | held out, trimmed | weight below 1/2 | \
+             lightest tenth | outliers | highest tenth | equal | oracle | learned |\n",
         );
+        let _ = writeln!(out, "{}|", "|---".repeat(13));
         for ((set, rate), runs) in &self.draws {
             let _ = write!(out, "| {set} | {} |", percent(*rate));
             for name in ["weight", "gradient", "held", "held_trim"] {
