@@ -83,6 +83,35 @@ impl Photos {
         Ok(photos)
     }
 
+    /// Share of the places of real defects in the tests `which`, at distances `of`, whose nearest photo is planted.
+    fn nearest_planted(
+        &self,
+        which: &[usize],
+        of: &[Array3<f32>],
+        grid: (usize, usize),
+        is_planted: &[bool],
+    ) -> Option<f64> {
+        let (mut near, mut all) = (0usize, 0usize);
+        for (image, &test) in which.iter().enumerate().filter(|(_, test)| !self.truth[**test].is_empty()) {
+            for place in 0..grid.0 * grid.1 {
+                let (y, x) = (2 * (place / grid.1), 2 * (place % grid.1));
+                let cells = [(y, x), (y, x + 1), (y + 1, x), (y + 1, x + 1)];
+                let is_marked = |&(y, x): &(usize, usize)| {
+                    y < self.fine.0 && x < self.fine.1 && self.truth[test][y * self.fine.1 + x]
+                };
+                if cells.iter().filter(|cell| is_marked(cell)).count() < 2 {
+                    continue;
+                }
+                for level in of {
+                    let nearest = learn::nearest(level.index_axis(Axis(0), place).row(image), None);
+                    all += 1;
+                    near += usize::from(nearest.is_some_and(|i| is_planted[i]));
+                }
+            }
+        }
+        (all > 0).then(|| near as f64 / all as f64)
+    }
+
     /// Image and pixel AUROC of scores of the test photos `which`.
     fn figures(&self, which: &[usize], scored: &[&Scored]) -> Result<[f64; 2]> {
         let scores: Vec<f64> = scored.iter().map(|(score, _)| *score).collect();
@@ -266,6 +295,11 @@ pub(crate) fn measure(photos: &Photos, planting: &Planting, learning: &learn::Se
         },
         "upper": { "uniform": learned.uniform, "oracle": learned.oracle, "learned": learned.learned },
         "pairs": learned.pairs,
+        "near": {
+            "drawn": learned.near[0],
+            "clean": learned.near[1],
+            "real": photos.nearest_planted(&which, &of, fitted.grid(), &is_planted),
+        },
     }))
 }
 

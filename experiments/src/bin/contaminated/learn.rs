@@ -6,7 +6,7 @@ use maphc2f::bilevel::{Bilevel, ConjugateGradient, Hypergradient, Implicit, Uppe
 use maphc2f::bisqad::{Anomaly, AnomalySource, NormalsProblem, PlaceDistances};
 use maphc2f::imgkit::rng::{Retry, keyed_stream};
 use maphc2f::{MATERIALS, Pipeline, PipelineSource};
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3, ArrayView1, Axis};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -58,6 +58,8 @@ pub(crate) struct Learned {
     pub(crate) oracle: [f64; 2],
     pub(crate) learned: [f64; 2],
     pub(crate) pairs: usize,
+    /// Share of the drawn patches, and of the clean ones, whose nearest photo is a planted one.
+    pub(crate) near: [f64; 2],
 }
 
 /// Learns weights on defects that are drawn on all photos: which are planted is known to the oracle alone.
@@ -96,13 +98,13 @@ pub(crate) fn learn(
     let pairs = levels * examples.len();
     let [mut defect, mut clean, mut spacing] = [0; 3].map(|_| Array2::zeros((pairs, n)));
     let mut owners = Vec::with_capacity(pairs);
-    for level in 0..levels {
+    for (level, distances) in distances.iter().enumerate() {
         let by = measured.scales[level];
         for (k, &(i, place)) in examples.iter().enumerate() {
             let row = level * examples.len() + k;
-            let scaled = |of: ndarray::ArrayView1<'_, f32>| of.mapv(|v| v / by);
+            let scaled = |of: ArrayView1<'_, f32>| of.mapv(|v| v / by);
             let at = |all: &Array3<f32>, image: usize| scaled(all.index_axis(Axis(0), place).row(image));
-            defect.row_mut(row).assign(&at(&distances[level], i));
+            defect.row_mut(row).assign(&at(distances, i));
             clean.row_mut(row).assign(&at(&measured.between[level], own[i]));
             spacing.row_mut(row).assign(&scaled(measured.spacings[level].row(place)));
             owners.push(own[i]);
@@ -121,7 +123,13 @@ pub(crate) fn learn(
     let equal = vec![1.0; n];
     let gradient = method.weight_gradient(&problem, &equal, &equal, params.lower_step())?.gradient;
     let good: Vec<f64> = is_planted.iter().map(|planted| if *planted { 0.0 } else { 1.0 }).collect();
+    let near = [&defect, &clean].map(|distances| {
+        let rows = distances.outer_iter().zip(&owners);
+        rows.filter(|(row, own)| nearest(*row, Some(**own)).is_some_and(|i| is_planted[i])).count() as f64
+            / pairs as f64
+    });
     Ok(Learned {
+        near,
         gradient,
         uniform: at(&equal)?,
         oracle: at(&good)?,
@@ -129,6 +137,12 @@ pub(crate) fn learn(
         weights: learned.weights,
         pairs,
     })
+}
+
+/// Photo at the least of some distances, `without` left out.
+pub(crate) fn nearest(distances: ArrayView1<'_, f32>, without: Option<usize>) -> Option<usize> {
+    let others = (0..distances.len()).filter(|i| Some(*i) != without);
+    others.min_by(|&a, &b| distances[a].total_cmp(&distances[b]))
 }
 
 /// Draws defects with the number of the photo of each, all mechanisms in turn; where one cannot be drawn on a photo the

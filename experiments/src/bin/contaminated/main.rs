@@ -120,7 +120,7 @@ fn run() -> Result<String> {
     let tables = table::Tables::of(log.runs().iter().filter(is_same));
     let text = tables.text();
     say(&text);
-    write_atomic(&options.out.join("tables.md"), text.as_bytes())?;
+    write_atomic(options.out.join("tables.md"), text.as_bytes())?;
     say_written(&options.out, &["tables.md"]);
     Ok(tables.result())
 }
@@ -164,7 +164,6 @@ fn measure(options: &Options, log: &mut RunLog) -> Result<()> {
                 for (name, value) in key.as_object().into_iter().flatten() {
                     run[name] = value.clone();
                 }
-                let arm = |name: &str| run["arms"][name][0].as_f64().unwrap_or(f64::NAN);
                 let seconds = start.elapsed().as_secs_f64();
                 let arms = ["clean", "uniform", "bilevel", "oracle"]
                     .map(|arm| format!("{arm} {:.4}", run["arms"][arm][0].as_f64().unwrap_or(f64::NAN)));

@@ -117,11 +117,12 @@ impl<'a> Tables<'a> {
         out.push_str(
             "\nAUROC with which planted photos are told by the learned weight, the hypergradient at equal weights, \
              the held-out score and that against the trimmed memory; photos dropped (good + planted of those planted); \
-             upper loss and share of pairs won with equal weights, without the planted photos, and with learned ones.\
-             \n\n| set | planted | weight | gradient | held out | held out, trimmed | weight below 1/2 | \
-             lightest tenth | outliers | highest tenth | equal | oracle | learned |\n",
+             upper loss and share of pairs won with equal weights, without the planted photos, and with learned ones; \
+             share of drawn, clean and real defective patches whose nearest photo is a planted one.\n\n\
+             | set | planted | weight | gradient | held out | held out, trimmed | weight below 1/2 | lightest tenth | \
+             outliers | highest tenth | equal | oracle | learned | drawn | clean | real |\n",
         );
-        let _ = writeln!(out, "{}|", "|---".repeat(13));
+        let _ = writeln!(out, "{}|", "|---".repeat(16));
         for ((set, rate), runs) in &self.draws {
             let _ = write!(out, "| {set} | {} |", percent(*rate));
             for name in ["weight", "gradient", "held", "held_trim"] {
@@ -137,6 +138,11 @@ impl<'a> Tables<'a> {
             for of in ["uniform", "oracle", "learned"] {
                 let at = |i: usize| mean(&numbers(runs, |run| &run["upper"][of][i]));
                 let _ = write!(out, " {:.4}, {:.4} |", at(0), at(1));
+            }
+            for of in ["drawn", "clean", "real"] {
+                let values = numbers(runs, |run| &run["near"][of]);
+                let text = if values.is_empty() { "-".to_owned() } else { format!("{:.3}", mean(&values)) };
+                let _ = write!(out, " {text} |");
             }
             out.push('\n');
         }
