@@ -34,7 +34,7 @@ use std::time::Instant;
 
 use experiments::args::{list, names, number};
 use experiments::contamination::plant;
-use experiments::program::{Result, finish, say, say_written};
+use experiments::program::{Result, finish, keep_result, say, say_written};
 use experiments::runs::RunLog;
 use maphc2f::imgkit::file::write_atomic;
 use maphc2f::prepare_folder;
@@ -122,7 +122,7 @@ fn run() -> Result<String> {
     say(&text);
     write_atomic(options.out.join("tables.md"), text.as_bytes())?;
     say_written(&options.out, &["tables.md"]);
-    Ok(tables.result())
+    keep_result(&options.out, tables.result())
 }
 
 /// Makes the draws that the log lacks, all sets in turn before the next draw.

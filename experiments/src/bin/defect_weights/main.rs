@@ -25,7 +25,7 @@ mod table;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use experiments::args::{names, number};
+use experiments::args::{list, names, number};
 use experiments::program::{Result, finish, keep_result, say};
 use experiments::runs::RunLog;
 use experiments::sets::ImageSet;
@@ -71,7 +71,6 @@ fn options() -> Result<Options> {
     };
     let mut args = lexopt::Parser::from_env();
     while let Some(arg) = args.next()? {
-        let list = |args: &mut lexopt::Parser| Ok::<_, lexopt::Error>(args.value()?.to_string_lossy().into_owned());
         match arg {
             lexopt::Arg::Long("data") => options.data = args.value()?.into(),
             lexopt::Arg::Long("setting") => {
@@ -79,10 +78,12 @@ fn options() -> Result<Options> {
             }
             lexopt::Arg::Long("sets") => options.sets = names(&mut args, "sets", &SETS.map(|(name, ..)| name))?,
             lexopt::Arg::Long("counts") => {
-                options.counts = list(&mut args)?.split(',').map(str::parse).collect::<std::result::Result<_, _>>()?;
+                options.counts =
+                    list(&mut args)?.iter().map(|text| text.parse()).collect::<std::result::Result<_, _>>()?;
             }
             lexopt::Arg::Long("rates") => {
-                options.rates = list(&mut args)?.split(',').map(str::parse).collect::<std::result::Result<_, _>>()?;
+                options.rates =
+                    list(&mut args)?.iter().map(|text| text.parse()).collect::<std::result::Result<_, _>>()?;
             }
             lexopt::Arg::Long("seeds") => options.seeds = number(&mut args, "seeds")?,
             lexopt::Arg::Long("defects") => options.defects = number(&mut args, "defects")?,
