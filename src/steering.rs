@@ -48,8 +48,8 @@ pub struct SteeredMix {
 ///
 /// # Errors
 /// [`Error::Parameter`] without photos, mechanisms or a count; [`Error::Detector`] with
-/// [`TestLeak`](bisqad::Error::TestLeak) for a real defect that is among the photos, and with `Parameter` for fewer than
-/// two real defects or if none could be drawn; [`Error::Weights`].
+/// [`TestLeak`](bisqad::Error::TestLeak) for a real defect that is among the photos, and with `Parameter` for fewer
+/// than two real defects or if none could be drawn; [`Error::Weights`].
 pub fn steer_mix(
     photos: &[Array3<f32>],
     source: &PipelineSource<'_>,

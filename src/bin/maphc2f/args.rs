@@ -411,8 +411,8 @@ pub struct CalibrateArgs {
     /// A sheet of real and drawn defects side by side, a PNG file
     #[arg(long, value_name = "FILE")]
     pub sheet: Option<PathBuf>,
-    /// Learn from which mechanisms a detector learns to find these defects, as a mix for `synth --mechanisms`; needs two
-    /// photos with masks, takes about half a minute
+    /// Also say from which mechanisms a detector learns to find these defects, as a mix for `synth --mechanisms`; needs
+    /// two photos with masks, takes about half a minute
     #[arg(long, requires = "normals")]
     pub mix: bool,
     /// Mechanism of a kind [default: the one that its defects look like]; may be repeated

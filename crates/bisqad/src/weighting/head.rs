@@ -26,7 +26,8 @@ const STEPS: usize = 200;
 /// use ndarray::Array2;
 ///
 /// // Defects lie above 0 in the first feature; of the drawn ones every second has a wrong mask.
-/// let rows = |of: f32, n: usize| Array2::from_shape_fn((n, 2), |(i, j)| if j == 0 { of } else { (i % 5) as f32 - 2.0 });
+/// let value = |of: f32, i: usize, j: usize| if j == 0 { of } else { (i % 5) as f32 - 2.0 };
+/// let rows = |of: f32, n: usize| Array2::from_shape_fn((n, 2), |(i, j)| value(of, i, j));
 /// let defect = |i: u64, wrong: bool| {
 ///     let (marked, unmarked) = if wrong { (-1.0, 1.0) } else { (1.0, -1.0) };
 ///     DefectPatches { marked: rows(marked, 5), unmarked: rows(unmarked, 5), image: i }
