@@ -36,22 +36,29 @@ impl DefectRows {
         seed: u64,
         index: usize,
     ) -> Option<Self> {
-        let most = (0..coverage.len()).max_by(|&a, &b| coverage[a].total_cmp(&coverage[b]).then(b.cmp(&a)))?;
-        if coverage[most] <= 0.0 {
-            return None;
-        }
-        let mut marked: Vec<usize> = (0..coverage.len()).filter(|&p| coverage[p] >= MARKED).collect();
-        if marked.is_empty() {
-            marked.push(most); // thin defects fill no patch
-        }
-        let unmarked: Vec<usize> = (0..coverage.len()).filter(|&p| coverage[p] == 0.0).collect();
+        let [marked, unmarked] = by_coverage(coverage, (EXAMPLES, COUNTEREXAMPLES), seed, index)?;
         let all = patches::concatenate(levels);
-        let rows = |of: &[usize], count: usize| {
-            let chosen: Vec<usize> = subsample(of.len(), count, seed, index).into_iter().map(|i| of[i]).collect();
-            all.features.select(Axis(0), &chosen)
-        };
-        Some(Self { mechanism, image, marked: rows(&marked, EXAMPLES), unmarked: rows(&unmarked, COUNTEREXAMPLES) })
+        let rows = |chosen: &[usize]| all.features.select(Axis(0), chosen);
+        Some(Self { mechanism, image, marked: rows(&marked), unmarked: rows(&unmarked) })
     }
+}
+
+/// Numbers of patches that are examples of a defect, and of patches without a pixel of its mask, by the share of each
+/// patch in the mask: at most `most` of either, chosen by `seed` and `index`. `None` if the mask marks none.
+pub(crate) fn by_coverage(coverage: &[f32], most: (usize, usize), seed: u64, index: usize) -> Option<[Vec<usize>; 2]> {
+    let fullest = (0..coverage.len()).max_by(|&a, &b| coverage[a].total_cmp(&coverage[b]).then(b.cmp(&a)))?;
+    if coverage[fullest] <= 0.0 {
+        return None;
+    }
+    let mut marked: Vec<usize> = (0..coverage.len()).filter(|&p| coverage[p] >= MARKED).collect();
+    if marked.is_empty() {
+        marked.push(fullest); // thin defects fill no patch
+    }
+    let unmarked: Vec<usize> = (0..coverage.len()).filter(|&p| coverage[p] == 0.0).collect();
+    let choose = |of: &[usize], count: usize| -> Vec<usize> {
+        subsample(of.len(), count, seed, index).into_iter().map(|i| of[i]).collect()
+    };
+    Some([choose(&marked, most.0), choose(&unmarked, most.1)])
 }
 
 /// Score that is linear in the features of all levels.

@@ -5,13 +5,10 @@ use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 
 use crate::detectors::provenance::image_hash;
 use crate::error::Error;
+use crate::evidence::heads::by_coverage;
 use crate::features::patches;
-use crate::features::subsample::subsample;
 use crate::selection::images::coverage;
 use crate::views::seen::Seen;
-
-/// Share of a patch in the mask from which on it is an example of the defect.
-const MARKED: f32 = 0.3;
 
 /// Patch features of one image: all levels of a backbone side by side, one row for each patch of 8 px.
 ///
@@ -86,21 +83,8 @@ impl PatchRows {
         seed: u64,
         index: usize,
     ) -> Option<DefectPatches> {
-        let shares = self.coverage(mask);
-        let fullest = (0..shares.len()).max_by(|&a, &b| shares[a].total_cmp(&shares[b]).then(b.cmp(&a)))?;
-        if shares[fullest] <= 0.0 {
-            return None;
-        }
-        let mut marked: Vec<usize> = (0..shares.len()).filter(|&p| shares[p] >= MARKED).collect();
-        if marked.is_empty() {
-            marked.push(fullest);
-        }
-        let unmarked: Vec<usize> = (0..shares.len()).filter(|&p| shares[p] == 0.0).collect();
-        let choose = |of: &[usize], count: usize| {
-            let chosen: Vec<usize> = subsample(of.len(), count, seed, index).into_iter().map(|i| of[i]).collect();
-            self.features.select(Axis(0), &chosen)
-        };
-        let (marked, unmarked) = (choose(&marked, most.0), choose(&unmarked, most.1));
-        Some(DefectPatches { marked, unmarked, image: self.hash })
+        let [marked, unmarked] = by_coverage(&self.coverage(mask), most, seed, index)?;
+        let rows = |chosen: &[usize]| self.features.select(Axis(0), chosen);
+        Some(DefectPatches { marked: rows(&marked), unmarked: rows(&unmarked), image: self.hash })
     }
 }

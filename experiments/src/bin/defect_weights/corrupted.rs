@@ -9,6 +9,7 @@ use maphc2f::adbench::metrics::auroc;
 use maphc2f::bilevel::{ConjugateGradient, Implicit, UpperParams, WeightModel, learn_weights};
 use maphc2f::bisqad::{DefectPatches, HeadProblem, PatchRows, RowExpansion};
 use maphc2f::imgkit::rng::keyed_stream;
+use maphc2f::sqe::mean_one_weights;
 use maphc2f::{MATERIALS, Pipeline, PipelineSource, learn_faults};
 use ndarray::{Array2, ArrayView2};
 use rand::seq::SliceRandom;
@@ -135,12 +136,13 @@ fn one(features: &Features, parts: &Parts, rate: f64, seed: u64) -> Result<Vec<(
     let ones = vec![1.0; patches.len()];
     let truth: Vec<f64> = bad.iter().map(|bad| f64::from(u8::from(!bad))).collect();
     let sharp: Vec<f64> = quality.iter().map(|q| f64::from(u8::from(*q >= 0.5))).collect();
+    let of_mean_one = |quality: &[f64]| mean_one_weights(quality).ok_or("no defect has a weight");
     let arms = [
         ("clean", &clean, ones.clone()),
         ("uniform", &patches, ones),
-        ("oracle", &patches, mean_one(&truth)),
-        ("quality", &patches, mean_one(&quality)),
-        ("filter", &patches, mean_one(&sharp)),
+        ("oracle", &patches, of_mean_one(&truth)?),
+        ("quality", &patches, of_mean_one(&quality)?),
+        ("filter", &patches, of_mean_one(&sharp)?),
         ("bi-level", &patches, by_level.clone()),
         ("both", &patches, both.clone()),
         ("shuffled", &patches, shuffled),
@@ -155,11 +157,6 @@ fn one(features: &Features, parts: &Parts, rate: f64, seed: u64) -> Result<Vec<(
     };
     out.push(("found", json!([found(&quality)?, found(&by_level)?, found(&both)?])));
     Ok(out)
-}
-
-fn mean_one(quality: &[f64]) -> Vec<f64> {
-    let mean = mean(quality);
-    quality.iter().map(|q| q / mean).collect()
 }
 
 /// Prints the tables; returns the share of the loss at the second rate that the weights by both win back on real
