@@ -257,6 +257,9 @@ fn a_defective_photo_among_the_normals_is_suspect() {
     let report = fit(&normals).unwrap().report;
     assert_eq!(report.suspects.iter().map(|s| s.image).collect::<Vec<_>>(), [7], "{:?}", report.suspects);
     assert!(report.suspects[0].score > report.suspects[0].median);
+    let unusual = &report.most_unusual;
+    assert_eq!((unusual.len(), unusual[0]), (5, report.suspects[0]));
+    assert!(unusual.is_sorted_by(|a, b| a.score >= b.score && a.weight <= b.weight), "{unusual:?}");
 }
 
 #[test]

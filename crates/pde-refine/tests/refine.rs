@@ -217,6 +217,32 @@ fn grain_missing_or_slightly_too_strong_is_matched_in_every_band() {
 }
 
 #[test]
+fn a_thin_dark_line_keeps_its_color() {
+    // Light that falls by the same share in every channel: the surface's own color, only darker. Green has more grain
+    // than red has, so that by itself it would be taken for grain where red is taken for the defect's.
+    for (seed, share) in [0.9f32, 0.85, 0.8, 0.7].into_iter().enumerate() {
+        let gray = surface(160, 160, 1, 0.06, 0, 30 + seed as u64);
+        let own = surface(160, 160, 3, 1.0, 1, 40 + seed as u64);
+        let smooth = surface(160, 160, 3, 0.0, 1, 40);
+        let (color, grain) = ([0.9f32, 0.5, 0.28], [0.03f32, 0.09, 0.06]);
+        let normal = Array3::from_shape_fn((160, 160, 3), |(y, x, k)| {
+            color[k] * gray[(y, x, 0)] + grain[k] * (own[(y, x, k)] - smooth[(y, x, k)])
+        });
+        let line = |y: usize, x: usize| (x as f32 - 80.0 - 12.0 * (y as f32 / 25.0).sin()).abs() < 2.0;
+        let mask = Array2::from_shape_fn((160, 160), |(y, x)| (20..140).contains(&y) && line(y, x));
+        let composite = paste(&normal, &mask, |y, x, k| share * normal[(y, x, k)]);
+        let out = NpcfPlus::default().refine(normal.view(), composite.view(), mask.view()).unwrap();
+        let of = |image: &Array3<f32>, k: usize| -> f32 {
+            mask.indexed_iter().filter(|(_, m)| **m).map(|((y, x), _)| image[(y, x, k)]).sum()
+        };
+        let taken = [0, 1, 2].map(|k| 1.0 - of(&out.image, k) / of(&normal, k));
+        println!("share {share}: {taken:.4?}");
+        let (least, most) = (taken.iter().fold(1.0f32, |a, &b| a.min(b)), taken.iter().fold(0.0f32, |a, &b| a.max(b)));
+        assert!(least > 0.97 * most, "share {share}: {taken:?}");
+    }
+}
+
+#[test]
 fn texture_is_not_taken_for_grain() {
     // A smooth patch in a strongly textured surface is the defect itself and must stay smooth. White noise of standard
     // deviation 0.115 has scales 0.10 and 0.023 in the two finest bands, above the limit of 0.02.

@@ -59,6 +59,16 @@ pub enum Error {
         /// Defects of at least two versions.
         usable: usize,
     },
+    /// There are too few defects to compare.
+    #[error(
+        "a density ratio needs at least one real and two drawn defects, got {real} and {drawn}: mark a real one, draw more"
+    )]
+    TooFewDefects {
+        /// Real defects.
+        real: usize,
+        /// Drawn defects.
+        drawn: usize,
+    },
     /// A file cannot be read or written, is damaged, or belongs to another model.
     #[error(transparent)]
     File(#[from] ModelFileError),

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod density_ratio;
 mod descriptors;
 mod error;
 mod faults;
@@ -16,6 +17,7 @@ mod weighting;
 
 pub use {frozen_backbone, imgkit, ndarray};
 
+pub use density_ratio::DensityRatio;
 pub use descriptors::{DESCRIPTORS, Descriptors};
 pub use error::Error;
 pub use faults::{

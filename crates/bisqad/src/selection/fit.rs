@@ -38,6 +38,8 @@ const VALIDATED: usize = 40;
 /// Weights of the heads that are tried, the last two where real defects can justify them.
 const HEAD_WEIGHTS: [f32; 6] = [0.0, 0.25, 0.5, 1.0, 2.0, 4.0];
 const WITHOUT_REAL: usize = 4;
+/// Normal images of highest score that the report names.
+const MOST_UNUSUAL: usize = 5;
 /// Reductions that are tried beside the default.
 const REDUCTIONS: [Reduction; 5] = [
     Reduction::DEFAULT,
@@ -171,6 +173,9 @@ impl EvidenceDetector {
         let mut detector = finish(backbone, normals, &images, &chosen, params)?;
         detector.defect_hashes = real.map(|real| real.hashes().to_vec()).unwrap_or_default();
         detector.registration = registration.cloned();
+        let (mut most_unusual, bound) = by_unlikeness(&detector.normal_scores, &order);
+        let suspects = most_unusual.iter().filter(|s| s.score > bound).copied().collect();
+        most_unusual.truncate(MOST_UNUSUAL);
         let report = SelectionReport {
             candidates,
             choice: chosen.figures.clone(),
@@ -182,7 +187,8 @@ impl EvidenceDetector {
             aligned: images.aligned,
             relit: images.relit,
             explained_by_place,
-            suspects: suspects(&detector.normal_scores, &order),
+            suspects,
+            most_unusual,
         };
         Ok(EvidenceOutcome { detector, report })
     }
@@ -427,19 +433,18 @@ fn finish(
     Ok(detector)
 }
 
-/// Normal images whose held-out score lies far above the others'.
-fn suspects(scores: &[f64], order: &[usize]) -> Vec<Suspect> {
-    let Some(outliers) = Outliers::above(scores) else { return Vec::new() };
-    let found = scores.iter().enumerate().filter(|(_, score)| **score > outliers.bound);
-    let suspect = |(i, &score): (usize, &f64)| Suspect {
+/// Normal images by their held-out score, highest first, and the score beyond which one is an outlier.
+fn by_unlikeness(scores: &[f64], order: &[usize]) -> (Vec<Suspect>, f64) {
+    let Some(outliers) = Outliers::above(scores) else { return (Vec::new(), f64::INFINITY) };
+    let one = |(i, &score): (usize, &f64)| Suspect {
         image: order[i],
         score,
         median: outliers.median,
         weight: outliers.weight(score),
     };
-    let mut suspects: Vec<Suspect> = found.map(suspect).collect();
-    suspects.sort_by(|a, b| b.score.total_cmp(&a.score));
-    suspects
+    let mut all: Vec<Suspect> = scores.iter().enumerate().map(one).collect();
+    all.sort_by(|a, b| b.score.total_cmp(&a.score));
+    (all, outliers.bound)
 }
 
 #[cfg(test)]

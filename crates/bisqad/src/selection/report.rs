@@ -45,7 +45,7 @@ pub struct LeftOutMechanism {
     pub with_heads: f64,
 }
 
-/// Normal image that does not look like the others.
+/// Normal image with its score beside the others'.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Suspect {
@@ -55,8 +55,8 @@ pub struct Suspect {
     pub score: f64,
     /// Median of the scores of all normal images.
     pub median: f64,
-    /// Weight in (0, 1/2) that its score leaves it ([`Outliers::weight`](crate::Outliers::weight)). It is not used:
-    /// what was fitted takes every image fully.
+    /// Weight in (0, 1\] that its score leaves it ([`Outliers::weight`](crate::Outliers::weight)), below 1/2 of
+    /// [`SelectionReport::suspects`]. It is not used: what was fitted takes every image fully.
     pub weight: f64,
 }
 
@@ -86,8 +86,11 @@ pub struct SelectionReport {
     /// Share of the variance of the features that the place in the frame explains, in \[0, 1\]; after alignment where
     /// photos are aligned.
     pub explained_by_place: f64,
-    /// Normal images that may be defective or of another product.
+    /// Normal images that may be defective or of another product, highest score first.
     pub suspects: Vec<Suspect>,
+    /// The five normal images of highest score, highest first, whether or not they are suspects: where one in twenty or
+    /// more is defective, their scores are no outliers any more.
+    pub most_unusual: Vec<Suspect>,
 }
 
 impl SelectionReport {

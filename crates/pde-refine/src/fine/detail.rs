@@ -28,26 +28,23 @@ pub(crate) fn surround_scale(normal: &[f32], outside: &[usize], samples: &mut Sa
     }
     samples.band.clear();
     samples.band.extend(outside.iter().step_by(stride(outside.len())).map(|&i| normal[i]));
-    samples.scale()
+    scale_of_sum(&samples.band, 0.0, &samples.band, &mut samples.bits)
 }
 
 /// Scratch memory of [`Match::find`] and [`surround_scale`].
 #[derive(Debug, Default)]
 pub(crate) struct Samples {
     band: Vec<f32>,
-    grain: Vec<f32>,
+    /// Of each channel its band and the normal image's grain.
+    channels: Vec<(Vec<f32>, Vec<f32>)>,
     bits: Vec<u32>,
 }
 
 impl Samples {
-    /// Robust scale of the band once `gain` times the grain has been added.
-    fn scale_after(&mut self, gain: f32) -> f32 {
-        scale_of_sum(&self.band, gain, &self.grain, &mut self.bits)
-    }
-
-    /// Robust scale of the band.
-    fn scale(&mut self) -> f32 {
-        scale_of_sum(&self.band, 0.0, &self.band, &mut self.bits)
+    /// Robust scales of the channels once `gain` times the grain has been added.
+    fn scales_after(&mut self, gain: f32) -> impl Iterator<Item = f32> {
+        let bits = &mut self.bits;
+        self.channels.iter().map(move |(band, grain)| scale_of_sum(band, gain, grain, bits))
     }
 }
 
@@ -89,24 +86,50 @@ pub(crate) enum Match {
     Shrink { factor: f32, limit: f32 },
 }
 
+/// One band of one channel inside the mask.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Band<'a> {
+    /// Details of the composite.
+    pub(crate) details: &'a [f32],
+    /// Those of the normal image at the same pixels.
+    pub(crate) normal: &'a [f32],
+    /// Scale of the normal image's band around the mask.
+    pub(crate) target: f32,
+}
+
+impl Band<'_> {
+    /// Detail of the normal image beyond which it is no grain.
+    fn limit(&self) -> f32 {
+        larger(4.5 * self.target, f32::MIN_POSITIVE)
+    }
+}
+
 impl Match {
-    /// Compares the band's scale inside with that of the normal image around the mask, `target`. `normal` is the normal
-    /// image's detail; both hold the pixels of the mask.
-    pub(crate) fn find(band: &[f32], normal: &[f32], target: f32, limits: Limits, samples: &mut Samples) -> Match {
-        if band.len() < FEWEST || !(target > 0.0 && target <= limits.noise_floor) {
-            return Match::Keep;
+    /// Compares a band's scale inside with that of the normal image around the mask, both summed over the channels.
+    /// All channels are treated alike, for a band that is scaled down or filled in one channel and left alone in
+    /// another changes its color.
+    pub(crate) fn find(channels: &[Band<'_>], limits: Limits, samples: &mut Samples) -> Vec<Match> {
+        let keep = || vec![Match::Keep; channels.len()];
+        let target: f32 = channels.iter().map(|c| c.target).sum();
+        let few = channels.iter().any(|c| c.details.len() < FEWEST);
+        if few || !(target > 0.0 && target <= channels.len() as f32 * limits.noise_floor) {
+            return keep();
         }
-        thin(&mut samples.band, band, |v| v);
-        let scale = samples.scale();
+        samples.channels.resize_with(channels.len(), Default::default);
+        for (channel, (band, grains)) in channels.iter().zip(&mut samples.channels) {
+            let limit = channel.limit();
+            thin(band, channel.details, |v| v);
+            thin(grains, channel.normal, |n| grain(n, limit));
+        }
+        let scales: Vec<f32> = samples.scales_after(0.0).collect();
+        let scale: f32 = scales.iter().sum();
         if scale > limits.texture_ratio_cutoff * target {
-            return Match::Keep;
+            return keep();
         }
         if scale > target {
-            return Match::Shrink { factor: target / scale, limit: 3.0 * scale };
+            return scales.iter().map(|s| Match::Shrink { factor: target / scale, limit: 3.0 * s }).collect();
         }
-        let limit = 4.5 * target;
-        thin(&mut samples.grain, normal, |n| grain(n, limit));
-        let mut after = |gain: f32| samples.scale_after(gain);
+        let mut after = |gain: f32| -> f32 { samples.scales_after(gain).sum() };
         // The scale after a transplant is continuous in the gain: close in on the target by the regula falsi.
         let (mut low, mut high) = ((0.0, scale - target), (limits.max_gain, after(limits.max_gain) - target));
         let mut gain = limits.max_gain;
@@ -122,7 +145,7 @@ impl Match {
             }
             if error < 0.0 { low = (gain, error) } else { high = (gain, error) }
         }
-        Match::Transplant { gain, limit }
+        channels.iter().map(|c| Match::Transplant { gain, limit: c.limit() }).collect()
     }
 
     /// The gain of a transplant, 0 for the rest.

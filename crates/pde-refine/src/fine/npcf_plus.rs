@@ -1,6 +1,6 @@
 //! npcF++, the fine stage: matches detail and feathers the edge inside the mask.
 
-use super::detail::{Limits, Match, Samples, surround_scale};
+use super::detail::{Band, Limits, Match, Samples, surround_scale};
 use super::feather::Feather;
 use super::patch::Patch;
 use crate::error::Error;
@@ -81,11 +81,12 @@ const SLACK: f64 = 1.1;
 /// result.
 ///
 /// Both images are decomposed by the undecimated B3-spline wavelet transform ([`imgkit::wavelet::Atrous`]).
-/// 1. *Detail*: per band and channel, the robust scale (1.4826 times the median of `|w|`) in the mask is matched to the
-///    surround's: where grain is missing, the normal image's own grain under the mask is transplanted, details of
-///    several scales (its edges) left out; where there is a little too much, it is scaled down, and details beyond
-///    three scales (the defect's own edges) are only shifted; a band far above the surround is the defect's and left
-///    alone, and so is one in which the surround has texture rather than grain.
+/// 1. *Detail*: per band, the robust scale (1.4826 times the median of `|w|`, the sum over the channels) in the mask is
+///    matched to the surround's: where grain is missing, the normal image's own grain under the mask is transplanted,
+///    details of several scales (its edges) left out; where there is a little too much, it is scaled down, and details
+///    beyond three scales (the defect's own edges) are only shifted; a band far above the surround is the defect's and
+///    left alone, and so is one in which the surround has texture rather than grain. All channels are treated alike, so
+///    that no band changes its color.
 /// 2. *Boundary*: per band, the result fades into the normal image towards the mask's edge, over a width that doubles
 ///    from band to band, follows the local blur of the image, and is bounded by the mask's local half-width.
 ///
@@ -136,52 +137,59 @@ impl NpcfPlus {
         let weights: Vec<Vec<f32>> = (0..=bands).map(|band| feather.weights(band)).collect();
         let whole = vec![1.0; inside];
         let mut work = Work::default();
-        let mut out = patch.normal.clone();
         let mut transform = vec![0.0; slots(pixels, bands)];
-        let (mut of_normal, mut of_coarse) = (vec![0.0; slots(inside, bands)], vec![0.0; slots(inside, bands)]);
-        let mut sums = vec![0.0f32; inside];
-        for (normal, (before, out)) in
-            patch.normal.chunks_exact(pixels).zip(patch.before.chunks_exact(pixels).zip(out.chunks_exact_mut(pixels)))
-        {
+        let mut channels = Vec::with_capacity(patch.normal.len() / pixels.max(1));
+        for normal in patch.normal.chunks_exact(pixels) {
             transform[..pixels].copy_from_slice(normal);
             decompose(&mut transform, patch.dim(), bands, Rect::whole(patch.dim()), &mut work.row)?;
             let details = transform.chunks_exact(pixels).take(bands);
-            let targets: Vec<f32> = details.map(|band| surround_scale(band, &outside, &mut work.samples)).collect();
+            let targets = details.map(|band| surround_scale(band, &outside, &mut work.samples)).collect();
+            let (mut of_normal, of_composite) = (vec![0.0; slots(inside, bands)], vec![0.0; slots(inside, bands)]);
             gather(patch, &transform, &mut of_normal);
-            let mut gains = vec![0.0f32; bands];
-            // The bands overlap, so what is added to one also changes its neighbors: match repeatedly.
-            for pass in 1..=PASSES {
+            channels.push(Channel { of_normal, of_composite, targets, sums: vec![0.0f32; inside] });
+        }
+        let mut gains = vec![0.0f32; bands];
+        // The bands overlap, so what is added to one also changes its neighbors: match repeatedly.
+        for pass in 1..=PASSES {
+            let planes = patch.normal.chunks_exact(pixels).zip(patch.before.chunks_exact(pixels));
+            for (channel, (normal, before)) in channels.iter_mut().zip(planes) {
                 if pass == 1 {
                     transform[..pixels].copy_from_slice(before);
                 } else {
                     transform[..pixels].copy_from_slice(normal);
-                    patch.scatter(&sums, &mut transform[..pixels]);
+                    patch.scatter(&channel.sums, &mut transform[..pixels]);
                 }
                 decompose(&mut transform, patch.dim(), bands, patch.window, &mut work.row)?;
-                gather(patch, &transform, &mut of_coarse);
-                let pairs = || of_coarse.chunks_exact(inside).zip(of_normal.chunks_exact(inside));
-                let mut matches = Vec::with_capacity(bands + 1);
-                for (((a, n), target), gain) in pairs().zip(&targets).zip(&mut gains) {
-                    let limits = Limits {
-                        texture_ratio_cutoff: self.params.texture_ratio_cutoff as f32,
-                        noise_floor: self.params.noise_floor as f32,
-                        max_gain: MAX_GAIN - *gain,
-                    };
-                    let found = Match::find(a, n, *target, limits, &mut work.samples);
-                    *gain += found.gain();
-                    matches.push(found);
-                }
-                let last = pass == PASSES || matches.iter().all(|m| *m == Match::Keep);
-                matches.push(Match::Keep);
-                sums.fill(0.0);
-                for (((a, n), matched), weights) in pairs().zip(matches).zip(&weights) {
-                    matched.blend(&mut sums, a, n, if last { weights } else { &whole });
-                }
-                if last {
-                    break;
+                gather(patch, &transform, &mut channel.of_composite);
+            }
+            let mut matches = Vec::with_capacity(bands + 1); // by band, then by channel
+            for (b, gain) in gains.iter_mut().enumerate() {
+                let limits = Limits {
+                    texture_ratio_cutoff: self.params.texture_ratio_cutoff as f32,
+                    noise_floor: self.params.noise_floor as f32,
+                    max_gain: MAX_GAIN - *gain,
+                };
+                let bands: Vec<Band<'_>> = channels.iter().map(|c| c.band(b, inside)).collect();
+                let found = Match::find(&bands, limits, &mut work.samples);
+                *gain += found.first().map_or(0.0, |m| m.gain());
+                matches.push(found);
+            }
+            let last = pass == PASSES || matches.iter().flatten().all(|m| *m == Match::Keep);
+            matches.push(vec![Match::Keep; channels.len()]);
+            for (k, channel) in channels.iter_mut().enumerate() {
+                channel.sums.fill(0.0);
+                let pairs = channel.of_composite.chunks_exact(inside).zip(channel.of_normal.chunks_exact(inside));
+                for (((a, n), matched), weights) in pairs.zip(&matches).zip(&weights) {
+                    matched[k].blend(&mut channel.sums, a, n, if last { weights } else { &whole });
                 }
             }
-            patch.scatter(&sums, out);
+            if last {
+                break;
+            }
+        }
+        let mut out = patch.normal.clone();
+        for (channel, out) in channels.iter().zip(out.chunks_exact_mut(pixels)) {
+            patch.scatter(&channel.sums, out);
         }
         Ok(out)
     }
@@ -220,6 +228,24 @@ impl NpcfPlus {
             patch.write(&after, &mut image, rect);
         }
         Ok(Refined { image, stats })
+    }
+}
+
+/// One channel's bands at the mask's pixels, the smooth rest last.
+#[derive(Debug)]
+struct Channel {
+    of_normal: Vec<f32>,
+    of_composite: Vec<f32>,
+    /// Scale of each band of the normal image around the mask.
+    targets: Vec<f32>,
+    /// The channel as matched.
+    sums: Vec<f32>,
+}
+
+impl Channel {
+    fn band(&self, band: usize, inside: usize) -> Band<'_> {
+        let at = band * inside..(band + 1) * inside;
+        Band { details: &self.of_composite[at.clone()], normal: &self.of_normal[at], target: self.targets[band] }
     }
 }
 

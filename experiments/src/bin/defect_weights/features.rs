@@ -10,7 +10,7 @@ use maphc2f::imgkit::distance::to_background;
 use maphc2f::imgkit::resize::{Kernel, resize_map};
 use maphc2f::imgkit::rng::keyed_stream;
 use maphc2f::physdefect::SampleKey;
-use maphc2f::sqe::FaultEstimator;
+use maphc2f::sqe::{Descriptors, FaultEstimator};
 use maphc2f::{Pipeline, PipelineSource, shrink_to_side};
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis, concatenate};
 use rand::seq::SliceRandom;
@@ -38,6 +38,7 @@ pub(crate) struct Drawn {
     /// Features and mask, for measuring.
     pub(crate) rows: PatchRows,
     pub(crate) mask: Array2<bool>,
+    pub(crate) descriptors: Descriptors,
 }
 
 /// A test image.
@@ -46,6 +47,8 @@ pub(crate) struct Test {
     pub(crate) rows: PatchRows,
     pub(crate) mask: Option<Array2<bool>>,
     pub(crate) kind: Option<String>,
+    /// Of its defect; `None` where no mask marks one.
+    pub(crate) descriptors: Option<Descriptors>,
 }
 
 pub(crate) struct Features {
@@ -72,7 +75,14 @@ impl Features {
         let normal = concatenate(Axis(0), &normal.iter().map(|n| n.view()).collect::<Vec<_>>())?;
         let test = |test: &maphc2f::TestImage| -> std::result::Result<Test, String> {
             let image = shrink_to_side(test.image.view(), side).map_err(|e| e.to_string())?;
-            Ok(Test { rows: read(image.view())?, mask: test.mask.clone(), kind: test.kind.clone() })
+            // at the size that drawn defects have
+            let mask = test.mask.as_ref().map(|m| m.mapv(|m| f32::from(u8::from(m))));
+            let size = (image.dim().0, image.dim().1);
+            let mask = mask.map(|m| resize_map(m.view(), size, Kernel::Bilinear)).transpose().map_err(|e| e.to_string())?;
+            let mask = mask.map(|m| m.mapv(|m| m >= 0.5));
+            let descriptors = mask.and_then(|m| Descriptors::measure(image.view(), m.view()).ok());
+            let rows = read(image.view())?;
+            Ok(Test { rows, mask: test.mask.clone(), kind: test.kind.clone(), descriptors })
         };
         let tests = images.tests.par_iter().map(test).collect::<std::result::Result<_, String>>()?;
         Ok(Self { net, side, normal, tests })
@@ -119,7 +129,8 @@ impl Features {
             let inside = depth.iter().zip(&made.mask).filter(|(_, m)| **m).map(|(d, _)| f64::from(*d));
             let depth = inside.fold(f64::INFINITY, f64::min) / made.record.object_scale;
             let bins = (group, (key.index % 3) as usize, [made.record.severity, made.record.visibility, depth]);
-            Ok(Some(Drawn { patches, corrupted: bad, quality, bins, rows, mask: made.mask }))
+            let descriptors = Descriptors::measure(made.image.view(), made.mask.view()).map_err(|e| e.to_string())?;
+            Ok(Some(Drawn { patches, corrupted: bad, quality, bins, rows, mask: made.mask, descriptors }))
         };
         let all: Vec<Option<Drawn>> =
             (0..count).into_par_iter().map(one).collect::<std::result::Result<_, String>>()?;

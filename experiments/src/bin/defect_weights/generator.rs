@@ -10,6 +10,7 @@ use maphc2f::bilevel::{ConjugateGradient, Implicit, UpperParams, WeightModel, le
 use maphc2f::bisqad::{DefectPatches, HeadProblem, PatchRows, RowExpansion};
 use maphc2f::imgkit::rank::thirds;
 use maphc2f::imgkit::rng::keyed_stream;
+use maphc2f::sqe::{DensityRatio, Descriptors, mean_one_weights, temper_to_ess};
 use maphc2f::{MATERIALS, Pipeline, PipelineSource};
 use ndarray::{Array2, ArrayView2};
 use rand::seq::SliceRandom;
@@ -25,8 +26,10 @@ const KINDS: [&str; 4] = ["crack", "blowhole", "pitting", "defect"];
 const LEFT: usize = 8;
 /// Weight of all real defects beside all drawn ones, in the arms that train on both.
 const REAL: f64 = 3.0;
-pub(crate) const ARMS: [&str; 7] =
-    ["uniform", "learned", "shuffled", "mechanism", "real", "uniform + real", "learned + real"];
+/// Ridge penalty of the density ratio: with five real defects it must stay near 1.
+const RATIO_RIDGE: f64 = 0.02;
+pub(crate) const ARMS: [&str; 8] =
+    ["uniform", "learned", "density ratio", "shuffled", "mechanism", "real", "uniform + real", "learned + real"];
 
 pub(crate) fn run(set: &str, images: &ImageSet, options: &Options, log: &mut RunLog) -> Result<()> {
     let kinds: BTreeSet<&String> = images.tests.iter().filter_map(|t| t.kind.as_ref()).collect();
@@ -120,7 +123,15 @@ fn one(features: &Features, drawn: &[Drawn], taken: &[usize], rest: &[usize], se
     let mut shuffled = learned.weights.clone();
     shuffled.shuffle(&mut keyed_stream(seed, 1));
     let mut arms = Vec::new();
-    for (arm, weights) in [("uniform", &ones), ("learned", &learned.weights), ("shuffled", &shuffled)] {
+    let described: Vec<Descriptors> = taken.iter().filter_map(|i| features.tests[*i].descriptors).collect();
+    let of_drawn: Vec<Descriptors> = drawn.iter().map(|d| d.descriptors).collect();
+    let ratio = DensityRatio::fit(&described, &of_drawn, RATIO_RIDGE)?;
+    let ratios: Vec<f64> = of_drawn.iter().map(|d| ratio.of(d)).collect();
+    // as spread as the learned ones, so that the arms differ by which defects count
+    let share = learned.steps.last().map_or(1.0, |s| s.effective_share);
+    let ratios = temper_to_ess(&mean_one_weights(&ratios).unwrap_or_else(|| ones.clone()), share);
+    let by = [("uniform", &ones), ("learned", &learned.weights), ("density ratio", &ratios), ("shuffled", &shuffled)];
+    for (arm, weights) in by {
         arms.push((arm, test(&weighted(weights))?.0));
     }
     // the mechanism whose head alone finds the real ones best
@@ -150,7 +161,7 @@ fn one(features: &Features, drawn: &[Drawn], taken: &[usize], rest: &[usize], se
     let losses: Vec<f64> = learned.steps.iter().map(|s| s.upper_loss).collect();
     Ok(Found {
         arms,
-        effective_share: learned.steps.last().map_or(1.0, |s| s.effective_share),
+        effective_share: share,
         upper_loss: [losses.first().copied().unwrap_or(f64::NAN), losses.last().copied().unwrap_or(f64::NAN)],
         mechanisms: (0..known.len()).map(of_mechanism).collect(),
     })
@@ -171,6 +182,8 @@ pub(crate) fn tables(log: &RunLog, options: &Options) -> Result<f64> {
             ("learned", "uniform"),
             ("learned", "shuffled"),
             ("learned", "mechanism"),
+            ("density ratio", "uniform"),
+            ("learned", "density ratio"),
             ("learned + real", "uniform + real"),
             ("learned + real", "real"),
         ];

@@ -209,7 +209,7 @@ fn train_evidence(
     let outcome = train_with(backbone, &images.normals, source, real, &params, &mut bars);
     drop(bars);
     let EvidenceOutcome { detector, report } = outcome?;
-    console.say(&selection::summary(&report));
+    console.say(&selection::summary(&report, &images.names));
     let warnings = selection::warnings(&report, &images.names);
     warn(console, &warnings);
     images.warnings.extend(warnings);

@@ -1,10 +1,10 @@
 //! What was chosen for a product, for people and for programs.
 
-use maphc2f::bisqad::{CandidateFigures, SelectionReport};
+use maphc2f::bisqad::{CandidateFigures, SelectionReport, Suspect};
 use serde_json::{Value, json};
 
-/// The choice in some lines.
-pub(super) fn summary(report: &SelectionReport) -> String {
+/// The choice in some lines; `names` are those of the photos.
+pub(super) fn summary(report: &SelectionReport, names: &[String]) -> String {
     let copies = match report.copies {
         0 => String::new(),
         n => format!(" with {n} copies by the symmetries of the product"),
@@ -44,10 +44,22 @@ pub(super) fn summary(report: &SelectionReport) -> String {
             real.defects, real.without_heads, real.with_heads
         );
     }
-    text + &format!(
+    text += &format!(
         "\nalignment: the place in the frame explains {:.0} % of the variance of the features",
         100.0 * report.explained_by_place
+    );
+    let Some(first) = report.most_unusual.first() else { return text };
+    let unusual: Vec<String> =
+        report.most_unusual.iter().map(|s| format!("{} {:.2}", name(names, s.image), s.score)).collect();
+    text + &format!(
+        "\nmost unusual good photos, each scored by what was fitted without it (median {:.2}): {}",
+        first.median,
+        unusual.join(", ")
     )
+}
+
+fn name(names: &[String], image: usize) -> String {
+    names.get(image).cloned().unwrap_or_else(|| format!("photo {image}"))
 }
 
 /// What a user should know or do.
@@ -69,11 +81,10 @@ pub(super) fn warnings(report: &SelectionReport, names: &[String]) -> Vec<String
         );
     }
     for suspect in &report.suspects {
-        let name = names.get(suspect.image).cloned().unwrap_or_else(|| format!("photo {}", suspect.image));
         warnings.push(format!(
-            "{name}: scores {:.2} by what was fitted without it, the median is {:.2} (weight {:.2}): if it shows a defect \
+            "{}: scores {:.2} by what was fitted without it, the median is {:.2} (weight {:.2}): if it shows a defect \
              or another product, take it out and train again",
-            suspect.score, suspect.median, suspect.weight
+            name(names, suspect.image), suspect.score, suspect.median, suspect.weight
         ));
     }
     warnings
@@ -88,9 +99,10 @@ pub(super) fn object(report: &SelectionReport) -> Value {
             })
         })
         .collect();
-    let suspects: Vec<Value> = (report.suspects.iter())
-        .map(|s| json!({ "image": s.image, "score": s.score, "median": s.median, "weight": s.weight }))
-        .collect();
+    let objects = |list: &[Suspect]| -> Vec<Value> {
+        let one = |s: &Suspect| json!({ "image": s.image, "score": s.score, "median": s.median, "weight": s.weight });
+        list.iter().map(one).collect()
+    };
     let chosen = report.choice.as_ref().map(|c| {
         json!({
             "kinds": c.sum.kinds().iter().map(|kind| kind.name()).collect::<Vec<_>>(),
@@ -101,7 +113,8 @@ pub(super) fn object(report: &SelectionReport) -> Value {
     json!({
         "chosen": chosen, "candidates": report.candidates.len(), "validated_on": report.validated_on,
         "copies": report.copies, "explained_by_place": report.explained_by_place, "aligned": report.is_aligned(),
-        "left_out": left_out, "suspects": suspects,
+        "left_out": left_out, "suspects": objects(&report.suspects),
+        "most_unusual": objects(&report.most_unusual),
         "real_defects": report.real_defects.as_ref().map(|r| {
             json!({ "defects": r.defects, "without_heads": r.without_heads, "with_heads": r.with_heads })
         }),
