@@ -34,7 +34,9 @@ fn cracks_and_pits_darken_all_channels_alike() {
         let domain = Domain::full(photo.dim().0, photo.dim().1).unwrap();
         for (group, index) in [(0, 0), (0, 1), (0, 2), (1, 1)] {
             // pits of the other materials rust
-            let Ok(made) = pipeline.stages(photo.view(), &domain, group, SampleKey { seed: 1, index }) else { continue };
+            let Ok(made) = pipeline.stages(photo.view(), &domain, group, SampleKey { seed: 1, index }) else {
+                continue;
+            };
             let of = |image: &Array3<f32>| {
                 let (before, after) = (color(photo, &made.soft), color(image, &made.soft));
                 [0, 1, 2].map(|k| 1.0 - after[k] / before[k])

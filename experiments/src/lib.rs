@@ -6,9 +6,11 @@ pub mod args;
 pub mod bars;
 pub mod cache;
 pub mod cleaning;
+pub mod clone_times;
 pub mod contamination;
 pub mod corruption;
 pub mod crop;
+pub mod metric_cases;
 pub mod network;
 pub mod oracle_table;
 pub mod paired;
@@ -21,6 +23,7 @@ pub mod runs;
 pub mod sets;
 pub mod sheet_file;
 pub mod texture;
+pub mod timing;
 
 /// Root folder of the workspace, where `docs` and `assets` lie.
 #[must_use]

@@ -64,9 +64,8 @@ impl DensityRatio {
         }
         let prior = (count / real.len() as f64).ln();
         let mut ratio = Self { mean, deviation, weights: [0.0; SIZE], prior };
-        let rows: Vec<(Vector, f64)> = (real.iter().map(|d| (ratio.row(d), 1.0)))
-            .chain(drawn.iter().map(|d| (ratio.row(d), 0.0)))
-            .collect();
+        let rows: Vec<(Vector, f64)> =
+            (real.iter().map(|d| (ratio.row(d), 1.0))).chain(drawn.iter().map(|d| (ratio.row(d), 0.0))).collect();
         ratio.weights = newton(&rows, l2, -prior);
         Ok(ratio)
     }

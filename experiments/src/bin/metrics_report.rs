@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use experiments::bars::bar;
+use experiments::metric_cases::{empty_files, maps, scores};
 use experiments::program::{Result, finish, say};
 use maphc2f::adbench::dataset::Policy;
 use maphc2f::adbench::loaders::{Layout, Mvtec};
@@ -248,10 +249,7 @@ fn time_auroc(text: &mut String, pools: [&rayon::ThreadPool; 2], peers: Option<&
     let mut result = f64::NAN;
     for share in [0.02, 0.5] {
         let progress = bar("AUROC of 1e7 scores", 2);
-        let mut random = Xorshift::new(1);
-        let labels: Vec<bool> = (0..10_000_000).map(|_| random.uniform() < share).collect();
-        let score = |&label: &bool| if label { random.uniform().sqrt() } else { random.uniform() };
-        let scores: Vec<f32> = labels.iter().map(score).collect();
+        let (scores, labels) = scores(10_000_000, share);
         let before = fresh_peak_mb();
         let mut times = Vec::new();
         for pool in pools {
@@ -283,15 +281,7 @@ fn time_au_pro(text: &mut String, pools: [&rayon::ThreadPool; 2], peers: Option<
     let mut result = f64::NAN;
     for side in [256_usize, 1024] {
         let progress = bar("AU-PRO of 80 maps", 2);
-        let mut random = Xorshift::new(1);
-        let at = |i: usize, from: f64| i as f64 / side as f64 - from;
-        let (maps, masks): Images = (0..80)
-            .map(|i| {
-                let mask =
-                    Array2::from_shape_fn((side, side), |(y, x)| i % 5 < 3 && at(y, 0.5).hypot(at(x, 0.4)) < 0.1);
-                (mask.mapv(|m| random.uniform() + if m { 0.3 } else { 0.0 }), mask)
-            })
-            .unzip();
+        let (maps, masks) = maps(80, side);
         let (map_views, mask_views) = (views(&maps), views(&masks));
         let before = fresh_peak_mb();
         let mut times = Vec::new();
@@ -355,15 +345,8 @@ fn time_loading(text: &mut String, pools: [&rayon::ThreadPool; 2], folder: &Path
 
 fn time_index(text: &mut String, files: usize) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let category = folder.path().join("big");
     let progress = bar("empty files", files);
-    for (part, share) in [("train/good", 2), ("test/good", 4), ("test/dent", 8), ("ground_truth/dent", 8)] {
-        std::fs::create_dir_all(category.join(part))?;
-        for i in 0..files / share {
-            std::fs::File::create(category.join(part).join(format!("{i:07}.png")))?;
-        }
-        progress.inc((files / share) as u64);
-    }
+    let category = empty_files(folder.path(), files, |count| progress.inc(count as u64))?;
     progress.finish_and_clear();
     let mut seconds = f64::INFINITY;
     for _ in 0..3 {

@@ -11,15 +11,14 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
-use std::time::Instant;
+use std::process::ExitCode;
 
 use experiments::bars::bar;
+use experiments::clone_times::{CloneTime, Peers, clone_time, slope};
 use experiments::oracle_table::OracleTable;
 use experiments::program::{Result, finish, say};
 use maphc2f::imgkit::file::write_atomic;
 use maphc2f::pde_refine::poisson::{Direct, Multigrid, MultigridParams, MultigridPcg, Solve, Stopping, System};
-use maphc2f::pde_refine::{Guidance, seamless_clone};
 use ndarray::{Array2, Array3};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -73,38 +72,6 @@ fn run() -> Result<String> {
         seconds("1024_50"),
         seconds("256_10")
     ))
-}
-
-/// Other libraries, timed by `experiments/peers/poisson.py`.
-struct Peers {
-    python: PathBuf,
-    script: PathBuf,
-    cases: PathBuf,
-}
-
-impl Peers {
-    /// Writes the images that they are timed on.
-    fn new(python: PathBuf) -> Result<Self> {
-        let root = experiments::workspace();
-        let cases = root.join("target/peer-cases");
-        experiments::poisson_cases::write(&cases, |_| ())?;
-        Ok(Self { python, script: root.join("experiments/peers/poisson.py"), cases })
-    }
-
-    /// What the script finds for one size.
-    fn measure(&self, side: usize) -> Result<serde_json::Value> {
-        let out = self.cases.join(format!("{side}.json"));
-        let status = Command::new(&self.python)
-            .arg(&self.script)
-            .args([&self.cases, &out])
-            .args(["--runs", "5", "--only", "cases", "--sides", &side.to_string()])
-            .status()
-            .map_err(|e| format!("{}: {e}", self.python.display()))?;
-        if !status.success() {
-            return Err(format!("{} ended with {status}", self.script.display()).into());
-        }
-        Ok(serde_json::from_slice(&std::fs::read(&out)?)?)
-    }
 }
 
 fn square(n: usize) -> Array2<bool> {
@@ -188,109 +155,7 @@ fn agreement(oracles: &mut OracleTable) -> Result<()> {
     Ok(())
 }
 
-/// One case of `seamless_clone`.
-struct Time {
-    side: usize,
-    share: usize,
-    unknowns: usize,
-    iterations: usize,
-    residual: f64,
-    /// Least seconds on one thread and on two, and the median on one.
-    one: f64,
-    two: f64,
-    median: f64,
-    /// GB/s at which one thread and two stream three arrays of as many numbers as there are unknowns.
-    stream: [f64; 2],
-}
-
-/// Bytes of a V(1,1) cycle a pixel of three channels, all grids, every sweep fused with its neighbors.
-const CYCLE_BYTES: f64 = 168.0;
-
-impl Time {
-    fn name(&self) -> String {
-        format!("{}_{}", self.side, self.share)
-    }
-
-    /// Seconds that one thread needs to stream what the cycles must.
-    fn bound(&self) -> f64 {
-        CYCLE_BYTES * self.unknowns as f64 * self.iterations as f64 / (1e9 * self.stream[0])
-    }
-}
-
-fn clone_time(side: usize, share: usize) -> Result<Time> {
-    let case = experiments::poisson_cases::case(side, share);
-    let unit = |image: &Array3<u8>| image.mapv(|v| f32::from(v) / 255.0);
-    let (target, source) = (unit(&case.target), unit(&case.source));
-    let runs = (3 << 26 >> (2 * side.ilog2())).clamp(5, 61);
-    let time = |threads: usize| -> Result<(Vec<f64>, _)> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-        let mut seconds = Vec::new();
-        let mut stats = None;
-        for _ in 0..runs {
-            let start = Instant::now();
-            let cloned =
-                pool.install(|| seamless_clone(target.view(), source.view(), case.mask.view(), Guidance::Import))?;
-            seconds.push(start.elapsed().as_secs_f64());
-            stats = Some(cloned.stats.solve);
-        }
-        seconds.sort_by(f64::total_cmp);
-        Ok((seconds, stats))
-    };
-    let ((one, stats), (two, _)) = (time(1)?, time(2)?);
-    let (median, one, two) = (one[runs / 2], one[0], two[0]);
-    let stats = stats.ok_or("no run")?;
-    let (unknowns, iterations, residual) = (stats.unknowns, stats.iterations, stats.residual);
-    Ok(Time {
-        side,
-        share,
-        unknowns,
-        iterations,
-        residual,
-        one,
-        two,
-        median,
-        stream: [1, 2].map(|t| stream(unknowns, t)),
-    })
-}
-
-/// GB/s of `a = b + c / 2` on arrays of `n` numbers in all, split among the threads: the best of some passes.
-fn stream(n: usize, threads: usize) -> f64 {
-    let part = n / threads;
-    let passes = (200_000_000 / n).clamp(5, 200);
-    let gate = std::sync::Barrier::new(threads);
-    let one = || {
-        let (mut a, b, c) = (vec![0.0f32; part], vec![1.0f32; part], vec![2.0f32; part]);
-        let mut best = f64::MAX;
-        for _ in 0..passes {
-            gate.wait();
-            let start = Instant::now();
-            for ((a, b), c) in a.iter_mut().zip(&b).zip(&c) {
-                *a = b + 0.5 * c;
-            }
-            std::hint::black_box(&mut a);
-            gate.wait();
-            best = best.min(start.elapsed().as_secs_f64());
-        }
-        best
-    };
-    let slowest = std::thread::scope(|scope| {
-        let all: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
-        all.into_iter().filter_map(|t| t.join().ok()).fold(0.0, f64::max)
-    });
-    12.0 * (part * threads) as f64 / slowest / 1e9
-}
-
-/// Least-squares slope of log time over log unknowns, 50 % masks.
-fn slope(times: &[Time]) -> f64 {
-    let points: Vec<(f64, f64)> =
-        times.iter().filter(|t| t.share == 50).map(|t| ((t.unknowns as f64).ln(), t.one.ln())).collect();
-    let n = points.len() as f64;
-    let (mx, my) = (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
-    let products: f64 = points.iter().map(|p| (p.0 - mx) * (p.1 - my)).sum();
-    products / points.iter().map(|p| (p.0 - mx).powi(2)).sum::<f64>()
-}
-
-fn report(oracles: &OracleTable, times: &[Time], slope: f64, peers: &[serde_json::Value]) -> String {
+fn report(oracles: &OracleTable, times: &[CloneTime], slope: f64, peers: &[serde_json::Value]) -> String {
     let mut text = String::from(
         "# Poisson solvers, measured\n\nWritten by `cargo run --release -p experiments --bin solver_report`; every \
          figure is computed by that run.\n\n\

@@ -78,7 +78,8 @@ impl Features {
             // at the size that drawn defects have
             let mask = test.mask.as_ref().map(|m| m.mapv(|m| f32::from(u8::from(m))));
             let size = (image.dim().0, image.dim().1);
-            let mask = mask.map(|m| resize_map(m.view(), size, Kernel::Bilinear)).transpose().map_err(|e| e.to_string())?;
+            let mask =
+                mask.map(|m| resize_map(m.view(), size, Kernel::Bilinear)).transpose().map_err(|e| e.to_string())?;
             let mask = mask.map(|m| m.mapv(|m| m >= 0.5));
             let descriptors = mask.and_then(|m| Descriptors::measure(image.view(), m.view()).ok());
             let rows = read(image.view())?;

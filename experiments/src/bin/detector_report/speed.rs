@@ -9,17 +9,16 @@
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Instant;
 
-use maphc2f::bisqad::{Detector, EvidenceDetector, EvidenceParams, MemoryDetector, MemoryParams, NoObserver};
+use maphc2f::bisqad::{Detector, MemoryDetector, MemoryParams, NoObserver};
 use maphc2f::frozen_backbone::{Backbone, EfficientNetLite0};
-use maphc2f::{MATERIALS, Pipeline, PipelineSource, train};
 use ndarray::Array3;
 use serde_json::Value;
 
 use experiments::program::Result;
 
 use experiments::texture::brick_texture;
+use experiments::timing::{default_detector, least_seconds};
 
 const SIDE: usize = 288;
 const LARGE: usize = 448;
@@ -45,14 +44,8 @@ pub(crate) struct Speed {
 }
 
 /// Least milliseconds of 60 runs.
-fn least(mut run: impl FnMut() -> Result<()>) -> Result<f64> {
-    let mut best = f64::INFINITY;
-    for _ in 0..60 {
-        let start = Instant::now();
-        run()?;
-        best = best.min(1e3 * start.elapsed().as_secs_f64());
-    }
-    Ok(best)
+fn least(run: impl FnMut() -> Result<()>) -> Result<f64> {
+    Ok(1e3 * least_seconds(60, run)?)
 }
 
 /// Times detectors of the default sizes on made-up textures.
@@ -60,8 +53,8 @@ pub(crate) fn measure(python: Option<&Path>) -> Result<Speed> {
     let net = EfficientNetLite0::pretrained()?;
     let normals: Vec<_> = (0..40).map(|seed| brick_texture(SIDE, seed)).collect();
     let memory = MemoryDetector::fit(Arc::new(net.clone()), &normals, &MemoryParams::default(), &mut NoObserver)?;
-    let detector = default_choice(SIDE)?;
-    let large = default_choice(LARGE)?;
+    let detector = default_detector(SIDE)?;
+    let large = default_detector(LARGE)?;
     let (large, large_image) = (large, brick_texture(LARGE, 99));
     let image = brick_texture(SIDE, 99);
     let deep = EfficientNetLite0::pretrained_s32()?;
@@ -81,15 +74,6 @@ pub(crate) fn measure(python: Option<&Path>) -> Result<Speed> {
     })?;
     let peers = python.map(ask).transpose()?;
     Ok(Speed { predict, predict_large, backbone_all, memory, predict_single, backbone, framed, peers })
-}
-
-/// Our detector with its default parameters, on made-up textures of one side.
-fn default_choice(side: usize) -> Result<EvidenceDetector> {
-    let normals: Vec<_> = (0..40).map(|seed| brick_texture(side, seed)).collect();
-    let pipeline = Pipeline::standard(&MATERIALS)?;
-    let source = PipelineSource::new(&pipeline, &normals, &[], 0)?;
-    let params = EvidenceParams::default().with_min_side(side).with_max_side(side);
-    Ok(train(&normals, &source, &params, &mut NoObserver)?.detector)
 }
 
 fn ask(python: &Path) -> Result<Value> {

@@ -84,7 +84,10 @@ pub(super) fn warnings(report: &SelectionReport, names: &[String]) -> Vec<String
         warnings.push(format!(
             "{}: scores {:.2} by what was fitted without it, the median is {:.2} (weight {:.2}): if it shows a defect \
              or another product, take it out and train again",
-            name(names, suspect.image), suspect.score, suspect.median, suspect.weight
+            name(names, suspect.image),
+            suspect.score,
+            suspect.median,
+            suspect.weight
         ));
     }
     warnings
