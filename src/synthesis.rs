@@ -243,20 +243,37 @@ impl Pipeline {
         key: SampleKey,
     ) -> Result<SynthesizedDefect, Error> {
         let (h, w, _) = photo.dim();
+        let (sample, stats) = self.sample(photo, domain, group, key)?;
+        let (mask, changed, soft) = (sample.full_mask(h, w)?, sample.full_changed(h, w)?, sample.full_soft(h, w)?);
+        Ok(SynthesizedDefect { image: sample.paste(photo)?, mask, changed, soft, record: sample.record, stats })
+    }
+
+    /// Synthesizes as [`Self::synthesize`] does; the sample is a box, so that little of a large photo is touched.
+    pub(crate) fn sample(
+        &self,
+        photo: ArrayView3<'_, f32>,
+        domain: &Domain,
+        group: usize,
+        key: SampleKey,
+    ) -> Result<(Sample, Option<RefineStats>), Error> {
+        let (h, w, _) = photo.dim();
         let sample = self.render(photo, domain, group, key)?;
         let (sample, stats) = if self.last == Stage::Raw {
             (sample, None)
         } else {
-            let (raw, mask) = (sample.paste(photo)?, sample.full_mask(h, w)?);
+            let near = self.refine.window(sample.bbox, (h, w));
+            let (photo_near, within) = (near.crop(photo), sample.bbox.relative_to(near));
+            let (mut raw, mut mask) = (photo_near.to_owned(), Array2::from_elem((near.height(), near.width()), false));
+            within.put(sample.patch.view(), raw.view_mut());
+            within.put(sample.mask.view(), mask.view_mut());
             let refined = match self.last {
-                Stage::Coarse => self.refine.coarse.refine(photo, raw.view(), mask.view())?,
-                _ => self.refine.refine(photo, raw.view(), mask.view())?,
+                Stage::Coarse => self.refine.coarse.refine(photo_near, raw.view(), mask.view())?,
+                _ => self.refine.refine(photo_near, raw.view(), mask.view())?,
             };
-            (sample.refined(photo, refined.image.view())?, Some(refined.stats))
+            (sample.refined_patch(photo, within.crop(refined.image.view()))?, Some(refined.stats))
         };
         check_place(&sample, domain)?;
-        let (mask, changed, soft) = (sample.full_mask(h, w)?, sample.full_changed(h, w)?, sample.full_soft(h, w)?);
-        Ok(SynthesizedDefect { image: sample.paste(photo)?, mask, changed, soft, record: sample.record, stats })
+        Ok((sample, stats))
     }
 
     /// The sample as rendered.

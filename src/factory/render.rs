@@ -1,8 +1,7 @@
 //! Rendering of one defect on one photo, in 8 bits.
 
-use imgkit::level::to_u8;
 use imgkit::rng::Retry;
-use ndarray::{Array2, Array3, ArrayView2};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 use physdefect::{FrameReason, Record, SampleKey};
 
 use super::manifest::{MaskExtent, SolverStats};
@@ -41,33 +40,22 @@ pub struct RenderedSample {
     pub region_reason: Option<FrameReason>,
 }
 
-/// Makes sample `key` of a group of the pipeline on a photo.
+/// Makes sample `key` of a group of the pipeline on a photo, whose `pixels` are given in \[0, 1\], too.
 pub(super) fn render(
-    photo: &SourcePhoto,
+    (photo, pixels): (&SourcePhoto, ArrayView3<'_, f32>),
     pipeline: &Pipeline,
     group: usize,
     key: SampleKey,
 ) -> Result<RenderedSample, crate::Error> {
-    let made = pipeline.synthesize(to_f32(&photo.pixels).view(), &photo.domain, group, key)?;
-    let mut image = photo.pixels.clone();
-    for ((mut pixels, made), changed) in
-        image.outer_iter_mut().zip(made.image.outer_iter()).zip(made.changed.outer_iter())
-    {
-        // Most rows are as they were, and finding that out is fast.
-        if changed.fold(false, |any, &c| any | c) {
-            let both = pixels.outer_iter_mut().zip(made.outer_iter()).zip(changed);
-            for ((mut pixel, made), _) in both.filter(|(_, changed)| **changed) {
-                pixel.iter_mut().zip(made).for_each(|(v, &new)| *v = to_u8(new));
-            }
-        }
-    }
-    let solve = made.stats.unwrap_or_default().solve;
+    let (made, stats) = pipeline.sample(pixels, &photo.domain, group, key)?;
+    let (height, width, _) = photo.pixels.dim();
+    let solve = stats.unwrap_or_default().solve;
     let solver = SolverStats { iterations: solve.iterations, residual: solve.residual };
     Ok(RenderedSample {
-        image,
-        mask: made.mask,
-        changed: made.changed,
-        soft: made.soft,
+        image: made.paste_u8(photo.pixels.view())?,
+        mask: made.full_mask(height, width)?,
+        changed: made.full_changed(height, width)?,
+        soft: made.full_soft(height, width)?,
         photo: photo.pixels.clone(),
         record: made.record,
         solver,
@@ -86,6 +74,8 @@ pub(super) fn render_first(
     seed: u64,
     first: u64,
 ) -> Result<RenderedSample, crate::Error> {
+    let pixels = to_f32(&photo.pixels);
+    let photo = (photo, pixels.view());
     let mut out_of_reach = 0;
     let mut outcome = render(photo, pipeline, group, SampleKey { seed, index: first });
     for index in RETRY.indices(first).skip(1) {

@@ -11,7 +11,7 @@ use super::layout::{FOREGROUND, manifest_block};
 use super::manifest::{ManifestRecord, SampleRecord, read_record};
 use super::photo_set::PhotoSet;
 use super::plan::BLOCK;
-use super::render::{extent, render};
+use super::render::{extent, render, to_f32};
 use super::run::LARGEST_FOREGROUND;
 use crate::foreground::SetForeground;
 use crate::synthesis::Pipeline;
@@ -68,7 +68,8 @@ pub fn replay(out: &Path, photos: &PhotoSet, registry: &Registry, index: u64) ->
     let photo = photos.load_placed(photo, entry.side, entry.place)?;
     let mut pipeline = Pipeline::default();
     pipeline.push(vec![entry.model.build().map_err(crate::Error::from)?]);
-    let rendered = render(&photo, &pipeline, 0, entry.key)?;
+    let pixels = to_f32(&photo.pixels);
+    let rendered = render((&photo, pixels.view()), &pipeline, 0, entry.key)?;
     let encoded = EncodedSample::new(&rendered, 0).map_err(|source| Error::Encode { index, source })?;
     let checks = [
         ("source", photo.hash == entry.source_sha256),

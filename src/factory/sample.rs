@@ -268,6 +268,6 @@ impl<'a> SampleMaker<'a> {
 }
 
 fn descriptors(rendered: &RenderedSample) -> Result<BTreeMap<String, f64>, crate::Error> {
-    let measured = Descriptors::measure(to_f32(&rendered.image).view(), rendered.mask.view())?;
+    let measured = Descriptors::measure_u8(rendered.image.view(), rendered.mask.view())?;
     Ok(DESCRIPTORS.iter().filter_map(|&name| Some((name.to_owned(), measured.get(name)?))).collect())
 }

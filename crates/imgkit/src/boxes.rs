@@ -16,6 +16,21 @@ const GAP: usize = 2;
 /// Side of the tiles that group mask pixels.
 const TILE: usize = 16;
 
+/// Grows a box by `margin` pixels within a frame of `dim`, its corner on the grid that [`separate`] groups pixels by: in
+/// a crop to it a mask inside the box falls into the same groups as in the whole frame.
+///
+/// ```
+/// use imgkit::{Rect, boxes};
+///
+/// let around = boxes::window(Rect { top: 40, left: 9, bottom: 60, right: 30 }, 4, (100, 32));
+/// assert_eq!(around, Rect { top: 32, left: 0, bottom: 64, right: 32 });
+/// ```
+#[must_use]
+pub fn window(inner: Rect, margin: usize, dim: (usize, usize)) -> Rect {
+    let wide = inner.grow(margin, dim);
+    Rect { top: wide.top / TILE * TILE, left: wide.left / TILE * TILE, ..wide }
+}
+
 /// Finds bounding boxes of groups of mask pixels that keep two rows or columns apart, in row-major order of their
 /// corners: each
 /// pixel of the mask lies in exactly one of them and has no neighbor in another.

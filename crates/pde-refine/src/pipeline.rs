@@ -4,6 +4,7 @@ use crate::coarse::Npcf;
 use crate::error::Error;
 use crate::fine::NpcfPlus;
 use crate::refine::{Refine, Refined};
+use imgkit::{Rect, boxes};
 use ndarray::{ArrayView2, ArrayView3};
 
 /// Coarse-to-fine refinement: npcF, then npcF++.
@@ -36,6 +37,31 @@ pub struct Stages {
 }
 
 impl CoarseToFine {
+    /// Part of a photo of `dim` rows and columns that a mask within the box `inner` is refined by: crops of photo,
+    /// composite and mask to it give the same values, bit for bit, without touching the rest of a large photo.
+    ///
+    /// ```
+    /// use ndarray::{Array2, Array3};
+    /// use pde_refine::imgkit::Rect;
+    /// use pde_refine::{CoarseToFine, Refine};
+    ///
+    /// let photo = Array3::from_shape_fn((200, 300, 3), |(y, x, _)| 0.5 + 0.1 * ((y * 7 + x * 5) % 11) as f32 / 11.0);
+    /// let inner = Rect { top: 90, left: 120, bottom: 110, right: 150 };
+    /// let mask = Array2::from_shape_fn((200, 300), |at| inner.contains(at));
+    /// let darker = photo.mapv(|v| 0.8 * v);
+    /// let refiner = CoarseToFine::default();
+    /// let whole = refiner.refine(photo.view(), darker.view(), mask.view())?;
+    /// let near = refiner.window(inner, (200, 300));
+    /// let part = refiner.refine(near.crop(photo.view()), near.crop(darker.view()), near.crop(mask.view()))?;
+    /// assert!(near.area() < 200 * 300 / 4);
+    /// assert_eq!(part.image, near.crop(whole.image.view()));
+    /// # Ok::<(), pde_refine::Error>(())
+    /// ```
+    #[must_use]
+    pub fn window(&self, inner: Rect, dim: (usize, usize)) -> Rect {
+        boxes::window(inner, self.coarse.reach().max(self.fine.reach()), dim)
+    }
+
     /// Runs both stages and returns both results.
     ///
     /// # Errors

@@ -83,7 +83,11 @@ pub(crate) fn check_photo(photo: ArrayView3<'_, f32>, domain: &Domain) -> Result
 
 /// A box of the photo, checked to be finite.
 pub(crate) fn crop(photo: ArrayView3<'_, f32>, bbox: Rect) -> Result<Array3<f32>, Error> {
-    let patch = bbox.cut(photo);
+    finite(bbox.cut(photo), bbox)
+}
+
+/// The pixels of a box, checked to be finite.
+fn finite(patch: Array3<f32>, bbox: Rect) -> Result<Array3<f32>, Error> {
     // The largest magnitude's bits are cheap to find; only if they are those of no number, its place is looked for.
     let largest = patch.iter().fold(0u32, |a, v| a.max(v.to_bits() & 0x7fff_ffff));
     if !f32::from_bits(largest).is_finite() {
@@ -170,16 +174,16 @@ pub(crate) fn finalize_measured(
     marks.settle(label.name, (patch, ratios), record)
 }
 
-/// [`Sample::refined`].
+/// [`Sample::refined_patch`].
 pub(crate) fn refined(
     sample: &Sample,
     photo: ArrayView3<'_, f32>,
-    image: ArrayView3<'_, f32>,
+    patch: ArrayView3<'_, f32>,
 ) -> Result<Sample, Error> {
     const MODEL: &str = "refined sample";
     let bbox = sample.bbox;
     let original = crop(photo, bbox)?;
-    let mut patch = crop(image, bbox)?;
+    let mut patch = finite(patch.as_standard_layout().into_owned(), bbox)?;
     let threshold = Threshold::of(photo, bbox);
     let masked = |patch: &mut Array3<f32>| {
         Zip::from(patch.rows_mut()).and(original.rows()).and(&sample.mask).for_each(|mut new, old, &inside| {

@@ -157,7 +157,21 @@ impl Sample {
             let (found, expected) = (image.shape().to_vec(), photo.shape().to_vec());
             return Err(Error::Shape { what: "refined image", found, expected });
         }
-        finalize::refined(self, photo, image)
+        finalize::refined(self, photo, self.bbox.crop(image))
+    }
+
+    /// The sample after its box was refined: as [`Self::refined`], from the pixels of the box alone, `patch` `(h, w,
+    /// C)`.
+    ///
+    /// # Errors
+    /// As [`Self::refined`].
+    pub fn refined_patch(&self, photo: ArrayView3<'_, f32>, patch: ArrayView3<'_, f32>) -> Result<Self, Error> {
+        self.check_fits(photo.dim())?;
+        if patch.dim() != self.patch.dim() {
+            let (found, expected) = (patch.shape().to_vec(), self.patch.shape().to_vec());
+            return Err(Error::Shape { what: "refined patch", found, expected });
+        }
+        finalize::refined(self, photo, patch)
     }
 
     /// Mask of the whole photo, `height` x `width`.

@@ -1,7 +1,8 @@
 //! Named descriptors of a defect: a few interpretable numbers that accompany every quality score.
 
 use imgkit::seam::{band_energy_ratio, seam_index};
-use imgkit::{ParameterError, bounding_box};
+use imgkit::level::from_u8;
+use imgkit::{ParameterError, bounding_box, boxes};
 use ndarray::{ArrayView2, ArrayView3, Axis};
 
 use crate::error::Error;
@@ -19,6 +20,8 @@ pub const DESCRIPTORS: [&str; 7] =
 
 /// Pixels around the mask's bounding box that count as its surround.
 const SURROUND: usize = 12;
+/// Wavelet bands that are compared; they look farther than the surround.
+const BANDS: usize = 3;
 /// Smallest standard deviation of the surround: a quarter of an 8-bit level.
 const NOISE_FLOOR: f64 = 1e-3;
 
@@ -61,6 +64,36 @@ impl Descriptors {
     /// [`Error::EmptyMask`], [`Error::Shape`], [`Error::NotFinite`]; [`Error::Parameter`] for an image without
     /// channels.
     pub fn measure(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>) -> Result<Self, Error> {
+        Self::measure_in(image, mask, mask.len())
+    }
+
+    /// Measures as [`Self::measure`] an image of 8 bits, of which it converts no more than it looks at.
+    ///
+    /// ```
+    /// use ndarray::{Array2, Array3};
+    /// use sqe::Descriptors;
+    ///
+    /// let mask = Array2::from_shape_fn((200, 200), |(y, x)| (90..105).contains(&y) && (80..100).contains(&x));
+    /// let grain = |y: usize, x: usize, c: usize| ((y * 7 + x * 3 + c) % 50 + 120) as u8;
+    /// let image = Array3::from_shape_fn((200, 200, 3), |(y, x, c)| if mask[[y, x]] { 60 } else { grain(y, x, c) });
+    /// let same = Descriptors::measure(image.mapv(imgkit::level::from_u8).view(), mask.view())?;
+    /// assert_eq!(Descriptors::measure_u8(image.view(), mask.view())?, same);
+    /// # Ok::<(), sqe::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::measure`].
+    pub fn measure_u8(image: ArrayView3<'_, u8>, mask: ArrayView2<'_, bool>) -> Result<Self, Error> {
+        let (h, w, _) = image.dim();
+        if mask.dim() != (h, w) {
+            return Err(Error::Shape { what: "the mask", expected: (h, w).into(), found: mask.dim().into() });
+        }
+        let near = boxes::window(bounding_box(mask).ok_or(Error::EmptyMask)?, 4 << BANDS, (h, w));
+        Self::measure_in(near.crop(image).mapv(from_u8).view(), near.crop(mask), h * w)
+    }
+
+    /// Measures a defect in a part of a frame of so many pixels.
+    fn measure_in(image: ArrayView3<'_, f32>, mask: ArrayView2<'_, bool>, frame: usize) -> Result<Self, Error> {
         let (h, w, channels) = image.dim();
         if mask.dim() != (h, w) {
             return Err(Error::Shape { what: "the mask", expected: (h, w).into(), found: mask.dim().into() });
@@ -93,7 +126,7 @@ impl Descriptors {
         };
         let bad_pixel = |_| Error::NotFinite { what: "the pixels around the defect" };
         let seam = f64::from(seam_index(image, mask).map_err(bad_pixel)?);
-        let bands = band_energy_ratio(image, mask, 3).map_err(bad_pixel)?;
+        let bands = band_energy_ratio(image, mask, BANDS).map_err(bad_pixel)?;
         let band = |i: usize| bands.index_axis(Axis(0), i).mean().map_or(0.0, |r| f64::from(r.max(1e-4)).ln());
         let values = [
             seam.ln_1p(),
@@ -101,7 +134,7 @@ impl Descriptors {
             band(1),
             band(2),
             contrast.ln_1p(),
-            area as f64 / (h * w) as f64,
+            area as f64 / frame as f64,
             clipped as f64 / masked.max(1) as f64,
         ];
         let finite = values.iter().all(|v| v.is_finite());

@@ -124,6 +124,11 @@ impl Npcf {
         self.params
     }
 
+    /// Pixels around the box of a mask that its result depends on.
+    pub(crate) fn reach(&self) -> usize {
+        1 + self.params.coherence.map_or(0, margin)
+    }
+
     fn solve_box(&self, solver: &Solver, scene: &Scene<'_>) -> Result<(Array3<f64>, SolveStats), Error> {
         let Scene { normal, composite, mask, .. } = *scene;
         let (h, w, channels) = normal.dim();
@@ -194,6 +199,11 @@ impl Refine for Npcf {
     }
 }
 
+/// Distance at which the frame of the flow lies: some interface widths.
+fn margin(flow: AllenCahn) -> usize {
+    (6.0 * flow.params().width() as f32).ceil().min(1e6) as usize
+}
+
 /// Blends composite and normal image by the relaxed mask, inside the mask, over a box.
 fn coherent(
     flow: AllenCahn,
@@ -202,9 +212,7 @@ fn coherent(
     mask: ArrayView2<'_, bool>,
     rect: Rect,
 ) -> Result<Array3<f32>, Error> {
-    // the frame at which the flow ends lies some interface widths away
-    let margin = (6.0 * flow.params().width() as f32).ceil().min(1e6) as usize;
-    let wide = rect.grow(margin, mask.dim());
+    let wide = rect.grow(margin(flow), mask.dim());
     let (soft, _) = flow.relax(wide.crop(mask).mapv(|m| f32::from(u8::from(m))).view())?;
     let soft = rect.relative_to(wide).crop(soft.view());
     let (normal, composite, mask) = (rect.crop(normal), rect.crop(composite), rect.crop(mask));

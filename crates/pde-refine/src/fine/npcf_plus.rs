@@ -128,6 +128,11 @@ impl NpcfPlus {
         self.params
     }
 
+    /// Pixels around the box of a mask that its result depends on.
+    pub(crate) fn reach(&self) -> usize {
+        reach(self.params.bands) + 2
+    }
+
     /// Computes the full change: the patch's planes with the mask's pixels refined.
     fn candidate(&self, patch: &Patch) -> Result<Vec<f32>, Error> {
         let bands = self.params.bands;
@@ -205,7 +210,7 @@ impl NpcfPlus {
     ) -> Result<Refined, Error> {
         let mut stats = RefineStats { strength: 1.0, ..RefineStats::default() };
         for tight in boxes::separate(mask) {
-            let rect = tight.grow(reach(self.params.bands) + 2, mask.dim());
+            let rect = tight.grow(self.reach(), mask.dim());
             let composite = composite.unwrap_or(image.view());
             check_finite(rect, [("normal", &normal), ("composite", &composite)])?;
             let patch = Patch::new(normal, composite, mask, rect, tight);
