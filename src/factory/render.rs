@@ -65,8 +65,8 @@ pub(super) fn render(
     })
 }
 
-/// Makes the first try of a sample that succeeds, from the one with index `first` on; a visibility that is out of reach
-/// three times is given up.
+/// Makes the first try of a sample that succeeds, from the one with index `first` on. A visibility that is out of reach
+/// is given up: the synthesizer has tried several places already, and on the same photo others are alike.
 pub(super) fn render_first(
     photo: &SourcePhoto,
     pipeline: &Pipeline,
@@ -76,15 +76,13 @@ pub(super) fn render_first(
 ) -> Result<RenderedSample, crate::Error> {
     let pixels = to_f32(&photo.pixels);
     let photo = (photo, pixels.view());
-    let mut out_of_reach = 0;
+    let out_of_reach =
+        |e: &crate::Error| matches!(e, crate::Error::Defect(physdefect::Error::VisibilityOutOfReach { .. }));
     let mut outcome = render(photo, pipeline, group, SampleKey { seed, index: first });
     for index in RETRY.indices(first).skip(1) {
-        out_of_reach += match &outcome {
-            Ok(_) => break,
-            Err(e) => u32::from(matches!(e, crate::Error::Defect(physdefect::Error::VisibilityOutOfReach { .. }))),
-        };
-        if out_of_reach == 3 {
-            break;
+        match &outcome {
+            Err(e) if !out_of_reach(e) => {}
+            _ => break,
         }
         outcome = render(photo, pipeline, group, SampleKey { seed, index });
     }

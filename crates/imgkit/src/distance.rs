@@ -154,7 +154,7 @@ pub fn near_background(mask: ArrayView2<'_, bool>, squared: u64) -> Array2<bool>
     let (h, w) = mask.dim();
     let radius = squared.isqrt();
     if radius > LARGEST_DISC {
-        return squared_to_background(mask).mapv(|d| d <= squared);
+        return near_by_sweeps(mask, squared);
     }
     // The disc's half height at each column from its middle; no column of the mask is as far away as `beyond`.
     let heights = |dx: u64| (squared - dx * dx).isqrt() as u8;
@@ -188,6 +188,56 @@ pub fn near_background(mask: ArrayView2<'_, bool>, squared: u64) -> Array2<bool>
         },
     );
     Array2::from_shape_vec((h, w), near.into_iter().map(|near| near > 0).collect()).unwrap_or_default()
+}
+
+/// [`near_background`] in a time that does not depend on the radius: a `false` pixel at the distance d along a column
+/// covers sqrt(squared - d^2) pixels to either side of it, which two sweeps along each row spread.
+fn near_by_sweeps(mask: ArrayView2<'_, bool>, squared: u64) -> Array2<bool> {
+    let (h, w) = mask.dim();
+    // no distance along a column is as long as the column
+    let farthest = squared.isqrt().min(h as u64);
+    let Some(none) = u16::try_from(farthest).ok().and_then(|d| d.checked_add(1)) else {
+        return squared_to_background(mask).mapv(|d| d <= squared);
+    };
+    // pixels that are covered from this one on, itself included
+    let covered = |d: u64| (squared - d * d).isqrt().saturating_add(1).min(w as u64) as u32;
+    let covered: Vec<u32> = (0..=farthest).map(covered).chain([0]).collect();
+    let mut distances = vec![none; h * w];
+    let mut last = vec![none; w];
+    widely(
+        #[inline(always)]
+        || {
+            for (line, row) in distances.chunks_exact_mut(w.max(1)).zip(mask.outer_iter()) {
+                for ((here, above), &inside) in line.iter_mut().zip(&mut last).zip(row) {
+                    *here = if inside { (*above + 1).min(none) } else { 0 };
+                    *above = *here;
+                }
+            }
+            last.fill(none);
+            for line in distances.chunks_exact_mut(w.max(1)).rev() {
+                for (here, below) in line.iter_mut().zip(&mut last) {
+                    *here = (*here).min((*below + 1).min(none));
+                    *below = *here;
+                }
+            }
+        },
+    );
+    let mut near = Array2::from_elem((h, w), false);
+    let mut lengths = vec![0u32; w];
+    for (line, mut near) in distances.chunks_exact(w.max(1)).zip(near.outer_iter_mut()) {
+        let mut left = 0u32;
+        for ((length, &d), near) in lengths.iter_mut().zip(line).zip(near.iter_mut()) {
+            *length = covered[usize::from(d)];
+            left = left.saturating_sub(1).max(*length);
+            *near = left > 0;
+        }
+        let mut right = 0u32;
+        for (&length, near) in lengths.iter().zip(near.iter_mut()).rev() {
+            right = right.saturating_sub(1).max(length);
+            *near |= right > 0;
+        }
+    }
+    near
 }
 
 /// Euclidean distance, in pixels, from every pixel to the nearest `true` pixel; infinite if there is none.

@@ -12,6 +12,21 @@ fn disc(h: usize, w: usize, cy: f64, cx: f64, r: f64) -> Array2<bool> {
 }
 
 #[test]
+fn large_discs_cover_what_lies_within_their_radius() {
+    let mut rng = ChaCha8Rng::seed_from_u64(12);
+    for (h, w) in [(150, 170), (1, 300), (300, 1), (90, 260), (7, 7)] {
+        for share in [0.5, 0.999, 1.0] {
+            let mask = Array2::from_shape_fn((h, w), |_| rng.random::<f64>() < share);
+            let exact = squared_to_background(mask.view());
+            for squared in [40 * 40 + 81, 41 * 41 - 1, 41 * 41, 70 * 70 + 3, 160 * 160, 90_000, u64::from(u32::MAX)] {
+                let expected = exact.mapv(|d| d <= squared);
+                assert_eq!(near_background(mask.view(), squared), expected, "{h}x{w}, {share}, {squared}");
+            }
+        }
+    }
+}
+
+#[test]
 fn distance_equals_brute_force() {
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     for case in 0..60 {
@@ -21,7 +36,9 @@ fn distance_equals_brute_force() {
         let outside: Vec<_> = mask.indexed_iter().filter(|(_, m)| !**m).map(|(i, _)| i).collect();
         let deepest = squared_to_background(mask.view()).iter().fold(0, |a, &d| a.max(d));
         assert_eq!(deepest_squared(mask.view()), deepest, "{h}x{w}");
-        let near = [0, 1, 2, 7, 50, 401, 1 << 40].map(|squared| (squared, near_background(mask.view(), squared)));
+        // the larger discs are laid by sweeps
+        let squares = [0, 1, 2, 7, 50, 401, 1 << 40];
+        let near = squares.map(|squared| (squared, near_background(mask.view(), squared)));
         for ((y, x), &d) in squared_to_background(mask.view()).indexed_iter() {
             let brute = outside.iter().map(|&(a, b)| (a.abs_diff(y).pow(2) + b.abs_diff(x).pow(2)) as u64).min();
             assert_eq!(d, brute.unwrap_or(u64::MAX), "{h}x{w} at {y},{x}");
