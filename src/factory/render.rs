@@ -6,6 +6,7 @@ use physdefect::{FrameReason, Record, SampleKey};
 
 use super::manifest::{MaskExtent, SolverStats};
 use super::photo_set::SourcePhoto;
+use super::plan::SamplePlan;
 use crate::foreground::Region;
 use crate::synthesis::Pipeline;
 
@@ -65,26 +66,61 @@ pub(super) fn render(
     })
 }
 
-/// Makes the first try of a sample that succeeds, from the one with index `first` on. A visibility that is out of reach
-/// is given up: the synthesizer has tried several places already, and on the same photo others are alike.
+/// Rounds over the plans of a sample that are out of reach: where one place is too busy for a mechanism, others of the
+/// same photo mostly are, so that another mechanism or material comes first.
+const ROUNDS: u64 = 3;
+
+/// Tries the plans of a sample in turn, those again whose visibility was out of reach; `make` gets the plan and the
+/// round. Returns what was made first, its plan, and why the first plan failed if it did.
+///
+/// # Errors
+/// The reason of the first plan, if none succeeds; `None` without plans.
+pub(super) fn first_of<T>(
+    plans: impl Iterator<Item = SamplePlan>,
+    mut make: impl FnMut(SamplePlan, u64) -> Result<T, crate::Error>,
+) -> Result<(T, SamplePlan, Option<crate::Error>), Option<crate::Error>> {
+    let mut refused = None;
+    let mut open: Vec<SamplePlan> = plans.collect();
+    for round in 0..ROUNDS {
+        let mut again = Vec::new();
+        for plan in open {
+            match make(plan, round) {
+                Ok(made) => return Ok((made, plan, refused)),
+                Err(reason) => {
+                    if is_out_of_reach(&reason) {
+                        again.push(plan);
+                    }
+                    refused = refused.or(Some(reason));
+                }
+            }
+        }
+        open = again;
+    }
+    Err(refused)
+}
+
+fn is_out_of_reach(reason: &crate::Error) -> bool {
+    matches!(reason, crate::Error::Defect(physdefect::Error::VisibilityOutOfReach { .. }))
+}
+
+/// Makes the first try of a sample that succeeds, of those from number `round` on of the sample whose first try is
+/// `first`. A visibility that is out of reach ends the round: the synthesizer has tried several places.
 pub(super) fn render_first(
     photo: &SourcePhoto,
     pipeline: &Pipeline,
     group: usize,
     seed: u64,
-    first: u64,
+    (first, round): (u64, u64),
 ) -> Result<RenderedSample, crate::Error> {
     let pixels = to_f32(&photo.pixels);
-    let photo = (photo, pixels.view());
-    let out_of_reach =
-        |e: &crate::Error| matches!(e, crate::Error::Defect(physdefect::Error::VisibilityOutOfReach { .. }));
-    let mut outcome = render(photo, pipeline, group, SampleKey { seed, index: first });
-    for index in RETRY.indices(first).skip(1) {
+    let mut tries = RETRY.indices(first).skip(round as usize);
+    let make = |index| render((photo, pixels.view()), pipeline, group, SampleKey { seed, index });
+    let mut outcome = make(tries.next().unwrap_or(first));
+    for index in tries {
         match &outcome {
-            Err(e) if !out_of_reach(e) => {}
+            Err(reason) if !is_out_of_reach(reason) => outcome = make(index),
             _ => break,
         }
-        outcome = render(photo, pipeline, group, SampleKey { seed, index });
     }
     outcome
 }

@@ -21,7 +21,7 @@ use super::photo_set::{PhotoSet, SourcePhoto};
 use super::plan::SamplePlan;
 use super::png;
 use super::quality_scorer::{QualityScorer, by_name};
-use super::render::{RETRY, RenderedSample, extent, render_first, to_f32};
+use super::render::{RETRY, RenderedSample, extent, first_of, render_first, to_f32};
 use super::text_list::refuse;
 use crate::synthesis::Pipeline;
 
@@ -57,18 +57,19 @@ pub fn preview_with_plan(
     }
     let plan = params.plan(photos.len(), index);
     let photo = photos.load_placed(plan.photo, params.side(), params.place())?;
-    let mut first = None;
-    for tried in params.tries(plan) {
-        let mut pipeline = Pipeline::default();
+    let plans: Vec<SamplePlan> = params.tries(plan).collect();
+    let mut pipeline = Pipeline::default();
+    for tried in &plans {
         pipeline.push(vec![build(&config(params, registry, tried.mechanism, tried.material)?)?]);
-        match render_first(&photo, &pipeline, 0, params.seed(), index) {
-            Ok(rendered) => return Ok((rendered, tried)),
-            Err(reason) => first = first.or(Some(reason)),
-        }
     }
-    match first {
-        Some(reason) => Err(reason.into()),
-        None => refuse("plan", "no try", "a mechanism and a material of the mix"),
+    let made = first_of(plans.iter().copied(), |tried, round| {
+        let group = plans.iter().position(|plan| *plan == tried).unwrap_or(0);
+        render_first(&photo, &pipeline, group, params.seed(), (index, round))
+    });
+    match made {
+        Ok((rendered, tried, _)) => Ok((rendered, tried)),
+        Err(Some(reason)) => Err(reason.into()),
+        Err(None) => refuse("plan", "no try", "a mechanism and a material of the mix"),
     }
 }
 
@@ -170,27 +171,19 @@ impl<'a> SampleMaker<'a> {
         let encoding = |source| Error::Encode { index, source };
         let shown = self.params.formats().has(Format::Mvtec) && self.params.is_first_of_photo(self.photos.len(), index);
         let good = shown.then(|| png::photo(&photo.pixels)).transpose().map_err(encoding)?;
-        let mut refused: Option<crate::Error> = None;
-        let mut made = None;
-        for tried in self.params.tries(plan) {
-            match self.best(&photo, tried, index) {
-                Ok(best) => {
-                    made = Some((best, tried));
-                    break;
-                }
-                Err(reason) => refused = refused.or(Some(reason)),
+        let made = first_of(self.params.tries(plan), |tried, round| self.best(&photo, tried, index, round));
+        let ((rendered, diagnosis), made_with, refused) = match made {
+            Ok(made) => made,
+            Err(reason) => {
+                let reason = reason.map(|reason| reason.to_string()).unwrap_or_default();
+                return Ok(MadeIndex { record: failure(false, reason), images: None, good });
             }
-        }
-        let refused = refused.map(|reason| reason.to_string());
-        let Some(((rendered, diagnosis), made_with)) = made else {
-            let reason = refused.unwrap_or_default();
-            return Ok(MadeIndex { record: failure(false, reason), images: None, good });
         };
         let mechanism_of = |plan: SamplePlan| self.params.mechanisms().entries()[plan.mechanism].name().to_owned();
         let instead_of = refused.map(|reason| Substitution {
             mechanism: mechanism_of(plan),
             material: self.params.materials().names()[plan.material].clone(),
-            reason,
+            reason: reason.to_string(),
         });
         let plan = made_with;
         let encoded = EncodedSample::new(&rendered, plan.mechanism).map_err(encoding)?;
@@ -238,8 +231,9 @@ impl<'a> SampleMaker<'a> {
         photo: &Arc<SourcePhoto>,
         plan: SamplePlan,
         index: u64,
+        round: u64,
     ) -> Result<(RenderedSample, Option<Diagnosis>), crate::Error> {
-        let render = |first| render_first(photo, &self.pipeline, self.group(plan), self.params.seed(), first);
+        let render = |first| render_first(photo, &self.pipeline, self.group(plan), self.params.seed(), (first, round));
         let Some(scorer) = self.quality_scorer else {
             return Ok((render(index)?, None));
         };

@@ -1,7 +1,7 @@
 //! Named descriptors of a defect: a few interpretable numbers that accompany every quality score.
 
-use imgkit::seam::{band_energy_ratio, seam_index};
 use imgkit::level::from_u8;
+use imgkit::seam::{band_energy_ratio, seam_index};
 use imgkit::{ParameterError, bounding_box, boxes};
 use ndarray::{ArrayView2, ArrayView3, Axis};
 
