@@ -74,20 +74,32 @@ fn run() -> Result<String> {
             _ => return Err(arg.unexpected().into()),
         }
     }
+    rayon::ThreadPoolBuilder::new().num_threads(2).build_global()?;
     setup.programs = build()?;
     let wanted = |part: &str| parts.iter().any(|p| p == part);
     let mut table = Table::default();
-    let nan = f64::NAN;
-    let synth = if wanted("synthesis") { synthesis::measure(&setup, &mut table)? } else { nan };
-    let poisson = if wanted("compositing") { compositing(&setup, &mut table)? } else { nan };
-    let backbone = if wanted("backbone") { detector::backbone(&setup, &mut table)? } else { nan };
-    let predict = if wanted("detector") { detector::predict(&mut table)? } else { nan };
-    let auroc = if wanted("metrics") { metrics::measure(&mut table)? } else { nan };
-    if wanted("index") {
-        metrics::index(setup.files, &mut table)?;
-    }
+    // what was measured is printed whatever becomes of the rest
+    let mut failed: Vec<String> = Vec::new();
+    let mut part = |name: &str, measure: &mut dyn FnMut(&mut Table) -> Result<f64>| {
+        if !wanted(name) {
+            return f64::NAN;
+        }
+        measure(&mut table).unwrap_or_else(|e| {
+            failed.push(format!("{name}: {e}"));
+            f64::NAN
+        })
+    };
+    let synth = part("synthesis", &mut |table| synthesis::measure(&setup, table));
+    let poisson = part("compositing", &mut |table| compositing(&setup, table));
+    let backbone = part("backbone", &mut |table| detector::backbone(&setup, table));
+    let predict = part("detector", &mut detector::predict);
+    let auroc = part("metrics", &mut metrics::measure);
+    part("index", &mut |table| metrics::index(setup.files, table).map(|()| 0.0));
     let text = table.text();
     say(&text);
+    if !failed.is_empty() {
+        return Err(failed.join("; ").into());
+    }
     if parts.len() == PARTS.len() && setup.python.is_some() {
         write_atomic(experiments::workspace().join("docs/speed-report.md"), &text)?;
     }
