@@ -138,12 +138,31 @@ impl Plan {
                 _ => Finding::AnomalyInTrain { path: folder, images },
             });
         }
-        let train = samples(&root, &self.train, &mut findings, "put the good training images there")?;
-        let validation = match self.validation.as_slice() {
-            [] => Vec::new(),
-            parts => samples(&root, parts, &mut findings, "put the good validation images there, or remove it")?,
+        let listed = |parts: &[Part], advice: &str| {
+            let mut findings = Vec::new();
+            samples(&root, parts, &mut findings, advice).map(|samples| (samples, findings))
         };
-        let test = samples(&root, &self.test, &mut findings, "put the test images into test/good and test/<kind>")?;
+        // side by side: of large sets listing and sorting take the time
+        let (train, (validation, test)) = rayon::join(
+            || listed(&self.train, "put the good training images there"),
+            || {
+                let validation = match self.validation.as_slice() {
+                    [] => Ok(Default::default()),
+                    parts => listed(parts, "put the good validation images there, or remove it"),
+                };
+                (validation, listed(&self.test, "put the test images into test/good and test/<kind>"))
+            },
+        );
+        let mut note = |(samples, found): (Vec<Sample>, Vec<Finding>)| {
+            for finding in found {
+                // listing the folder above has noted a link as such already
+                if !(matches!(finding, Finding::PathEscapesRoot { .. }) && findings.contains(&finding)) {
+                    findings.push(finding);
+                }
+            }
+            samples
+        };
+        let (train, validation, test) = (note(train?), note(validation?), note(test?));
         for folder in spare_masks {
             let masks = ImageFiles::masks(&root, &folder, None, &mut findings)?;
             findings.extend(masks.iter().map(|(_, mask)| Finding::OrphanMask { mask: mask.clone() }));
