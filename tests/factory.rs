@@ -280,7 +280,7 @@ fn keeping_the_best_takes_each_sample_from_several_tries_by_quality() {
     fs::write(&model, FaultEstimator::pretrained_bytes()).unwrap();
     let made = |name: &str, args: &[&str]| {
         let out = folder.path().join(name);
-        run(synth(&normals, &out, 12).args(args));
+        run(synth(&normals, &out, 20).args(args));
         assert_eq!(json(&run(maphc2f("verify").arg("--data").arg(&out)))["whole"], true);
         let header: serde_json::Value =
             serde_json::from_str(&fs::read_to_string(out.join("run.json")).unwrap()).unwrap();
@@ -309,8 +309,8 @@ fn keeping_the_best_takes_each_sample_from_several_tries_by_quality() {
     // the built-in estimator is the one that is taken where none is given
     made("named", &["--keep-best", "0.25", "--quality-model", file]);
     assert_eq!(tree(&folder.path().join("best")), tree(&folder.path().join("named")));
-    run(synth(&normals, &folder.path().join("best"), 12).args(["--keep-best", "0.25", "--resume"]));
-    let output = synth(&normals, &folder.path().join("best"), 12).arg("--resume").output().unwrap();
+    run(synth(&normals, &folder.path().join("best"), 20).args(["--keep-best", "0.25", "--resume"]));
+    let output = synth(&normals, &folder.path().join("best"), 20).arg("--resume").output().unwrap();
     assert!(output.status.code() == Some(2) && stderr(&output).contains("keep-best"), "{output:?}");
 }
 

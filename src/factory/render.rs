@@ -71,7 +71,7 @@ pub(super) fn render(
 const ROUNDS: u64 = 3;
 
 /// Tries the plans of a sample in turn, those again whose visibility was out of reach; `make` gets the plan and the
-/// round. Returns what was made first, its plan, and why the first plan failed if it did.
+/// round. Returns what was made first, its plan, and if that is not the first plan why that one failed.
 ///
 /// # Errors
 /// The reason of the first plan, if none succeeds; `None` without plans.
@@ -81,11 +81,12 @@ pub(super) fn first_of<T>(
 ) -> Result<(T, SamplePlan, Option<crate::Error>), Option<crate::Error>> {
     let mut refused = None;
     let mut open: Vec<SamplePlan> = plans.collect();
+    let planned = open.first().copied();
     for round in 0..ROUNDS {
         let mut again = Vec::new();
         for plan in open {
             match make(plan, round) {
-                Ok(made) => return Ok((made, plan, refused)),
+                Ok(made) => return Ok((made, plan, refused.filter(|_| Some(plan) != planned))),
                 Err(reason) => {
                     if is_out_of_reach(&reason) {
                         again.push(plan);
