@@ -16,8 +16,8 @@ const GAP: usize = 2;
 /// Side of the tiles that group mask pixels.
 const TILE: usize = 16;
 
-/// Grows a box by `margin` pixels within a frame of `dim`, its corner on the grid that [`separate`] groups pixels by: in
-/// a crop to it a mask inside the box falls into the same groups as in the whole frame.
+/// Grows a box by `margin` pixels within a frame of `dim`, its corner on the grid that [`separate`] groups pixels by:
+/// in a crop to it a mask inside the box falls into the same groups as in the whole frame.
 ///
 /// ```
 /// use imgkit::{Rect, boxes};

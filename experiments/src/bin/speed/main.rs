@@ -1,4 +1,5 @@
-//! Measures speed beside other libraries on the same work: synthesis, compositing, backbone, prediction, metrics, index.
+//! Measures speed beside other libraries on the same work: synthesis, compositing, backbone, prediction, metrics and
+//! index.
 //!
 //! ```text
 //! cargo run --release -p experiments --bin speed -- --python PYTHON [--photos FOLDER] [--files N] [--parts NAMES]
@@ -9,10 +10,10 @@
 //! with the repository; `--files` the number of empty files that are indexed (default 1000000); `--parts` some of
 //! `synthesis,compositing,backbone,detector,metrics,index`, for one part at a time.
 //!
-//! The programs `maphc2f` and `backbone_ms` are built first. Writes `docs/speed-report.md` where all parts were measured
-//! beside the peers, and in any case prints it. Ends with `result synth_vs_nsa=<f> poisson_vs_seamless=<f>
-//! backbone_vs_ort=<f> predict_ms=<f> auroc_1e7_s=<f>`: our samples over those of NSA's recipe in the same time, the time
-//! of `seamlessClone` over ours (50 % of 1024 x 1024), ours over that of ONNX Runtime (the worse of one and two
+//! The programs `maphc2f` and `backbone_ms` are built first. Writes `docs/speed-report.md` where all parts were
+//! measured beside the peers, and in any case prints it. Ends with `result synth_vs_nsa=<f> poisson_vs_seamless=<f>
+//! backbone_vs_ort=<f> predict_ms=<f> auroc_1e7_s=<f>`: our samples over those of NSA's recipe in the same time, the
+//! time of `seamlessClone` over ours (50 % of 1024 x 1024), ours over that of ONNX Runtime (the worse of one and two
 //! threads), a prediction at 288 px on two threads, and the exact AUROC of 10^7 scores, 2 % anomalous, on one.
 
 mod detector;
