@@ -41,6 +41,12 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
+    /// Robust scales of the channels.
+    fn scales(&mut self) -> impl Iterator<Item = f32> {
+        let bits = &mut self.bits;
+        self.channels.iter().map(move |(band, _)| scale_of_sum(band, 0.0, band, bits))
+    }
+
     /// Robust scales of the channels once `gain` times the grain has been added.
     fn scales_after(&mut self, gain: f32) -> impl Iterator<Item = f32> {
         let bits = &mut self.bits;
@@ -116,18 +122,20 @@ impl Match {
             return keep();
         }
         samples.channels.resize_with(channels.len(), Default::default);
-        for (channel, (band, grains)) in channels.iter().zip(&mut samples.channels) {
-            let limit = channel.limit();
+        for (channel, (band, _)) in channels.iter().zip(&mut samples.channels) {
             thin(band, channel.details, |v| v);
-            thin(grains, channel.normal, |n| grain(n, limit));
         }
-        let scales: Vec<f32> = samples.scales_after(0.0).collect();
+        let scales: Vec<f32> = samples.scales().collect();
         let scale: f32 = scales.iter().sum();
         if scale > limits.texture_ratio_cutoff * target {
             return keep();
         }
         if scale > target {
             return scales.iter().map(|s| Match::Shrink { factor: target / scale, limit: 3.0 * s }).collect();
+        }
+        for (channel, (_, grains)) in channels.iter().zip(&mut samples.channels) {
+            let limit = channel.limit();
+            thin(grains, channel.normal, |n| grain(n, limit));
         }
         let mut after = |gain: f32| -> f32 { samples.scales_after(gain).sum() };
         // The scale after a transplant is continuous in the gain: close in on the target by the regula falsi.
